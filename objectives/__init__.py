@@ -1,0 +1,1 @@
+"""What a trial does: data, augmentation, models, training and the objective functions."""

@@ -1,0 +1,47 @@
+"""What can be wrong with what a trial is asked to do.
+
+ObjectiveError            bad input: a sentence that says what was wrong, and a remedy
+├── HyperparameterError   an unknown hyperparameter, or a value that it cannot take
+├── DataError             a data set that is unknown, missing, unreadable or too small
+└── SnapshotError         bytes that are no snapshot of this training
+
+Diverged                  a training that cannot recover: ends the trial as pruned, with its reason
+Infeasible                a model over a limit: ends the trial as pruned before its first step
+"""
+
+
+class ObjectiveError(ValueError):
+    """Input that was refused: what was wrong, and what to do."""
+
+    def __init__(self, problem: str, remedy: str = "") -> None:
+        super().__init__(problem, remedy)
+        self.problem = problem
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        return f"{self.problem}; {self.remedy}" if self.remedy else self.problem
+
+
+class HyperparameterError(ObjectiveError):
+    """An unknown hyperparameter, or a value that it cannot take."""
+
+
+class DataError(ObjectiveError):
+    """A data set that is unknown, missing, unreadable or too small."""
+
+
+class SnapshotError(ObjectiveError):
+    """Bytes that are no snapshot of this training."""
+
+
+class Diverged(Exception):
+    """A training that cannot recover; its text is the reason."""
+
+
+class Infeasible(Exception):
+    """A model that breaks a limit of the study; its text is the reason."""
+
+    def __init__(self, constraint: str, excess: float, reason: str) -> None:
+        super().__init__(reason)
+        self.constraint = constraint
+        self.excess = excess
