@@ -1,0 +1,152 @@
+"""What a search trains on: split by seed, normalised by the training part, never the test data."""
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from objectives import data, torchvision_files
+from objectives.catalog import DataSpec
+from objectives.errors import DataError
+
+
+def rows(inputs: torch.Tensor) -> set[bytes]:
+    """Each example as its bytes, to see which splits share one."""
+    return {bytes(row) for row in inputs.flatten(1).numpy()}
+
+
+def test_digits_are_split_into_uint8_images_with_int64_labels() -> None:
+    digits = data.load(DataSpec("digits"))
+    assert (digits.task, digits.classes, digits.shape) == ("classification", 10, (1, 8, 8))
+    assert len(digits.train.targets) + len(digits.validation.targets) == 1437
+    assert len(digits.validation.targets) == 144
+    for split in (digits.train, digits.validation):
+        assert split.inputs.dtype == torch.uint8
+        assert split.targets.dtype == torch.int64
+        assert split.inputs.shape[1:] == digits.shape
+        assert split.inputs.is_contiguous()
+    assert int(digits.train.inputs.max()) == 255
+
+
+def test_test_data_is_the_same_for_every_seed_and_shares_nothing_with_the_search() -> None:
+    test = data.load_test(DataSpec("digits"))
+    assert len(test.targets) == 360
+    assert torch.equal(test.inputs, data.load_test(DataSpec("digits", seed=3, train=100)).inputs)
+    for seed in (0, 3):
+        digits = data.load(DataSpec("digits", seed=seed))
+        assert not rows(test.inputs) & (rows(digits.train.inputs) | rows(digits.validation.inputs))
+
+
+def test_a_split_is_its_seed() -> None:
+    first, again, other = (data.load.__wrapped__(DataSpec("digits", seed=seed)) for seed in (1, 1, 2))
+    assert first.fingerprint == again.fingerprint != other.fingerprint
+    assert torch.equal(first.train.inputs, again.train.inputs)
+
+
+def test_a_split_stays_what_it_was() -> None:
+    assert data.load(DataSpec("digits")).fingerprint == "53c6fdd2ae687414"
+
+
+@pytest.mark.parametrize("train", [30, 100, 250])
+def test_small_training_sets_hold_every_class_in_its_share(train: int) -> None:
+    digits = data.load(DataSpec("digits", train=train))
+    counts = torch.bincount(digits.train.targets, minlength=10)
+    assert int(counts.sum()) == train
+    assert int(counts.max() - counts.min()) <= 2
+    assert torch.bincount(digits.validation.targets).min() >= 13
+
+
+def test_a_small_training_set_is_part_of_a_larger_one() -> None:
+    small, large = (data.load(DataSpec("digits", train=train)) for train in (30, 250))
+    assert rows(small.train.inputs) <= rows(large.train.inputs)
+
+
+def test_validation_may_be_a_number_of_examples() -> None:
+    assert len(data.load(DataSpec("digits", validation=200)).validation.targets) == 200
+
+
+def test_images_are_normalised_by_the_training_split_alone() -> None:
+    digits = data.load(DataSpec("digits", train=100))
+    scaled = digits.train.inputs.double() / 255
+    assert digits.mean.item() == pytest.approx(scaled.mean().item(), abs=1e-6)
+    assert digits.std.item() == pytest.approx(scaled.std(correction=0).item(), abs=1e-6)
+
+
+def test_shuffling_labels_moves_a_share_of_the_training_labels_and_nothing_else() -> None:
+    plain = data.load(DataSpec("digits"))
+    for share in (0.3, 1.0):
+        mixed = data.load(DataSpec("digits", shuffle_labels=share))
+        assert torch.equal(mixed.train.inputs, plain.train.inputs)
+        assert torch.equal(mixed.validation.targets, plain.validation.targets)
+        assert torch.equal(mixed.train.targets.bincount(), plain.train.targets.bincount())
+        moved = (mixed.train.targets != plain.train.targets).float().mean().item()
+        assert moved == pytest.approx(0.9 * share, abs=0.05)
+        assert mixed.fingerprint != plain.fingerprint
+
+
+def test_the_same_spec_is_loaded_once_a_process() -> None:
+    assert data.load(DataSpec("digits")) is data.load(DataSpec("digits"))
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        ({"name": "digit"}, "there is no data set 'digit'"),
+        ({"train": 0}, "data.train = 0 trains nothing"),
+        ({"train": 5}, "5 examples for data.train leave some of the 10 classes of digits without any"),
+        ({"train": 1437}, "too few for 1,437 to train and 144 to validate"),
+        ({"validation": 0.0}, "neither a share nor a number"),
+        ({"validation": 1.5}, "neither a share nor a number"),
+        ({"validation": 1437}, "too few for 0 to train"),
+        ({"seed": -1}, "data.seed = -1 is negative"),
+        ({"shuffle_labels": 1.2}, "data.shuffle_labels = 1.2 is no share"),
+        ({"path": "/tmp"}, "data.path has no meaning for digits"),
+        ({"noise": 0.1}, "data.noise has no meaning for digits"),
+        ({"name": "image_folder"}, "an image folder needs data.path"),
+        ({"name": "image_folder", "path": "/nowhere"}, "/nowhere is no folder"),
+        ({"name": "image_folder", "path": "/", "broken": "mend"}, "data.broken = 'mend' is not known"),
+        ({"name": "regression_1d", "shuffle_labels": 0.5}, "regression_1d has no labels to shuffle"),
+    ],
+)
+def test_what_no_data_can_give_is_refused_in_a_sentence(change: dict[str, object], problem: str) -> None:
+    spec = dataclasses.replace(DataSpec("digits"), **change)  # type: ignore[arg-type]
+    with pytest.raises(DataError, match=problem.replace("(", r"\(")) as raised:
+        spec.check()
+    assert raised.value.remedy
+
+
+def write_idx(path: Path, array: np.ndarray) -> None:
+    header = bytes([0, 0, 8, array.ndim]) + np.array(array.shape, ">u4").tobytes()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(header + array.astype(np.uint8).tobytes())
+
+
+def test_fashion_mnist_is_read_as_torchvision_keeps_it(tmp_path: Path) -> None:
+    images = np.random.default_rng(0).integers(0, 256, (40, 28, 28))
+    raw = tmp_path / "FashionMNIST" / "raw"
+    for stem in ("train", "t10k"):
+        write_idx(raw / f"{stem}-images-idx3-ubyte", images)
+        write_idx(raw / f"{stem}-labels-idx1-ubyte", np.arange(40) % 10)
+    fashion, labels = torchvision_files.read("fashion_mnist", "train", str(tmp_path))
+    assert np.array_equal(fashion[:, 0], images)
+    assert np.array_equal(labels, np.arange(40) % 10)
+
+
+def test_an_idx_file_that_is_cut_short_is_refused_by_name(tmp_path: Path) -> None:
+    file = tmp_path / "train-images-idx3-ubyte"
+    write_idx(file, np.zeros((4, 28, 28)))
+    file.write_bytes(file.read_bytes()[:-1])
+    with pytest.raises(DataError, match="train-images-idx3-ubyte is no whole idx file"):
+        torchvision_files.read_idx(file)
+
+
+@pytest.mark.skipif(not torchvision_files.DEBIAN.is_dir(), reason="dataset-fashion-mnist is not installed")
+def test_fashion_mnist_comes_from_debians_package_where_there_is_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WINNOW_CACHE", str(tmp_path))
+    images, labels = torchvision_files.read("fashion_mnist", "test", None)
+    assert images.shape == (10_000, 1, 28, 28)
+    assert set(np.bincount(labels)) == {1000}
