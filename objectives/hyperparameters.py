@@ -106,12 +106,18 @@ class Config:
     """One training, said in full."""
 
     # --- model
-    model: str = _hyperparameter("mlp", "architecture", choices=("mlp", "smallnet"))
+    model: str = _hyperparameter("mlp", "architecture", choices=("mlp", "cnn", "smallnet"))
     widths: tuple[int, ...] = _hyperparameter(
         (128,), "units of each hidden layer", unit="units", low=1, needs={"model": ("mlp",)}
     )
+    filters: tuple[int, ...] = _hyperparameter(
+        (16, 32), "filters of each convolution", unit="filters", low=1, needs={"model": ("cnn",)}
+    )
+    hidden: tuple[int, ...] = _hyperparameter(
+        (), "units of each dense layer after the convolutions", unit="units", low=1, needs={"model": ("cnn",)}
+    )
     batch_norm: bool = _hyperparameter(
-        False, "BatchNorm between a layer and its activation", needs={"model": ("mlp",)}
+        False, "BatchNorm between a layer and its activation", needs={"model": ("mlp", "cnn")}
     )
 
     # --- optimisation
@@ -126,6 +132,9 @@ class Config:
         0.0, "weight decay (added to the gradient by SGD and Adam, decoupled in AdamW)", low=0
     )
     dropout: float = _hyperparameter(0.0, "dropout p after the activation of dense layers", low=0, high=0.95)
+    conv_dropout: float = _hyperparameter(
+        0.0, "dropout p after the activation of convolutions", low=0, high=0.95, needs={"model": ("smallnet",)}
+    )
     label_smoothing: float = _hyperparameter(0.0, "label smoothing", low=0, high=1)
     patience: int = _hyperparameter(
         0,
@@ -133,6 +142,17 @@ class Config:
         unit="epochs",
         low=0,
     )
+
+    # --- augmentation of the training images
+    crop: bool = _hyperparameter(False, "random crop of the image padded with black; centre crop at evaluation")
+    crop_padding: int = _hyperparameter(
+        4, "padding on each side; an eighth of the image is usual", unit="pixels", low=0, needs={"crop": (True,)}
+    )
+    crop_size: int = _hyperparameter(
+        0, "side of the crop; 0: that of the image", unit="pixels", low=0, needs={"crop": (True,)}
+    )
+    flip: bool = _hyperparameter(False, "random horizontal flip")
+    flip_p: float = _hyperparameter(0.5, "share of images flipped", low=0, high=1, needs={"flip": (True,)})
 
     # --- the trial's own randomness
     seed: int = _hyperparameter(0, "seed of initialisation, data order, augmentation and dropout", low=0)
