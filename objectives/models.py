@@ -1,0 +1,44 @@
+"""The architectures, built from a config and the shape of its data."""
+
+import math
+from collections.abc import Callable
+
+import torch
+from torch import nn
+
+from objectives.convolutional import cnn, smallnet
+from objectives.dense import dense_layers
+from objectives.hyperparameters import Config
+from objectives.initialisation import initialise
+from objectives.randomness import generator
+
+Shape = tuple[int, ...]
+"""Of one example: (channels, height, width), or (features,)."""
+
+
+def build(config: Config, shape: Shape, outputs: int, device: torch.device | str = "cpu") -> nn.Module:
+    """The model for examples of `shape` with its initial weights, drawn from the config's seed.
+
+    It takes (batch, *shape) and returns (batch, outputs): logits, or the predicted number. On device "meta" nothing
+    is allocated or drawn. Raises ObjectiveError where the architecture does not fit the shape.
+    """
+    with torch.device("meta"):
+        model = ARCHITECTURES[config.model](config, shape, outputs)
+    if torch.device(device).type == "meta":
+        return model
+    model.to_empty(device="cpu")  # initialised on the CPU: the same seed gives the same weights on every device
+    initialise(model, generator(config.seed, "initialisation"))
+    return model.to(device).to(memory_format=torch.channels_last)
+
+
+def mlp(config: Config, shape: Shape, outputs: int) -> nn.Module:
+    """Dense hidden layers of `widths` on the flattened example, then a last layer."""
+    dense = dense_layers(math.prod(shape), config.widths, outputs, batch_norm=config.batch_norm, dropout=config.dropout)
+    return nn.Sequential(nn.Flatten(), *dense)
+
+
+ARCHITECTURES: dict[str, Callable[[Config, Shape, int], nn.Module]] = {
+    "mlp": mlp,
+    "cnn": cnn,
+    "smallnet": smallnet,
+}
