@@ -1,0 +1,55 @@
+"""A training's snapshot as bytes, and back: never by unpickling."""
+
+import io
+from typing import Any
+
+import torch
+
+from objectives.errors import SnapshotError
+
+Snapshot = dict[str, Any]
+"""Everything a training needs to go on: tensors, numbers, texts, None, and lists and dicts of them."""
+
+
+def to_bytes(snapshot: Snapshot) -> bytes:
+    """The snapshot as bytes that `from_bytes` reads, on any device."""
+    buffer = io.BytesIO()
+    torch.save(snapshot, buffer)
+    return buffer.getvalue()
+
+
+def from_bytes(content: bytes) -> Snapshot:
+    """The snapshot, its tensors on the CPU; raises SnapshotError on bytes that are torn or hold anything but data."""
+    try:
+        if not content.startswith(b"PK"):
+            raise ValueError("not an archive")
+        snapshot = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+    except Exception as error:  # torch.load meets torn bytes with whatever the part that was torn leads to
+        raise SnapshotError(
+            f"these {len(content)} bytes are no snapshot: {str(error).splitlines()[0] if str(error) else error!r}",
+            "train again from the start, or from an earlier snapshot",
+        ) from error
+    if not isinstance(snapshot, dict):
+        raise SnapshotError(
+            f"a snapshot is a dict, and this is a {type(snapshot).__name__}", "train again from the start"
+        )
+    return snapshot
+
+
+def check_origin(snapshot: Snapshot, config: dict[str, Any], data: str) -> None:
+    """Raise SnapshotError where `snapshot` is not of the training of `config` on the data of fingerprint `data`."""
+    for part, ours in (("config", config), ("data", data)):
+        if snapshot.get(part) != ours:
+            raise SnapshotError(
+                f"the snapshot is of another training: its {part} is {snapshot.get(part)!r} and not {ours!r}",
+                "train from the start",
+            )
+
+
+def on_cpu(value: Any) -> Any:
+    """A copy of nested dicts and lists with every tensor detached on the CPU: later steps do not change it."""
+    if isinstance(value, torch.Tensor):
+        return value.detach().to("cpu", copy=True)
+    if isinstance(value, dict):
+        return {key: on_cpu(item) for key, item in value.items()}
+    return [on_cpu(item) for item in value] if isinstance(value, list) else value
