@@ -7,6 +7,7 @@ ObjectiveError            bad input: a sentence that says what was wrong, and a 
 
 Diverged                  a training that cannot recover: ends the trial as pruned, with its reason
 Infeasible                a model over a limit: ends the trial as pruned before its first step
+OutOfTime                 a training that took longer than it may: ends the trial as failed
 """
 
 
@@ -45,3 +46,7 @@ class Infeasible(Exception):
         super().__init__(reason)
         self.constraint = constraint
         self.excess = excess
+
+
+class OutOfTime(Exception):
+    """A training that took longer than its limit; its text is the reason."""

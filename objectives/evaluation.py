@@ -1,0 +1,55 @@
+"""What a model's outputs are worth: the loss, and loss and accuracy on a whole split."""
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from objectives.augment import Augmentation
+from objectives.data import Split
+
+EVALUATION_BATCH = 256
+
+
+def evaluate(
+    model: nn.Module, split: Split, augmentation: Augmentation, batch_size: int = EVALUATION_BATCH
+) -> tuple[float, float | None]:
+    """Mean loss and accuracy (None in a regression) of `model` on `split`, waiting for the device once."""
+    model.eval()
+    regression = split.targets.is_floating_point()
+    loss_sum = torch.zeros((), device=split.targets.device)
+    correct = torch.zeros((), device=split.targets.device, dtype=torch.int64)
+    with torch.inference_mode():
+        for inputs, targets in zip(
+            *(torch.split(part, batch_size) for part in (split.inputs, split.targets)), strict=True
+        ):
+            outputs = model(augmentation.evaluate(inputs))
+            loss_sum += losses(outputs, targets, 0.0)[1] * len(targets)
+            if not regression:
+                correct += (outputs.argmax(1) == targets).sum()
+    examples = len(split.targets)
+    return loss_sum.item() / examples, None if regression else correct.item() / examples
+
+
+def losses(outputs: torch.Tensor, targets: torch.Tensor, smoothing: float) -> tuple[torch.Tensor, torch.Tensor]:
+    """The mean loss to minimise, and the same without label smoothing, which is comparable with validation's.
+
+    Cross-entropy for labels int64 (B,), mean squared error for numbers float32 (B, 1). With smoothing ε a label
+    takes 1 - ε and all classes share ε (Szegedy et al., 2016).
+    """
+    if targets.is_floating_point():
+        squared = F.mse_loss(outputs.float(), targets)
+        return squared, squared
+    if not smoothing:
+        plain = F.cross_entropy(outputs.float(), targets)
+        return plain, plain
+    log_p = F.log_softmax(outputs.float(), 1)
+    plain = F.nll_loss(log_p, targets)
+    return (1 - smoothing) * plain - smoothing * log_p.mean(), plain
+
+
+@torch.no_grad()
+def weight_norm(model: nn.Module) -> float:
+    """Frobenius norm over the weights of all dense and convolutional layers together."""
+    return math.sqrt(sum(float(p.square().sum()) for p in model.parameters() if p.dim() > 1))

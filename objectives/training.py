@@ -1,0 +1,268 @@
+"""One training, from a config and its data to a score: `train`, read from top to bottom.
+
+It knows nothing of who called it: what happens goes out through `report`, which may raise to stop. All randomness
+comes from generators seeded by the config, so the same config on the same data gives the same bits on a CPU, and
+so does a training that was cut off and went on from a snapshot.
+"""
+
+import dataclasses
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from objectives.augment import Augmentation, output_shape
+from objectives.data import Data
+from objectives.divergence import check_loss, check_movement, guessing_loss
+from objectives.errors import Infeasible, ObjectiveError, OutOfTime
+from objectives.evaluation import evaluate as evaluate
+from objectives.evaluation import losses, weight_norm
+from objectives.hyperparameters import Config, config_values
+from objectives.layers import use_generator
+from objectives.models import build
+from objectives.optimisation import make_optimizer
+from objectives.randomness import Generators
+from objectives.snapshots import Snapshot, check_origin, on_cpu
+
+CHECK_EVERY = 50
+"""Steps between two looks at the running loss and the clock: each look waits for the device."""
+
+
+@dataclass(frozen=True)
+class Metrics:
+    """What one epoch showed. Accuracies are None in a regression."""
+
+    train_loss: float
+    """Mean over the epoch's steps, while the weights moved; cross-entropy without smoothing or penalties."""
+    train_accuracy: float | None
+    validation_loss: float
+    validation_accuracy: float | None
+    lr: float
+    """Learning rate of the epoch's last step."""
+    weight_norm: float
+    """Frobenius norm of the weights of all dense and convolutional layers, without biases and norms."""
+    seconds: float
+
+    @property
+    def value(self) -> float:
+        """The score: validation accuracy, or validation loss in a regression."""
+        return self.validation_loss if self.validation_accuracy is None else self.validation_accuracy
+
+    def as_dict(self) -> dict[str, float | None]:
+        """Every figure by its name."""
+        return dataclasses.asdict(self)
+
+
+Report = Callable[[int, Metrics, Callable[[], Snapshot]], None]
+"""Called after each epoch (they count from 1); call the snapshot before returning. What it raises ends training."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a training may cost; None sets no limit."""
+
+    max_parameters: int | None = None
+    minutes: float | None = None
+
+
+@dataclass(frozen=True)
+class Result:
+    """A finished training."""
+
+    value: float
+    """Validation score of the weights: of the best epoch where `patience` > 0, of the last where it is 0."""
+    best_epoch: int
+    """The epoch of the weights."""
+    epochs: tuple[Metrics, ...]
+    weights: dict[str, torch.Tensor]
+    """State of the model, on the CPU."""
+    parameters: int
+
+
+def train(
+    config: Config,
+    data: Data,
+    report: Report,
+    resume: Snapshot | None = None,
+    limits: Limits = Limits(),
+) -> Result:
+    """Train `config` on `data`, on the device where its tensors lie.
+
+    `resume` is the snapshot of an earlier attempt: training goes on after its epoch and reports only what is new.
+    Raises ObjectiveError where config and data do not fit, SnapshotError where `resume` is of another training,
+    Infeasible before any step where the model is over a limit, Diverged within the epoch in which it is noticed,
+    OutOfTime at the clock's limit, and whatever `report` raises.
+    """
+    # ------------------------------------------------------------------
+    # Refuse what cannot work, before anything is allocated
+    # ------------------------------------------------------------------
+    check(config, data)
+    parameters = count_parameters(config, data)
+    if limits.max_parameters is not None and parameters > limits.max_parameters:
+        raise Infeasible(
+            "max_parameters",
+            parameters - limits.max_parameters,
+            f"{parameters:,} parameters are more than max_parameters = {limits.max_parameters:,}",
+        )
+
+    # ------------------------------------------------------------------
+    # Model, optimiser, generators: at their start, or where the snapshot left them
+    # ------------------------------------------------------------------
+    inputs, targets = data.train.inputs, data.train.targets
+    device = inputs.device
+    generators = Generators.from_seed(config.seed, device)
+    augmentation = Augmentation(config, data)
+    model = build(config, output_shape(config, data.shape), data.classes or 1, device)
+    use_generator(model, generators.dropout)
+    optimizer = make_optimizer(config, model)
+    guessing = guessing_loss(data)
+    curve: list[Metrics] = []
+    best_weights: dict[str, torch.Tensor] = {}
+
+    def snapshot() -> Snapshot:
+        return {
+            "config": config_values(config),
+            "data": data.fingerprint,
+            "curve": [metrics.as_dict() for metrics in curve],
+            "model": on_cpu(model.state_dict()),
+            "best": on_cpu(best_weights),
+            "optimizer": on_cpu(optimizer.state_dict()["state"]),
+            "generators": generators.state(),
+        }
+
+    if resume is not None:
+        check_origin(resume, config_values(config), data.fingerprint)
+        curve = [Metrics(**metrics) for metrics in resume["curve"]]
+        model.load_state_dict(resume["model"])
+        best_weights = {name: weight.to(device) for name, weight in resume["best"].items()}
+        optimizer.load_state_dict({**optimizer.state_dict(), "state": on_cpu(resume["optimizer"])})
+        generators.restore(resume["generators"])
+
+    # ------------------------------------------------------------------
+    # Epochs, until they are used up or patience is
+    # ------------------------------------------------------------------
+    spent = sum(metrics.seconds for metrics in curve)
+    while not is_finished(config, curve):
+        started = time.perf_counter()
+        epoch = len(curve) + 1
+        batches = batches_of(config, torch.randperm(len(inputs), generator=generators.order).to(device))
+        check_movement(curve, data, len(batches))
+
+        # ---- training: no figure leaves the device but at every fiftieth step
+        model.train()
+        loss_sum = torch.zeros((), device=device)
+        correct = torch.zeros((), device=device, dtype=torch.int64)
+        seen = checked_seen = 0
+        checked_sum = 0.0
+        for step, batch in enumerate(batches, start=1):
+            batch_targets = targets[batch]
+            outputs = model(augmentation.batch(batch, generators.augmentation))
+            loss, plain_loss = losses(outputs, batch_targets, config.label_smoothing)
+            optimizer.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+            optimizer.step()
+
+            loss_sum += plain_loss.detach() * len(batch)
+            seen += len(batch)
+            if data.classes:
+                correct += (outputs.detach().argmax(1) == batch_targets).sum()
+            if step % CHECK_EVERY == 0 or step == len(batches):
+                total = loss_sum.item()
+                check_loss((total - checked_sum) / (seen - checked_seen), guessing, epoch, "training loss")
+                checked_sum, checked_seen = total, seen
+                check_clock(limits, spent + time.perf_counter() - started, epoch)
+
+        # ---- evaluation
+        validation_loss, validation_accuracy = evaluate(model, data.validation, augmentation)
+        check_loss(validation_loss, math.inf, epoch, "validation loss")
+        seconds = time.perf_counter() - started
+        spent += seconds
+        curve.append(
+            Metrics(
+                train_loss=checked_sum / seen,
+                train_accuracy=correct.item() / seen if data.classes else None,
+                validation_loss=validation_loss,
+                validation_accuracy=validation_accuracy,
+                lr=optimizer.param_groups[0]["lr"],
+                weight_norm=weight_norm(model),
+                seconds=seconds,
+            )
+        )
+
+        # ---- what to keep, what to tell
+        if config.patience and best_epoch(curve) == epoch:
+            best_weights = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+        report(epoch, curve[-1], snapshot)
+
+    # ------------------------------------------------------------------
+    # The best weights where early stopping watched for them, else the last
+    # ------------------------------------------------------------------
+    kept = best_epoch(curve) if config.patience else len(curve)
+    weights = best_weights if config.patience else model.state_dict()
+    return Result(curve[kept - 1].value, kept, tuple(curve), on_cpu(weights), parameters)
+
+
+def check(config: Config, data: Data) -> None:
+    """Raise ObjectiveError where `config` cannot be trained on `data`; allocates nothing."""
+    examples = len(data.train.targets)
+    if config.batch_size > examples:
+        raise ObjectiveError(
+            f"batch_size = {config.batch_size} is more than the {examples} training examples of {data.name!r}",
+            f"choose at most {examples}",
+        )
+    if config.label_smoothing and not data.classes:
+        raise ObjectiveError(
+            f"label_smoothing = {config.label_smoothing} needs classes, and {data.name!r} is a regression",
+            "leave label_smoothing at 0",
+        )
+    count_parameters(config, data)
+
+
+def count_parameters(config: Config, data: Data) -> int:
+    """Trained and frozen parameters of the config's model, without allocating any; raises ObjectiveError."""
+    model = build(config, output_shape(config, data.shape), data.classes or 1, "meta")
+    return sum(parameter.numel() for parameter in model.parameters())
+
+
+def batches_of(config: Config, order: torch.Tensor) -> list[torch.Tensor]:
+    """The epoch's batches of indices; the last may be short, but not of one example, which BatchNorm cannot take."""
+    batches = list(torch.split(order, config.batch_size))
+    if len(batches[-1]) < min(2, config.batch_size):
+        batches.pop()
+    return batches
+
+
+def best_epoch(curve: Sequence[Metrics]) -> int:
+    """The first epoch with the best score."""
+    sign = -1 if curve[0].validation_accuracy is None else 1
+    return max(range(len(curve)), key=lambda i: (sign * curve[i].value, -i)) + 1
+
+
+def is_finished(config: Config, curve: Sequence[Metrics]) -> bool:
+    """Whether the epochs are used up, or `patience` of them have passed since the best."""
+    if len(curve) >= config.epochs:
+        return True
+    return bool(config.patience and curve) and len(curve) - best_epoch(curve) >= config.patience
+
+
+def check_clock(limits: Limits, seconds: float, epoch: int) -> None:
+    """Raise OutOfTime where training, earlier attempts included, has taken more than its minutes."""
+    if limits.minutes is not None and seconds > 60 * limits.minutes:
+        raise OutOfTime(
+            f"{seconds / 60:.1f} minutes of training have passed in epoch {epoch}, and {limits.minutes:g} are allowed"
+        )
+
+
+def platform_record(data: Data) -> dict[str, Any]:
+    """What must match for a replay to give the same bits: device, threads, versions, and the CPU's capabilities."""
+    device = data.train.inputs.device
+    return {
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
+        "threads": torch.get_num_threads(),
+        "float32_matmul": torch.get_float32_matmul_precision(),
+        "torch": torch.__version__,
+        "cpu": torch.backends.cpu.get_cpu_capability(),
+    }

@@ -1,0 +1,251 @@
+"""What `train` promises to whoever calls it."""
+
+import math
+import random
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from objectives.catalog import DataSpec
+from objectives.data import Data, Split, load
+from objectives.errors import Diverged, Infeasible, ObjectiveError, OutOfTime, SnapshotError
+from objectives.hyperparameters import Config, make_config
+from objectives.snapshots import from_bytes, to_bytes
+from objectives.training import Limits, Metrics, Result, check, count_parameters, platform_record, train
+
+
+@pytest.fixture(scope="module")
+def digits() -> Data:
+    return load(DataSpec("digits", train=240, validation=120))
+
+
+def config(**values: Any) -> Config:
+    return make_config({"batch_size": 50, "epochs": 4, **values})
+
+
+def silent(epoch: int, metrics: Metrics, snapshot: Any) -> None:
+    pass
+
+
+class Stopped(Exception):
+    pass
+
+
+def curve(result: Result) -> list[dict[str, float | None]]:
+    """Every figure of every epoch but the seconds, which no clock repeats."""
+    return [{**metrics.as_dict(), "seconds": None} for metrics in result.epochs]
+
+
+def assert_same(first: Result, second: Result) -> None:
+    assert curve(first) == curve(second)
+    assert first.value == second.value
+    assert first.best_epoch == second.best_epoch
+    assert first.weights.keys() == second.weights.keys()
+    assert all(torch.equal(first.weights[name], second.weights[name]) for name in first.weights)
+
+
+RESUMED = {
+    "plain": {},
+    "momentum": {"optimizer": "sgd", "lr": 0.1, "momentum": 0.9},
+    "adamw": {"optimizer": "adamw", "weight_decay": 0.1, "dropout": 0.3, "label_smoothing": 0.1},
+    "everything": {
+        "model": "smallnet",
+        "dropout": 0.2,
+        "conv_dropout": 0.1,
+        "crop": True,
+        "crop_padding": 1,
+        "flip": True,
+        "patience": 2,
+        "lr": 0.01,
+    },
+    "batch_norm": {"batch_norm": True, "patience": 1, "lr": 0.1},
+}
+
+
+@pytest.mark.parametrize("name", RESUMED)
+def test_a_resumed_run_equals_an_unbroken_one_to_the_bit(digits: Data, name: str) -> None:
+    wanted = config(**RESUMED[name])
+    snapshots: dict[int, bytes] = {}
+    unbroken = train(wanted, digits, lambda epoch, _, snapshot: snapshots.update({epoch: to_bytes(snapshot())}))
+    assert list(snapshots) == list(range(1, len(unbroken.epochs) + 1))
+    for epoch, content in snapshots.items():
+        reported: list[int] = []
+        resumed = train(wanted, digits, lambda epoch, *_, to=reported: to.append(epoch), from_bytes(content))
+        assert_same(resumed, unbroken)
+        assert reported == list(range(epoch + 1, len(unbroken.epochs) + 1))
+
+
+def test_a_snapshot_can_be_resumed_twice(digits: Data) -> None:
+    wanted = config(optimizer="sgd", momentum=0.9, patience=3)
+    snapshots = []
+    train(wanted, digits, lambda *args: snapshots.append(args[2]()))
+    assert_same(train(wanted, digits, silent, snapshots[1]), train(wanted, digits, silent, snapshots[1]))
+
+
+def test_the_same_config_gives_the_same_bits_and_another_seed_does_not(digits: Data) -> None:
+    wanted = config(model="smallnet", dropout=0.5, epochs=1, flip=True)
+    first = train(wanted, digits, silent)
+    assert_same(first, train(wanted, digits, silent))
+    assert curve(first) != curve(train(replace(wanted, seed=1), digits, silent))
+
+
+def test_the_global_generators_are_neither_read_nor_moved(digits: Data) -> None:
+    wanted = config(model="smallnet", dropout=0.5, conv_dropout=0.2, epochs=1, flip=True, crop=True, crop_padding=1)
+    torch.manual_seed(1)
+    first = train(wanted, digits, silent)
+    torch.manual_seed(2)
+    before = torch.get_rng_state(), random.getstate(), np.random.get_state()[1].tolist()
+    second = train(wanted, digits, silent)
+    after = torch.get_rng_state(), random.getstate(), np.random.get_state()[1].tolist()
+    assert torch.equal(before[0], after[0])
+    assert before[1:] == after[1:]
+    assert_same(first, second)
+
+
+def test_what_report_raises_passes_through_and_ends_training(digits: Data) -> None:
+    reported = []
+
+    def report(epoch: int, metrics: Metrics, snapshot: Any) -> None:
+        reported.append(epoch)
+        if epoch == 2:
+            raise Stopped
+
+    with pytest.raises(Stopped):
+        train(config(), digits, report)
+    assert reported == [1, 2]
+
+
+def test_it_learns_and_its_metrics_are_those_of_the_epoch(digits: Data) -> None:
+    reported: list[tuple[int, Metrics]] = []
+    result = train(config(lr=0.01, epochs=8), digits, lambda epoch, metrics, _: reported.append((epoch, metrics)))
+    assert [epoch for epoch, _ in reported] == list(range(1, 9))
+    assert tuple(metrics for _, metrics in reported) == result.epochs
+    last = result.epochs[-1]
+    assert result.value == last.value == last.validation_accuracy > 0.85
+    assert last.train_loss < result.epochs[0].train_loss / 2
+    assert last.lr == 0.01
+    assert last.seconds > 0
+    weights = [weight for weight in result.weights.values() if weight.dim() > 1]
+    assert last.weight_norm == pytest.approx(math.sqrt(sum(float((w**2).sum()) for w in weights)))
+    assert result.parameters == 64 * 128 + 128 + 128 * 10 + 10
+    assert all(weight.device.type == "cpu" for weight in result.weights.values())
+
+
+def test_patience_stops_and_gives_the_best_weights_back(digits: Data) -> None:
+    snapshots: list[Any] = []
+    wanted = config(patience=2, lr=0.05, epochs=40)
+    result = train(wanted, digits, lambda *args: snapshots.append(args[2]()))
+    values = [metrics.value for metrics in result.epochs]
+    assert result.value == max(values)
+    assert result.best_epoch == values.index(max(values)) + 1
+    assert len(values) == result.best_epoch + 2 < 40
+    best = snapshots[result.best_epoch - 1]["model"]
+    assert all(torch.equal(result.weights[name], best[name]) for name in best)
+
+
+def test_without_patience_the_last_epoch_counts(digits: Data) -> None:
+    result = train(config(lr=0.05, epochs=6), digits, silent)
+    assert result.best_epoch == 6
+    assert result.value == result.epochs[-1].value
+
+
+def test_dropout_leaves_initialisation_and_data_order_as_they_were(digits: Data) -> None:
+    orders: list[list[torch.Tensor]] = []
+    for dropout in (0.0, 0.5):
+        snapshots: list[Any] = []
+        train(config(dropout=dropout, lr=0, epochs=2), digits, lambda *args, to=snapshots: to.append(args[2]()))
+        orders.append([snapshots[-1]["generators"]["order"], *snapshots[0]["model"].values()])
+    assert all(torch.equal(first, second) for first, second in zip(*orders, strict=True))
+
+
+@pytest.mark.parametrize(("optimizer", "lr"), [("sgd", 1e6), ("sgd", 1e12), ("adam", 100.0)])
+def test_an_exploding_training_ends_within_its_epoch_and_says_why(digits: Data, optimizer: str, lr: float) -> None:
+    reported: list[int] = []
+    with pytest.raises(Diverged, match=r"loss is .* in epoch 1"):
+        train(config(optimizer=optimizer, lr=lr, batch_size=4), digits, lambda epoch, *_: reported.append(epoch))
+    assert reported == []
+
+
+def test_a_training_that_is_dead_at_chance_is_ended(digits: Data) -> None:
+    shuffled = digits.train.targets[torch.randperm(240, generator=torch.Generator().manual_seed(0))]
+    data = replace(digits, train=Split(torch.zeros_like(digits.train.inputs), shuffled))
+    with pytest.raises(Diverged, match="stayed at chance for 5 epochs"):
+        train(config(epochs=50, lr=0.1, batch_size=5), data, silent)
+
+
+def test_a_training_that_is_slow_but_learns_is_not(digits: Data) -> None:
+    result = train(config(epochs=12, optimizer="sgd", lr=2e-5, batch_size=5), digits, silent)
+    assert len(result.epochs) == 12
+    assert result.epochs[-1].train_accuracy is not None
+    assert result.epochs[-1].train_accuracy < 0.2
+
+
+def test_a_model_over_the_limit_is_refused_before_any_step(digits: Data) -> None:
+    with pytest.raises(Infeasible, match="9,610 parameters are more than max_parameters = 9,609") as caught:
+        train(config(), digits, pytest.fail, limits=Limits(max_parameters=9_609))
+    assert caught.value.constraint == "max_parameters"
+    assert caught.value.excess == 1
+    train(config(epochs=1), digits, silent, limits=Limits(max_parameters=9_610))
+
+
+def test_time_spent_before_the_snapshot_counts(digits: Data) -> None:
+    snapshots: list[Any] = []
+    train(config(epochs=2), digits, lambda *args: snapshots.append(args[2]()))
+    snapshots[0]["curve"][0]["seconds"] = 61.0
+    train(config(epochs=2), digits, silent, snapshots[0], Limits(minutes=2))
+    with pytest.raises(OutOfTime, match=r"1\.0 minutes .* in epoch 2, and 1 are allowed"):
+        train(config(epochs=2), digits, silent, snapshots[0], Limits(minutes=1))
+
+
+def test_a_snapshot_of_another_training_is_refused(digits: Data) -> None:
+    snapshots: list[Any] = []
+    train(config(epochs=1), digits, lambda *args: snapshots.append(args[2]()))
+    with pytest.raises(SnapshotError, match="its config is"):
+        train(config(epochs=1, lr=0.5), digits, silent, snapshots[0])
+    with pytest.raises(SnapshotError, match="its data is"):
+        train(config(epochs=1), replace(digits, fingerprint="other"), silent, snapshots[0])
+
+
+def test_what_does_not_fit_the_data_is_refused_in_a_sentence(digits: Data) -> None:
+    with pytest.raises(ObjectiveError, match="batch_size = 500 is more than the 240 training examples of 'digits'"):
+        check(config(batch_size=500), digits)
+    with pytest.raises(ObjectiveError, match="images of 8x8 are too small"):
+        train(config(model="cnn", filters=[4, 4, 4, 4]), digits, pytest.fail)
+
+
+def regression() -> Data:
+    inputs = torch.randn(100, 3, generator=torch.Generator().manual_seed(0))
+    targets = inputs.sum(1, keepdim=True)
+    both = Split(inputs, targets)
+    return Data("line", "regression", both, both, 0, (3,), torch.zeros(3), torch.ones(3), "line")
+
+
+def test_a_regression_minimises_its_loss() -> None:
+    data = regression()
+    result = train(config(epochs=20, lr=0.01, patience=20), data, silent)
+    assert result.value == min(metrics.validation_loss for metrics in result.epochs) < 0.5
+    assert result.epochs[0].train_accuracy is None
+    assert result.epochs[0].validation_accuracy is None
+    with pytest.raises(ObjectiveError, match="needs classes"):
+        check(config(label_smoothing=0.1), data)
+    with pytest.raises(ObjectiveError, match="needs images"):
+        check(config(model="smallnet"), data)
+
+
+def test_a_single_example_at_the_end_of_an_epoch_is_left_out() -> None:
+    result = train(config(batch_norm=True, batch_size=99, epochs=1), regression(), silent)
+    assert math.isfinite(result.value)
+
+
+def test_parameters_are_counted_without_allocating(digits: Data) -> None:
+    assert count_parameters(config(widths=[1_000_000, 1_000_000]), digits) > 10**12
+
+
+def test_the_platform_is_recorded(digits: Data) -> None:
+    record = platform_record(digits)
+    assert record["device"] == "cpu"
+    assert record["torch"] == torch.__version__
+    assert record["threads"] == torch.get_num_threads()
