@@ -1,0 +1,206 @@
+"""A study as plain data: what every number, picture and page of Winnow is drawn from.
+
+A study that stock Optuna made has no configurations and no epoch rows: its intermediate values are its curves.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cached_property
+from typing import Any, Literal
+
+import optuna
+from optuna.distributions import BaseDistribution
+from optuna.study import StudyDirection
+from optuna.trial import FrozenTrial, TrialState
+
+from search.errors import StudyError
+
+
+@dataclass(frozen=True)
+class EpochRecord:
+    """One epoch of a training; None where it was not recorded."""
+
+    epoch: int
+    value: float
+    """What the search judges a trial by; NaN where the training had none."""
+    train_loss: float | None = None
+    train_accuracy: float | None = None
+    validation_loss: float | None = None
+    validation_accuracy: float | None = None
+    lr: float | None = None
+    weight_norm: float | None = None
+    """Frobenius norm of all weights."""
+    seconds: float | None = None
+
+
+_QUANTITIES = tuple(name for name in EpochRecord.__dataclass_fields__ if name not in ("epoch", "value"))
+
+
+@dataclass(frozen=True)
+class TrialRecord:
+    """One trial: what was asked of it, what came of it, and what it cost."""
+
+    number: int
+    state: str
+    """Optuna's name of the state: COMPLETE, PRUNED, FAIL, RUNNING or WAITING."""
+    value: float | None
+    """Its result; of a pruned trial, the last value that it reported."""
+    parameters: Mapping[str, Any]
+    """What was searched, as Optuna holds it (lists as labels)."""
+    distributions: Mapping[str, BaseDistribution]
+    config: Mapping[str, Any]
+    """The configuration that was trained, in full; empty where none was recorded."""
+    reason: str
+    """Why it was pruned or failed; empty where nobody said."""
+    baseline: bool
+    feasible: bool
+    started: datetime | None
+    ended: datetime | None
+    worker: str
+    host: str
+    device: str
+    seconds: float
+    """Device time where it was recorded, else the time from start to end."""
+    curve: tuple[EpochRecord, ...] = ()
+    training: Mapping[str, Any] = field(default_factory=dict)
+    """What the trial recorded of itself: parameters counted, threads, precision, data fingerprint."""
+    run: Mapping[str, Any] = field(default_factory=dict)
+    """What its worker recorded: versions, commit, wall seconds, peak memory."""
+
+    @property
+    def finished(self) -> bool:
+        """Whether it has ended, in whatever way."""
+        return self.state in ("COMPLETE", "PRUNED", "FAIL")
+
+
+@dataclass(frozen=True)
+class History:
+    """A study with one objective and all its trials, in order of their numbers."""
+
+    study: str
+    direction: Literal["maximize", "minimize"]
+    metric: str
+    """What a value is, in words: `validation accuracy`."""
+    trials: tuple[TrialRecord, ...]
+
+    @cached_property
+    def finished(self) -> tuple[TrialRecord, ...]:
+        """The trials that have ended."""
+        return tuple(trial for trial in self.trials if trial.finished)
+
+    @cached_property
+    def ranked(self) -> tuple[TrialRecord, ...]:
+        """The feasible COMPLETE trials, best first; the earlier of two equals goes first."""
+        complete = [t for t in self.trials if t.state == "COMPLETE" and t.feasible and t.value is not None]
+        return tuple(sorted(complete, key=lambda trial: self.loss(trial.value)))
+
+    @property
+    def best(self) -> TrialRecord | None:
+        """The trial that `study.best_trial` names; None while there is none."""
+        return self.ranked[0] if self.ranked else None
+
+    @cached_property
+    def baseline(self) -> TrialRecord | None:
+        """The trial marked as the baseline; None where there is none."""
+        return next((trial for trial in self.trials if trial.baseline), None)
+
+    @cached_property
+    def parameter_names(self) -> tuple[str, ...]:
+        """Every searched name, in the order of first appearance."""
+        return tuple(dict.fromkeys(name for trial in self.trials for name in trial.parameters))
+
+    def loss(self, value: float | None) -> float:
+        """`value` turned so that less is better; what is unknown is worse than anything."""
+        if value is None or math.isnan(value):
+            return math.inf
+        return -value if self.direction == "maximize" else value
+
+    def gain(self, trial: TrialRecord, over: TrialRecord) -> float:
+        """By how much `trial` is better than `over` (negative: worse), in the metric's unit."""
+        return self.loss(over.value) - self.loss(trial.value)
+
+    def count(self, state: str) -> int:
+        """How many trials are in `state`."""
+        return sum(trial.state == state for trial in self.trials)
+
+
+def read(study: optuna.Study, epochs: Mapping[int, Sequence[Mapping[str, Any]]]) -> History:
+    """Read `study`; `epochs` holds the rows of Winnow's `epochs` table by trial number, each in order of epoch.
+
+    Raises StudyError for a study with several objectives: it has no best trial and no single history.
+    """
+    if len(study.directions) > 1:
+        raise StudyError(
+            f"study {study.study_name!r} has {len(study.directions)} objectives, and its history needs one",
+            "look at its Pareto front in optuna-dashboard",
+        )
+    trials = tuple(
+        _trial(trial, epochs.get(trial.number, ()))
+        for trial in sorted(study.get_trials(deepcopy=False), key=lambda trial: trial.number)
+    )
+    direction: Literal["maximize", "minimize"] = (
+        "maximize" if study.direction == StudyDirection.MAXIMIZE else "minimize"
+    )
+    names = study.metric_names
+    metric = names[0] if names else _metric(trials)
+    return History(study.study_name, direction, metric, trials)
+
+
+def _trial(trial: FrozenTrial, rows: Sequence[Mapping[str, Any]]) -> TrialRecord:
+    attributes = trial.user_attrs
+    run = attributes.get("winnow:run", {})
+    training = attributes.get("winnow:training", {})
+    curve = _curve(trial, rows or attributes.get("winnow:epochs", ()))
+    seconds = run.get("device_seconds")
+    if seconds is None:
+        seconds = trial.duration.total_seconds() if trial.duration else 0.0
+    return TrialRecord(
+        number=trial.number,
+        state=trial.state.name,
+        value=_value(trial, curve),
+        parameters=trial.params,
+        distributions=trial.distributions,
+        config=attributes.get("winnow:config", {}),
+        reason=str(attributes.get("winnow:reason", "")),
+        baseline=attributes.get("winnow:baseline") is True,
+        feasible=all(excess <= 0 for excess in trial.constraints.values()),
+        started=trial.datetime_start,
+        ended=trial.datetime_complete,
+        worker=str(run.get("worker", "")),
+        host=str(run.get("host", "")),
+        device=str(run.get("device", training.get("device", ""))),
+        seconds=float(seconds),
+        curve=curve,
+        training=training,
+        run=run,
+    )
+
+
+def _value(trial: FrozenTrial, curve: Sequence[EpochRecord]) -> float | None:
+    """Its value; for a pruned trial that was told none, the last that it reported."""
+    if trial.value is None and trial.state == TrialState.PRUNED and curve:
+        return curve[-1].value
+    return trial.value
+
+
+def _curve(trial: FrozenTrial, rows: Sequence[Mapping[str, Any]]) -> tuple[EpochRecord, ...]:
+    reported = trial.intermediate_values
+    if not rows:
+        return tuple(EpochRecord(epoch, value) for epoch, value in sorted(reported.items()))
+    curve = []
+    for row in rows:
+        value = row.get("value", reported.get(row["epoch"]))
+        quantities = {name: row.get(name) for name in _QUANTITIES}
+        curve.append(EpochRecord(row["epoch"], math.nan if value is None else value, **quantities))
+    return tuple(curve)
+
+
+def _metric(trials: Sequence[TrialRecord]) -> str:
+    """Name the metric after the recorded quantity that the values are, where there is one."""
+    records = [record for trial in trials for record in trial.curve if math.isfinite(record.value)]
+    for name in ("validation_accuracy", "validation_loss"):
+        if records and all(getattr(record, name) == record.value for record in records):
+            return name.replace("_", " ")
+    return "objective value"
