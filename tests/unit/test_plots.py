@@ -1,0 +1,92 @@
+"""Pictures: what is drawn is what was measured, and stays readable."""
+
+import numpy as np
+import optuna
+import pytest
+from example_search import searched
+
+from search import importance
+from search.history import History, read
+from search.plots import curves, effects, progress
+
+
+@pytest.fixture(scope="module")
+def history() -> History:
+    return searched(40)
+
+
+def trace(figure: object, name: str) -> object:
+    (found,) = [trace for trace in figure.data if trace.name == name]  # type: ignore[attr-defined]
+    return found
+
+
+def test_the_best_so_far_never_gets_worse_and_ends_at_the_best(history: History) -> None:
+    line = trace(progress.optimisation_history(history), "best so far")
+    assert history.best is not None
+    assert list(line.y) == sorted(line.y)
+    assert line.y[-1] == history.best.value
+    assert line.x[-1] == history.trials[-1].number
+
+
+def test_the_optimisation_history_shows_every_trial_once(history: History) -> None:
+    drawn = progress.optimisation_history(history)
+    numbers = [number for name in ("pruned", "completed", "baseline") for number in trace(drawn, name).x]
+    assert sorted(numbers) == list(range(40))
+
+
+def test_a_diverged_loss_does_not_stretch_the_axis_and_is_counted() -> None:
+    study = optuna.create_study(direction="minimize")
+    study.optimize(lambda trial: 1e9 if trial.number == 3 else 0.1 * trial.number, n_trials=10)
+    drawn = progress.optimisation_history(read(study, {}))
+    assert drawn.layout.yaxis.range[1] < 2
+    assert drawn.layout.annotations[0].text == "1 value lies outside this picture"
+
+
+def test_learning_curves_show_the_top_and_the_baseline_over_quartiles(history: History) -> None:
+    drawn = curves.learning_curves(history, top=3)
+    names = [trace.name for trace in drawn.data]
+    tops = [f"trial {trial.number}" for trial in history.ranked[:3]]
+    assert names == ["middle half", "median", *tops, "baseline"]
+    epochs, quartiles = curves.quartiles(history.trials)
+    first = [trial.curve[0].value for trial in history.trials]
+    assert epochs == list(range(1, 9))
+    np.testing.assert_allclose(quartiles[0], np.quantile(first, [0.25, 0.5, 0.75]))
+
+
+def test_hundreds_of_trials_draw_no_more_lines_than_forty(history: History) -> None:
+    assert len(curves.learning_curves(searched(300)).data) == len(curves.learning_curves(history).data)
+
+
+def test_baseline_against_best_draws_training_and_validation(history: History) -> None:
+    drawn = curves.baseline_against_best(history, "loss")
+    assert drawn is not None
+    assert [(trace.name, trace.line.dash) for trace in drawn.data] == [
+        ("baseline", "solid"),
+        ("baseline", "dot"),
+        ("best", "solid"),
+        ("best", "dot"),
+    ]
+
+
+def test_there_is_no_comparison_where_the_baseline_is_the_best() -> None:
+    assert curves.baseline_against_best(searched(1), "loss") is None
+
+
+def test_importance_bars_have_the_largest_on_top(history: History) -> None:
+    found = importance.assess(history)
+    drawn = effects.importance_bars(found)
+    assert drawn.data[0].y[-1] == found.shares[0].name
+    assert drawn.data[0].x[-1] == found.shares[0].share
+
+
+def test_markup_in_names_is_shown_and_not_obeyed() -> None:
+    study = optuna.create_study(direction="minimize", sampler=optuna.samplers.RandomSampler(seed=0))
+    study.optimize(lambda trial: trial.suggest_float("<b>lr</b>", 0, 1), n_trials=12)
+    drawn = effects.importance_bars(importance.assess(read(study, {})))
+    assert drawn.data[0].y[0] == "&lt;b&gt;lr&lt;/b&gt;"
+
+
+def test_pictures_of_an_empty_study_are_empty() -> None:
+    empty = read(optuna.create_study(), {})
+    assert not progress.optimisation_history(empty).data
+    assert not curves.learning_curves(empty).data
