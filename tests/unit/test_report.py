@@ -1,0 +1,89 @@
+"""The report: one page that holds all it needs and trusts nobody's names."""
+
+import html
+import re
+from pathlib import Path
+
+import optuna
+import pytest
+from example_search import searched
+
+from search import history, report
+
+HOSTILE = '</script><script>alert("x")</script><img src=http://example.com/x onerror=alert(1)>'
+
+
+@pytest.fixture(scope="module")
+def page() -> str:
+    return report.render(searched(40))
+
+
+def body(page: str) -> str:
+    """The page without plotly's library."""
+    return re.sub(r"<script>.*?</script>", "", page, flags=re.DOTALL)
+
+
+def test_the_first_paragraph_and_the_next_command_stand_in_the_page(page: str) -> None:
+    assert "won with a validation accuracy of" in page
+    assert "<code>winnow confirm example</code>" in page
+    assert "winnow replay example" in page
+
+
+def test_every_trial_has_a_row_with_its_reason(page: str) -> None:
+    table = page[page.index('class="sortable"') :]
+    assert len(re.findall(r"<tr[ >]", table.split("</table>")[0])) == 1 + 40
+    assert "below the median after epoch" in table
+
+
+def test_the_page_loads_nothing(page: str) -> None:
+    assert "default-src 'none'" in page
+    assert not re.search(r"<(?:script|img|link|iframe)[^>]*(?:src|href)=", body(page))
+
+
+def test_whatever_users_write_is_shown_as_text() -> None:
+    study = optuna.create_study(study_name=HOSTILE, sampler=optuna.samplers.RandomSampler(seed=0))
+
+    def objective(trial: optuna.Trial) -> float:
+        trial.set_user_attr("winnow:reason", HOSTILE)
+        trial.set_user_attr("winnow:run", {HOSTILE: HOSTILE, "worker": HOSTILE})
+        value = trial.suggest_float(HOSTILE, 0, 1)
+        trial.report(value, 1)
+        trial.suggest_categorical("choice", [HOSTILE])
+        if trial.number % 2:
+            raise optuna.TrialPruned(HOSTILE)
+        return value
+
+    study.optimize(objective, n_trials=24)
+    page = report.render(history.read(study, {}))
+    assert HOSTILE not in page
+    assert html.escape(HOSTILE, quote=False).replace('"', "&#34;") in page
+
+
+@pytest.mark.parametrize("finished", [0, 1])
+def test_a_study_with_next_to_nothing_has_a_report(finished: int) -> None:
+    study = optuna.create_study()
+    study.ask()
+    if finished:
+        study.optimize(lambda trial: 1.0, n_trials=finished)
+    page = report.render(history.read(study, {}))
+    assert ("No trial has finished yet" in page) == (finished == 0)
+    assert "importance needs 10 completed trials" in page
+
+
+def test_a_stock_study_is_told_optunas_own_command() -> None:
+    study = optuna.create_study(study_name="my study")
+    study.optimize(lambda trial: 1.0, n_trials=1)
+    assert "optuna best-trial --study-name &#39;my study&#39;" in report.render(history.read(study, {}))
+
+
+def test_writing_replaces_what_was_there(tmp_path: Path) -> None:
+    path = tmp_path / "report.html"
+    path.write_text("old")
+    report.write(searched(3), path)
+    assert path.read_text(encoding="utf-8").startswith("<!doctype html>")
+
+
+def test_a_thousand_trials_stay_below_six_megabytes(tmp_path: Path) -> None:
+    path = tmp_path / "report.html"
+    report.write(searched(1000), path)
+    assert path.stat().st_size < 6e6
