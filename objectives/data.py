@@ -12,8 +12,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from objectives import splits, torchvision_files
+from objectives import sources, splits
 from objectives.catalog import DataSpec, known
+from objectives.errors import DataError
+from objectives.sources import Examples
 
 
 @dataclass(frozen=True)
@@ -54,52 +56,57 @@ def load(spec: DataSpec, device: str = "cpu") -> Data:
     Kept for the process: every trial of a worker shares it.
     """
     spec.check()
-    data_set = known(spec.name)
-    inputs, targets = _read(spec, "train")
-    train_size, validation_size = spec.sizes(len(targets), data_set.classes)
-    order = splits.stratified(targets, spec.seed, "split")
-    validation, train = order[:validation_size], order[validation_size : validation_size + train_size]
-    train_targets = splits.shuffle_labels(targets[train], spec.shuffle_labels, spec.seed)
-    arrays = (inputs[train], train_targets, inputs[validation], targets[validation])
-    mean, std = _statistics(arrays[0])
+    task = known(spec.name).task
+    train, validation = _split(spec)
+    mean, std = _statistics(train.inputs)
     return Data(
         name=spec.name,
-        task=data_set.task,
-        train=_split(arrays[0], arrays[1], device),
-        validation=_split(arrays[2], arrays[3], device),
-        classes=data_set.classes,
-        shape=arrays[0].shape[1:],
+        task=task,
+        train=_on_device(train, device),
+        validation=_on_device(validation, device),
+        classes=0 if task == "regression" else known(spec.name).classes or int(train.targets.max()) + 1,
+        shape=train.inputs.shape[1:],
         mean=torch.from_numpy(mean).to(device),
         std=torch.from_numpy(std).to(device),
-        fingerprint=_fingerprint(*arrays),
+        fingerprint=_fingerprint(train, validation),
     )
 
 
 def load_test(spec: DataSpec, device: str = "cpu") -> Split:
     """The test data of `spec`, the same whatever its seed and sizes; only a confirmation may ask for it."""
     spec.check()
-    return _split(*_read(spec, "test"), device)
+    return _on_device(_read(spec, "test"), device)
 
 
-def _read(spec: DataSpec, part: str) -> tuple[NDArray[Any], NDArray[Any]]:
-    if spec.name == "digits":
-        return _read_digits(part)
-    return torchvision_files.read(spec.name, part, spec.path)
+def _split(spec: DataSpec) -> tuple[Examples, Examples]:
+    """What trains and what validates, by the spec's seed."""
+    examples = _read(spec, "train")
+    validation = sources.read(spec, "validation")
+    regression = known(spec.name).task == "regression"
+    classes = 0 if regression else int(examples.targets.max()) + 1
+    train_size, validation_size = spec.sizes(len(examples.targets), classes, validation is not None)
+    if regression:
+        order = splits.shuffled(len(examples.targets), spec.seed, "split")
+    else:
+        order = splits.stratified(examples.targets, spec.seed, "split")
+    if validation is None:
+        validation, order = examples.take(order[:validation_size]), order[validation_size:]
+    train = examples.take(order[:train_size])
+    if spec.shuffle_labels:
+        train = Examples(train.inputs, splits.shuffle_labels(train.targets, spec.shuffle_labels, spec.seed))
+    return train, validation
 
 
-def _read_digits(part: str) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    from sklearn.datasets import load_digits
-
-    source = load_digits()
-    images = np.round(source.images * (255 / 16)).astype(np.uint8)[:, None]
-    targets = source.target.astype(np.int64)
-    search, test = splits.held_out(targets)
-    index = test if part == "test" else search
-    return images[index], targets[index]
+def _read(spec: DataSpec, part: str) -> Examples:
+    examples = sources.read(spec, part)
+    if examples is None or not len(examples.targets):
+        raise DataError(f"{spec.name} has no {part} examples", "choose other data")
+    return examples
 
 
-def _split(inputs: NDArray[Any], targets: NDArray[Any], device: str) -> Split:
-    return Split(*(torch.from_numpy(np.ascontiguousarray(array)).to(device) for array in (inputs, targets)))
+def _on_device(examples: Examples, device: str) -> Split:
+    inputs, targets = (np.ascontiguousarray(array) for array in (examples.inputs, examples.targets))
+    return Split(torch.from_numpy(inputs).to(device), torch.from_numpy(targets).to(device))
 
 
 def _statistics(inputs: NDArray[Any]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -115,9 +122,9 @@ def _statistics(inputs: NDArray[Any]) -> tuple[NDArray[np.float32], NDArray[np.f
     return mean.astype(np.float32), np.where(std > 0, std, 1).astype(np.float32)
 
 
-def _fingerprint(*arrays: NDArray[Any]) -> str:
+def _fingerprint(*splits: Examples) -> str:
     digest = hashlib.sha256()
-    for array in arrays:
+    for array in (array for split in splits for array in (split.inputs, split.targets)):
         digest.update(f"{array.dtype.str} {array.shape}".encode())
         digest.update(np.ascontiguousarray(array).data)
     return digest.hexdigest()[:16]

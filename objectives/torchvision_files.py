@@ -1,98 +1,91 @@
-"""MNIST, Fashion-MNIST, CIFAR-10 and CIFAR-100 as torchvision keeps them on disk: found, downloaded, decoded."""
+"""MNIST, Fashion-MNIST, CIFAR-10 and CIFAR-100 where torchvision keeps them: found, downloaded, read."""
 
-import gzip
 import logging
-import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from objectives import cifar, decoded, idx
 from objectives.errors import DataError
 
-Arrays = tuple[NDArray[np.uint8], NDArray[np.int64]]
 logger = logging.getLogger("winnow")
 
 DEBIAN = Path("/usr/share/datasets/fashion-mnist")
 """Where Debian's package dataset-fashion-mnist puts the original files."""
 
-_FOLDERS = {
-    "mnist": "MNIST/raw",
-    "fashion_mnist": "FashionMNIST/raw",
+
+@dataclass(frozen=True)
+class Layout:
+    """How torchvision keeps a data set below its root."""
+
+    torchvision_class: str
+    folder: str
+    read: Callable[[Sequence[Path]], tuple[NDArray[np.uint8], NDArray[np.int64]]]
+    train: tuple[str, ...]
+    test: tuple[str, ...]
+
+
+_IDX_TRAIN = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte")
+_IDX_TEST = ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
+_BATCHES = tuple(f"data_batch_{number}" for number in range(1, 6))
+LAYOUTS = {
+    "mnist": Layout("MNIST", "MNIST/raw", idx.read, _IDX_TRAIN, _IDX_TEST),
+    "fashion_mnist": Layout("FashionMNIST", "FashionMNIST/raw", idx.read, _IDX_TRAIN, _IDX_TEST),
+    "cifar10": Layout("CIFAR10", "cifar-10-batches-py", cifar.read, _BATCHES, ("test_batch",)),
+    "cifar100": Layout("CIFAR100", "cifar-100-python", cifar.read, ("train",), ("test",)),
 }
-_FILES = {"train": "train", "test": "t10k"}
-_CLASSES = {"mnist": "MNIST", "fashion_mnist": "FashionMNIST"}
 
 
-def cache_folder() -> Path:
-    """Where downloads and decoded data go: `WINNOW_CACHE`, or `winnow` in the user's cache folder."""
-    if chosen := os.environ.get("WINNOW_CACHE"):
-        return Path(chosen).expanduser()
-    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "winnow"
-
-
-def read(name: str, part: str, path: str | None) -> Arrays:
+def read(name: str, part: str, path: str | None) -> decoded.Arrays:
     """The images uint8 (N, C, H, W) and labels int64 (N,) of `part` (`train` or `test`).
 
-    Reads `path` where one is given, else the cache folder or Debian's package; downloads what is in none of them.
-    Raises DataError where that fails too.
+    They come from `path` where one is given, else from the cache folder or Debian's package; what is in none of
+    them is downloaded. Raises DataError where that fails too.
     """
-    files = find(name, part, path)
-    if files is None:
-        download(name, Path(path).expanduser() if path else cache_folder() / "data")
-        files = find(name, part, path)
-    if files is None:
-        raise DataError(f"the download of {name} brought no {part} files", "give data.path a folder that has them")
-    images, labels = (read_idx(file) for file in files)
-    if images.ndim != 3 or labels.shape != images.shape[:1]:
-        raise DataError(f"{files[0]} and {files[1]} do not belong together", "delete them and download again")
-    return images[:, None], labels.astype(np.int64)
+    files = find(name, part, path) or _download(name, part, path)
+    return decoded.read(f"{name} {part} {files[0].parent.resolve()}", files, lambda: LAYOUTS[name].read(files))
 
 
-def find(name: str, part: str, path: str | None) -> tuple[Path, ...] | None:
-    """The files of one part, images before labels, or None where no folder has them all."""
-    roots = [Path(path).expanduser()] if path else [cache_folder() / "data"]
-    folders = [folder for root in roots for folder in (root / _FOLDERS[name], root)]
-    if name == "fashion_mnist" and not path:
+def find(name: str, part: str, path: str | None) -> list[Path] | None:
+    """The files of one part, or None where no folder has them all. `path` may be torchvision's root or the files' own
+    folder."""
+    layout, root = LAYOUTS[name], _root(path)
+    folders = [root / layout.folder, root]
+    if name == "fashion_mnist" and path is None:
         folders.append(DEBIAN)
     for folder in folders:
-        found = tuple(
-            next((file for file in (folder / stem, folder / f"{stem}.gz") if file.is_file()), None)
-            for stem in (f"{_FILES[part]}-images-idx3-ubyte", f"{_FILES[part]}-labels-idx1-ubyte")
-        )
+        names = layout.train if part == "train" else layout.test
+        found = [next(filter(Path.is_file, (folder / name, folder / f"{name}.gz")), None) for name in names]
         if None not in found:
-            return found  # type: ignore[return-value]
+            return [file for file in found if file]
     return None
 
 
-def download(name: str, folder: Path) -> None:
-    """Let torchvision download `name` into `folder`; raises DataError where it cannot."""
+def _root(path: str | None) -> Path:
+    return Path(path).expanduser() if path else decoded.cache_folder() / "data"
+
+
+def _download(name: str, part: str, path: str | None) -> list[Path]:
+    """Let torchvision download `name`, once for all workers that wait for it; raises DataError where it cannot."""
     import torchvision.datasets
 
-    logger.info("downloading %s to %s", name, folder)
+    root = _root(path)
     try:
-        getattr(torchvision.datasets, _CLASSES[name])(folder, download=True)
+        root.mkdir(parents=True, exist_ok=True)
+        with decoded.locked(root / f".{name}"):
+            if find(name, part, path) is None:
+                logger.info("downloading %s to %s", name, root)
+                getattr(torchvision.datasets, LAYOUTS[name].torchvision_class)(root, download=True)
     except (OSError, RuntimeError) as error:
-        package = " or install Debian's package dataset-fashion-mnist," if name == "fashion_mnist" else ""
+        package = "or install Debian's package dataset-fashion-mnist, " if name == "fashion_mnist" else ""
         raise DataError(
-            f"{name} is not in {folder} and cannot be downloaded ({_first_line(error)})",
-            f"connect this machine,{package} or give data.path a folder that has it as torchvision keeps it",
+            f"{name} is not in {root} and could not be downloaded ({' '.join(str(error).split())})",
+            f"connect this machine, {package}or name in data.path a folder that has it as torchvision keeps it",
         ) from error
-
-
-def read_idx(path: Path) -> NDArray[np.uint8]:
-    """The array of bytes in an idx file (LeCun's format of MNIST), gzipped or not; raises DataError if it is none."""
-    try:
-        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
-            content = file.read()
-    except (OSError, EOFError) as error:
-        raise DataError(f"{path} cannot be read ({_first_line(error)})", "delete it and download it again") from error
-    dimensions = content[3] if len(content) > 4 else 0
-    shape = tuple(np.frombuffer(content, ">u4", dimensions, 4)) if len(content) >= 4 + 4 * dimensions else ()
-    if content[:3] != b"\0\0\x08" or len(content) != 4 + 4 * dimensions + np.prod(shape, dtype=int):
-        raise DataError(f"{path} is no whole idx file of bytes", "delete it and download it again")
-    return np.frombuffer(content, np.uint8, offset=4 + 4 * dimensions).reshape(shape)
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]
+    files = find(name, part, path)
+    if files is None:
+        raise DataError(f"the download of {name} to {root} is not whole", "delete it there and start again")
+    return files

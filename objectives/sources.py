@@ -1,0 +1,77 @@
+"""Where the examples of each data set come from. Knows no torch."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from objectives import decoded, image_folder, splits, synthetic, torchvision_files
+from objectives.catalog import DEFAULT_SIZE, DataSpec, known
+from objectives.errors import DataError
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Inputs uint8 (N, C, H, W) or float32 (N, F), and targets int64 (N,) or, of a regression, float32 (N, 1)."""
+
+    inputs: NDArray[Any]
+    targets: NDArray[Any]
+
+    def take(self, index: NDArray[np.int64]) -> "Examples":
+        """Those at `index`, in its order."""
+        return Examples(self.inputs[index], self.targets[index])
+
+
+def read(spec: DataSpec, part: str) -> Examples | None:
+    """All examples of one part: `train` (of which validation is a share), `validation` or `test`; raises DataError.
+
+    None for `validation` where it is no part of its own, as in all data but some image folders.
+    """
+    if spec.name == "image_folder":
+        return _read_folder(spec, part)
+    if part == "validation":
+        return None
+    if spec.name == "digits":
+        return _without_or_only_test(Examples(*decoded.read("digits", (), _decode_digits)), part)
+    data_set = known(spec.name)
+    if spec.name in synthetic.MAKERS:
+        count = data_set.test if part == "test" else data_set.train
+        return Examples(*synthetic.make(spec.name, count, part == "test", spec.noise))
+    examples = Examples(*torchvision_files.read(spec.name, part, spec.path))
+    outside = (examples.targets < 0) | (examples.targets >= data_set.classes)
+    if outside.any():
+        raise DataError(
+            f"a {part} label of {spec.name} is {examples.targets[outside][0]}, outside 0 to {data_set.classes - 1}",
+            "download its files again",
+        )
+    return examples
+
+
+def _read_folder(spec: DataSpec, part: str) -> Examples | None:
+    folder, size, skip = Path(spec.path or "").expanduser(), spec.size or DEFAULT_SIZE, spec.broken == "skip"
+
+    def decode(part: str) -> Examples:
+        listing = image_folder.list_part(folder, part)
+        what = f"image_folder {listing.folder.resolve()} size {size} broken {spec.broken}"
+        return Examples(*decoded.read(what, listing.files, lambda: image_folder.decode(listing, size, skip)))
+
+    parts = image_folder.parts(folder)
+    if part in parts and (part != "train" or "test" in parts):
+        return decode(part)
+    return None if part == "validation" else _without_or_only_test(decode("train"), part)
+
+
+def _without_or_only_test(examples: Examples, part: str) -> Examples:
+    """The part of a data set whose test data is held out here."""
+    search, test = splits.held_out(examples.targets)
+    return examples.take(test if part == "test" else search)
+
+
+def _decode_digits() -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    from sklearn.datasets import load_digits
+
+    source = load_digits()
+    # Its 17 shades, 0 to 16, become bytes.
+    return np.round(source.images * (255 / 16)).astype(np.uint8)[:, None], source.target.astype(np.int64)

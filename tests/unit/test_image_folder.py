@@ -1,0 +1,127 @@
+"""Images in folders: whatever their size, colours and format, and in one sentence what is wrong with them."""
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from objectives import data, image_folder
+from objectives.catalog import DataSpec
+from objectives.errors import DataError
+
+SHADES = {"cat": 40, "dog": 120, "wild": 200}
+
+
+def fill(folder: Path, count: int = 10) -> Path:
+    """Three classes of flat images, each class its own shade, in formats and sizes of all kinds."""
+    kinds: list[Callable[[int], Image.Image]] = [
+        lambda shade: Image.new("RGB", (9, 7), (shade, shade, shade)),
+        lambda shade: Image.new("L", (4, 4), shade),
+        lambda shade: Image.new("RGBA", (5, 11), (shade, shade, shade, 255)),
+        lambda shade: Image.fromarray(np.full((6, 6), shade * 257, np.uint16)),
+        lambda shade: Image.new("RGB", (8, 8), (shade, shade, shade)).quantize(4),
+    ]
+    for name, shade in SHADES.items():
+        (folder / name).mkdir(parents=True)
+        for number in range(count):
+            kinds[number % len(kinds)](shade).save(folder / name / f"{number:03}.png")
+    return folder
+
+
+def spec(folder: Path, **changes: object) -> DataSpec:
+    return DataSpec("image_folder", path=str(folder), size=6, **changes)  # type: ignore[arg-type]
+
+
+def test_images_of_all_kinds_become_rgb_squares(tmp_path: Path) -> None:
+    animals = data.load(spec(fill(tmp_path), validation=3))
+    assert (animals.classes, animals.shape) == (3, (3, 6, 6))
+    for split, each in ((animals.train, 7), (animals.validation, 1)):
+        assert split.targets.bincount().tolist() == [each] * 3
+        shades = torch.tensor(list(SHADES.values()))[split.targets].view(-1, 1, 1, 1)
+        assert torch.equal(split.inputs, shades.to(torch.uint8).expand_as(split.inputs))
+
+
+def test_the_middle_square_is_kept_and_transparent_pixels_are_black(tmp_path: Path) -> None:
+    wide = np.zeros((4, 8, 4), np.uint8)
+    wide[:, 2:6] = [255, 0, 0, 255]
+    wide[0, :] = [0, 255, 0, 0]
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        Image.fromarray(wide).save(tmp_path / name / "image.png")
+    images, labels = image_folder.decode(image_folder.list_images(tmp_path), 4, skip_broken=False)
+    assert labels.tolist() == [0, 1]
+    assert (images[:, 0, 1:] == 255).all()
+    assert not images[:, 1:].any()
+    assert not images[:, :, 0].any()
+
+
+def test_subfolders_train_val_and_test_are_used_as_they_stand(tmp_path: Path) -> None:
+    for part, count in (("train", 6), ("val", 2), ("test", 3)):
+        fill(tmp_path / part, count)
+    animals = data.load(spec(tmp_path))
+    assert [len(animals.train.targets), len(animals.validation.targets)] == [18, 6]
+    assert len(data.load_test(spec(tmp_path)).targets) == 9
+    assert len(data.load(spec(tmp_path, train=12)).train.targets) == 12
+
+
+def test_without_a_test_folder_a_fifth_is_held_out_by_no_seed_of_the_spec(tmp_path: Path) -> None:
+    fill(tmp_path)
+    first, second = (data.load_test(spec(tmp_path, seed=seed, validation=3)) for seed in (0, 1))
+    assert len(first.targets) == 6
+    assert torch.equal(first.inputs, second.inputs)
+
+
+def test_a_changed_folder_is_decoded_again(tmp_path: Path) -> None:
+    before = data.load.__wrapped__(spec(fill(tmp_path), validation=3))
+    for number in range(5):
+        Image.new("RGB", (6, 6), "white").save(tmp_path / "cat" / f"more{number}.png")
+    after = data.load.__wrapped__(spec(tmp_path, validation=3))
+    assert before.fingerprint != after.fingerprint
+
+
+def test_a_broken_file_is_refused_or_skipped_with_its_name(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    torn = fill(tmp_path) / "dog" / "003.png"
+    torn.write_bytes(torn.read_bytes()[:40])
+    with pytest.raises(DataError, match=r"dog/003\.png is no image that can be read") as raised:
+        data.load(spec(tmp_path, validation=3))
+    assert raised.value.remedy == 'delete it or set data.broken = "skip"'
+    with caplog.at_level(logging.WARNING, "winnow"):
+        animals = data.load(spec(tmp_path, broken="skip", validation=3))
+    assert "dog/003.png" in caplog.text
+    assert len(animals.train.targets) + 3 == 29 - 6
+
+
+def make_class(folder: Path, name: str, files: dict[str, bytes]) -> None:
+    (folder / name).mkdir(parents=True)
+    for file, content in files.items():
+        (folder / name / file).write_bytes(content)
+
+
+def test_folders_that_cannot_be_learned_from_are_refused_before_any_file_is_read(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="has no subfolder"):
+        spec(tmp_path).check()
+    make_class(tmp_path, "cat", {"a.png": b"", "b.jpg": b""})
+    with pytest.raises(DataError, match="has only one class, cat"):
+        spec(tmp_path).check()
+    make_class(tmp_path, "dog", {"notes.txt": b"", ".hidden.png": b""})
+    with pytest.raises(DataError, match=r"the class dog in .* has no image"):
+        spec(tmp_path).check()
+
+
+def test_parts_with_other_classes_are_refused(tmp_path: Path) -> None:
+    fill(tmp_path / "train")
+    make_class(tmp_path / "test", "cat", {"a.png": b""})
+    make_class(tmp_path / "test", "cow", {"a.png": b""})
+    with pytest.raises(DataError, match="test has the classes cat, cow, not cat, dog, wild"):
+        spec(tmp_path).check()
+
+
+def test_a_folder_without_a_readable_image_says_so(tmp_path: Path) -> None:
+    for name in ("cat", "dog"):
+        make_class(tmp_path, name, {f"{number}.png": b"no image" for number in range(20)})
+    with pytest.raises(DataError, match=r"the class cat in .* has no image that can be read"):
+        data.load(spec(tmp_path, broken="skip"))
