@@ -1,0 +1,8 @@
+"""Where trials live: an SQL storage that several workers share, and what they keep beside it.
+
+`storage.open(url)` gives a full Optuna storage; everything else takes that storage's `engine`.
+"""
+
+from storage.database import Storage, open
+
+__all__ = ["Storage", "open"]

@@ -1,0 +1,36 @@
+"""Designs: what each trial of an analysis shall train, by trial number. A worker takes row N for trial N."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Engine, func, insert, select
+
+from storage.tables import designs
+
+
+@dataclass(frozen=True)
+class Row:
+    """One trial of a design."""
+
+    parameters: dict[str, Any]
+    """What Optuna shall show (which side, which seed)."""
+    config: dict[str, Any]
+    """What is trained."""
+
+
+def extend(engine: Engine, study_id: int, rows: Sequence[Row]) -> None:
+    """Make `rows` the design; those that it has already stay as they are, so its new ones must come after them."""
+    with engine.begin() as connection:
+        known = connection.execute(select(func.count()).where(designs.c.study_id == study_id)).scalar_one()
+        for number, row in enumerate(rows[known:], start=known):
+            connection.execute(
+                insert(designs).values(study_id=study_id, number=number, parameters=row.parameters, config=row.config)
+            )
+
+
+def read(engine: Engine, study_id: int) -> list[Row]:
+    """All rows of a study, in order; empty where it has no design."""
+    query = select(designs).where(designs.c.study_id == study_id).order_by(designs.c.number)
+    with engine.connect() as connection:
+        return [Row(row.parameters, row.config) for row in connection.execute(query)]
