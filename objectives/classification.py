@@ -5,7 +5,7 @@ touch a trial.
 """
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,9 +23,10 @@ def derived_seed(study_seed: int, number: int) -> int:
 
 @dataclass
 class Classification:
-    """Train one configuration on `data`; the value is its validation accuracy.
+    """Train one configuration on `data`; the value is its validation score.
 
-    In a study of one's own: `study.optimize(Classification(DataSpec("digits"), space={...}), n_trials=3)`.
+    In a study of one's own: `study.optimize(Classification(DataSpec("digits"), space), n_trials=3)`. Without a
+    Winnow worker the curve is kept in the user attribute `winnow:epochs`; with one, in the table of epochs.
     """
 
     data: DataSpec
@@ -33,6 +34,15 @@ class Classification:
     fixed: Mapping[str, Any] = field(default_factory=dict)
     seed: int = 0
     device: str = "cpu"
+    max_parameters: int | None = None
+    trial_minutes: float | None = None
+
+    def prepare(self) -> None:
+        """Import torch and load the data, before a trial waits for them; raises DataError."""
+        from objectives import data, training
+
+        assert training
+        data.load(self.data, self.device)
 
     def __call__(self, trial: Any, resume: bytes | None = None) -> float:
         """Run one trial; raises optuna.TrialPruned where it is pruned, diverges or is infeasible."""
@@ -43,51 +53,66 @@ class Classification:
 
         config = self.config(trial)
         data = data_module.load(self.data, self.device)
-        record = {
-            "config": config_values(config),
-            "data_fingerprint": data.fingerprint,
-            "parameters": training.count_parameters(config, data),
-            **training.platform_record(data),
-        }
-        trial.set_user_attr("winnow:config", record.pop("config"))
-        trial.set_user_attr("winnow:training", record)
-        epochs: list[dict[str, Any]] = []
-        report = _reporter(trial, epochs, snapshots.to_bytes)
+        trial.set_user_attr("winnow:config", config_values(config))
+        trial.set_user_attr(
+            "winnow:training",
+            {
+                "parameters": training.count_parameters(config, data),
+                "data_fingerprint": data.fingerprint,
+                **training.platform_record(data),
+            },
+        )
+        report = _Reporter(trial)
         try:
-            result = training.train(config, data, report, snapshots.from_bytes(resume) if resume else None)
+            result = training.train(
+                config,
+                data,
+                report,
+                snapshots.from_bytes(resume) if resume else None,
+                training.Limits(self.max_parameters, self.trial_minutes),
+            )
         except Infeasible as error:
             trial.set_constraint(error.constraint, error.excess)
-            trial.set_user_attr("winnow:reason", f"infeasible: {error}")
-            raise optuna.TrialPruned(str(error)) from error
+            raise optuna.TrialPruned(f"infeasible: {error}") from error
         except Diverged as error:
-            trial.set_user_attr("winnow:reason", f"diverged: {error}")
-            raise optuna.TrialPruned(str(error)) from error
+            raise optuna.TrialPruned(f"diverged: {error}") from error
         finally:
-            if epochs:
-                trial.set_user_attr("winnow:epochs", epochs)
+            report.close()
+        if self.max_parameters is not None:
+            trial.set_constraint("max_parameters", result.parameters - self.max_parameters)
+        if trial.user_attrs.get("winnow:keep_weights"):
+            trial.store_artifact("weights", snapshots.to_bytes(result.weights))
         return result.value
 
     def config(self, trial: Any) -> Config:
-        """The configuration that this trial trains: what it draws, or what it came with."""
+        """The configuration that this trial trains: what it draws, or what it was given."""
         values = suggest(trial, self.space, self.fixed)
         values.update(trial.user_attrs.get("winnow:given", {}))
         values.setdefault("seed", derived_seed(self.seed, trial.number))
         return make_config(values)
 
 
-def _reporter(
-    trial: Any, epochs: list[dict[str, Any]], to_bytes: Callable[[Any], bytes]
-) -> Callable[[int, Any, Callable[[], Any]], None]:
-    """How this trial hears of an epoch: a worker's trial takes all of it at once, a plain one its value alone."""
-    import optuna
+class _Reporter:
+    """Tells a trial of its epochs: a worker's trial takes all of one at once, a plain one its value alone."""
 
-    def report(epoch: int, metrics: Any, snapshot: Callable[[], Any]) -> None:
-        if hasattr(trial, "report_epoch"):
-            trial.report_epoch(epoch, metrics.value, metrics.as_dict(), lambda: to_bytes(snapshot()))
+    def __init__(self, trial: Any) -> None:
+        self.trial = trial
+        self.curve: list[dict[str, Any]] = []
+
+    def __call__(self, epoch: int, metrics: Any, snapshot: Any) -> None:
+        import optuna
+
+        from objectives import snapshots
+
+        if hasattr(self.trial, "report_epoch"):
+            self.trial.report_epoch(epoch, metrics.value, metrics.as_dict(), lambda: snapshots.to_bytes(snapshot()))
         else:
-            trial.report(metrics.value, epoch)
-            epochs.append({"epoch": epoch, **metrics.as_dict()})
-        if trial.should_prune():
-            raise optuna.TrialPruned(f"pruned after epoch {epoch}")
+            self.trial.report(metrics.value, epoch)
+            self.curve.append({"epoch": epoch, **metrics.as_dict()})
+        if self.trial.should_prune():
+            raise optuna.TrialPruned(f"pruned after epoch {epoch} at {metrics.value:.4g}")
 
-    return report
+    def close(self) -> None:
+        """Keep the curve with a plain trial."""
+        if self.curve:
+            self.trial.set_user_attr("winnow:epochs", self.curve)

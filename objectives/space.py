@@ -109,7 +109,10 @@ def ordered(space: Space) -> list[str]:
 
 def active(space: Space, name: str, values: Mapping[str, Any]) -> bool:
     """Whether `name` is searched in a trial that has drawn `values` so far."""
-    return all(p in values and values[p] in allowed for p, allowed in conditions(space, name).items())
+    return all(
+        parent in values and label(values[parent]) in [label(value) for value in allowed]
+        for parent, allowed in conditions(space, name).items()
+    )
 
 
 def suggest(trial: SuggestingTrial, space: Space, fixed: Mapping[str, Any]) -> dict[str, Any]:
@@ -153,3 +156,15 @@ def grid(space: Space, points: int) -> Iterator[tuple[str, list[Scalar]]]:
             continue
         spread = np.geomspace if entry.log else np.linspace
         yield name, list(dict.fromkeys(entry.nearest(float(x)) for x in spread(entry.low, entry.high, points)))
+
+
+def cells(space: Space, points: int) -> list[dict[str, Scalar]]:
+    """Every combination of the grid's values, without those that differ only where a condition is not met."""
+    combinations: list[dict[str, Scalar]] = [{}]
+    for name, values in grid(space, points):
+        combinations = [
+            grown
+            for cell in combinations
+            for grown in ([{**cell, name: value} for value in values] if active(space, name, cell) else [cell])
+        ]
+    return combinations

@@ -1,0 +1,1 @@
+"""The service: study specs, workers, the fleet, analyses, reports and the command line."""

@@ -1,0 +1,5 @@
+"""`python -m search` is `winnow`."""
+
+from search.cli import main
+
+main()

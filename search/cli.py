@@ -1,0 +1,313 @@
+"""The command line. Commands parse, call one function of the service, and print; nothing else happens here.
+
+Every option has an environment twin: WINNOW_RUN_WORKERS for `winnow run --workers`, OPTUNA_STORAGE for --storage.
+Modules are imported where they are used, so that `winnow --help` answers at once.
+"""
+
+import dataclasses
+import json
+import logging
+import os
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from search.study import WinnowStudy
+    from storage import Storage
+
+DEFAULT_STORAGE = "sqlite:///winnow.db"
+
+storage_option = click.option(
+    "--storage",
+    "url",
+    default=DEFAULT_STORAGE,
+    envvar="OPTUNA_STORAGE",
+    show_envvar=True,
+    show_default=True,
+    help="SQLAlchemy URL of the storage that all workers share.",
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for a script.")
+workers_option = click.option(
+    "--workers", type=click.IntRange(1, 256), help="Worker processes.  [default: one a GPU, or one a CPU core]"
+)
+study_argument = click.argument("study")
+spec_argument = click.argument("spec", type=click.Path(path_type=Path))
+
+
+class _Group(click.Group):
+    """Prints what Winnow refuses as one sentence and leaves by its status; a traceback only with --debug."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise
+        except Exception as error:
+            if ctx.params.get("debug"):
+                raise
+            click.echo(f"winnow: {_sentence(error)}", err=True)
+            ctx.exit(getattr(error, "status", 2 if hasattr(error, "remedy") else 1))
+
+
+def _sentence(error: Exception) -> str:
+    if hasattr(error, "remedy"):
+        return str(error)
+    return f"{type(error).__name__}: {error} (this is a fault of Winnow's; --debug shows where)"
+
+
+@click.group(cls=_Group, context_settings={"auto_envvar_prefix": "WINNOW", "help_option_names": ["-h", "--help"]})
+@click.option("--debug", is_flag=True, help="Show tracebacks, and what happens inside.")
+@click.version_option(package_name="winnow-hpo")
+def cli(debug: bool) -> None:
+    """Hyperparameter search for image models in PyTorch, on Optuna."""
+    logging.basicConfig(format="winnow: %(message)s", level=logging.DEBUG if debug else logging.WARNING)
+    for name in ("matplotlib", "PIL", "alembic", "urllib3"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+
+
+@cli.command()
+@spec_argument
+@storage_option
+@workers_option
+@click.option("--trials", type=click.IntRange(1), help="Budget of trials, in place of the spec's.")
+@click.option("--report", "report_path", type=click.Path(path_type=Path), help="Where to write the report.")
+def run(spec: Path, url: str, workers: int | None, trials: int | None, report_path: Path | None) -> None:
+    """Search what SPEC says, on this machine; the same command goes on where it stopped."""
+    study = _create(spec, url, trials)
+    _work_here(study, workers)
+    _print_result(study, report_path or _report_path(study.name))
+
+
+@cli.command()
+@spec_argument
+@storage_option
+@click.option("--trials", type=click.IntRange(1), help="Budget of trials, in place of the spec's.")
+def create(spec: Path, url: str, trials: int | None) -> None:
+    """Make the study of SPEC, or give one its new budget, and train nothing."""
+    study = _create(spec, url, trials)
+    click.echo(f"The study {study.name} is ready in {study.storage.place}.")
+    click.echo(f"Next: winnow work {study.name}")
+
+
+@cli.command()
+@study_argument
+@storage_option
+@click.option("--device", default="cpu", show_default=True, help="cpu, cuda, cuda:1, mps.")
+@click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="CPU threads of the trainer.")
+def work(study: str, url: str, device: str, threads: int) -> None:
+    """Be one worker of STUDY until nothing is left to do."""
+    from search.fleet import FLEET
+    from search.processes import die_with_parent
+    from search.worker import Worker, WorkerOptions
+
+    if os.environ.get(FLEET):
+        die_with_parent(signal.SIGTERM)
+    Worker(_load(study, url), WorkerOptions(device=device, threads=threads)).run()
+
+
+@cli.command()
+@spec_argument
+@json_option
+def check(spec: Path, as_json: bool) -> None:
+    """Say whether SPEC can be run, and what it would search."""
+    from search import spec as specs
+
+    checked = specs.read(spec)
+    if as_json:
+        click.echo(json.dumps(checked.model_dump(mode="json"), indent=2))
+        return
+    searched = ", ".join(checked.search) or "what its objective suggests"
+    budget = checked.storage_budget
+    click.echo(f"{spec} is good: {checked.name} searches {searched}")
+    click.echo(f"by {checked.sampler.name} with pruner {checked.pruner.name}, {_budget_words(budget)}.")
+
+
+@cli.command()
+@study_argument
+@storage_option
+@json_option
+def status(study: str, url: str, as_json: bool) -> None:
+    """Where STUDY stands: its trials, best value, workers and failures."""
+    from search import status as statuses
+
+    now = statuses.read(_load(study, url))
+    if as_json:
+        click.echo(json.dumps(now.as_dict(), indent=2, default=str))
+    else:
+        from search import screens
+
+        _console().print(screens.status(now))
+
+
+@cli.command()
+@study_argument
+@storage_option
+@click.option("--output", type=click.Path(path_type=Path), help="The file.  [default: reports/STUDY.html]")
+def report(study: str, url: str, output: Path | None) -> None:
+    """Write the report of STUDY: one HTML file that needs no network."""
+    path = output or _report_path(study)
+    _write_report(_open(url), study, path)
+    click.echo(f"Report: {path}")
+
+
+@cli.command()
+@study_argument
+@click.argument("number", type=click.IntRange(0))
+@storage_option
+@click.option("--device", default="cpu", show_default=True)
+@json_option
+def replay(study: str, number: int, url: str, device: str, as_json: bool) -> None:
+    """Train trial NUMBER of STUDY again from its record and compare the curves, to the bit."""
+    from search import replay as replays
+    from search import screens
+
+    result = replays.replay(_load(study, url), number, device)
+    if as_json:
+        click.echo(json.dumps({**dataclasses.asdict(result), "identical": result.identical}, indent=2))
+    else:
+        _console().print(screens.replay(result))
+    if not result.identical:
+        sys.exit(1)
+
+
+@cli.command()
+@study_argument
+@storage_option
+@workers_option
+@click.option("--seeds", type=click.IntRange(2, 100), default=3, show_default=True, help="Fresh seeds a side.")
+@json_option
+def confirm(study: str, url: str, workers: int | None, seeds: int, as_json: bool) -> None:
+    """Train the best and the baseline of STUDY again with fresh seeds, then read test data once for both."""
+    from search import confirm as confirmations
+    from search import screens
+
+    searched = _load(study, url)
+    repetitions = confirmations.create(searched, seeds)
+    _work_here(repetitions, workers)
+    confirmation = confirmations.conclude(searched, repetitions)
+    if as_json:
+        click.echo(json.dumps(screens.confirmation_numbers(confirmation), indent=2))
+    else:
+        _console().print(screens.confirmation(confirmation))
+
+
+@cli.command()
+@storage_option
+@json_option
+def doctor(url: str, as_json: bool) -> None:
+    """Look at devices, storage and versions, and say what is wrong."""
+    from search import doctor as doctors
+
+    findings = doctors.examine(url)
+    if as_json:
+        click.echo(json.dumps([dataclasses.asdict(finding) for finding in findings], indent=2))
+    else:
+        for finding in findings:
+            click.echo(f"{'ok ' if finding.good else 'NO '} {finding.what:18} {finding.says}")
+    if not all(finding.good for finding in findings):
+        sys.exit(1)
+
+
+# --- what several commands need
+
+
+def _open(url: str, *, create: bool = False) -> "Storage":
+    import optuna
+
+    import storage
+
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    return storage.open(url, create=create)
+
+
+def _load(name: str, url: str) -> "WinnowStudy":
+    from search import study as studies
+
+    return studies.load(_open(url), name)
+
+
+def _create(path: Path, url: str, trials: int | None) -> "WinnowStudy":
+    from search import spec as specs
+    from search import study as studies
+
+    spec = specs.read(path)
+    if trials is not None:
+        content = spec.model_dump(mode="json")
+        spec = specs.check({**content, "budget": {**content["budget"], "trials": trials}}, str(path))
+    return studies.create(_open(url, create=True), spec)
+
+
+def _work_here(study: "WinnowStudy", workers: int | None) -> None:
+    """Run a study on this machine's devices with progress on stderr; leaves with 130 when it was interrupted."""
+    from search import devices, status
+    from search.fleet import Fleet
+    from search.progress import Progress
+
+    now = status.read(study)
+    if now.is_done:
+        return
+    console = _console(stderr=True)
+    local = devices.local()
+    fleet = Fleet(study, devices.assign(local, workers or len(local)))
+    console.print(f"{study.name}: {_budget_words(now.spent.budget)} on {len(fleet.slots)} workers", highlight=False)
+    with Progress(console, now) as progress:
+        end = fleet.run(progress.show)
+    if fleet.stopping:
+        done = f"{end.finished} trials are finished, {end.active} wait to go on"
+        console.print(f"Stopped: {done}. The same command goes on.", highlight=False)
+        sys.exit(130)
+
+
+def _print_result(study: "WinnowStudy", report_path: Path) -> None:
+    from search import screens
+
+    record = _write_report(study.storage, study.name, report_path)
+    console = _console()
+    console.print(screens.result(record))
+    console.print(f"Report: {report_path}", highlight=False, soft_wrap=True)
+
+
+def _write_report(storage: "Storage", name: str, path: Path) -> Any:
+    import optuna
+
+    from search import history, report
+    from search.errors import StudyError
+    from storage import epochs
+
+    try:
+        study = optuna.load_study(study_name=name, storage=storage)
+    except KeyError:
+        raise StudyError(f"there is no study {name!r} in {storage.place}", "see optuna studies") from None
+    record = history.read(study, epochs.read(storage.engine, storage.get_study_id_from_name(name)))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    report.write(record, path)
+    return record
+
+
+def _report_path(name: str) -> Path:
+    return Path("reports") / f"{name}.html"
+
+
+def _budget_words(budget: Any) -> str:
+    parts = [
+        f"{budget.trials} trials" if budget.trials is not None else "",
+        f"{budget.hours:g} hours" if budget.hours is not None else "",
+        f"{budget.device_hours:g} device-hours" if budget.device_hours is not None else "",
+    ]
+    return " or ".join(part for part in parts if part) + (" at most" if sum(map(bool, parts)) > 1 else "")
+
+
+def _console(stderr: bool = False) -> "Console":
+    from rich.console import Console
+
+    return Console(stderr=stderr)
+
+
+main: Callable[[], None] = cli

@@ -1,0 +1,125 @@
+"""What a supervisor and its trainer say to each other over their pipe.
+
+The trainer asks and reports; the supervisor answers each message with one of its own. Nothing else passes between
+them: the trainer knows no database.
+"""
+
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any, Protocol
+
+# --- supervisor to trainer
+
+
+@dataclass(frozen=True)
+class Prepare:
+    """Import and load what the study's trials need, before the first comes."""
+
+    spec: dict[str, Any]
+    device: str
+
+
+@dataclass(frozen=True)
+class Job:
+    """Run one trial."""
+
+    number: int
+    user_attributes: dict[str, Any]
+    resume: bytes | None = None
+    last_epoch: int = 0
+    """The last epoch that the storage holds."""
+
+
+class Verdict(Enum):
+    """The answer to a report."""
+
+    CONTINUE = "continue"
+    PRUNE = "prune"
+    STOP = "stop"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a call on the trial returned, or the error that it raised."""
+
+    value: Any = None
+    error: Exception | None = None
+
+
+# --- trainer to supervisor
+
+
+@dataclass(frozen=True)
+class Ready:
+    """The answer to Prepare: what went wrong, if anything did."""
+
+    problem: str = ""
+    remedy: str = ""
+    traceback: str = ""
+
+
+@dataclass(frozen=True)
+class Call:
+    """Call a method of the Optuna trial."""
+
+    method: str
+    arguments: tuple[Any, ...]
+    options: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Report:
+    """One epoch, and the checkpoint after it. Answered by a Verdict."""
+
+    epoch: int
+    value: float
+    metrics: dict[str, float | None] = field(default_factory=dict)
+    checkpoint: bytes | None = None
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """A file that shall outlive the trial. Answered by an Answer with its name."""
+
+    kind: str
+    content: bytes
+
+
+class End(Enum):
+    """How a trial ended in the trainer."""
+
+    COMPLETE = "complete"
+    PRUNED = "pruned"
+    STOPPED = "stopped"
+    OUT_OF_MEMORY = "out of memory"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True)
+class Ended:
+    """The last message about a trial."""
+
+    how: End
+    value: float | None = None
+    reason: str = ""
+    traceback: str = ""
+    seconds: float = 0.0
+    peak_memory: int = 0
+    """Bytes: of the process on a CPU, of the device on a GPU."""
+    versions: dict[str, str] = field(default_factory=dict)
+
+
+class Pipe(Protocol):
+    """Either end: a multiprocessing connection."""
+
+    def send(self, obj: Any) -> None:
+        """Pickle and send a message."""
+
+    def recv(self) -> Any:
+        """The next message; raises EOFError where the other end is gone."""
+
+    def poll(self, timeout: float) -> bool:
+        """Wait up to `timeout` seconds for a message."""
+
+    def close(self) -> None:
+        """Close this end."""

@@ -1,0 +1,87 @@
+"""Where a study stands: numbers for `winnow status`, the live table and, later, the dashboard."""
+
+from collections import Counter
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from sqlalchemy import func, select
+
+from search.study import BASELINE, WinnowStudy
+from storage import workers
+from storage.budget import Spent, spent
+from storage.tables import trials
+from storage.workers import Worker
+
+
+@dataclass(frozen=True)
+class Best:
+    """The best feasible trial so far."""
+
+    number: int
+    value: float
+    parameters: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Status:
+    """A study at one moment."""
+
+    study: str
+    direction: str
+    states: dict[str, int]
+    best: Best | None
+    baseline: float | None
+    spent: Spent
+    workers: list[Worker]
+    failures: dict[str, int]
+    """How many trials failed for each reason."""
+
+    @property
+    def finished(self) -> int:
+        """Trials that have ended."""
+        return sum(self.states.get(state, 0) for state in ("COMPLETE", "PRUNED", "FAIL"))
+
+    @property
+    def active(self) -> int:
+        """Trials under way, or waiting to go on."""
+        return self.states.get("RUNNING", 0) + self.states.get("WAITING", 0)
+
+    @property
+    def is_done(self) -> bool:
+        """Whether there is nothing left to do within the budget."""
+        return bool(self.spent.exhausted) and self.active == 0
+
+    def as_dict(self) -> dict[str, Any]:
+        """All of it as JSON has it."""
+        return {**asdict(self), "finished": self.finished, "done": self.is_done}
+
+
+def read(study: WinnowStudy) -> Status:
+    """The study as the storage shows it now."""
+    with study.storage.engine.connect() as connection:
+        counted = connection.execute(
+            select(trials.c.state, func.count()).where(trials.c.study_id == study.study_id).group_by(trials.c.state)
+        ).all()
+        used = spent(connection, study.study_id)
+    everything = study.optuna.get_trials(deepcopy=False)
+    baseline = next((t for t in everything if BASELINE in t.user_attrs and t.state.is_finished()), None)
+    failures = Counter(str(t.user_attrs.get("winnow:reason", "unknown")) for t in everything if t.state.name == "FAIL")
+    return Status(
+        study=study.name,
+        direction=study.spec.optimises,
+        states={str(state): int(count) for state, count in counted},
+        best=_best(study),
+        baseline=baseline.value if baseline else None,
+        spent=used,
+        workers=workers.present(study.storage.engine, study.study_id),
+        failures=dict(failures),
+    )
+
+
+def _best(study: WinnowStudy) -> Best | None:
+    try:
+        trial = study.optuna.best_trial
+    except ValueError:
+        return None
+    assert trial.value is not None
+    return Best(trial.number, trial.value, trial.params)

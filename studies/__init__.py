@@ -1,0 +1,1 @@
+"""Ready-made study specs. Data only."""
