@@ -16,6 +16,8 @@ from search.status import Status
 from search.study import WinnowStudy
 
 LOOK_SECONDS = 0.5
+ENOUGH_FAILURES = 5
+"""When the first so many trials all failed, the rest would too."""
 MOST_CRASHES = 4
 """A worker that dies so often without finishing a trial in between is not started again."""
 DRAIN_SECONDS = 20.0
@@ -59,6 +61,7 @@ class Fleet:
             now = status.read(self.study)
             while not now.is_done and not self.stopping:
                 self._keep_alive(now)
+                _refuse_to_waste(now)
                 show(now)
                 time.sleep(LOOK_SECONDS)
                 now = status.read(self.study)
@@ -130,6 +133,17 @@ class Fleet:
             if slot.process is not None and slot.process.poll() is None:
                 slot.process.kill()
                 slot.process.wait()
+
+
+def _refuse_to_waste(now: Status) -> None:
+    """Stop before a mistake in the objective uses up the whole budget."""
+    failed = now.states.get("FAIL", 0)
+    if failed == now.finished >= ENOUGH_FAILURES:
+        reason = max(now.failures, key=lambda reason: now.failures[reason])
+        raise WorkerFailed(
+            f"the first {failed} trials all failed: {reason}",
+            f"mend it, then go on with a larger budget; the traceback: winnow trial {now.study} 0",
+        )
 
 
 def _last_words(log: Path) -> tuple[str, str]:

@@ -5,6 +5,8 @@ from typing import Any
 import optuna
 from optuna.pruners import BasePruner
 
+from objectives.hyperparameters import DEFINITIONS
+from objectives.space import Choice
 from search.spec import ASHAPruner, HyperbandPruner, MedianPruner, PatientPruner, PercentilePruner, Spec
 
 
@@ -18,12 +20,21 @@ def build(spec: Spec) -> BasePruner:
         case PercentilePruner():
             return optuna.pruners.PercentilePruner(options.pop("percentile"), **options)
         case ASHAPruner():
+            options["min_resource"] = options["min_resource"] or max(2, _epochs(spec) // 10)
             return optuna.pruners.SuccessiveHalvingPruner(**options)
         case HyperbandPruner():
-            longest = options.pop("max_resource") or spec.fixed.get("epochs", "auto")
-            return optuna.pruners.HyperbandPruner(max_resource=longest, **options)
+            options["max_resource"] = options["max_resource"] or _epochs(spec)
+            return optuna.pruners.HyperbandPruner(**options)
         case PatientPruner():
             judge = None if section.alone else optuna.pruners.MedianPruner()
             return optuna.pruners.PatientPruner(judge, patience=section.patience, min_delta=section.min_delta)
         case _:
             return optuna.pruners.NopPruner()
+
+
+def _epochs(spec: Spec) -> int:
+    """How many epochs a trial trains at most."""
+    if "epochs" in spec.search:
+        entry = spec.space["epochs"]
+        return int(max(entry.choices) if isinstance(entry, Choice) else entry.high)
+    return int(spec.fixed.get("epochs", DEFINITIONS["epochs"].default))

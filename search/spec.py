@@ -155,7 +155,8 @@ class ASHAPruner(_Section):
     """Asynchronous successive halving (Li et al. 2020): one in `reduction_factor` passes each rung."""
 
     name: Literal["asha"] = "asha"
-    min_resource: int = Field(1, ge=1)
+    min_resource: int | None = Field(None, ge=1)
+    """Epochs before the first rung; None is a tenth of them, and at least 2 (one epoch says little)."""
     reduction_factor: int = Field(3, ge=2)
     min_early_stopping_rate: int = Field(0, ge=0)
 

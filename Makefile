@@ -1,0 +1,34 @@
+# Everything runs from .venv, which the first target that needs it makes.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: demo test check clean
+
+demo: .venv/train
+	$(BIN)/winnow run studies/digits.toml
+	$(BIN)/winnow confirm digits
+
+test: .venv/test
+	$(BIN)/pytest
+
+check: .venv/test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+clean:
+	rm -rf .venv build *.egg-info
+
+.venv/pip: pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	@touch $@
+
+.venv/train: .venv/pip
+	$(BIN)/python -m pip install --quiet --editable '.[train]'
+	@touch $@
+
+.venv/test: .venv/train
+	$(BIN)/python -m pip install --quiet --editable '.[train,dashboard,cmaes,postgresql,test]'
+	@touch $@
