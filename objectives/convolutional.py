@@ -1,11 +1,9 @@
-"""Convolutional networks for images."""
-
-from collections.abc import Iterator
+"""Convolutional networks without shortcuts: SmallNet, and a CNN with every option."""
 
 import torch
 from torch import nn
 
-from objectives.dense import dense_layers
+from objectives.blocks import activated, convolution, dense, image_dropout, repeated
 from objectives.errors import ObjectiveError
 from objectives.hyperparameters import Config
 from objectives.layers import Dropout
@@ -19,60 +17,66 @@ class ChannelsLast(nn.Module):
         return x.contiguous(memory_format=torch.channels_last)
 
 
-def cnn(config: Config, shape: tuple[int, ...], outputs: int) -> nn.Module:
-    """(Conv 3x3 → [BatchNorm] → ReLU → max-pool 2) for each of `filters`, then the dense layers `hidden`."""
-    channels, height, width = _image(config, shape)
-    layers: list[nn.Module] = [ChannelsLast()]
-    for filters in config.filters:
-        layers += convolution(channels, filters, config.batch_norm)
-        layers += [nn.ReLU(), nn.MaxPool2d(2)]
-        channels, height, width = filters, height // 2, width // 2
-    _check_size(config, shape, height, width)
-    dense = dense_layers(
-        channels * height * width,
-        config.hidden,
-        outputs,
-        batch_norm=config.batch_norm,
-        dropout=config.dropout,
-    )
-    return nn.Sequential(*layers, nn.Flatten(), *dense)
-
-
 def smallnet(config: Config, shape: tuple[int, ...], outputs: int) -> nn.Module:
     """SmallNet: three times Conv 3x3 → BatchNorm → ReLU → Dropout → max-pool 2, then 420 dense units.
 
     996,376 parameters on (3, 32, 32) with 100 classes; its convolutions keep their biases before BatchNorm.
     """
-    channels, height, width = _image(config, shape)
+    channels = image_channels(config, shape)
     layers: list[nn.Module] = [ChannelsLast()]
     for filters in (32, 64, 128):
         layers += [nn.Conv2d(channels, filters, 3, padding=1), nn.BatchNorm2d(filters), nn.ReLU()]
         layers += [Dropout(config.conv_dropout), nn.MaxPool2d(2)]
-        channels, height, width = filters, height // 2, width // 2
-    _check_size(config, shape, height, width)
-    dense = dense_layers(channels * height * width, (420,), outputs, batch_norm=False, dropout=config.dropout)
-    return nn.Sequential(*layers, nn.Flatten(), *dense)
+        channels = filters
+    features = nn.Sequential(*layers, nn.Flatten())
+    hidden = [nn.Linear(count_features(config, features, shape), 420), nn.ReLU(), Dropout(config.dropout)]
+    return nn.Sequential(features, *hidden, nn.Linear(420, outputs))
 
 
-def convolution(channels: int, filters: int, batch_norm: bool) -> Iterator[nn.Module]:
-    """A 3x3 convolution that keeps the size, with BatchNorm and then without bias where asked."""
-    yield nn.Conv2d(channels, filters, 3, padding=1, bias=not batch_norm)
-    if batch_norm:
-        yield nn.BatchNorm2d(filters)
+def cnn(config: Config, shape: tuple[int, ...], outputs: int) -> nn.Module:
+    """[(Conv → activation) x pool_every → pool] for all `filters`, then (Linear → activation) for `hidden`, Linear.
+
+    Convolutions that are left over after the last full `pool_every` are not pooled.
+    """
+    channels = image_channels(config, shape)
+    layers: list[nn.Module] = [ChannelsLast()]
+    for number, filters in enumerate(repeated(config, config.filters), start=1):
+        layers += convolution(config, channels, filters, config.kernel, config.stride, config.padding)
+        layers += activated(config, image_dropout(config))
+        if number % config.pool_every == 0:
+            layers += [pooling(config)]
+        channels = filters
+    features = nn.Sequential(*layers, nn.Flatten())
+    return nn.Sequential(features, *dense(config, count_features(config, features, shape), config.hidden, outputs))
 
 
-def _image(config: Config, shape: tuple[int, ...]) -> tuple[int, int, int]:
+def pooling(config: Config) -> nn.Module:
+    """The pooling of the config, without overlap."""
+    return (nn.MaxPool2d if config.pooling == "max" else nn.AvgPool2d)(config.pool_size)
+
+
+def image_channels(config: Config, shape: tuple[int, ...]) -> int:
+    """The channels of an image's shape; raises ObjectiveError where the data is not images."""
     if len(shape) != 3:
         raise ObjectiveError(
             f"model = {config.model!r} needs images, and this data has {shape[0]} features", 'take model = "mlp"'
         )
-    channels, height, width = shape
-    return channels, height, width
+    return shape[0]
 
 
-def _check_size(config: Config, shape: tuple[int, ...], height: int, width: int) -> None:
-    if min(height, width) < 1:
+def count_features(config: Config, features: nn.Module, shape: tuple[int, ...]) -> int:
+    """The values per image that come out of `features` on device "meta", from the shape of an image.
+
+    Raises ObjectiveError where convolutions and poolings leave nothing of the image.
+    """
+    try:
+        with torch.no_grad():
+            return int(features.eval()(torch.empty(1, *shape, device="meta")).shape[1])
+    except RuntimeError as error:
         raise ObjectiveError(
-            f"images of {shape[1]}x{shape[2]} are too small for the poolings of model = {config.model!r}",
-            "take fewer poolings or larger images",
-        )
+            f"images of {shape[1]}x{shape[2]} are too small for the convolutions and poolings of "
+            f"model = {config.model!r}",
+            "take fewer or smaller ones, or larger images",
+        ) from error
+    finally:
+        features.train()

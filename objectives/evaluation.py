@@ -12,8 +12,17 @@ from objectives.data import Split
 EVALUATION_BATCH = 256
 
 
+def autocast(precision: str, device: torch.device) -> torch.autocast:
+    """The forward pass in `fp32` or `bf16`, the weights in float32 either way."""
+    return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16")
+
+
 def evaluate(
-    model: nn.Module, split: Split, augmentation: Augmentation, batch_size: int = EVALUATION_BATCH
+    model: nn.Module,
+    split: Split,
+    augmentation: Augmentation,
+    precision: str = "fp32",
+    batch_size: int = EVALUATION_BATCH,
 ) -> tuple[float, float | None]:
     """Mean loss and accuracy (None in a regression) of `model` on `split`, waiting for the device once."""
     model.eval()
@@ -24,7 +33,8 @@ def evaluate(
         for inputs, targets in zip(
             *(torch.split(part, batch_size) for part in (split.inputs, split.targets)), strict=True
         ):
-            outputs = model(augmentation.evaluate(inputs))
+            with autocast(precision, inputs.device):
+                outputs = model(augmentation.evaluate(inputs))
             loss_sum += losses(outputs, targets, 0.0)[1] * len(targets)
             if not regression:
                 correct += (outputs.argmax(1) == targets).sum()

@@ -40,7 +40,9 @@ class Definition:
                 f"{self.name} = {value!r} is not {_TYPE_WORDS[self.type]}", f"for example {self.name} = {self.example}"
             )
         if self.choices and checked not in self.choices:
-            raise HyperparameterError(f"{self.name} = {value!r} is not known", f"choose one of {', '.join(self.choices)}")
+            raise HyperparameterError(
+                f"{self.name} = {value!r} is not known", f"choose one of {', '.join(self.choices)}"
+            )
         for number in checked if isinstance(checked, tuple) else (checked,):
             if not isinstance(number, str) and not self.low <= number <= self.high:
                 raise HyperparameterError(f"{self.name} = {value!r} is outside {self.limits}", "choose a value inside")
@@ -101,39 +103,152 @@ def _hyperparameter(
     return dataclasses.field(default=default, metadata=facts)
 
 
+_CONVOLUTIONAL = ("cnn", "resnet")
+_FREE = ("mlp", *_CONVOLUTIONAL)
+"""The architectures whose layers are chosen freely."""
+_ADAMS = ("adam", "adamw")
+_BELOW_ONE = 1 - 1e-6
+
+
 @dataclass(frozen=True)
 class Config:
     """One training, said in full."""
 
     # --- model
-    model: str = _hyperparameter("mlp", "architecture", choices=("mlp", "cnn", "smallnet"))
+    model: str = _hyperparameter("mlp", "architecture", choices=("mlp", "cnn", "smallnet", "resnet", "resnet18"))
     widths: tuple[int, ...] = _hyperparameter(
         (128,), "units of each hidden layer", unit="units", low=1, needs={"model": ("mlp",)}
     )
     filters: tuple[int, ...] = _hyperparameter(
-        (16, 32), "filters of each convolution", unit="filters", low=1, needs={"model": ("cnn",)}
+        (16, 32), "filters of each convolution", unit="filters", low=1, needs={"model": _CONVOLUTIONAL}
+    )
+    depth: int = _hyperparameter(
+        1, "layers of each width, or of each number of filters", unit="layers", low=1, needs={"model": _FREE}
     )
     hidden: tuple[int, ...] = _hyperparameter(
-        (), "units of each dense layer after the convolutions", unit="units", low=1, needs={"model": ("cnn",)}
+        (), "units of each dense layer after the convolutions", unit="units", low=1, needs={"model": _CONVOLUTIONAL}
     )
-    batch_norm: bool = _hyperparameter(
-        False, "BatchNorm between a layer and its activation", needs={"model": ("mlp", "cnn")}
+    kernel: int = _hyperparameter(
+        3, "side of a convolution's kernel", unit="pixels", low=1, needs={"model": _CONVOLUTIONAL}
+    )
+    stride: int = _hyperparameter(1, "stride of convolutions", unit="pixels", low=1, needs={"model": ("cnn",)})
+    padding: int = _hyperparameter(1, "padding of convolutions", unit="pixels", low=0, needs={"model": ("cnn",)})
+    pool_every: int = _hyperparameter(
+        1,
+        "convolutions before each pooling; in a resnet also those inside one shortcut",
+        unit="layers",
+        low=1,
+        needs={"model": _CONVOLUTIONAL},
+    )
+    pooling: str = _hyperparameter(
+        "max", "kind of pooling", choices=("max", "average"), needs={"model": _CONVOLUTIONAL}
+    )
+    pool_size: int = _hyperparameter(
+        2, "side and stride of a pooling", unit="pixels", low=1, needs={"model": _CONVOLUTIONAL}
+    )
+    bottleneck: bool = _hyperparameter(
+        False, "residual blocks at a quarter of the filters, between 1x1 convolutions", needs={"model": ("resnet",)}
+    )
+    activation: str = _hyperparameter(
+        "relu",
+        "activation after each hidden layer",
+        choices=("relu", "leaky_relu", "tanh", "sigmoid", "gelu", "none"),
+        needs={"model": _FREE},
+    )
+    batch_norm: bool = _hyperparameter(False, "BatchNorm between a layer and its activation", needs={"model": _FREE})
+    initialisation: str = _hyperparameter(
+        "pytorch",
+        "initial weights: PyTorch's own, He's for ReLU, Glorot's for tanh, or orthogonal",
+        choices=("pytorch", "he", "glorot", "orthogonal"),
+    )
+    weights: str = _hyperparameter(
+        "", "file with trained weights as torchvision saves them; none: random", needs={"model": ("resnet18",)}
+    )
+    frozen: int = _hyperparameter(
+        0,
+        "parts that keep their weights: the first convolution, then the four stages",
+        unit="parts",
+        low=0,
+        high=5,
+        needs={"model": ("resnet18",)},
     )
 
     # --- optimisation
-    optimizer: str = _hyperparameter("adam", "optimiser", choices=("sgd", "adam", "adamw"))
-    lr: float = _hyperparameter(1e-3, "learning rate", low=0)
-    momentum: float = _hyperparameter(0.0, "momentum", low=0, high=1, needs={"optimizer": ("sgd",)})
-    batch_size: int = _hyperparameter(128, "images a step", unit="images", low=1)
+    optimizer: str = _hyperparameter("adam", "optimiser", choices=("sgd", "rmsprop", "adam", "adamw"))
+    lr: float = _hyperparameter(1e-3, "learning rate; of one_cycle its peak", low=0)
+    momentum: float = _hyperparameter(0.0, "momentum", low=0, high=1, needs={"optimizer": ("sgd", "rmsprop")})
+    nesterov: bool = _hyperparameter(
+        False, "Nesterov's momentum; nothing where momentum is 0", needs={"optimizer": ("sgd",)}
+    )
+    alpha: float = _hyperparameter(
+        0.99, "decay of the mean of squared gradients", low=0, high=1, needs={"optimizer": ("rmsprop",)}
+    )
+    beta1: float = _hyperparameter(
+        0.9, "decay of the mean of gradients", low=0, high=_BELOW_ONE, needs={"optimizer": _ADAMS}
+    )
+    beta2: float = _hyperparameter(
+        0.999, "decay of the mean of squared gradients", low=0, high=_BELOW_ONE, needs={"optimizer": _ADAMS}
+    )
+    eps: float = _hyperparameter(
+        1e-8, "added to the root of the mean square", low=0, needs={"optimizer": (*_ADAMS, "rmsprop")}
+    )
+    schedule: str = _hyperparameter(
+        "constant",
+        "how the learning rate changes",
+        choices=("constant", "step", "exponential", "cosine", "one_cycle", "plateau"),
+    )
+    schedule_factor: float = _hyperparameter(
+        0.5,
+        "what the learning rate is multiplied by at each drop",
+        low=0,
+        high=1,
+        needs={"schedule": ("step", "exponential", "plateau")},
+    )
+    schedule_epochs: int = _hyperparameter(
+        5,
+        "from drop to drop; of plateau, how many without a better validation score are borne",
+        unit="epochs",
+        low=1,
+        needs={"schedule": ("step", "plateau")},
+    )
+    warmup: float = _hyperparameter(
+        0.3, "share of the steps in which the learning rate rises", low=0, high=1, needs={"schedule": ("one_cycle",)}
+    )
+    batch_size: int = _hyperparameter(128, "examples a step", unit="examples", low=1)
     epochs: int = _hyperparameter(10, "passes over the training data", unit="epochs", low=1)
+    clip_norm: float = _hyperparameter(0.0, "longest gradient that is not shortened; 0: any", low=0)
+    precision: str = _hyperparameter(
+        "fp32", "numbers of the forward pass; bf16 is faster on some devices only", choices=("fp32", "bf16")
+    )
 
     # --- regularisation
-    weight_decay: float = _hyperparameter(
-        0.0, "weight decay (added to the gradient by SGD and Adam, decoupled in AdamW)", low=0
+    weight_decay: float = _hyperparameter(0.0, "weight decay (added to the gradient, decoupled in AdamW)", low=0)
+    decay_norms_and_biases: bool = _hyperparameter(True, "weight decay of norms and biases, not of weights alone")
+    l1: float = _hyperparameter(0.0, "penalty on the weights' absolute values, l1 Σ|w|", low=0)
+    l2: float = _hyperparameter(0.0, "penalty on the weights' squares, l2 Σw²", low=0)
+    dropout: float = _hyperparameter(
+        0.0, "dropout p of hidden dense layers", low=0, high=0.95, needs={"model": (*_FREE, "smallnet")}
     )
-    dropout: float = _hyperparameter(0.0, "dropout p after the activation of dense layers", low=0, high=0.95)
+    dropouts: tuple[float, ...] = _hyperparameter(
+        (), "dropout p of each hidden dense layer, in place of dropout", low=0, high=0.95, needs={"model": _FREE}
+    )
     conv_dropout: float = _hyperparameter(
-        0.0, "dropout p after the activation of convolutions", low=0, high=0.95, needs={"model": ("smallnet",)}
+        0.0, "dropout p of convolutions", low=0, high=0.95, needs={"model": (*_CONVOLUTIONAL, "smallnet")}
+    )
+    conv_dropout_kind: str = _hyperparameter(
+        "dropout",
+        "what the dropout of convolutions drops: single values, channels, or squares",
+        choices=("dropout", "dropout2d", "dropblock"),
+        needs={"model": _CONVOLUTIONAL},
+    )
+    block_size: int = _hyperparameter(
+        3, "side of DropBlock's squares", unit="pixels", low=1, needs={"conv_dropout_kind": ("dropblock",)}
+    )
+    dropout_position: str = _hyperparameter(
+        "after_activation",
+        "where dropout stands",
+        choices=("after_activation", "before_activation"),
+        needs={"model": _FREE},
     )
     label_smoothing: float = _hyperparameter(0.0, "label smoothing", low=0, high=1)
     patience: int = _hyperparameter(
@@ -152,7 +267,43 @@ class Config:
         0, "side of the crop; 0: that of the image", unit="pixels", low=0, needs={"crop": (True,)}
     )
     flip: bool = _hyperparameter(False, "random horizontal flip")
-    flip_p: float = _hyperparameter(0.5, "share of images flipped", low=0, high=1, needs={"flip": (True,)})
+    flip_p: float = _hyperparameter(0.5, "probability of a horizontal flip", low=0, high=1, needs={"flip": (True,)})
+    vertical_flip: bool = _hyperparameter(False, "random vertical flip")
+    vertical_flip_p: float = _hyperparameter(
+        0.5, "probability of a vertical flip", low=0, high=1, needs={"vertical_flip": (True,)}
+    )
+    rotation: bool = _hyperparameter(False, "random rotation")
+    rotation_degrees: float = _hyperparameter(
+        15.0, "largest rotation, either way", unit="degrees", low=0, high=180, needs={"rotation": (True,)}
+    )
+    affine: bool = _hyperparameter(False, "random translation, zoom and shear")
+    translation: float = _hyperparameter(
+        0.1, "largest translation, either way, as a share of the side", low=0, high=1, needs={"affine": (True,)}
+    )
+    zoom: float = _hyperparameter(
+        0.1, "largest zoom: a factor of 1 - zoom to 1 + zoom", low=0, high=0.9, needs={"affine": (True,)}
+    )
+    shear: float = _hyperparameter(
+        0.0, "largest shear, either way", unit="degrees", low=0, high=60, needs={"affine": (True,)}
+    )
+    color_jitter: bool = _hyperparameter(False, "random brightness, contrast, saturation and hue")
+    brightness: float = _hyperparameter(
+        0.2, "brightness times 1 - this to 1 + this", low=0, high=1, needs={"color_jitter": (True,)}
+    )
+    contrast: float = _hyperparameter(
+        0.2, "contrast times 1 - this to 1 + this", low=0, high=1, needs={"color_jitter": (True,)}
+    )
+    saturation: float = _hyperparameter(
+        0.2, "saturation times 1 - this to 1 + this", low=0, high=1, needs={"color_jitter": (True,)}
+    )
+    hue: float = _hyperparameter(
+        0.0, "largest turn of the hue, either way", unit="turns", low=0, high=0.5, needs={"color_jitter": (True,)}
+    )
+    erasing: bool = _hyperparameter(False, "random erasing of a rectangle")
+    erasing_p: float = _hyperparameter(0.5, "probability of an erasing", low=0, high=1, needs={"erasing": (True,)})
+    erasing_area: float = _hyperparameter(
+        0.33, "largest share of the image erased; the smallest is 0.02", low=0.02, high=1, needs={"erasing": (True,)}
+    )
 
     # --- the trial's own randomness
     seed: int = _hyperparameter(0, "seed of initialisation, data order, augmentation and dropout", low=0)

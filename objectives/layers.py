@@ -1,41 +1,89 @@
-"""The layers that PyTorch has not as we need them: dropout that draws from the trial's own generator, and fast."""
+"""The random layers of a network: dropout in three kinds, drawing from the trial's own generator, and fast."""
 
 import torch
+import torch.nn.functional as F
 from torch import nn
 
-ACTIVATIONS: dict[str, type[nn.Module]] = {"relu": nn.ReLU}
 
+class RandomLayer(nn.Module):
+    """A layer that drops a share p of its input in training, and in evaluation returns it as it is.
 
-class Dropout(nn.Module):
-    """Dropout (Srivastava et al., 2014) whose mask costs an eighth of the random numbers.
-
-    Each 64-bit draw is read as eight mask bytes, so p is taken to the nearest 1/256. What is kept is scaled by the
-    inverse of the share that is truly kept: the expectation is unbiased at the p that was taken.
-    In training it needs a `generator`, on the device of its input; see `use_generator`.
+    In training it needs a `generator` on the device of its input; see `use_generator`.
     """
 
     def __init__(self, p: float) -> None:
         super().__init__()
-        self.dropped = round(p * 256)
+        self.p = p
         self.generator: torch.Generator | None = None
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Any shape in, the same shape out."""
-        if not self.training or self.dropped == 0:
-            return x
+        """Any shape that the layer takes in, the same shape out."""
+        return self.drop(x) if self.training and self.p else x
+
+    def drop(self, x: torch.Tensor) -> torch.Tensor:
+        """What training does to `x`."""
+        raise NotImplementedError
+
+    def extra_repr(self) -> str:
+        """Shown where the model is printed."""
+        return f"p={self.p:g}"
+
+
+class Dropout(RandomLayer):
+    """Dropout (Srivastava et al., 2014) of single values, whose mask costs an eighth of the random numbers.
+
+    Each 64-bit draw is read as eight mask bytes, so p is taken to the nearest 1/256. What is kept is scaled by the
+    inverse of the share that is truly kept: the expectation is unbiased at the p that was taken.
+    """
+
+    def __init__(self, p: float) -> None:
+        self.dropped_bytes = round(p * 256)
+        super().__init__(self.dropped_bytes / 256)
+
+    def drop(self, x: torch.Tensor) -> torch.Tensor:
+        """Of any shape."""
         draws = torch.empty((x.numel() + 7) // 8, dtype=torch.int64, device=x.device)
         draws.random_(-(2**63), None, generator=self.generator)
         # The mask lies in memory as x does (channels_last too): each is read once, from front to back.
         mask = draws.view(torch.uint8).as_strided(x.shape, torch.empty_like(x).stride())
-        return x * (mask >= self.dropped).to(x.dtype).mul_(256 / (256 - self.dropped))
+        return x * (mask >= self.dropped_bytes).to(x.dtype).mul_(1 / (1 - self.p))
 
-    def extra_repr(self) -> str:
-        """Shown where the model is printed."""
-        return f"p={self.dropped / 256:g}"
+
+class Dropout2d(RandomLayer):
+    """Dropout of whole channels of an image (Tompson et al., 2015)."""
+
+    def drop(self, x: torch.Tensor) -> torch.Tensor:
+        """Of (batch, channels, height, width)."""
+        draws = torch.rand(*x.shape[:2], 1, 1, device=x.device, generator=self.generator)
+        return x * (draws >= self.p).to(x.dtype).div_(1 - self.p)
+
+
+class DropBlock(RandomLayer):
+    """DropBlock (Ghiasi et al., 2018, algorithm 1): dropout of squares, in each channel of each image its own.
+
+    The squares lie whole inside the image; one that is larger than the image is cut to it. What is kept is scaled
+    by the inverse of the share that was kept in the batch.
+    """
+
+    def __init__(self, p: float, size: int) -> None:
+        super().__init__(p)
+        self.size = size
+
+    def drop(self, x: torch.Tensor) -> torch.Tensor:
+        """Of (batch, channels, height, width)."""
+        height, width = x.shape[2:]
+        tall, wide = min(self.size, height), min(self.size, width)
+        corners = height - tall + 1, width - wide + 1
+        # Each corner starts a square with such a chance that about a share p of the image is covered (equation 1).
+        chance = self.p * height * width / (tall * wide * corners[0] * corners[1])
+        draws = torch.rand(*x.shape[:2], *corners, device=x.device, generator=self.generator)
+        starts = F.pad((draws < chance).to(x.dtype), (wide - 1, wide - 1, tall - 1, tall - 1))
+        kept = 1 - F.max_pool2d(starts, (tall, wide), stride=1)
+        return x * kept * (kept.numel() / kept.sum().clamp(min=1))
 
 
 def use_generator(model: nn.Module, generator: torch.Generator) -> None:
-    """Let every dropout layer of `model` draw from `generator`."""
+    """Let every random layer of `model` draw from `generator`."""
     for module in model.modules():
-        if isinstance(module, Dropout):
+        if isinstance(module, RandomLayer):
             module.generator = generator

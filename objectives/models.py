@@ -6,18 +6,20 @@ from collections.abc import Callable
 import torch
 from torch import nn
 
+from objectives.blocks import dense, repeated
 from objectives.convolutional import cnn, smallnet
-from objectives.dense import dense_layers
 from objectives.hyperparameters import Config
 from objectives.initialisation import initialise
+from objectives.pretrained import ResNet18, load_weights, resnet18
 from objectives.randomness import generator
+from objectives.residual import resnet
 
 Shape = tuple[int, ...]
 """Of one example: (channels, height, width), or (features,)."""
 
 
 def build(config: Config, shape: Shape, outputs: int, device: torch.device | str = "cpu") -> nn.Module:
-    """The model for examples of `shape` with its initial weights, drawn from the config's seed.
+    """The model for examples of `shape` with its initial weights, drawn from the config's seed (or read from a file).
 
     It takes (batch, *shape) and returns (batch, outputs): logits, or the predicted number. On device "meta" nothing
     is allocated or drawn. Raises ObjectiveError where the architecture does not fit the shape.
@@ -27,18 +29,21 @@ def build(config: Config, shape: Shape, outputs: int, device: torch.device | str
     if torch.device(device).type == "meta":
         return model
     model.to_empty(device="cpu")  # initialised on the CPU: the same seed gives the same weights on every device
-    initialise(model, generator(config.seed, "initialisation"))
+    initialise(model, config.initialisation, generator(config.seed, "initialisation"))
+    if isinstance(model, ResNet18):
+        load_weights(model, config)
     return model.to(device).to(memory_format=torch.channels_last)
 
 
 def mlp(config: Config, shape: Shape, outputs: int) -> nn.Module:
-    """Dense hidden layers of `widths` on the flattened example, then a last layer."""
-    dense = dense_layers(math.prod(shape), config.widths, outputs, batch_norm=config.batch_norm, dropout=config.dropout)
-    return nn.Sequential(nn.Flatten(), *dense)
+    """(Linear → activation) for all `widths` on the flattened example, then Linear."""
+    return nn.Sequential(nn.Flatten(), *dense(config, math.prod(shape), repeated(config, config.widths), outputs))
 
 
 ARCHITECTURES: dict[str, Callable[[Config, Shape, int], nn.Module]] = {
     "mlp": mlp,
     "cnn": cnn,
     "smallnet": smallnet,
+    "resnet": resnet,
+    "resnet18": resnet18,
 }

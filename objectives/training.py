@@ -13,18 +13,20 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from torch import nn
 
 from objectives.augment import Augmentation, output_shape
 from objectives.data import Data
 from objectives.divergence import check_loss, check_movement, guessing_loss
 from objectives.errors import Infeasible, ObjectiveError, OutOfTime
+from objectives.evaluation import autocast, losses, weight_norm
 from objectives.evaluation import evaluate as evaluate
-from objectives.evaluation import losses, weight_norm
 from objectives.hyperparameters import Config, config_values
 from objectives.layers import use_generator
 from objectives.models import build
-from objectives.optimisation import make_optimizer
+from objectives.optimisation import add_penalties, make_optimizer, trained_weights
 from objectives.randomness import Generators
+from objectives.schedules import learning_rate
 from objectives.snapshots import Snapshot, check_origin, on_cpu
 
 CHECK_EVERY = 50
@@ -118,6 +120,7 @@ def train(
     model = build(config, output_shape(config, data.shape), data.classes or 1, device)
     use_generator(model, generators.dropout)
     optimizer = make_optimizer(config, model)
+    weights = trained_weights(model)
     guessing = guessing_loss(data)
     curve: list[Metrics] = []
     best_weights: dict[str, torch.Tensor] = {}
@@ -150,6 +153,7 @@ def train(
         epoch = len(curve) + 1
         batches = batches_of(config, torch.randperm(len(inputs), generator=generators.order).to(device))
         check_movement(curve, data, len(batches))
+        scores = [score(metrics) for metrics in curve]
 
         # ---- training: no figure leaves the device but at every fiftieth step
         model.train()
@@ -158,11 +162,19 @@ def train(
         seen = checked_seen = 0
         checked_sum = 0.0
         for step, batch in enumerate(batches, start=1):
+            lr = learning_rate(config, (epoch - 1) * len(batches) + step - 1, len(batches), scores)
+            for group in optimizer.param_groups:
+                group["lr"] = lr
             batch_targets = targets[batch]
-            outputs = model(augmentation.batch(batch, generators.augmentation))
+            with autocast(config.precision, device):
+                outputs = model(augmentation.batch(batch, generators.augmentation))
             loss, plain_loss = losses(outputs, batch_targets, config.label_smoothing)
             optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
+            if config.l1 or config.l2:
+                add_penalties(config, weights)
+            if config.clip_norm:
+                nn.utils.clip_grad_norm_(model.parameters(), config.clip_norm)
             optimizer.step()
 
             loss_sum += plain_loss.detach() * len(batch)
@@ -176,7 +188,7 @@ def train(
                 check_clock(limits, spent + time.perf_counter() - started, epoch)
 
         # ---- evaluation
-        validation_loss, validation_accuracy = evaluate(model, data.validation, augmentation)
+        validation_loss, validation_accuracy = evaluate(model, data.validation, augmentation, config.precision)
         check_loss(validation_loss, math.inf, epoch, "validation loss")
         seconds = time.perf_counter() - started
         spent += seconds
@@ -186,7 +198,7 @@ def train(
                 train_accuracy=correct.item() / seen if data.classes else None,
                 validation_loss=validation_loss,
                 validation_accuracy=validation_accuracy,
-                lr=optimizer.param_groups[0]["lr"],
+                lr=lr,
                 weight_norm=weight_norm(model),
                 seconds=seconds,
             )
@@ -201,8 +213,8 @@ def train(
     # The best weights where early stopping watched for them, else the last
     # ------------------------------------------------------------------
     kept = best_epoch(curve) if config.patience else len(curve)
-    weights = best_weights if config.patience else model.state_dict()
-    return Result(curve[kept - 1].value, kept, tuple(curve), on_cpu(weights), parameters)
+    final = best_weights if config.patience else model.state_dict()
+    return Result(curve[kept - 1].value, kept, tuple(curve), on_cpu(final), parameters)
 
 
 def check(config: Config, data: Data) -> None:
@@ -235,10 +247,15 @@ def batches_of(config: Config, order: torch.Tensor) -> list[torch.Tensor]:
     return batches
 
 
+def score(metrics: Metrics) -> float:
+    """The epoch's score, the higher the better."""
+    return -metrics.validation_loss if metrics.validation_accuracy is None else metrics.validation_accuracy
+
+
 def best_epoch(curve: Sequence[Metrics]) -> int:
     """The first epoch with the best score."""
-    sign = -1 if curve[0].validation_accuracy is None else 1
-    return max(range(len(curve)), key=lambda i: (sign * curve[i].value, -i)) + 1
+    scores = [score(metrics) for metrics in curve]
+    return scores.index(max(scores)) + 1
 
 
 def is_finished(config: Config, curve: Sequence[Metrics]) -> bool:

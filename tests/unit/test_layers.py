@@ -1,13 +1,16 @@
 import pytest
 import torch
 
-from objectives.layers import Dropout, use_generator
+from objectives.layers import DropBlock, Dropout, Dropout2d, RandomLayer, use_generator
 
 
-def dropout(p: float, seed: int = 0) -> Dropout:
-    layer = Dropout(p)
+def seeded(layer: RandomLayer, seed: int = 0) -> RandomLayer:
     use_generator(layer, torch.Generator().manual_seed(seed))
     return layer
+
+
+def dropout(p: float, seed: int = 0) -> RandomLayer:
+    return seeded(Dropout(p), seed)
 
 
 @pytest.mark.parametrize("p", [0.1, 0.25, 0.5, 0.95])
@@ -41,14 +44,49 @@ def test_dropout_takes_images_in_either_memory_layout() -> None:
     assert 0 < int((dropped == 0).sum()) < x.numel()
 
 
-def test_dropout_is_nothing_in_evaluation_and_at_p_0() -> None:
-    x = torch.randn(3, 3)
-    assert dropout(0.5).eval()(x) is x
-    assert dropout(0.0)(x) is x
-    assert dropout(0.001)(x) is x
+KINDS = [Dropout(0.5), Dropout2d(0.5), DropBlock(0.5, 3)]
 
 
-def test_dropout_draws_from_the_generator_that_it_was_given() -> None:
-    x = torch.ones(10, 10)
-    assert torch.equal(dropout(0.5, seed=1)(x), dropout(0.5, seed=1)(x))
-    assert not torch.equal(dropout(0.5, seed=1)(x), dropout(0.5, seed=2)(x))
+@pytest.mark.parametrize("layer", KINDS, ids=lambda layer: type(layer).__name__)
+def test_dropout_is_nothing_in_evaluation(layer: RandomLayer) -> None:
+    x = torch.randn(2, 3, 8, 8)
+    layer.eval()
+    assert layer(x) is x
+    layer.train()
+
+
+@pytest.mark.parametrize("layer", [Dropout(0.0), Dropout(0.001), Dropout2d(0.0), DropBlock(0.0, 3)])
+def test_dropout_is_nothing_at_p_0(layer: RandomLayer) -> None:
+    x = torch.randn(2, 3, 8, 8)
+    assert layer(x) is x
+
+
+@pytest.mark.parametrize("layer", KINDS, ids=lambda layer: type(layer).__name__)
+def test_dropout_draws_from_the_generator_that_it_was_given(layer: RandomLayer) -> None:
+    x = torch.ones(4, 3, 8, 8)
+    first, second, other = (seeded(layer, seed)(x) for seed in (1, 1, 2))
+    assert torch.equal(first, second)
+    assert not torch.equal(first, other)
+
+
+def test_dropout2d_drops_whole_channels() -> None:
+    dropped = seeded(Dropout2d(0.3))(torch.ones(200, 100, 2, 2)).flatten(2)
+    assert torch.equal(dropped.amin(2), dropped.amax(2))
+    assert float((dropped == 0).float().mean()) == pytest.approx(0.3, abs=0.02)
+    assert float(dropped.mean()) == pytest.approx(1, abs=0.02)
+
+
+def test_dropblock_drops_whole_squares_about_a_share_p_in_all() -> None:
+    dropped = seeded(DropBlock(0.1, 3))(torch.ones(50, 20, 16, 16))
+    gone = (dropped == 0).float()
+    # Squares overlap, so that a little less than p is covered.
+    assert 0.08 < float(gone.mean()) < 0.1
+    assert float(dropped.mean()) == pytest.approx(1, abs=1e-4)
+    # Every value that is gone lies in some 3x3 square that is gone: eroding and growing again changes nothing.
+    whole = -torch.nn.functional.max_pool2d(-gone, 3, stride=1)
+    padded = torch.nn.functional.pad(whole, (2, 2, 2, 2))
+    assert torch.equal(torch.nn.functional.max_pool2d(padded, 3, stride=1), gone)
+
+
+def test_dropblock_takes_an_image_smaller_than_its_square() -> None:
+    assert seeded(DropBlock(0.5, 7))(torch.ones(4, 3, 2, 5)).shape == (4, 3, 2, 5)

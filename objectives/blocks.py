@@ -1,0 +1,63 @@
+"""What networks are made of: layers with their norm, activation and dropout, and the dense end of each."""
+
+from collections.abc import Iterator, Sequence
+
+from torch import nn
+
+from objectives.errors import ObjectiveError
+from objectives.hyperparameters import Config
+from objectives.layers import DropBlock, Dropout, Dropout2d
+
+ACTIVATIONS: dict[str, type[nn.Module]] = {
+    "relu": nn.ReLU,
+    "leaky_relu": nn.LeakyReLU,
+    "tanh": nn.Tanh,
+    "sigmoid": nn.Sigmoid,
+    "gelu": nn.GELU,
+    "none": nn.Identity,
+}
+
+
+def repeated(config: Config, widths: Sequence[int]) -> list[int]:
+    """Each width `depth` times, one after the other."""
+    return [width for width in widths for _ in range(config.depth)]
+
+
+def activated(config: Config, dropout: nn.Module) -> list[nn.Module]:
+    """What follows a layer: its activation and then `dropout`, or the other way round."""
+    parts = [ACTIVATIONS[config.activation](), dropout]
+    return parts if config.dropout_position == "after_activation" else parts[::-1]
+
+
+def dense(config: Config, inputs: int, widths: Sequence[int], outputs: int) -> Iterator[nn.Module]:
+    """(Linear → [BatchNorm] → activation and dropout) for each width, then Linear; no bias before BatchNorm."""
+    if config.dropouts and (config.dropout or len(config.dropouts) != len(widths)):
+        raise ObjectiveError(
+            f"dropouts = {list(config.dropouts)} does not go with {len(widths)} hidden dense layers and "
+            f"dropout = {config.dropout:g}",
+            "give one p for each of these layers and leave dropout at 0",
+        )
+    dropouts = config.dropouts or (config.dropout,) * len(widths)
+    for width, p in zip(widths, dropouts, strict=True):
+        yield nn.Linear(inputs, width, bias=not config.batch_norm)
+        if config.batch_norm:
+            yield nn.BatchNorm1d(width)
+        yield from activated(config, Dropout(p))
+        inputs = width
+    yield nn.Linear(inputs, outputs)
+
+
+def convolution(config: Config, channels: int, filters: int, kernel: int, stride: int, padding: int) -> list[nn.Module]:
+    """Conv → [BatchNorm]; no bias before BatchNorm."""
+    layer = nn.Conv2d(channels, filters, kernel, stride, padding, bias=not config.batch_norm)
+    return [layer, nn.BatchNorm2d(filters)] if config.batch_norm else [layer]
+
+
+def image_dropout(config: Config) -> nn.Module:
+    """The dropout between convolutions."""
+    match config.conv_dropout_kind:
+        case "dropout2d":
+            return Dropout2d(config.conv_dropout)
+        case "dropblock":
+            return DropBlock(config.conv_dropout, config.block_size)
+    return Dropout(config.conv_dropout)

@@ -1,0 +1,75 @@
+"""torchvision's ResNet-18 with a new last layer, its first parts frozen, its weights from a file."""
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from objectives.convolutional import image_channels
+from objectives.errors import ObjectiveError
+from objectives.hyperparameters import Config
+
+log = logging.getLogger("winnow")
+
+
+class ResNet18(nn.Module):
+    """ResNet-18 (He et al., 2016) for images of 3 channels, or of 1, which is repeated.
+
+    The first `frozen` of its five parts keep their weights, and their BatchNorm the statistics that it has.
+    """
+
+    def __init__(self, outputs: int, frozen: int) -> None:
+        super().__init__()
+        from torchvision.models import resnet18
+
+        self.network: nn.Module = resnet18(num_classes=outputs)
+        network: Any = self.network
+        stem = nn.Sequential(network.conv1, network.bn1)
+        parts = (stem, network.layer1, network.layer2, network.layer3, network.layer4)
+        self._frozen = parts[:frozen]  # a tuple: registered a second time they would be saved twice
+        for part in self._frozen:
+            part.requires_grad_(False)
+
+    def train(self, mode: bool = True) -> "ResNet18":
+        """As every module's, but what is frozen stays as in evaluation."""
+        super().train(mode)
+        for part in self._frozen:
+            part.eval()
+        return self
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(batch, 3 or 1, height, width) in, (batch, outputs) out."""
+        return self.network(x.expand(-1, 3, -1, -1).contiguous(memory_format=torch.channels_last))  # type: ignore[no-any-return]
+
+
+def resnet18(config: Config, shape: tuple[int, ...], outputs: int) -> nn.Module:
+    """The network without values; its weights come from `initialise` and then from `load_weights`."""
+    if image_channels(config, shape) not in (1, 3):
+        raise ObjectiveError(
+            f"model = 'resnet18' takes images of 1 or 3 channels, and these have {shape[0]}", "take another model"
+        )
+    return ResNet18(outputs, config.frozen)
+
+
+def load_weights(model: ResNet18, config: Config) -> None:
+    """Fill all but the last layer from the file `weights`, a state_dict as torchvision saves it.
+
+    Without a file the initial weights stay, and a warning says so. Raises ObjectiveError where the file cannot be
+    read or is of another network. Nothing but tensors is read: no code in it is run.
+    """
+    if not config.weights:
+        log.warning("ResNet-18 starts from random weights: no file is named by `weights`")
+        return
+    path = Path(config.weights).expanduser()
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        wanted = model.network.state_dict()
+        given = {name: state[name] if not name.startswith("fc.") else wanted[name] for name in wanted}
+        model.network.load_state_dict(given)
+    except Exception as error:  # torch.load meets a torn file with whatever the part that was torn leads to
+        raise ObjectiveError(
+            f"weights = {config.weights!r} cannot be read as ResNet-18: {str(error).splitlines()[0]}",
+            "give a state_dict of torchvision's resnet18, saved by torch.save",
+        ) from error

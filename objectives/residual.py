@@ -1,0 +1,70 @@
+"""ResNet: convolutions with shortcuts around them (He et al., 2016)."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import nn
+
+from objectives.blocks import activated, convolution, dense, image_dropout, repeated
+from objectives.convolutional import ChannelsLast, count_features, image_channels, pooling
+from objectives.errors import ObjectiveError
+from objectives.hyperparameters import Config
+
+
+class Residual(nn.Module):
+    """activation(body(x) + shortcut(x)), each part given."""
+
+    def __init__(self, body: nn.Module, shortcut: nn.Module, after: nn.Module) -> None:
+        super().__init__()
+        self.body = body
+        self.shortcut = shortcut
+        self.after = after
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(batch, channels, height, width) in; the same height and width out."""
+        return self.after(self.body(x) + self.shortcut(x))  # type: ignore[no-any-return]
+
+
+def resnet(config: Config, shape: tuple[int, ...], outputs: int) -> nn.Module:
+    """[Residual block of `pool_every` convolutions → pool] for all `filters`, then as the CNN ends.
+
+    Convolutions that are left over make a last block, which is not pooled.
+    """
+    if config.kernel % 2 == 0:
+        raise ObjectiveError(
+            f"kernel = {config.kernel} cannot keep the size of an image, which a shortcut needs",
+            "choose an odd kernel",
+        )
+    channels = image_channels(config, shape)
+    layers: list[nn.Module] = [ChannelsLast()]
+    filters = repeated(config, config.filters)
+    for start in range(0, len(filters), config.pool_every):
+        block = filters[start : start + config.pool_every]
+        layers += [residual_block(config, channels, block)]
+        if len(block) == config.pool_every:
+            layers += [pooling(config)]
+        channels = block[-1]
+    features = nn.Sequential(*layers, nn.Flatten())
+    return nn.Sequential(features, *dense(config, count_features(config, features, shape), config.hidden, outputs))
+
+
+def residual_block(config: Config, channels: int, filters: Sequence[int]) -> Residual:
+    """(Conv → [BatchNorm] → activation → dropout) for all but the last of `filters`, Conv → [BatchNorm], shortcut.
+
+    A bottleneck does the same at a quarter of the filters between two 1x1 convolutions. The shortcut is the
+    identity, or a 1x1 convolution where the number of channels changes.
+    """
+    plan = [(outputs, config.kernel) for outputs in filters]
+    if config.bottleneck:
+        inner = [(max(1, outputs // 4), config.kernel) for outputs in filters]
+        plan = [(inner[0][0], 1), *inner, (filters[-1], 1)]
+    body: list[nn.Module] = []
+    inputs = channels
+    for number, (outputs, kernel) in enumerate(plan, start=1):
+        body += convolution(config, inputs, outputs, kernel, 1, kernel // 2)
+        if number < len(plan):
+            body += activated(config, image_dropout(config))
+        inputs = outputs
+    shortcut = convolution(config, channels, inputs, 1, 1, 0) if channels != inputs else []
+    after = activated(config, image_dropout(config))
+    return Residual(nn.Sequential(*body), nn.Sequential(*shortcut), nn.Sequential(*after))
