@@ -84,7 +84,7 @@ def _coerce(value: object, kind: object) -> Value | None:
         return value if isinstance(value, int if kind is int else str) else None
     if kind in (tuple[int, ...], tuple[float, ...]) and isinstance(value, list | tuple):
         inner = [_coerce(item, int if kind == tuple[int, ...] else float) for item in value]
-        return None if None in inner else tuple(inner)  # type: ignore[arg-type]
+        return None if None in inner else tuple(inner)  # type: ignore[return-value]
     return None
 
 

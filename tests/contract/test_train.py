@@ -62,6 +62,21 @@ RESUMED = {
         "lr": 0.01,
     },
     "batch_norm": {"batch_norm": True, "patience": 1, "lr": 0.1},
+    "plateau": {"schedule": "plateau", "schedule_epochs": 1, "lr": 0.05, "patience": 2, "epochs": 5},
+    "one_cycle": {"schedule": "one_cycle", "optimizer": "rmsprop", "momentum": 0.5, "clip_norm": 0.1},
+    "resnet": {
+        "model": "resnet",
+        "filters": [4, 8],
+        "conv_dropout": 0.2,
+        "conv_dropout_kind": "dropblock",
+        "l1": 1e-3,
+        "l2": 1e-3,
+        "decay_norms_and_biases": False,
+        "weight_decay": 0.1,
+        "precision": "bf16",
+        "epochs": 3,
+    },
+    "color_jitter": {"color_jitter": True, "affine": True, "erasing": True, "epochs": 2},
 }
 
 
@@ -159,6 +174,45 @@ def test_dropout_leaves_initialisation_and_data_order_as_they_were(digits: Data)
         train(config(dropout=dropout, lr=0, epochs=2), digits, lambda *args, to=snapshots: to.append(args[2]()))
         orders.append([snapshots[-1]["generators"]["order"], *snapshots[0]["model"].values()])
     assert all(torch.equal(first, second) for first, second in zip(*orders, strict=True))
+
+
+def test_the_schedule_is_followed_and_recorded(digits: Data) -> None:
+    result = train(config(schedule="exponential", schedule_factor=0.5, lr=0.08), digits, silent)
+    assert [metrics.lr for metrics in result.epochs] == [0.08, 0.04, 0.02, 0.01]
+    still = train(config(schedule="step", schedule_epochs=1, schedule_factor=0.0, lr=0.08, epochs=3), digits, silent)
+    assert still.epochs[1].weight_norm == still.epochs[2].weight_norm
+
+
+def test_penalties_shrink_the_weights_and_leave_the_loss_comparable(digits: Data) -> None:
+    plain = train(config(lr=0.01), digits, silent)
+    for penalty in ({"l1": 0.01}, {"l2": 0.05}, {"weight_decay": 1.0, "optimizer": "adamw"}):
+        penalised = train(config(lr=0.01, **penalty), digits, silent)
+        assert penalised.epochs[-1].weight_norm < plain.epochs[-1].weight_norm
+        assert penalised.epochs[-1].train_loss < 2.5
+
+
+def test_clipping_shortens_the_step(digits: Data) -> None:
+    values = {"optimizer": "sgd", "lr": 1.0, "epochs": 1, "batch_size": 240}
+    free = train(config(**values), digits, silent)
+    clipped = train(config(**values, clip_norm=1e-6), digits, silent)
+    start = train(config(**{**values, "lr": 0.0}), digits, silent)
+    moved = [
+        math.sqrt(sum(float((run.weights[name] - start.weights[name]).square().sum()) for name in start.weights))
+        for run in (free, clipped)
+    ]
+    assert moved[0] > 1e-2
+    assert moved[1] == pytest.approx(1e-6, rel=0.1)
+
+
+@pytest.mark.parametrize(("lr", "diverges"), [(100, True), (10, True), (1, True), (0.2, False), (0.001, False)])
+def test_the_learning_rates_of_system_e_diverge_in_their_first_epoch_or_train(lr: float, diverges: bool) -> None:
+    data = load(DataSpec("regression_100d", train=2000, validation=200))
+    wanted = config(widths=[50, 20], activation="sigmoid", optimizer="sgd", lr=lr, batch_size=10, epochs=2 - diverges)
+    if diverges:
+        with pytest.raises(Diverged, match="in epoch 1"):
+            train(wanted, data, pytest.fail)
+    else:
+        assert len(train(wanted, data, silent).epochs) == 2
 
 
 @pytest.mark.parametrize(("optimizer", "lr"), [("sgd", 1e6), ("sgd", 1e12), ("adam", 100.0)])
