@@ -21,8 +21,11 @@ class Windows:
         self._twin = count * self._image_bytes
         row = torch.cat([padded, padded.flip(-1)]).view(-1) if mirrored else padded.reshape(-1)
         self._lines = row.as_strided((row.numel() - size[1] + 1, size[1]), (1, 1))
-        self._channel_starts = torch.arange(channels, device=images.device)[:, None] * (self._height * self._width)
-        self._line_numbers = torch.arange(size[0], device=images.device)
+        # Where the lines of one crop begin, from its first byte: of each channel, from the top and from the bottom.
+        channels_at = torch.arange(channels, device=images.device)[:, None] * (self._height * self._width)
+        lines_at = torch.arange(size[0], device=images.device) * self._width
+        self._downwards = (channels_at + lines_at).view(1, -1)
+        self._upwards = (channels_at + lines_at.flip(0)).view(1, -1)
 
     @property
     def places(self) -> tuple[int, int]:
@@ -32,21 +35,19 @@ class Windows:
     def take(
         self,
         index: torch.Tensor,
-        top: torch.Tensor | int = 0,
-        left: torch.Tensor | int = 0,
+        top: torch.Tensor,
+        left: torch.Tensor,
         flip: torch.Tensor | None = None,
         vertical_flip: torch.Tensor | None = None,
     ) -> torch.Tensor:
         """Crop the images at `index` (B,) at `top` and `left`, flip where asked (bool (B,)); uint8 (B, C, h, w)."""
         height, width = self._size
-        start = index * self._image_bytes
-        if flip is not None:
-            mirrored_left = self._width - width - left
-            left = torch.where(flip, mirrored_left, left)
-            start = start + flip * self._twin
-        lines = self._line_numbers
+        start = index * self._image_bytes + top * self._width
+        if flip is None:
+            start += left
+        else:
+            start += torch.where(flip, self._twin + self._width - width - left, left)
+        lines = self._downwards
         if vertical_flip is not None:
-            lines = torch.where(vertical_flip[:, None], height - 1 - lines, lines)
-        start = start + left + top * self._width
-        offsets = start[:, None, None] + self._channel_starts + (lines * self._width).unsqueeze(-2)
-        return self._lines.index_select(0, offsets.view(-1)).view(len(index), -1, height, width)
+            lines = torch.where(vertical_flip[:, None], self._upwards, self._downwards)
+        return self._lines.index_select(0, (start[:, None] + lines).view(-1)).view(len(index), -1, height, width)

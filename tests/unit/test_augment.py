@@ -1,28 +1,42 @@
-"""What augmentation does to a batch, held against torchvision and against its own generator."""
+"""What augmentation does to a batch, held against torchvision: its operations, its draws, its randomness."""
 
+import logging
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from torchvision.transforms import InterpolationMode, v2
 from torchvision.transforms.v2 import functional
 
-from objectives.augment import Augmentation, output_shape
+from objectives import color, erasing, geometry
+from objectives.augment import METHODS, Augmentation, doubts, output_shape
 from objectives.data import Data, Split
+from objectives.draws import Draws
 from objectives.errors import HyperparameterError
 from objectives.hyperparameters import Config
 
+NOTHING = Config()
+EVERYTHING = replace(Config(crop_padding=1, shear=10.0, hue=0.1), **dict.fromkeys(METHODS, True))  # type: ignore[arg-type]
 
-def images(count: int = 8, shape: tuple[int, ...] = (3, 6, 5), seed: int = 0) -> Data:
+
+def images(count: int = 8, shape: tuple[int, ...] = (3, 6, 5), name: str = "made") -> Data:
     """A few random images, large enough for what they show."""
-    generator = torch.Generator().manual_seed(seed)
-    inputs = torch.randint(0, 256, (count, *shape), generator=generator, dtype=torch.uint8)
+    inputs = torch.randint(0, 256, (count, *shape), generator=generator(), dtype=torch.uint8)
     split = Split(inputs, torch.arange(count) % 2)
     mean, std = torch.linspace(0.3, 0.5, shape[0]), torch.linspace(0.2, 0.4, shape[0])
-    return Data("made", "classification", split, split, 2, shape, mean, std, "")
+    return Data(name, "classification", split, split, 2, shape, mean, std, "")
 
 
 def generator(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
+
+
+def colors(count: int, low: int = 0, high: int = 255) -> torch.Tensor:
+    """Images from 0 to 255 as the operations take them."""
+    return torch.rand(count, 3, 7, 9, generator=generator()) * (high - low) + low
 
 
 def raw(batch: torch.Tensor, data: Data) -> torch.Tensor:
@@ -31,50 +45,97 @@ def raw(batch: torch.Tensor, data: Data) -> torch.Tensor:
     return (scaled * 255).round().to(torch.uint8)
 
 
+# ---- batches
+
+
 def test_with_everything_off_a_batch_is_the_normalised_images() -> None:
     data, index = images(), torch.tensor([3, 0, 3])
-    augmentation = Augmentation(Config(), data)
+    augmentation = Augmentation(NOTHING, data)
     expected = functional.normalize(data.train.inputs[index] / 255, data.mean.tolist(), data.std.tolist())
-    torch.testing.assert_close(augmentation.batch(index, generator()), expected)
+    unused = generator()
+    torch.testing.assert_close(augmentation.batch(index, unused), expected)
     torch.testing.assert_close(augmentation.evaluate(data.train.inputs[index]), expected)
+    assert torch.equal(unused.get_state(), generator().get_state())
 
 
 def test_features_are_normalised_and_nothing_else() -> None:
-    inputs = torch.randn(6, 4)
+    inputs = torch.randn(6, 4, generator=generator())
+    kept = inputs.clone()
     split = Split(inputs, torch.zeros(6, 1))
     data = Data("made", "regression", split, split, 0, (4,), inputs.mean(0), inputs.std(0), "")
-    augmentation = Augmentation(Config(flip=True, crop=True), data)
+    augmentation = Augmentation(EVERYTHING, data)
     index = torch.tensor([5, 2])
     expected = (inputs[index] - data.mean) / data.std
     torch.testing.assert_close(augmentation.batch(index, generator()), expected)
     torch.testing.assert_close(augmentation.evaluate(inputs[index]), expected)
+    assert torch.equal(inputs, kept)
+
+
+@pytest.mark.parametrize("method", [None, *METHODS])
+def test_all_randomness_is_the_generators_and_the_images_stay(method: str | None) -> None:
+    config = replace(NOTHING, **{method: True}) if method else EVERYTHING  # type: ignore[arg-type]
+    data, index = images(), torch.arange(8)
+    state, before = torch.get_rng_state(), data.train.inputs.clone()
+    augmentation = Augmentation(config, data)
+    first, again, other = (augmentation.batch(index, generator(seed)) for seed in (1, 1, 2))
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+    assert torch.equal(torch.get_rng_state(), state)
+    assert torch.equal(data.train.inputs, before)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_each_image_has_its_own_draw(method: str) -> None:
+    config = replace(NOTHING, **{method: True})  # type: ignore[arg-type]
+    batch = Augmentation(config, images()).batch(torch.zeros(64, dtype=torch.int64), generator())
+    assert len({bytes(image.numpy().tobytes()) for image in batch}) >= (2 if "flip" in method else 8)
+
+
+def test_a_method_switched_on_changes_no_other_methods_draws() -> None:
+    data, index = images(64), torch.arange(64)
+    cropped, flipped_too, erased_too = (
+        Augmentation(replace(Config(crop=True, crop_padding=1), **more), data).batch(index, generator())
+        for more in ({}, {"flip": True}, {"erasing": True})
+    )
+    same = (cropped == flipped_too).all((1, 2, 3))
+    assert 16 < int(same.sum()) < 48
+    assert torch.equal(flipped_too[~same], cropped[~same].flip(-1))
+    assert not erased_too[erased_too != cropped].any()
+
+
+# ---- crop and flips
 
 
 def test_every_crop_and_flip_is_one_that_torchvision_makes_and_all_of_them_occur() -> None:
     data = images(2, (3, 5, 4))
     image = functional.pad(data.train.inputs[1], [1, 1, 1, 1])
-    possible = [
-        turned(functional.crop(image, top, left, 5, 4))
-        for top in range(3)
-        for left in range(3)
-        for turned in (lambda x: x, functional.horizontal_flip)
+    turns: list[Callable[[Any], Any]] = [
+        lambda crop: crop,
+        functional.horizontal_flip,
+        functional.vertical_flip,
+        lambda crop: functional.vertical_flip(functional.horizontal_flip(crop)),
     ]
-    augmentation = Augmentation(Config(crop=True, crop_padding=1, flip=True, flip_p=0.25), data)
-    batch = raw(augmentation.batch(torch.ones(1800, dtype=torch.int64), generator()), data)
-    counts = torch.stack([(batch == x).flatten(1).all(1).sum() for x in possible]).view(9, 2)
-    assert int(counts.sum()) == 1800
-    # RandomCrop draws each of the nine places alike; the flip is drawn apart, one in four.
-    assert counts.sum(1).tolist() == pytest.approx([200] * 9, abs=5 * 200**0.5)
-    assert counts[:, 1].sum().item() == pytest.approx(450, abs=5 * 450**0.5)
+    possible = [
+        turn(functional.crop(image, top, left, 5, 4)) for top in range(3) for left in range(3) for turn in turns
+    ]
+    config = Config(crop=True, crop_padding=1, flip=True, flip_p=0.25, vertical_flip=True, vertical_flip_p=0.1)
+    batch = raw(Augmentation(config, data).batch(torch.ones(3600, dtype=torch.int64), generator()), data)
+    counts = torch.stack([(batch == image).flatten(1).all(1).sum() for image in possible]).view(9, 4)
+    assert int(counts.sum()) == 3600
+    # RandomCrop draws each of the nine places alike; each flip is drawn apart.
+    assert counts.sum(1).tolist() == pytest.approx([400] * 9, abs=5 * 400**0.5)
+    shares = [0.75 * 0.9, 0.25 * 0.9, 0.75 * 0.1, 0.25 * 0.1]
+    assert counts.sum(0).tolist() == [pytest.approx(3600 * share, abs=5 * (3600 * share) ** 0.5) for share in shares]
 
 
-def test_a_smaller_crop_is_evaluated_at_the_centre() -> None:
-    data = images(4, (3, 7, 7))
-    config = Config(crop=True, crop_padding=0, crop_size=4)
+@pytest.mark.parametrize(("size", "padding"), [(4, 0), (5, 1), (9, 2)])
+def test_a_crop_of_another_size_is_evaluated_at_the_centre(size: int, padding: int) -> None:
+    data = images(4, (3, 7, 8))
+    config = Config(crop=True, crop_padding=padding, crop_size=size)
     augmentation = Augmentation(config, data)
-    assert output_shape(config, data.shape) == (3, 4, 4)
-    assert augmentation.batch(torch.arange(4), generator()).shape == (4, 3, 4, 4)
-    expected = functional.center_crop(data.validation.inputs, [4, 4])
+    assert output_shape(config, data.shape) == (3, size, size)
+    assert augmentation.batch(torch.arange(4), generator()).shape == (4, 3, size, size)
+    expected = functional.center_crop(data.validation.inputs, [size, size])
     assert torch.equal(raw(augmentation.evaluate(data.validation.inputs), data), expected)
 
 
@@ -83,27 +144,199 @@ def test_a_crop_larger_than_the_padded_image_is_refused() -> None:
         Augmentation(Config(crop=True, crop_padding=2, crop_size=9), images(shape=(3, 4, 6)))
 
 
-EVERYTHING = Config(crop=True, crop_padding=1, flip=True)
+# ---- operations at fixed parameters
 
 
-def test_all_randomness_is_the_generators() -> None:
-    data, index = images(), torch.arange(8)
-    before = torch.get_rng_state()
-    augmentation = Augmentation(EVERYTHING, data)
-    first, second, other = (augmentation.batch(index, generator(seed)) for seed in (1, 1, 2))
-    assert torch.equal(first, second)
-    assert not torch.equal(first, other)
-    assert torch.equal(torch.get_rng_state(), before)
+def numbers(*values: float) -> torch.Tensor:
+    return torch.tensor(values)
 
 
-def test_each_image_has_its_own_draw() -> None:
-    data = images()
-    batch = Augmentation(replace(EVERYTHING), data).batch(torch.zeros(64, dtype=torch.int64), generator())
-    assert len({bytes(x.numpy().tobytes()) for x in batch}) > 8
+@pytest.mark.parametrize(
+    ("degrees", "right", "down", "zoom", "shear"),
+    [
+        (30, 0, 0, 1, 0),
+        (0, 2, -1, 1, 0),
+        (0, 0, 0, 0.7, 0),
+        (0, 0, 0, 1.4, 0),
+        (0, 0, 0, 1, 25),
+        (-50, -1, 2, 1.2, -15),
+    ],
+)
+def test_a_warp_is_torchvisions_affine(degrees: float, right: int, down: int, zoom: float, shear: float) -> None:
+    batch = colors(2)
+    expected = functional.affine(
+        batch, degrees, [right, down], zoom, [shear, 0.0], interpolation=InterpolationMode.BILINEAR
+    )
+    warps = geometry.Warps(*(numbers(value, value) for value in (degrees, right, down, zoom, shear)))
+    torch.testing.assert_close(geometry.warp(batch, warps), expected, atol=0.01, rtol=0)
 
 
-def test_the_images_of_the_training_set_stay_as_they_are() -> None:
-    data = images()
-    before = data.train.inputs.clone()
-    Augmentation(EVERYTHING, data).batch(torch.arange(8), generator())
-    assert torch.equal(data.train.inputs, before)
+def test_a_rotation_is_torchvisions() -> None:
+    batch, nothing = colors(2), numbers(0, 0)
+    warped = geometry.warp(batch, geometry.Warps(numbers(35, 35), nothing, nothing, nothing + 1, nothing))
+    expected = functional.rotate(batch, -35, interpolation=InterpolationMode.BILINEAR)
+    torch.testing.assert_close(warped, expected, atol=0.01, rtol=0)
+
+
+@pytest.mark.parametrize("factors", [(1.3, 1, 1), (1, 0.6, 1), (1, 1, 1.5), (0.8, 1.2, 0.7)])
+def test_a_jitter_is_torchvisions_in_every_order_where_nothing_is_clamped(factors: tuple[float, ...]) -> None:
+    batch = colors(2, 90, 130) / 255
+    steps = [
+        lambda x: functional.adjust_brightness(x, factors[0]),
+        lambda x: functional.adjust_contrast(x, factors[1]),
+        lambda x: functional.adjust_saturation(x, factors[2]),
+    ]
+    brightness, contrast, saturation = (numbers(factor, factor) for factor in factors)
+    jitters = color.Jitters(brightness, contrast, saturation, hue=None)
+    found = color.jitter(batch * 255, jitters) / 255
+    for order in ((0, 1, 2), (2, 1, 0), (1, 0, 2)):
+        expected = batch
+        for step in order:
+            expected = steps[step](expected)
+        torch.testing.assert_close(found, expected, atol=1e-5, rtol=0)
+
+
+def test_where_torchvision_clamps_between_the_steps_a_jitter_differs_little() -> None:
+    batch, strength = colors(400) / 255, 0.2
+    jitters = color.draw(Draws(400, generator()), strength, strength, strength, 0)
+    found = color.jitter(batch * 255, jitters) / 255
+    expected = torch.stack(
+        [
+            functional.adjust_saturation(
+                functional.adjust_contrast(functional.adjust_brightness(image, float(b)), float(c)), float(s)
+            )
+            for image, b, c, s in zip(batch, jitters.brightness, jitters.contrast, jitters.saturation, strict=True)
+        ]
+    )
+    difference = (found - expected).abs()
+    # On noise, which is harder than photographs: 0.15 of the range in the worst pixel, 0.0017 on average.
+    assert difference.max() < strength
+    assert difference.mean() < 0.003
+
+
+@pytest.mark.parametrize("turn", [-0.5, -0.2, 0.0, 0.1, 0.4])
+def test_a_turned_hue_is_torchvisions(turn: float) -> None:
+    batch = colors(3) / 255
+    batch[0, :, :2] = batch[0, :1, :2]
+    found = color.turn_hue(batch, numbers(turn, turn, turn))
+    torch.testing.assert_close(found, functional.adjust_hue(batch, turn), atol=1e-5, rtol=0)
+
+
+def test_grey_images_keep_to_brightness_and_contrast() -> None:
+    batch = torch.rand(2, 1, 5, 5, generator=generator())
+    jitters = color.Jitters(numbers(0.8, 0.8), numbers(0.7, 0.7), numbers(0, 2), numbers(0.3, 0.3))
+    expected = functional.adjust_contrast(functional.adjust_brightness(batch, 0.8), 0.7)
+    torch.testing.assert_close(color.jitter(batch * 255, jitters) / 255, expected, atol=1e-5, rtol=0)
+
+
+def test_an_erased_rectangle_is_torchvisions_and_height_0_erases_nothing() -> None:
+    batch = torch.randn(2, 3, 7, 9, generator=generator())
+    rectangles = erasing.Rectangles(*(torch.tensor(pair) for pair in ([2, 1], [4, 0], [3, 0], [5, 4])))
+    expected = torch.stack([functional.erase(batch[0], 2, 4, 3, 5, torch.zeros(1, 1, 1)), batch[1]])
+    assert torch.equal(erasing.erase(batch, rectangles), expected)
+
+
+# ---- draws, against torchvision's
+
+COUNT = 2000
+
+
+def distance(one: Any, other: Any) -> float:
+    """The largest distance between two samples' distribution functions (Kolmogorov and Smirnov)."""
+    one, other = np.sort(np.asarray(one, float)), np.sort(np.asarray(other, float))
+    both = np.concatenate([one, other])
+    shares = (np.searchsorted(sample, both, side="right") / len(sample) for sample in (one, other))
+    return float(np.abs(np.subtract(*shares)).max())
+
+
+def torchvision_draws(transform: Any, names: tuple[str, ...], *given: Any) -> list[list[float]]:
+    """What a transform of torchvision draws, a list for each name; "shear.0" is the first number of "shear"."""
+
+    def number(parameters: dict[str, Any], name: str) -> float:
+        key, _, place = name.partition(".")
+        return float(parameters[key][int(place)] if place else parameters[key])
+
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        drawn = [transform.make_params(list(given)) for _ in range(COUNT)]
+    return [[number(parameters, name) for parameters in drawn] for name in names]
+
+
+# Two samples of 2,000 from one distribution are further apart than this in 1 of 100,000 cases.
+CLOSE = 0.08
+
+
+def test_warps_are_drawn_as_torchvision_draws_them() -> None:
+    warps = geometry.draw(Draws(COUNT, generator()), 15, 0.1, 0.2, 10, 32, 64)
+    image = torch.zeros(3, 32, 64)
+    (angle,) = torchvision_draws(v2.RandomRotation(15), ("angle",), image)
+    assert distance(warps.degrees, angle) < CLOSE
+    affine = v2.RandomAffine(0, (0.1, 0.1), (0.8, 1.2), 10)
+    right, down, zoom, shear = torchvision_draws(affine, ("translate.0", "translate.1", "scale", "shear.0"), image)
+    assert distance(warps.right, right) < CLOSE
+    assert distance(warps.down, down) < CLOSE
+    assert distance(warps.zoom, zoom) < CLOSE
+    assert distance(warps.shear, shear) < CLOSE
+
+
+def test_jitters_are_drawn_as_torchvision_draws_them() -> None:
+    jitters = color.draw(Draws(COUNT, generator()), 0.2, 0.3, 0.4, 0.1)
+    names = ("brightness_factor", "contrast_factor", "saturation_factor", "hue_factor")
+    transform = v2.ColorJitter(0.2, 0.3, 0.4, 0.1)
+    for ours, theirs in zip(
+        (jitters.brightness, jitters.contrast, jitters.saturation, jitters.hue),
+        torchvision_draws(transform, names),
+        strict=True,
+    ):
+        assert distance(ours, theirs) < CLOSE
+
+
+def test_rectangles_are_drawn_as_torchvision_draws_them() -> None:
+    ours = erasing.draw(Draws(COUNT, generator()), 1.0, 0.33, 32, 32)
+    theirs = torchvision_draws(v2.RandomErasing(1.0), ("i", "j", "h", "w"), torch.zeros(3, 32, 32))
+    for one, other in zip((ours.top, ours.left, ours.height, ours.width), theirs, strict=True):
+        assert distance(one, other) < CLOSE
+    erased = erasing.draw(Draws(COUNT, generator()), 0.3, 0.33, 32, 32).height > 0
+    assert erased.float().mean().item() == pytest.approx(0.3, abs=0.05)
+
+
+@pytest.mark.parametrize("largest", [0.02, 1.0])
+def test_rectangles_stay_inside_the_image(largest: float) -> None:
+    drawn = erasing.draw(Draws(COUNT, generator()), 1.0, largest, 9, 5)
+    assert int(drawn.top.min()) >= 0
+    assert int(drawn.left.min()) >= 0
+    assert int((drawn.top + drawn.height).max()) <= 9
+    assert int((drawn.left + drawn.width).max()) <= 5
+
+
+# ---- what makes no sense
+
+
+@pytest.mark.parametrize(
+    ("name", "shape", "changes", "doubt"),
+    [
+        ("digits", (1, 8, 8), {"flip": True}, "flip mirrors the characters of digits"),
+        ("mnist", (1, 28, 28), {"vertical_flip": True}, "vertical_flip mirrors the characters of mnist"),
+        ("mnist", (1, 28, 28), {"rotation": True, "rotation_degrees": 90.0}, "takes a 6 of mnist for a 9"),
+        ("fashion_mnist", (1, 28, 28), {"color_jitter": True}, "fashion_mnist has no colour"),
+        ("digits", (1, 8, 8), {"crop": True}, "crop_padding = 4 can push half of an image of digits"),
+        ("two_moons", (2,), {"erasing": True}, "two_moons has no images: erasing changes nothing"),
+    ],
+)
+def test_what_makes_no_sense_for_the_data_is_said_once(
+    name: str, shape: tuple[int, ...], changes: dict[str, Any], doubt: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    data, config = images(2, shape, name), replace(NOTHING, **changes)
+    if len(shape) == 1:
+        data = replace(data, mean=data.mean.expand(2), std=data.std.expand(2))
+    (found,) = doubts(config, data)
+    assert doubt in found
+    with caplog.at_level(logging.WARNING, "winnow"):
+        for _ in range(3):
+            Augmentation(config, data)
+    assert caplog.text.count(doubt) == 1
+
+
+def test_what_makes_sense_raises_no_doubt() -> None:
+    assert not doubts(replace(EVERYTHING, crop_padding=4), images(2, (3, 32, 32), "cifar10"))
+    assert not doubts(Config(crop=True, crop_padding=1, rotation=True, erasing=True), images(2, (1, 8, 8), "digits"))

@@ -1,0 +1,61 @@
+"""Rotation, translation, zoom and shear of a whole batch as one resampling, each image by its own numbers."""
+
+from dataclasses import dataclass
+
+import torch
+from torch.nn import functional
+
+from objectives.draws import Draws
+
+
+@dataclass(frozen=True)
+class Warps:
+    """What happens to each image, about its centre; float32 (B,) each."""
+
+    degrees: torch.Tensor
+    """Turned clockwise."""
+    right: torch.Tensor
+    """Moved, in pixels."""
+    down: torch.Tensor
+    zoom: torch.Tensor
+    """Above 1 enlarges."""
+    shear: torch.Tensor
+    """Degrees by which its columns lean."""
+
+
+def draw(draws: Draws, degrees: float, translation: float, zoom: float, shear: float, height: int, width: int) -> Warps:
+    """Draw warps for images of `height` x `width`, each number uniform within its strength either way."""
+    return Warps(
+        degrees=draws.between("rotation", -degrees, degrees),
+        # Whole pixels, as torchvision's: a translation alone blurs nothing.
+        right=draws.between("translation_x", -translation * width, translation * width).round(),
+        down=draws.between("translation_y", -translation * height, translation * height).round(),
+        zoom=draws.between("zoom", 1 - zoom, 1 + zoom),
+        shear=draws.between("shear", -shear, shear),
+    )
+
+
+def warp(images: torch.Tensor, warps: Warps) -> torch.Tensor:
+    """Lean, zoom and turn images float32 (B, C, H, W), then move them; bilinear, and black where nothing was.
+
+    It is torchvision's `affine`. Rotation and the affine map together are one resampling, where torchvision's
+    RandomRotation and RandomAffine are two.
+    """
+    count, _, height, width = images.shape
+    # For each pixel of the result, where in the image it comes from, all steps backwards (pixels from the centre):
+    #     [x]   [1  tan(shear)]   [ cos  sin]   [x' - right]
+    #     [y] = [0      1     ] . [-sin  cos] . [y' - down ] / zoom
+    angle, lean = warps.degrees.deg2rad(), warps.shear.deg2rad().tan()
+    cosine, sine = angle.cos() / warps.zoom, angle.sin() / warps.zoom
+    across, along = cosine - lean * sine, sine + lean * cosine
+    # affine_grid's coordinates run from -1 to 1 over the height and over the width.
+    rows = (
+        across,
+        along * (height / width),
+        (across * warps.right + along * warps.down) * (-2 / width),
+        -sine * (width / height),
+        cosine,
+        (cosine * warps.down - sine * warps.right) * (-2 / height),
+    )
+    grid = functional.affine_grid(torch.stack(rows, 1).view(count, 2, 3), list(images.shape), align_corners=False)
+    return functional.grid_sample(images, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
