@@ -1,0 +1,42 @@
+"""Two ways of doing one thing, timed in turns in one run, so that their ratio owes little to what else runs."""
+
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+HEADER = f"{'':<52} {'usual/s':>10} {'ours/s':>12}   ratio: median (least to most)"
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """How many times the usual way's rate ours had, at each repetition."""
+
+    name: str
+    usual: Sequence[float]
+    """Units (images, steps) a second."""
+    ours: Sequence[float]
+
+    @property
+    def ratios(self) -> list[float]:
+        """One a repetition."""
+        return [ours / usual for usual, ours in zip(self.usual, self.ours, strict=True)]
+
+    def __str__(self) -> str:
+        spread = f"{statistics.median(self.ratios):6.1f}x ({min(self.ratios):.1f} to {max(self.ratios):.1f})"
+        return (
+            f"{self.name:<52} {statistics.median(self.usual):>10,.0f} {statistics.median(self.ours):>12,.0f}   {spread}"
+        )
+
+
+def compare(name: str, usual: Callable[[], int], ours: Callable[[], int], repetitions: int = 7) -> Ratio:
+    """Run both in turns after one turn that does not count; each call returns how many units it did."""
+    rates = [(rate(usual), rate(ours)) for _ in range(repetitions + 1)][1:]
+    return Ratio(name, [usual for usual, _ in rates], [ours for _, ours in rates])
+
+
+def rate(work: Callable[[], int]) -> float:
+    """Units a second of this process's time on the CPU: what other processes take from it does not count."""
+    started = time.process_time()
+    units = work()
+    return units / (time.process_time() - started)
