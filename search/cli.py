@@ -101,7 +101,14 @@ def create(spec: Path, url: str, trials: int | None) -> None:
 @storage_option
 @click.option("--device", default="cpu", show_default=True, help="cpu, cuda, cuda:1, mps.")
 @click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="CPU threads of the trainer.")
-def work(study: str, url: str, device: str, threads: int) -> None:
+@click.option(
+    "--lease-seconds",
+    type=click.FloatRange(1),
+    default=30.0,
+    show_default=True,
+    help="A trial whose worker gives no sign for so long goes to another.",
+)
+def work(study: str, url: str, device: str, threads: int, lease_seconds: float) -> None:
     """Be one worker of STUDY until nothing is left to do."""
     from search.fleet import FLEET
     from search.processes import die_with_parent
@@ -109,7 +116,7 @@ def work(study: str, url: str, device: str, threads: int) -> None:
 
     if os.environ.get(FLEET):
         die_with_parent(signal.SIGTERM)
-    Worker(_load(study, url), WorkerOptions(device=device, threads=threads)).run()
+    Worker(_load(study, url), WorkerOptions(device=device, threads=threads, lease_seconds=lease_seconds)).run()
 
 
 @cli.command()
@@ -266,12 +273,14 @@ def _work_here(study: "WinnowStudy", workers: int | None) -> None:
 
 
 def _print_result(study: "WinnowStudy", report_path: Path) -> None:
-    from search import screens
+    from search import screens, summary
 
     record = _write_report(study.storage, study.name, report_path)
     console = _console()
     console.print(screens.result(record))
     console.print(f"Report: {report_path}", highlight=False, soft_wrap=True)
+    if study.spec.built_in and record.best is not None:
+        console.print(f"Next: {summary.confirm_command(record)}", highlight=False, soft_wrap=True)
 
 
 def _write_report(storage: "Storage", name: str, path: Path) -> Any:

@@ -142,7 +142,7 @@ def _refuse_to_waste(now: Status) -> None:
         reason = max(now.failures, key=lambda reason: now.failures[reason])
         raise WorkerFailed(
             f"the first {failed} trials all failed: {reason}",
-            f"mend it, then go on with a larger budget; the traceback: winnow trial {now.study} 0",
+            f"mend it and go on with a larger budget; winnow status {now.study} --json has the tracebacks",
         )
 
 

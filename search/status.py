@@ -35,6 +35,8 @@ class Status:
     workers: list[Worker]
     failures: dict[str, int]
     """How many trials failed for each reason."""
+    tracebacks: dict[str, str]
+    """The traceback of the first failure for each reason that has one."""
 
     @property
     def finished(self) -> int:
@@ -65,7 +67,7 @@ def read(study: WinnowStudy) -> Status:
         used = spent(connection, study.study_id)
     everything = study.optuna.get_trials(deepcopy=False)
     baseline = next((t for t in everything if BASELINE in t.user_attrs and t.state.is_finished()), None)
-    failures = Counter(str(t.user_attrs.get("winnow:reason", "unknown")) for t in everything if t.state.name == "FAIL")
+    failed = [(str(t.user_attrs.get("winnow:reason", "unknown")), t) for t in everything if t.state.name == "FAIL"]
     return Status(
         study=study.name,
         direction=study.spec.optimises,
@@ -74,7 +76,12 @@ def read(study: WinnowStudy) -> Status:
         baseline=baseline.value if baseline else None,
         spent=used,
         workers=workers.present(study.storage.engine, study.study_id),
-        failures=dict(failures),
+        failures=dict(Counter(reason for reason, _ in failed)),
+        tracebacks={
+            reason: t.user_attrs["winnow:traceback"]
+            for reason, t in reversed(failed)
+            if "winnow:traceback" in t.user_attrs
+        },
     )
 
 

@@ -1,0 +1,134 @@
+"""The main job on real data: search, record, replay, confirm; and the same objective without any service."""
+
+import json
+from pathlib import Path
+
+import optuna
+import pytest
+
+from integration.winnow import Place
+from objectives.catalog import DataSpec
+from objectives.classification import Classification
+from objectives.space import Range
+from storage import epochs, ledger
+
+SPEC = """
+name = "digits"
+[data]
+name = "digits"
+validation = 0.2
+[fixed]
+model = "mlp"
+widths = [32]
+epochs = 3
+{fixed}
+[search]
+lr = {{ low = 1e-3, high = 1e-1, log = true }}
+dropout = {{ low = 0.1, high = 0.5 }}
+crop = {{ choices = [true, false] }}
+[pruner]
+name = "none"
+[budget]
+trials = {trials}
+"""
+
+
+def write(place: Place, trials: int, fixed: str = "") -> str:
+    (place.folder / "digits.toml").write_text(SPEC.format(trials=trials, fixed=fixed))
+    return "digits.toml"
+
+
+@pytest.fixture(scope="module")
+def searched(tmp_path_factory: pytest.TempPathFactory) -> Place:
+    """A finished search of five trials."""
+    place = Place(tmp_path_factory.mktemp("digits"))
+    done = place.run("run", write(place, trials=5), "--workers", "2")
+    assert done.returncode == 0, done.stderr
+    assert "winnow confirm digits" in done.stdout
+    return place
+
+
+def test_the_baseline_comes_first_and_regularises_nothing(searched: Place) -> None:
+    baseline = searched.study("digits").trials[0]
+    assert baseline.user_attrs["winnow:baseline"] is True
+    assert baseline.params["dropout"] == 0.1, "clamped into its range for Optuna"
+    config = baseline.user_attrs["winnow:config"]
+    assert (config["dropout"], config["weight_decay"], config["lr"]) == (0.0, 0.0, 1e-3)
+
+
+def test_a_trial_records_enough_to_repeat_it(searched: Place) -> None:
+    trial = searched.study("digits").trials[1]
+    assert trial.user_attrs["winnow:config"]["epochs"] == 3
+    assert trial.user_attrs["winnow:training"].keys() >= {
+        "parameters",
+        "data_fingerprint",
+        "device",
+        "threads",
+        "torch",
+    }
+    assert trial.user_attrs["winnow:run"].keys() >= {
+        *("worker", "host", "device", "wall_seconds", "device_seconds", "peak_memory_bytes", "versions", "git_commit")
+    }
+    storage = searched.storage()
+    rows = epochs.read(storage.engine, storage.get_study_id_from_name("digits"))[1]
+    assert [row["epoch"] for row in rows] == [1, 2, 3]
+    assert [row["value"] for row in rows] == list(trial.intermediate_values.values())
+    assert all(value is not None for row in rows for value in row.values())
+
+
+def test_replay_is_identical_to_the_bit(searched: Place) -> None:
+    for number in (0, 3):
+        done = searched.run("replay", "digits", str(number), "--json")
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert json.loads(done.stdout)["differences"] == []
+
+
+def test_confirm_reads_test_data_once_and_says_so(searched: Place) -> None:
+    def entries() -> list[ledger.Entry]:
+        return ledger.entries(searched.storage().engine, "digits")
+
+    assert entries() == [], "a search reads no test data"
+    first = searched.run("confirm", "digits", "--workers", "2", "--json")
+    assert first.returncode == 0, first.stderr
+    numbers = json.loads(first.stdout)
+    assert len(numbers["best_on_test"]["scores"]) == len(numbers["baseline_on_test"]["scores"]) == 3
+    seeds = {trial.user_attrs["winnow:config"]["seed"] for trial in searched.study("digits").trials}
+    assert not seeds & set(numbers["seeds"]), "fresh seeds"
+    assert len(entries()) == 1
+    again = searched.run("confirm", "digits", "--json")
+    assert json.loads(again.stdout)["best_on_test"] == numbers["best_on_test"]
+    assert len(entries()) == 1, "the same models are not read twice"
+
+
+def test_a_diverging_trial_is_pruned_with_its_reason(place: Place) -> None:
+    spec = write(place, trials=2, fixed='optimizer = "sgd"')
+    content = (place.folder / spec).read_text().replace("low = 1e-3, high = 1e-1", "low = 1e5, high = 1e6")
+    (place.folder / spec).write_text(content)
+    done = place.run("run", spec, "--workers", "1")
+    assert done.returncode == 0, done.stderr
+    baseline, diverged = place.study("digits").trials
+    assert baseline.state.name == "COMPLETE"
+    assert diverged.state.name == "PRUNED"
+    assert diverged.user_attrs["winnow:reason"].startswith("diverged: ")
+
+
+def test_without_any_service_in_a_plain_study() -> None:
+    study = optuna.create_study(direction="maximize")
+    fixed = {"model": "mlp", "widths": [16], "epochs": 2}
+    study.optimize(Classification(DataSpec("digits"), {"lr": Range(1e-3, 1e-1, log=True)}, fixed), n_trials=3)
+    assert [trial.state.name for trial in study.trials] == ["COMPLETE"] * 3
+    assert len(study.trials[0].user_attrs["winnow:epochs"]) == 2
+
+
+def test_fashion_mnist_from_its_original_files(place: Place) -> None:
+    if not Path("/usr/share/datasets/fashion-mnist").is_dir():
+        pytest.skip("needs Debian's package dataset-fashion-mnist")
+    (place.folder / "fashion.toml").write_text(
+        'name = "fashion"\n[data]\nname = "fashion_mnist"\ntrain = 500\nvalidation = 200\n'
+        '[fixed]\nmodel = "cnn"\nepochs = 2\n[search]\nlr = { low = 1e-3, high = 1e-2 }\n[budget]\ntrials = 2\n'
+    )
+    done = place.run("run", "fashion.toml", "--workers", "1")
+    assert done.returncode == 0, done.stderr
+    best = place.study("fashion").best_trial
+    assert best.value is not None
+    assert best.value > 0.4, "far from the 0.1 of guessing"

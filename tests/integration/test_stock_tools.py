@@ -1,0 +1,93 @@
+"""Optuna's own tools work on a Winnow storage unchanged, and Winnow on a study that they made."""
+
+import json
+import shutil
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+
+import optuna
+import pytest
+
+from integration.winnow import Place, wait_for
+
+BIN = Path(sys.executable).parent
+
+
+@pytest.fixture(scope="module")
+def searched(tmp_path_factory: pytest.TempPathFactory) -> Place:
+    place = Place(tmp_path_factory.mktemp("stock"))
+    assert place.run("run", place.spec(trials=4), "--workers", "1").returncode == 0
+    return place
+
+
+def stock(place: Place, *arguments: str) -> str:
+    done = subprocess.run(
+        [BIN / "optuna", *arguments], env=place.environment({}), capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_optuna_lists_studies_and_trials(searched: Place) -> None:
+    assert [study["name"] for study in json.loads(stock(searched, "studies", "--format", "json"))] == ["s"]
+    trials = json.loads(stock(searched, "trials", "--study-name", "s", "--format", "json"))
+    assert len(trials) == 4
+    best = json.loads(stock(searched, "best-trial", "--study-name", "s", "--format", "json"))
+    assert best["number"] == searched.study().best_trial.number
+
+
+def test_a_study_of_stock_optuna_is_given_a_spec_and_run(place: Place) -> None:
+    stock(place, "create-study", "--study-name", "s", "--direction", "maximize")
+    done = place.run("run", place.spec(trials=3), "--workers", "1")
+    assert done.returncode == 0, done.stderr
+    assert place.states() == ["COMPLETE"] * 3 or "PRUNED" in place.states()
+
+
+def test_a_study_of_the_other_direction_is_refused(place: Place) -> None:
+    stock(place, "create-study", "--study-name", "s", "--direction", "minimize")
+    done = place.run("run", place.spec(trials=3))
+    assert done.returncode == 2
+    assert "was made to minimize" in done.stderr
+    assert place.states() == []
+
+
+def test_stock_optuna_optimises_a_winnow_study(searched: Place) -> None:
+    study = optuna.load_study(study_name="s", storage=searched.url)
+    before = len(study.trials)
+    study.optimize(lambda trial: trial.suggest_float("x", 0.0, 1.0), n_trials=2)
+    assert [trial.number for trial in study.trials] == list(range(before + 2))
+
+
+def test_deleting_a_study_with_stock_optuna_leaves_nothing_of_ours(place: Place) -> None:
+    assert place.run("run", place.spec(trials=2), "--workers", "1").returncode == 0
+    stock(place, "delete-study", "--study-name", "s")
+    with place.storage().engine.connect() as connection:
+        for table in ("epochs", "attempts", "leases", "budgets", "checkpoints"):
+            rows = connection.exec_driver_sql(f"select count(*) from winnow_{table}").scalar_one()
+            assert rows == 0, table
+
+
+def test_optuna_dashboard_shows_it(searched: Place) -> None:
+    dashboard = shutil.which("optuna-dashboard", path=str(BIN))
+    assert dashboard, "the [dashboard] extra is part of the tests' environment"
+    server = subprocess.Popen(
+        [dashboard, searched.url, "--port", "18765", "--host", "127.0.0.1"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        studies = wait_for(lambda: _get("http://127.0.0.1:18765/api/studies"), seconds=30)
+        assert [study["study_name"] for study in studies["study_summaries"]] == ["s"]
+    finally:
+        server.terminate()
+        server.wait()
+
+
+def _get(address: str) -> dict[str, list[dict[str, str]]] | None:
+    try:
+        with urllib.request.urlopen(address, timeout=2) as answer:
+            return dict(json.load(answer))
+    except OSError:
+        return None

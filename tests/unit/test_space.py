@@ -1,0 +1,67 @@
+"""The search space: conditions, the baseline, the grid; with real Optuna trials."""
+
+from typing import Any
+
+import optuna
+import pytest
+
+from objectives.errors import HyperparameterError
+from objectives.space import Choice, Range, baseline, cells, ordered, suggest
+
+SPACE = {
+    "momentum": Range(0.0, 0.9),  # needs optimizer = sgd, by its definition
+    "optimizer": Choice(("sgd", "adam")),
+    "widths": Choice(([64], [64, 32])),
+    "lr": Range(1e-4, 1e-1, log=True),
+    "batch_size": Range(16, 64, step=16, whole=True),
+}
+
+
+def draw(space: Any, fixed: dict[str, Any], parameters: dict[str, Any]) -> dict[str, Any]:
+    return suggest(optuna.trial.FixedTrial(parameters), space, fixed)
+
+
+def test_a_hyperparameter_without_effect_is_not_drawn() -> None:
+    common = {"widths": "[64, 32]", "lr": 0.01, "batch_size": 32}
+    adam = draw(SPACE, {"epochs": 3}, {"optimizer": "adam", **common})
+    assert adam == {"epochs": 3, "optimizer": "adam", "widths": [64, 32], "lr": 0.01, "batch_size": 32}
+    sgd = draw(SPACE, {}, {"optimizer": "sgd", "momentum": 0.5, **common})
+    assert sgd["momentum"] == 0.5
+
+
+def test_conditions_of_the_spec_come_on_top() -> None:
+    space = {"optimizer": Choice(("sgd", "adam")), "lr": Range(0.1, 1.0, when={"optimizer": ("adam",)})}
+    assert draw(space, {}, {"optimizer": "sgd"}) == {"optimizer": "sgd"}
+
+
+def test_a_circle_of_conditions_is_refused() -> None:
+    space = {
+        "optimizer": Choice(("sgd",), when={"model": ("mlp",)}),
+        "model": Choice(("mlp",), when={"optimizer": ("sgd",)}),
+    }
+    with pytest.raises(HyperparameterError, match="depend on each other"):
+        ordered(space)
+
+
+def test_the_baseline_keeps_the_truth_where_its_parameter_is_clamped() -> None:
+    space = {
+        "weight_decay": Range(1e-6, 1e-2, log=True),
+        "optimizer": Choice(("sgd", "adamw")),
+        "momentum": Range(0.5, 0.9),
+        "dropout": Range(0.0, 0.5),
+    }
+    parameters, values = baseline(space, {"epochs": 3}, {"dropout": 0.2})
+    assert parameters == {"weight_decay": 1e-6, "optimizer": "sgd", "momentum": 0.5, "dropout": 0.2}
+    assert values == {"epochs": 3, "weight_decay": 0.0, "optimizer": "sgd", "momentum": 0.0, "dropout": 0.2}
+
+
+def test_grid_cells_differ_in_what_has_an_effect() -> None:
+    space = {"optimizer": Choice(("sgd", "adam")), "momentum": Range(0.0, 0.9)}
+    assert cells(space, 2) == [
+        {"optimizer": "sgd", "momentum": 0.0},
+        {"optimizer": "sgd", "momentum": 0.9},
+        {"optimizer": "adam"},
+    ]
+    assert [cell["lr"] for cell in cells({"lr": Range(1e-3, 1e-1, log=True)}, 3)] == pytest.approx([1e-3, 1e-2, 1e-1])
+    whole = cells({"batch_size": Range(16, 64, step=16, whole=True)}, 9)
+    assert [cell["batch_size"] for cell in whole] == [16, 32, 48, 64]

@@ -1,0 +1,169 @@
+"""The study spec: what it accepts, and each refusal in words that name file, key, problem and remedy."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from objectives.space import Choice, Range
+from search import spec as specs
+from search.errors import SpecError
+
+GOOD = """
+name = "s"
+[data]
+name = "digits"
+[fixed]
+epochs = 3
+[search]
+lr = { low = 1e-4, high = 1e-1, log = true }
+[budget]
+trials = 4
+"""
+
+
+def content(**changes: Any) -> dict[str, Any]:
+    return {
+        "name": "s",
+        "data": {"name": "digits"},
+        "search": {"lr": {"low": 1e-4, "high": 1e-1, "log": True}},
+        "budget": {"trials": 4},
+        **changes,
+    }
+
+
+def test_a_good_spec_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "s.toml"
+    path.write_text(GOOD)
+    spec = specs.read(path)
+    assert spec.space == {"lr": Range(1e-4, 1e-1, log=True)}
+    assert spec.optimises == "maximize"
+    assert spec.storage_budget.trials == 4
+    assert (spec.sampler.name, spec.pruner.name) == ("tpe", "asha")
+
+
+def test_a_spec_survives_its_own_storage() -> None:
+    spec = specs.check(
+        content(
+            search={
+                "optimizer": {"choices": ["sgd", "adam"]},
+                "momentum": {"low": 0.0, "high": 0.9, "when": {"optimizer": ["sgd"]}},
+                "batch_size": {"low": 16, "high": 128, "step": 16},
+            },
+            sampler={"name": "grid", "points": 3},
+            pruner={"name": "hyperband", "reduction_factor": 2},
+            budget={"hours": 1.5},
+        ),
+        "s.toml",
+    )
+    assert specs.check(spec.model_dump(mode="json"), "the storage") == spec
+
+
+def test_lists_among_choices_are_kept_as_lists() -> None:
+    spec = specs.check(content(search={"widths": {"choices": [[64], [64, 32]]}}), "s.toml")
+    entry = spec.space["widths"]
+    assert isinstance(entry, Choice)
+    assert entry.labels == ("[64]", "[64, 32]")
+
+
+REFUSED: list[tuple[dict[str, Any], str]] = [
+    ({"nmae": "x"}, "s.toml: nmae: there is no such key; did you mean 'name'?"),
+    ({"name": "a b"}, "s.toml: name: 'a b' is no name; use letters, digits, dots, dashes, underscores"),
+    (
+        {"search": {"lr": {"low": 0.1, "high": 0.01}}},
+        "s.toml: [search] lr: low 0.1 is above high 0.01; exchange them",
+    ),
+    (
+        {"search": {"lr": {"low": 0.0, "high": 0.1, "log": True}}},
+        "s.toml: [search] lr: a log scale cannot begin at 0; set low above 0, or log = false",
+    ),
+    (
+        {"search": {"lr": {"low": 0.1}}},
+        "s.toml: [search] lr: neither `choices` nor both `low` and `high` are given; write { low = …, high = … }",
+    ),
+    (
+        {"search": {"lr": {"low": 0.1, "hihg": 1}}},
+        "s.toml: [search] lr.hihg: there is no such key; did you mean 'high'?",
+    ),
+    (
+        {"search": {"lrr": {"low": 0.1, "high": 1}}},
+        "s.toml: [search] lrr: there is no hyperparameter 'lrr'; did you mean 'lr'?",
+    ),
+    (
+        {"search": {"epochs": {"low": 1.5, "high": 3}}},
+        "s.toml: [search] epochs: 1.5 or its step is not a whole number; round it",
+    ),
+    ({"search": {"seed": {"low": 0, "high": 3}}}, "s.toml: [search] seed: a seed is not searched"),
+    ({"search": {"flip": {"low": 0, "high": 1}}}, "s.toml: [search] flip: it has no range"),
+    (
+        {"search": {"optimizer": {"choices": ["adam", "adam"]}}},
+        "s.toml: [search] optimizer: a choice stands twice; remove it",
+    ),
+    (
+        {"search": {"optimizer": {"choices": ["adamm"]}}},
+        "s.toml: [search] optimizer: optimizer = 'adamm' is not known; choose one of",
+    ),
+    (
+        {"fixed": {"lr": 0.1}},
+        "s.toml: [search] lr: it is in [fixed] as well; keep one of the two",
+    ),
+    ({"fixed": {"dropout": "much"}}, "s.toml: [fixed] dropout: dropout = 'much' is not a number"),
+    ({"fixed": {"label_smoothing": 2}}, "s.toml: [fixed] label_smoothing: label_smoothing = 2 is outside 0 to 1"),
+    (
+        {"search": {"momentum": {"low": 0, "high": 0.9}}, "fixed": {"optimizer": "adam"}},
+        "s.toml: [search] momentum: it has no effect with optimizer = adam; remove it, or set optimizer to",
+    ),
+    (
+        {"search": {"lr": {"low": 0.1, "high": 1, "when": {"optimizer": ["sgd"]}}}},
+        "s.toml: [search] lr: `when` names optimizer, which is not searched",
+    ),
+    (
+        {
+            "search": {
+                "optimizer": {"choices": ["adam"]},
+                "lr": {"low": 0.1, "high": 1, "when": {"optimizer": ["sgd"]}},
+            }
+        },
+        "s.toml: [search] lr: `when` waits for optimizer = 'sgd', which is never drawn",
+    ),
+    ({"data": {"name": "digit"}}, "s.toml: [data]: there is no data set 'digit'"),
+    ({"data": None}, "s.toml: [data] name: no data set is named"),
+    ({"data": {"name": "digits", "trian": 3}}, "s.toml: [data] trian: there is no such key"),
+    ({"sampler": {"name": "tpee"}}, "s.toml: [sampler] name: there is no sampler 'tpee'; choose one of"),
+    ({"sampler": {"name": "tpe", "points": 3}}, "s.toml: [sampler] points: there is no such key"),
+    ({"pruner": {"name": "median", "n_warmup_steps": -1}}, "s.toml: [pruner] n_warmup_steps: "),
+    ({"budget": {}}, "s.toml: [budget]: no limit is given; write for example trials = 40"),
+    ({"budget": {"trials": 0}}, "s.toml: [budget] trials: "),
+    (
+        {"sampler": {"name": "grid", "points": 3}, "budget": {"trials": 9}},
+        "s.toml: [budget] trials: the grid has 3 cells and the baseline comes first; write at most trials = 4",
+    ),
+    ({"objective": "clasification"}, "s.toml: objective: there is no objective 'clasification'"),
+    ({"objective": "mine:run"}, "s.toml: [search]: an objective of one's own has its space in its own suggest calls"),
+    ({"baseline": {"dropout": 0.1}}, "s.toml: [baseline] dropout: it is not searched"),
+]
+
+
+@pytest.mark.parametrize(("changes", "sentence"), REFUSED, ids=[sentence[8:48] for _, sentence in REFUSED])
+def test_what_is_wrong_is_said_in_one_sentence(changes: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(SpecError) as refusal:
+        specs.check(content(**changes), "s.toml")
+    assert str(refusal.value).startswith(sentence)
+    assert "\n" not in str(refusal.value)
+
+
+def test_a_missing_file_and_one_that_is_no_toml(tmp_path: Path) -> None:
+    with pytest.raises(SpecError, match="there is no such file"):
+        specs.read(tmp_path / "none.toml")
+    broken = tmp_path / "broken.toml"
+    broken.write_text("name = \n")
+    with pytest.raises(SpecError, match=r"broken\.toml: this is not TOML: .* line 1"):
+        specs.read(broken)
+
+
+def test_every_ready_made_spec_is_good() -> None:
+    folder = Path(__file__).parents[2] / "studies"
+    files = sorted(folder.rglob("*.toml"))
+    assert files
+    for file in files:
+        specs.read(file)
