@@ -1,0 +1,83 @@
+"""A picture of what each choice of augmentation does to sixteen images of a data set."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from objectives import color, data
+from objectives.augment import METHODS, Augmentation
+from objectives.catalog import DataSpec
+from objectives.data import Data
+from objectives.errors import DataError
+from objectives.hyperparameters import Config
+
+IMAGES = 16
+
+_TILE, _GAP, _LABEL_WIDTH = 64, 4, 200
+
+
+def write(spec: DataSpec, path: str | Path, config: Config | None = None) -> None:
+    """Write a PNG with a row for the images as they are, one for each choice, and one for what `config` trains on.
+
+    Strengths and probabilities are those of `config` (by default the defaults); choices whose strength it sets to 0
+    are shown at a moderate one. Raises DataError where the data are no images.
+    """
+    from PIL import Image, ImageDraw, ImageFont
+
+    loaded = data.load(spec)
+    if len(loaded.shape) != 3:
+        raise DataError(f"{spec.name} has no images to show", "choose a data set of images")
+    rows = list(choices(config or Config(), loaded.shape[0]))
+    pictures = [pixels(Augmentation(choice, loaded), loaded) for _, choice in rows]
+    # Whole multiples of a pixel, so that small images stay sharp.
+    enlarged = max(1, _TILE // max(loaded.shape[1:]))
+    height, width = (enlarged * max(picture.shape[axis] for picture in pictures) + _GAP for axis in (2, 3))
+    sheet = Image.new("RGB", (_LABEL_WIDTH + IMAGES * width + _GAP, len(rows) * height + _GAP), "white")
+    draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(14)
+    for row, ((label, _), picture) in enumerate(zip(rows, pictures, strict=True)):
+        top = _GAP + row * height
+        draw.text((2 * _GAP, top + (height - _GAP) // 2), label, "black", font, anchor="lm")
+        for column, image in enumerate(picture):
+            tile = Image.fromarray(image.permute(1, 2, 0).numpy())
+            tile = tile.resize((tile.width * enlarged, tile.height * enlarged), Image.Resampling.NEAREST)
+            sheet.paste(tile, (_LABEL_WIDTH + column * width, top))
+    sheet.save(path, "PNG")
+
+
+def choices(config: Config, channels: int) -> Iterator[tuple[str, Config]]:
+    """Each choice for images of so many channels: its label, and a configuration with that alone switched on.
+
+    The first has nothing switched on; the last, where `config` switches anything on, is `config`.
+    """
+    plain = replace(config, **dict.fromkeys(METHODS, False))  # type: ignore[arg-type]
+    still = replace(plain, affine=True, translation=0.0, zoom=0.0, shear=0.0)
+    pale = replace(plain, color_jitter=True, brightness=0.0, contrast=0.0, saturation=0.0, hue=0.0)
+    translation, zoom, shear = config.translation or 0.1, config.zoom or 0.1, config.shear or 10.0
+    brightness, contrast = config.brightness or 0.2, config.contrast or 0.2
+    saturation, hue = config.saturation or 0.2, config.hue or 0.05
+    yield "as they are", plain
+    yield f"crop, padding {config.crop_padding}", replace(plain, crop=True)
+    yield f"flip, p {config.flip_p:g}", replace(plain, flip=True)
+    yield f"vertical flip, p {config.vertical_flip_p:g}", replace(plain, vertical_flip=True)
+    yield f"rotation, {config.rotation_degrees:g} degrees", replace(plain, rotation=True)
+    yield f"affine: translation, {translation:g}", replace(still, translation=translation)
+    yield f"affine: zoom, {zoom:g}", replace(still, zoom=zoom)
+    yield f"affine: shear, {shear:g} degrees", replace(still, shear=shear)
+    yield f"color jitter: brightness, {brightness:g}", replace(pale, brightness=brightness)
+    yield f"color jitter: contrast, {contrast:g}", replace(pale, contrast=contrast)
+    if channels == 3:
+        yield f"color jitter: saturation, {saturation:g}", replace(pale, saturation=saturation)
+        yield f"color jitter: hue, {hue:g} turns", replace(pale, hue=hue)
+    yield f"erasing, p {config.erasing_p:g}", replace(plain, erasing=True)
+    if any(getattr(config, method) for method in METHODS):
+        yield "all that is switched on", config
+
+
+def pixels(augmentation: Augmentation, loaded: Data) -> torch.Tensor:
+    """The first images of the training split, augmented; uint8 (16, 3, H, W)."""
+    index = torch.arange(min(IMAGES, len(loaded.train.targets)))
+    batch = augmentation.batch(index, torch.Generator().manual_seed(0))
+    batch = batch * loaded.std.view(-1, 1, 1) + loaded.mean.view(-1, 1, 1)
+    return (batch * color.WHITE).round().clamp(0, color.WHITE).to(torch.uint8).expand(-1, 3, -1, -1)

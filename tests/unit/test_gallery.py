@@ -1,0 +1,40 @@
+"""The picture of what augmentation does: one row a choice, sixteen images a row."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from objectives import data, gallery
+from objectives.augment import Augmentation
+from objectives.catalog import DataSpec
+from objectives.errors import DataError
+from objectives.hyperparameters import Config
+
+
+def test_the_picture_has_a_row_a_choice_and_begins_with_the_images_as_they_are(tmp_path: Path) -> None:
+    gallery.write(DataSpec("digits"), tmp_path / "digits.png")
+    sheet = np.asarray(Image.open(tmp_path / "digits.png").convert("L"))
+    tile, gap = 64, 4
+    left, top = sheet.shape[1] - 16 * (tile + gap) - gap, gap
+    assert sheet.shape[0] == (tile + gap) * len(list(gallery.choices(Config(), 1))) + gap
+    first = data.load(DataSpec("digits")).train.inputs[:16, 0].numpy()
+    for column in range(16):
+        shown = sheet[top : top + tile : 8, left + column * (tile + gap) :][:, :tile:8]
+        assert np.array_equal(shown, first[column])
+
+
+def test_every_choice_changes_the_images_and_the_last_is_the_configuration() -> None:
+    config = Config(crop=True, flip=True)
+    labels = [label for label, _ in gallery.choices(config, 3)]
+    assert len(labels) == len(set(labels)) == 14
+    assert list(gallery.choices(config, 3))[-1][1] == config
+    digits = data.load(DataSpec("digits"))
+    plain, *others = (gallery.pixels(Augmentation(choice, digits), digits) for _, choice in gallery.choices(config, 1))
+    assert all(not np.array_equal(plain, other) for other in others)
+
+
+def test_data_without_images_have_no_picture(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="two_moons has no images to show"):
+        gallery.write(DataSpec("two_moons"), tmp_path / "moons.png")
