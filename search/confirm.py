@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from objectives.classification import derived_seed
+from objectives.objective import derived_seed
 from search import history as histories
 from search import study as studies
 from search.errors import StudyError

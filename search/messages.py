@@ -17,6 +17,8 @@ class Prepare:
 
     spec: dict[str, Any]
     device: str
+    calibrate: bool
+    """Whether to measure which precision is faster; once a study has settled that, nobody does."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,8 @@ class Job:
     resume: bytes | None = None
     last_epoch: int = 0
     """The last epoch that the storage holds."""
+    precision: str = "fp32"
+    """The study's precision, for trials whose configuration says nothing of it."""
 
 
 class Verdict(Enum):
@@ -53,6 +57,8 @@ class Answer:
 class Ready:
     """The answer to Prepare: what went wrong, if anything did."""
 
+    precision: str = "fp32"
+    """The faster one, where it was to be measured."""
     problem: str = ""
     remedy: str = ""
     traceback: str = ""

@@ -14,7 +14,7 @@ from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial, TrialState
 
-from objectives.classification import derived_seed
+from objectives.objective import derived_seed
 from objectives.space import Space, baseline, cells, grid
 from search.spec import CmaEsSampler, CoordinateSampler, GPSampler, GridSampler, QMCSampler, Spec, TPESampler
 

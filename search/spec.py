@@ -21,7 +21,7 @@ from objectives.space import Choice, Range, Space, cells, ordered
 from search.errors import SpecError
 from storage.budget import Budget
 
-BUILT_IN = ("classification",)
+BUILT_IN = ("classification", "regression")
 Direction = Literal["maximize", "minimize"]
 
 
@@ -347,8 +347,12 @@ def _check_data(spec: Spec) -> Iterator[tuple[str, ObjectiveError]]:
             yield f"[data] {key}", ObjectiveError("there is no such key", f"known are {', '.join(fields)}")
     try:
         spec.data_spec.check()
+        task = known(spec.data_spec.name).task
     except ObjectiveError as error:
         yield "[data]", error
+    else:
+        if task != spec.objective:
+            yield "objective", ObjectiveError(f"the data set {spec.data_spec.name} is a {task}", f'write "{task}"')
 
 
 def _check_hyperparameters(spec: Spec) -> Iterator[tuple[str, ObjectiveError]]:

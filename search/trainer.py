@@ -22,7 +22,8 @@ import optuna
 from optuna.distributions import BaseDistribution
 from optuna.trial import BaseTrial
 
-from objectives.classification import Classification
+from objectives.objective import TrainingObjective
+from objectives.space import baseline
 from search.messages import Answer, Artifact, Call, End, Ended, Job, Pipe, Prepare, Ready, Report, Verdict
 from search.processes import die_with_parent
 from search.spec import Spec, check
@@ -146,7 +147,7 @@ class RemoteTrial(BaseTrial):
 def load_objective(spec: Spec, device: str) -> Objective:
     """The callable that a spec names; a user's own takes the trial and, as keywords, what `[fixed]` holds."""
     if spec.built_in:
-        return Classification(
+        return TrainingObjective(
             spec.data_spec,
             spec.space,
             spec.fixed,
@@ -212,13 +213,16 @@ def _peak_memory() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
-def prepare(message: Prepare) -> tuple[Objective, bool]:
+def prepare(message: Prepare) -> tuple[Objective, bool, Ready]:
     """Import the objective, load its data, and see whether it can go on from a checkpoint."""
     spec = check(message.spec, "the study's spec")
     objective = load_objective(spec, message.device)
-    if isinstance(objective, Classification):
+    ready = Ready()
+    if isinstance(objective, TrainingObjective):
         objective.prepare()
-    return objective, takes_resume(spec)
+        if message.calibrate:
+            ready = Ready(precision=objective.calibrate(baseline(spec.space, spec.fixed, spec.baseline)[1]))
+    return objective, takes_resume(spec), ready
 
 
 def main(file_descriptor: int) -> None:
@@ -229,14 +233,17 @@ def main(file_descriptor: int) -> None:
     pipe: Pipe = Connection(file_descriptor)
     try:
         try:
-            objective, resumable = prepare(pipe.recv())
+            objective, resumable, ready = prepare(pipe.recv())
         except Exception as error:
             problem = str(getattr(error, "problem", f"{type(error).__name__}: {error}"))
-            pipe.send(Ready(problem, str(getattr(error, "remedy", "")), traceback.format_exc()))
+            remedy = str(getattr(error, "remedy", ""))
+            pipe.send(Ready(problem=problem, remedy=remedy, traceback=traceback.format_exc()))
             return
-        pipe.send(Ready())
+        pipe.send(ready)
         while True:
             job: Job = pipe.recv()
+            if isinstance(objective, TrainingObjective):
+                objective.precision = job.precision
             pipe.send(run(objective, resumable, RemoteTrial(pipe, job), job))
             gc.collect()
     except (EOFError, BrokenPipeError, ConnectionResetError):

@@ -21,18 +21,19 @@ from typing import Any
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
-from search.errors import WinnowError, WorkerFailed
+from search.errors import StudyError, WinnowError, WorkerFailed
 from search.messages import Answer, Artifact, Call, End, Ended, Job, Pipe, Prepare, Ready, Report, Verdict
 from search.processes import kill_group
 from search.provenance import git_commit, winnow_version
 from search.study import BASELINE, GIVEN, KEEP_WEIGHTS, WinnowStudy, match_source
-from storage import artifacts, checkpoints, designs, epochs, leases, workers
+from storage import artifacts, checkpoints, designs, epochs, leases, once, workers
 from storage.errors import LeaseLost
 from storage.leases import Lease
 
 GRACE_SECONDS = 8.0
 """How long a trainer may go on after a stop was asked for, to reach the end of its epoch."""
 IDLE_SECONDS = 1.0
+NUMERICS = "winnow:numerics"
 _CALLS = {"suggest_float", "suggest_int", "suggest_categorical", "set_user_attr", "set_constraint"}
 _PROPERTIES = {"params", "distributions", "datetime_start"}
 _log = logging.getLogger("winnow")
@@ -81,10 +82,13 @@ class Trainer:
         )
         theirs.close()
         self.pipe = Connection(ours.detach())
-        self.pipe.send(Prepare(self.study.spec.model_dump(mode="json"), kind))
+        calibrate = "precision" not in {**self.study.spec.fixed, **self.study.spec.search}
+        if once.settled(self.study.storage.engine, self.study.study_id, NUMERICS):
+            calibrate = False
+        self.pipe.send(Prepare(self.study.spec.model_dump(mode="json"), kind, calibrate))
         return self.pipe
 
-    def wait_until_ready(self) -> None:
+    def wait_until_ready(self) -> Ready:
         """Wait for the objective and its data; raises WorkerFailed with what was wrong with them."""
         pipe = self.start()
         try:
@@ -94,6 +98,7 @@ class Trainer:
         if ready.problem:
             _log.debug(ready.traceback)
             raise WinnowError(ready.problem, ready.remedy)
+        return ready
 
     def kill(self) -> None:
         """End the trainer and all that it started; its device is free afterwards."""
@@ -116,6 +121,7 @@ class Worker:
         self.trainer = Trainer(study, options)
         self.stopping = False
         self.design = designs.read(self.engine, study.study_id)
+        self.precision = ""
         self._next_reap = 0.0
 
     def run(self) -> None:
@@ -126,7 +132,7 @@ class Worker:
         self.trainer.start()  # it imports torch while the rest gets ready
         workers.register(self.engine, self.study.study_id, self.name, platform.node(), os.getpid(), self.options.device)
         try:
-            self.trainer.wait_until_ready()
+            self.precision = self._settle_numerics(self.trainer.wait_until_ready())
             while not self.stopping:
                 self.reap()
                 lease = leases.claim(self.engine, self.study.study_id, self.name, self.options.lease_seconds)
@@ -141,6 +147,18 @@ class Worker:
         finally:
             self.trainer.kill()
             workers.sign_off(self.engine, self.name)
+
+    def _settle_numerics(self, ready: Ready) -> str:
+        """The study's precision. Precision and threads are one for all its trials, or they could not be compared."""
+        mine = {"threads": self.options.threads, "precision": ready.precision}
+        study = once.settle(self.engine, self.study.study_id, NUMERICS, mine)
+        if study["threads"] != self.options.threads:
+            raise StudyError(
+                f"the study {self.study.name!r} trains with {study['threads']} threads a worker, "
+                f"not {self.options.threads}",
+                f"give --threads {study['threads']}",
+            )
+        return str(study["precision"])
 
     def _stop(self, number: int, frame: FrameType | None) -> None:
         self.stopping = True
@@ -199,6 +217,7 @@ class Attempt:
                 frozen.user_attrs,
                 resume=checkpoint[1] if checkpoint else None,
                 last_epoch=self.epoch,
+                precision=self.worker.precision,
             )
         )
         self.in_trainer = True

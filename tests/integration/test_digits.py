@@ -8,7 +8,7 @@ import pytest
 
 from integration.winnow import Place
 from objectives.catalog import DataSpec
-from objectives.classification import Classification
+from objectives.objective import TrainingObjective
 from objectives.space import Range
 from storage import epochs, ledger
 
@@ -115,7 +115,7 @@ def test_a_diverging_trial_is_pruned_with_its_reason(place: Place) -> None:
 def test_without_any_service_in_a_plain_study() -> None:
     study = optuna.create_study(direction="maximize")
     fixed = {"model": "mlp", "widths": [16], "epochs": 2}
-    study.optimize(Classification(DataSpec("digits"), {"lr": Range(1e-3, 1e-1, log=True)}, fixed), n_trials=3)
+    study.optimize(TrainingObjective(DataSpec("digits"), {"lr": Range(1e-3, 1e-1, log=True)}, fixed), n_trials=3)
     assert [trial.state.name for trial in study.trials] == ["COMPLETE"] * 3
     assert len(study.trials[0].user_attrs["winnow:epochs"]) == 2
 

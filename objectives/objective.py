@@ -22,10 +22,10 @@ def derived_seed(study_seed: int, number: int) -> int:
 
 
 @dataclass
-class Classification:
+class TrainingObjective:
     """Train one configuration on `data`; the value is its validation score.
 
-    In a study of one's own: `study.optimize(Classification(DataSpec("digits"), space), n_trials=3)`. Without a
+    In a study of one's own: `study.optimize(TrainingObjective(DataSpec("digits"), space), n_trials=3)`. Without a
     Winnow worker the curve is kept in the user attribute `winnow:epochs`; with one, in the table of epochs.
     """
 
@@ -36,6 +36,8 @@ class Classification:
     device: str = "cpu"
     max_parameters: int | None = None
     trial_minutes: float | None = None
+    precision: str = "fp32"
+    """Of trials whose configuration says nothing of it."""
 
     def prepare(self) -> None:
         """Import torch and load the data, before a trial waits for them; raises DataError."""
@@ -43,6 +45,13 @@ class Classification:
 
         assert training
         data.load(self.data, self.device)
+
+    def calibrate(self, values: Mapping[str, Any]) -> str:
+        """The faster precision on this device for a configuration like the given values."""
+        from objectives import data
+        from objectives.precision import calibrate
+
+        return calibrate(make_config({**values, "precision": "fp32"}), data.load(self.data, self.device))
 
     def __call__(self, trial: Any, resume: bytes | None = None) -> float:
         """Run one trial; raises optuna.TrialPruned where it is pruned, diverges or is infeasible."""
@@ -89,6 +98,7 @@ class Classification:
         values = suggest(trial, self.space, self.fixed)
         values.update(trial.user_attrs.get("winnow:given", {}))
         values.setdefault("seed", derived_seed(self.seed, trial.number))
+        values.setdefault("precision", self.precision)
         return make_config(values)
 
 
