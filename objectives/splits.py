@@ -21,17 +21,20 @@ def shuffled(count: int, seed: int, purpose: str) -> Index:
 
 
 def stratified(targets: NDArray[np.int64], seed: int, purpose: str) -> Index:
-    """All examples in an order of which every stretch holds each class in its share, to within one example.
+    """All examples in an order of which every stretch holds each class in its share, to within a few examples.
 
-    `targets` int64 (N,); returns int64 (N,). Each class is shuffled on its own and its examples spread evenly over
-    the order, so a smaller training set is a part of a larger one.
+    `targets` int64 (N,); returns int64 (N,). Each class is shuffled on its own and its examples are spread evenly over
+    the order, so a smaller training set is a part of a larger one. Classes of one size take turns, and a stretch of
+    whole turns holds each alike.
     """
     order = shuffled(len(targets), seed, purpose)
     classes, counts = np.unique(targets, return_counts=True)
+    # Classes begin at different places, or all those with a single example would meet in the middle.
+    starts = (shuffled(len(classes), seed, f"{purpose}: turns") + 0.5) / len(classes)
     place = np.empty(len(targets))
-    for label, count in zip(classes, counts, strict=True):
-        place[order[targets[order] == label]] = (np.arange(count) + 0.5) / count
-    return np.lexsort((targets, place))
+    for label, count, start in zip(classes, counts, starts, strict=True):
+        place[order[targets[order] == label]] = (np.arange(count) + start) / count
+    return np.argsort(place, kind="stable")
 
 
 def held_out(targets: NDArray[np.int64]) -> tuple[Index, Index]:

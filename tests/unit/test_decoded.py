@@ -3,6 +3,8 @@
 import json
 import logging
 import pickle
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -41,6 +43,18 @@ def test_what_was_decoded_once_is_read(cache: Path) -> None:
     for before, after in zip(first, second, strict=True):
         assert np.array_equal(before, after)
         assert before.dtype == after.dtype
+
+
+def test_whoever_asks_while_another_decodes_waits_and_reads(cache: Path) -> None:
+    decode, together = Decoder(), threading.Barrier(4)
+
+    def ask(_: int) -> int:
+        together.wait()
+        return int(decoded.read("made", (), decode)[1][1])
+
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(ask, range(4))) == [1] * 4
+    assert decode.calls == 1
 
 
 def test_a_source_that_changed_is_decoded_again_in_the_same_place(cache: Path, tmp_path: Path) -> None:
