@@ -93,9 +93,10 @@ def test_each_image_has_its_own_draw(method: str) -> None:
 
 def test_a_method_switched_on_changes_no_other_methods_draws() -> None:
     data, index = images(64), torch.arange(64)
+    crop = Config(crop=True, crop_padding=1)
     cropped, flipped_too, erased_too = (
-        Augmentation(replace(Config(crop=True, crop_padding=1), **more), data).batch(index, generator())
-        for more in ({}, {"flip": True}, {"erasing": True})
+        Augmentation(config, data).batch(index, generator())
+        for config in (crop, replace(crop, flip=True), replace(crop, erasing=True))
     )
     same = (cropped == flipped_too).all((1, 2, 3))
     assert 16 < int(same.sum()) < 48
