@@ -206,6 +206,24 @@ def confirm(study: str, url: str, workers: int | None, seeds: int, as_json: bool
 
 
 @cli.command()
+@spec_argument
+@click.option("--output", type=click.Path(path_type=Path), help="The PNG.  [default: reports/NAME-augmentations.png]")
+def augmentations(spec: Path, output: Path | None) -> None:
+    """Draw what each choice of augmentation does to sixteen images of SPEC's data."""
+    from objectives import gallery
+    from search import spec as specs
+    from search.errors import SpecError
+
+    checked = specs.read(spec)
+    if not checked.built_in:
+        raise SpecError(str(spec), "objective", "one's own objective augments by itself", "draw it there")
+    path = output or Path("reports") / f"{checked.name}-augmentations.png"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    gallery.write(checked.data_spec, path)
+    click.echo(f"Picture: {path}")
+
+
+@cli.command()
 @storage_option
 @json_option
 def doctor(url: str, as_json: bool) -> None:

@@ -6,6 +6,7 @@ from typing import Self
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
+from rich.padding import Padding
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
@@ -91,4 +92,4 @@ class Progress:
                 "" if not worker.epoch else str(worker.epoch),
                 "" if worker.value is None else f"{worker.value:.4f}",
             )
-        return Group(head, bar, table)
+        return Group(head, Padding(bar, (0, 0, 1, 0)), table)

@@ -1,0 +1,94 @@
+"""Write the pages that are read off the code: `python docs/generate.py`. A test keeps them up to date."""
+
+import ast
+from pathlib import Path
+
+import click
+
+from objectives.hyperparameters import DEFINITIONS, Definition
+from search.cli import cli
+
+ROOT = Path(__file__).parents[1]
+ROOMS = ("search", "objectives", "storage")
+FOLDERS = {
+    "studies": "ready-made study specs, and what they showed",
+    "bench": "benchmarks that print ratios, run by hand, and what they gave",
+    "docs": "the spec, the hyperparameters, the commands",
+    "tests": "unit, contract, integration (real processes) and browser tests",
+}
+
+
+def hyperparameters() -> str:
+    """Every hyperparameter of the built-in objectives."""
+    lines = [
+        "# Hyperparameters",
+        "",
+        "What `[fixed]` may fix and `[search]` may search with the built-in objectives. The defaults together are the",
+        "baseline. This page is written by `python docs/generate.py` from `objectives/hyperparameters.py`.",
+        "",
+        "| name | what it is | default | values | only with |",
+        "|---|---|---|---|---|",
+    ]
+    for each in DEFINITIONS.values():
+        unit = f" ({each.unit})" if each.unit else ""
+        row = [f"`{each.name}`", each.meaning + unit, f"`{each.example}`", _values(each), _needs(each)]
+        lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def commands() -> str:
+    """The help of every command."""
+    lines = [
+        "# Commands",
+        "",
+        "This page is written by `python docs/generate.py` from the commands' own help. Every option can also be given",
+        "by an environment variable: `WINNOW_RUN_WORKERS` for `winnow run --workers`, and `OPTUNA_STORAGE` for",
+        "`--storage` of all of them.",
+    ]
+    for name in sorted(cli.commands):
+        command = cli.commands[name]
+        context = click.Context(command, info_name=f"winnow {name}", max_content_width=100)
+        lines += ["", f"## winnow {name}", "", "```", command.get_help(context), "```"]
+    return "\n".join(lines) + "\n"
+
+
+def _values(each: Definition) -> str:
+    if each.choices:
+        return ", ".join(f"`{choice}`" for choice in each.choices)
+    if each.type is bool:
+        return "`true`, `false`"
+    return each.limits
+
+
+def _needs(each: Definition) -> str:
+    return "; ".join(
+        f"`{name}` " + " or ".join(f"`{str(v).lower() if isinstance(v, bool) else v}`" for v in values)
+        for name, values in each.needs.items()
+    )
+
+
+def readme() -> str:
+    """The README with its tree: every file of the rooms, and what the file says of itself."""
+    text = (ROOT / "README.md").read_text()
+    start = text.index("-->\n", text.index("<!-- tree")) + 4
+    end = text.index("<!-- end of tree")
+    lines = ["```"]
+    for room in ROOMS:
+        lines.append(f"{room}/")
+        for file in sorted((ROOT / room).rglob("*.py"), key=lambda file: (file.parent != ROOT / room, str(file))):
+            if file.name not in ("__init__.py", "__main__.py"):
+                lines.append(f"  {file.relative_to(ROOT / room)!s:24} {_role(file)}")
+    lines += [f"{folder + '/':26} {role}" for folder, role in FOLDERS.items()]
+    return text[:start] + "\n".join([*lines, "```"]) + "\n" + text[end:]
+
+
+def _role(file: Path) -> str:
+    first = (ast.get_docstring(ast.parse(file.read_text())) or "").partition("\n")[0]
+    return first.partition(". ")[0].rstrip(".")
+
+
+PAGES = {"docs/hyperparameters.md": hyperparameters, "docs/commands.md": commands, "README.md": readme}
+
+if __name__ == "__main__":
+    for page, write in PAGES.items():
+        (ROOT / page).write_text(write())

@@ -1,0 +1,47 @@
+"""The documentation says what the code does: generated pages are up to date, the README's tree is whole."""
+
+import importlib.util
+import tomllib
+from pathlib import Path
+
+from objectives.catalog import CATALOG
+from search import spec as specs
+from search.cli import cli
+
+ROOT = Path(__file__).parents[2]
+
+
+def _generator() -> object:
+    found = importlib.util.spec_from_file_location("generate", ROOT / "docs" / "generate.py")
+    assert found is not None
+    assert found.loader is not None
+    module = importlib.util.module_from_spec(found)
+    found.loader.exec_module(module)
+    return module
+
+
+def test_the_generated_pages_are_up_to_date() -> None:
+    for page, write in _generator().PAGES.items():  # type: ignore[attr-defined]
+        assert (ROOT / page).read_text() == write(), f"run: python docs/generate.py ({page})"
+
+
+def test_every_command_explains_itself_and_its_options() -> None:
+    for name, command in cli.commands.items():
+        assert command.help, name
+        for option in command.params:
+            if option.param_type_name == "option" and option.name not in ("device", "help"):
+                assert getattr(option, "help", None), f"winnow {name}: {option.name}"
+
+
+def test_the_spec_in_the_documentation_is_a_good_one() -> None:
+    page = (ROOT / "docs" / "spec.md").read_text()
+    example = page.split("```toml")[1].split("```")[0]
+    specs.check(tomllib.loads(example), "docs/spec.md")
+
+
+def test_the_documentation_names_every_data_set_sampler_and_pruner() -> None:
+    page = (ROOT / "docs" / "spec.md").read_text()
+    for name in CATALOG:
+        assert f"`{name}`" in page
+    for section in (*specs.Sampler.__args__[0].__args__, *specs.Pruner.__args__[0].__args__):
+        assert f"`{section.model_fields['name'].default}`" in page
