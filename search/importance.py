@@ -1,13 +1,20 @@
-"""Which hyperparameters the search's results hang on, by Optuna's own evaluators, with how far to believe them."""
+"""Which hyperparameters the search's results hang on, by Optuna's own evaluators, and how far to believe them."""
 
-import math
 import warnings
-from collections.abc import Container, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
 import optuna
-from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
+from numpy.typing import NDArray
+from optuna.importance import (
+    BaseImportanceEvaluator,
+    FanovaImportanceEvaluator,
+    MeanDecreaseImpurityImportanceEvaluator,
+    PedAnovaImportanceEvaluator,
+    get_param_importances,
+)
 from optuna.trial import FrozenTrial, TrialState
 
 from search.errors import StudyError
@@ -17,69 +24,177 @@ MINIMUM_TRIALS = 10
 """Below this, PED-ANOVA compares a handful of trials with their own half: its shares are then noise."""
 _TOP_TRIALS = 5
 """How many trials the group of the best must hold; what Optuna's documentation asks of PED-ANOVA."""
+_MOST_TRIALS = 300
+"""What fANOVA and MDI are given of a larger study, drawn at random: fANOVA's time grows with the square."""
+_TREES = 16
+_MOST_IN_SAMPLE = 60
+_SAMPLES = 50
+"""Samples for an interval: their spread is then known to a tenth of itself."""
+
+Method = Literal["PED-ANOVA", "fANOVA", "MDI"]
+METHODS: tuple[Method, ...] = ("PED-ANOVA", "fANOVA", "MDI")
 
 
 @dataclass(frozen=True)
 class Share:
-    """One hyperparameter's share of the importance that was found."""
+    """One hyperparameter's share of the importance that was found, with its 95 % interval."""
 
     name: str
     share: float
     """0 to 1; the shares of a study add up to 1, or are all 0 where nothing was found."""
+    low: float
+    high: float
     trials: int
     """Trials in which it was searched (fewer than all where it is conditional)."""
+
+    @property
+    def certain(self) -> bool:
+        """Whether the interval leaves out zero, so that other trials would most likely have shown it too."""
+        return self.low > 0
 
 
 @dataclass(frozen=True)
 class Importance:
-    """The shares of every searched hyperparameter, largest first."""
+    """What one method found, largest share first."""
 
-    method: str
+    method: Method
     question: str
-    """What the shares answer, in words."""
+    """What the method asks of the trials, in words."""
     trials: int
+    pruned: int
+    """How many of these trials were pruned; each stands at the last value that it reported."""
     shares: tuple[Share, ...]
 
 
-def assess(history: History) -> Importance:
-    """Importance by PED-ANOVA (Watanabe et al., 2023, arXiv:2304.10255; conditional: arXiv:2601.20800).
+def assess(history: History, method: Method = "PED-ANOVA", *, pruned: bool = False) -> Importance:
+    """Importance by one method, over completed trials (and pruned ones where `pruned` is set).
 
-    It asks what sets the best trials apart from all completed ones. The best are the top tenth, or the top five trials
-    where a tenth is fewer. The baseline is left out: its parameters may have been clamped into their ranges. Raises
-    StudyError below MINIMUM_TRIALS, saying how many more are needed.
+    PED-ANOVA (Watanabe et al., 2023, arXiv:2304.10255; conditional: arXiv:2601.20800) asks what sets the best trials
+    apart; the best are the top tenth, or the top five where a tenth is fewer. fANOVA (Hutter et al., ICML 2014) and
+    MDI (Louppe et al., NeurIPS 2013) ask a random forest what the value varies with; they know only hyperparameters
+    that every trial searched, and need scikit-learn. The baseline is left out: its parameters may have been clamped.
+
+    An interval is the share ± 1.96 deviations over samples of at most half the trials, without replacement (Politis
+    and Romano, 1994, with m of n trials scaled by √(m / (n - m))). A bootstrap with replacement does not serve: a
+    trial drawn twice confirms itself to a forest and to a density, and useless hyperparameters gain.
+
+    Raises StudyError below MINIMUM_TRIALS, saying how many more are needed.
     """
-    records = [trial for trial in history.ranked if not trial.baseline]
+    records = _records(history, pruned)
     if len(records) < MINIMUM_TRIALS:
+        kind = "completed or pruned" if pruned else "completed"
         raise StudyError(
-            f"importance needs {MINIMUM_TRIALS} completed trials besides the baseline, and study {history.study!r} has "
+            f"importance needs {MINIMUM_TRIALS} {kind} trials besides the baseline, and study {history.study!r} has "
             f"{len(records)}",
-            f"let {MINIMUM_TRIALS - len(records)} more complete",
+            f"let {MINIMUM_TRIALS - len(records)} more end",
         )
-    top = max(0.1, _TOP_TRIALS / len(records))
-    found = _evaluate(PedAnovaImportanceEvaluator(target_quantile=top), history.direction, records)
-    total = sum(found.values())
-    shares = tuple(
-        Share(name, value / total if total > 0 else 0.0, sum(name in trial.parameters for trial in records))
-        for name, value in sorted(found.items(), key=lambda item: (-item[1], item[0]))
+    generator = np.random.default_rng(0)
+    if method != "PED-ANOVA" and len(records) > _MOST_TRIALS:
+        records = [records[index] for index in sorted(generator.permutation(len(records))[:_MOST_TRIALS])]
+    shares = _Shares(method, history, records)
+    found = shares(range(len(records)))
+    spread = _spread(shares, len(records), generator)
+    ordered = sorted(zip(shares.names, found, spread, strict=True), key=lambda entry: (-entry[1], entry[0]))
+    return Importance(
+        method,
+        _question(method, len(records)),
+        len(records),
+        sum(record.state == "PRUNED" for record in records),
+        tuple(
+            Share(
+                name,
+                float(share),
+                max(0.0, float(share - 1.96 * deviation)),
+                min(1.0, float(share + 1.96 * deviation)),
+                sum(name in record.parameters for record in records),
+            )
+            for name, share, deviation in ordered
+        ),
     )
-    question = f"what sets the best {math.ceil(top * len(records))} of {len(records)} completed trials apart"
-    return Importance("PED-ANOVA", question, len(records), shares)
 
 
-def _evaluate(
-    evaluator: PedAnovaImportanceEvaluator, direction: Literal["maximize", "minimize"], records: Sequence[TrialRecord]
-) -> dict[str, float]:
-    study = _Sample(direction, [_frozen(record) for record in records])
-    with warnings.catch_warnings():
-        # Optuna warns where a conditional name has few trials, which `Share.trials` says, and that raw values are new.
-        warnings.simplefilter("ignore")
-        return get_param_importances(study, evaluator=evaluator, normalize=False)
+def compare(history: History, *, pruned: bool = False) -> tuple[Importance, ...]:
+    """Importance by all three methods; raises StudyError as `assess` does."""
+    return tuple(assess(history, method, pruned=pruned) for method in METHODS)
+
+
+def disagreement(importances: Sequence[Importance]) -> str:
+    """A sentence where the methods name different hyperparameters as the strongest; empty where they agree."""
+    strongest = {found.method: found.shares[0].name for found in importances if found.shares}
+    if len(set(strongest.values())) < 2:
+        return ""
+    named = ", ".join(f"{method} names {name}" for method, name in strongest.items())
+    return f"The methods disagree on the strongest ({named}), so none of them is to be relied on here."
+
+
+def _records(history: History, pruned: bool) -> list[TrialRecord]:
+    records = list(history.ranked)
+    if pruned:
+        records += [
+            trial for trial in history.trials if trial.state == "PRUNED" and np.isfinite(history.loss(trial.value))
+        ]
+    return sorted((record for record in records if not record.baseline), key=lambda record: record.number)
+
+
+def _question(method: Method, trials: int) -> str:
+    if method == "PED-ANOVA":
+        top = int(np.ceil(_top_share(trials) * trials))
+        return f"what sets the best {top} of {trials} trials apart"
+    return f"what the values of {trials} trials vary with"
+
+
+def _top_share(trials: int) -> float:
+    return max(0.1, _TOP_TRIALS / trials)
+
+
+class _Shares:
+    """The shares that a method finds in any selection of the records, in the order of `names`."""
+
+    def __init__(self, method: Method, history: History, records: Sequence[TrialRecord]) -> None:
+        self.evaluator = _EVALUATORS[method](_top_share(len(records)))
+        self.study = _Sample(history.direction)
+        self.trials = [_frozen(record) for record in records]
+        self.names = [
+            name
+            for name in history.parameter_names
+            if any(name in record.parameters for record in records)
+            and (method == "PED-ANOVA" or all(name in record.parameters for record in records))
+        ]
+
+    def __call__(self, selection: Sequence[int] | range) -> NDArray[np.float64]:
+        trials = [self.trials[index] for index in selection]
+        self.study.trials_given = trials
+        found: Mapping[str, float] = {}
+        if len({trial.value for trial in trials}) > 1:
+            with warnings.catch_warnings():
+                # Optuna warns where a conditional name has few trials, which `Share.trials` says, and that raw
+                # values are experimental.
+                warnings.simplefilter("ignore")
+                found = get_param_importances(self.study, evaluator=self.evaluator, normalize=False)
+        raw = np.array([float(found.get(name, 0.0)) for name in self.names])
+        return raw / raw.sum() if raw.sum() > 0 else raw
+
+
+def _spread(shares: _Shares, trials: int, generator: np.random.Generator) -> NDArray[np.float64]:
+    """The deviation of each share over other trials, from samples without replacement."""
+    size = min(trials // 2, _MOST_IN_SAMPLE)
+    samples = [shares(generator.permutation(trials)[:size].tolist()) for _ in range(_SAMPLES)]
+    scale = np.sqrt(size / (trials - size))
+    deviation: NDArray[np.float64] = scale * np.std(samples, axis=0, ddof=1)
+    return deviation
+
+
+_EVALUATORS: dict[Method, Callable[[float], BaseImportanceEvaluator]] = {
+    "PED-ANOVA": lambda top: PedAnovaImportanceEvaluator(target_quantile=top),
+    "fANOVA": lambda top: FanovaImportanceEvaluator(n_trees=_TREES, seed=0),
+    "MDI": lambda top: MeanDecreaseImpurityImportanceEvaluator(n_trees=_TREES, seed=0),
+}
 
 
 class _Sample(optuna.Study):
-    """A study of just these trials: what the evaluators need of one, without a storage that copies every trial."""
+    """A study of just the trials it is given: what evaluators need of one, without a storage that copies them all."""
 
-    def __init__(self, direction: Literal["maximize", "minimize"], trials: list[FrozenTrial]) -> None:
+    def __init__(self, direction: Literal["maximize", "minimize"]) -> None:
         verbosity = optuna.logging.get_verbosity()
         optuna.logging.set_verbosity(optuna.logging.WARNING)  # or each one is announced as a new study
         try:
@@ -87,10 +202,10 @@ class _Sample(optuna.Study):
         finally:
             optuna.logging.set_verbosity(verbosity)
         super().__init__(study.study_name, study._storage)
-        self._trials = trials
+        self.trials_given: list[FrozenTrial] = []
 
     def get_trials(self, deepcopy: bool = True, states: Container[TrialState] | None = None) -> list[FrozenTrial]:
-        return list(self._trials)
+        return list(self.trials_given)
 
 
 def _frozen(record: TrialRecord) -> FrozenTrial:

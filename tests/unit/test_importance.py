@@ -4,8 +4,8 @@ import logging
 
 import optuna
 import pytest
-from example_search import searched
 
+from example_search import searched
 from search import importance
 from search.errors import StudyError
 from search.history import History, read
@@ -29,24 +29,52 @@ def test_the_parameter_that_decides_has_the_largest_share(direction: str) -> Non
     assert [share.name for share in found.shares] == ["strong", "weak"]
     assert sum(share.share for share in found.shares) == pytest.approx(1)
     assert found.shares[0].share > 0.8
-    assert found.question == "what sets the best 6 of 60 completed trials apart"
+    assert found.shares[0].certain
+    assert not found.shares[1].certain
+    assert all(0 <= share.low <= share.share <= share.high <= 1 for share in found.shares)
+    assert found.question == "what sets the best 6 of 60 trials apart"
 
 
 def test_too_few_trials_are_refused_with_the_number_that_is_missing() -> None:
-    with pytest.raises(StudyError, match="study 'plain' has 4; let 6 more complete"):
+    with pytest.raises(StudyError, match="study 'plain' has 4; let 6 more end"):
         importance.assess(plain(lambda trial: trial.suggest_float("x", 0, 1), 4))
 
 
-def test_only_completed_trials_other_than_the_baseline_count() -> None:
-    history = searched(60)
-    found = importance.assess(history)
-    assert found.trials == len(history.ranked) - 1 < 59
+def test_only_completed_trials_other_than_the_baseline_count_unless_pruned_ones_are_asked_for() -> None:
+    history = searched(40)
+    completed = importance.assess(history)
+    assert (completed.trials, completed.pruned) == (len(history.ranked) - 1, 0)
+    searches = {share.name: share.trials for share in completed.shares}
+    assert 0 < searches["momentum"] < searches["lr"] == completed.trials
+    everything = importance.assess(history, pruned=True)
+    assert (everything.trials, everything.pruned) == (39, history.count("PRUNED"))
 
 
-def test_a_conditional_parameter_says_in_how_many_trials_it_was_searched() -> None:
-    found = importance.assess(searched(60))
-    searches = {share.name: share.trials for share in found.shares}
-    assert 0 < searches["momentum"] < searches["lr"] == found.trials
+def test_the_same_trials_give_the_same_intervals() -> None:
+    history = plain(lambda trial: trial.suggest_float("x", 0, 1) + trial.suggest_float("y", 0, 1), 12)
+    assert importance.assess(history) == importance.assess(history)
+
+
+def test_forests_agree_on_what_decides_and_leave_conditional_parameters_out() -> None:
+    def objective(trial: optuna.Trial) -> float:
+        strong, weak = trial.suggest_float("strong", -1, 1), trial.suggest_float("weak", -1, 1)
+        if trial.number % 2:
+            trial.suggest_float("sometimes", 0, 1)
+        return strong**2 + 0.01 * weak
+
+    found = importance.compare(plain(objective, 20))
+    assert [each.method for each in found] == ["PED-ANOVA", "fANOVA", "MDI"]
+    assert [sorted(share.name for share in each.shares) for each in found[1:]] == [["strong", "weak"]] * 2
+    assert {each.shares[0].name for each in found} == {"strong"}
+    assert importance.disagreement(found) == ""
+
+
+def test_methods_that_disagree_are_said_to() -> None:
+    def of(method: importance.Method, first: str) -> importance.Importance:
+        return importance.Importance(method, "", 20, 0, (importance.Share(first, 1.0, 0.5, 1.0, 20),))
+
+    said = importance.disagreement([of("PED-ANOVA", "lr"), of("fANOVA", "dropout")])
+    assert "PED-ANOVA names lr, fANOVA names dropout" in said
 
 
 def test_equal_values_give_no_parameter_a_share() -> None:
