@@ -74,6 +74,23 @@ class TrialRecord:
         """Whether it has ended, in whatever way."""
         return self.state in ("COMPLETE", "PRUNED", "FAIL")
 
+    @property
+    def diverged(self) -> bool:
+        """Whether its training could not recover: an outcome of its own that Optuna holds as PRUNED."""
+        return self.state == "PRUNED" and self.reason.startswith("diverged")
+
+    @property
+    def cut_short(self) -> bool:
+        """Whether the pruner stopped a training that was under way."""
+        return self.state == "PRUNED" and bool(self.curve) and not self.diverged
+
+    @property
+    def best_epoch(self) -> EpochRecord | None:
+        """The epoch whose value lies nearest to its result: the one whose weights were kept, where it stopped early."""
+        value = self.value
+        known = [record for record in self.curve if math.isfinite(record.value)]
+        return min(known, key=lambda record: abs(record.value - value)) if known and value is not None else None
+
 
 @dataclass(frozen=True)
 class History:
@@ -146,6 +163,13 @@ def read(study: optuna.Study, epochs: Mapping[int, Sequence[Mapping[str, Any]]])
     names = study.metric_names
     metric = names[0] if names else _metric(trials)
     return History(study.study_name, direction, metric, trials)
+
+
+def elapsed(trials: Sequence[TrialRecord]) -> float:
+    """Seconds from the first start to the last end."""
+    starts = [trial.started for trial in trials if trial.started]
+    ends = [trial.ended for trial in trials if trial.ended]
+    return (max(ends) - min(starts)).total_seconds() if starts and ends else 0.0
 
 
 def _trial(trial: FrozenTrial, rows: Sequence[Mapping[str, Any]]) -> TrialRecord:

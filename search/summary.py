@@ -2,11 +2,10 @@
 
 import math
 import shlex
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from search.history import History, TrialRecord
+from search.history import History, TrialRecord, elapsed
 
 
 @dataclass(frozen=True)
@@ -78,13 +77,6 @@ def duration(seconds: float) -> str:
     if minutes < 60:
         return f"{minutes} min {rest} s"
     return f"{minutes // 60} h {minutes % 60} min"
-
-
-def elapsed(trials: Sequence[TrialRecord]) -> float:
-    """Seconds from the first start to the last end."""
-    starts = [trial.started for trial in trials if trial.started]
-    ends = [trial.ended for trial in trials if trial.ended]
-    return (max(ends) - min(starts)).total_seconds() if starts and ends else 0.0
 
 
 def _result(history: History) -> list[str]:

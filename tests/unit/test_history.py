@@ -4,8 +4,8 @@ import math
 
 import optuna
 import pytest
-from example_search import EPOCHS, search
 
+from example_search import EPOCHS, search
 from search import history
 from search.errors import StudyError
 

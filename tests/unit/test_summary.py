@@ -4,8 +4,8 @@ import math
 
 import optuna
 import pytest
-from example_search import search, searched
 
+from example_search import search, searched
 from search import history, summary
 
 
