@@ -1,0 +1,38 @@
+"""What a method does to a result, as numbers: what an ablation measures and the pictures show."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+Verdict = Literal["helps", "hurts", "cannot tell"]
+
+
+@dataclass(frozen=True)
+class Effect:
+    """By how much a method betters the metric (negative: worsens it), with its 95 % interval."""
+
+    method: str
+    """Its name; `A and B` for what two methods do together beyond the sum of both alone."""
+    effect: float
+    low: float
+    high: float
+    runs: int
+    """Trainings behind it, on both sides together."""
+
+    @property
+    def verdict(self) -> Verdict:
+        """What the interval allows to say."""
+        if self.low > 0:
+            return "helps"
+        return "hurts" if self.high < 0 else "cannot tell"
+
+
+@dataclass(frozen=True)
+class OrderedEffect:
+    """How a method's effect hangs on what was there before it."""
+
+    shapley: Effect
+    """The mean over all orders of adding the methods (Shapley, 1953)."""
+    first: float
+    """Its effect when it is added to the baseline."""
+    last: float
+    """Its effect when all others are there already."""

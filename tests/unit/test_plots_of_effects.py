@@ -1,0 +1,69 @@
+"""Pictures of what mattered: order, intervals and verdicts."""
+
+import numpy as np
+import optuna
+import pytest
+
+from search.effects import Effect, OrderedEffect
+from search.history import read
+from search.importance import Importance, Share, assess
+from search.plots import effects
+
+HELPS = Effect("augmentation", 0.02, 0.01, 0.03, 10)
+UNKNOWN = Effect("weight decay", 0.004, -0.002, 0.01, 10)
+HURTS = Effect("dropout", -0.012, -0.018, -0.006, 10)
+
+
+@pytest.mark.parametrize(("effect", "verdict"), [(HELPS, "helps"), (UNKNOWN, "cannot tell"), (HURTS, "hurts")])
+def test_a_verdict_needs_an_interval_on_one_side_of_zero(effect: Effect, verdict: str) -> None:
+    assert effect.verdict == verdict
+
+
+def test_importance_bars_have_the_largest_on_top_and_pale_ones_where_zero_is_possible() -> None:
+    found = Importance("PED-ANOVA", "", 40, 0, (Share("lr", 0.8, 0.5, 1.0, 40), Share("flip", 0.2, 0.0, 0.6, 40)))
+    (bars,) = effects.importance_bars([found]).data
+    assert list(bars.y) == ["flip", "lr"]
+    assert bars.marker.opacity[0] < bars.marker.opacity[1] == 1
+    np.testing.assert_allclose(bars.error_x.arrayminus, [0.2, 0.3])
+
+
+def test_methods_side_by_side_share_the_rows_of_the_first() -> None:
+    first = Importance("PED-ANOVA", "", 40, 0, (Share("lr", 0.8, 0.5, 1.0, 40), Share("momentum", 0.2, 0.0, 0.6, 9)))
+    second = Importance("MDI", "", 40, 0, (Share("lr", 1.0, 0.9, 1.0, 40),))
+    drawn = effects.importance_bars([first, second])
+    assert list(drawn.layout.yaxis.categoryarray) == ["momentum", "lr"]
+    assert {bars.name for bars in drawn.data} == {"PED-ANOVA", "MDI"}
+
+
+def test_effects_are_ordered_and_marked_by_verdict() -> None:
+    drawn = effects.effects([HURTS, HELPS, UNKNOWN], "validation accuracy")
+    assert list(drawn.layout.yaxis.categoryarray) == ["dropout", "weight decay", "augmentation"]
+    assert {trace.name: trace.y for trace in drawn.data} == {
+        "helps": ("augmentation",),
+        "cannot tell": ("weight decay",),
+        "hurts": ("dropout",),
+    }
+    assert len({trace.marker.symbol for trace in drawn.data}) == 3
+
+
+@pytest.mark.parametrize(("direction", "end"), [("maximize", 0.712), ("minimize", 0.688)])
+def test_a_path_leads_from_the_baseline_to_the_best(direction: str, end: float) -> None:
+    drawn = effects.path(0.7, [HELPS, UNKNOWN, HURTS], direction, "loss")
+    (levels,) = [trace for trace in drawn.data if trace.type == "scatter"]
+    assert list(levels.x) == ["baseline", "+ augmentation", "+ weight decay", "+ dropout"]
+    assert levels.y[0] == 0.7
+    assert levels.y[-1] == pytest.approx(end)
+    (helping,) = [trace for trace in drawn.data if trace.name == "helps"]
+    assert helping.base[0] + helping.y[0] == pytest.approx(levels.y[1])
+
+
+def test_order_shows_each_effect_first_last_and_on_the_mean() -> None:
+    drawn = effects.order([OrderedEffect(HELPS, 0.03, 0.005), OrderedEffect(HURTS, -0.01, -0.014)], "accuracy")
+    points = {trace.name: list(trace.x) for trace in drawn.data if trace.type == "scatter"}
+    assert points == {"added first": [-0.01, 0.03], "added last": [-0.014, 0.005], "Shapley value": [-0.012, 0.02]}
+
+
+def test_markup_in_names_is_shown_and_not_obeyed() -> None:
+    study = optuna.create_study(direction="minimize", sampler=optuna.samplers.RandomSampler(seed=0))
+    study.optimize(lambda trial: trial.suggest_float("<b>lr</b>", 0, 1), n_trials=12)
+    assert effects.importance_bars([assess(read(study, {}))]).data[0].y[0] == "&lt;b&gt;lr&lt;/b&gt;"
