@@ -1,7 +1,9 @@
 """Pictures: functions from numbers to plotly figures, the same for the report, the dashboard and files.
 
-progress   how the search went: best so far over the trials
-curves     how trials trained: learning curves, baseline against best
-effects    what mattered: importance
+progress   how the search went: best so far, who worked when, what pruning saved
+curves     how trials trained: learning curves, baseline against best, weight norms, generalisation gap
+space      where the good values lie: slices, contours, parallel coordinates
+effects    what mattered: importance, and the effects that an ablation measured
+files      a figure as PNG or SVG
 style      the colours and axes that all of them share
 """

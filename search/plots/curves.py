@@ -1,7 +1,7 @@
 """How trials trained, epoch by epoch."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,18 +15,14 @@ if TYPE_CHECKING:
 
 
 def learning_curves(history: History, top: int = 5) -> "Figure":
-    """The curves of the `top` best trials over a band of all: its median and middle half at each epoch.
+    """The curves of the `top` best trials and the baseline over a band of all: median and middle half at each epoch.
 
     The band is made of the trials that reached the epoch, so later epochs show only what pruning let through.
     """
     drawn = style.figure("epoch", history.metric)
     _add_band(drawn, history)
-    baseline = history.baseline
-    for trial, (color, dash) in zip(history.ranked[:top], style.LINES, strict=False):
-        if trial is not baseline:
-            _add_curve(drawn, trial, f"trial {trial.number}", color, dash)
-    if baseline is not None and baseline.curve:
-        _add_curve(drawn, baseline, "baseline", style.BLACK, "solid")
+    for trial, name, color, dash in _best_and_baseline(history, top):
+        _add_curve(drawn, trial, "value", name, color, dash)
     values = [record.value for trial in history.trials for record in trial.curve]
     style.keep_in_view(drawn, values, history.direction)
     return drawn
@@ -41,6 +37,88 @@ def quartiles(trials: Sequence[TrialRecord]) -> tuple[list[int], NDArray[np.floa
                 values[record.epoch].append(record.value)
     epochs = sorted(values)
     return epochs, np.array([np.quantile(values[epoch], [0.25, 0.5, 0.75]) for epoch in epochs]).reshape(-1, 3)
+
+
+def baseline_against_best(history: History, quantity: str) -> "Figure | None":
+    """Validation (solid) and training (dotted) curves of the baseline and of the best trial.
+
+    `quantity` is `accuracy` or `loss`. None where neither trial recorded it, or where there are not two trials.
+    """
+    baseline, best = history.baseline, history.best
+    if baseline is None or best is None or best is baseline:
+        return None
+    drawn = style.figure("epoch", quantity)
+    for trial, name, color in ((baseline, "baseline", style.BLACK), (best, "best", style.BLUE)):
+        _add_curve(drawn, trial, f"validation_{quantity}", name, color, "solid")
+        _add_curve(drawn, trial, f"train_{quantity}", f"{name}, training", color, "dot", legend=False)
+    return drawn if drawn.data else None
+
+
+def weight_norms(history: History, top: int = 5) -> "Figure | None":
+    """The Frobenius norm of all weights of the `top` best trials and the baseline; None where it was not recorded."""
+    drawn = style.figure("epoch", "norm of the weights")
+    for trial, name, color, dash in _best_and_baseline(history, top):
+        _add_curve(drawn, trial, "weight_norm", name, color, dash)
+    return drawn if drawn.data else None
+
+
+def generalisation_gap(history: History) -> "Figure | None":
+    """How much better each completed trial did on training than on validation data, over its result.
+
+    At the epoch whose value is the trial's; in accuracy where it was recorded, else in loss; None where neither was.
+    """
+    gaps = _gaps(history, "accuracy")
+    words = "training minus validation accuracy"
+    if not gaps:
+        gaps = _gaps(history, "loss")
+        words = "validation minus training loss"
+    if not gaps:
+        return None
+    drawn = style.figure(history.metric, words)
+    trials = [trial for trial in history.ranked if trial.number in gaps]
+    for name, marker, members in (
+        ("completed", {"color": style.BLUE, "size": 6}, [trial for trial in trials if not trial.baseline]),
+        ("best", style.BEST_MARKER, trials[:1]),
+        ("baseline", style.BASELINE_MARKER, [trial for trial in trials if trial.baseline]),
+    ):
+        if members:
+            drawn.add_scatter(
+                x=np.array([trial.value for trial in members], dtype=np.float32),
+                y=np.array([gaps[trial.number] for trial in members], dtype=np.float32),
+                mode="markers",
+                marker=marker,
+                name=name,
+                customdata=np.array([trial.number for trial in members]),
+                hovertemplate="trial %{customdata}: %{x:.4g}, gap %{y:.4g}<extra></extra>",
+            )
+    drawn.update_yaxes(zeroline=True, zerolinecolor=style.INK)
+    return drawn
+
+
+def _best_and_baseline(history: History, top: int) -> Iterator[tuple[TrialRecord, str, str, str]]:
+    """The trials to draw as lines, each with its name, colour and dash; the baseline last, so that it lies on top."""
+    for trial, (color, dash) in zip(history.ranked[:top], style.LINES, strict=False):
+        if not trial.baseline:
+            yield trial, f"trial {trial.number}", color, dash
+    if history.baseline is not None:
+        yield history.baseline, "baseline", style.BLACK, "solid"
+
+
+def _add_curve(
+    drawn: "Figure", trial: TrialRecord, quantity: str, name: str, color: str, dash: str, legend: bool = True
+) -> None:
+    points = [(record.epoch, getattr(record, quantity)) for record in trial.curve]
+    known = [(epoch, value) for epoch, value in points if value is not None]
+    if known:
+        drawn.add_scatter(
+            x=[epoch for epoch, _ in known],
+            y=np.array([value for _, value in known], dtype=np.float32),
+            mode="lines",
+            line={"color": color, "dash": dash, "width": 2},
+            name=name,
+            showlegend=legend,
+            hovertemplate=f"{name}, epoch %{{x}}: %{{y:.4g}}<extra></extra>",
+        )
 
 
 def _add_band(drawn: "Figure", history: History) -> None:
@@ -68,38 +146,12 @@ def _add_band(drawn: "Figure", history: History) -> None:
     )
 
 
-def _add_curve(drawn: "Figure", trial: TrialRecord, name: str, color: str, dash: str) -> None:
-    drawn.add_scatter(
-        x=[record.epoch for record in trial.curve],
-        y=np.array([record.value for record in trial.curve]),
-        mode="lines",
-        line={"color": color, "dash": dash, "width": 2},
-        name=name,
-        hovertemplate=f"{name}, epoch %{{x}}: %{{y:.4g}}<extra></extra>",
-    )
-
-
-def baseline_against_best(history: History, quantity: str) -> "Figure | None":
-    """Validation (solid) and training (dotted) curves of the baseline and of the best trial.
-
-    `quantity` is `accuracy` or `loss`. None where neither trial recorded it, or where there are not two trials.
-    """
-    baseline, best = history.baseline, history.best
-    if baseline is None or best is None or best is baseline:
-        return None
-    drawn = style.figure("epoch", quantity)
-    for trial, name, color in ((baseline, "baseline", style.BLACK), (best, "best", style.BLUE)):
-        for part, dash in (("validation", "solid"), ("train", "dot")):
-            points = [(record.epoch, getattr(record, f"{part}_{quantity}")) for record in trial.curve]
-            known = [(epoch, value) for epoch, value in points if value is not None]
-            if known:
-                drawn.add_scatter(
-                    x=[epoch for epoch, _ in known],
-                    y=np.array([value for _, value in known]),
-                    mode="lines",
-                    line={"color": color, "dash": dash, "width": 2},
-                    name=name,
-                    showlegend=part == "validation",
-                    hovertemplate=f"{name}, {part}, epoch %{{x}}: %{{y:.4g}}<extra></extra>",
-                )
-    return drawn if drawn.data else None
+def _gaps(history: History, quantity: str) -> dict[int, float]:
+    """By how much each completed trial was better on training data, by its number; without those that do not know."""
+    gaps = {}
+    for trial in history.ranked:
+        training = getattr(trial.best_epoch, f"train_{quantity}", None)
+        validation = getattr(trial.best_epoch, f"validation_{quantity}", None)
+        if training is not None and validation is not None:
+            gaps[trial.number] = training - validation if quantity == "accuracy" else validation - training
+    return gaps

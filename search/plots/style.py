@@ -20,12 +20,17 @@ PURPLE = "#CC79A7"
 
 GREY = "#8A8F98"
 """For what stands behind: the mass of trials, pruned ones."""
+PALE = "rgba(138, 143, 152, 0.45)"
 BAND = "rgba(138, 143, 152, 0.22)"
 INK = "#1F2933"
 _GRID = "#E4E7EB"
 
 LINES = ((BLUE, "solid"), (VERMILION, "dash"), (GREEN, "dot"), (PURPLE, "dashdot"), (SKY, "longdash"))
 """Colour and dash of the n-th line: a reader without colours still has the dash."""
+
+PRUNED_MARKER = {"color": GREY, "symbol": "circle-open", "size": 4}
+BEST_MARKER = {"color": VERMILION, "symbol": "star", "size": 12}
+BASELINE_MARKER = {"color": BLACK, "symbol": "diamond", "size": 10}
 
 _FENCE = 3.0
 """Values further than this many interquartile ranges on the worse side are left outside the axis."""
@@ -46,8 +51,8 @@ def figure(x: str, y: str, *, height: int = 380) -> "Figure":
             "margin": {"l": 48, "r": 12, "t": 12, "b": 44},
             "legend": {"orientation": "h", "yanchor": "bottom", "y": 1.01, "x": 0, "font": {"size": 12}},
             "hoverlabel": {"align": "left"},
-            "xaxis": {**axis, "title": {"text": text(x)}},
-            "yaxis": {**axis, "title": {"text": text(y)}},
+            "xaxis": {**axis, "title": {"text": text(x), "standoff": 8}},
+            "yaxis": {**axis, "title": {"text": text(y), "standoff": 8}},
         }
     )
 

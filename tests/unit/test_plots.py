@@ -3,11 +3,10 @@
 import numpy as np
 import optuna
 import pytest
-from example_search import searched
 
-from search import importance
+from example_search import searched
 from search.history import History, read
-from search.plots import curves, effects, progress
+from search.plots import curves, progress
 
 
 @pytest.fixture(scope="module")
@@ -62,9 +61,9 @@ def test_baseline_against_best_draws_training_and_validation(history: History) -
     assert drawn is not None
     assert [(trace.name, trace.line.dash) for trace in drawn.data] == [
         ("baseline", "solid"),
-        ("baseline", "dot"),
+        ("baseline, training", "dot"),
         ("best", "solid"),
-        ("best", "dot"),
+        ("best, training", "dot"),
     ]
 
 
@@ -72,21 +71,39 @@ def test_there_is_no_comparison_where_the_baseline_is_the_best() -> None:
     assert curves.baseline_against_best(searched(1), "loss") is None
 
 
-def test_importance_bars_have_the_largest_on_top(history: History) -> None:
-    found = importance.assess(history)
-    drawn = effects.importance_bars(found)
-    assert drawn.data[0].y[-1] == found.shares[0].name
-    assert drawn.data[0].x[-1] == found.shares[0].share
+def test_weight_norms_are_drawn_of_the_top_and_the_baseline(history: History) -> None:
+    drawn = curves.weight_norms(history, top=2)
+    assert drawn is not None
+    assert [trace.name for trace in drawn.data] == [*(f"trial {t.number}" for t in history.ranked[:2]), "baseline"]
+    assert drawn.data[0].y[0] == pytest.approx(history.ranked[0].curve[0].weight_norm)
 
 
-def test_markup_in_names_is_shown_and_not_obeyed() -> None:
-    study = optuna.create_study(direction="minimize", sampler=optuna.samplers.RandomSampler(seed=0))
-    study.optimize(lambda trial: trial.suggest_float("<b>lr</b>", 0, 1), n_trials=12)
-    drawn = effects.importance_bars(importance.assess(read(study, {})))
-    assert drawn.data[0].y[0] == "&lt;b&gt;lr&lt;/b&gt;"
+def test_the_generalisation_gap_is_taken_where_the_result_is(history: History) -> None:
+    drawn = curves.generalisation_gap(history)
+    assert history.best is not None
+    last = history.best.curve[-1]
+    assert last.train_accuracy is not None
+    assert last.validation_accuracy is not None
+    assert trace(drawn, "best").y[0] == pytest.approx(last.train_accuracy - last.validation_accuracy, abs=1e-6)
+
+
+def test_the_timeline_has_a_row_for_each_worker_and_a_bar_for_each_trial(history: History) -> None:
+    drawn = progress.timeline(history)
+    assert set(drawn.layout.yaxis.categoryarray) == {"worker-0 node1 cpu", "worker-1 node1 cpu"}
+    assert sorted(number for bars in drawn.data for number in bars.customdata) == list(range(40))
+
+
+def test_pruning_savings_grow_from_what_was_spent(history: History) -> None:
+    drawn = progress.pruning_savings(history)
+    spent, unpruned = trace(drawn, "spent").y, trace(drawn, "without pruning (estimate)").y
+    assert spent[-1] * 3600 == pytest.approx(sum(t.seconds for t in history.trials))
+    assert all(after >= before for before, after in zip(spent, unpruned, strict=True))
 
 
 def test_pictures_of_an_empty_study_are_empty() -> None:
     empty = read(optuna.create_study(), {})
     assert not progress.optimisation_history(empty).data
     assert not curves.learning_curves(empty).data
+    assert not progress.timeline(empty).data
+    assert curves.weight_norms(empty) is None
+    assert curves.generalisation_gap(empty) is None

@@ -1,0 +1,91 @@
+"""Pictures of the search space: scales, choices, what was unused, what diverged."""
+
+import numpy as np
+import optuna
+import pytest
+
+from example_search import searched
+from search.errors import StudyError
+from search.history import History, read
+from search.plots import space
+
+
+@pytest.fixture(scope="module")
+def history() -> History:
+    return searched(40)
+
+
+def test_a_slice_shows_every_trial_that_searched_the_name_in_its_scale(history: History) -> None:
+    drawn = space.parameter_slice(history, "lr")
+    numbers = {number for trace in drawn.data for number in trace.customdata}
+    assert numbers == set(range(40))
+    assert drawn.layout.xaxis.type == "log"
+    momentum = {number for trace in space.parameter_slice(history, "momentum").data for number in trace.customdata}
+    assert momentum == {trial.number for trial in history.trials if "momentum" in trial.parameters}
+
+
+def test_choices_stand_at_their_names(history: History) -> None:
+    drawn = space.parameter_slice(history, "flip")
+    assert list(drawn.layout.xaxis.ticktext) == ["true", "false"]
+    assert {float(x) for trace in drawn.data for x in trace.x} == {0.0, 1.0}
+
+
+def test_a_diverged_trial_is_a_cross_at_the_worse_edge() -> None:
+    study = optuna.create_study(direction="maximize", sampler=optuna.samplers.RandomSampler(seed=0))
+
+    def objective(trial: optuna.Trial) -> float:
+        lr = trial.suggest_float("lr", 1e-3, 10, log=True)
+        if lr > 1:
+            trial.report(float("nan"), 1)
+            trial.set_user_attr("winnow:reason", "diverged: the loss is nan after step 12")
+            raise optuna.TrialPruned
+        return lr
+
+    study.optimize(objective, n_trials=20)
+    drawn = space.parameter_slice(read(study, {}), "lr")
+    (crosses,) = [trace for trace in drawn.data if trace.name == "diverged"]
+    (completed,) = [trace for trace in drawn.data if trace.name == "completed"]
+    assert min(crosses.x) > 1
+    np.testing.assert_allclose(crosses.y, min(completed.y))
+
+
+def test_a_contour_finds_the_good_region_and_leaves_the_unseen_blank() -> None:
+    study = optuna.create_study(direction="minimize", sampler=optuna.samplers.RandomSampler(seed=0))
+
+    def objective(trial: optuna.Trial) -> float:
+        x, y = trial.suggest_float("x", 0, 1), trial.suggest_float("y", 1e-4, 1, log=True)
+        if x > 0.5:
+            raise optuna.TrialPruned
+        return (x - 0.2) ** 2 + (np.log10(y) / 4 + 0.5) ** 2
+
+    study.optimize(objective, n_trials=120)
+    surface = space.contour(read(study, {}), "x", "y").data[0]
+    row, column = np.unravel_index(np.nanargmin(surface.z), surface.z.shape)
+    assert surface.x[column] == pytest.approx(0.2, abs=0.1)
+    assert np.log10(surface.y[row]) == pytest.approx(-2, abs=0.4)
+    assert np.isnan(surface.z[:, -1]).all()
+
+
+def test_a_contour_needs_two_numbers_that_were_searched_together(history: History) -> None:
+    with pytest.raises(StudyError, match="flip is a choice"):
+        space.contour(history, "lr", "flip")
+    with pytest.raises(StudyError, match=r"searched no 'depth'; searched were: lr, weight_decay"):
+        space.contour(history, "lr", "depth")
+    study = optuna.create_study()
+    study.optimize(lambda trial: trial.suggest_float("x" if trial.number else "y", 0, 1), n_trials=2)
+    with pytest.raises(StudyError, match="no completed trial searched both x and y"):
+        space.contour(read(study, {}), "x", "y")
+
+
+def test_parallel_coordinates_lead_each_trial_to_its_value(history: History) -> None:
+    drawn = space.parallel_coordinates(history)
+    lines = [trace for trace in drawn.data if trace.name]
+    points = sum(len(trace.x) for trace in lines)
+    assert points == len(history.ranked) * (len(history.parameter_names) + 2)
+    (best,) = [trace for trace in lines if trace.name == "best 1"]
+    assert best.y[len(history.parameter_names)] == 1
+    assert list(drawn.layout.yaxis.ticktext) == ["unused"]
+
+
+def test_parallel_coordinates_of_nothing_are_empty() -> None:
+    assert not space.parallel_coordinates(read(optuna.create_study(), {})).data
