@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from example_search import searched
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from example_search import searched
 from search import report
 
 pytestmark = pytest.mark.browser
@@ -33,7 +33,7 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.fixture(params=[1440, 390])
+@pytest.fixture(scope="module", params=[1440, 390])
 def page(browser: Browser, file: Path, request: pytest.FixtureRequest) -> Iterator[Page]:
     """The open report; at its end, nothing may have been complained of or asked for."""
     page = browser.new_page(viewport={"width": request.param, "height": 900})
@@ -52,7 +52,7 @@ def page(browser: Browser, file: Path, request: pytest.FixtureRequest) -> Iterat
 
 def test_every_picture_is_drawn_within_the_page(page: Page) -> None:
     pictures = page.locator(".picture")
-    assert pictures.count() == 5
+    assert pictures.count() == 17
     for picture in pictures.all():
         assert picture.locator(".main-svg").count() > 0
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
@@ -83,3 +83,4 @@ def test_paper_shows_the_whole_width_of_the_table_and_its_first_rows(page: Page)
     assert page.locator(".tall").evaluate("box => getComputedStyle(box).overflowX") == "visible"
     assert page.locator(".sortable tbody tr:visible").count() == 40
     assert page.locator(".on-paper").is_visible()
+    page.emulate_media(media="screen")

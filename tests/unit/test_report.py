@@ -6,8 +6,8 @@ from pathlib import Path
 
 import optuna
 import pytest
-from example_search import searched
 
+from example_search import searched
 from search import history, report
 
 HOSTILE = '</script><script>alert("x")</script><img src=http://example.com/x onerror=alert(1)>'
