@@ -41,9 +41,11 @@ class TrainingObjective:
 
     def prepare(self) -> None:
         """Import torch and load the data, before a trial waits for them; raises DataError."""
-        from objectives import data, training
+        import torch._dynamo  # the first optimiser would import it, seconds into the first trial
 
-        assert training
+        from objectives import data
+
+        assert torch._dynamo
         data.load(self.data, self.device)
 
     def calibrate(self, values: Mapping[str, Any]) -> str:

@@ -146,7 +146,7 @@ def baseline(space: Space, fixed: Mapping[str, Any], named: Mapping[str, Any]) -
 
 
 def grid(space: Space, points: int) -> Iterator[tuple[str, list[Scalar]]]:
-    """For each name its values on a grid: every choice, or `points` values spread over a range (evenly in its scale)."""
+    """For each name its values on a grid: every choice, or `points` values spread evenly over the scale of a range."""
     import numpy as np
 
     for name in ordered(space):
