@@ -39,10 +39,7 @@ def chapters(history: History, importances: Sequence[Importance] | None = None) 
     """
     refusal = ""
     if importances is None:
-        try:
-            importances = [importance.assess(history)]
-        except StudyError as error:
-            importances, refusal = [], f"{error}."
+        importances, refusal = _quick_importance(history)
     return {
         "The search": _search(history),
         "The trainings": _trainings(history),
@@ -110,13 +107,27 @@ def _trainings(history: History) -> list[Picture]:
     return [picture for picture in drawn if picture.figure is not None and picture.figure.data]
 
 
+def _quick_importance(history: History) -> tuple[list[Importance], str]:
+    """PED-ANOVA over the completed trials, or over pruned ones too where those are too few; or why there is none."""
+    refusal = ""
+    for pruned in (False, True):
+        try:
+            return [importance.assess(history, pruned=pruned)], ""
+        except StudyError as error:
+            refusal = f"{error}."
+    return [], refusal
+
+
 def _importance(importances: Sequence[Importance], refusal: str) -> Picture:
     title = "What the results hang on"
     if not importances:
         return Picture("importance", title, refusal, None)
     asked = "; ".join(f"{found.method} asks {found.question}" for found in importances)
+    pruned = max(found.pruned for found in importances)
     caption = [
-        f"{asked}. A line is a 95 % interval; a pale bar's reaches zero.",
+        f"{asked}.",
+        f"Of these, {pruned} were pruned and stand at the last value that they reported." if pruned else "",
+        "A line is a 95 % interval; a pale bar's reaches zero.",
         "Importance says where the good values lie, not how much a change would help: only retraining with and "
         "without it can tell.",
         importance.disagreement(importances),

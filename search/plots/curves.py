@@ -92,6 +92,7 @@ def generalisation_gap(history: History) -> "Figure | None":
                 hovertemplate="trial %{customdata}: %{x:.4g}, gap %{y:.4g}<extra></extra>",
             )
     drawn.update_yaxes(zeroline=True, zerolinecolor=style.INK)
+    style.keep_in_view(drawn, [trial.value for trial in trials], history.direction, "x")
     return drawn
 
 

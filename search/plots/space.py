@@ -147,6 +147,7 @@ class _Axis:
         numeric = [kind for kind in kinds if isinstance(kind, FloatDistribution | IntDistribution)]
         self.low = float(min((kind.low for kind in numeric), default=0))
         self.high = float(max((kind.high for kind in numeric), default=len(self.choices) - 1))
+        self.few_integers = self.high - self.low <= 10 and all(isinstance(kind, IntDistribution) for kind in numeric)
 
     @property
     def layout(self) -> dict[str, Any]:
@@ -155,7 +156,7 @@ class _Axis:
             ticks = list(range(len(self.choices)))
             return {"tickvals": ticks, "ticktext": self.labels, "range": [-0.5, len(ticks) - 0.5]}
         if not self.log:
-            return {}
+            return {"dtick": 1} if self.few_integers else {}
         decades = np.log10(self.high / self.low)
         return {"type": "log", "exponentformat": "power", "dtick": 1 if decades >= 2 else None}
 

@@ -2,7 +2,7 @@
 
 import html
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -62,8 +62,10 @@ def text(words: object) -> str:
     return html.escape(str(words), quote=False)
 
 
-def keep_in_view(drawn: "Figure", values: Sequence[float | None], direction: str) -> None:
-    """Let no few hopeless values (a diverged loss) stretch the y axis, and write how many lie outside.
+def keep_in_view(
+    drawn: "Figure", values: Sequence[float | None], direction: str, axis: Literal["x", "y"] = "y"
+) -> None:
+    """Let no few hopeless values (a diverged loss) stretch the axis, and write how many lie outside.
 
     Only the worse side is cut: the best values are always seen.
     """
@@ -77,7 +79,7 @@ def keep_in_view(drawn: "Figure", values: Sequence[float | None], direction: str
         return
     shown = known[inside]
     margin = 0.05 * float(np.ptp(shown))
-    drawn.update_yaxes(range=[float(shown.min()) - margin, float(shown.max()) + margin])
+    drawn.update_layout({f"{axis}axis_range": [float(shown.min()) - margin, float(shown.max()) + margin]})
     outside = int((~inside).sum())
     drawn.add_annotation(
         text=f"{outside} {'values lie' if outside > 1 else 'value lies'} outside this picture",

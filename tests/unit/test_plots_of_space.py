@@ -30,6 +30,13 @@ def test_choices_stand_at_their_names(history: History) -> None:
     assert {float(x) for trace in drawn.data for x in trace.x} == {0.0, 1.0}
 
 
+def test_a_few_whole_numbers_have_a_tick_each() -> None:
+    study = optuna.create_study()
+    study.optimize(lambda trial: trial.suggest_int("depth", 1, 4) / trial.suggest_int("width", 8, 512), n_trials=3)
+    assert space.parameter_slice(read(study, {}), "depth").layout.xaxis.dtick == 1
+    assert space.parameter_slice(read(study, {}), "width").layout.xaxis.dtick is None
+
+
 def test_a_diverged_trial_is_a_cross_at_the_worse_edge() -> None:
     study = optuna.create_study(direction="maximize", sampler=optuna.samplers.RandomSampler(seed=0))
 

@@ -67,7 +67,13 @@ def test_a_study_with_next_to_nothing_has_a_report(finished: int) -> None:
         study.optimize(lambda trial: 1.0, n_trials=finished)
     page = report.render(history.read(study, {}))
     assert ("No trial has finished yet" in page) == (finished == 0)
-    assert "importance needs 10 completed trials" in page
+    assert "importance needs 10 completed or pruned trials" in page
+
+
+def test_importance_takes_in_pruned_trials_where_too_few_completed() -> None:
+    few = searched(14)
+    assert len(few.ranked) < 10
+    assert "of 13 trials apart. Of these, 5 were pruned" in report.render(few)
 
 
 def test_a_stock_study_is_told_optunas_own_command() -> None:
