@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 import optuna
 from numpy.typing import NDArray
+from optuna.distributions import FloatDistribution
 from optuna.importance import (
     BaseImportanceEvaluator,
     FanovaImportanceEvaluator,
@@ -28,6 +29,8 @@ _MOST_TRIALS = 300
 """What fANOVA and MDI are given of a larger study, drawn at random: fANOVA's time grows with the square."""
 _TREES = 16
 _MOST_IN_SAMPLE = 60
+_RANDOM_NAMES = ("random number 1", "random number 2", "random number 3")
+"""What forests are given to search beside the hyperparameters: the share of these is what nothing at all is given."""
 _SAMPLES = 50
 """Samples for an interval: their spread is then known to a tenth of itself."""
 
@@ -46,11 +49,8 @@ class Share:
     high: float
     trials: int
     """Trials in which it was searched (fewer than all where it is conditional)."""
-
-    @property
-    def certain(self) -> bool:
-        """Whether the interval leaves out zero, so that other trials would most likely have shown it too."""
-        return self.low > 0
+    certain: bool
+    """Whether the interval lies above what the method gives to a random number: other trials would show it too."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,8 @@ def assess(history: History, method: Method = "PED-ANOVA", *, pruned: bool = Fal
 
     An interval is the share ± 1.96 deviations over samples of at most half the trials, without replacement (Politis
     and Romano, 1994, with m of n trials scaled by √(m / (n - m))). A bootstrap with replacement does not serve: a
-    trial drawn twice confirms itself to a forest and to a density, and useless hyperparameters gain.
+    trial drawn twice confirms itself to a forest and to a density, and useless hyperparameters gain. A forest gives a
+    share even to random numbers; a hyperparameter is only `certain` above that.
 
     Raises StudyError below MINIMUM_TRIALS, saying how many more are needed.
     """
@@ -91,8 +92,8 @@ def assess(history: History, method: Method = "PED-ANOVA", *, pruned: bool = Fal
     generator = np.random.default_rng(0)
     if method != "PED-ANOVA" and len(records) > _MOST_TRIALS:
         records = [records[index] for index in sorted(generator.permutation(len(records))[:_MOST_TRIALS])]
-    shares = _Shares(method, history, records)
-    found = shares(range(len(records)))
+    shares = _Shares(method, history, records, generator)
+    found, floor = shares(range(len(records)))
     spread = _spread(shares, len(records), generator)
     ordered = sorted(zip(shares.names, found, spread, strict=True), key=lambda entry: (-entry[1], entry[0]))
     return Importance(
@@ -107,6 +108,7 @@ def assess(history: History, method: Method = "PED-ANOVA", *, pruned: bool = Fal
                 max(0.0, float(share - 1.96 * deviation)),
                 min(1.0, float(share + 1.96 * deviation)),
                 sum(name in record.parameters for record in records),
+                bool(share - 1.96 * deviation > floor),
             )
             for name, share, deviation in ordered
         ),
@@ -150,10 +152,13 @@ def _top_share(trials: int) -> float:
 class _Shares:
     """The shares that a method finds in any selection of the records, in the order of `names`."""
 
-    def __init__(self, method: Method, history: History, records: Sequence[TrialRecord]) -> None:
+    def __init__(
+        self, method: Method, history: History, records: Sequence[TrialRecord], generator: np.random.Generator
+    ) -> None:
         self.evaluator = _EVALUATORS[method](_top_share(len(records)))
         self.study = _Sample(history.direction)
-        self.trials = [_frozen(record) for record in records]
+        self.random_names = () if method == "PED-ANOVA" else _RANDOM_NAMES
+        self.trials = [_frozen(record, {name: generator.random() for name in self.random_names}) for record in records]
         self.names = [
             name
             for name in history.parameter_names
@@ -161,7 +166,8 @@ class _Shares:
             and (method == "PED-ANOVA" or all(name in record.parameters for record in records))
         ]
 
-    def __call__(self, selection: Sequence[int] | range) -> NDArray[np.float64]:
+    def __call__(self, selection: Sequence[int] | range) -> tuple[NDArray[np.float64], float]:
+        """The shares, and what a random number was given on the mean."""
         trials = [self.trials[index] for index in selection]
         self.study.trials_given = trials
         found: Mapping[str, float] = {}
@@ -172,13 +178,15 @@ class _Shares:
                 warnings.simplefilter("ignore")
                 found = get_param_importances(self.study, evaluator=self.evaluator, normalize=False)
         raw = np.array([float(found.get(name, 0.0)) for name in self.names])
-        return raw / raw.sum() if raw.sum() > 0 else raw
+        total = raw.sum() if raw.sum() > 0 else 1.0
+        random = [float(found.get(name, 0.0)) / total for name in self.random_names]
+        return raw / total, float(np.mean(random)) if random else 0.0
 
 
 def _spread(shares: _Shares, trials: int, generator: np.random.Generator) -> NDArray[np.float64]:
     """The deviation of each share over other trials, from samples without replacement."""
     size = min(trials // 2, _MOST_IN_SAMPLE)
-    samples = [shares(generator.permutation(trials)[:size].tolist()) for _ in range(_SAMPLES)]
+    samples = [shares(generator.permutation(trials)[:size].tolist())[0] for _ in range(_SAMPLES)]
     scale = np.sqrt(size / (trials - size))
     deviation: NDArray[np.float64] = scale * np.std(samples, axis=0, ddof=1)
     return deviation
@@ -208,14 +216,14 @@ class _Sample(optuna.Study):
         return list(self.trials_given)
 
 
-def _frozen(record: TrialRecord) -> FrozenTrial:
+def _frozen(record: TrialRecord, random: Mapping[str, float]) -> FrozenTrial:
     return FrozenTrial(
         number=record.number,
         trial_id=record.number,
         state=TrialState.COMPLETE,
         value=record.value,
-        params=dict(record.parameters),
-        distributions=dict(record.distributions),
+        params={**record.parameters, **random},
+        distributions={**record.distributions, **{name: FloatDistribution(0.0, 1.0) for name in random}},
         datetime_start=record.started,
         datetime_complete=record.ended,
         user_attrs={},

@@ -127,7 +127,7 @@ def _importance(importances: Sequence[Importance], refusal: str) -> Picture:
     caption = [
         f"{asked}.",
         f"Of these, {pruned} were pruned and stand at the last value that they reported." if pruned else "",
-        "A line is a 95 % interval; a pale bar's reaches zero.",
+        "A line is a 95 % interval; a pale bar's reaches what a random number would be given.",
         "Importance says where the good values lie, not how much a change would help: only retraining with and "
         "without it can tell.",
         importance.disagreement(importances),

@@ -19,7 +19,7 @@ _VERDICT_SYMBOLS = {"helps": "triangle-right", "hurts": "triangle-left", "cannot
 def importance_bars(importances: Sequence[Importance]) -> "Figure":
     """Each hyperparameter's share by each method with its interval, the first method's largest on top.
 
-    A pale bar is a share whose interval reaches zero.
+    A pale bar is a share that is not certain: its interval reaches what a random number would be given.
     """
     names = list(dict.fromkeys(share.name for found in importances for share in found.shares))[::-1]
     drawn = _rows("share of the importance", names, 14 + 16 * len(importances))

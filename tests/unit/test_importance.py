@@ -65,13 +65,14 @@ def test_forests_agree_on_what_decides_and_leave_conditional_parameters_out() ->
     found = importance.compare(plain(objective, 20))
     assert [each.method for each in found] == ["PED-ANOVA", "fANOVA", "MDI"]
     assert [sorted(share.name for share in each.shares) for each in found[1:]] == [["strong", "weak"]] * 2
+    assert [[share.certain for share in each.shares] for each in found[1:]] == [[True, False]] * 2
     assert {each.shares[0].name for each in found} == {"strong"}
     assert importance.disagreement(found) == ""
 
 
 def test_methods_that_disagree_are_said_to() -> None:
     def of(method: importance.Method, first: str) -> importance.Importance:
-        return importance.Importance(method, "", 20, 0, (importance.Share(first, 1.0, 0.5, 1.0, 20),))
+        return importance.Importance(method, "", 20, 0, (importance.Share(first, 1.0, 0.5, 1.0, 20, True),))
 
     said = importance.disagreement([of("PED-ANOVA", "lr"), of("fANOVA", "dropout")])
     assert "PED-ANOVA names lr, fANOVA names dropout" in said

@@ -19,8 +19,10 @@ def test_a_verdict_needs_an_interval_on_one_side_of_zero(effect: Effect, verdict
     assert effect.verdict == verdict
 
 
-def test_importance_bars_have_the_largest_on_top_and_pale_ones_where_zero_is_possible() -> None:
-    found = Importance("PED-ANOVA", "", 40, 0, (Share("lr", 0.8, 0.5, 1.0, 40), Share("flip", 0.2, 0.0, 0.6, 40)))
+def test_importance_bars_have_the_largest_on_top_and_pale_ones_where_nothing_is_certain() -> None:
+    found = Importance(
+        "PED-ANOVA", "", 40, 0, (Share("lr", 0.8, 0.5, 1.0, 40, True), Share("flip", 0.2, 0.0, 0.6, 40, False))
+    )
     (bars,) = effects.importance_bars([found]).data
     assert list(bars.y) == ["flip", "lr"]
     assert bars.marker.opacity[0] < bars.marker.opacity[1] == 1
@@ -28,8 +30,10 @@ def test_importance_bars_have_the_largest_on_top_and_pale_ones_where_zero_is_pos
 
 
 def test_methods_side_by_side_share_the_rows_of_the_first() -> None:
-    first = Importance("PED-ANOVA", "", 40, 0, (Share("lr", 0.8, 0.5, 1.0, 40), Share("momentum", 0.2, 0.0, 0.6, 9)))
-    second = Importance("MDI", "", 40, 0, (Share("lr", 1.0, 0.9, 1.0, 40),))
+    first = Importance(
+        "PED-ANOVA", "", 40, 0, (Share("lr", 0.8, 0.5, 1.0, 40, True), Share("momentum", 0.2, 0.0, 0.6, 9, False))
+    )
+    second = Importance("MDI", "", 40, 0, (Share("lr", 1.0, 0.9, 1.0, 40, True),))
     drawn = effects.importance_bars([first, second])
     assert list(drawn.layout.yaxis.categoryarray) == ["momentum", "lr"]
     assert {bars.name for bars in drawn.data} == {"PED-ANOVA", "MDI"}
