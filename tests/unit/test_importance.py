@@ -62,7 +62,7 @@ def test_forests_agree_on_what_decides_and_leave_conditional_parameters_out() ->
             trial.suggest_float("sometimes", 0, 1)
         return strong**2 + 0.01 * weak
 
-    found = importance.compare(plain(objective, 20))
+    found = importance.compare(plain(objective, 14))
     assert [each.method for each in found] == ["PED-ANOVA", "fANOVA", "MDI"]
     assert [sorted(share.name for share in each.shares) for each in found[1:]] == [["strong", "weak"]] * 2
     assert [[share.certain for share in each.shares] for each in found[1:]] == [[True, False]] * 2
