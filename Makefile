@@ -30,5 +30,5 @@ clean:
 	@touch $@
 
 .venv/test: .venv/train
-	$(BIN)/python -m pip install --quiet --editable '.[train,dashboard,cmaes,postgresql,test]'
+	$(BIN)/python -m pip install --quiet --editable '.[train,dashboard,cmaes,postgresql,mariadb,test]'
 	@touch $@

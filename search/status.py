@@ -9,7 +9,8 @@ from sqlalchemy import func, select
 from search.study import BASELINE, WinnowStudy
 from storage import workers
 from storage.budget import Spent, spent
-from storage.tables import trials
+from storage.optuna_tables import trials
+from storage.resilient import read as ask
 from storage.workers import Worker
 
 
@@ -60,11 +61,9 @@ class Status:
 
 def read(study: WinnowStudy) -> Status:
     """The study as the storage shows it now."""
-    with study.storage.engine.connect() as connection:
-        counted = connection.execute(
-            select(trials.c.state, func.count()).where(trials.c.study_id == study.study_id).group_by(trials.c.state)
-        ).all()
-        used = spent(connection, study.study_id)
+    states = select(trials.c.state, func.count()).where(trials.c.study_id == study.study_id).group_by(trials.c.state)
+    counted = ask(study.storage.engine, lambda connection: connection.execute(states).all())
+    used = ask(study.storage.engine, lambda connection: spent(connection, study.study_id))
     everything = study.optuna.get_trials(deepcopy=False)
     baseline = next((t for t in everything if BASELINE in t.user_attrs and t.state.is_finished()), None)
     failed = [(str(t.user_attrs.get("winnow:reason", "unknown")), t) for t in everything if t.state.name == "FAIL"]

@@ -8,6 +8,7 @@ keep a trial or a device.
 import logging
 import os
 import platform
+import secrets
 import signal
 import socket
 import subprocess
@@ -117,7 +118,7 @@ class Worker:
         self.study = study
         self.options = options
         self.engine = study.storage.engine
-        self.name = f"{platform.node()}:{os.getpid()}"
+        self.name = f"{platform.node()}:{os.getpid()}:{secrets.token_hex(3)}"
         self.trainer = Trainer(study, options)
         self.stopping = False
         self.design = designs.read(self.engine, study.study_id)
@@ -135,7 +136,7 @@ class Worker:
             self.precision = self._settle_numerics(self.trainer.wait_until_ready())
             while not self.stopping:
                 self.reap()
-                lease = leases.claim(self.engine, self.study.study_id, self.name, self.options.lease_seconds)
+                lease = self._claim()
                 if lease is not None:
                     self._attempt(lease)
                 elif leases.waits_for(self.engine, self.study.study_id):
@@ -160,24 +161,31 @@ class Worker:
             )
         return str(study["precision"])
 
+    def _claim(self) -> Lease | None:
+        study_id = self.study.study_id
+        since = self.study.storage.oldest_unfinished(study_id)
+        return leases.claim(self.engine, study_id, self.name, self.options.lease_seconds, since)
+
     def _stop(self, number: int, frame: FrameType | None) -> None:
         self.stopping = True
 
     def reap(self) -> None:
         """Now and then, bring back the trials of workers that are gone."""
         if time.monotonic() >= self._next_reap:
-            for number in leases.reap(self.engine, self.study.study_id):
+            for number in leases.reap(self.engine, self.study.study_id, self.options.lease_seconds):
                 _log.warning("trial %d: its worker is gone; the trial goes on elsewhere", number)
             self._next_reap = time.monotonic() + self.options.lease_seconds / 2
 
     def _attempt(self, lease: Lease) -> None:
         """One attempt at one trial: whatever happens to it, the worker goes on."""
-        attempt = Attempt(self, lease)
+        attempt = None
         try:
-            attempt.run()
+            with self.study.storage.holding(lease):
+                attempt = Attempt(self, lease)
+                attempt.run()
         except LeaseLost as lost:
             _log.warning("%s", lost)
-            if attempt.in_trainer:
+            if attempt is not None and attempt.in_trainer:
                 self.trainer.kill()
         if not self.stopping and self.trainer.process is None:
             self.trainer.wait_until_ready()
@@ -192,7 +200,6 @@ class Attempt:
         self.engine = worker.engine
         self.study = worker.study.optuna
         self.files = worker.study.storage.files
-        self.study.get_trials(deepcopy=False)  # Optuna's cache must know a trial before parameters are set on it
         self.trial = optuna.trial.Trial(self.study, lease.trial_id)
         self.prunable = BASELINE not in self.trial.user_attrs
         self.started = time.monotonic()
@@ -296,6 +303,7 @@ class Attempt:
         except LeaseLost as lost:
             self.lost = lost
             return Verdict.STOP
+        self.worker.study.storage.note_intermediate_value(self.lease.trial_id, report.epoch, report.value)
         if stored is not None:
             checkpoints.prune_files(self.files, self.lease)
         self.epoch = report.epoch
@@ -331,9 +339,9 @@ class Attempt:
     def _end_without_trainer(self, reason: str) -> None:
         if self.worker.stopping:
             leases.give_back(self.engine, self.lease, "stopped")
-        elif reason == "its trainer process died" and self.lease.token < leases.MOST_ATTEMPTS:
+        elif reason == "its trainer process died" and self.lease.crashes + 1 < leases.MOST_CRASHES:
             _log.warning("trial %d: %s; it goes on from its last checkpoint", self.lease.number, reason)
-            leases.give_back(self.engine, self.lease, "trainer died")
+            leases.give_back(self.engine, self.lease, leases.DIED)
         else:
             self._finish(TrialState.FAIL, None, reason, "")
 

@@ -9,7 +9,10 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, Engine, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from storage.tables import attempts, budgets, database_now, trials
+from storage.clock import database_now
+from storage.optuna_tables import studies, trials
+from storage.resilient import transact
+from storage.tables import attempts, budgets
 
 
 @dataclass(frozen=True)
@@ -56,46 +59,71 @@ def set_budget(engine: Engine, study_id: int, budget: Budget) -> bool:
         "draining": False,
     }
     change = update(budgets).where(budgets.c.study_id == study_id).values(**limits)
+
+    def work(connection: Connection) -> bool:
+        if connection.execute(change).rowcount == 1:
+            return False
+        connection.execute(insert(budgets).values(study_id=study_id, **limits))
+        return True
+
     try:
-        with engine.begin() as connection:
-            if connection.execute(change).rowcount == 1:
-                return False
-            connection.execute(insert(budgets).values(study_id=study_id, **limits))
-            return True
+        return transact(engine, work)
     except IntegrityError:  # another process was first by a moment
-        with engine.begin() as connection:
-            connection.execute(change)
+        transact(engine, lambda connection: connection.execute(change))
         return False
 
 
 def spent(connection: Connection, study_id: int) -> Spent:
-    """What the study has used so far."""
+    """What the study has used so far. The cost of asking does not grow with the study."""
+    last_number = (
+        select(trials.c.number).where(trials.c.study_id == study_id).order_by(trials.c.trial_id.desc()).limit(1)
+    )
+    under_way = select(func.sum(database_now() - attempts.c.started_at)).where(
+        attempts.c.study_id == study_id, attempts.c.ended_at.is_(None)
+    )
     row = connection.execute(
         select(
             budgets.c.trials,
             budgets.c.seconds,
             budgets.c.device_seconds,
+            budgets.c.used_device_seconds,
             budgets.c.draining,
             (database_now() - budgets.c.started_at).label("age"),
-        ).where(budgets.c.study_id == study_id)
-    ).one_or_none()
-    used = connection.execute(select(func.count()).where(trials.c.study_id == study_id)).scalar_one()
-    on_devices = connection.execute(
-        select(func.sum(func.coalesce(attempts.c.ended_at, database_now()) - attempts.c.started_at)).where(
-            attempts.c.study_id == study_id
+            last_number.scalar_subquery().label("last_number"),
+            under_way.scalar_subquery().label("under_way"),
         )
-    ).scalar_one()
-    limits = Budget()
-    if row is not None:
-        limits = Budget(
+        .select_from(studies.outerjoin(budgets, budgets.c.study_id == studies.c.study_id))
+        .where(studies.c.study_id == study_id)
+    ).one()
+    return Spent(
+        trials=0 if row.last_number is None else row.last_number + 1,
+        seconds=float(row.age or 0.0),
+        device_seconds=float(row.used_device_seconds or 0.0) + float(row.under_way or 0.0),
+        budget=Budget(
             row.trials,
             None if row.seconds is None else row.seconds / 3600,
             None if row.device_seconds is None else row.device_seconds / 3600,
-        )
-    return Spent(
-        trials=used,
-        seconds=0.0 if row is None or row.age is None else float(row.age),
-        device_seconds=float(on_devices or 0.0),
-        budget=limits,
-        draining=bool(row is not None and row.draining),
+        ),
+        draining=bool(row.draining),
+    )
+
+
+def note_started(connection: Connection, study_id: int) -> None:
+    """Let the study's hours begin, unless they have."""
+    connection.execute(
+        update(budgets)
+        .where(budgets.c.study_id == study_id, budgets.c.started_at.is_(None))
+        .values(started_at=database_now())
+    )
+
+
+def spend(connection: Connection, trial_id: int, token: int) -> None:
+    """Add the seconds of an attempt that ends now to what its study has used."""
+    attempt = (attempts.c.trial_id == trial_id) & (attempts.c.token == token)
+    seconds = select(database_now() - attempts.c.started_at).where(attempt).scalar_subquery()
+    study = select(attempts.c.study_id).where(attempt).scalar_subquery()
+    connection.execute(
+        update(budgets)
+        .where(budgets.c.study_id == study)
+        .values(used_device_seconds=budgets.c.used_device_seconds + seconds)
     )

@@ -1,44 +1,22 @@
 """Opening the SQL storage: one URL, Optuna's tables and Winnow's, and errors that keep the password."""
 
-import time
 from pathlib import Path
-from typing import Any
 
-import optuna
-from sqlalchemy import URL, Engine, make_url
-from sqlalchemy.exc import (
-    ArgumentError,
-    IntegrityError,
-    NoSuchModuleError,
-    OperationalError,
-    ProgrammingError,
-    SQLAlchemyError,
-)
+from sqlalchemy import URL, make_url
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
-from storage import tables
+from storage import migrations
 from storage.errors import StorageError, StorageUnreachable
+from storage.resilient import read
+from storage.storage import Storage
 
-DRIVERS = {"postgresql": "postgresql+psycopg", "postgres": "postgresql+psycopg", "mysql": "mysql+pymysql"}
-SQLITE_BUSY_SECONDS = 60
-
-
-class Storage(optuna.storages.RDBStorage):
-    """An Optuna storage that also holds Winnow's tables. Made by `open`."""
-
-    engine: Engine
-
-    @property
-    def place(self) -> str:
-        """The URL without its password."""
-        return self.engine.url.render_as_string(hide_password=True)
-
-    @property
-    def files(self) -> Path:
-        """Where checkpoints and artifacts of this storage lie, unless WINNOW_FILES says otherwise."""
-        database = self.engine.url.database
-        if self.engine.dialect.name == "sqlite" and database:
-            return Path(database + ".files")
-        return Path("winnow.files")
+DRIVERS = {
+    "postgresql": "postgresql+psycopg",
+    "postgres": "postgresql+psycopg",
+    "mysql": "mysql+pymysql",
+    "mariadb": "mariadb+pymysql",
+}
+EXTRAS = {"postgresql": "postgresql", "mysql": "mariadb", "mariadb": "mariadb"}
 
 
 def open(url: str, *, create: bool = True) -> Storage:
@@ -51,22 +29,26 @@ def open(url: str, *, create: bool = True) -> Storage:
     if parsed.get_backend_name() == "sqlite":
         _check_sqlite(parsed, create)
     try:
-        return _open(parsed)
-    except ImportError as error:
-        raise StorageError(
-            f"the driver for {parsed.drivername} is not installed", "pip install 'winnow-hpo[postgresql]'"
-        ) from error
-    except (SQLAlchemyError, optuna.exceptions.StorageInternalError) as error:
+        storage = Storage(parsed)
+    except ImportError:
+        raise _no_driver(parsed) from None
+    patience, storage.link.patience = storage.link.patience, 0.0 if parsed.get_backend_name() != "sqlite" else 10.0
+    try:
+        if parsed.get_backend_name() == "sqlite":
+            _use_write_ahead_log(storage)
+        migrations.apply(storage.engine)
+    except StorageUnreachable as error:
         raise StorageUnreachable(
-            f"the storage {parsed.render_as_string(hide_password=True)} cannot be opened: {_cause(error, parsed)}",
+            f"the storage {storage.place} cannot be opened: {error.problem}",
             "check that the server runs and that host, port, database, user and password are right",
         ) from None
+    storage.link.patience = patience
+    return storage
 
 
 def _parse(url: str) -> URL:
     try:
         parsed = make_url(url)
-        parsed.get_backend_name()
         if parsed.drivername in DRIVERS:
             parsed = parsed.set(drivername=DRIVERS[parsed.drivername])
         parsed.get_dialect()
@@ -78,10 +60,18 @@ def _parse(url: str) -> URL:
             "(a password's own @ / : % are written %40 %2F %3A %25)",
         ) from None
     except ImportError:
+        raise _no_driver(parsed) from None
+    if parsed.get_backend_name() not in ("sqlite", *EXTRAS):
         raise StorageError(
-            f"the driver for {parsed.drivername} is not installed", "pip install 'winnow-hpo[postgresql]'"
-        ) from None
+            f"{parsed.get_backend_name()} is not a database that Winnow knows",
+            "use SQLite on one machine, PostgreSQL or MariaDB for many workers",
+        )
     return parsed
+
+
+def _no_driver(url: URL) -> StorageError:
+    extra = EXTRAS.get(url.get_backend_name(), "postgresql")
+    return StorageError(f"the driver for {url.drivername} is not installed", f"pip install 'winnow-hpo[{extra}]'")
 
 
 def _check_sqlite(url: URL, create: bool) -> None:
@@ -96,36 +86,8 @@ def _check_sqlite(url: URL, create: bool) -> None:
         raise StorageUnreachable(f"the folder of the storage {path} is not there", f"make it: mkdir -p {path.parent}")
 
 
-def _open(url: URL) -> Storage:
-    # Optuna fills braces in a URL as a template, so it gets them doubled.
-    text = url.render_as_string(hide_password=False).replace("{", "{{").replace("}", "}}")
-    for attempt in range(8):
-        try:
-            storage = Storage(text, engine_kwargs=_engine_arguments(url))
-            if url.get_backend_name() == "sqlite":
-                # Readers and a writer then do not wait for each other. The file remembers it.
-                with storage.engine.connect() as connection:
-                    connection.exec_driver_sql("PRAGMA journal_mode=WAL")
-            tables.create(storage.engine)
-            return storage
-        except (OperationalError, ProgrammingError, IntegrityError) as error:
-            # Another process is making the same tables at this moment; every step can be taken twice.
-            if ("exist" not in str(error.orig) and "unique" not in str(error.orig).lower()) or attempt == 7:
-                raise
-            time.sleep(0.05 * 2**attempt)
-    raise AssertionError("unreachable")
-
-
-def _engine_arguments(url: URL) -> dict[str, Any]:
-    if url.get_backend_name() == "sqlite":
-        return {"connect_args": {"timeout": SQLITE_BUSY_SECONDS}}
-    return {"pool_pre_ping": True, "connect_args": {"connect_timeout": 10}}
-
-
-def _cause(error: BaseException, url: URL) -> str:
-    """The innermost message in one line, without the password."""
-    while error.__cause__ is not None:
-        error = error.__cause__
-    message = " ".join(str(getattr(error, "orig", None) or error).split())
-    password = str(url.password or "")
-    return message.replace(password, "***") if password else message
+def _use_write_ahead_log(storage: Storage) -> None:
+    """Let readers and a writer not wait for each other. The file remembers it."""
+    query = "PRAGMA journal_mode"
+    if read(storage.engine, lambda connection: connection.exec_driver_sql(query).scalar()) != "wal":
+        read(storage.engine, lambda connection: connection.exec_driver_sql(f"{query}=WAL").scalar())

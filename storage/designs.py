@@ -4,8 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Engine, func, insert, select
+from sqlalchemy import Connection, Engine, func, insert, select
 
+from storage.resilient import read as query
+from storage.resilient import transact
 from storage.tables import designs
 
 
@@ -21,16 +23,19 @@ class Row:
 
 def extend(engine: Engine, study_id: int, rows: Sequence[Row]) -> None:
     """Make `rows` the design; those that it has already stay as they are, so its new ones must come after them."""
-    with engine.begin() as connection:
+
+    def work(connection: Connection) -> None:
         known = connection.execute(select(func.count()).where(designs.c.study_id == study_id)).scalar_one()
         for number, row in enumerate(rows[known:], start=known):
             connection.execute(
                 insert(designs).values(study_id=study_id, number=number, parameters=row.parameters, config=row.config)
             )
 
+    transact(engine, work)
+
 
 def read(engine: Engine, study_id: int) -> list[Row]:
     """All rows of a study, in order; empty where it has no design."""
-    query = select(designs).where(designs.c.study_id == study_id).order_by(designs.c.number)
-    with engine.connect() as connection:
-        return [Row(row.parameters, row.config) for row in connection.execute(query)]
+    rows = select(designs).where(designs.c.study_id == study_id).order_by(designs.c.number)
+    found = query(engine, lambda connection: connection.execute(rows).all())
+    return [Row(row.parameters, row.config) for row in found]

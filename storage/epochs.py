@@ -1,14 +1,17 @@
 """What a trial reports after each epoch: Optuna's intermediate value and Winnow's row, in one transaction."""
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Engine, insert, select
+from sqlalchemy import Connection, Engine, Select, Table, literal, select
 
 from storage import checkpoints
 from storage.leases import Lease, hold
-from storage.tables import epochs, intermediate_values, trials
+from storage.optuna_tables import intermediate_values, stored, trials
+from storage.resilient import read as query
+from storage.resilient import transact
+from storage.tables import epochs
+from storage.writes import insert_new
 
 COLUMNS = [column.name for column in epochs.columns if column.name not in ("trial_id", "epoch")]
 
@@ -25,47 +28,34 @@ def record(
 
     The first committed value of an epoch stays: what a later attempt reports for it again changes nothing.
     """
-    with engine.begin() as connection:
+    number, kind = stored(value)
+    as_optuna = {"step": epoch, "intermediate_value": number, "intermediate_value_type": kind}
+    as_winnow = {"epoch": epoch, "value": value, **{name: metrics[name] for name in COLUMNS if name in metrics}}
+
+    def work(connection: Connection) -> None:
         hold(connection, lease)
-        known = connection.execute(
-            select(intermediate_values.c.step).where(
-                intermediate_values.c.trial_id == lease.trial_id, intermediate_values.c.step == epoch
-            )
-        ).first()
-        if known is None:
-            stored, kind = _as_optuna_stores(value)
-            connection.execute(
-                insert(intermediate_values).values(
-                    trial_id=lease.trial_id,
-                    step=epoch,
-                    intermediate_value=stored,
-                    intermediate_value_type=kind,
-                )
-            )
-            row = {name: metrics[name] for name in COLUMNS if metrics.get(name) is not None}
-            connection.execute(insert(epochs).values(**{"value": value, **row}, trial_id=lease.trial_id, epoch=epoch))
+        insert_new(connection, intermediate_values, ["trial_id", "step"], _row(intermediate_values, lease, as_optuna))
+        insert_new(connection, epochs, ["trial_id", "epoch"], _row(epochs, lease, as_winnow))
         if checkpoint is not None:
             checkpoints.note(connection, lease, epoch, checkpoint)
+
+    transact(engine, work)
+
+
+def _row(table: Table, lease: Lease, content: Mapping[str, Any]) -> Select[Any]:
+    named = {"trial_id": lease.trial_id, **content}
+    return select(*[literal(value, table.c[name].type).label(name) for name, value in named.items()])
 
 
 def read(engine: Engine, study_id: int) -> dict[int, list[dict[str, Any]]]:
     """Every epoch of a study by trial number, in order; a mapping of rows with `epoch` and the columns of COLUMNS."""
-    query = (
+    rows = (
         select(trials.c.number, epochs)
         .join(trials, trials.c.trial_id == epochs.c.trial_id)
         .where(trials.c.study_id == study_id)
         .order_by(trials.c.number, epochs.c.epoch)
     )
     curves: dict[int, list[dict[str, Any]]] = {}
-    with engine.connect() as connection:
-        for row in connection.execute(query).mappings():
-            curves.setdefault(row["number"], []).append({name: row[name] for name in ("epoch", *COLUMNS)})
+    for row in query(engine, lambda connection: connection.execute(rows).mappings().all()):
+        curves.setdefault(row["number"], []).append({name: row[name] for name in ("epoch", *COLUMNS)})
     return curves
-
-
-def _as_optuna_stores(value: float) -> tuple[float | None, str]:
-    if math.isnan(value):
-        return None, "NAN"
-    if math.isinf(value):
-        return None, "INF_POS" if value > 0 else "INF_NEG"
-    return value, "FINITE"

@@ -2,24 +2,35 @@
 
 A worker claims a trial for some seconds and renews the claim while its trainer makes progress. A trial whose lease
 ran out goes back to WAITING in place (same row, number, parameters and curve) and may be claimed again with a higher
-token. Every write for a trial first renews its lease inside the same transaction, which fails when the token is no
-longer the trial's: a worker that lost its lease can write nothing more (`LeaseLost`).
+token. Every write for a trial locks its open attempt in the same transaction and finds none when the token is no
+longer the trial's: a worker that lost its lease can write nothing more (`LeaseLost`). A lease that ran out and was
+claimed by nobody is still its owner's, who may renew it.
 
-Every transaction here begins with a write, so that it holds its lock before it reads: SQLite, PostgreSQL and MariaDB
-then behave alike.
+The calls may be repeated after a lost connection: each finds out whether it took place before.
 """
 
+import json
 import math
+import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import Connection, Engine, and_, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Engine, and_, exists, func, insert, literal, select, update
 
-from storage.budget import spent
+from storage.budget import note_started, spend, spent
+from storage.clock import database_now, optuna_now
 from storage.errors import LeaseLost
-from storage.tables import attempts, budgets, database_now, leases, optuna_now, studies, trials, values
+from storage.optuna_tables import stored, studies, trial_user_attributes, trials, values
+from storage.resilient import link_of, read, transact
+from storage.tables import attempts
+from storage.writes import put
 
 LEASE_SECONDS = 30.0
-MOST_ATTEMPTS = 5
+MOST_CRASHES = 5
+EXPIRED = "lease expired"
+DIED = "trainer died"
+REASON = "winnow:reason"
 
 
 @dataclass(frozen=True)
@@ -33,153 +44,240 @@ class Lease:
     """Counts the trial's attempts from 1."""
     worker: str
     seconds: float
+    earlier: tuple[str, ...] = ()
+    """How the attempts before this one ended."""
+
+    @property
+    def crashes(self) -> int:
+        """How many attempts before this one ended without anybody's wish."""
+        return _crashes(self.earlier)
+
+    def lost(self) -> LeaseLost:
+        """What to raise when the trial is no longer this lease's."""
+        return LeaseLost(
+            f"trial {self.number} no longer belongs to this worker (attempt {self.token})",
+            "it was given to another worker, told by hand or deleted; what is left of this attempt is dropped",
+        )
 
 
-def claim(engine: Engine, study_id: int, worker: str, seconds: float = LEASE_SECONDS) -> Lease | None:
-    """The next trial of a study: one that waits, or a new one while the budget lasts; None when there is neither."""
-    with engine.begin() as connection:
-        _lock_study(connection, study_id)
-        use = spent(connection, study_id)
+def claim(engine: Engine, study_id: int, worker: str, seconds: float = LEASE_SECONDS, since: int = 0) -> Lease | None:
+    """The next trial of a study: one that waits, or a new one while the budget lasts; None when there is neither.
+
+    `since` is a trial id before which no trial waits, where the caller knows one: it keeps the search short.
+    """
+    nonce = secrets.token_hex(16)
+    tried = False
+
+    def work(connection: Connection) -> Lease | None:
+        nonlocal tried
+        if tried and (made := _made_by(connection, nonce, seconds)) is not None:
+            return made
+        tried = True
+        connection.execute(select(studies.c.study_id).where(studies.c.study_id == study_id).with_for_update())
+        used = spent(connection, study_id)
         waiting = connection.execute(
             select(trials.c.trial_id, trials.c.number)
-            .where(trials.c.study_id == study_id, trials.c.state == "WAITING")
+            .where(trials.c.study_id == study_id, trials.c.state == "WAITING", trials.c.trial_id >= since)
             .order_by(trials.c.number)
             .limit(1)
         ).one_or_none()
-        if waiting is not None and not use.draining:
+        earlier: tuple[str, ...] = ()
+        if waiting is not None and not used.draining:
             trial_id, number = waiting
+            earlier = _outcomes(connection, trial_id)
             connection.execute(
                 update(trials)
                 .where(trials.c.trial_id == trial_id)
                 .values(state="RUNNING", datetime_start=func.coalesce(trials.c.datetime_start, optuna_now()))
             )
-        elif not use.exhausted:
-            number = use.trials
-            made = connection.execute(
+        elif not used.exhausted:
+            number = used.trials
+            made_row = connection.execute(
                 insert(trials).values(study_id=study_id, number=number, state="RUNNING", datetime_start=optuna_now())
             )
-            assert made.inserted_primary_key is not None
-            trial_id = made.inserted_primary_key[0]
+            assert made_row.inserted_primary_key is not None
+            trial_id = made_row.inserted_primary_key[0]
         else:
             return None
-        connection.execute(
-            update(budgets)
-            .where(budgets.c.study_id == study_id, budgets.c.started_at.is_(None))
-            .values(started_at=database_now())
-        )
-        token = 1 + connection.execute(select(func.count()).where(attempts.c.trial_id == trial_id)).scalar_one()
+        lease = Lease(study_id, trial_id, number, len(earlier) + 1, worker, seconds, earlier)
         connection.execute(
             insert(attempts).values(
-                trial_id=trial_id, token=token, study_id=study_id, worker=worker, started_at=database_now()
-            )
-        )
-        connection.execute(
-            insert(leases).values(
                 trial_id=trial_id,
+                token=lease.token,
                 study_id=study_id,
-                token=token,
                 worker=worker,
+                claim=nonce,
+                started_at=database_now(),
                 expires_at=database_now() + seconds,
             )
         )
-    return Lease(study_id, trial_id, number, token, worker, seconds)
+        if used.seconds == 0.0:
+            note_started(connection, study_id)
+        return lease
+
+    return transact(engine, work)
 
 
 def renew(engine: Engine, lease: Lease) -> None:
     """Hold the trial for another `lease.seconds` from now; raises LeaseLost."""
-    with engine.begin() as connection:
-        hold(connection, lease)
+    transact(engine, lambda connection: hold(connection, lease))
 
 
 def hold(connection: Connection, lease: Lease) -> None:
-    """Renew the lease and lock it until this transaction ends; raises LeaseLost. The first statement of every write."""
-    held = connection.execute(
-        update(leases)
-        .where(leases.c.trial_id == lease.trial_id, leases.c.token == lease.token)
-        .values(expires_at=database_now() + lease.seconds)
+    """Renew the lease and lock it until this transaction ends; raises LeaseLost."""
+    held = connection.execute(update(attempts).where(held_by(lease)).values(expires_at=database_now() + lease.seconds))
+    if held.rowcount != 1:
+        raise lease.lost()
+
+
+def held_by(lease: Lease) -> ColumnElement[bool]:
+    """The condition under which a row of `attempts` is this lease, and its trial runs."""
+    running = exists().where(trials.c.trial_id == attempts.c.trial_id, trials.c.state == "RUNNING")
+    return and_(
+        attempts.c.trial_id == lease.trial_id, attempts.c.token == lease.token, attempts.c.ended_at.is_(None), running
     )
-    running = select(trials.c.trial_id).where(trials.c.trial_id == lease.trial_id, trials.c.state == "RUNNING")
-    if held.rowcount != 1 or connection.execute(running).first() is None:
-        raise LeaseLost(
-            f"trial {lease.number} no longer belongs to this worker (attempt {lease.token})",
-            "it was given to another worker, told by hand or deleted; what is left of this attempt is dropped",
-        )
 
 
-def finish(engine: Engine, lease: Lease, state: str, value: float | None, outcome: str) -> None:
-    """End the trial as COMPLETE, PRUNED or FAIL and give up the lease, in one transaction; raises LeaseLost."""
-    with engine.begin() as connection:
+def finish(
+    engine: Engine,
+    lease: Lease,
+    state: str,
+    value: float | None,
+    outcome: str,
+    attributes: Mapping[str, Any] | None = None,
+) -> None:
+    """End the trial as COMPLETE, PRUNED or FAIL with its last user attributes and give up the lease; raises LeaseLost.
+
+    All in one transaction: a finished trial has its reason and its value, or is not finished.
+    """
+
+    def work(connection: Connection) -> None:
         hold(connection, lease)
         if value is not None and not math.isnan(value):
-            kind = "FINITE" if math.isfinite(value) else ("INF_POS" if value > 0 else "INF_NEG")
+            number, kind = stored(value)
             connection.execute(
-                insert(values).values(
-                    trial_id=lease.trial_id,
-                    objective=0,
-                    value=value if kind == "FINITE" else None,
-                    value_type=kind,
-                )
+                insert(values).values(trial_id=lease.trial_id, objective=0, value=number, value_type=kind)
             )
-        connection.execute(
-            update(trials)
-            .where(trials.c.trial_id == lease.trial_id)
-            .values(state=state, datetime_complete=optuna_now())
-        )
-        _end_attempt(connection, lease.trial_id, lease.token, outcome)
+        for key, content in (attributes or {}).items():
+            _put_attribute(connection, lease.trial_id, key, content)
+        end(connection, lease.trial_id, lease.token, outcome, state)
+
+    _once(engine, lease, outcome, work)
 
 
 def give_back(engine: Engine, lease: Lease, outcome: str = "given back") -> None:
     """Return the trial to WAITING in place, for whoever asks next; raises LeaseLost."""
-    with engine.begin() as connection:
+
+    def work(connection: Connection) -> None:
         hold(connection, lease)
-        _set_waiting(connection, lease.trial_id)
-        _end_attempt(connection, lease.trial_id, lease.token, outcome)
+        end(connection, lease.trial_id, lease.token, outcome, "WAITING")
+
+    _once(engine, lease, outcome, work)
 
 
-def reap(engine: Engine, study_id: int) -> list[int]:
-    """Return trials whose lease ran out to WAITING; after MOST_ATTEMPTS attempts they FAIL. Gives their numbers.
+def reap(engine: Engine, study_id: int, quiet_seconds: float = 0.0) -> list[int]:
+    """Return trials whose lease ran out to WAITING; after MOST_CRASHES crashes they FAIL. Gives their numbers.
 
-    A trial that runs without any lease belongs to somebody else's `study.optimize` and is left alone.
+    Nothing is done before this process has been in touch with the database for `quiet_seconds` without a break: after
+    an outage the owners come first. A trial that runs without any lease belongs to somebody else's `study.optimize`
+    and is left alone; one that somebody is writing for at this moment is not expired.
     """
-    with engine.begin() as connection:
-        _lock_study(connection, study_id)
+    if link_of(engine).unbroken() < quiet_seconds:
+        if link_of(engine).good_since is None:
+            read(engine, lambda connection: connection.execute(select(literal(1))).scalar())  # contact begins
+        return []
+
+    def work(connection: Connection) -> list[int]:
         expired = connection.execute(
-            select(leases.c.trial_id, leases.c.token, trials.c.number, trials.c.state)
-            .join(trials, trials.c.trial_id == leases.c.trial_id)
-            .where(leases.c.study_id == study_id, leases.c.expires_at < database_now())
+            select(attempts.c.trial_id, attempts.c.token, trials.c.number, trials.c.state)
+            .join(trials, trials.c.trial_id == attempts.c.trial_id)
+            .where(
+                attempts.c.study_id == study_id,
+                attempts.c.ended_at.is_(None),
+                attempts.c.expires_at < database_now(),
+            )
+            .with_for_update(of=attempts, skip_locked=True)
         ).all()
         for trial_id, token, _, state in expired:
-            if state == "RUNNING" and token >= MOST_ATTEMPTS:
-                connection.execute(
-                    update(trials)
-                    .where(trials.c.trial_id == trial_id)
-                    .values(state="FAIL", datetime_complete=optuna_now())
-                )
-            elif state == "RUNNING":
-                _set_waiting(connection, trial_id)
-            _end_attempt(connection, trial_id, token, "lease expired")
-    return [number for _, _, number, state in expired if state == "RUNNING"]
+            crashes = 1 + _crashes(_outcomes(connection, trial_id))
+            if state != "RUNNING":
+                end(connection, trial_id, token, EXPIRED)
+            elif crashes < MOST_CRASHES:
+                end(connection, trial_id, token, EXPIRED, "WAITING")
+            else:
+                reason = f"{crashes} workers died at it: {EXPIRED}"
+                _put_attribute(connection, trial_id, REASON, reason)
+                end(connection, trial_id, token, EXPIRED, "FAIL")
+        return [number for _, _, number, state in expired if state == "RUNNING"]
+
+    return transact(engine, work)
 
 
 def waits_for(engine: Engine, study_id: int) -> int:
     """How many trials are held by a lease now: what an idle worker waits for before it goes home."""
-    with engine.connect() as connection:
-        return connection.execute(select(func.count()).where(leases.c.study_id == study_id)).scalar_one()
+    query = select(func.count()).where(attempts.c.study_id == study_id, attempts.c.ended_at.is_(None))
+    return read(engine, lambda connection: connection.execute(query).scalar_one())
 
 
-def _lock_study(connection: Connection, study_id: int) -> None:
-    """Take the lock under which Optuna numbers trials: nobody else adds one before this transaction ends."""
-    connection.execute(update(studies).where(studies.c.study_id == study_id).values(study_name=studies.c.study_name))
-
-
-def _set_waiting(connection: Connection, trial_id: int) -> None:
-    connection.execute(update(trials).where(trials.c.trial_id == trial_id).values(state="WAITING"))
-
-
-def _end_attempt(connection: Connection, trial_id: int, token: int, outcome: str) -> None:
-    connection.execute(delete(leases).where(leases.c.trial_id == trial_id))
+def end(connection: Connection, trial_id: int, token: int, outcome: str, state: str | None = None) -> None:
+    """Close an attempt that the caller has locked, and give its trial a state."""
+    spend(connection, trial_id, token)
     connection.execute(
         update(attempts)
-        .where(and_(attempts.c.trial_id == trial_id, attempts.c.token == token))
-        .values(ended_at=database_now(), outcome=outcome)
+        .where(attempts.c.trial_id == trial_id, attempts.c.token == token)
+        .values(ended_at=database_now(), outcome=outcome[:255])
     )
+    if state is not None:
+        finished = {} if state == "WAITING" else {"datetime_complete": optuna_now()}
+        connection.execute(update(trials).where(trials.c.trial_id == trial_id).values(state=state, **finished))
+
+
+def _once(engine: Engine, lease: Lease, outcome: str, work: Any) -> None:
+    """End an attempt. When the connection broke during the commit, the second try may find it ended as wished."""
+    tried = False
+
+    def checked(connection: Connection) -> None:
+        nonlocal tried
+        if tried and _outcome(connection, lease) == outcome[:255]:
+            return
+        tried = True
+        work(connection)
+
+    transact(engine, checked)
+
+
+def _outcome(connection: Connection, lease: Lease) -> str | None:
+    return connection.execute(
+        select(attempts.c.outcome).where(attempts.c.trial_id == lease.trial_id, attempts.c.token == lease.token)
+    ).scalar()
+
+
+def _outcomes(connection: Connection, trial_id: int) -> tuple[str, ...]:
+    rows = connection.execute(
+        select(attempts.c.outcome).where(attempts.c.trial_id == trial_id).order_by(attempts.c.token)
+    )
+    return tuple(outcome or "" for (outcome,) in rows)
+
+
+def _crashes(outcomes: tuple[str, ...]) -> int:
+    return sum(outcome in (EXPIRED, DIED) for outcome in outcomes)
+
+
+def _made_by(connection: Connection, nonce: str, seconds: float) -> Lease | None:
+    row = connection.execute(
+        select(attempts.c.study_id, attempts.c.trial_id, trials.c.number, attempts.c.token, attempts.c.worker)
+        .join(trials, trials.c.trial_id == attempts.c.trial_id)
+        .where(attempts.c.claim == nonce)
+    ).one_or_none()
+    if row is None:
+        return None
+    return Lease(*row, seconds, _outcomes(connection, row.trial_id)[:-1])
+
+
+def _put_attribute(connection: Connection, trial_id: int, key: str, content: Any) -> None:
+    row = select(
+        literal(trial_id).label("trial_id"),
+        literal(key).label("key"),
+        literal(json.dumps(content), trial_user_attributes.c.value_json.type).label("value_json"),
+    )
+    put(connection, trial_user_attributes, ["trial_id", "key"], row)

@@ -5,7 +5,9 @@ from typing import Any
 
 from sqlalchemy import Engine, insert, select, update
 
-from storage.tables import database_now, ledger
+from storage.clock import database_now
+from storage.resilient import read, transact
+from storage.tables import ledger
 
 
 @dataclass(frozen=True)
@@ -24,29 +26,27 @@ class Entry:
 
 def announce(engine: Engine, study_name: str, data_fingerprint: str, reader: str, purpose: str) -> int:
     """Write that test data are about to be read; returns the entry. Done before the reading, so that none is hidden."""
-    with engine.begin() as connection:
-        made = connection.execute(
-            insert(ledger).values(
-                study_name=study_name,
-                data_fingerprint=data_fingerprint,
-                read_at=database_now(),
-                reader=reader,
-                purpose=purpose,
-                results={},
-            )
-        )
-    assert made.inserted_primary_key is not None
-    return int(made.inserted_primary_key[0])
+    row = insert(ledger).values(
+        study_name=study_name,
+        data_fingerprint=data_fingerprint,
+        read_at=database_now(),
+        reader=reader,
+        purpose=purpose,
+        results={},
+    )
+    made = transact(engine, lambda connection: connection.execute(row).inserted_primary_key)
+    assert made is not None
+    return int(made[0])
 
 
 def conclude(engine: Engine, entry: int, results: dict[str, Any]) -> None:
     """Add what the reading gave."""
-    with engine.begin() as connection:
-        connection.execute(update(ledger).where(ledger.c.entry == entry).values(results=results))
+    change = update(ledger).where(ledger.c.entry == entry).values(results=results)
+    transact(engine, lambda connection: connection.execute(change))
 
 
 def entries(engine: Engine, study_name: str) -> list[Entry]:
     """Every reading for a study, oldest first."""
     query = select(ledger).where(ledger.c.study_name == study_name).order_by(ledger.c.entry)
-    with engine.connect() as connection:
-        return [Entry(**row) for row in connection.execute(query).mappings()]
+    rows = read(engine, lambda connection: connection.execute(query).mappings().all())
+    return [Entry(**row) for row in rows]

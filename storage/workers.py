@@ -2,9 +2,13 @@
 
 from dataclasses import dataclass
 
-from sqlalchemy import Engine, delete, insert, select, update
+from sqlalchemy import Engine, insert, select, update
 
-from storage.tables import database_now, workers
+from storage.clock import database_now
+from storage.resilient import read, transact
+from storage.tables import workers
+
+GONE = "gone"
 
 
 @dataclass(frozen=True)
@@ -24,21 +28,18 @@ class Worker:
 
 
 def register(engine: Engine, study_id: int, worker: str, host: str, process: int, device: str) -> None:
-    """Write down that a worker has started."""
-    with engine.begin() as connection:
-        connection.execute(delete(workers).where(workers.c.worker == worker))
-        connection.execute(
-            insert(workers).values(
-                worker=worker,
-                study_id=study_id,
-                host=host,
-                process=process,
-                device=device,
-                state="starting",
-                started_at=database_now(),
-                seen_at=database_now(),
-            )
-        )
+    """Write down that a worker has started, under a name that no other ever had."""
+    row = insert(workers).values(
+        worker=worker,
+        study_id=study_id,
+        host=host,
+        process=process,
+        device=device,
+        state="starting",
+        started_at=database_now(),
+        seen_at=database_now(),
+    )
+    transact(engine, lambda connection: connection.execute(row))
 
 
 def sign_of_life(
@@ -50,27 +51,26 @@ def sign_of_life(
     value: float | None = None,
 ) -> None:
     """Say what a worker does now."""
-    with engine.begin() as connection:
-        connection.execute(
-            update(workers)
-            .where(workers.c.worker == worker)
-            .values(state=state, trial_number=trial_number, epoch=epoch, value=value, seen_at=database_now())
-        )
+    change = (
+        update(workers)
+        .where(workers.c.worker == worker)
+        .values(state=state, trial_number=trial_number, epoch=epoch, value=value, seen_at=database_now())
+    )
+    transact(engine, lambda connection: connection.execute(change))
 
 
 def sign_off(engine: Engine, worker: str) -> None:
-    """Remove a worker that ends in order. One that is killed stays, and its age tells."""
-    with engine.begin() as connection:
-        connection.execute(delete(workers).where(workers.c.worker == worker))
+    """Say that a worker ends in order. One that is killed stays as it was, and its age tells."""
+    sign_of_life(engine, worker, GONE)
 
 
 def present(engine: Engine, study_id: int) -> list[Worker]:
-    """The workers of a study, in the order in which they started."""
+    """The workers of a study that have not signed off, in the order in which they started."""
     columns = [workers.c[name] for name in Worker.__dataclass_fields__ if name != "age"]
     query = (
         select(*columns, (database_now() - workers.c.seen_at).label("age"))
-        .where(workers.c.study_id == study_id)
+        .where(workers.c.study_id == study_id, workers.c.state != GONE)
         .order_by(workers.c.started_at)
     )
-    with engine.connect() as connection:
-        return [Worker(**row) for row in connection.execute(query).mappings()]
+    rows = read(engine, lambda connection: connection.execute(query).mappings().all())
+    return [Worker(**row) for row in rows]

@@ -4,6 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
+pytest_plugins = ["storage_servers"]
+
 
 @pytest.fixture(autouse=True, scope="session")
 def cache_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:

@@ -1,0 +1,124 @@
+"""Engines: how a connection is opened and bounded in time, for each kind of database.
+
+No statement may keep a worker waiting for ever: the server ends it by its own time limits, and where the server itself
+is stuck (a frozen process, a network that swallows packets), the client ends it a little later.
+"""
+
+import sqlite3
+import time
+from collections.abc import Generator
+from typing import Any
+
+from sqlalchemy import URL, Engine, create_engine, event
+
+CONNECT_SECONDS = 5
+LOCK_SECONDS = 8
+STATEMENT_SECONDS = 20
+SILENCE_SECONDS = 25
+"""After so long without a word from the server the client gives a statement up."""
+SQLITE_BUSY_SECONDS = 8
+
+
+def make(url: URL) -> Engine:
+    """An engine for one of the databases that Winnow knows."""
+    kind = url.get_backend_name()
+    if kind == "sqlite":
+        return _sqlite(url)
+    if kind == "postgresql":
+        return _postgresql(url)
+    return _mysql(url)
+
+
+def _sqlite(url: URL) -> Engine:
+    engine = create_engine(url, connect_args={"timeout": SQLITE_BUSY_SECONDS})
+
+    @event.listens_for(engine, "connect")
+    def _(connection: sqlite3.Connection, record: Any) -> None:
+        connection.isolation_level = None  # Python's sqlite3 would begin a transaction only before a change
+        connection.execute("PRAGMA foreign_keys = ON")
+
+    @event.listens_for(engine, "begin")
+    def _(connection: Any) -> None:
+        # Locked for writing at once: a transaction that reads first cannot find itself overtaken when it writes.
+        if connection.get_execution_options().get("isolation_level") != "AUTOCOMMIT":
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+    return engine
+
+
+def _postgresql(url: URL) -> Engine:
+    keepalive = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3}
+    engine = create_engine(
+        url,
+        pool_use_lifo=True,
+        connect_args={"connect_timeout": CONNECT_SECONDS, "tcp_user_timeout": SILENCE_SECONDS * 1000, **keepalive},
+    )
+
+    @event.listens_for(engine, "do_connect")
+    def _(dialect: Any, record: Any, arguments: Any, options: dict[str, Any]) -> Any:
+        return _impatient_psycopg().connect(*arguments, **options)
+
+    @event.listens_for(engine, "connect")
+    def _(connection: Any, record: Any) -> None:
+        connection.autocommit = True
+        connection.execute(
+            f"SET statement_timeout = '{STATEMENT_SECONDS}s'; SET lock_timeout = '{LOCK_SECONDS}s'; "
+            f"SET idle_in_transaction_session_timeout = '{SILENCE_SECONDS}s'; SET TIME ZONE 'UTC'"
+        )
+        connection.autocommit = False
+
+    return engine
+
+
+def _impatient_psycopg() -> Any:
+    """psycopg's connection, with an end to waiting: libpq has a limit for connecting and none for an answer."""
+    import psycopg
+
+    class Connection(psycopg.Connection[Any]):
+        def wait(self, gen: Any, *arguments: Any, **options: Any) -> Any:
+            try:
+                return super().wait(_within(SILENCE_SECONDS, gen), *arguments, **options)
+            except TimeoutError as error:
+                self.close()
+                raise psycopg.OperationalError(str(error)) from None
+
+    return Connection
+
+
+def _within(seconds: float, steps: Generator[Any, Any, Any]) -> Generator[Any, Any, Any]:
+    """The steps of a psycopg operation, ended when the server has been silent for too long."""
+    deadline = time.monotonic() + seconds
+    try:
+        wanted = next(steps)
+        while True:
+            ready = yield wanted
+            if not ready and time.monotonic() > deadline:
+                raise TimeoutError(f"the server was silent for {seconds} s")
+            wanted = steps.send(ready)
+    except StopIteration as done:
+        return done.value
+
+
+def _mysql(url: URL) -> Engine:
+    engine = create_engine(
+        url,
+        pool_use_lifo=True,
+        isolation_level="READ COMMITTED",
+        connect_args={
+            "connect_timeout": CONNECT_SECONDS,
+            "read_timeout": SILENCE_SECONDS,
+            "write_timeout": SILENCE_SECONDS,
+        },
+    )
+
+    @event.listens_for(engine, "connect")
+    def _(connection: Any, record: Any) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute(f"SET SESSION innodb_lock_wait_timeout = {LOCK_SECONDS}, time_zone = '+00:00'")
+            if "MariaDB" in connection.get_server_info():
+                cursor.execute(f"SET SESSION max_statement_time = {STATEMENT_SECONDS}")
+                cursor.execute(f"SET SESSION idle_transaction_timeout = {SILENCE_SECONDS}")
+            else:
+                cursor.execute(f"SET SESSION max_execution_time = {STATEMENT_SECONDS * 1000}")
+
+    return engine

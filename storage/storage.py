@@ -1,0 +1,311 @@
+"""The storage that Optuna works with: its interface, on Optuna's own tables, with leases, patience and a memory.
+
+What has finished is read from the database once. A trial that a lease of this process holds is kept in memory too:
+nobody else may change it, and every change of ours is refused by the database once the lease is lost.
+"""
+
+import copy
+import os
+import threading
+import weakref
+from collections.abc import Callable, Container, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from optuna.distributions import BaseDistribution, check_distribution_compatibility
+from optuna.exceptions import DuplicatedStudyError, UpdateFinishedTrialError
+from optuna.storages import BaseStorage
+from optuna.study import StudyDirection
+from optuna.study._frozen import FrozenStudy
+from optuna.trial import FrozenTrial, TrialState
+from sqlalchemy import URL, Connection, Engine, make_url
+from sqlalchemy.exc import IntegrityError
+
+from storage import engines, studies, trials
+from storage.history import History, read_one
+from storage.leases import Lease
+from storage.optuna_tables import (
+    study_system_attributes,
+    study_user_attributes,
+    trial_system_attributes,
+    trial_user_attributes,
+)
+from storage.resilient import Link, attach, read, transact
+
+Result = TypeVar("Result")
+
+
+@dataclass
+class _Held:
+    """A trial that this process holds by a lease, as this process wrote it."""
+
+    lease: Lease
+    trial: FrozenTrial
+
+
+class Storage(BaseStorage):
+    """An Optuna storage that also holds Winnow's tables. Made by `storage.open`; may be shared by threads."""
+
+    def __init__(self, url: URL) -> None:
+        self._url = url
+        self.link = Link()
+        self.engine: Engine = attach(engines.make(url), self.link)
+        weakref.finalize(self, self.engine.dispose)  # a storage that nobody holds any more keeps no connection
+        self._lock = threading.RLock()
+        self._histories: dict[int, History] = {}
+        self._held: dict[int, _Held] = {}
+        self._studies: dict[int, int] = {}
+        self._directions: dict[int, list[StudyDirection]] = {}
+        self._distributions: dict[tuple[int, str], BaseDistribution] = {}
+
+    @property
+    def place(self) -> str:
+        """The URL without its password."""
+        return self._url.render_as_string(hide_password=True)
+
+    @property
+    def files(self) -> Path:
+        """Where checkpoints and artifacts of this storage lie: WINNOW_FILES, or beside an SQLite file."""
+        database = self._url.database
+        beside = f"{database}.files" if self._url.get_backend_name() == "sqlite" else "winnow.files"
+        return Path(os.environ.get("WINNOW_FILES") or beside)
+
+    def __repr__(self) -> str:
+        return f"<Winnow storage {self.place}>"
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What a pickle holds: the URL without its password."""
+        return {"url": self._url.set(password=None).render_as_string()}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Connect again; a password is taken from OPTUNA_STORAGE where that names the same storage."""
+        url = make_url(state["url"])
+        known = os.environ.get("OPTUNA_STORAGE", "")
+        if url.username is not None and known:
+            given = make_url(known)
+            if (given.host, given.port, given.database, given.username) == (
+                url.host,
+                url.port,
+                url.database,
+                url.username,
+            ):
+                url = url.set(password=given.password)
+        self.__init__(url)  # type: ignore[misc]
+
+    # --- leases
+
+    @contextmanager
+    def holding(self, lease: Lease) -> Iterator[None]:
+        """Make every change of this trial in the name of a lease; once it is lost, changes raise LeaseLost."""
+        held = _Held(lease, self.get_trial(lease.trial_id))
+        with self._lock:
+            self._studies[lease.trial_id] = lease.study_id
+            self._held[lease.trial_id] = held
+        try:
+            yield
+        finally:
+            with self._lock:
+                del self._held[lease.trial_id]
+
+    def note_intermediate_value(self, trial_id: int, step: int, value: float) -> None:
+        """Remember a value of a held trial that was written with its epoch (see `epochs.record`)."""
+        self._remember(trial_id, "intermediate_values", step, value)
+
+    def oldest_unfinished(self, study_id: int) -> int:
+        """A trial id before which, as far as this process knows, all trials of the study have finished."""
+        with self._lock:
+            history = self._histories.get(study_id)
+            return 0 if history is None else history.oldest_unfinished
+
+    # --- studies, as Optuna's BaseStorage says
+
+    def create_new_study(self, directions: Sequence[StudyDirection], study_name: str | None = None) -> int:
+        """As Optuna's."""
+        try:
+            return transact(
+                self.engine, lambda connection: studies.create(connection, directions, study_name), repeatable=False
+            )
+        except IntegrityError:
+            raise DuplicatedStudyError(f"there is a study {study_name!r} already") from None
+
+    def delete_study(self, study_id: int) -> None:
+        """As Optuna's."""
+        transact(self.engine, lambda connection: studies.remove(connection, study_id), repeatable=False)
+        with self._lock:
+            self._histories.pop(study_id, None)
+            self._directions.pop(study_id, None)
+            self._studies = {trial: study for trial, study in self._studies.items() if study != study_id}
+            self._distributions = {key: kind for key, kind in self._distributions.items() if key[0] != study_id}
+
+    def set_study_user_attr(self, study_id: int, key: str, value: Any) -> None:
+        """As Optuna's."""
+        self._change(lambda connection: studies.set_attribute(connection, study_user_attributes, study_id, key, value))
+
+    def set_study_system_attr(self, study_id: int, key: str, value: Any) -> None:
+        """As Optuna's."""
+        self._change(
+            lambda connection: studies.set_attribute(connection, study_system_attributes, study_id, key, value)
+        )
+
+    def get_study_id_from_name(self, study_name: str) -> int:
+        """As Optuna's."""
+        return self._ask(lambda connection: studies.id_of(connection, study_name))
+
+    def get_study_name_from_id(self, study_id: int) -> str:
+        """As Optuna's."""
+        return self._ask(lambda connection: studies.name_of(connection, study_id))
+
+    def get_study_directions(self, study_id: int) -> list[StudyDirection]:
+        """As Optuna's."""
+        if study_id not in self._directions:
+            self._directions[study_id] = self._ask(lambda connection: studies.directions_of(connection, study_id))
+        return list(self._directions[study_id])
+
+    def get_study_user_attrs(self, study_id: int) -> dict[str, Any]:
+        """As Optuna's."""
+        return self._ask(lambda connection: studies.attributes(connection, study_user_attributes, study_id))
+
+    def get_study_system_attrs(self, study_id: int) -> dict[str, Any]:
+        """As Optuna's."""
+        return self._ask(lambda connection: studies.attributes(connection, study_system_attributes, study_id))
+
+    def get_all_studies(self) -> list[FrozenStudy]:
+        """As Optuna's."""
+        return self._ask(studies.everything)
+
+    # --- trials, as Optuna's BaseStorage says
+
+    def create_new_trial(self, study_id: int, template_trial: FrozenTrial | None = None) -> int:
+        """As Optuna's."""
+        trial_id, _ = transact(
+            self.engine, lambda connection: trials.create(connection, study_id, template_trial), repeatable=False
+        )
+        self._studies[trial_id] = study_id
+        return trial_id
+
+    def set_trial_param(
+        self, trial_id: int, param_name: str, param_value_internal: float, distribution: BaseDistribution
+    ) -> None:
+        """As Optuna's; raises LeaseLost."""
+        known = self._distribution(trial_id, param_name)
+        if known is not None:
+            if trial_id not in self._held:
+                self.check_trial_is_updatable(trial_id, self.get_trial(trial_id).state)
+            check_distribution_compatibility(known, distribution)
+        self._change_trial(
+            trial_id,
+            lambda connection, lease: trials.set_parameter(
+                connection, trial_id, lease, param_name, param_value_internal, distribution
+            ),
+        )
+        self._distributions.setdefault((self._study_of(trial_id), param_name), distribution)
+        self._remember(trial_id, "_params", param_name, distribution.to_external_repr(param_value_internal))
+        self._remember(trial_id, "_distributions", param_name, distribution)
+
+    def set_trial_state_values(self, trial_id: int, state: TrialState, values: Sequence[float] | None = None) -> bool:
+        """As Optuna's; raises LeaseLost."""
+        return self._change_trial(
+            trial_id, lambda connection, lease: trials.set_state(connection, trial_id, lease, state, values)
+        )
+
+    def set_trial_intermediate_value(self, trial_id: int, step: int, intermediate_value: float) -> None:
+        """As Optuna's; raises LeaseLost."""
+        self._change_trial(
+            trial_id,
+            lambda connection, lease: trials.set_intermediate_value(
+                connection, trial_id, lease, step, intermediate_value
+            ),
+        )
+        self._remember(trial_id, "intermediate_values", step, intermediate_value)
+
+    def set_trial_user_attr(self, trial_id: int, key: str, value: Any) -> None:
+        """As Optuna's; raises LeaseLost."""
+        table = trial_user_attributes
+        self._change_trial(
+            trial_id, lambda connection, lease: trials.set_attribute(connection, table, trial_id, lease, key, value)
+        )
+        self._remember(trial_id, "_user_attrs", key, value)
+
+    def set_trial_system_attr(self, trial_id: int, key: str, value: Any) -> None:
+        """As Optuna's; raises LeaseLost."""
+        table = trial_system_attributes
+        self._change_trial(
+            trial_id, lambda connection, lease: trials.set_attribute(connection, table, trial_id, lease, key, value)
+        )
+        self._remember(trial_id, "_system_attrs", key, value)
+
+    def get_trial(self, trial_id: int) -> FrozenTrial:
+        """As Optuna's. A held trial is given from memory."""
+        with self._lock:
+            if trial_id in self._held:
+                return self._held[trial_id].trial
+            history = self._histories.get(self._studies.get(trial_id, -1))
+            if history is not None and trial_id in history.finished:
+                return history.finished[trial_id]
+        trial = self._ask(lambda connection: read_one(connection, trial_id))
+        if trial is None:
+            raise KeyError(f"there is no trial with the id {trial_id}")
+        return trial
+
+    def get_all_trials(
+        self, study_id: int, deepcopy: bool = True, states: Container[TrialState] | None = None
+    ) -> list[FrozenTrial]:
+        """As Optuna's. Costs what is new since the last call, not what there is."""
+        wanted = frozenset(state for state in TrialState if states is None or state in states)
+        with self._lock:
+            history = self._histories.get(study_id)
+            if history is None:
+                self._ask(lambda connection: studies.check(connection, study_id))
+                history = self._histories.setdefault(study_id, History(study_id))
+            unfinished = self._ask(lambda connection: history.refresh(connection, wanted))
+            found = history.of_states(wanted)
+            if unfinished:
+                held = {trial_id: held.trial for trial_id, held in self._held.items()}
+                found += [held.get(trial._trial_id, trial) for trial in unfinished]
+                found.sort(key=lambda trial: trial.number)
+        return copy.deepcopy(found) if deepcopy else found
+
+    # --- how all of them reach the database
+
+    def _ask(self, question: Callable[[Connection], Result]) -> Result:
+        return read(self.engine, question)
+
+    def _change(self, work: Callable[[Connection], Result]) -> Result:
+        return transact(self.engine, work)
+
+    def _change_trial(self, trial_id: int, work: Callable[[Connection, Lease | None], Result]) -> Result:
+        held = self._held.get(trial_id)
+        lease = None if held is None else held.lease
+        try:
+            return transact(self.engine, lambda connection: work(connection, lease))
+        except trials.Refused:
+            if lease is not None:
+                raise lease.lost() from None
+            trial = self.get_trial(trial_id)
+            raise UpdateFinishedTrialError(f"trial {trial.number} has finished and cannot be changed") from None
+
+    def _remember(self, trial_id: int, kind: str, key: Any, value: Any) -> None:
+        """Change the memory of a held trial: by a copy, since earlier readers keep what they were given."""
+        with self._lock:
+            held = self._held.get(trial_id)
+            if held is None:
+                return
+            changed = copy.copy(held.trial)
+            setattr(changed, kind, {**getattr(changed, kind), key: value})
+            held.trial = changed
+
+    def _distribution(self, trial_id: int, name: str) -> BaseDistribution | None:
+        key = (self._study_of(trial_id), name)
+        if key not in self._distributions:
+            found = self._ask(lambda connection: trials.distribution_in_study(connection, *key))
+            if found is None:
+                return None
+            self._distributions[key] = found
+        return self._distributions[key]
+
+    def _study_of(self, trial_id: int) -> int:
+        if trial_id not in self._studies:
+            self._studies[trial_id] = self._ask(lambda connection: trials.study_of(connection, trial_id))
+        return self._studies[trial_id]

@@ -1,0 +1,178 @@
+"""Trials in Optuna's tables: made, changed and told. Functions of a connection, used by `Storage`.
+
+A change names the right by which it is made: the lease that holds the trial, or none (stock Optuna's way: anybody may
+change a trial that has not finished). The right is checked and locked in the very statement that changes something.
+"""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from optuna.distributions import BaseDistribution, distribution_to_json, json_to_distribution
+from optuna.trial import FrozenTrial, TrialState
+from sqlalchemy import Connection, Select, Table, insert, literal, select, update
+
+from storage import leases, studies
+from storage.clock import optuna_now, to_optuna
+from storage.leases import Lease
+from storage.optuna_tables import (
+    intermediate_values,
+    parameters,
+    stored,
+    trial_system_attributes,
+    trial_user_attributes,
+    trials,
+    values,
+)
+from storage.tables import attempts
+from storage.writes import put
+
+OPEN_STATES = ("RUNNING", "WAITING")
+
+
+class Refused(Exception):
+    """The change was not made: the trial is not there, has finished, or the lease is lost."""
+
+
+def create(connection: Connection, study_id: int, template: FrozenTrial | None) -> tuple[int, int]:
+    """Add a trial to a study, empty and RUNNING or as the template says; returns its id and number; raises KeyError."""
+    studies.lock(connection, study_id)
+    last = select(trials.c.number).where(trials.c.study_id == study_id).order_by(trials.c.trial_id.desc()).limit(1)
+    before = connection.execute(last).scalar()
+    number = 0 if before is None else before + 1
+    row: dict[str, Any] = {"state": "RUNNING", "datetime_start": optuna_now()}
+    if template is not None:
+        row = {
+            "state": template.state.name,
+            "datetime_start": to_optuna(template.datetime_start),
+            "datetime_complete": to_optuna(template.datetime_complete),
+        }
+    made = connection.execute(insert(trials).values(study_id=study_id, number=number, **row))
+    assert made.inserted_primary_key is not None
+    trial_id = int(made.inserted_primary_key[0])
+    if template is not None:
+        for table, rows in _rows_of(template):
+            named = [{"trial_id": trial_id, **row} for row in rows]
+            if named:
+                connection.execute(insert(table), named)
+    return trial_id, number
+
+
+def _rows_of(template: FrozenTrial) -> Iterable[tuple[Table, list[dict[str, Any]]]]:
+    yield (
+        values,
+        [
+            {"objective": i, "value": number, "value_type": kind}
+            for i, (number, kind) in enumerate(map(stored, template.values or []))
+        ],
+    )
+    yield (
+        parameters,
+        [
+            _parameter(name, template.distributions[name].to_internal_repr(value), template.distributions[name])
+            for name, value in template.params.items()
+        ],
+    )
+    yield intermediate_values, [_intermediate(step, value) for step, value in template.intermediate_values.items()]
+    yield trial_user_attributes, [_attribute(*item) for item in template.user_attrs.items()]
+    yield trial_system_attributes, [_attribute(*item) for item in template.system_attrs.items()]
+
+
+def _parameter(name: str, value: float, distribution: BaseDistribution) -> dict[str, Any]:
+    return {"param_name": name, "param_value": value, "distribution_json": distribution_to_json(distribution)}
+
+
+def _intermediate(step: int, value: float) -> dict[str, Any]:
+    number, kind = stored(value)
+    return {"step": step, "intermediate_value": number, "intermediate_value_type": kind}
+
+
+def _attribute(key: str, content: Any) -> dict[str, Any]:
+    return {"key": key, "value_json": json.dumps(content)}
+
+
+def set_parameter(
+    connection: Connection, trial_id: int, lease: Lease | None, name: str, value: float, distribution: BaseDistribution
+) -> None:
+    """Give a trial a parameter; raises Refused."""
+    _put(connection, parameters, trial_id, lease, "param_name", _parameter(name, value, distribution))
+
+
+def set_intermediate_value(connection: Connection, trial_id: int, lease: Lease | None, step: int, value: float) -> None:
+    """Give a trial the value of a step; raises Refused."""
+    _put(connection, intermediate_values, trial_id, lease, "step", _intermediate(step, value))
+
+
+def set_attribute(
+    connection: Connection, table: Table, trial_id: int, lease: Lease | None, key: str, content: Any
+) -> None:
+    """Give a trial an attribute; raises Refused."""
+    _put(connection, table, trial_id, lease, "key", _attribute(key, content))
+
+
+def set_state(
+    connection: Connection, trial_id: int, lease: Lease | None, state: TrialState, results: Sequence[float] | None
+) -> bool:
+    """Give a trial its state and values; False where it should run and runs already; raises Refused.
+
+    A leased trial that finishes, or is put back, gives up its lease with it.
+    """
+    if lease is not None:
+        leases.hold(connection, lease)
+    allowed = ("WAITING",) if state is TrialState.RUNNING else OPEN_STATES
+    times = {"datetime_start": optuna_now()} if state is TrialState.RUNNING else {}
+    if state.is_finished():
+        times = {"datetime_complete": optuna_now()}
+    changed = connection.execute(
+        update(trials)
+        .where(trials.c.trial_id == trial_id, trials.c.state.in_(allowed))
+        .values(state=state.name, **times)
+    )
+    if changed.rowcount == 0:
+        query = select(trials.c.state).where(trials.c.trial_id == trial_id)
+        if state is TrialState.RUNNING and connection.execute(query).scalar() == "RUNNING":
+            return False
+        raise Refused
+    for objective, result in enumerate(results or []):
+        number, kind = stored(result)
+        content = {"trial_id": trial_id, "objective": objective, "value": number, "value_type": kind}
+        put(connection, values, ["trial_id", "objective"], _literals(values, content))
+    if lease is not None and state is not TrialState.RUNNING:
+        leases.end(connection, trial_id, lease.token, state.name.lower())
+    return True
+
+
+def distribution_in_study(connection: Connection, study_id: int, name: str) -> BaseDistribution | None:
+    """How a parameter is distributed in the trials of a study that have it."""
+    query = (
+        select(parameters.c.distribution_json)
+        .join(trials, trials.c.trial_id == parameters.c.trial_id)
+        .where(trials.c.study_id == study_id, parameters.c.param_name == name)
+        .limit(1)
+    )
+    found = connection.execute(query).scalar()
+    return None if found is None else json_to_distribution(found)
+
+
+def study_of(connection: Connection, trial_id: int) -> int:
+    """The study of a trial; raises KeyError."""
+    found = connection.execute(select(trials.c.study_id).where(trials.c.trial_id == trial_id)).scalar()
+    if found is None:
+        raise KeyError(f"there is no trial with the id {trial_id}")
+    return int(found)
+
+
+def _put(
+    connection: Connection, table: Table, trial_id: int, lease: Lease | None, key: str, row: Mapping[str, Any]
+) -> None:
+    source = _literals(table, {"trial_id": trial_id, **row})
+    if lease is None:
+        allowed = source.select_from(trials).where(trials.c.trial_id == trial_id, trials.c.state.in_(OPEN_STATES))
+    else:
+        allowed = source.select_from(attempts).where(leases.held_by(lease)).with_for_update(read=True, of=attempts)
+    if not put(connection, table, ["trial_id", key], allowed):
+        raise Refused
+
+
+def _literals(table: Table, row: Mapping[str, Any]) -> Select[Any]:
+    return select(*[literal(value, table.c[name].type).label(name) for name, value in row.items()])
