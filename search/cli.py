@@ -5,12 +5,12 @@ Modules are imported where they are used, so that `winnow --help` answers at onc
 """
 
 import dataclasses
-import json
 import logging
 import os
 import signal
 import sys
 from collections.abc import Callable
+from json import dumps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,7 +33,7 @@ storage_option = click.option(
     show_default=True,
     help="SQLAlchemy URL of the storage that all workers share.",
 )
-json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for a script.")
+json_option = click.option("--json", is_flag=True, help="Print JSON for a script.")
 workers_option = click.option(
     "--workers", type=click.IntRange(1, 256), help="Worker processes.  [default: one a GPU, or one a CPU core]"
 )
@@ -77,12 +77,12 @@ def cli(debug: bool) -> None:
 @storage_option
 @workers_option
 @click.option("--trials", type=click.IntRange(1), help="Budget of trials, in place of the spec's.")
-@click.option("--report", "report_path", type=click.Path(path_type=Path), help="Where to write the report.")
-def run(spec: Path, url: str, workers: int | None, trials: int | None, report_path: Path | None) -> None:
+@click.option("--report", type=click.Path(path_type=Path), help="Where to write the report.")
+def run(spec: Path, url: str, workers: int | None, trials: int | None, report: Path | None) -> None:
     """Search what SPEC says, on this machine; the same command goes on where it stopped."""
     study = _create(spec, url, trials)
     _work_here(study, workers)
-    _print_result(study, report_path or _report_path(study.name))
+    _print_result(study, report or _report_path(study.name))
 
 
 @cli.command()
@@ -122,13 +122,13 @@ def work(study: str, url: str, device: str, threads: int, lease_seconds: float) 
 @cli.command()
 @spec_argument
 @json_option
-def check(spec: Path, as_json: bool) -> None:
+def check(spec: Path, json: bool) -> None:
     """Say whether SPEC can be run, and what it would search."""
     from search import spec as specs
 
     checked = specs.read(spec)
-    if as_json:
-        click.echo(json.dumps(checked.model_dump(mode="json"), indent=2))
+    if json:
+        click.echo(dumps(checked.model_dump(mode="json"), indent=2))
         return
     searched = ", ".join(checked.search) or "what its objective suggests"
     budget = checked.storage_budget
@@ -140,13 +140,13 @@ def check(spec: Path, as_json: bool) -> None:
 @study_argument
 @storage_option
 @json_option
-def status(study: str, url: str, as_json: bool) -> None:
+def status(study: str, url: str, json: bool) -> None:
     """Where STUDY stands: its trials, best value, workers and failures."""
     from search import status as statuses
 
     now = statuses.read(_load(study, url))
-    if as_json:
-        click.echo(json.dumps(now.as_dict(), indent=2, default=str))
+    if json:
+        click.echo(dumps(now.as_dict(), indent=2, default=str))
     else:
         from search import screens
 
@@ -170,14 +170,14 @@ def report(study: str, url: str, output: Path | None) -> None:
 @storage_option
 @click.option("--device", default="cpu", show_default=True)
 @json_option
-def replay(study: str, number: int, url: str, device: str, as_json: bool) -> None:
+def replay(study: str, number: int, url: str, device: str, json: bool) -> None:
     """Train trial NUMBER of STUDY again from its record and compare the curves, to the bit."""
     from search import replay as replays
     from search import screens
 
     result = replays.replay(_load(study, url), number, device)
-    if as_json:
-        click.echo(json.dumps({**dataclasses.asdict(result), "identical": result.identical}, indent=2))
+    if json:
+        click.echo(dumps({**dataclasses.asdict(result), "identical": result.identical}, indent=2))
     else:
         _console().print(screens.replay(result))
     if not result.identical:
@@ -190,7 +190,7 @@ def replay(study: str, number: int, url: str, device: str, as_json: bool) -> Non
 @workers_option
 @click.option("--seeds", type=click.IntRange(2, 100), default=3, show_default=True, help="Fresh seeds a side.")
 @json_option
-def confirm(study: str, url: str, workers: int | None, seeds: int, as_json: bool) -> None:
+def confirm(study: str, url: str, workers: int | None, seeds: int, json: bool) -> None:
     """Train the best and the baseline of STUDY again with fresh seeds, then read test data once for both."""
     from search import confirm as confirmations
     from search import screens
@@ -199,8 +199,8 @@ def confirm(study: str, url: str, workers: int | None, seeds: int, as_json: bool
     repetitions = confirmations.create(searched, seeds)
     _work_here(repetitions, workers)
     confirmation = confirmations.conclude(searched, repetitions)
-    if as_json:
-        click.echo(json.dumps(screens.confirmation_numbers(confirmation), indent=2))
+    if json:
+        click.echo(dumps(screens.confirmation_numbers(confirmation), indent=2))
     else:
         _console().print(screens.confirmation(confirmation))
 
@@ -226,13 +226,13 @@ def augmentations(spec: Path, output: Path | None) -> None:
 @cli.command()
 @storage_option
 @json_option
-def doctor(url: str, as_json: bool) -> None:
+def doctor(url: str, json: bool) -> None:
     """Look at devices, storage and versions, and say what is wrong."""
     from search import doctor as doctors
 
     findings = doctors.examine(url)
-    if as_json:
-        click.echo(json.dumps([dataclasses.asdict(finding) for finding in findings], indent=2))
+    if json:
+        click.echo(dumps([dataclasses.asdict(finding) for finding in findings], indent=2))
     else:
         for finding in findings:
             click.echo(f"{'ok ' if finding.good else 'NO '} {finding.what:18} {finding.says}")

@@ -56,8 +56,11 @@ class Place:
         return "s.toml"
 
     def run(self, *arguments: str, seconds: float = 120, **environment: str) -> subprocess.CompletedProcess[str]:
+        return self.python("-m", "search", *arguments, seconds=seconds, **environment)
+
+    def python(self, *arguments: str, seconds: float = 120, **environment: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [sys.executable, "-m", "search", *arguments],
+            [sys.executable, *arguments],
             cwd=self.folder,
             env=self.environment(environment),
             capture_output=True,

@@ -1,0 +1,65 @@
+"""The command line where no process need be started: what it imports, prints and takes from the environment."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from search.cli import cli
+
+SPEC = """
+name = "s"
+[data]
+name = "digits"
+[search]
+lr = { low = 1e-4, high = 1e-1, log = true }
+[budget]
+trials = 4
+"""
+
+
+@pytest.fixture
+def spec(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    (tmp_path / "s.toml").write_text(SPEC)
+    monkeypatch.chdir(tmp_path)
+    return "s.toml"
+
+
+def test_help_imports_nothing_heavy() -> None:
+    code = (
+        "import sys, search.cli\n"
+        "search.cli.cli(['--help'], standalone_mode=False)\n"
+        "heavy = {'torch', 'optuna', 'plotly', 'sqlalchemy', 'numpy', 'pydantic', 'rich'} & set(sys.modules)\n"
+        "assert not heavy, heavy"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+
+
+def test_check_says_what_would_be_searched(spec: str) -> None:
+    told = CliRunner().invoke(cli, ["check", spec])
+    assert told.exit_code == 0
+    assert "s.toml is good: s searches lr\nby tpe with pruner asha, 4 trials." in told.output
+    assert json.loads(CliRunner().invoke(cli, ["check", spec, "--json"]).output)["search"]["lr"]["high"] == 0.1
+
+
+def test_every_option_has_an_environment_twin(spec: str) -> None:
+    told = CliRunner().invoke(cli, ["check", spec], env={"WINNOW_CHECK_JSON": "1"})
+    assert json.loads(told.output)["name"] == "s"
+    told = CliRunner().invoke(cli, ["create", spec], env={"OPTUNA_STORAGE": "sqlite:///twin.db"})
+    assert told.exit_code == 0, told.output
+    assert Path("twin.db").exists()
+
+
+def test_status_of_a_study_that_has_not_begun(spec: str) -> None:
+    runner = CliRunner(env={"OPTUNA_STORAGE": "sqlite:///mine.db"})
+    assert runner.invoke(cli, ["create", spec]).exit_code == 0
+    assert Path("mine.db").exists()
+    told = runner.invoke(cli, ["status", "s"]).output
+    assert "s: 1 waiting" in told
+    assert "best none yet, baseline not finished" in told
+    numbers = json.loads(runner.invoke(cli, ["status", "s", "--json"]).output)
+    assert (numbers["done"], numbers["states"], numbers["best"]) == (False, {"WAITING": 1}, None)
