@@ -124,9 +124,9 @@ def work(study: str, url: str, device: str, threads: int, lease_seconds: float) 
 @json_option
 def check(spec: Path, json: bool) -> None:
     """Say whether SPEC can be run, and what it would search."""
-    from search import spec as specs
+    from search import checking
 
-    checked = specs.read(spec)
+    checked = checking.read(spec)
     if json:
         click.echo(dumps(checked.model_dump(mode="json"), indent=2))
         return
@@ -211,10 +211,10 @@ def confirm(study: str, url: str, workers: int | None, seeds: int, json: bool) -
 def augmentations(spec: Path, output: Path | None) -> None:
     """Draw what each choice of augmentation does to sixteen images of SPEC's data."""
     from objectives import gallery
-    from search import spec as specs
+    from search import checking
     from search.errors import SpecError
 
-    checked = specs.read(spec)
+    checked = checking.read(spec)
     if not checked.built_in:
         raise SpecError(str(spec), "objective", "one's own objective augments by itself", "draw it there")
     path = output or Path("reports") / f"{checked.name}-augmentations.png"
@@ -259,13 +259,13 @@ def _load(name: str, url: str) -> "WinnowStudy":
 
 
 def _create(path: Path, url: str, trials: int | None) -> "WinnowStudy":
-    from search import spec as specs
+    from search import checking
     from search import study as studies
 
-    spec = specs.read(path)
+    spec = checking.read(path)
     if trials is not None:
         content = spec.model_dump(mode="json")
-        spec = specs.check({**content, "budget": {**content["budget"], "trials": trials}}, str(path))
+        spec = checking.check({**content, "budget": {**content["budget"], "trials": trials}}, str(path))
     return studies.create(_open(url, create=True), spec)
 
 

@@ -15,9 +15,10 @@ from typing import Any
 from objectives.objective import derived_seed
 from search import history as histories
 from search import study as studies
+from search.checking import check
 from search.errors import StudyError
 from search.history import History
-from search.spec import Spec, check
+from search.spec import Spec
 from search.study import WinnowStudy, match_source
 from storage import artifacts, epochs, ledger
 from storage.designs import Row

@@ -7,7 +7,8 @@ from optuna.pruners import BasePruner
 
 from objectives.hyperparameters import DEFINITIONS
 from objectives.space import Choice
-from search.spec import ASHAPruner, HyperbandPruner, MedianPruner, PatientPruner, PercentilePruner, Spec
+from search.sections import ASHAPruner, HyperbandPruner, MedianPruner, PatientPruner, PercentilePruner
+from search.spec import Spec
 
 
 def build(spec: Spec) -> BasePruner:

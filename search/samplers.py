@@ -16,7 +16,8 @@ from optuna.trial import FrozenTrial, TrialState
 
 from objectives.objective import derived_seed
 from objectives.space import Space, baseline, cells, grid
-from search.spec import CmaEsSampler, CoordinateSampler, GPSampler, GridSampler, QMCSampler, Spec, TPESampler
+from search.sections import CmaEsSampler, CoordinateSampler, GPSampler, GridSampler, QMCSampler, TPESampler
+from search.spec import Spec
 
 
 def build(spec: Spec, worker_seed: int) -> BaseSampler:

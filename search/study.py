@@ -21,8 +21,9 @@ import optuna
 import objectives
 from objectives.space import baseline
 from search import pruners, samplers
+from search.checking import check
 from search.errors import StudyError
-from search.spec import Spec, check
+from search.spec import Spec
 from storage import Storage, designs
 from storage.budget import set_budget
 

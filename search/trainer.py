@@ -24,9 +24,10 @@ from optuna.trial import BaseTrial
 
 from objectives.objective import TrainingObjective
 from objectives.space import baseline
+from search.checking import check
 from search.messages import Answer, Artifact, Call, End, Ended, Job, Pipe, Prepare, Ready, Report, Verdict
 from search.processes import die_with_parent
-from search.spec import Spec, check
+from search.spec import Spec
 from search.study import make_importable
 
 TRACEBACK_CHARACTERS = 4000

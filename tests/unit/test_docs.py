@@ -5,7 +5,7 @@ import tomllib
 from pathlib import Path
 
 from objectives.catalog import CATALOG
-from search import spec as specs
+from search import checking, sections
 from search.cli import cli
 
 ROOT = Path(__file__).parents[2]
@@ -36,12 +36,12 @@ def test_every_command_explains_itself_and_its_options() -> None:
 def test_the_spec_in_the_documentation_is_a_good_one() -> None:
     page = (ROOT / "docs" / "spec.md").read_text()
     example = page.split("```toml")[1].split("```")[0]
-    specs.check(tomllib.loads(example), "docs/spec.md")
+    checking.check(tomllib.loads(example), "docs/spec.md")
 
 
 def test_the_documentation_names_every_data_set_sampler_and_pruner() -> None:
     page = (ROOT / "docs" / "spec.md").read_text()
     for name in CATALOG:
         assert f"`{name}`" in page
-    for section in (*specs.Sampler.__args__[0].__args__, *specs.Pruner.__args__[0].__args__):
+    for section in (*sections.Sampler.__args__[0].__args__, *sections.Pruner.__args__[0].__args__):
         assert f"`{section.model_fields['name'].default}`" in page

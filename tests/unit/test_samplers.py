@@ -6,8 +6,8 @@ import optuna
 import pytest
 
 from objectives.space import suggest
-from search import pruners, samplers
-from search import spec as specs
+from search import checking, pruners, samplers
+from search.spec import Spec
 
 SEARCH: dict[str, Any] = {
     "optimizer": {"choices": ["sgd", "adam"]},
@@ -16,12 +16,12 @@ SEARCH: dict[str, Any] = {
 }
 
 
-def spec_with(**changes: Any) -> specs.Spec:
+def spec_with(**changes: Any) -> Spec:
     content = {"name": "s", "data": {"name": "digits"}, "search": SEARCH, "budget": {"trials": 5}}
-    return specs.check({**content, **changes}, "s.toml")
+    return checking.check({**content, **changes}, "s.toml")
 
 
-def run(spec: specs.Spec, trials: int) -> optuna.Study:
+def run(spec: Spec, trials: int) -> optuna.Study:
     def objective(trial: optuna.Trial) -> float:
         values = suggest(trial, spec.space, spec.fixed)
         for epoch in range(1, 4):

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from objectives.space import Choice, Range
-from search import spec as specs
+from search import checking
 from search.errors import SpecError
 
 GOOD = """
@@ -35,7 +35,7 @@ def content(**changes: Any) -> dict[str, Any]:
 def test_a_good_spec_is_read(tmp_path: Path) -> None:
     path = tmp_path / "s.toml"
     path.write_text(GOOD)
-    spec = specs.read(path)
+    spec = checking.read(path)
     assert spec.space == {"lr": Range(1e-4, 1e-1, log=True)}
     assert spec.optimises == "maximize"
     assert spec.storage_budget.trials == 4
@@ -43,7 +43,7 @@ def test_a_good_spec_is_read(tmp_path: Path) -> None:
 
 
 def test_a_spec_survives_its_own_storage() -> None:
-    spec = specs.check(
+    spec = checking.check(
         content(
             search={
                 "optimizer": {"choices": ["sgd", "adam"]},
@@ -56,11 +56,11 @@ def test_a_spec_survives_its_own_storage() -> None:
         ),
         "s.toml",
     )
-    assert specs.check(spec.model_dump(mode="json"), "the storage") == spec
+    assert checking.check(spec.model_dump(mode="json"), "the storage") == spec
 
 
 def test_lists_among_choices_are_kept_as_lists() -> None:
-    spec = specs.check(content(search={"widths": {"choices": [[64], [64, 32]]}}), "s.toml")
+    spec = checking.check(content(search={"widths": {"choices": [[64], [64, 32]]}}), "s.toml")
     entry = spec.space["widths"]
     assert isinstance(entry, Choice)
     assert entry.labels == ("[64]", "[64, 32]")
@@ -147,18 +147,18 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
 @pytest.mark.parametrize(("changes", "sentence"), REFUSED, ids=[sentence[8:48] for _, sentence in REFUSED])
 def test_what_is_wrong_is_said_in_one_sentence(changes: dict[str, Any], sentence: str) -> None:
     with pytest.raises(SpecError) as refusal:
-        specs.check(content(**changes), "s.toml")
+        checking.check(content(**changes), "s.toml")
     assert str(refusal.value).startswith(sentence)
     assert "\n" not in str(refusal.value)
 
 
 def test_a_missing_file_and_one_that_is_no_toml(tmp_path: Path) -> None:
     with pytest.raises(SpecError, match="there is no such file"):
-        specs.read(tmp_path / "none.toml")
+        checking.read(tmp_path / "none.toml")
     broken = tmp_path / "broken.toml"
     broken.write_text("name = \n")
     with pytest.raises(SpecError, match=r"broken\.toml: this is not TOML: .* line 1"):
-        specs.read(broken)
+        checking.read(broken)
 
 
 def test_every_ready_made_spec_is_good() -> None:
@@ -166,4 +166,4 @@ def test_every_ready_made_spec_is_good() -> None:
     files = sorted(folder.rglob("*.toml"))
     assert files
     for file in files:
-        specs.read(file)
+        checking.read(file)
