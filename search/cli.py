@@ -78,11 +78,12 @@ def cli(debug: bool) -> None:
 @workers_option
 @click.option("--trials", type=click.IntRange(1), help="Budget of trials, in place of the spec's.")
 @click.option("--report", type=click.Path(path_type=Path), help="Where to write the report.")
-def run(spec: Path, url: str, workers: int | None, trials: int | None, report: Path | None) -> None:
+@json_option
+def run(spec: Path, url: str, workers: int | None, trials: int | None, report: Path | None, json: bool) -> None:
     """Search what SPEC says, on this machine; the same command goes on where it stopped."""
     study = _create(spec, url, trials)
     _work_here(study, workers)
-    _print_result(study, report or _report_path(study.name))
+    _print_result(study, report or _report_path(study.name), json)
 
 
 @cli.command()
@@ -112,7 +113,8 @@ def work(study: str, url: str, device: str, threads: int, lease_seconds: float) 
     """Be one worker of STUDY until nothing is left to do."""
     from search.fleet import FLEET
     from search.processes import die_with_parent
-    from search.worker import Worker, WorkerOptions
+    from search.trainer_process import WorkerOptions
+    from search.worker import Worker
 
     if os.environ.get(FLEET):
         die_with_parent(signal.SIGTERM)
@@ -290,10 +292,13 @@ def _work_here(study: "WinnowStudy", workers: int | None) -> None:
         sys.exit(130)
 
 
-def _print_result(study: "WinnowStudy", report_path: Path) -> None:
-    from search import screens, summary
+def _print_result(study: "WinnowStudy", report_path: Path, as_json: bool) -> None:
+    from search import screens, status, summary
 
     record = _write_report(study.storage, study.name, report_path)
+    if as_json:
+        click.echo(dumps({**status.read(study).as_dict(), "report": str(report_path)}, indent=2, default=str))
+        return
     console = _console()
     console.print(screens.result(record))
     console.print(f"Report: {report_path}", highlight=False, soft_wrap=True)

@@ -45,6 +45,12 @@ def test_each_sampler_searches(name: str) -> None:
     assert all(trial.state.is_finished() for trial in study.trials)
 
 
+@pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
+def test_the_gaussian_process_searches() -> None:
+    study = run(spec_with(sampler={"name": "gp", "n_startup_trials": 2}, pruner={"name": "none"}), 4)
+    assert [trial.state.name for trial in study.trials] == ["COMPLETE"] * 4
+
+
 @pytest.mark.parametrize("name", ["none", "median", "percentile", "asha", "hyperband", "patient"])
 @pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
 def test_each_pruner_judges(name: str) -> None:

@@ -1,0 +1,82 @@
+"""A study in the storage: everything that a worker needs lies with it, and comes back as it was."""
+
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pytest
+
+import storage
+from search import checking
+from search import study as studies
+from search.errors import StudyError
+from search.spec import Spec
+
+
+@pytest.fixture
+def opened(tmp_path: Path) -> storage.Storage:
+    return storage.open(f"sqlite:///{tmp_path}/winnow.db")
+
+
+def spec_with(**changes: Any) -> Spec:
+    content = {
+        "name": "s",
+        "data": {"name": "digits"},
+        "search": {"lr": {"low": 1e-4, "high": 1e-1, "log": True}, "dropout": {"low": 0.1, "high": 0.5}},
+        "budget": {"trials": 5},
+    }
+    return checking.check({**content, **changes}, "s.toml")
+
+
+def test_sampler_and_pruner_come_back_with_their_parameters(opened: storage.Storage) -> None:
+    spec = spec_with(
+        sampler={"name": "qmc", "qmc_type": "halton"},
+        pruner={"name": "percentile", "percentile": 40.0, "n_warmup_steps": 3},
+        search={"dropout": {"low": 0.1, "high": 0.5}, "flip": {"choices": [True, False]}},
+        limits={"trial_minutes": 2.5},
+    )
+    studies.create(opened, spec)
+    loaded = studies.load(opened, "s")
+    assert loaded.spec == spec
+    with pytest.warns(optuna.exceptions.ExperimentalWarning):
+        assert isinstance(loaded.optuna.sampler, optuna.samplers.QMCSampler)
+    assert isinstance(loaded.optuna.pruner, optuna.pruners.PercentilePruner)
+
+
+def test_the_baseline_is_made_once(opened: storage.Storage) -> None:
+    for _ in range(2):
+        study = studies.create(opened, spec_with())
+    (baseline,) = study.optuna.get_trials()
+    assert baseline.user_attrs[studies.BASELINE] is True
+    assert baseline.system_attrs["fixed_params"] == {"lr": 1e-3, "dropout": 0.1}
+    assert baseline.user_attrs[studies.GIVEN] == {"lr": 1e-3, "dropout": 0.0}
+
+
+def test_the_budget_may_change_and_nothing_else(opened: storage.Storage) -> None:
+    studies.create(opened, spec_with())
+    assert studies.create(opened, spec_with(budget={"trials": 9})).spec.storage_budget.trials == 9
+    assert studies.load(opened, "s").spec.storage_budget.trials == 9
+    for key, value in {
+        "data": {"name": "fashion_mnist"},
+        "fixed": {"epochs": 3},
+        "search": {"lr": {"low": 1e-4, "high": 1e-2, "log": True}},
+        "seed": 3,
+        "baseline": {"lr": 0.01},
+    }.items():
+        with pytest.raises(StudyError, match=rf"exists with another \[{key}\]"):
+            studies.create(opened, spec_with(**{key: value}))
+
+
+def test_a_study_of_stock_optuna_is_taken_over_with_its_trials(opened: storage.Storage) -> None:
+    stock = optuna.create_study(study_name="s", storage=opened, direction="maximize")
+    stock.optimize(lambda trial: trial.suggest_float("lr", 1e-4, 1e-1, log=True), n_trials=2)
+    with pytest.raises(StudyError, match="was not made by Winnow"):
+        studies.load(opened, "s")
+    taken = studies.create(opened, spec_with())
+    assert [studies.BASELINE in trial.user_attrs for trial in taken.optuna.get_trials()] == [False, False, True]
+
+
+def test_a_study_of_several_objectives_is_refused(opened: storage.Storage) -> None:
+    optuna.create_study(study_name="s", storage=opened, directions=["maximize", "minimize"])
+    with pytest.raises(StudyError, match="several objectives"):
+        studies.create(opened, spec_with())
