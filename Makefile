@@ -6,7 +6,7 @@ BIN := .venv/bin
 
 demo: .venv/train
 	$(BIN)/winnow run studies/digits.toml
-	$(BIN)/winnow confirm digits
+	$(BIN)/winnow confirm digits --top 1 --seeds 3
 
 test: .venv/test
 	$(BIN)/pytest

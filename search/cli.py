@@ -190,21 +190,27 @@ def replay(study: str, number: int, url: str, device: str, json: bool) -> None:
 @study_argument
 @storage_option
 @workers_option
-@click.option("--seeds", type=click.IntRange(2, 100), default=3, show_default=True, help="Fresh seeds a side.")
+@click.option("--top", type=click.IntRange(1, 50), default=5, show_default=True, help="How many of the best to repeat.")
+@click.option("--seeds", type=click.IntRange(1, 100), default=5, show_default=True, help="Fresh seeds a trial.")
+@click.option("--export", type=click.Path(path_type=Path), help="Folder for the winner and its model card.")
 @json_option
-def confirm(study: str, url: str, workers: int | None, seeds: int, json: bool) -> None:
-    """Train the best and the baseline of STUDY again with fresh seeds, then read test data once for both."""
+def confirm(study: str, url: str, workers: int | None, top: int, seeds: int, export: Path | None, json: bool) -> None:
+    """Train the best trials of STUDY and its baseline again with fresh seeds, then read test data once."""
     from search import confirm as confirmations
-    from search import screens
+    from search import repetitions, screens, winner
 
-    searched = _load(study, url)
-    repetitions = confirmations.create(searched, seeds)
-    _work_here(repetitions, workers)
-    confirmation = confirmations.conclude(searched, repetitions)
+    entrants = repetitions.enter(_load(study, url), top, seeds)
+    while rows := repetitions.wanted(entrants, repetitions.read(entrants)):
+        _work_here(repetitions.repeat(entrants, rows), workers)
+    confirmation = confirmations.conclude(entrants, repetitions.read(entrants))
+    if export is not None:
+        winner.write(entrants, confirmation, export)
     if json:
         click.echo(dumps(screens.confirmation_numbers(confirmation), indent=2))
-    else:
-        _console().print(screens.confirmation(confirmation))
+        return
+    _console().print(screens.confirmation(confirmation))
+    if export is not None:
+        click.echo(f"Model: {export}")
 
 
 @cli.command()

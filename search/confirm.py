@@ -1,219 +1,155 @@
-"""`winnow confirm`: train the best and the baseline again with fresh seeds, then read test data, once for both.
+"""`winnow confirm`: train the best and the baseline again with fresh seeds, then read test data, once.
 
-The best value of a search is the luckiest of many; only seeds that the search has not seen and data that it never
-touched say what the winner is worth. The repetitions are a study of their own, worked on like any other.
+The best value of a search is the luckiest of many. So the candidates are first compared on fresh seeds, and the one
+that comes out ahead is then trained again on seeds of its own: those that chose it would flatter it. Only these last
+models, the winner's and the baseline's, are scored on test data. The repetitions are a study of their own, worked on
+like any other.
 """
 
 import getpass
-import math
 import platform
-import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from objectives.objective import derived_seed
-from search import history as histories
-from search import study as studies
-from search.checking import check
 from search.errors import StudyError
-from search.history import History
-from search.spec import Spec
-from search.study import WinnowStudy, match_source
-from storage import artifacts, epochs, ledger
-from storage.designs import Row
-
-BEST, BASELINE = "best", "baseline"
-CONFIDENCE = 0.95
-
-
-@dataclass(frozen=True)
-class Sample:
-    """Scores of one configuration over seeds."""
-
-    scores: tuple[float, ...]
-
-    @property
-    def mean(self) -> float:
-        """Their mean."""
-        return statistics.fmean(self.scores)
-
-    @property
-    def deviation(self) -> float:
-        """Their standard deviation; NaN with fewer than two."""
-        return statistics.stdev(self.scores) if len(self.scores) > 1 else math.nan
-
-    @property
-    def interval(self) -> tuple[float, float]:
-        """The 95 % interval of the mean, by Student's t; infinite with fewer than two scores."""
-        if len(self.scores) < 2:
-            return -math.inf, math.inf
-        from scipy import stats
-
-        half = stats.t.ppf((1 + CONFIDENCE) / 2, len(self.scores) - 1) * self.deviation / math.sqrt(len(self.scores))
-        return self.mean - half, self.mean + half
+from search.fresh_seeds import Purpose
+from search.repetitions import Entrants, Repetition, choose, group, weights
+from search.statistics import Sample, paired
+from storage import ledger
 
 
 @dataclass(frozen=True)
 class Confirmation:
-    """What the repetitions showed."""
+    """What the repetitions showed. Samples hold one score a seed."""
 
     study: str
     metric: str
     maximise: bool
-    seeds: tuple[int, ...]
     best_number: int
+    """The trial that the search called best."""
     searched_value: float
-    """The best trial's value in the search."""
-    best: Sample
+    """Its value in the search."""
+    repeated_best: Sample
+    """Its validation scores with fresh seeds."""
+    compared: dict[int, Sample]
+    """Validation scores of each candidate, and of the baseline, on the seeds that chose; empty with one candidate."""
+    group: tuple[int, ...]
+    """Who may be the best of these, the highest mean first: nobody else does significantly better."""
+    dropped: dict[int, str]
+    """Candidates that could not be repeated, and why."""
+    seeds: tuple[int, ...]
+    """On which the winner and the baseline were measured."""
+    winner_number: int
+    winner: Sample
+    """Validation scores."""
+    winner_on_test: Sample
+    baseline_number: int | None
     baseline: Sample
-    best_on_test: Sample
+    """Validation scores; empty where there is no baseline but the winner."""
     baseline_on_test: Sample
     read_before: int
     """How often this study's test data had been read before this time."""
 
     @property
     def gain(self) -> Sample:
-        """Best minus baseline on test data, paired by seed; above 0 is better."""
-        sign = 1 if self.maximise else -1
-        pairs = zip(self.best_on_test.scores, self.baseline_on_test.scores, strict=True)
-        return Sample(tuple(sign * (a - b) for a, b in pairs))
+        """Winner minus baseline on test data, paired by seed; above 0 is better; empty without another baseline."""
+        return self._better(self.winner_on_test, self.baseline_on_test)
 
     @property
-    def optimism(self) -> float:
-        """By how much the search's best value was better than the mean of its repetitions on the same data."""
-        return (self.searched_value - self.best.mean) * (1 if self.maximise else -1)
+    def gain_on_validation(self) -> Sample:
+        """The same on validation data."""
+        return self._better(self.winner, self.baseline)
+
+    @property
+    def optimism(self) -> Sample:
+        """By how much the search's best value was better than its repetitions on the same data, one number a seed."""
+        sign = 1 if self.maximise else -1
+        return Sample(tuple(sign * (self.searched_value - score) for score in self.repeated_best.scores))
 
     @property
     def verdict(self) -> str:
-        """What may be said of the best against the baseline."""
+        """What may be said of the winner against the baseline on test data."""
+        if not self.gain.scores:
+            return "there is no baseline to compare with"
         low, high = self.gain.interval
         if low > 0:
-            return "the best is better than the baseline"
+            return "the winner is better than the baseline"
         if high < 0:
-            return "the best is worse than the baseline"
-        return "best and baseline cannot be told apart with so few seeds"
+            return "the winner is worse than the baseline"
+        return "winner and baseline cannot be told apart with so few seeds"
+
+    def _better(self, scores: Sample, others: Sample) -> Sample:
+        if not others.scores:
+            return Sample(())
+        return paired(scores.scores, others.scores) if self.maximise else paired(others.scores, scores.scores)
 
 
-def design(study: WinnowStudy, seeds: int) -> tuple[Spec, list[Row], int]:
-    """The study of the repetitions: its spec, its rows, and the number of the best trial. Raises StudyError."""
-    if not study.spec.built_in:
-        raise StudyError(
-            f"the study {study.name!r} has an objective of its own, and Winnow does not know its test data",
-            "repeat its best parameters with your own code",
-        )
-    match_source(study)
-    record = _history(study)
-    best, baseline = record.best, record.baseline
-    if best is None:
-        raise StudyError(
-            f"the study {study.name!r} has no finished trial yet", f"run it first: winnow work {study.name}"
-        )
-    if baseline is None or baseline.state != "COMPLETE":
-        raise StudyError(
-            f"the study {study.name!r} has no finished baseline", "run it on; the baseline is its first trial"
-        )
-    if best.number == baseline.number:
-        raise StudyError(
-            f"in the study {study.name!r} the baseline itself is the best trial: there is nothing to confirm",
-            "search more trials, or other ranges",
-        )
-    rows = [
-        Row({"configuration": side, "seed": seed}, {**trial.config, "seed": seed})
-        for seed in fresh_seeds(study.spec.seed, seeds)
-        for side, trial in ((BEST, best), (BASELINE, baseline))
-    ]
-    content: dict[str, Any] = {
-        "name": f"{study.name}-confirm-{best.number}",
-        "description": f"Trial {best.number} and the baseline of {study.name}, repeated with fresh seeds",
-        "objective": study.spec.objective,
-        "seed": study.spec.seed,
-        "data": study.spec.data,
-        "sampler": {"name": "random"},
-        "pruner": {"name": "none"},
-        "budget": {"trials": len(rows)},
-    }
-    return check(content, f"the confirmation of {study.name}"), rows, best.number
-
-
-def fresh_seeds(study_seed: int, count: int) -> list[int]:
-    """Seeds that no trial of the search has: the first `count` of a fixed sequence."""
-    return [derived_seed(study_seed, -1 - i) for i in range(count)]
-
-
-def create(study: WinnowStudy, seeds: int) -> WinnowStudy:
-    """The study of the repetitions, made or continued with more seeds."""
-    spec, rows, _ = design(study, seeds)
-    return studies.create(study.storage, spec, rows)
-
-
-def conclude(study: WinnowStudy, repetitions: WinnowStudy) -> Confirmation:
-    """Read the repetitions, write in the ledger, read test data, and put it together; raises StudyError."""
-    record, repeated = _history(study), _history(repetitions)
-    failed = [trial for trial in repeated.trials if trial.state != "COMPLETE"]
-    if failed:
-        raise StudyError(
-            f"of {len(repeated.trials)} repetitions {len(failed)} are not complete: "
-            f"trial {failed[0].number} is {failed[0].state} ({failed[0].reason or 'no reason given'})",
-            f"see winnow status {repetitions.name}",
-        )
+def conclude(entrants: Entrants, scores: Mapping[Repetition, float | None]) -> Confirmation:
+    """Write in the ledger, read test data, and put everything together; raises StudyError."""
+    record, baseline, seeds = entrants.record, entrants.baseline, entrants.seeds_for(Purpose.MEASURING)
     best = record.best
     assert best is not None
     assert best.value is not None
-    sides = [str(trial.parameters["configuration"]) for trial in repeated.trials]
-    values = [trial.value or 0.0 for trial in repeated.trials]
-    seeds = [int(trial.parameters["seed"]) for trial in repeated.trials]
-    on_test, read_before = _read_test_data(study, repetitions, best.number, seeds)
+    winner, compared, dropped = choose(entrants, scores)
+    sides = [winner, *([baseline] if baseline not in (None, winner) else [])]
+    measured = {side.number: [scores.get((side.number, seed)) for seed in seeds] for side in sides if side}
+    if baseline and baseline is not winner and None in measured[baseline.number]:
+        dropped[baseline.number] = (
+            f"the baseline did not complete with {measured.pop(baseline.number).count(None)} seeds"
+        )
+    if None in measured[winner.number]:
+        raise StudyError(
+            f"trial {winner.number} cannot be measured: {measured[winner.number].count(None)} of its {len(seeds)} "
+            "repetitions did not complete",
+            f"winnow status {entrants.name} says why",
+        )
+    against = baseline.number if baseline and baseline is not winner and baseline.number in measured else None
+    on_test, read_before = _read_test_data(entrants, [(number, seed) for number in measured for seed in seeds])
+    winner_on_test, baseline_on_test = on_test[: len(seeds)], on_test[len(seeds) :]
+    validation = {number: Sample(tuple(v for v in values if v is not None)) for number, values in measured.items()}
     return Confirmation(
-        study=study.name,
+        study=entrants.study.name,
         metric=record.metric,
-        maximise=study.spec.optimises == "maximize",
-        seeds=tuple(dict.fromkeys(seeds)),
+        maximise=entrants.study.spec.optimises == "maximize",
         best_number=best.number,
         searched_value=best.value,
-        best=_sample(sides, values, BEST),
-        baseline=_sample(sides, values, BASELINE),
-        best_on_test=_sample(sides, on_test, BEST),
-        baseline_on_test=_sample(sides, on_test, BASELINE),
+        repeated_best=compared.get(best.number) or validation.get(best.number) or Sample(()),
+        compared=compared,
+        group=group(entrants, compared) if compared else (winner.number,),
+        dropped=dropped,
+        seeds=tuple(seeds),
+        winner_number=winner.number,
+        winner=validation[winner.number],
+        winner_on_test=Sample(tuple(winner_on_test)),
+        baseline_number=against,
+        baseline=Sample(()) if against is None else validation[against],
+        baseline_on_test=Sample(tuple(baseline_on_test)),
         read_before=read_before,
     )
 
 
-def _read_test_data(
-    study: WinnowStudy, repetitions: WinnowStudy, best: int, seeds: Sequence[int]
-) -> tuple[list[float], int]:
-    """The test score of every repetition, and how often test data were read for this study before.
+def _read_test_data(entrants: Entrants, models: Sequence[Repetition]) -> tuple[list[float], int]:
+    """The test score of every model, and how often test data were read for this study before.
 
     What the ledger holds for the very same models is not read again.
     """
     from objectives import held_out
 
-    engine, files = study.storage.engine, study.storage.files
-    models: dict[str, Any] = {"trial": best, "seeds": list(seeds)}
-    earlier = ledger.entries(engine, study.name)
+    study = entrants.study
+    named = [list(model) for model in models]
+    earlier = ledger.entries(study.storage.engine, study.name)
     for position, entry in enumerate(earlier):
-        if entry.results.get("models") == models:
+        if entry.results.get("models") == named:
             return list(entry.results["scores"]), position
-    trials = repetitions.optuna.get_trials(deepcopy=False)
-    trained = [
-        (trial.user_attrs["winnow:config"], artifacts.read(files, trial.user_attrs["winnow:artifact:weights"]))
-        for trial in trials
-    ]
+    trained = [weights(entrants, number, seed) for number, seed in models]
+    fingerprint = entrants.record.ranked[0].training.get("data_fingerprint", "")
     entry_number = ledger.announce(
-        engine,
+        study.storage.engine,
         study.name,
-        str(trials[0].user_attrs["winnow:training"]["data_fingerprint"]),
+        str(fingerprint),
         reader=f"{getpass.getuser()}@{platform.node()}",
-        purpose=f"winnow confirm: trial {best} and the baseline, {len(trained)} models",
+        purpose=f"winnow confirm: trials {', '.join(map(str, dict(models)))}, {len(trained)} models",
     )
     scores = held_out.scores(study.spec.data_spec, trained)
-    ledger.conclude(engine, entry_number, {"models": models, "scores": scores})
+    ledger.conclude(study.storage.engine, entry_number, {"models": named, "scores": scores})
     return scores, len(earlier)
-
-
-def _history(study: WinnowStudy) -> History:
-    return histories.read(study.optuna, epochs.read(study.storage.engine, study.study_id))
-
-
-def _sample(sides: Sequence[str], values: Sequence[float], side: str) -> Sample:
-    return Sample(tuple(value for name, value in zip(sides, values, strict=True) if name == side))

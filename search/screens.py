@@ -1,5 +1,6 @@
 """What commands print: results as tables and sentences for a terminal."""
 
+import math
 from dataclasses import asdict
 from typing import Any
 
@@ -8,11 +9,13 @@ from rich.table import Table
 from rich.text import Text
 
 from search import summary
-from search.confirm import Confirmation, Sample
+from search.confirm import Confirmation
 from search.history import History
 from search.replay import Replay
+from search.statistics import Sample
 from search.status import Status
 from search.summary import duration, number
+from search.winner import spread, words
 
 
 def result(record: History) -> RenderableType:
@@ -69,33 +72,84 @@ def replay(result: Replay) -> RenderableType:
 
 def confirmation(found: Confirmation) -> RenderableType:
     """`winnow confirm`."""
+    where = found.metric.removeprefix("validation ")
+    parts: list[RenderableType] = [_compared(found, where), Text()] if found.compared else []
     table = Table(box=None, pad_edge=False, header_style="dim")
     table.add_column("")
-    for name in (f"best (trial {found.best_number})", "baseline"):
+    for name in (f"trial {found.winner_number}", *(["baseline"] if found.baseline.scores else [])):
         table.add_column(name, justify="right")
-    where = found.metric.removeprefix("validation ")
-    table.add_row(f"validation {where}", _words(found.best), _words(found.baseline))
-    table.add_row(f"test {where}", _words(found.best_on_test), _words(found.baseline_on_test))
-    low, high = found.gain.interval
+    for data, sides in (
+        ("validation", (found.winner, found.baseline)),
+        ("test", (found.winner_on_test, found.baseline_on_test)),
+    ):
+        table.add_row(f"{data} {where}", *(spread(side) for side in sides if side.scores))
+    return Group(*parts, table, Text(), *(Text(line) for line in confirmation_sentences(found)))
+
+
+def _compared(found: Confirmation, where: str) -> Table:
+    """Every candidate on the seeds that chose."""
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for name in ("compared", f"validation {where}", "95 % interval", "may be the best"):
+        table.add_column(name, justify="left" if name == "compared" else "right")
+    for trial, sample in sorted(found.compared.items(), key=lambda entry: _rank(found, entry[0], entry[1])):
+        name = "baseline" if trial == found.baseline_number else f"trial {trial}"
+        table.add_row(name, spread(sample), words(sample.interval), "yes" if trial in found.group else "no")
+    return table
+
+
+def _rank(found: Confirmation, trial: int, sample: Sample) -> float:
+    return -sample.mean if found.maximise else sample.mean
+
+
+def confirmation_sentences(found: Confirmation) -> list[str]:
+    """What the repetitions showed, in plain words."""
+    lines = [f"Trial {number} is left out: {why}." for number, why in found.dropped.items()]
+    if len(found.group) > 1:
+        others = ", ".join(str(number) for number in found.group[1:])
+        lines.append(
+            f"Trial {found.winner_number} came out ahead, but {others} cannot be told apart from it "
+            "(paired by seed, Bonferroni)."
+        )
+    elif found.compared:
+        lines.append(f"Trial {found.winner_number} is better than all others (paired by seed, Bonferroni).")
     first = "for the first time" if not found.read_before else f"after {found.read_before} readings before"
-    lines = [
-        f"Mean ± standard deviation over {len(found.seeds)} fresh seeds; test data were read {first}.",
-        f"On test data {found.verdict}: {found.gain.mean:+.4f}, 95 % interval {low:+.4f} to {high:+.4f}.",
-        f"The search's best value, {number(found.searched_value)}, was {abs(found.optimism):.4f} "
-        f"{'too hopeful' if found.optimism > 0 else 'too modest'} on validation data.",
-    ]
-    return Group(table, Text(), *(Text(line) for line in lines))
+    own = ", none of which chose it" if found.compared else ""
+    lines.append(f"Mean ± standard deviation over {len(found.seeds)} fresh seeds{own}; test data were read {first}.")
+    if found.read_before:
+        lines.append("What is chosen after test data were read is no longer independent of them.")
+    if found.gain.scores:
+        gain = f"{found.gain.mean:+.4f}, 95 % interval {words(found.gain.interval, '+')}"
+        lines.append(f"On test data {found.verdict}: {gain}.")
+    else:
+        lines.append(f"{found.verdict[0].upper()}{found.verdict[1:]}.")
+    if found.repeated_best.scores:
+        hopeful = "too hopeful" if found.optimism.mean > 0 else "too modest"
+        lines.append(
+            f"The search's best value, {number(found.searched_value)} of trial {found.best_number}, was "
+            f"{abs(found.optimism.mean):.4f} {hopeful} on validation data "
+            f"(95 % interval {words(found.optimism.interval, '+')})."
+        )
+    return lines
 
 
 def confirmation_numbers(found: Confirmation) -> dict[str, Any]:
-    """`winnow confirm --json`."""
+    """`winnow confirm --json`; what is unknown is null."""
+    samples = {
+        name: getattr(found, name)
+        for name in ("winner", "baseline", "winner_on_test", "baseline_on_test", "repeated_best", "gain", "optimism")
+    }
+    rest = {name: value for name, value in asdict(found).items() if name not in (*samples, "compared")}
     return {
-        **asdict(found),
-        "gain_on_test": {"mean": found.gain.mean, "interval": found.gain.interval},
-        "optimism": found.optimism,
+        **rest,
+        **{name: _sample_numbers(sample) for name, sample in samples.items()},
+        "compared": {str(trial): _sample_numbers(sample) for trial, sample in found.compared.items()},
         "verdict": found.verdict,
     }
 
 
-def _words(sample: Sample) -> str:
-    return f"{sample.mean:.4f} ± {sample.deviation:.4f}"
+def _sample_numbers(sample: Sample) -> dict[str, Any] | None:
+    if not sample.scores:
+        return None
+    interval = [bound if math.isfinite(bound) else None for bound in sample.interval]
+    deviation = sample.deviation if len(sample.scores) > 1 else None
+    return {"mean": sample.mean, "deviation": deviation, "interval": interval, "scores": sample.scores}

@@ -91,6 +91,25 @@ def create(storage: Storage, spec: Spec, design: Sequence[designs.Row] = ()) -> 
     return WinnowStudy(storage, spec, source, study_id)
 
 
+def grow(storage: Storage, spec: Spec, rows: Sequence[designs.Row], *, keep_weights: bool = False) -> WinnowStudy:
+    """The study of an analysis with all of `rows`: made, or continued with those that it lacks.
+
+    Its budget becomes the number of its rows. With `keep_weights` its trials keep their trained weights.
+    """
+    known: list[designs.Row] = []
+    if spec.name in {study.study_name for study in storage.get_all_studies()}:
+        study_id = storage.get_study_id_from_name(spec.name)
+        known = designs.read(storage.engine, study_id)
+    design = [*known, *(row for row in rows if row.parameters not in [each.parameters for each in known])]
+    if known:
+        designs.extend(storage.engine, study_id, design)  # before the budget, which lets workers ask for them
+    whole = check({**spec.model_dump(mode="json"), "budget": {"trials": len(design)}}, f"the study {spec.name}")
+    study = create(storage, whole, design)
+    if keep_weights:
+        study.optuna.set_user_attr(KEEP_WEIGHTS, True)
+    return study
+
+
 def load(storage: Storage, name: str) -> WinnowStudy:
     """A study that Winnow knows; raises StudyError."""
     try:

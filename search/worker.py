@@ -26,8 +26,10 @@ from search.errors import StudyError, WinnowError, WorkerFailed
 from search.messages import Answer, Artifact, Call, End, Ended, Job, Pipe, Prepare, Ready, Report, Verdict
 from search.processes import kill_group
 from search.provenance import git_commit, winnow_version
+from search.samplers import PlannedSampler
 from search.study import BASELINE, GIVEN, KEEP_WEIGHTS, WinnowStudy, match_source
 from storage import artifacts, checkpoints, designs, epochs, leases, once, workers
+from storage.designs import Row
 from storage.errors import LeaseLost
 from storage.leases import Lease
 
@@ -35,6 +37,8 @@ GRACE_SECONDS = 8.0
 """How long a trainer may go on after a stop was asked for, to reach the end of its epoch."""
 IDLE_SECONDS = 1.0
 NUMERICS = "winnow:numerics"
+LARGEST = 2**32 - 1
+"""Of the numbers in a design's rows: seeds have 32 bits."""
 _CALLS = {"suggest_float", "suggest_int", "suggest_categorical", "set_user_attr", "set_constraint"}
 _PROPERTIES = {"params", "distributions", "datetime_start"}
 _log = logging.getLogger("winnow")
@@ -169,6 +173,13 @@ class Worker:
     def _stop(self, number: int, frame: FrameType | None) -> None:
         self.stopping = True
 
+    def design_row(self, number: int) -> Row:
+        """The row of trial `number`; a design may have grown since this worker began."""
+        if number >= len(self.design):
+            self.design = designs.read(self.engine, self.study.study_id)
+            self.study.optuna.sampler = PlannedSampler([row.parameters for row in self.design])
+        return self.design[number]
+
     def reap(self) -> None:
         """Now and then, bring back the trials of workers that are gone."""
         if time.monotonic() >= self._next_reap:
@@ -238,12 +249,15 @@ class Attempt:
 
     def _take_design_row(self) -> None:
         """Show the row of the design as this trial's parameters, and give its configuration to the objective."""
-        row = self.worker.design[self.lease.number]
-        for name in row.parameters:
-            offered = list(dict.fromkeys(other.parameters[name] for other in self.worker.design))
-            self.trial.suggest_categorical(name, offered)
+        row = self.worker.design_row(self.lease.number)
+        for name, value in row.parameters.items():
+            if isinstance(value, bool):
+                self.trial.suggest_categorical(name, [False, True])
+            else:
+                self.trial.suggest_int(name, 0, LARGEST)
         self.trial.set_user_attr(GIVEN, row.config)
-        self.trial.set_user_attr(KEEP_WEIGHTS, True)
+        if self.study.user_attrs.get(KEEP_WEIGHTS):
+            self.trial.set_user_attr(KEEP_WEIGHTS, True)
 
     def _listen(self, pipe: Pipe) -> Ended:
         """Answer the trainer until the trial has ended; raises TrainerDied, LeaseLost."""

@@ -1,6 +1,8 @@
 """The main job on real data: search, record, replay, confirm; and the same objective without any service."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import optuna
@@ -88,16 +90,34 @@ def test_confirm_reads_test_data_once_and_says_so(searched: Place) -> None:
         return ledger.entries(searched.storage().engine, "digits")
 
     assert entries() == [], "a search reads no test data"
-    first = searched.run("confirm", "digits", "--workers", "2", "--json")
+    command = ("confirm", "digits", "--top", "2", "--seeds", "2", "--json")
+    first = searched.run(*command, "--workers", "2", "--export", "winner")
     assert first.returncode == 0, first.stderr
     numbers = json.loads(first.stdout)
-    assert len(numbers["best_on_test"]["scores"]) == len(numbers["baseline_on_test"]["scores"]) == 3
+    assert len(numbers["winner_on_test"]["scores"]) == len(numbers["baseline_on_test"]["scores"]) == 2
     seeds = {trial.user_attrs["winnow:config"]["seed"] for trial in searched.study("digits").trials}
     assert not seeds & set(numbers["seeds"]), "fresh seeds"
     assert len(entries()) == 1
-    again = searched.run("confirm", "digits", "--json")
-    assert json.loads(again.stdout)["best_on_test"] == numbers["best_on_test"]
+    again = searched.run(*command)
+    assert json.loads(again.stdout)["winner_on_test"] == numbers["winner_on_test"]
     assert len(entries()) == 1, "the same models are not read twice"
+
+    # The exported folder stands by itself: its script prints what its model card says.
+    exported = searched.folder / "winner"
+    done = subprocess.run([sys.executable, exported / "evaluate.py"], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    metric, score = done.stdout.rsplit(" ", 1)
+    assert metric == "validation accuracy"
+    assert float(score) == numbers["winner"]["scores"][0]
+    assert f"| this model | validation accuracy | {float(score):.4g} |" in (exported / "README.md").read_text()
+
+
+def test_one_seed_is_reported_without_an_interval(searched: Place) -> None:
+    done = searched.run("confirm", "digits", "--top", "1", "--seeds", "1", "--json")
+    assert done.returncode == 0, done.stderr
+    numbers = json.loads(done.stdout)
+    assert numbers["gain"]["interval"] == [None, None]
+    assert numbers["verdict"] == "winner and baseline cannot be told apart with so few seeds"
 
 
 def test_a_diverging_trial_is_pruned_with_its_reason(place: Place) -> None:

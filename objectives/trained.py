@@ -1,0 +1,28 @@
+"""A trained model again: built from its configuration and weights, and scored."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import nn
+
+from objectives.augment import Augmentation, output_shape
+from objectives.data import Data, Split
+from objectives.evaluation import evaluate
+from objectives.hyperparameters import make_config
+from objectives.models import build
+
+
+def restore(values: Mapping[str, Any], weights: Mapping[str, torch.Tensor], data: Data) -> nn.Module:
+    """The model of the configuration `values` for `data`, on its device, with `weights`."""
+    config = make_config({**values, "weights": ""})  # nothing of a file's: all comes from `weights`
+    model = build(config, output_shape(config, data.shape), data.classes or 1, data.train.inputs.device)
+    model.load_state_dict(weights)
+    return model
+
+
+def score(model: nn.Module, values: Mapping[str, Any], data: Data, split: Split) -> float:
+    """Its accuracy on `split`, in a regression its mean squared error; in the precision in which it was trained."""
+    config = make_config(values)
+    loss, accuracy = evaluate(model, split, Augmentation(config, data), config.precision)
+    return loss if accuracy is None else accuracy

@@ -1,0 +1,51 @@
+"""A Winnow study in a real storage whose trials were told, not trained: for what comes after a search."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import storage
+from search import study as studies
+from search.checking import check
+from search.study import GIVEN, WinnowStudy
+from storage import designs
+
+SPEC: dict[str, Any] = {
+    "name": "told",
+    "data": {"name": "digits"},
+    "fixed": {"model": "mlp"},
+    "search": {"lr": {"low": 1e-4, "high": 1e-1, "log": True}, "dropout": {"low": 0.0, "high": 0.5}},
+    "budget": {"trials": 100},
+}
+
+
+def told(folder: Path, values: Sequence[float | None], configs: Sequence[Mapping[str, Any]] = ()) -> WinnowStudy:
+    """A study whose trial N got `values[N]`, trial 0 being the baseline; None is a trial that failed."""
+    opened = storage.open(f"sqlite:///{folder}/winnow.db", create=True)
+    study = studies.create(opened, check(SPEC, "SPEC"))
+    for number, value in enumerate(values):
+        trial = study.optuna.ask()
+        given = configs[number] if number < len(configs) else {"lr": 0.001 * (number + 1)}
+        lr = trial.suggest_float("lr", 1e-4, 1e-1, log=True)
+        dropout = trial.suggest_float("dropout", 0.0, 0.5)
+        config = {"model": "mlp", "optimizer": "adam", "lr": lr, "dropout": dropout, "seed": number, **given}
+        trial.set_user_attr("winnow:config", {**config, **trial.user_attrs.get(GIVEN, {})})
+        study.optuna.tell(trial, value, state=None if value is not None else studies.optuna.trial.TrialState.FAIL)
+    return study
+
+
+def work(study: WinnowStudy, value: Any) -> None:
+    """Tell every open row of an analysis's design `value(parameters)`; None fails that trial."""
+    rows = designs.read(study.storage.engine, study.study_id)
+    for row in rows[len(study.optuna.get_trials(deepcopy=False)) :]:
+        trial = study.optuna.ask()
+        for name, given in row.parameters.items():
+            if isinstance(given, bool):
+                trial.suggest_categorical(name, [False, True])
+            else:
+                trial.suggest_int(name, 0, 2**32 - 1)
+        assert trial.params == row.parameters
+        trial.set_user_attr("winnow:config", row.config)
+        result = value(row.parameters)
+        state = studies.optuna.trial.TrialState.FAIL if result is None else None
+        study.optuna.tell(trial, result, state=state)
