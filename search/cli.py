@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from storage import Storage
 
 DEFAULT_STORAGE = "sqlite:///winnow.db"
+FLEET_PATIENCE = 600.0
 
 storage_option = click.option(
     "--storage",
@@ -36,6 +37,13 @@ storage_option = click.option(
 json_option = click.option("--json", is_flag=True, help="Print JSON for a script.")
 workers_option = click.option(
     "--workers", type=click.IntRange(1, 256), help="Worker processes.  [default: one a GPU, or one a CPU core]"
+)
+lease_option = click.option(
+    "--lease-seconds",
+    type=click.FloatRange(1),
+    default=30.0,
+    show_default=True,
+    help="A trial whose worker gives no sign for so long goes to another.",
 )
 study_argument = click.argument("study")
 spec_argument = click.argument("spec", type=click.Path(path_type=Path))
@@ -102,15 +110,10 @@ def create(spec: Path, url: str, trials: int | None) -> None:
 @storage_option
 @click.option("--device", default="cpu", show_default=True, help="cpu, cuda, cuda:1, mps.")
 @click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="CPU threads of the trainer.")
-@click.option(
-    "--lease-seconds",
-    type=click.FloatRange(1),
-    default=30.0,
-    show_default=True,
-    help="A trial whose worker gives no sign for so long goes to another.",
-)
+@lease_option
 def work(study: str, url: str, device: str, threads: int, lease_seconds: float) -> None:
     """Be one worker of STUDY until nothing is left to do."""
+    from search import study as studies
     from search.fleet import FLEET
     from search.processes import die_with_parent
     from search.trainer_process import WorkerOptions
@@ -118,7 +121,23 @@ def work(study: str, url: str, device: str, threads: int, lease_seconds: float) 
 
     if os.environ.get(FLEET):
         die_with_parent(signal.SIGTERM)
-    Worker(_load(study, url), WorkerOptions(device=device, threads=threads, lease_seconds=lease_seconds)).run()
+    # In a fleet it may be started during an outage of the database, to replace one that died.
+    storage = _open(url, patience=FLEET_PATIENCE if os.environ.get(FLEET) else 0.0)
+    Worker(
+        studies.load(storage, study), WorkerOptions(device=device, threads=threads, lease_seconds=lease_seconds)
+    ).run()
+
+
+@cli.command()
+@storage_option
+@lease_option
+@click.option("--every", type=click.FloatRange(1), help="Look again every so many seconds, without end.")
+def reap(url: str, lease_seconds: float, every: float | None) -> None:
+    """Bring back the trials of workers that are gone, when no worker is left to do it."""
+    from search import reaper
+
+    for numbers in reaper.reap(_open(url), lease_seconds, every):
+        click.echo(f"{len(numbers)} trials go on: {', '.join(map(str, numbers))}" if numbers else "No trial was lost.")
 
 
 @cli.command()
@@ -251,13 +270,13 @@ def doctor(url: str, json: bool) -> None:
 # --- what several commands need
 
 
-def _open(url: str, *, create: bool = False) -> "Storage":
+def _open(url: str, *, create: bool = False, patience: float = 0.0) -> "Storage":
     import optuna
 
     import storage
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    return storage.open(url, create=create)
+    return storage.open(url, create=create, patience=patience)
 
 
 def _load(name: str, url: str) -> "WinnowStudy":

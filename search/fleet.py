@@ -1,5 +1,6 @@
 """A fleet on this machine: worker processes, started, watched and restarted until the study is done."""
 
+import math
 import os
 import signal
 import subprocess
@@ -45,6 +46,8 @@ class Fleet:
         self.study = study
         self.threads = threads
         self.stopping = False
+        study.storage.link.patience = math.inf  # an outage of the database ends no search
+        study.storage.link.give_up = lambda: self.stopping
         logs = study.storage.files / "logs"
         logs.mkdir(parents=True, exist_ok=True)
         self.slots = [Slot(device, logs / f"{study.name}-{i}.log") for i, device in enumerate(devices)]

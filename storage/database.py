@@ -16,14 +16,17 @@ DRIVERS = {
     "mysql": "mysql+pymysql",
     "mariadb": "mariadb+pymysql",
 }
+SQLITE_PATIENCE = 10.0
+"""Seconds: a file may be locked for a moment by a process that makes its tables."""
 EXTRAS = {"postgresql": "postgresql", "mysql": "mariadb", "mariadb": "mariadb"}
 
 
-def open(url: str, *, create: bool = True) -> Storage:
+def open(url: str, *, create: bool = True, patience: float = 0.0) -> Storage:
     """The storage at an SQLAlchemy URL, with all its tables.
 
     Several processes may open an empty database at once. With `create` false a missing SQLite file is refused
-    instead of made. Raises StorageUnreachable or StorageError; neither holds the password.
+    instead of made. A server that does not answer is waited for, for `patience` seconds. Raises StorageUnreachable or
+    StorageError; neither holds the password.
     """
     parsed = _parse(url)
     if parsed.get_backend_name() == "sqlite":
@@ -32,7 +35,8 @@ def open(url: str, *, create: bool = True) -> Storage:
         storage = Storage(parsed)
     except ImportError:
         raise _no_driver(parsed) from None
-    patience, storage.link.patience = storage.link.patience, 0.0 if parsed.get_backend_name() != "sqlite" else 10.0
+    afterwards = storage.link.patience
+    storage.link.patience = max(patience, SQLITE_PATIENCE) if parsed.get_backend_name() == "sqlite" else patience
     try:
         if parsed.get_backend_name() == "sqlite":
             _use_write_ahead_log(storage)
@@ -42,7 +46,7 @@ def open(url: str, *, create: bool = True) -> Storage:
             f"the storage {storage.place} cannot be opened: {error.problem}",
             "check that the server runs and that host, port, database, user and password are right",
         ) from None
-    storage.link.patience = patience
+    storage.link.patience = afterwards
     return storage
 
 

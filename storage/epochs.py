@@ -1,6 +1,7 @@
 """What a trial reports after each epoch: Optuna's intermediate value and Winnow's row, in one transaction."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import Connection, Engine, Select, Table, literal, select
@@ -16,28 +17,33 @@ from storage.writes import insert_new
 COLUMNS = [column.name for column in epochs.columns if column.name not in ("trial_id", "epoch")]
 
 
-def record(
-    engine: Engine,
-    lease: Lease,
-    epoch: int,
-    value: float,
-    metrics: Mapping[str, float | None],
-    checkpoint: checkpoints.Stored | None = None,
-) -> None:
+@dataclass(frozen=True)
+class Epoch:
+    """One epoch of a trial."""
+
+    epoch: int
+    value: float
+    metrics: Mapping[str, float | None] = field(default_factory=dict)
+    checkpoint: checkpoints.Stored | None = None
+    """What was written after it, if anything was."""
+
+
+def record(engine: Engine, lease: Lease, report: Epoch) -> None:
     """Write one epoch of a held trial, with the checkpoint that was taken after it; raises LeaseLost.
 
     The first committed value of an epoch stays: what a later attempt reports for it again changes nothing.
     """
-    number, kind = stored(value)
-    as_optuna = {"step": epoch, "intermediate_value": number, "intermediate_value_type": kind}
-    as_winnow = {"epoch": epoch, "value": value, **{name: metrics[name] for name in COLUMNS if name in metrics}}
+    number, kind = stored(report.value)
+    as_optuna = {"step": report.epoch, "intermediate_value": number, "intermediate_value_type": kind}
+    known = {name: report.metrics[name] for name in COLUMNS if name in report.metrics}
+    as_winnow = {"epoch": report.epoch, "value": report.value, **known}
 
     def work(connection: Connection) -> None:
         hold(connection, lease)
         insert_new(connection, intermediate_values, ["trial_id", "step"], _row(intermediate_values, lease, as_optuna))
         insert_new(connection, epochs, ["trial_id", "epoch"], _row(epochs, lease, as_winnow))
-        if checkpoint is not None:
-            checkpoints.note(connection, lease, epoch, checkpoint)
+        if report.checkpoint is not None:
+            checkpoints.note(connection, lease, report.epoch, report.checkpoint)
 
     transact(engine, work)
 

@@ -175,9 +175,10 @@ def give_back(engine: Engine, lease: Lease, outcome: str = "given back") -> None
     _once(engine, lease, outcome, work)
 
 
-def reap(engine: Engine, study_id: int, quiet_seconds: float = 0.0) -> list[int]:
-    """Return trials whose lease ran out to WAITING; after MOST_CRASHES crashes they FAIL. Gives their numbers.
+def reap(engine: Engine, study_id: int | None, quiet_seconds: float = 0.0) -> list[int]:
+    """Return trials whose lease ran out to WAITING, of one study or of all; gives their numbers.
 
+    After MOST_CRASHES crashes a trial FAILs.
     Nothing is done before this process has been in touch with the database for `quiet_seconds` without a break: after
     an outage the owners come first. A trial that runs without any lease belongs to somebody else's `study.optimize`
     and is left alone; one that somebody is writing for at this moment is not expired.
@@ -192,7 +193,7 @@ def reap(engine: Engine, study_id: int, quiet_seconds: float = 0.0) -> list[int]
             select(attempts.c.trial_id, attempts.c.token, trials.c.number, trials.c.state)
             .join(trials, trials.c.trial_id == attempts.c.trial_id)
             .where(
-                attempts.c.study_id == study_id,
+                literal(True) if study_id is None else attempts.c.study_id == study_id,
                 attempts.c.ended_at.is_(None),
                 attempts.c.expires_at < database_now(),
             )

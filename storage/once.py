@@ -3,26 +3,30 @@
 import json
 from typing import Any
 
-from sqlalchemy import Engine, column, insert, select, table
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import Engine, literal, select
 
-# Optuna's own, whose (study_id, key) is unique: what is settled can be read with stock tools too.
-_attributes = table("study_user_attributes", column("study_id"), column("key"), column("value_json"))
+from storage.optuna_tables import (
+    study_user_attributes,
+)  # Optuna's own: what is settled can be read with stock tools too
+from storage.resilient import read, transact
+from storage.writes import insert_new
 
 
 def settled(engine: Engine, study_id: int, key: str) -> Any | None:
     """What was settled under `key`; None while nothing was."""
-    query = select(_attributes.c.value_json).where(_attributes.c.study_id == study_id, _attributes.c.key == key)
-    with engine.connect() as connection:
-        found = connection.execute(query).scalar_one_or_none()
+    query = select(study_user_attributes.c.value_json).where(
+        study_user_attributes.c.study_id == study_id, study_user_attributes.c.key == key
+    )
+    found = read(engine, lambda connection: connection.execute(query).scalar_one_or_none())
     return None if found is None else json.loads(found)
 
 
 def settle(engine: Engine, study_id: int, key: str, value: Any) -> Any:
     """Settle `value` under `key` unless another was settled before; returns what holds."""
-    try:
-        with engine.begin() as connection:
-            connection.execute(insert(_attributes).values(study_id=study_id, key=key, value_json=json.dumps(value)))
-    except IntegrityError:
-        return settled(engine, study_id, key)
-    return value
+    row = select(
+        literal(study_id).label("study_id"),
+        literal(key).label("key"),
+        literal(json.dumps(value), study_user_attributes.c.value_json.type).label("value_json"),
+    )
+    transact(engine, lambda connection: insert_new(connection, study_user_attributes, ["study_id", "key"], row))
+    return settled(engine, study_id, key)

@@ -1,0 +1,297 @@
+"""One attempt at one trial, as its supervisor sees it: the trainer is answered, watched, stopped, and its end written.
+
+Whatever the trial's outcome is, it has a type, a reason and, for an exception, the end of its traceback.
+"""
+
+import logging
+import platform
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+import optuna
+from optuna.trial import FrozenTrial, TrialState
+
+from search.messages import Answer, Artifact, Call, End, Ended, Job, Pipe, Report, Verdict
+from search.provenance import git_commit, winnow_version
+from search.recorder import Recorder
+from search.samplers import PlannedSampler
+from search.study import BASELINE, GIVEN, KEEP_WEIGHTS, WinnowStudy
+from search.trainer_process import Trainer, WorkerOptions
+from storage import artifacts, checkpoints, designs, epochs, leases, outbox, workers
+from storage.designs import Row
+from storage.epochs import Epoch
+from storage.errors import LeaseLost, StorageError, StorageUnreachable
+from storage.leases import DIED, REASON, Lease
+
+GRACE_SECONDS = 5.0
+"""How long a trainer may go on after a stop was asked for, to reach the end of its epoch."""
+LOOK_SECONDS = 0.5
+LIFE_SECONDS = 2.0
+"""How often, at most, the table of workers is told what this one does."""
+LARGEST = 2**32 - 1
+"""Of the numbers in a design's rows: seeds have 32 bits."""
+OUT_OF_MEMORY = "out of memory"
+STOPPED = "stopped"
+_CALLS = {"suggest_float", "suggest_int", "suggest_categorical", "set_user_attr", "set_constraint"}
+_PROPERTIES = {"params", "distributions", "datetime_start"}
+_log = logging.getLogger("winnow")
+
+
+class TrainerGone(Exception):
+    """The trainer's process ended, or has to be killed, in the middle of a trial."""
+
+    def __init__(self, reason: str, outcome: str = DIED) -> None:
+        super().__init__(reason)
+        self.outcome = outcome
+        """DIED and STOPPED go on elsewhere; anything else is how the trial failed."""
+
+
+@dataclass(frozen=True)
+class Workplace:
+    """What every attempt of a worker shares."""
+
+    study: WinnowStudy
+    options: WorkerOptions
+    trainer: Trainer
+    name: str
+    design: list[Row]
+    precision: str
+    stopping: Callable[[], bool]
+    reap: Callable[[], None]
+
+
+class Attempt:
+    """One attempt at one trial; `run` returns when the trial has ended or was handed back."""
+
+    def __init__(self, place: Workplace, lease: Lease) -> None:
+        self.place = place
+        self.lease = lease
+        self.storage = place.study.storage
+        self.engine = self.storage.engine
+        self.study = place.study.optuna
+        self.trial = optuna.trial.Trial(self.study, lease.trial_id)
+        self.prunable = BASELINE not in self.trial.user_attrs
+        self.started = time.monotonic()
+        self.heard = self.started
+        self.told = 0.0
+        self.training = False
+        self.stop_asked: float | None = None
+        self.recorder = Recorder(
+            self.storage, lease, self._judge, self._chores, trusted_seconds=60 * place.options.progress_minutes
+        )
+
+    def run(self) -> None:
+        """Send the trial to the trainer and see it through; raises LeaseLost. The trainer is then free, or gone."""
+        try:
+            self._see_through()
+        except LeaseLost:
+            if self.training:
+                self.place.trainer.kill()
+            raise
+        finally:
+            self.recorder.close()
+
+    def _see_through(self) -> None:
+        if self.lease.token > 1:
+            self._take_up_leftovers()
+        elif self.place.design:
+            self._take_design_row()
+        pipe = self.place.trainer.start()
+        pipe.send(self._job())
+        self.training = True
+        try:
+            ended = self._listen(pipe)
+            self.recorder.flush(self.place.stopping)
+        except TrainerGone as gone:
+            self.place.trainer.kill()
+            self._end_without_trainer(str(gone), gone.outcome)
+        except StorageUnreachable:
+            if not self.place.stopping():
+                raise
+            self.place.trainer.kill()
+            with suppress(StorageError):  # who cannot be told finds the lease run out, and what is on disk
+                leases.give_back(self.engine, self.lease, STOPPED)
+        else:
+            self._end(ended)
+
+    def _take_up_leftovers(self) -> None:
+        """Deliver, in this attempt's name, what the last one trained and could not deliver any more."""
+        for epoch in outbox.leftovers(self.storage.files, self.lease):
+            epochs.record(self.engine, self.lease, epoch)
+            self.storage.note_intermediate_value(self.lease.trial_id, epoch.epoch, epoch.value)
+        outbox.clear_leftovers(self.storage.files, self.lease)
+
+    def _take_design_row(self) -> None:
+        """Show the row of the design as this trial's parameters, and give its configuration to the objective."""
+        design = self.place.design
+        if self.lease.number >= len(design):  # rows were added since this worker began
+            design[:] = designs.read(self.engine, self.lease.study_id)
+            self.study.sampler = PlannedSampler([row.parameters for row in design])
+        row = design[self.lease.number]
+        for name, value in row.parameters.items():
+            if isinstance(value, bool):
+                self.trial.suggest_categorical(name, [False, True])
+            else:
+                self.trial.suggest_int(name, 0, LARGEST)
+        self.trial.set_user_attr(GIVEN, row.config)
+        if self.study.user_attrs.get(KEEP_WEIGHTS):
+            self.trial.set_user_attr(KEEP_WEIGHTS, True)
+
+    def _job(self) -> Job:
+        checkpoint = checkpoints.newest(self.engine, self.storage.files, self.lease)
+        frozen = self._frozen()
+        return Job(
+            self.lease.number,
+            frozen.user_attrs,
+            resume=checkpoint[1] if checkpoint else None,
+            last_epoch=frozen.last_step or 0,
+            precision=self.place.precision,
+        )
+
+    # --- while the trial trains
+
+    def _listen(self, pipe: Pipe) -> Ended:
+        """Answer the trainer until the trial has ended; raises TrainerGone, LeaseLost, StorageUnreachable."""
+        while True:
+            if pipe.poll(LOOK_SECONDS):
+                try:
+                    message: Any = pipe.recv()
+                except (EOFError, ConnectionResetError):
+                    raise TrainerGone("its trainer process died") from None
+                self.heard = time.monotonic()
+                if isinstance(message, Ended):
+                    self.training = False
+                    return message
+                pipe.send(self._answer(message))
+            self._look_after()
+
+    def _answer(self, message: Any) -> Verdict | Answer:
+        match message:
+            case Report():
+                return self._record(message)
+            case Call():
+                return self._call(message)
+            case Artifact():
+                name = artifacts.write(self.storage.files, message.content)
+                self.trial.set_user_attr(f"winnow:artifact:{message.kind}", name)
+                return Answer(name)
+        raise TypeError(f"a trainer does not say {message!r}")
+
+    def _record(self, report: Report) -> Verdict:
+        """Hand an epoch over to be written down, and say whether the trial goes on."""
+        stored = None
+        if report.checkpoint is not None:
+            try:
+                stored = checkpoints.write(self.storage.files, self.lease, report.epoch, report.checkpoint)
+            except OSError as error:  # training is worth more than the epochs that a crash would now redo
+                _log.warning("trial %d: epoch %d has no checkpoint: %s", self.lease.number, report.epoch, error)
+        verdict = self.recorder.report(Epoch(report.epoch, report.value, report.metrics, stored))
+        return Verdict.STOP if self.place.stopping() or self.recorder.lost else verdict
+
+    def _call(self, call: Call) -> Answer:
+        try:
+            if call.method in _PROPERTIES:
+                return Answer(getattr(self.trial, call.method))
+            if call.method in _CALLS:
+                return Answer(getattr(self.trial, call.method)(*call.arguments, **call.options))
+            return Answer(error=AttributeError(f"a trial has no {call.method} here"))
+        except (LeaseLost, StorageUnreachable):
+            raise
+        except Exception as error:
+            return Answer(error=error)
+
+    def _look_after(self) -> None:
+        """Between messages: mind the limits, hear of a stop or a lost lease; raises TrainerGone, LeaseLost."""
+        self.recorder.watch()
+        if self.recorder.failure is not None:
+            raise self.recorder.failure
+        now = time.monotonic()
+        silence = now - self.heard
+        limit = self.place.study.spec.limits.trial_minutes
+        if (self.place.stopping() or self.recorder.lost) and self.stop_asked is None:
+            self.stop_asked = now
+        if self.stop_asked is not None and now - self.stop_asked > GRACE_SECONDS:
+            raise self.recorder.lost or TrainerGone("stopped in the middle of an epoch", STOPPED)
+        if silence > self.place.options.progress_minutes * 60:
+            raise TrainerGone(f"its trainer gave no sign for {silence / 60:.1f} minutes", "progress limit")
+        if limit is not None and now - self.started > limit * 60:
+            raise TrainerGone(f"it ran longer than trial_minutes = {limit:g}", "time limit")
+
+    # --- in the recorder's thread
+
+    def _judge(self) -> Verdict:
+        self._tell_life()
+        if self.prunable and self.study.pruner.prune(self.study, self._frozen()):
+            return Verdict.PRUNE
+        return Verdict.CONTINUE
+
+    def _chores(self) -> None:
+        self._tell_life()
+        self.place.reap()
+
+    def _tell_life(self) -> None:
+        if time.monotonic() - self.told > LIFE_SECONDS:
+            self.told = time.monotonic()
+            frozen = self._frozen()
+            epoch = frozen.last_step
+            value = None if epoch is None else frozen.intermediate_values[epoch]
+            workers.sign_of_life(self.engine, self.place.name, "training", self.lease.number, epoch, value)
+
+    # --- when it has ended
+
+    def _end(self, ended: Ended) -> None:
+        if ended.how is End.STOPPED:
+            if self.recorder.lost is not None:
+                raise self.recorder.lost
+            leases.give_back(self.engine, self.lease, STOPPED)
+        elif ended.how is End.OUT_OF_MEMORY and OUT_OF_MEMORY not in self.lease.earlier:
+            self.place.trainer.kill()  # nothing of the failed attempt stays on the device
+            leases.give_back(self.engine, self.lease, OUT_OF_MEMORY)
+        else:
+            state = {End.COMPLETE: TrialState.COMPLETE, End.PRUNED: TrialState.PRUNED}.get(ended.how, TrialState.FAIL)
+            self._finish(state, ended.value, ended.reason, ended)
+
+    def _end_without_trainer(self, reason: str, outcome: str) -> None:
+        if self.place.stopping():
+            leases.give_back(self.engine, self.lease, STOPPED)
+        elif outcome == DIED and self.lease.crashes + 1 < leases.MOST_CRASHES:
+            _log.warning("trial %d: %s; it goes on from its last checkpoint", self.lease.number, reason)
+            leases.give_back(self.engine, self.lease, DIED)
+        else:
+            self._finish(TrialState.FAIL, None, reason, None)
+
+    def _finish(self, state: TrialState, value: float | None, reason: str, ended: Ended | None) -> None:
+        frozen = self._frozen()
+        if state is TrialState.PRUNED and frozen.last_step is not None:
+            value = frozen.intermediate_values[frozen.last_step]
+        attributes: dict[str, Any] = {}
+        if reason and REASON not in frozen.user_attrs:
+            attributes[REASON] = reason
+        if ended is not None:
+            attributes["winnow:run"] = self._run_record(ended)
+            if ended.traceback:
+                attributes["winnow:traceback"] = ended.traceback
+        values = None if value is None else [value]
+        self.study.sampler.after_trial(self.study, frozen, state, values)
+        leases.finish(self.engine, self.lease, state.name, value, reason or state.name.lower(), attributes)
+        checkpoints.prune_files(self.storage.files, self.lease, keep=0)
+
+    def _run_record(self, ended: Ended) -> dict[str, Any]:
+        return {
+            "worker": self.place.name,
+            "host": platform.node(),
+            "device": self.place.options.device,
+            "threads": self.place.options.threads,
+            "attempts": self.lease.token,
+            "wall_seconds": round(time.monotonic() - self.started, 3),
+            "device_seconds": round(ended.seconds, 3),
+            "peak_memory_bytes": ended.peak_memory,
+            "versions": {"winnow": winnow_version(), "python": platform.python_version(), **ended.versions},
+            "git_commit": git_commit(),
+        }
+
+    def _frozen(self) -> FrozenTrial:
+        return self.storage.get_trial(self.lease.trial_id)

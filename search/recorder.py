@@ -1,0 +1,149 @@
+"""Keeping a lease and writing down what its attempt reports, in a thread of its own: training does not wait for it.
+
+While the database is away, reports are kept on disk and delivered in order when it is back. The thread stops renewing
+the lease when its supervisor no longer looks after the trainer.
+"""
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from search.messages import Verdict
+from storage import Storage, checkpoints, epochs, leases
+from storage.epochs import Epoch
+from storage.errors import LeaseLost, StorageError, StorageUnreachable
+from storage.leases import Lease
+from storage.outbox import Outbox
+
+PATIENCE_SECONDS = 2.0
+"""How long training waits for the database after an epoch, and so for the word whether it is pruned."""
+_log = logging.getLogger("winnow")
+
+
+@dataclass
+class _Report:
+    epoch: Epoch
+    delivered: threading.Event = field(default_factory=threading.Event)
+    verdict: Verdict = Verdict.CONTINUE
+
+
+class Recorder:
+    """The database's side of one attempt. Its methods are called by the supervisor's main thread."""
+
+    def __init__(
+        self,
+        storage: Storage,
+        lease: Lease,
+        judge: Callable[[], Verdict],
+        chores: Callable[[], None],
+        trusted_seconds: float,
+    ) -> None:
+        """`judge` says, after an epoch was written, whether the trial goes on; `chores` are done at each renewal."""
+        self.lost: LeaseLost | None = None
+        self.failure: StorageError | None = None
+        self._storage = storage
+        self._lease = lease
+        self._judge = judge
+        self._chores = chores
+        self._trusted_seconds = trusted_seconds
+        self._watched_at = time.monotonic()
+        self._outbox = Outbox(storage.files, lease)
+        self._waiting: deque[_Report] = deque()
+        self._changed = threading.Condition()
+        self._closing = False
+        self._thread = threading.Thread(target=self._work, name=f"recorder of trial {lease.number}", daemon=True)
+        self._thread.start()
+
+    def watch(self) -> None:
+        """Say that the supervisor looks after its trainer; the lease is renewed only while it does."""
+        self._watched_at = time.monotonic()
+
+    def report(self, epoch: Epoch) -> Verdict:
+        """Hand over an epoch. The verdict of one that cannot be delivered at once is to go on."""
+        report = _Report(epoch)
+        with self._changed:
+            behind = bool(self._waiting)
+            self._waiting.append(report)
+            self._changed.notify_all()
+        if not behind:
+            report.delivered.wait(PATIENCE_SECONDS)
+        with self._changed:
+            if not report.delivered.is_set() and self.lost is None:
+                self._keep(epoch)
+            return report.verdict
+
+    def flush(self, give_up: Callable[[], bool]) -> None:
+        """Wait until everything is delivered; raises LeaseLost, and StorageUnreachable when `give_up` says so."""
+        with self._changed:
+            while self._waiting and self.lost is None and self.failure is None and not give_up():
+                self._changed.wait(0.2)
+            if self.lost is not None or self.failure is not None:
+                raise self.lost or self.failure  # type: ignore[misc]
+            if self._waiting:
+                raise StorageUnreachable("the database is away and the worker was asked to stop")
+
+    def close(self) -> None:
+        """End the thread. What was not delivered stays on disk for the next attempt, unless the lease is lost."""
+        with self._changed:
+            self._closing = True
+            self._changed.notify_all()
+            if self.lost is not None:
+                self._outbox.clear()
+        self._thread.join(1.0)
+
+    def _work(self) -> None:
+        try:
+            while (report := self._next()) is not None:
+                if isinstance(report, _Report):
+                    self._deliver(report)
+                elif time.monotonic() - self._watched_at < self._trusted_seconds:
+                    leases.renew(self._storage.engine, self._lease)
+                    self._chores()
+        except LeaseLost as lost:
+            self._stop(lost, None)
+        except StorageUnreachable:
+            return  # the worker was asked to stop
+        except StorageError as error:
+            self._stop(None, error)
+
+    def _next(self) -> _Report | str | None:
+        """The next thing to do: a report, a renewal, or None for the end."""
+        with self._changed:
+            if not self._waiting and not self._closing:
+                self._changed.wait(self._lease.seconds / 3)
+            if self._closing:
+                return None
+            return self._waiting[0] if self._waiting else "renewal"
+
+    def _deliver(self, report: _Report) -> None:
+        epoch = report.epoch
+        epochs.record(self._storage.engine, self._lease, epoch)
+        self._storage.note_intermediate_value(self._lease.trial_id, epoch.epoch, epoch.value)
+        if epoch.checkpoint is not None:
+            checkpoints.prune_files(self._storage.files, self._lease)
+        report.verdict = self._judge()
+        with self._changed:
+            self._waiting.popleft()
+            report.delivered.set()
+            if not self._waiting:
+                self._outbox.clear()
+            self._changed.notify_all()
+
+    def _stop(self, lost: LeaseLost | None, failure: StorageError | None) -> None:
+        with self._changed:
+            self.lost, self.failure = lost, failure
+            for report in self._waiting:
+                report.verdict = Verdict.STOP
+                report.delivered.set()
+            if lost is not None and self._waiting:
+                _log.warning("trial %d: %d epochs are dropped", self._lease.number, len(self._waiting))
+            self._changed.notify_all()
+
+    def _keep(self, epoch: Epoch) -> None:
+        try:
+            self._outbox.keep(epoch)
+        except OSError as error:
+            _log.warning("trial %d: epoch %d is kept in memory only: %s", self._lease.number, epoch.epoch, error)

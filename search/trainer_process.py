@@ -1,0 +1,89 @@
+"""The trainer's process as its supervisor sees it: started when it is needed, killed whole when it hangs."""
+
+import logging
+import os
+import socket
+import subprocess
+import sys
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+
+from search.errors import WinnowError, WorkerFailed
+from search.messages import Pipe, Prepare, Ready
+from search.processes import kill_group
+from search.study import WinnowStudy
+from storage import leases, once
+
+NUMERICS = "winnow:numerics"
+_log = logging.getLogger("winnow")
+
+
+@dataclass(frozen=True)
+class WorkerOptions:
+    """What may be said of a worker when it is started."""
+
+    device: str = "cpu"
+    threads: int = 1
+    lease_seconds: float = leases.LEASE_SECONDS
+    progress_minutes: float = 30.0
+    """A trainer that reports nothing for so long is taken to hang."""
+
+
+@dataclass
+class Trainer:
+    """The trainer's process, started when it is needed and again after it was killed."""
+
+    study: WinnowStudy
+    options: WorkerOptions
+    process: subprocess.Popen[bytes] | None = None
+    pipe: Pipe | None = None
+
+    @property
+    def alive(self) -> bool:
+        """Whether there is a process that can be given a trial."""
+        return self.process is not None and self.process.poll() is None
+
+    def start(self) -> Pipe:
+        """The pipe of a running trainer; raises WorkerFailed where it cannot load the objective or its data."""
+        if self.pipe is not None and self.alive:
+            return self.pipe
+        ours, theirs = socket.socketpair()
+        threads = str(self.options.threads)
+        environment = {**os.environ, "OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads}
+        kind, _, index = self.options.device.partition(":")
+        if kind == "cuda" and index:
+            environment["CUDA_VISIBLE_DEVICES"] = index  # before torch is imported, which then sees this one alone
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "search.trainer", str(theirs.fileno())],
+            pass_fds=[theirs.fileno()],
+            env=environment,
+            start_new_session=True,  # a group of its own, to be killed whole
+        )
+        theirs.close()
+        self.pipe = Connection(ours.detach())
+        calibrate = "precision" not in {**self.study.spec.fixed, **self.study.spec.search}
+        if once.settled(self.study.storage.engine, self.study.study_id, NUMERICS):
+            calibrate = False
+        self.pipe.send(Prepare(self.study.spec.model_dump(mode="json"), kind, calibrate))
+        return self.pipe
+
+    def wait_until_ready(self) -> Ready:
+        """Wait for the objective and its data; raises WorkerFailed with what was wrong with them."""
+        pipe = self.start()
+        try:
+            ready: Ready = pipe.recv()
+        except (EOFError, ConnectionResetError):
+            raise WorkerFailed("the trainer's process died while it started", "see its output above") from None
+        if ready.problem:
+            _log.debug(ready.traceback)
+            raise WinnowError(ready.problem, ready.remedy)
+        return ready
+
+    def kill(self) -> None:
+        """End the trainer and all that it started; its device is free afterwards."""
+        if self.process is not None:
+            kill_group(self.process.pid)
+            self.process.wait()
+        if self.pipe is not None:
+            self.pipe.close()
+        self.process = self.pipe = None

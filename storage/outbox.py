@@ -1,0 +1,62 @@
+"""What a worker could not deliver yet: epochs of an attempt, kept on disk until the database has them.
+
+If the worker dies before it could deliver them, whoever claims the trial next finds them here (where the files are
+shared) and delivers them in its own name: nothing that was trained is thrown away.
+"""
+
+import json
+import os
+from dataclasses import asdict
+from pathlib import Path
+
+from storage.checkpoints import Stored
+from storage.epochs import Epoch
+from storage.leases import Lease
+
+
+class Outbox:
+    """The epochs of one attempt that wait for the database, in order."""
+
+    def __init__(self, folder: Path, lease: Lease) -> None:
+        self.path = _home(folder) / f"{lease.trial_id:08d}-{lease.token:03d}.jsonl"
+
+    def keep(self, epoch: Epoch) -> None:
+        """Write an epoch down so that it outlives this process."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with self.path.open("a") as file:
+            file.write(json.dumps(asdict(epoch)) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+
+    def clear(self) -> None:
+        """Forget what was delivered or refused."""
+        self.path.unlink(missing_ok=True)
+
+
+def leftovers(folder: Path, lease: Lease) -> list[Epoch]:
+    """What earlier attempts of a trial left undelivered, oldest first. A torn last line is left out."""
+    found: list[Epoch] = []
+    for path in _earlier(folder, lease):
+        for line in path.read_text().splitlines():
+            try:
+                content = json.loads(line)
+            except ValueError:
+                break
+            stored = content.pop("checkpoint")
+            found.append(Epoch(**content, checkpoint=stored and Stored(**stored)))
+    return found
+
+
+def clear_leftovers(folder: Path, lease: Lease) -> None:
+    """Forget what earlier attempts left."""
+    for path in _earlier(folder, lease):
+        path.unlink(missing_ok=True)
+
+
+def _earlier(folder: Path, lease: Lease) -> list[Path]:
+    paths = sorted(_home(folder).glob(f"{lease.trial_id:08d}-*.jsonl"))
+    return [path for path in paths if int(path.stem.rpartition("-")[2]) < lease.token]
+
+
+def _home(folder: Path) -> Path:
+    return folder / "outbox"

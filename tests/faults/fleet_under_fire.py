@@ -1,0 +1,152 @@
+"""Eight real workers on a real PostgreSQL, what can be done to them, and the proof that nothing was lost."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import psutil
+from sqlalchemy import create_engine, text
+
+import storage
+from search import study as studies
+from search.checking import check
+
+WORKERS = 8
+LEASE_SECONDS = 3.0
+EPOCHS = 6
+HERE = Path(__file__).parent
+
+
+class Fleet:
+    """A study and its workers, in a folder of their own."""
+
+    def __init__(self, folder: Path, url: str, *, trials: int = 40, function: str = "search", **fixed: Any) -> None:
+        self.folder = folder
+        self.url = url
+        self.trials = trials
+        self.trained = folder / "trained"
+        self.trained.touch()
+        self.seed = int(os.environ.get("WINNOW_FAULT_SEED") or random.randrange(2**32))
+        print(f"WINNOW_FAULT_SEED={self.seed}")
+        self.random = random.Random(self.seed)
+        self.environment = {
+            **os.environ,
+            "OPTUNA_STORAGE": url,
+            "WINNOW_FILES": str(folder / "files"),
+            "PYTHONPATH": str(HERE),
+            "OMP_NUM_THREADS": "1",
+        }
+        spec = {
+            "name": "s",
+            "objective": f"shallow:{function}",
+            "fixed": {"log": str(self.trained), **fixed},
+            "pruner": {"name": "none"},
+            "sampler": {"name": "random"},
+            "budget": {"trials": trials},
+        }
+        sys.path.append(str(HERE))
+        self.storage = storage.open(url)
+        self.study = studies.create(self.storage, check(spec, "the test"))
+        self.workers: list[subprocess.Popen[bytes]] = []
+
+    def start(self, count: int = WORKERS, **environment: str) -> None:
+        for _ in range(count):
+            log = (self.folder / f"worker-{len(self.workers)}.log").open("wb")
+            self.workers.append(
+                subprocess.Popen(
+                    [sys.executable, "-m", "search", "work", "s", "--lease-seconds", str(LEASE_SECONDS)],
+                    cwd=HERE,
+                    env={**self.environment, **environment},
+                    stdout=log,
+                    stderr=log,
+                )
+            )
+            log.close()
+
+    def wait_trained(self, epochs: int, seconds: float = 60) -> None:
+        """Wait until so many epochs were trained in all."""
+        wait_for(lambda: len(self.trained.read_text().splitlines()) >= epochs, seconds, "training")
+
+    def wait_done(self, seconds: float = 120) -> None:
+        """Wait until every worker that was not killed has gone home, well."""
+        end = time.monotonic() + seconds
+        for i, worker in enumerate(self.workers):
+            try:
+                code = worker.wait(max(0.1, end - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                raise AssertionError(f"worker {i} still runs:\n{self.log(i)}") from None
+            assert code in (0, -signal.SIGKILL), f"worker {i} left with {code}:\n{self.log(i)}"
+
+    def log(self, i: int) -> str:
+        return (self.folder / f"worker-{i}.log").read_text()
+
+    def alive(self) -> list[subprocess.Popen[bytes]]:
+        return [worker for worker in self.workers if worker.poll() is None]
+
+    def end(self) -> None:
+        for worker in self.alive():
+            for process in [*psutil.Process(worker.pid).children(recursive=True), worker]:
+                process.send_signal(signal.SIGCONT)
+                process.kill()
+            worker.wait()
+        self.storage.engine.dispose()
+
+    # --- the proof
+
+    def prove(self, *, kills: int = 0, complete: int | None = None) -> None:
+        """Every invariant of the storage, read from the database by plain SQL."""
+        engine = create_engine(self.url)
+        with engine.connect() as connection:
+
+            def rows(query: str) -> list[Any]:
+                return list(connection.execute(text(query)).all())
+
+            states = dict(rows("SELECT state, count(*) FROM trials GROUP BY state"))
+            numbers = [number for (number,) in rows("SELECT number FROM trials ORDER BY number")]
+            curves = rows("SELECT trial_id, step FROM trial_intermediate_values ORDER BY trial_id, step")
+            epochs = rows("SELECT trial_id, epoch FROM winnow_epochs ORDER BY trial_id, epoch")
+            results = rows("SELECT trial_id, count(*) FROM trial_values GROUP BY trial_id")
+            open_attempts = rows("SELECT * FROM winnow_attempts WHERE ended_at IS NULL")
+            attempts = rows("SELECT trial_id, token FROM winnow_attempts ORDER BY trial_id, token")
+            checkpoints = rows("SELECT trial_id, epoch, token FROM winnow_checkpoints ORDER BY trial_id, epoch")
+            exact = rows(
+                "SELECT number FROM trials t JOIN trial_values v USING (trial_id) JOIN trial_params p USING (trial_id)"
+                f" WHERE t.state = 'COMPLETE' AND abs(v.value - {EPOCHS} * p.param_value) > 1e-9"
+            )
+        engine.dispose()
+        expected = self.trials if complete is None else complete
+        assert numbers == list(range(self.trials)), "the budget is exact"
+        assert states == {"COMPLETE": expected} | ({"FAIL": self.trials - expected} if expected < self.trials else {})
+        assert open_attempts == [], "nothing runs without a live lease"
+        assert len(results) == expected, "one result per trial"
+        assert {count for _, count in results} <= {1}
+        assert exact == [], "a trial that went on elsewhere came to the same value"
+        assert curves == epochs, "both tables hold the same epochs"
+        per_trial = Counter(trial_id for trial_id, _ in curves)
+        assert sum(per_trial.values()) == len(set(curves)), "no epoch is recorded twice"
+        assert all(per_trial[trial_id] == EPOCHS for trial_id, _ in results), "no acknowledged epoch is lost"
+        for (trial_id, _, token), (next_id, _, next_token) in pairwise(checkpoints):
+            assert trial_id != next_id or token <= next_token, "no checkpoint is older than its successor's"
+        trained = Counter(tuple(line.split()[:2]) for line in self.trained.read_text().splitlines())
+        redone = Counter(number for (number, _), times in trained.items() for _ in range(times - 1))
+        tries = Counter(trial_id for trial_id, _ in attempts)
+        retries = sum(times - 1 for times in tries.values())
+        assert sum(redone.values()) <= retries, "an attempt redoes at most one epoch"
+        if kills == 0:
+            assert max(tries.values()) == 1, "no fault here takes a trial from its worker"
+
+
+def wait_for(condition: Callable[[], bool], seconds: float, what: str) -> None:
+    """Look until something is so; the processes of the tests have no event to wait for."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, f"{what}: not within {seconds} s"
+        time.sleep(0.05)

@@ -1,0 +1,98 @@
+"""Workers that are killed, stopped and starved."""
+
+import os
+import signal
+from collections.abc import Callable
+
+import psutil
+
+from faults.fleet_under_fire import EPOCHS, LEASE_SECONDS, Fleet, wait_for
+
+
+def test_nothing_goes_wrong(fleet: Callable[..., Fleet]) -> None:
+    ours = fleet()
+    ours.start()
+    ours.wait_done()
+    ours.prove()
+
+
+def test_a_worker_is_killed(fleet: Callable[..., Fleet]) -> None:
+    ours = fleet(epoch_seconds=0.2)
+    ours.start()
+    ours.wait_trained(ours.random.randrange(20, 100))
+    ours.random.choice(ours.workers).kill()
+    ours.wait_done()
+    ours.prove(kills=1)
+
+
+def test_a_trainer_is_killed(fleet: Callable[..., Fleet]) -> None:
+    ours = fleet(epoch_seconds=0.2)
+    ours.start()
+    ours.wait_trained(ours.random.randrange(20, 100))
+    for trainer in psutil.Process(ours.random.choice(ours.workers).pid).children():
+        trainer.kill()
+    ours.wait_done()
+    ours.prove(kills=1)
+
+
+def test_all_workers_are_killed(fleet: Callable[..., Fleet]) -> None:
+    ours = fleet(epoch_seconds=0.2)
+    ours.start()
+    ours.wait_trained(ours.random.randrange(20, 100))
+    for worker in ours.workers:
+        worker.kill()
+        worker.wait()
+    ours.start(2)
+    ours.wait_done()
+    ours.prove(kills=8)
+
+
+def test_a_stopped_worker_loses_its_trial_and_takes_the_next(fleet: Callable[..., Fleet]) -> None:
+    ours = fleet(epoch_seconds=0.3)
+    ours.start()
+    ours.wait_trained(20)
+    stopped = ours.random.choice(ours.workers)
+    os.kill(stopped.pid, signal.SIGSTOP)
+    before = len(ours.trained.read_text().splitlines())
+    ours.wait_trained(before + int(WORKERS_EPOCHS_A_SECOND * 3 * LEASE_SECONDS))
+    os.kill(stopped.pid, signal.SIGCONT)
+    ours.wait_done()
+    ours.prove(kills=1)
+    assert "no longer belongs to this worker" in ours.log(ours.workers.index(stopped))
+
+
+WORKERS_EPOCHS_A_SECOND = 7 / 0.3
+
+
+def test_preempted_workers_hand_their_trials_back(fleet: Callable[..., Fleet]) -> None:
+    ours = fleet(epoch_seconds=0.2)
+    ours.start()
+    ours.wait_trained(40)
+    for worker in ours.workers:
+        worker.send_signal(ours.random.choice([signal.SIGTERM, signal.SIGINT]))
+    for worker in ours.workers:
+        assert worker.wait(10) == 0
+    assert not any(trial.state.name == "RUNNING" for trial in ours.study.optuna.trials)
+    ours.start(4)
+    ours.wait_done()
+    ours.prove(kills=8)
+
+
+def test_other_clocks_and_zones_change_nothing(fleet: Callable[..., Fleet]) -> None:
+    ours = fleet()
+    for zone in ("Pacific/Kiritimati", "Pacific/Pago_Pago", "Asia/Kathmandu", "UTC"):
+        ours.start(2, TZ=zone)
+    ours.wait_done()
+    ours.prove()
+
+
+def test_a_hung_trainer_is_killed_with_all_that_it_started(fleet: Callable[..., Fleet]) -> None:
+    ours = fleet(function="hang", trials=1)
+    ours.start(1, WINNOW_WORK_PROGRESS_MINUTES="0.05")
+    ours.wait_done(60)
+    (trial,) = ours.study.optuna.trials
+    assert trial.state.name == "FAIL"
+    assert "gave no sign" in trial.user_attrs["winnow:reason"]
+    trainer = int(ours.trained.read_text().split()[1])
+    wait_for(lambda: not psutil.pid_exists(trainer), 5, "the trainer's end")
+    assert EPOCHS
