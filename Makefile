@@ -2,14 +2,18 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test check clean
+.PHONY: demo test faults check clean
 
 demo: .venv/train
 	$(BIN)/winnow run studies/digits.toml
 	$(BIN)/winnow confirm digits --top 1 --seeds 3
 
 test: .venv/test
-	$(BIN)/pytest
+	$(BIN)/pytest -m "not faults"
+
+# Real workers and a real PostgreSQL, killed, stopped and starved: minutes.
+faults: .venv/test
+	$(BIN)/pytest -m faults
 
 check: .venv/test
 	$(BIN)/ruff check .
