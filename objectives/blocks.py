@@ -1,6 +1,7 @@
 """What networks are made of: layers with their norm, activation and dropout, and the dense end of each."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
 from torch import nn
 
@@ -8,9 +9,10 @@ from objectives.errors import ObjectiveError
 from objectives.hyperparameters import Config
 from objectives.layers import DropBlock, Dropout, Dropout2d
 
-ACTIVATIONS: dict[str, type[nn.Module]] = {
-    "relu": nn.ReLU,
-    "leaky_relu": nn.LeakyReLU,
+ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
+    # In place: no layer or norm before an activation needs its own output for its gradient.
+    "relu": partial(nn.ReLU, inplace=True),
+    "leaky_relu": partial(nn.LeakyReLU, inplace=True),
     "tanh": nn.Tanh,
     "sigmoid": nn.Sigmoid,
     "gelu": nn.GELU,

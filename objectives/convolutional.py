@@ -25,11 +25,11 @@ def smallnet(config: Config, shape: tuple[int, ...], outputs: int) -> nn.Module:
     channels = image_channels(config, shape)
     layers: list[nn.Module] = [ChannelsLast()]
     for filters in (32, 64, 128):
-        layers += [nn.Conv2d(channels, filters, 3, padding=1), nn.BatchNorm2d(filters), nn.ReLU()]
+        layers += [nn.Conv2d(channels, filters, 3, padding=1), nn.BatchNorm2d(filters), nn.ReLU(inplace=True)]
         layers += [Dropout(config.conv_dropout), nn.MaxPool2d(2)]
         channels = filters
     features = nn.Sequential(*layers, nn.Flatten())
-    hidden = [nn.Linear(count_features(config, features, shape), 420), nn.ReLU(), Dropout(config.dropout)]
+    hidden = [nn.Linear(count_features(config, features, shape), 420), nn.ReLU(inplace=True), Dropout(config.dropout)]
     return nn.Sequential(features, *hidden, nn.Linear(420, outputs))
 
 
