@@ -111,7 +111,14 @@ def create(spec: Path, url: str, trials: int | None) -> None:
 @click.option("--device", default="cpu", show_default=True, help="cpu, cuda, cuda:1, mps.")
 @click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="CPU threads of the trainer.")
 @lease_option
-def work(study: str, url: str, device: str, threads: int, lease_seconds: float) -> None:
+@click.option(
+    "--progress-minutes",
+    type=click.FloatRange(0, min_open=True),
+    default=30.0,
+    show_default=True,
+    help="A trainer that reports nothing for so long is taken to hang and is killed.",
+)
+def work(study: str, url: str, device: str, threads: int, lease_seconds: float, progress_minutes: float) -> None:
     """Be one worker of STUDY until nothing is left to do."""
     from search import study as studies
     from search.fleet import FLEET
@@ -123,9 +130,7 @@ def work(study: str, url: str, device: str, threads: int, lease_seconds: float) 
         die_with_parent(signal.SIGTERM)
     # In a fleet it may be started during an outage of the database, to replace one that died.
     storage = _open(url, patience=FLEET_PATIENCE if os.environ.get(FLEET) else 0.0)
-    Worker(
-        studies.load(storage, study), WorkerOptions(device=device, threads=threads, lease_seconds=lease_seconds)
-    ).run()
+    Worker(studies.load(storage, study), WorkerOptions(device, threads, lease_seconds, progress_minutes)).run()
 
 
 @cli.command()

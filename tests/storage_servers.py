@@ -159,9 +159,18 @@ def mariadb_url(mariadb_with_tables: str) -> Iterator[str]:
     engine.dispose()
 
 
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An SQLite file with all tables, to be copied."""
+    path = tmp_path_factory.mktemp("template") / "winnow.db"
+    storage.open(f"sqlite:///{path}").engine.dispose()
+    return path
+
+
 @pytest.fixture
-def sqlite_url(tmp_path: Path) -> str:
-    """A path for an SQLite file."""
+def sqlite_url(tmp_path: Path, sqlite_template: Path) -> str:
+    """An SQLite file of the test's own, with all tables."""
+    shutil.copy(sqlite_template, tmp_path / "winnow.db")
     return f"sqlite:///{tmp_path}/winnow.db"
 
 

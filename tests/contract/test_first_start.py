@@ -95,15 +95,17 @@ def test_eight_first_starts_at_once_on_mariadb(mariadb_server: URL, starters: St
         assert starters.open_all(url) == ["good"] * STARTS
 
 
-def test_a_first_start_that_was_broken_off_is_taken_up(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_first_start_that_was_broken_off_is_taken_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    url = f"sqlite:///{tmp_path}/winnow.db"
+
     def broken(_: object) -> None:
         raise RuntimeError("the power went")
 
     with monkeypatch.context() as patch:
         patch.setattr(migrations, "STEPS", [*migrations.STEPS, broken])
         with pytest.raises(RuntimeError):
-            storage.open(sqlite_url)
-    opened = storage.open(sqlite_url)
+            storage.open(url)
+    opened = storage.open(url)
     assert inspect(opened.engine).has_table("winnow_attempts")
 
 
