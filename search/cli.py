@@ -224,8 +224,11 @@ def confirm(study: str, url: str, workers: int | None, top: int, seeds: int, exp
     from search import repetitions, screens, winner
 
     entrants = repetitions.enter(_load(study, url), top, seeds)
-    while rows := repetitions.wanted(entrants, repetitions.read(entrants)):
-        _work_here(repetitions.repeat(entrants, rows), workers)
+    _work_in_rounds(
+        lambda: repetitions.wanted(entrants, repetitions.read(entrants)),
+        lambda rows: repetitions.repeat(entrants, rows),
+        workers,
+    )
     confirmation = confirmations.conclude(entrants, repetitions.read(entrants))
     if export is not None:
         winner.write(entrants, confirmation, export)
@@ -235,6 +238,58 @@ def confirm(study: str, url: str, workers: int | None, top: int, seeds: int, exp
     _console().print(screens.confirmation(confirmation))
     if export is not None:
         click.echo(f"Model: {export}")
+
+
+@cli.command()
+@study_argument
+@storage_option
+@workers_option
+@click.option(
+    "--from", "start", envvar="WINNOW_ABLATE_FROM", type=click.IntRange(0), help="Trial.  [default: baseline]"
+)
+@click.option("--to", "goal", envvar="WINNOW_ABLATE_TO", type=click.IntRange(0), help="Trial.  [default: the best]")
+@click.option(
+    "--method",
+    "methods",
+    envvar="WINNOW_ABLATE_METHOD",
+    multiple=True,
+    metavar="NAME=HYPERPARAMETER,…",
+    help="Switch these hyperparameters as one; may be given again.  [default: as docs/conclusions.md lists them]",
+)
+@click.option("--seeds", type=click.IntRange(2, 100), default=5, show_default=True, help="Seeds of each first answer.")
+@click.option("--looks", type=click.IntRange(1, 6), default=3, show_default=True, help="Seeds double up to the last.")
+@click.option("--trainings", type=click.IntRange(1), help="No more trainings than these.  [default: no limit]")
+@click.option("--so-far", is_flag=True, help="Say what the trainings so far tell, and train nothing.")
+@json_option
+def ablate(
+    study: str,
+    url: str,
+    workers: int | None,
+    start: int | None,
+    goal: int | None,
+    methods: tuple[str, ...],
+    seeds: int,
+    looks: int,
+    trainings: int | None,
+    so_far: bool,
+    json: bool,
+) -> None:
+    """Measure what each method between the baseline and the best of STUDY does, by training with and without it."""
+    from search import ablation, ablation_tables
+
+    groups = {
+        name.strip(): members.replace(" ", "").split(",") for name, _, members in (m.partition("=") for m in methods)
+    }
+    sides = ablation.between(_load(study, url), start, goal, groups, seeds=seeds, looks=looks, trainings=trainings)
+    if not so_far:
+        _work_in_rounds(
+            lambda: sides.race.wanted(ablation.read(sides)), lambda wanted: ablation.add(sides, wanted), workers
+        )
+    found = ablation.conclude(sides)
+    if json:
+        click.echo(dumps(ablation_tables.numbers(found), indent=2))
+    else:
+        _console().print(ablation_tables.tables(found))
 
 
 @cli.command()
@@ -320,6 +375,23 @@ def _work_here(study: "WinnowStudy", workers: int | None) -> None:
         done = f"{end.finished} trials are finished, {end.active} wait to go on"
         console.print(f"Stopped: {done}. The same command goes on.", highlight=False)
         sys.exit(130)
+
+
+def _work_in_rounds(
+    wanted: Callable[[], list[Any]], add: Callable[[list[Any]], "WinnowStudy"], workers: int | None
+) -> None:
+    """Train what an analysis wants next, and again, until it wants nothing more."""
+    from search import status
+    from search.errors import StudyError
+
+    while rows := wanted():
+        study = add(rows)
+        if status.read(study).is_done:
+            raise StudyError(
+                f"{len(rows)} trainings of {study.name!r} ended without leaving a result",
+                f"winnow status {study.name} says why; optuna delete-study begins anew",
+            )
+        _work_here(study, workers)
 
 
 def _print_result(study: "WinnowStudy", report_path: Path, as_json: bool) -> None:

@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from optuna.trial import TrialState
+
 import storage
 from search import study as studies
 from search.checking import check
@@ -30,12 +32,12 @@ def told(folder: Path, values: Sequence[float | None], configs: Sequence[Mapping
         dropout = trial.suggest_float("dropout", 0.0, 0.5)
         config = {"model": "mlp", "optimizer": "adam", "lr": lr, "dropout": dropout, "seed": number, **given}
         trial.set_user_attr("winnow:config", {**config, **trial.user_attrs.get(GIVEN, {})})
-        study.optuna.tell(trial, value, state=None if value is not None else studies.optuna.trial.TrialState.FAIL)
+        study.optuna.tell(trial, value, state=None if value is not None else TrialState.FAIL)
     return study
 
 
 def work(study: WinnowStudy, value: Any) -> None:
-    """Tell every open row of an analysis's design `value(parameters)`; None fails that trial."""
+    """Tell every open row of an analysis's design `value(parameters)`: a score, a reason to prune, or None to fail."""
     rows = designs.read(study.storage.engine, study.study_id)
     for row in rows[len(study.optuna.get_trials(deepcopy=False)) :]:
         trial = study.optuna.ask()
@@ -47,5 +49,8 @@ def work(study: WinnowStudy, value: Any) -> None:
         assert trial.params == row.parameters
         trial.set_user_attr("winnow:config", row.config)
         result = value(row.parameters)
-        state = studies.optuna.trial.TrialState.FAIL if result is None else None
-        study.optuna.tell(trial, result, state=state)
+        if isinstance(result, str):
+            trial.set_user_attr("winnow:reason", result)
+            study.optuna.tell(trial, state=TrialState.PRUNED)
+        else:
+            study.optuna.tell(trial, result, state=None if result is not None else TrialState.FAIL)

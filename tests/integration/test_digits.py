@@ -120,6 +120,22 @@ def test_one_seed_is_reported_without_an_interval(searched: Place) -> None:
     assert numbers["verdict"] == "winner and baseline cannot be told apart with so few seeds"
 
 
+def test_ablate_trains_with_and_without_each_method(searched: Place) -> None:
+    command = ("ablate", "digits", "--from", "1", "--to", "2", "--seeds", "2", "--looks", "1", "--workers", "2")
+    done = searched.run(*command, "--method", "all of it=lr,dropout,crop", "--json")
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert found["complete"]
+    assert list(found["methods"]) == ["all of it"]
+    assert found["alone"][0]["runs"] == 4
+    trials = searched.study("digits-ablation-1-2").trials
+    assert "winnow:artifact:weights" not in trials[0].user_attrs, "nobody will ask for its weights"
+    with_all = next(trial for trial in trials if trial.params["all of it"])
+    assert with_all.user_attrs["winnow:config"]["lr"] == searched.study("digits").trials[2].params["lr"]
+    told = searched.run(*command, "--so-far", "--method", "all of it=lr,dropout,crop").stdout
+    assert "Add one in: each method alone" in told
+
+
 def test_a_diverging_trial_is_pruned_with_its_reason(place: Place) -> None:
     spec = write(place, trials=2, fixed='optimizer = "sgd"')
     content = (place.folder / spec).read_text().replace("low = 1e-3, high = 1e-1", "low = 1e5, high = 1e6")

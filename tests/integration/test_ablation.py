@@ -1,0 +1,105 @@
+"""An ablation as a study: its rows, its methods, its rounds, and what it refuses. Trainings are told, not run."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from example_study import told, work
+from search import ablation, ablation_tables
+from search.ablation import Sides
+from search.errors import StudyError
+from storage import designs
+
+BEST = {"lr": 0.05, "dropout": 0.4, "crop": True, "crop_padding": 2}
+BASELINE = {"crop": False, "crop_padding": 4}
+
+
+def run(sides: Sides, value: Any, rounds: int = 100) -> None:
+    while (wanted := sides.race.wanted(ablation.read(sides))) and rounds:
+        work(ablation.add(sides, wanted), value)
+        rounds -= 1
+
+
+def good(row: dict[str, Any]) -> float:
+    return 0.5 + 0.2 * row["learning rate"] - 0.1 * row["dropout"] + row["seed"] % 11 / 1e4
+
+
+def test_from_the_baseline_to_the_best_by_methods_that_people_name(tmp_path: Path) -> None:
+    study = told(tmp_path, [0.5, 0.9, 0.7], [BASELINE, BEST])
+    sides = ablation.between(study, seeds=3, looks=2)
+    assert sides.methods == {
+        "learning rate": {"lr": (0.001, 0.05)},
+        "dropout": {"dropout": (0.0, 0.4)},
+        "augmentation": {"crop": (False, True), "crop_padding": (4, 2)},
+    }
+    run(sides, good)
+    found = ablation.conclude(sides)
+    assert found.complete
+    assert {effect.method: effect.verdict for effect in found.alone} == {
+        "learning rate": "helps",
+        "dropout": "hurts",
+        "augmentation": "cannot tell",
+    }
+    assert [effect.method for effect in found.path] == ["learning rate", "augmentation", "dropout"]
+    rows = designs.read(study.storage.engine, study.storage.get_study_id_from_name(sides.name))
+    assert len({tuple(sorted(row.parameters.items())) for row in rows}) == len(rows), "nothing is trained twice"
+    first = next(row for row in rows if row.parameters["augmentation"] and not row.parameters["dropout"])
+    assert (first.config["crop"], first.config["crop_padding"], first.config["dropout"]) == (True, 2, 0.0)
+    assert first.config["seed"] == first.parameters["seed"]
+    assert "Alone, learning rate makes the biggest difference" in " ".join(ablation_tables.sentences(found))
+
+
+def test_methods_can_be_regrouped(tmp_path: Path) -> None:
+    study = told(tmp_path, [0.5, 0.9], [BASELINE, BEST])
+    sides = ablation.between(study, groups={"regularisation": ["dropout", "crop", "crop_padding"]})
+    assert set(sides.methods) == {"learning rate", "regularisation"}
+    with pytest.raises(StudyError, match="there is no hyperparameter 'dropuot'; did you mean 'dropout'"):
+        ablation.between(study, groups={"regularisation": ["dropuot"]})
+
+
+def test_half_done_it_says_what_it_can_and_goes_on(tmp_path: Path) -> None:
+    study = told(tmp_path, [0.5, 0.9], [BASELINE, BEST])
+    sides = ablation.between(study, seeds=2, looks=1)
+    nothing = ablation.conclude(sides)
+    assert (nothing.trainings, nothing.alone, nothing.complete) == (0, [], False)
+    assert "the same command goes on" in ablation_tables.sentences(nothing)[-1]
+    run(sides, good, rounds=1)
+    half = ablation.conclude(sides)
+    assert half.alone
+    assert not half.path
+    run(ablation.between(study, seeds=2, looks=1), good)
+    whole = ablation.conclude(sides)
+    assert whole.complete
+    assert whole.alone == half.alone, "what was trained is not trained again"
+
+
+def test_a_failed_training_counts_nowhere_and_a_diverged_one_as_the_worst(tmp_path: Path) -> None:
+    study = told(tmp_path, [0.5, 0.9], [{"dropout": 0.0}, {"lr": 0.05, "dropout": 0.0}])
+    sides = ablation.between(study, seeds=5, looks=1)
+    seeds = sides.race.seeds
+
+    def value(row: dict[str, Any]) -> float | str | None:
+        if row["learning rate"] and row["seed"] in seeds[:2]:
+            return "diverged: loss is NaN" if row["seed"] == seeds[0] else None
+        return good({**row, "dropout": False})
+
+    run(sides, value)
+    found = ablation.conclude(sides)
+    assert (found.failed, found.diverged) == (1, 1)
+    assert min(found.goal.scores) == min(found.start.scores), "it counts as the worst"
+    assert len(found.goal.scores) == 4
+    assert found.alone[0].verdict == "cannot tell", "a method that makes training diverge is not shown to help"
+    assert "1 trainings failed and count nowhere" in " ".join(ablation_tables.sentences(found))
+
+
+def test_what_cannot_be_ablated(tmp_path: Path) -> None:
+    study = told(tmp_path, [0.9, 0.8], [BASELINE, BEST])
+    with pytest.raises(StudyError, match="the baseline itself is the best; search more trials, or name two others"):
+        ablation.between(study)
+    assert ablation.between(study, goal=1).methods
+    with pytest.raises(StudyError, match="has no trial 7; it has trials 0 to 1"):
+        ablation.between(study, goal=7)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(StudyError, match="has no best trial yet"):
+        ablation.between(told(tmp_path / "empty", [None, None]), start=0)
