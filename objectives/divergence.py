@@ -32,6 +32,10 @@ class Epoch(Protocol):
     def train_accuracy(self) -> float | None:
         """Training accuracy, None in a regression."""
 
+    @property
+    def validation_accuracy(self) -> float | None:
+        """Validation accuracy, None in a regression."""
+
 
 def guessing_loss(data: Data) -> float:
     """The training loss of the best blind answer: the entropy of the classes, or the mean square of the targets."""
@@ -42,33 +46,39 @@ def guessing_loss(data: Data) -> float:
     return float(torch.special.entr(shares).sum())
 
 
-def check_loss(loss: float, guessing: float, epoch: int, what: str) -> None:
+def check_loss(loss: float, guessing: float, what: str, when: str) -> None:
     """Raise Diverged where `loss` is no number or has exploded beyond the loss of guessing."""
     if not math.isfinite(loss):
-        raise Diverged(f"the {what} is {loss} in epoch {epoch}")
+        raise Diverged(f"the {what} loss is {loss} {when}")
     if loss > EXPLODED * guessing:
-        raise Diverged(f"the {what} is {loss:.4g} in epoch {epoch}, and guessing gives {guessing:.4g}")
+        raise Diverged(f"the {what} loss is {loss:.4g} {when}, and guessing gives {guessing:.4g}")
 
 
 def check_movement(curve: Sequence[Epoch], data: Data, steps_per_epoch: int) -> None:
-    """Raise Diverged where training accuracy has stayed at chance while the training loss fell no more.
+    """Raise Diverged where both accuracies have stayed at chance while the training loss fell no more.
 
-    Chance is the share of the largest class and three standard errors. A run that is slow but learns is told by
-    its loss: it still falls, a thousandth of the loss of guessing below its best before, or a little every epoch.
+    A run that is slow but learns is told by its loss: it still falls, a thousandth of the loss of guessing below its
+    best before, or a little every epoch.
     """
     span = max(STUCK_EPOCHS, math.ceil(STUCK_STEPS / steps_per_epoch))
     if not data.classes or len(curve) <= span:
         return
-    examples = len(data.train.targets)
-    largest = float(torch.bincount(data.train.targets).max()) / examples
-    chance = largest + 3 * math.sqrt(largest * (1 - largest) / examples)
-    if max(metrics.train_accuracy or 0.0 for metrics in curve[-span:]) > chance:
+    recent = curve[-span:]
+    if max(metrics.train_accuracy or 0.0 for metrics in recent) > chance(data.train.targets):
+        return
+    if max(metrics.validation_accuracy or 0.0 for metrics in recent) > chance(data.validation.targets):
         return
     losses = [metrics.train_loss for metrics in curve]
     fell = min(losses[-span:]) < min(losses[:-span]) - guessing_loss(data) / 1000
     falls = all(later < earlier for earlier, later in itertools.pairwise(losses[-span - 1 :]))
     if not fell and not falls:
         raise Diverged(
-            f"training accuracy has stayed at chance for {span} epochs ({curve[-1].train_accuracy:.3f} in epoch "
-            f"{len(curve)}, and the largest class gives {largest:.3f}) and the loss at {losses[-1]:.4g}"
+            f"accuracy has stayed at chance for {span} epochs ({curve[-1].train_accuracy:.3f} of the training data in "
+            f"epoch {len(curve)}) and the training loss at {losses[-1]:.4g}"
         )
+
+
+def chance(targets: torch.Tensor) -> float:
+    """The accuracy that guessing may reach: the share of the largest class and three standard errors."""
+    share = float(torch.bincount(targets).max()) / len(targets)
+    return share + 3 * math.sqrt(share * (1 - share) / len(targets))

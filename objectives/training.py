@@ -183,13 +183,14 @@ def train(
                 correct += (outputs.detach().argmax(1) == batch_targets).sum()
             if step % CHECK_EVERY == 0 or step == len(batches):
                 total = loss_sum.item()
-                check_loss((total - checked_sum) / (seen - checked_seen), guessing, epoch, "training loss")
+                when = f"at step {step} of epoch {epoch}"
+                check_loss((total - checked_sum) / (seen - checked_seen), guessing, "training", when)
                 checked_sum, checked_seen = total, seen
-                check_clock(limits, spent + time.perf_counter() - started, epoch)
+                check_clock(limits, spent + time.perf_counter() - started, when)
 
         # ---- evaluation
         validation_loss, validation_accuracy = evaluate(model, data.validation, augmentation, config.precision)
-        check_loss(validation_loss, math.inf, epoch, "validation loss")
+        check_loss(validation_loss, math.inf, "validation", f"in epoch {epoch}")
         seconds = time.perf_counter() - started
         spent += seconds
         curve.append(
@@ -265,11 +266,11 @@ def is_finished(config: Config, curve: Sequence[Metrics]) -> bool:
     return bool(config.patience and curve) and len(curve) - best_epoch(curve) >= config.patience
 
 
-def check_clock(limits: Limits, seconds: float, epoch: int) -> None:
+def check_clock(limits: Limits, seconds: float, when: str) -> None:
     """Raise OutOfTime where training, earlier attempts included, has taken more than its minutes."""
     if limits.minutes is not None and seconds > 60 * limits.minutes:
         raise OutOfTime(
-            f"{seconds / 60:.1f} minutes of training have passed in epoch {epoch}, and {limits.minutes:g} are allowed"
+            f"{seconds / 60:.1f} minutes of training have passed {when}, and {limits.minutes:g} are allowed"
         )
 
 

@@ -1,0 +1,83 @@
+import math
+from dataclasses import dataclass, replace
+
+import pytest
+import torch
+
+from objectives.data import Data, Split
+from objectives.divergence import chance, check_loss, check_movement, guessing_loss
+from objectives.errors import Diverged
+
+LABELS = torch.arange(1000) % 10
+STEPS = 100
+
+
+@dataclass
+class Epoch:
+    train_loss: float
+    train_accuracy: float | None = 0.1
+    validation_accuracy: float | None = 0.1
+
+
+def data(targets: torch.Tensor = LABELS, classes: int = 10) -> Data:
+    split = Split(torch.zeros(len(targets), 1), targets)
+    return Data("labels", "", split, split, classes, (1,), torch.zeros(1), torch.ones(1), "")
+
+
+def test_guessing_costs_the_entropy_of_the_classes_or_the_mean_square() -> None:
+    assert guessing_loss(data()) == pytest.approx(math.log(10))
+    assert guessing_loss(data(torch.tensor([0, 0, 0, 1]), 2)) == pytest.approx(0.5623, abs=1e-4)
+    assert guessing_loss(data(torch.tensor([[3.0], [-1.0]]), 0)) == 5
+
+
+def test_chance_is_the_largest_class_and_three_errors() -> None:
+    assert chance(LABELS) == pytest.approx(0.1 + 3 * math.sqrt(0.09 / 1000))
+    assert chance(torch.tensor([1, 1, 1, 0])) > 0.75
+
+
+@pytest.mark.parametrize("loss", [math.nan, math.inf, 47.0])
+def test_a_loss_that_is_no_number_or_exploded_is_told(loss: float) -> None:
+    with pytest.raises(Diverged, match=f"the training loss is {loss:g} at step 50"):
+        check_loss(loss, math.log(10), "training", "at step 50")
+
+
+def test_a_loss_that_is_merely_high_is_borne() -> None:
+    check_loss(45.0, math.log(10), "training", "at step 50")
+
+
+DEAD = [2.305, 2.31, 2.308, 2.304, 2.309, 2.306]
+
+
+def test_accuracy_and_loss_that_do_not_move_are_told() -> None:
+    with pytest.raises(Diverged, match=r"stayed at chance for 5 epochs \(0.100 .* in epoch 6\) .* at 2\.306"):
+        check_movement([Epoch(loss) for loss in DEAD], data(), STEPS)
+
+
+@pytest.mark.parametrize(
+    ("curve", "steps"),
+    [
+        ([Epoch(loss) for loss in DEAD[:5]], STEPS),
+        ([Epoch(2.31 - 0.0001 * epoch) for epoch in range(6)], STEPS),
+        ([Epoch(loss) for loss in (2.310, 2.309, 2.311, 2.308, 2.306, 2.307)], STEPS),
+        ([Epoch(loss, train_accuracy=0.15) for loss in DEAD], STEPS),
+        ([Epoch(loss, validation_accuracy=0.15) for loss in DEAD], STEPS),
+        ([Epoch(loss) for loss in DEAD], 10),
+    ],
+    ids=[
+        "too few epochs to tell",
+        "falls a little every epoch",
+        "has fallen by a thousandth",
+        "training data above chance",
+        "validation data above chance",
+        "too few steps to tell",
+    ],
+)
+def test_a_run_that_may_yet_learn_is_left_alone(curve: list[Epoch], steps: int) -> None:
+    check_movement(curve, data(), steps)
+
+
+def test_a_regression_has_no_chance() -> None:
+    regression = data(LABELS[:, None].float(), 0)
+    check_movement(
+        [replace(Epoch(loss), train_accuracy=None, validation_accuracy=None) for loss in DEAD], regression, 9
+    )
