@@ -17,6 +17,7 @@ from storage.epochs import Epoch
 from storage.errors import LeaseLost, StorageError, StorageUnreachable
 from storage.leases import Lease
 from storage.outbox import Outbox
+from storage.resilient import LONGEST_PAUSE, Link, attach
 
 PATIENCE_SECONDS = 2.0
 """How long training waits for the database after an epoch, and so for the word whether it is pruned."""
@@ -45,6 +46,9 @@ class Recorder:
         self.lost: LeaseLost | None = None
         self.failure: StorageError | None = None
         self._storage = storage
+        # One try at a time: between two, the lease is renewed, which somebody's lock on other rows does not hinder.
+        self._engine = attach(storage.engine, Link(patience=0.0))
+        self._renewed_at = time.monotonic()
         self._lease = lease
         self._judge = judge
         self._chores = chores
@@ -95,32 +99,54 @@ class Recorder:
         self._thread.join(1.0)
 
     def _work(self) -> None:
-        try:
-            while (report := self._next()) is not None:
+        tries = 0
+        while (report := self._next()) is not None:
+            try:
                 if isinstance(report, _Report):
                     self._deliver(report)
-                elif time.monotonic() - self._watched_at < self._trusted_seconds:
-                    leases.renew(self._storage.engine, self._lease)
-                    self._chores()
-        except LeaseLost as lost:
-            self._stop(lost, None)
-        except StorageUnreachable:
-            return  # the worker was asked to stop
-        except StorageError as error:
-            self._stop(None, error)
+                else:
+                    self._renew()
+            except LeaseLost as lost:
+                return self._stop(lost, None)
+            except StorageUnreachable as error:
+                tries += 1
+                if tries == 2:
+                    _log.warning("trial %d trains on: %s", self._lease.number, error)
+                self._pause(tries)
+            except StorageError as error:
+                return self._stop(None, error)
+            else:
+                tries = 0
 
     def _next(self) -> _Report | str | None:
-        """The next thing to do: a report, a renewal, or None for the end."""
+        """The next thing to do: a renewal when it is due, else a report, or None for the end."""
         with self._changed:
-            if not self._waiting and not self._closing:
-                self._changed.wait(self._lease.seconds / 3)
-            if self._closing:
-                return None
-            return self._waiting[0] if self._waiting else "renewal"
+            while not self._closing and not self._storage.link.give_up():
+                due_in = self._renewed_at + self._lease.seconds / 3 - time.monotonic()
+                if due_in <= 0:
+                    return "renewal"
+                if self._waiting:
+                    return self._waiting[0]
+                self._changed.wait(min(due_in, 0.5))
+            return None
+
+    def _pause(self, tries: int) -> None:
+        with self._changed:
+            if not self._closing:
+                self._changed.wait(min(LONGEST_PAUSE, 0.1 * 2**tries))
+
+    def _renew(self) -> None:
+        trusted = time.monotonic() - self._watched_at < self._trusted_seconds
+        if trusted:
+            leases.renew(self._engine, self._lease)
+        self._renewed_at = time.monotonic()
+        if trusted:
+            self._chores()
 
     def _deliver(self, report: _Report) -> None:
         epoch = report.epoch
-        epochs.record(self._storage.engine, self._lease, epoch)
+        epochs.record(self._engine, self._lease, epoch)
+        self._renewed_at = time.monotonic()
         self._storage.note_intermediate_value(self._lease.trial_id, epoch.epoch, epoch.value)
         if epoch.checkpoint is not None:
             checkpoints.prune_files(self._storage.files, self._lease)

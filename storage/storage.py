@@ -75,9 +75,14 @@ class Storage(BaseStorage):
     def __repr__(self) -> str:
         return f"<Winnow storage {self.place}>"
 
+    @property
+    def _bare_url(self) -> URL:
+        url = self._url
+        return URL.create(url.drivername, url.username, None, url.host, url.port, url.database, url.query)
+
     def __getstate__(self) -> dict[str, Any]:
         """What a pickle holds: the URL without its password."""
-        return {"url": self._url.set(password=None).render_as_string()}
+        return {"url": self._bare_url.render_as_string(hide_password=False)}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Connect again; a password is taken from OPTUNA_STORAGE where that names the same storage."""

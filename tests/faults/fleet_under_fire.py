@@ -28,10 +28,20 @@ HERE = Path(__file__).parent
 class Fleet:
     """A study and its workers, in a folder of their own."""
 
-    def __init__(self, folder: Path, url: str, *, trials: int = 40, function: str = "search", **fixed: Any) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        url: str,
+        *,
+        trials: int = 40,
+        function: str = "search",
+        lease_seconds: float = LEASE_SECONDS,
+        **fixed: Any,
+    ) -> None:
         self.folder = folder
         self.url = url
         self.trials = trials
+        self.lease_seconds = lease_seconds
         self.trained = folder / "trained"
         self.trained.touch()
         self.seed = int(os.environ.get("WINNOW_FAULT_SEED") or random.randrange(2**32))
@@ -62,7 +72,7 @@ class Fleet:
             log = (self.folder / f"worker-{len(self.workers)}.log").open("wb")
             self.workers.append(
                 subprocess.Popen(
-                    [sys.executable, "-m", "search", "work", "s", "--lease-seconds", str(LEASE_SECONDS)],
+                    [sys.executable, "-m", "search", "work", "s", "--lease-seconds", str(self.lease_seconds)],
                     cwd=HERE,
                     env={**self.environment, **environment},
                     stdout=log,

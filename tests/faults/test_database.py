@@ -62,14 +62,14 @@ def test_a_backend_freezes(fleet: Callable[..., Fleet], postgres: PostgresServer
 
 
 def test_somebody_holds_a_lock(fleet: Callable[..., Fleet], postgres: PostgresServer) -> None:
-    ours = fleet(epoch_seconds=0.2)
+    ours = fleet(trials=16, epoch_seconds=3, lease_seconds=20)
     ours.start()
-    ours.wait_trained(20)
+    ours.wait_trained(8)
     database = ours.url.partition("@/")[2].partition("?")[0]
     with psycopg.connect(host=str(postgres.folder), user="postgres", dbname=database) as connection:
         connection.execute("SELECT * FROM studies FOR UPDATE")
         connection.execute("SELECT * FROM trials FOR UPDATE")
-        ours.wait_trained(45)
+        ours.wait_trained(8 + 8 * 4)  # for longer than a statement waits for a lock
     ours.wait_done()
     ours.prove()
 

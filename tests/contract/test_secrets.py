@@ -1,0 +1,74 @@
+"""A password is in no error, repr, pickle or log, whatever is wrong with the URL."""
+
+import logging
+import os
+import pickle
+import subprocess
+import sys
+import traceback
+from pathlib import Path
+
+import pytest
+from sqlalchemy import make_url
+
+import storage
+from storage import Storage
+from storage.errors import StorageError
+
+SECRET = "hunter2"
+URLS = [
+    f"postgresql://me:{SECRET}@127.0.0.1:1/db",
+    f"postgresql://me:{SECRET}@/db?host=/nowhere",
+    f"postgresql://me:{SECRET}127.0.0.1/db",  # the @ is missing
+    f"postgresql://me:{SECRET}@127.0.0.1:port/db",
+    f"postgresql://me:{SECRET}@no-such-host.invalid/db",
+    f"postgresql://me:{{{SECRET}}}@127.0.0.1:1/db",
+    f"postgresql://me:%{SECRET}@127.0.0.1:1/db",
+    f"postgresql://me:{SECRET}%zz@127.0.0.1:1/db",
+    f"postgresql://me:{SECRET}@127.0.0.1:1/db?sslmode=never",
+    f"postgresql:/me:{SECRET}@127.0.0.1/db",
+    f"postgres//me:{SECRET}@127.0.0.1/db",
+    f"nonsense://me:{SECRET}@127.0.0.1/db",
+    f"oracle://me:{SECRET}@127.0.0.1/db",
+    f"mysql://me:{SECRET}@127.0.0.1:1/db",
+    f"me:{SECRET}@127.0.0.1",
+]
+
+
+@pytest.mark.parametrize("url", URLS)
+def test_no_error_holds_the_password(url: str, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    with pytest.raises(StorageError) as refused:
+        storage.open(url)
+    shown = "".join(traceback.format_exception(refused.value)) + repr(refused.value) + caplog.text
+    assert SECRET not in shown
+    assert refused.value.remedy
+
+
+@pytest.mark.parametrize("url", URLS)
+def test_no_command_prints_the_password(url: str, tmp_path: Path) -> None:
+    if URLS.index(url) % 4:  # a process each: a few will do, the message is the one above
+        pytest.skip("as the others")
+    done = subprocess.run(
+        [sys.executable, "-m", "search", "--debug", "status", "s"],
+        env={**os.environ, "OPTUNA_STORAGE": url},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode != 0
+    assert SECRET not in done.stdout + done.stderr
+
+
+def test_no_repr_or_pickle_holds_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    url = f"postgresql+psycopg://me:{SECRET}@127.0.0.1:1/db"
+    opened = Storage(make_url(url))
+    content = pickle.dumps(opened)
+    assert SECRET.encode() not in content
+    assert SECRET not in repr(opened) + repr(opened.engine) + opened.place
+    assert pickle.loads(content).engine.url.password is None
+    monkeypatch.setenv("OPTUNA_STORAGE", url.replace("+psycopg", ""))
+    assert pickle.loads(content).engine.url.password == SECRET
+    monkeypatch.setenv("OPTUNA_STORAGE", f"postgresql://me:{SECRET}@elsewhere:1/db")
+    assert pickle.loads(content).engine.url.password is None

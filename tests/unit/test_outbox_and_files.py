@@ -1,0 +1,106 @@
+"""Files that are whole or not there, checkpoints that are passed over when damaged, and what waits for the database."""
+
+import os
+import pickle
+from pathlib import Path
+
+import pytest
+
+import storage
+from storage import Storage, artifacts, checkpoints, epochs, leases, outbox
+from storage.checkpoints import Stored
+from storage.epochs import Epoch
+from storage.errors import FileDamaged
+from storage.files import read_checked, write_whole
+from storage.leases import Lease
+from storage.outbox import Outbox
+
+
+@pytest.fixture
+def opened(sqlite_url: str) -> Storage:
+    return storage.open(sqlite_url)
+
+
+@pytest.fixture
+def lease(opened: Storage) -> Lease:
+    from optuna.study import StudyDirection
+
+    claimed = leases.claim(opened.engine, opened.create_new_study([StudyDirection.MAXIMIZE]), "w")
+    assert claimed is not None
+    return claimed
+
+
+def test_a_file_is_replaced_whole(tmp_path: Path) -> None:
+    path = tmp_path / "folder" / "file"
+    write_whole(path, b"old")
+    digest = write_whole(path, b"new")
+    assert read_checked(path, digest) == b"new"
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_a_write_that_fails_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "file"
+    digest = write_whole(path, b"old")
+
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space"):
+        write_whole(path, b"new")
+    assert read_checked(path, digest) == b"old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda path: path.write_bytes(path.read_bytes()[:-1]),  # torn
+        lambda path: path.write_bytes(b"X" + path.read_bytes()[1:]),  # tampered
+        lambda path: path.write_bytes(pickle.dumps({"epoch": 2})),  # a pickle in its place
+        lambda path: path.unlink(),
+    ],
+    ids=["torn", "tampered", "pickled", "missing"],
+)
+def test_a_damaged_checkpoint_is_passed_over_with_a_word(
+    opened: Storage, lease: Lease, damage, caplog: pytest.LogCaptureFixture
+) -> None:
+    for epoch in (1, 2):
+        stored = checkpoints.write(opened.files, lease, epoch, b"epoch %d" % epoch)
+        epochs.record(opened.engine, lease, Epoch(epoch, 0.5, checkpoint=stored))
+    assert checkpoints.newest(opened.engine, opened.files, lease) == (2, b"epoch 2")
+    (newest,) = opened.files.rglob("*000002.checkpoint")
+    damage(newest)
+    assert checkpoints.newest(opened.engine, opened.files, lease) == (1, b"epoch 1")
+    assert "trying the checkpoint before it" in caplog.text
+
+
+def test_two_checkpoints_are_kept_and_none_of_a_finished_trial(opened: Storage, lease: Lease) -> None:
+    for epoch in range(1, 5):
+        checkpoints.write(opened.files, lease, epoch, b"x")
+        checkpoints.prune_files(opened.files, lease)
+    assert [path.stem for path in sorted(opened.files.rglob("*.checkpoint"))] == ["001-000003", "001-000004"]
+    checkpoints.prune_files(opened.files, lease, keep=0)
+    assert list((opened.files / "checkpoints").iterdir()) == []
+
+
+def test_a_damaged_artifact_is_refused(tmp_path: Path) -> None:
+    name = artifacts.write(tmp_path, b"weights")
+    assert artifacts.read(tmp_path, name) == b"weights"
+    (tmp_path / "artifacts" / name).write_bytes(b"other")
+    with pytest.raises(FileDamaged, match="does not hold the bytes that were written"):
+        artifacts.read(tmp_path, name)
+
+
+def test_the_next_attempt_finds_what_could_not_be_delivered(tmp_path: Path, lease: Lease) -> None:
+    kept = [Epoch(1, 0.5, {"lr": 0.1}, Stored("0" * 64, 3, 1)), Epoch(2, float("inf")), Epoch(3, 0.7)]
+    box = Outbox(tmp_path, lease)
+    for epoch in kept:
+        box.keep(epoch)
+    with box.path.open("a") as file:
+        file.write('{"epoch": 4, "val')  # the power went here
+    later = Lease(lease.study_id, lease.trial_id, lease.number, 2, "two", 30.0)
+    assert outbox.leftovers(tmp_path, lease) == []
+    assert outbox.leftovers(tmp_path, later) == kept
+    outbox.clear_leftovers(tmp_path, later)
+    assert outbox.leftovers(tmp_path, later) == []
