@@ -71,7 +71,12 @@ class Attempt:
         self.lease = lease
         self.storage = place.study.storage
         self.engine = self.storage.engine
-        self.study = place.study.optuna
+        # A handle of its own. Optuna's samplers go by the trials that a handle saw first until `ask` or `tell`, which
+        # no worker calls: on one handle for all attempts, TPE would draw at random for ever.
+        shared = place.study.optuna
+        self.study = optuna.load_study(
+            study_name=place.study.name, storage=self.storage, sampler=shared.sampler, pruner=shared.pruner
+        )
         self.trial = optuna.trial.Trial(self.study, lease.trial_id)
         self.prunable = BASELINE not in self.trial.user_attrs
         self.started = time.monotonic()
