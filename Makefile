@@ -2,18 +2,22 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test faults check clean
+.PHONY: demo test faults check check-accuracy clean
 
 demo: .venv/train
 	$(BIN)/winnow run studies/digits.toml
 	$(BIN)/winnow confirm digits --top 1 --seeds 3
 
 test: .venv/test
-	$(BIN)/pytest -m "not faults"
+	$(BIN)/pytest -m "not faults and not accuracy"
 
 # Real workers and a real PostgreSQL, killed, stopped and starved: minutes.
 faults: .venv/test
 	$(BIN)/pytest -m faults
+
+# Training our way and the usual way over several seeds: the same mean accuracy, in minutes.
+check-accuracy: .venv/test
+	$(BIN)/pytest -m accuracy -rP
 
 check: .venv/test
 	$(BIN)/ruff check .
