@@ -1,7 +1,6 @@
 """MNIST and CIFAR files on disk: read as torchvision wrote them, refused by name where they are not whole."""
 
 import gzip
-import pickle
 from pathlib import Path
 from typing import Any
 
@@ -9,25 +8,12 @@ import numpy as np
 import pytest
 import torch
 
+from data_files import write_batch, write_idx
 from objectives import data, idx, torchvision_files
 from objectives.catalog import DataSpec
 from objectives.errors import DataError
 
 random = np.random.default_rng(0)
-
-
-def write_idx(path: Path, array: np.ndarray[Any, Any]) -> None:
-    """An idx file of bytes, gzipped where its name says so."""
-    header = bytes([0, 0, 8, array.ndim]) + np.array(array.shape, ">u4").tobytes()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    content = header + array.astype(np.uint8).tobytes()
-    path.write_bytes(gzip.compress(content) if path.suffix == ".gz" else content)
-
-
-def write_batch(path: Path, images: np.ndarray[Any, Any], labels: list[int], key: str, protocol: int = 2) -> None:
-    """A batch of CIFAR."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(pickle.dumps({"data": images.reshape(len(images), -1), key: labels}, protocol))
 
 
 @pytest.mark.parametrize(("name", "folder"), [("mnist", "MNIST"), ("fashion_mnist", "FashionMNIST")])
