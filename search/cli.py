@@ -19,6 +19,7 @@ import click
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from search.history import History
     from search.study import WinnowStudy
     from storage import Storage
 
@@ -188,6 +189,23 @@ def report(study: str, url: str, output: Path | None) -> None:
     path = output or _report_path(study)
     _write_report(_open(url), study, path)
     click.echo(f"Report: {path}")
+
+
+@cli.command()
+@study_argument
+@storage_option
+@click.option("--pruned", is_flag=True, help="Take pruned trials in, at the last value that they reported.")
+@json_option
+def importance(study: str, url: str, pruned: bool, json: bool) -> None:
+    """Which hyperparameters STUDY's results hang on: PED-ANOVA, fANOVA and MDI, with intervals."""
+    from search import importance as importances
+    from search import importance_tables
+
+    found = importances.compare(_read_history(_open(url), study), pruned=pruned)
+    if json:
+        click.echo(dumps([dataclasses.asdict(each) for each in found], indent=2))
+    else:
+        _console().print(importance_tables.tables(found))
 
 
 @cli.command()
@@ -408,10 +426,20 @@ def _print_result(study: "WinnowStudy", report_path: Path, as_json: bool) -> Non
         console.print(f"Next: {summary.confirm_command(record)}", highlight=False, soft_wrap=True)
 
 
-def _write_report(storage: "Storage", name: str, path: Path) -> Any:
+def _write_report(storage: "Storage", name: str, path: Path) -> "History":
+    from search import report
+
+    record = _read_history(storage, name)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    report.write(record, path)
+    return record
+
+
+def _read_history(storage: "Storage", name: str) -> "History":
+    """Any study, those of stock Optuna included."""
     import optuna
 
-    from search import history, report
+    from search import history
     from search.errors import StudyError
     from storage import epochs
 
@@ -419,10 +447,7 @@ def _write_report(storage: "Storage", name: str, path: Path) -> Any:
         study = optuna.load_study(study_name=name, storage=storage)
     except KeyError:
         raise StudyError(f"there is no study {name!r} in {storage.place}", "see optuna studies") from None
-    record = history.read(study, epochs.read(storage.engine, storage.get_study_id_from_name(name)))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    report.write(record, path)
-    return record
+    return history.read(study, epochs.read(storage.engine, storage.get_study_id_from_name(name)))
 
 
 def _report_path(name: str) -> Path:
