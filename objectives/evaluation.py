@@ -1,7 +1,5 @@
 """What a model's outputs are worth: the loss, and loss and accuracy on a whole split."""
 
-import math
-
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -39,8 +37,8 @@ def evaluate(
             loss_sum += losses(outputs, targets, 0.0)[1] * len(targets)
             if not regression:
                 correct += (outputs.argmax(1) == targets).sum()
-    examples = len(split.targets)
-    return loss_sum.item() / examples, None if regression else correct.item() / examples
+    loss, right = torch.stack([loss_sum, correct.float()]).tolist()
+    return loss / len(split.targets), None if regression else right / len(split.targets)
 
 
 def losses(outputs: torch.Tensor, targets: torch.Tensor, smoothing: float) -> tuple[torch.Tensor, torch.Tensor]:
@@ -63,4 +61,4 @@ def losses(outputs: torch.Tensor, targets: torch.Tensor, smoothing: float) -> tu
 @torch.no_grad()
 def weight_norm(model: nn.Module) -> float:
     """Frobenius norm over the weights of all dense and convolutional layers together."""
-    return math.sqrt(sum(float(p.square().sum()) for p in model.parameters() if p.dim() > 1))
+    return float(torch.stack([p.square().sum() for p in model.parameters() if p.dim() > 1]).sum().sqrt())

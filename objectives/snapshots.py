@@ -38,12 +38,14 @@ def from_bytes(content: bytes) -> Snapshot:
 
 def check_origin(snapshot: Snapshot, config: dict[str, Any], data: str) -> None:
     """Raise SnapshotError where `snapshot` is not of the training of `config` on the data of fingerprint `data`."""
-    for part, ours in (("config", config), ("data", data)):
-        if snapshot.get(part) != ours:
-            raise SnapshotError(
-                f"the snapshot is of another training: its {part} is {snapshot.get(part)!r} and not {ours!r}",
-                "train from the start",
-            )
+    theirs, ours = {**snapshot.get("config", {}), "data": snapshot.get("data")}, {**config, "data": data}
+    different = [name for name in {**ours, **theirs} if theirs.get(name) != ours.get(name)]
+    if different:
+        name = different[0]
+        raise SnapshotError(
+            f"the snapshot is of another training: its {name} is {theirs.get(name)!r} and not {ours.get(name)!r}",
+            "train from the start",
+        )
 
 
 def on_cpu(value: Any) -> Any:

@@ -62,3 +62,7 @@ def test_the_origin_is_named_where_it_differs() -> None:
     check_origin({"config": {"lr": 1}, "data": "abc"}, {"lr": 1}, "abc")
     with pytest.raises(SnapshotError, match="its data is 'abc' and not 'def'"):
         check_origin({"config": {"lr": 1}, "data": "abc"}, {"lr": 1}, "def")
+    with pytest.raises(SnapshotError, match="its widths is None and not"):
+        check_origin({"config": {"lr": 1}, "data": "abc"}, {"lr": 1, "widths": [8]}, "abc")
+    with pytest.raises(SnapshotError, match="its lr is None and not 1"):
+        check_origin({}, {"lr": 1}, "abc")
