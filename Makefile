@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test faults check check-accuracy clean
+.PHONY: demo test faults truth check check-accuracy clean
 
 demo: .venv/train
 	$(BIN)/winnow run studies/digits.toml
@@ -18,6 +18,10 @@ faults: .venv/test
 # Training our way and the usual way over several seeds: the same mean accuracy, in minutes.
 check-accuracy: .venv/test
 	$(BIN)/pytest -m accuracy -rP
+
+# Two hundred searches, confirmations and ablations of an objective whose effects are known: two minutes.
+truth: .venv/test
+	$(BIN)/python bench/truth.py 200
 
 check: .venv/test
 	$(BIN)/ruff check .

@@ -7,6 +7,7 @@ import click
 
 from objectives.hyperparameters import DEFINITIONS, Definition
 from search.cli import cli
+from search.export import TABLES
 
 ROOT = Path(__file__).parents[1]
 ROOMS = ("search", "objectives", "storage")
@@ -52,6 +53,22 @@ def commands() -> str:
     return "\n".join(lines) + "\n"
 
 
+def export() -> str:
+    """Every column of `winnow export`."""
+    lines = [
+        "# Exported tables",
+        "",
+        "`winnow export STUDY --format csv` (or `parquet`, `json`) writes one file for each of these tables that has",
+        "rows. This page is written by `python docs/generate.py` from `search/export.py`. An empty cell (`null`) is",
+        "what was not recorded or is not finite; lists stand as JSON text. In CSV a text that a spreadsheet would run",
+        "as a formula begins with an apostrophe.",
+    ]
+    for table, columns in TABLES.items():
+        lines += ["", f"## {table}", "", "| column | what it is |", "|---|---|"]
+        lines += [f"| `{column}` | {meaning} |" for column, meaning in columns.items()]
+    return "\n".join(lines) + "\n"
+
+
 def _values(each: Definition) -> str:
     if each.choices:
         return ", ".join(f"`{choice}`" for choice in each.choices)
@@ -87,7 +104,12 @@ def _role(file: Path) -> str:
     return first.partition(". ")[0].rstrip(".")
 
 
-PAGES = {"docs/hyperparameters.md": hyperparameters, "docs/commands.md": commands, "README.md": readme}
+PAGES = {
+    "docs/hyperparameters.md": hyperparameters,
+    "docs/commands.md": commands,
+    "README.md": readme,
+    "docs/export.md": export,
+}
 
 if __name__ == "__main__":
     for page, write in PAGES.items():

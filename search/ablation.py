@@ -26,6 +26,7 @@ from search.study import WinnowStudy, match_source
 from storage import epochs
 from storage.designs import Row
 
+ABLATION = "winnow:ablation"
 Methods = Mapping[str, Mapping[str, tuple[Any, Any]]]
 """By method its hyperparameters, each with its value before and after."""
 
@@ -108,7 +109,6 @@ def between(
             f"the study {study.name!r} has an objective of its own, whose hyperparameters Winnow cannot switch",
             "call it with and without each in a study of your own",
         )
-    match_source(study)
     try:
         check_groups(groups or {})
     except HyperparameterError as error:
@@ -135,7 +135,8 @@ def between(
 
 
 def add(sides: Sides, wanted: Sequence[Training]) -> WinnowStudy:
-    """The study of the trainings, made or continued with those that are wanted next."""
+    """The study of the trainings, made or continued with those that are wanted next; raises StudyError."""
+    match_source(sides.study)
     spec = sides.study.spec
     content: dict[str, Any] = {
         "name": sides.name,
@@ -149,7 +150,25 @@ def add(sides: Sides, wanted: Sequence[Training]) -> WinnowStudy:
         "budget": {"trials": 1},
     }
     rows = [Row(_parameters(sides, on, seed), {**_config(sides, on), "seed": seed}) for on, seed in wanted]
-    return studies.grow(sides.study.storage, check(content, f"the ablation of {spec.name}"), rows)
+    study = studies.grow(sides.study.storage, check(content, f"the ablation of {spec.name}"), rows)
+    race = sides.race
+    asked = {"seeds": race.first, "looks": race.looks, "trainings": race.trainings}
+    groups = {method: list(members) for method, members in sides.methods.items()}
+    study.optuna.set_user_attr(
+        ABLATION,
+        {"of": spec.name, "start": sides.start.number, "goal": sides.goal.number, "groups": groups, **asked},
+    )
+    return study
+
+
+def recorded(study: WinnowStudy) -> list[Sides]:
+    """Every ablation of a search that its storage holds, as it was last asked for; the oldest first."""
+    found = []
+    for other in study.storage.get_all_studies():
+        asked = dict(other.user_attrs.get(ABLATION, {}))
+        if asked.pop("of", None) == study.name:
+            found.append(between(study, **asked))
+    return found
 
 
 def read(sides: Sides) -> dict[Training, float | None]:

@@ -134,7 +134,7 @@ class Attempt:
         design = self.place.design
         if self.lease.number >= len(design):  # rows were added since this worker began
             design[:] = designs.read(self.engine, self.lease.study_id)
-            self.study.sampler = PlannedSampler([row.parameters for row in design])
+        self.study.sampler = PlannedSampler([row.parameters for row in design])
         row = design[self.lease.number]
         for name, value in row.parameters.items():
             if isinstance(value, bool):

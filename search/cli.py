@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable
 from json import dumps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
@@ -308,6 +308,26 @@ def ablate(
         click.echo(dumps(ablation_tables.numbers(found), indent=2))
     else:
         _console().print(ablation_tables.tables(found))
+
+
+@cli.command()
+@study_argument
+@storage_option
+@click.option(
+    "--format", type=click.Choice(["csv", "parquet", "json"]), default="csv", show_default=True, help="Of files."
+)
+@click.option("--output", type=click.Path(path_type=Path), help="The folder.  [default: exports/STUDY]")
+def export(study: str, url: str, format: Literal["csv", "parquet", "json"], output: Path | None) -> None:
+    """Write the trials, epochs and ablations of STUDY as tables for other programs."""
+    from search import ablation, history
+    from search import export as exports
+    from storage import epochs
+
+    loaded = _load(study, url)
+    record = history.read(loaded.optuna, epochs.read(loaded.storage.engine, loaded.study_id))
+    found = [ablation.conclude(sides) for sides in ablation.recorded(loaded)]
+    for path in exports.write(record, found, output or Path("exports") / study, format):
+        click.echo(path)
 
 
 @cli.command()
