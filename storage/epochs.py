@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, Engine, Select, Table, literal, select
 
@@ -13,6 +13,9 @@ from storage.resilient import read as query
 from storage.resilient import transact
 from storage.tables import epochs
 from storage.writes import insert_new
+
+if TYPE_CHECKING:
+    import pandas
 
 COLUMNS = [column.name for column in epochs.columns if column.name not in ("trial_id", "epoch")]
 
@@ -65,3 +68,12 @@ def read(engine: Engine, study_id: int) -> dict[int, list[dict[str, Any]]]:
     for row in query(engine, lambda connection: connection.execute(rows).mappings().all()):
         curves.setdefault(row["number"], []).append({name: row[name] for name in ("epoch", *COLUMNS)})
     return curves
+
+
+def frame(engine: Engine, study_id: int) -> "pandas.DataFrame":
+    """Every epoch of a study as a DataFrame: one row an epoch, `trial` and `epoch` first. Needs pandas."""
+    import pandas
+
+    curves = read(engine, study_id)
+    rows = [{"trial": number, **row} for number, curve in curves.items() for row in curve]
+    return pandas.DataFrame(rows, columns=["trial", "epoch", *COLUMNS])

@@ -76,6 +76,10 @@ def test_a_trial_records_enough_to_repeat_it(searched: Place) -> None:
     assert [row["epoch"] for row in rows] == [1, 2, 3]
     assert [row["value"] for row in rows] == list(trial.intermediate_values.values())
     assert all(value is not None for row in rows for value in row.values())
+    frame = epochs.frame(storage.engine, storage.get_study_id_from_name("digits"))
+    assert list(frame.columns) == ["trial", "epoch", *epochs.COLUMNS]
+    assert len(frame) == 15
+    assert list(frame[frame.trial == 1].validation_loss) == [row["validation_loss"] for row in rows]
 
 
 def test_replay_is_identical_to_the_bit(searched: Place) -> None:
