@@ -14,11 +14,12 @@ from typing import Any
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
+from search import pruners
 from search.messages import Answer, Artifact, Call, End, Ended, Job, Pipe, Report, Verdict
 from search.provenance import git_commit, winnow_version
 from search.recorder import Recorder
 from search.samplers import PlannedSampler
-from search.study import BASELINE, GIVEN, KEEP_WEIGHTS, WinnowStudy
+from search.study import BASELINE, GIVEN, KEEP_WEIGHTS, WOULD_PRUNE, WinnowStudy
 from search.trainer_process import Trainer, WorkerOptions
 from storage import artifacts, checkpoints, designs, epochs, leases, outbox, workers
 from storage.designs import Row
@@ -229,8 +230,13 @@ class Attempt:
 
     def _judge(self) -> Verdict:
         self._tell_life()
-        if self.prunable and self.study.pruner.prune(self.study, self._frozen()):
+        frozen = self._frozen()
+        if not self.prunable or not self.study.pruner.prune(self.study, frozen):
+            return Verdict.CONTINUE
+        if not pruners.is_audited(self.place.study.spec, self.lease.number):
             return Verdict.PRUNE
+        if WOULD_PRUNE not in frozen.user_attrs:
+            self.trial.set_user_attr(WOULD_PRUNE, frozen.last_step)
         return Verdict.CONTINUE
 
     def _chores(self) -> None:

@@ -69,6 +69,9 @@ class TrialRecord:
     run: Mapping[str, Any] = field(default_factory=dict)
     """What its worker recorded: versions, commit, wall seconds, peak memory."""
 
+    would_prune: int | None = None
+    """The epoch after which the pruner would have stopped it, had it not been let finish to audit the pruner."""
+
     @property
     def finished(self) -> bool:
         """Whether it has ended, in whatever way."""
@@ -199,6 +202,7 @@ def _trial(trial: FrozenTrial, rows: Sequence[Mapping[str, Any]]) -> TrialRecord
         curve=curve,
         training=training,
         run=run,
+        would_prune=attributes.get("winnow:would_prune"),
     )
 
 

@@ -1,5 +1,6 @@
 """Pruners: Optuna's own, from the spec. A step is an epoch, counted from 1."""
 
+import random
 from typing import Any
 
 import optuna
@@ -7,14 +8,14 @@ from optuna.pruners import BasePruner
 
 from objectives.hyperparameters import DEFINITIONS
 from objectives.space import Choice
-from search.sections import ASHAPruner, HyperbandPruner, MedianPruner, PatientPruner, PercentilePruner
+from search.sections import ASHAPruner, HyperbandPruner, MedianPruner, NoPruner, PatientPruner, PercentilePruner
 from search.spec import Spec
 
 
 def build(spec: Spec) -> BasePruner:
     """The spec's pruner."""
     section = spec.pruner
-    options: dict[str, Any] = section.model_dump(exclude={"name"})
+    options: dict[str, Any] = section.model_dump(exclude={"name", "audit"})
     match section:
         case MedianPruner():
             return optuna.pruners.MedianPruner(**options)
@@ -31,6 +32,12 @@ def build(spec: Spec) -> BasePruner:
             return optuna.pruners.PatientPruner(judge, patience=section.patience, min_delta=section.min_delta)
         case _:
             return optuna.pruners.NopPruner()
+
+
+def is_audited(spec: Spec, number: int) -> bool:
+    """Whether trial `number` finishes even where the pruner would stop it. Drawn beforehand, so by no result."""
+    share = 0.0 if isinstance(spec.pruner, NoPruner) else spec.pruner.audit
+    return random.Random(f"audit {spec.seed} {number}").random() < share
 
 
 def _epochs(spec: Spec) -> int:

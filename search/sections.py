@@ -79,7 +79,14 @@ class NoPruner(Section):
     name: Literal["none"] = "none"
 
 
-class MedianPruner(Section):
+class _Audited(Section):
+    """What all pruners share."""
+
+    audit: float = Field(0.0, ge=0, le=1)
+    """The share of trials that are let finish though the pruner would stop them: they say how often it is wrong."""
+
+
+class MedianPruner(_Audited):
     """Prune below the median of finished trials at the same epoch."""
 
     name: Literal["median"] = "median"
@@ -89,7 +96,7 @@ class MedianPruner(Section):
     n_min_trials: int = Field(1, ge=1)
 
 
-class PercentilePruner(Section):
+class PercentilePruner(_Audited):
     """Keep the best `percentile` per cent at the same epoch."""
 
     name: Literal["percentile"] = "percentile"
@@ -100,7 +107,7 @@ class PercentilePruner(Section):
     n_min_trials: int = Field(1, ge=1)
 
 
-class ASHAPruner(Section):
+class ASHAPruner(_Audited):
     """Asynchronous successive halving (Li et al. 2020): one in `reduction_factor` passes each rung."""
 
     name: Literal["asha"] = "asha"
@@ -110,7 +117,7 @@ class ASHAPruner(Section):
     min_early_stopping_rate: int = Field(0, ge=0)
 
 
-class HyperbandPruner(Section):
+class HyperbandPruner(_Audited):
     """Hyperband (Li et al. 2018): several successive halvings side by side."""
 
     name: Literal["hyperband"] = "hyperband"
@@ -119,7 +126,7 @@ class HyperbandPruner(Section):
     reduction_factor: int = Field(3, ge=2)
 
 
-class PatientPruner(Section):
+class PatientPruner(_Audited):
     """Prune (by the median, unless `alone`) only what has not improved for `patience` epochs."""
 
     name: Literal["patient"] = "patient"

@@ -88,6 +88,15 @@ def possibly_best(scores: Mapping[Name, Sequence[float]]) -> list[Name]:
     ]
 
 
+def proportion_interval(hits: int, trials: int) -> tuple[float, float]:
+    """The 95 % interval of a share of which `hits` of `trials` were seen (Wilson, 1927)."""
+    z = 1.959964
+    share, spread = hits / trials, z * z / trials
+    middle = (share + spread / 2) / (1 + spread)
+    half = z * math.sqrt(share * (1 - share) / trials + spread / (4 * trials)) / (1 + spread)
+    return max(0.0, middle - half), min(1.0, middle + half)
+
+
 @functools.cache
 def _quantile(p: float, degrees: int) -> float:
     """Of Student's t with so many degrees of freedom."""

@@ -32,6 +32,8 @@ SOURCE = "winnow:source"
 BASELINE = "winnow:baseline"
 GIVEN = "winnow:given"
 KEEP_WEIGHTS = "winnow:keep_weights"
+WOULD_PRUNE = "winnow:would_prune"
+"""Of a trial that audits the pruner: the epoch after which it would have been stopped."""
 MATCHED = ("objective", "data", "fixed", "search", "baseline", "seed")
 
 

@@ -5,6 +5,7 @@ import shlex
 from dataclasses import dataclass
 from typing import Any
 
+from search import audit as audits
 from search.history import History, TrialRecord, elapsed
 
 
@@ -20,7 +21,8 @@ class Compared:
 
 def sentences(history: History) -> list[str]:
     """What won, by how much, how sure that is, and what it cost; each a whole sentence."""
-    return [*_result(history), _cost(history)]
+    audited = audits.audit(history)
+    return [*_result(history), *([audits.sentence(audited)] if audited else []), _cost(history)]
 
 
 def comparison(history: History) -> list[Compared]:

@@ -21,6 +21,16 @@ def test_exact_with_any_number_of_workers(place: Place, count: int) -> None:
     assert (place.folder / "reports" / "s.html").exists()
 
 
+def test_audited_trials_finish_and_keep_where_they_would_have_been_pruned(place: Place) -> None:
+    pruner = "[pruner]\nname = 'median'\naudit = 1.0\nn_startup_trials = 2\nn_warmup_steps = 0\n"
+    done = place.run("run", place.spec(trials=8, more=pruner), "--workers", "1")
+    assert done.returncode == 0, done.stderr
+    trials = place.study().trials
+    assert {trial.state.name for trial in trials} == {"COMPLETE"}
+    assert any(trial.user_attrs.get("winnow:would_prune") == 1 for trial in trials)
+    assert "let finish" in " ".join(done.stdout.split())
+
+
 def test_a_finished_study_goes_on_with_a_larger_budget(place: Place) -> None:
     spec = place.spec(trials=3)
     assert place.run("run", spec, "--workers", "1").returncode == 0
