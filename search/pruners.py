@@ -8,6 +8,7 @@ from optuna.pruners import BasePruner
 
 from objectives.hyperparameters import DEFINITIONS
 from objectives.space import Choice
+from search.percentile import IndexedPercentilePruner
 from search.sections import ASHAPruner, HyperbandPruner, MedianPruner, NoPruner, PatientPruner, PercentilePruner
 from search.spec import Spec
 
@@ -18,9 +19,9 @@ def build(spec: Spec) -> BasePruner:
     options: dict[str, Any] = section.model_dump(exclude={"name", "audit"})
     match section:
         case MedianPruner():
-            return optuna.pruners.MedianPruner(**options)
+            return IndexedPercentilePruner(50.0, **options)
         case PercentilePruner():
-            return optuna.pruners.PercentilePruner(options.pop("percentile"), **options)
+            return IndexedPercentilePruner(options.pop("percentile"), **options)
         case ASHAPruner():
             options["min_resource"] = options["min_resource"] or max(2, _epochs(spec) // 10)
             return optuna.pruners.SuccessiveHalvingPruner(**options)

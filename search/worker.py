@@ -28,6 +28,7 @@ from storage.leases import Lease
 STOP_SECONDS = 9.5
 """After so long a worker that was asked to stop leaves as it is: whoever preempts it does not wait for a database."""
 IDLE_SECONDS = 1.0
+FRESH_SECONDS = 1.0
 _log = logging.getLogger("winnow")
 
 
@@ -43,6 +44,7 @@ class Worker:
         self._next_reap = 0.0
         study.storage.link.patience = math.inf
         study.storage.link.give_up = self._stopping.is_set
+        study.storage.freshness = FRESH_SECONDS
         self.engine = study.storage.engine
 
     def run(self) -> None:

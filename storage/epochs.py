@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Connection, Engine, Select, Table, literal, select
 
 from storage import checkpoints
-from storage.leases import Lease, hold
+from storage.leases import Lease, held_by, hold
 from storage.optuna_tables import intermediate_values, stored, trials
 from storage.resilient import read as query
 from storage.resilient import transact
-from storage.tables import epochs
+from storage.tables import attempts, epochs
 from storage.writes import insert_new
 
 if TYPE_CHECKING:
@@ -42,8 +42,10 @@ def record(engine: Engine, lease: Lease, report: Epoch) -> None:
     as_winnow = {"epoch": report.epoch, "value": report.value, **known}
 
     def work(connection: Connection) -> None:
-        hold(connection, lease)
-        insert_new(connection, intermediate_values, ["trial_id", "step"], _row(intermediate_values, lease, as_optuna))
+        held = _row(intermediate_values, lease, as_optuna).select_from(attempts).where(held_by(lease))
+        locked = held.with_for_update(read=True, of=attempts)
+        if not insert_new(connection, intermediate_values, ["trial_id", "step"], locked):
+            hold(connection, lease)  # it is lost, or the epoch was reported before
         insert_new(connection, epochs, ["trial_id", "epoch"], _row(epochs, lease, as_winnow))
         if report.checkpoint is not None:
             checkpoints.note(connection, lease, report.epoch, report.checkpoint)

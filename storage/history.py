@@ -1,6 +1,8 @@
 """A study's trials in memory: finished ones are read once, since they never change; the others whenever asked for."""
 
 import json
+import math
+import time
 from bisect import insort
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
@@ -33,6 +35,8 @@ class History:
 
     def __init__(self, study_id: int) -> None:
         self.study_id = study_id
+        self.read_at = -math.inf
+        """When (`time.monotonic`) it was last refreshed."""
         self.newest = 0
         """The largest trial id that was seen."""
         self.unfinished: set[int] = set()
@@ -55,6 +59,7 @@ class History:
             self._add(trial)
         for row in open_ones:
             self.unfinished.add(row.trial_id)
+        self.read_at = time.monotonic()
         self.newest = max([self.newest, *(row.trial_id for row in rows)])
         return frozen[len(ended) :]
 

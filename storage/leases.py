@@ -46,6 +46,8 @@ class Lease:
     seconds: float
     earlier: tuple[str, ...] = ()
     """How the attempts before this one ended."""
+    made_trial: bool = False
+    """Whether the trial was made by this claim, so that nothing is known of it yet."""
 
     @property
     def crashes(self) -> int:
@@ -99,7 +101,9 @@ def claim(engine: Engine, study_id: int, worker: str, seconds: float = LEASE_SEC
             trial_id = made_row.inserted_primary_key[0]
         else:
             return None
-        lease = Lease(study_id, trial_id, number, len(earlier) + 1, worker, seconds, earlier)
+        lease = Lease(
+            study_id, trial_id, number, len(earlier) + 1, worker, seconds, earlier, made_trial=waiting is None
+        )
         connection.execute(
             insert(attempts).values(
                 trial_id=trial_id,

@@ -7,10 +7,12 @@ nobody else may change it, and every change of ours is refused by the database o
 import copy
 import os
 import threading
+import time
 import weakref
 from collections.abc import Callable, Container, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -53,6 +55,9 @@ class Storage(BaseStorage):
         self.link = Link()
         self.engine: Engine = attach(engines.make(url), self.link)
         weakref.finalize(self, self.engine.dispose)  # a storage that nobody holds any more keeps no connection
+        self.freshness = 0.0
+        """For how many seconds finished trials may be given as they were last read. A worker's pruner need not know
+        within a second what another worker's trial came to."""
         self._lock = threading.RLock()
         self._histories: dict[int, History] = {}
         self._held: dict[int, _Held] = {}
@@ -104,7 +109,7 @@ class Storage(BaseStorage):
     @contextmanager
     def holding(self, lease: Lease) -> Iterator[None]:
         """Make every change of this trial in the name of a lease; once it is lost, changes raise LeaseLost."""
-        held = _Held(lease, self.get_trial(lease.trial_id))
+        held = _Held(lease, _empty(lease) if lease.made_trial else self.get_trial(lease.trial_id))
         with self._lock:
             self._studies[lease.trial_id] = lease.study_id
             self._held[lease.trial_id] = held
@@ -264,7 +269,11 @@ class Storage(BaseStorage):
             if history is None:
                 self._ask(lambda connection: studies.check(connection, study_id))
                 history = self._histories.setdefault(study_id, History(study_id))
-            unfinished = self._ask(lambda connection: history.refresh(connection, wanted))
+            only_finished = all(state.is_finished() for state in wanted)
+            if only_finished and time.monotonic() - history.read_at < self.freshness:
+                unfinished = []
+            else:
+                unfinished = self._ask(lambda connection: history.refresh(connection, wanted))
             found = history.of_states(wanted)
             if unfinished:
                 held = {trial_id: held.trial for trial_id, held in self._held.items()}
@@ -314,3 +323,8 @@ class Storage(BaseStorage):
         if trial_id not in self._studies:
             self._studies[trial_id] = self._ask(lambda connection: trials.study_of(connection, trial_id))
         return self._studies[trial_id]
+
+
+def _empty(lease: Lease) -> FrozenTrial:
+    """The trial that a claim has just made."""
+    return FrozenTrial(lease.number, TrialState.RUNNING, None, datetime.now(), None, {}, {}, {}, {}, {}, lease.trial_id)
