@@ -436,11 +436,14 @@ def _print_result(study: "WinnowStudy", report_path: Path, as_json: bool) -> Non
     from search import screens, status, summary
 
     record = _write_report(study.storage, study.name, report_path)
+    now = status.read(study)
     if as_json:
-        click.echo(dumps({**status.read(study).as_dict(), "report": str(report_path)}, indent=2, default=str))
+        click.echo(dumps({**now.as_dict(), "report": str(report_path)}, indent=2, default=str))
         return
     console = _console()
     console.print(screens.result(record))
+    if now.stopped:
+        console.print(f"The search {screens.stop_words(now)}.")
     console.print(f"Report: {report_path}", highlight=False, soft_wrap=True)
     if study.spec.built_in and record.best is not None:
         console.print(f"Next: {summary.confirm_command(record)}", highlight=False, soft_wrap=True)

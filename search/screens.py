@@ -37,6 +37,11 @@ def result(record: History) -> RenderableType:
     return Group(*parts)
 
 
+def stop_words(now: Status) -> str:
+    """Why the study ended before its budget was spent; empty where it did not."""
+    return f"stopped early: {now.stopped}" if now.stopped else ""
+
+
 def status(now: Status) -> RenderableType:
     """`winnow status`."""
     states = ", ".join(f"{count} {state.lower()}" for state, count in sorted(now.states.items())) or "no trial yet"
@@ -45,7 +50,7 @@ def status(now: Status) -> RenderableType:
         Text.assemble((now.study, "bold"), f": {states}"),
         Text(f"best {best}, baseline {number(now.baseline) if now.baseline is not None else 'not finished'}"),
         Text(f"{duration(now.spent.device_seconds)} of device time spent"),
-        Text(now.spent.exhausted or "more trials can be given out"),
+        Text(stop_words(now) or now.spent.exhausted or "more trials can be given out"),
     ]
     table = Table(box=None, pad_edge=False, header_style="dim")
     for name in ("worker", "device", "doing", "trial", "epoch", "last seen"):

@@ -51,11 +51,15 @@ class SearchEntry(Section):
 
 
 class BudgetSection(Section):
-    """What the study may spend; whichever is reached first."""
+    """What the study may spend, and when it may stop before that; whichever is reached first."""
 
     trials: int | None = Field(None, ge=1)
     hours: float | None = Field(None, gt=0)
     device_hours: float | None = Field(None, gt=0)
+    stagnation: int | None = Field(None, ge=1)
+    """Stop after so many finished trials without a better one."""
+    min_improvement: float | None = Field(None, gt=0)
+    """Stop when the next trial is expected to be better by less than this, in the unit of the value."""
 
 
 class LimitsSection(Section):

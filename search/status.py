@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import func, select
 
+from search.stopping import STOPPED
 from search.study import BASELINE, WinnowStudy
 from storage import workers
 from storage.budget import Spent, spent
@@ -36,6 +37,8 @@ class Status:
     workers: list[Worker]
     failures: dict[str, int]
     """How many trials failed for each reason."""
+    stopped: str
+    """Why the study's own rule stopped it; empty where it did not."""
     tracebacks: dict[str, str]
     """The traceback of the first failure for each reason that has one."""
 
@@ -76,6 +79,7 @@ def read(study: WinnowStudy) -> Status:
         spent=used,
         workers=workers.present(study.storage.engine, study.study_id),
         failures=dict(Counter(reason for reason, _ in failed)),
+        stopped=study.optuna.user_attrs.get(STOPPED, {}).get("reason", ""),
         tracebacks={
             reason: t.user_attrs["winnow:traceback"]
             for reason, t in reversed(failed)

@@ -11,7 +11,7 @@ import secrets
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -24,8 +24,9 @@ from search import pruners, samplers
 from search.checking import check
 from search.errors import StudyError
 from search.spec import Spec
+from search.stopping import STOPPED
 from storage import Storage, designs
-from storage.budget import set_budget
+from storage.budget import Budget, set_budget
 
 SPEC = "winnow:spec"
 SOURCE = "winnow:source"
@@ -76,7 +77,7 @@ def create(storage: Storage, spec: Spec, design: Sequence[designs.Row] = ()) -> 
     except optuna.exceptions.DuplicatedStudyError:
         study = optuna.load_study(study_name=spec.name, storage=storage)
     study_id = storage.get_study_id_from_name(spec.name)
-    first = set_budget(storage.engine, study_id, spec.storage_budget)
+    first = set_budget(storage.engine, study_id, _budget(study, spec))
     if not first:
         _wait_until_ready(study)
     if SPEC in study.user_attrs:
@@ -102,7 +103,8 @@ def grow(storage: Storage, spec: Spec, rows: Sequence[designs.Row], *, keep_weig
     if spec.name in {study.study_name for study in storage.get_all_studies()}:
         study_id = storage.get_study_id_from_name(spec.name)
         known = designs.read(storage.engine, study_id)
-    design = [*known, *(row for row in rows if row.parameters not in [each.parameters for each in known])]
+    there = {frozenset(row.parameters.items()) for row in known}
+    design = [*known, *(row for row in rows if frozenset(row.parameters.items()) not in there)]
     if known:
         designs.extend(storage.engine, study_id, design)  # before the budget, which lets workers ask for them
     whole = check({**spec.model_dump(mode="json"), "budget": {"trials": len(design)}}, f"the study {spec.name}")
@@ -171,6 +173,14 @@ def make_importable() -> None:
 def _loaded(storage: Storage, study: optuna.Study, study_id: int) -> WinnowStudy:
     content = study.user_attrs[SPEC]
     return WinnowStudy(storage, check(content, f"study {study.study_name}"), study.user_attrs[SOURCE], study_id)
+
+
+def _budget(study: optuna.Study, spec: Spec) -> Budget:
+    """The spec's budget; of a study that its rule stopped under the same `[budget]`, what it had used up."""
+    stopped = study.user_attrs.get(STOPPED)
+    if stopped and study.user_attrs[SPEC]["budget"] == spec.model_dump(mode="json")["budget"]:
+        return replace(spec.storage_budget, trials=stopped["trials"])
+    return spec.storage_budget
 
 
 def _wait_until_ready(study: optuna.Study, seconds: float = 10.0) -> None:

@@ -19,9 +19,11 @@ from types import FrameType
 from search.attempt import Attempt, Workplace
 from search.errors import StudyError
 from search.messages import Ready
+from search.stopping import STOPPED, reason_to_stop
 from search.study import WinnowStudy, match_source
 from search.trainer_process import NUMERICS, Trainer, WorkerOptions
 from storage import designs, leases, once, workers
+from storage.budget import end_now
 from storage.errors import LeaseLost, StorageError, StorageUnreachable
 from storage.leases import Lease
 
@@ -82,6 +84,7 @@ class Worker:
             lease = self._claim()
             if lease is not None:
                 self._attempt(place, lease)
+                self._stop_early()
             elif leases.waits_for(self.engine, self.study.study_id):
                 # The budget is given out, but a trial under way may come back if its worker dies.
                 workers.sign_of_life(self.engine, self.name, "idle")
@@ -115,6 +118,13 @@ class Worker:
             _log.warning("%s", lost)
         if not self._stopping.is_set() and not self.trainer.alive:
             self.trainer.wait_until_ready()
+
+    def _stop_early(self) -> None:
+        """Give out no more trials where the study's rule says that enough are done."""
+        reason = reason_to_stop(self.study.optuna, self.study.spec.budget)
+        if reason:
+            trials = end_now(self.engine, self.study.study_id)
+            self.study.optuna.set_user_attr(STOPPED, {"reason": reason, "trials": trials})
 
     def reap(self) -> None:
         """Now and then, bring back the trials of workers that are gone."""

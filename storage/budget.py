@@ -73,6 +73,18 @@ def set_budget(engine: Engine, study_id: int, budget: Budget) -> bool:
         return False
 
 
+def end_now(engine: Engine, study_id: int) -> int:
+    """Make the trials that a study has its whole budget of trials; returns how many these are."""
+    count = select(func.count()).where(trials.c.study_id == study_id).scalar_subquery()
+
+    def work(connection: Connection) -> int:
+        connection.execute(update(budgets).where(budgets.c.study_id == study_id).values(trials=count))
+        limit = select(budgets.c.trials).where(budgets.c.study_id == study_id)
+        return int(connection.execute(limit).scalar_one())
+
+    return transact(engine, work)
+
+
 def spent(connection: Connection, study_id: int) -> Spent:
     """What the study has used so far. The cost of asking does not grow with the study."""
     last_number = (

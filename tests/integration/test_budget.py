@@ -31,6 +31,20 @@ def test_audited_trials_finish_and_keep_where_they_would_have_been_pruned(place:
     assert "let finish" in " ".join(done.stdout.split())
 
 
+def test_a_search_that_stagnates_stops_with_its_reason_and_stays_stopped(place: Place) -> None:
+    spec = place.spec(trials=200, more="[sampler]\nname = 'random'\n")
+    with (place.folder / spec).open("a") as file:
+        file.write("stagnation = 5\n")
+    done = place.run("run", spec, "--workers", "1")
+    assert done.returncode == 0, done.stderr
+    assert "stopped early: none of the 5 trials after trial" in " ".join(done.stdout.split())
+    count = len(place.states())
+    assert count < 200
+    assert "stopped early" in place.run("status", "s").stdout
+    assert place.run("run", spec, "--workers", "1").returncode == 0
+    assert len(place.states()) == count, "the same command does not begin again"
+
+
 def test_a_finished_study_goes_on_with_a_larger_budget(place: Place) -> None:
     spec = place.spec(trials=3)
     assert place.run("run", spec, "--workers", "1").returncode == 0
