@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from objectives.hyperparameters import DEFINITIONS, Definition
+from objectives.methods import method_of
 from search.cli import cli
 from search.export import TABLES
 
@@ -27,12 +28,13 @@ def hyperparameters() -> str:
         "What `[fixed]` may fix and `[search]` may search with the built-in objectives. The defaults together are the",
         "baseline. This page is written by `python docs/generate.py` from `objectives/hyperparameters.py`.",
         "",
-        "| name | what it is | default | values | only with |",
-        "|---|---|---|---|---|",
+        "| name | what it is | default | values | only with | method of an ablation |",
+        "|---|---|---|---|---|---|",
     ]
     for each in DEFINITIONS.values():
         unit = f" ({each.unit})" if each.unit else ""
-        row = [f"`{each.name}`", each.meaning + unit, f"`{each.example}`", _values(each), _needs(each)]
+        method = "" if each.name == "seed" else method_of(each.name)
+        row = [f"`{each.name}`", each.meaning + unit, f"`{each.example}`", _values(each), _needs(each), method]
         lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |")
     return "\n".join(lines) + "\n"
 

@@ -272,7 +272,7 @@ def confirm(study: str, url: str, workers: int | None, top: int, seeds: int, exp
     envvar="WINNOW_ABLATE_METHOD",
     multiple=True,
     metavar="NAME=HYPERPARAMETER,…",
-    help="Switch these hyperparameters as one; may be given again.  [default: as docs/conclusions.md lists them]",
+    help="Switch these hyperparameters as one; may be given again.  [default: as docs/hyperparameters.md says]",
 )
 @click.option("--seeds", type=click.IntRange(2, 100), default=5, show_default=True, help="Seeds of each first answer.")
 @click.option("--looks", type=click.IntRange(1, 6), default=3, show_default=True, help="Seeds double up to the last.")
