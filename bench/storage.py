@@ -1,8 +1,8 @@
 """What a trial costs the storage: stock Optuna and ours in pairs, by study size, sampler, pruner and workers.
 
-    python bench/storage.py cost            # one worker: client CPU, wall and statements a trial, at several sizes
-    python bench/storage.py workers         # trials a second with 1, 2 and 8 worker processes
-    python bench/storage.py ready           # seconds until a worker that opens a large study has sampled once
+    python -m bench.storage cost            # one worker: client CPU, wall and statements a trial, at several sizes
+    python -m bench.storage workers         # trials a second with 1, 2 and 8 worker processes
+    python -m bench.storage ready           # seconds until a worker that opens a large study has sampled once
 
 A trial suggests five hyperparameters and reports ten epochs, asking after each whether to prune. `--database` is
 sqlite or postgresql (of its own, started here). Stock and ours take turns on copies of the same study, so that a busy
@@ -243,10 +243,14 @@ def workers(kind: str, size: int, seconds: float) -> None:
         for count in (1, 2, 8):
             for name in KINDS:
                 address = url()
-                command = [sys.executable, __file__, "one-worker", "--url", address, "--of", name]
+                command = [sys.executable, "-m", "bench.storage", "one-worker", "--url", address, "--of", name]
                 running = [
                     subprocess.Popen(
-                        [*command, "--seconds", str(seconds)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+                        [*command, "--seconds", str(seconds)],
+                        cwd=Path(__file__).parents[1],
+                        stdin=subprocess.PIPE,
+                        stdout=subprocess.PIPE,
+                        text=True,
                     )
                     for _ in range(count)
                 ]

@@ -145,13 +145,13 @@ def is_passing(error: DBAPIError) -> bool:
     if isinstance(original, sqlite3.Error):
         code = getattr(original, "sqlite_errorcode", None)
         return code is not None and code & 0xFF in _SQLITE
-    if hasattr(original, "sqlstate"):  # psycopg; a connection that failed has no state
-        state = original.sqlstate
-        return (state is None and _is_operational(original)) or (
-            state is not None and (state[:2] in _POSTGRESQL or state in _POSTGRESQL_EXACT)
-        )
     number = original.args[0] if original.args else None
-    return number in _MYSQL or number == 0
+    if isinstance(number, int):  # PyMySQL
+        return number in _MYSQL or number == 0
+    state = getattr(original, "sqlstate", None)  # psycopg; a connection that failed has no state
+    if state is None:
+        return _is_operational(original)
+    return state[:2] in _POSTGRESQL or state in _POSTGRESQL_EXACT
 
 
 def _is_operational(error: BaseException) -> bool:
