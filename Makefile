@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test faults truth check check-accuracy clean
+.PHONY: demo test faults soak truth check check-accuracy clean
 
 demo: .venv/train
 	$(BIN)/winnow run studies/digits.toml
@@ -14,6 +14,10 @@ test: .venv/test
 # Real workers and a real PostgreSQL, killed, stopped and starved: minutes.
 faults: .venv/test
 	$(BIN)/pytest -m faults
+
+# Half an hour of random faults.
+soak: .venv/test
+	WINNOW_SOAK_MINUTES=30 $(BIN)/pytest -rP tests/faults/test_soak.py
 
 # Training our way and the usual way over several seeds: the same mean accuracy, in minutes.
 check-accuracy: .venv/test

@@ -101,6 +101,10 @@ class Fleet:
     def alive(self) -> list[subprocess.Popen[bytes]]:
         return [worker for worker in self.workers if worker.poll() is None]
 
+    def remaining(self) -> int:
+        """How many trials have not been given out."""
+        return self.trials - len(self.study.optuna.get_trials(deepcopy=False))
+
     def end(self) -> None:
         for worker in self.alive():
             for process in [*psutil.Process(worker.pid).children(recursive=True), worker]:

@@ -35,6 +35,18 @@ def test_the_server_is_away_for_longer_than_a_lease(fleet: Callable[..., Fleet],
     ours.prove()
 
 
+def test_a_worker_dies_while_the_server_is_away(fleet: Callable[..., Fleet], postgres: PostgresServer) -> None:
+    ours = fleet(epoch_seconds=1.0)
+    ours.start()
+    ours.wait_trained(12)
+    postgres.stop("immediate")
+    ours.wait_trained(12 + 8 * 3)  # what they trained meanwhile lies on disk
+    ours.random.choice(ours.workers).kill()
+    postgres.start()
+    ours.wait_done()
+    ours.prove(kills=1)
+
+
 def test_connections_are_cut_again_and_again(fleet: Callable[..., Fleet], postgres: PostgresServer) -> None:
     ours = fleet(epoch_seconds=0.1)
     ours.start()
