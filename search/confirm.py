@@ -8,13 +8,16 @@ like any other.
 
 import getpass
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from search import repetitions
 from search.errors import StudyError
 from search.fresh_seeds import Purpose
-from search.repetitions import Entrants, Repetition, choose, group, weights
+from search.history import History
+from search.repetitions import Entrants, Repetition, choose, group, remember, remembered, weights
 from search.statistics import Sample, paired
+from search.study import WinnowStudy
 from storage import ledger
 
 
@@ -86,6 +89,25 @@ class Confirmation:
 
 def conclude(entrants: Entrants, scores: Mapping[Repetition, float | None]) -> Confirmation:
     """Write in the ledger, read test data, and put everything together; raises StudyError."""
+    found = _conclude(entrants, scores, _read_test_data)
+    remember(entrants)
+    return found
+
+
+def recorded(study: WinnowStudy, record: History) -> Confirmation | None:
+    """What `winnow confirm` last concluded of a search, from its records alone; None where it never did.
+
+    It trains nothing and reads no test data: what they gave stands in the ledger.
+    """
+    entrants = remembered(study, record)
+    return _conclude(entrants, repetitions.read(entrants), _from_ledger) if entrants else None
+
+
+def _conclude(
+    entrants: Entrants,
+    scores: Mapping[Repetition, float | None],
+    test_scores: Callable[[Entrants, list[Repetition]], tuple[list[float], int]],
+) -> Confirmation:
     record, baseline, seeds = entrants.record, entrants.baseline, entrants.seeds_for(Purpose.MEASURING)
     best = record.best
     assert best is not None
@@ -104,7 +126,7 @@ def conclude(entrants: Entrants, scores: Mapping[Repetition, float | None]) -> C
             f"winnow status {entrants.name} says why",
         )
     against = baseline.number if baseline and baseline is not winner and baseline.number in measured else None
-    on_test, read_before = _read_test_data(entrants, [(number, seed) for number in measured for seed in seeds])
+    on_test, read_before = test_scores(entrants, [(number, seed) for number in measured for seed in seeds])
     winner_on_test, baseline_on_test = on_test[: len(seeds)], on_test[len(seeds) :]
     validation = {number: Sample(tuple(v for v in values if v is not None)) for number, values in measured.items()}
     return Confirmation(
@@ -128,7 +150,7 @@ def conclude(entrants: Entrants, scores: Mapping[Repetition, float | None]) -> C
     )
 
 
-def _read_test_data(entrants: Entrants, models: Sequence[Repetition]) -> tuple[list[float], int]:
+def _read_test_data(entrants: Entrants, models: list[Repetition]) -> tuple[list[float], int]:
     """The test score of every model, and how often test data were read for this study before.
 
     What the ledger holds for the very same models is not read again.
@@ -136,11 +158,9 @@ def _read_test_data(entrants: Entrants, models: Sequence[Repetition]) -> tuple[l
     from objectives import held_out
 
     study = entrants.study
-    named = [list(model) for model in models]
     earlier = ledger.entries(study.storage.engine, study.name)
-    for position, entry in enumerate(earlier):
-        if entry.results.get("models") == named:
-            return list(entry.results["scores"]), position
+    if _named(models) in [entry.results.get("models") for entry in earlier]:
+        return _from_ledger(entrants, models)
     trained = [weights(entrants, number, seed) for number, seed in models]
     fingerprint = entrants.record.ranked[0].training.get("data_fingerprint", "")
     entry_number = ledger.announce(
@@ -151,5 +171,21 @@ def _read_test_data(entrants: Entrants, models: Sequence[Repetition]) -> tuple[l
         purpose=f"winnow confirm: trials {', '.join(map(str, dict(models)))}, {len(trained)} models",
     )
     scores = held_out.scores(study.spec.data_spec, trained)
-    ledger.conclude(study.storage.engine, entry_number, {"models": named, "scores": scores})
+    ledger.conclude(study.storage.engine, entry_number, {"models": _named(models), "scores": scores})
     return scores, len(earlier)
+
+
+def _from_ledger(entrants: Entrants, models: list[Repetition]) -> tuple[list[float], int]:
+    """What an earlier reading gave for these models, and how many readings came before it; raises StudyError."""
+    for position, entry in enumerate(ledger.entries(entrants.study.storage.engine, entrants.study.name)):
+        if entry.results.get("models") == _named(models):
+            return list(entry.results["scores"]), position
+    raise StudyError(
+        f"the ledger holds no test scores of the confirmation of {entrants.study.name!r}",
+        f"run winnow confirm {entrants.study.name}",
+    )
+
+
+def _named(models: list[Repetition]) -> list[list[int]]:
+    """The models as JSON holds them."""
+    return [list(model) for model in models]

@@ -20,6 +20,9 @@ from search.study import WinnowStudy, match_source
 from storage import artifacts, epochs
 from storage.designs import Row
 
+CONCLUDED = "winnow:concluded"
+"""Of the study of the repetitions: who was compared when it was last concluded, and on how many seeds."""
+
 Repetition = tuple[int, int]
 """Which trial of the search is repeated, and with which seed."""
 
@@ -41,7 +44,7 @@ class Entrants:
     @property
     def name(self) -> str:
         """The study of the repetitions."""
-        return f"{self.study.name}-confirm"
+        return _study_name(self.study)
 
     def seeds_for(self, purpose: Purpose) -> list[int]:
         """The seeds of one stage."""
@@ -78,6 +81,26 @@ def enter(study: WinnowStudy, top: int, seeds: int) -> Entrants:
             "search more trials or other ranges, or give --top 5 to repeat those that came close",
         )
     return Entrants(study, record, tuple(candidates[:top]), baseline, seeds, chooses=top > 1)
+
+
+def remember(entrants: Entrants) -> None:
+    """Write beside the repetitions whom they compared, for whoever reads them later."""
+    numbers = [trial.number for trial in entrants.candidates]
+    baseline = entrants.baseline.number if entrants.baseline else None
+    content = {"candidates": numbers, "baseline": baseline, "seeds": entrants.seeds, "chooses": entrants.chooses}
+    studies.load(entrants.study.storage, entrants.name).optuna.set_user_attr(CONCLUDED, content)
+
+
+def remembered(study: WinnowStudy, record: History) -> Entrants | None:
+    """Who was compared when the repetitions of a search were last concluded; None where they never were."""
+    name = _study_name(study)
+    for other in study.storage.get_all_studies():
+        if other.study_name == name and CONCLUDED in other.user_attrs:
+            content = other.user_attrs[CONCLUDED]
+            candidates = tuple(record.trials[number] for number in content["candidates"])
+            baseline = None if content["baseline"] is None else record.trials[content["baseline"]]
+            return Entrants(study, record, candidates, baseline, content["seeds"], content["chooses"])
+    return None
 
 
 def wanted(entrants: Entrants, scores: Mapping[Repetition, float | None]) -> list[Row]:
@@ -159,6 +182,10 @@ def group(entrants: Entrants, compared: Mapping[int, Sample]) -> tuple[int, ...]
     """Who may be the best of those compared, the highest mean first (see `possibly_best`)."""
     sign = 1 if entrants.study.spec.optimises == "maximize" else -1
     return tuple(possibly_best({number: [sign * x for x in sample.scores] for number, sample in compared.items()}))
+
+
+def _study_name(study: WinnowStudy) -> str:
+    return f"{study.name}-confirm"
 
 
 def _spec(entrants: Entrants) -> Spec:

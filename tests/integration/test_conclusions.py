@@ -1,0 +1,65 @@
+"""What a report finds of a confirmation and an ablation in the storage. Trainings are told, test scores too."""
+
+from pathlib import Path
+from typing import Any
+
+import optuna
+
+import storage
+from example_study import told, work
+from search import ablation, conclusions, confirm, history, repetitions
+from search.fresh_seeds import Purpose
+from search.study import WinnowStudy
+from storage import epochs, ledger
+
+
+def confirmed(study: WinnowStudy, score: Any) -> confirm.Confirmation:
+    """Repeat the two best, and give the ledger what a reading of test data would have given."""
+    entrants = repetitions.enter(study, top=2, seeds=3)
+    while rows := repetitions.wanted(entrants, repetitions.read(entrants)):
+        work(repetitions.repeat(entrants, rows), score)
+    scores = repetitions.read(entrants)
+    winner, _, _ = repetitions.choose(entrants, scores)
+    models = [[number, seed] for number in (winner.number, 0) for seed in entrants.seeds_for(Purpose.MEASURING)]
+    entry = ledger.announce(study.storage.engine, study.name, "", "a test", "told")
+    ledger.conclude(study.storage.engine, entry, {"models": models, "scores": [0.8, 0.82, 0.81, 0.7, 0.71, 0.72]})
+    return confirm.conclude(entrants, scores)
+
+
+def read(study: WinnowStudy) -> history.History:
+    return history.read(study.optuna, epochs.read(study.storage.engine, study.study_id))
+
+
+def score(row: dict[str, Any]) -> float:
+    return {0: 0.5, 1: 0.6, 2: 0.8}[row["trial"]] + float(row["seed"] % 7) / 1000
+
+
+def test_a_search_alone_has_no_conclusions(tmp_path: Path) -> None:
+    study = told(tmp_path, [0.5, 0.9])
+    assert conclusions.find(study.storage, read(study)) == conclusions.Conclusions()
+
+
+def test_a_study_of_stock_optuna_has_none(tmp_path: Path) -> None:
+    opened = storage.open(f"sqlite:///{tmp_path}/winnow.db", create=True)
+    stock = optuna.create_study(study_name="stock", storage=opened)
+    assert conclusions.find(opened, history.read(stock, {})) == conclusions.Conclusions()
+
+
+def test_a_confirmation_is_found_as_it_was_concluded_though_the_search_went_on(tmp_path: Path) -> None:
+    study = told(tmp_path, [0.5, 0.9, 0.8])
+    concluded = confirmed(study, score)
+    assert concluded.winner_number == 2
+    assert conclusions.find(study.storage, read(study)).confirmation == concluded
+    study.optuna.add_trial(optuna.trial.create_trial(value=0.95))
+    assert conclusions.find(study.storage, read(study)).confirmation.winner == concluded.winner  # type: ignore[union-attr]
+    assert len(ledger.entries(study.storage.engine, study.name)) == 1, "test data are not read again"
+
+
+def test_ablations_are_found_however_far_they_are(tmp_path: Path) -> None:
+    study = told(tmp_path, [0.5, 0.9], [{}, {"lr": 0.05, "dropout": 0.4}])
+    sides = ablation.between(study, seeds=2, looks=1)
+    work(ablation.add(sides, sides.race.wanted({})), lambda row: 0.5 + 0.2 * row["learning rate"])
+    found = conclusions.find(study.storage, read(study))
+    assert found.confirmation is None
+    assert [each.name for each in found.ablations] == [sides.name]
+    assert found.ablations[0].trainings > 0
