@@ -8,7 +8,7 @@ import logging
 from dataclasses import dataclass
 from pathlib import Path
 
-from sqlalchemy import Connection, Engine, literal, select
+from sqlalchemy import Connection, Engine, select
 
 from storage.errors import FileDamaged
 from storage.files import read_checked, write_whole
@@ -38,9 +38,7 @@ def write(folder: Path, lease: Lease, epoch: int, content: bytes) -> Stored:
 def note(connection: Connection, lease: Lease, epoch: int, stored: Stored) -> None:
     """Make a written checkpoint known, inside the transaction that holds the lease."""
     content = {"epoch": epoch, "token": stored.token, "sha256": stored.sha256, "size": stored.size}
-    named = {"trial_id": lease.trial_id, **content}
-    row = select(*[literal(value, checkpoints.c[name].type).label(name) for name, value in named.items()])
-    put(connection, checkpoints, ["trial_id", "epoch"], row)
+    put(connection, checkpoints, ["trial_id", "epoch"], {"trial_id": lease.trial_id, **content})
 
 
 def newest(engine: Engine, folder: Path, lease: Lease) -> tuple[int, bytes] | None:

@@ -4,15 +4,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, Engine, Select, Table, literal, select
+from sqlalchemy import Connection, Engine, select
 
 from storage import checkpoints
-from storage.leases import Lease, held_by, hold
+from storage.leases import Lease, hold
 from storage.optuna_tables import intermediate_values, stored, trials
 from storage.resilient import read as query
 from storage.resilient import transact
-from storage.tables import attempts, epochs
-from storage.writes import insert_new
+from storage.tables import epochs
+from storage.writes import Right, insert_new
 
 if TYPE_CHECKING:
     import pandas
@@ -37,25 +37,20 @@ def record(engine: Engine, lease: Lease, report: Epoch) -> None:
     The first committed value of an epoch stays: what a later attempt reports for it again changes nothing.
     """
     number, kind = stored(report.value)
-    as_optuna = {"step": report.epoch, "intermediate_value": number, "intermediate_value_type": kind}
+    trial = {"trial_id": lease.trial_id}
+    as_optuna = {**trial, "step": report.epoch, "intermediate_value": number, "intermediate_value_type": kind}
     known = {name: report.metrics[name] for name in COLUMNS if name in report.metrics}
-    as_winnow = {"epoch": report.epoch, "value": report.value, **known}
+    as_winnow = {**trial, "epoch": report.epoch, "value": report.value, **known}
 
     def work(connection: Connection) -> None:
-        held = _row(intermediate_values, lease, as_optuna).select_from(attempts).where(held_by(lease))
-        locked = held.with_for_update(read=True, of=attempts)
-        if not insert_new(connection, intermediate_values, ["trial_id", "step"], locked):
+        key = ["trial_id", "step"]
+        if not insert_new(connection, intermediate_values, key, as_optuna, Right.LEASE, lease.token):
             hold(connection, lease)  # it is lost, or the epoch was reported before
-        insert_new(connection, epochs, ["trial_id", "epoch"], _row(epochs, lease, as_winnow))
+        insert_new(connection, epochs, ["trial_id", "epoch"], as_winnow)
         if report.checkpoint is not None:
             checkpoints.note(connection, lease, report.epoch, report.checkpoint)
 
     transact(engine, work)
-
-
-def _row(table: Table, lease: Lease, content: Mapping[str, Any]) -> Select[Any]:
-    named = {"trial_id": lease.trial_id, **content}
-    return select(*[literal(value, table.c[name].type).label(name) for name, value in named.items()])
 
 
 def read(engine: Engine, study_id: int) -> dict[int, list[dict[str, Any]]]:

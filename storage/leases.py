@@ -280,9 +280,5 @@ def _made_by(connection: Connection, nonce: str, seconds: float) -> Lease | None
 
 
 def _put_attribute(connection: Connection, trial_id: int, key: str, content: Any) -> None:
-    row = select(
-        literal(trial_id).label("trial_id"),
-        literal(key).label("key"),
-        literal(json.dumps(content), trial_user_attributes.c.value_json.type).label("value_json"),
-    )
+    row = {"trial_id": trial_id, "key": key, "value_json": json.dumps(content)}
     put(connection, trial_user_attributes, ["trial_id", "key"], row)

@@ -3,13 +3,13 @@
 import json
 from typing import Any
 
-from sqlalchemy import Engine, literal, select
+from sqlalchemy import Engine, select
 
 from storage.optuna_tables import (
     study_user_attributes,
 )  # Optuna's own: what is settled can be read with stock tools too
 from storage.resilient import read, transact
-from storage.writes import insert_new
+from storage.writes import Right, insert_new
 
 
 def settled(engine: Engine, study_id: int, key: str) -> Any | None:
@@ -23,10 +23,7 @@ def settled(engine: Engine, study_id: int, key: str) -> Any | None:
 
 def settle(engine: Engine, study_id: int, key: str, value: Any) -> Any:
     """Settle `value` under `key` unless another was settled before; returns what holds."""
-    row = select(
-        literal(study_id).label("study_id"),
-        literal(key).label("key"),
-        literal(json.dumps(value), study_user_attributes.c.value_json.type).label("value_json"),
-    )
-    transact(engine, lambda connection: insert_new(connection, study_user_attributes, ["study_id", "key"], row))
+    row = {"study_id": study_id, "key": key, "value_json": json.dumps(value)}
+    table, unique = study_user_attributes, ["study_id", "key"]
+    transact(engine, lambda connection: insert_new(connection, table, unique, row, Right.STUDY))
     return settled(engine, study_id, key)

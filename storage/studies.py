@@ -7,7 +7,7 @@ from typing import Any
 
 from optuna.study import StudyDirection
 from optuna.study._frozen import FrozenStudy
-from sqlalchemy import Connection, Table, delete, insert, literal, select
+from sqlalchemy import Connection, Table, delete, insert, select
 
 from storage.optuna_tables import (
     OF_A_STUDY,
@@ -18,7 +18,7 @@ from storage.optuna_tables import (
     study_user_attributes,
     trials,
 )
-from storage.writes import put
+from storage.writes import Right, put
 
 
 def create(connection: Connection, wanted: Sequence[StudyDirection], name: str | None) -> int:
@@ -82,12 +82,8 @@ def directions_of(connection: Connection, study_id: int) -> list[StudyDirection]
 
 def set_attribute(connection: Connection, table: Table, study_id: int, key: str, content: Any) -> None:
     """Give a study an attribute, in place of the one it had; raises KeyError."""
-    row = select(
-        studies.c.study_id,
-        literal(key).label("key"),
-        literal(json.dumps(content), table.c.value_json.type).label("value_json"),
-    ).where(studies.c.study_id == study_id)
-    if not put(connection, table, ["study_id", "key"], row):
+    row = {"study_id": study_id, "key": key, "value_json": json.dumps(content)}
+    if not put(connection, table, ["study_id", "key"], row, Right.STUDY):
         raise _unknown(study_id)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from optuna.distributions import BaseDistribution, distribution_to_json, json_to_distribution
 from optuna.trial import FrozenTrial, TrialState
-from sqlalchemy import Connection, Select, Table, insert, literal, select, update
+from sqlalchemy import Connection, Table, insert, select, update
 
 from storage import leases, studies
 from storage.clock import optuna_now, to_optuna
@@ -24,10 +24,7 @@ from storage.optuna_tables import (
     trials,
     values,
 )
-from storage.tables import attempts
-from storage.writes import put
-
-OPEN_STATES = ("RUNNING", "WAITING")
+from storage.writes import OPEN_STATES, Right, put
 
 
 class Refused(Exception):
@@ -136,7 +133,7 @@ def set_state(
     for objective, result in enumerate(results or []):
         number, kind = stored(result)
         content = {"trial_id": trial_id, "objective": objective, "value": number, "value_type": kind}
-        put(connection, values, ["trial_id", "objective"], _literals(values, content))
+        put(connection, values, ["trial_id", "objective"], content)
     if lease is not None and state is not TrialState.RUNNING:
         leases.end(connection, trial_id, lease.token, state.name.lower())
     return True
@@ -165,14 +162,7 @@ def study_of(connection: Connection, trial_id: int) -> int:
 def _put(
     connection: Connection, table: Table, trial_id: int, lease: Lease | None, key: str, row: Mapping[str, Any]
 ) -> None:
-    source = _literals(table, {"trial_id": trial_id, **row})
-    if lease is None:
-        allowed = source.select_from(trials).where(trials.c.trial_id == trial_id, trials.c.state.in_(OPEN_STATES))
-    else:
-        allowed = source.select_from(attempts).where(leases.held_by(lease)).with_for_update(read=True, of=attempts)
-    if not put(connection, table, ["trial_id", key], allowed):
+    named = {"trial_id": trial_id, **row}
+    right = Right.OPEN_TRIAL if lease is None else Right.LEASE
+    if not put(connection, table, ["trial_id", key], named, right, None if lease is None else lease.token):
         raise Refused
-
-
-def _literals(table: Table, row: Mapping[str, Any]) -> Select[Any]:
-    return select(*[literal(value, table.c[name].type).label(name) for name, value in row.items()])
