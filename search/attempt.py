@@ -276,6 +276,8 @@ class Attempt:
 
     def _finish(self, state: TrialState, value: float | None, reason: str, ended: Ended | None) -> None:
         frozen = self._frozen()
+        if state is TrialState.PRUNED and frozen.last_step is not None and self.place.study.spec.against:
+            state = TrialState.FAIL  # Optuna's samplers stumble over a pruned trial with a curve and two objectives
         if state is TrialState.PRUNED and frozen.last_step is not None:
             value = frozen.intermediate_values[frozen.last_step]
         attributes: dict[str, Any] = {}
@@ -285,10 +287,20 @@ class Attempt:
             attributes["winnow:run"] = self._run_record(ended)
             if ended.traceback:
                 attributes["winnow:traceback"] = ended.traceback
-        values = None if value is None else [value]
+        cost = self._cost(frozen, ended) if state is TrialState.COMPLETE else None
+        values = None if value is None else [value] if cost is None else [value, cost]
         self.study.sampler.after_trial(self.study, frozen, state, values)
-        leases.finish(self.engine, self.lease, state.name, value, reason or state.name.lower(), attributes)
+        leases.finish(self.engine, self.lease, state.name, value, reason or state.name.lower(), attributes, cost)
         checkpoints.prune_files(self.storage.files, self.lease, keep=0)
+
+    def _cost(self, frozen: FrozenTrial, ended: Ended | None) -> float | None:
+        """The value of the second objective, where the study has one."""
+        match self.place.study.spec.against:
+            case "parameters":
+                return float(frozen.user_attrs["winnow:training"]["parameters"])
+            case "seconds" if ended is not None:
+                return ended.seconds
+        return None
 
     def _run_record(self, ended: Ended) -> dict[str, Any]:
         return {

@@ -53,6 +53,7 @@ def _wrongs(spec: Spec) -> Iterator[tuple[str, ObjectiveError]]:
     else:
         yield from _check_data(spec)
         yield from _check_hyperparameters(spec)
+    yield from _check_two_objectives(spec)
     budget = spec.storage_budget
     if budget == Budget():
         yield "[budget]", ObjectiveError("no limit is given", "write for example trials = 40")
@@ -89,6 +90,29 @@ def _check_own_objective(spec: Spec) -> Iterator[tuple[str, ObjectiveError]]:
         yield (
             "[sampler] name",
             ObjectiveError(f"{spec.sampler.name} needs a space in [search]", "use tpe, random, gp, cmaes or qmc"),
+        )
+
+
+def _check_two_objectives(spec: Spec) -> Iterator[tuple[str, ObjectiveError]]:
+    if spec.against is None:
+        return
+    why = "with `against` the study has two objectives"
+    if spec.pruner.name != "none":
+        yield (
+            "[pruner] name",
+            ObjectiveError(
+                f"{why}, and Optuna cannot prune those",
+                'write name = "none"; or drop `against` and ask winnow front for the same from a pruned study',
+            ),
+        )
+    if spec.sampler.name in ("cmaes", "coordinate"):
+        yield "[sampler] name", ObjectiveError(f"{why}, and {spec.sampler.name} takes one", "use tpe, gp or random")
+    if spec.budget.stagnation is not None or spec.budget.min_improvement is not None:
+        yield "[budget]", ObjectiveError(f"{why}, and no rule says when to stop early", "give trials or hours alone")
+    if spec.against == "parameters" and not spec.built_in:
+        yield (
+            "against",
+            ObjectiveError("nobody counts the parameters of one's own objective", 'write "seconds"'),
         )
 
 

@@ -314,6 +314,31 @@ def ablate(
 @study_argument
 @storage_option
 @click.option(
+    "--against",
+    type=click.Choice(["parameters", "seconds"]),
+    default="parameters",
+    show_default=True,
+    help="What shall be small beside a good value.",
+)
+@json_option
+def front(study: str, url: str, against: Literal["parameters", "seconds"], json: bool) -> None:
+    """Show the trials of STUDY that no other beats in value and in cost at once: its Pareto front."""
+    from search import history, pareto, screens
+    from storage import epochs
+
+    loaded = _load(study, url)
+    record = history.read(loaded.optuna, epochs.read(loaded.storage.engine, loaded.study_id))
+    points = pareto.front(record, against)
+    if json:
+        click.echo(dumps([dataclasses.asdict(point) for point in points], indent=2))
+    else:
+        _console().print(screens.front(points, record.metric, against))
+
+
+@cli.command()
+@study_argument
+@storage_option
+@click.option(
     "--format", type=click.Choice(["csv", "parquet", "json"]), default="csv", show_default=True, help="Of files."
 )
 @click.option("--output", type=click.Path(path_type=Path), help="The folder.  [default: exports/STUDY]")

@@ -15,8 +15,6 @@ from optuna.distributions import BaseDistribution
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
-from search.errors import StudyError
-
 
 @dataclass(frozen=True)
 class EpochRecord:
@@ -97,7 +95,7 @@ class TrialRecord:
 
 @dataclass(frozen=True)
 class History:
-    """A study with one objective and all its trials, in order of their numbers."""
+    """A study, by its first objective, and all its trials, in order of their numbers."""
 
     study: str
     direction: Literal["maximize", "minimize"]
@@ -149,19 +147,14 @@ class History:
 def read(study: optuna.Study, epochs: Mapping[int, Sequence[Mapping[str, Any]]]) -> History:
     """Read `study`; `epochs` holds the rows of Winnow's `epochs` table by trial number, each in order of epoch.
 
-    Raises StudyError for a study with several objectives: it has no best trial and no single history.
+    A study with several objectives is read by its first.
     """
-    if len(study.directions) > 1:
-        raise StudyError(
-            f"study {study.study_name!r} has {len(study.directions)} objectives, and its history needs one",
-            "look at its Pareto front in optuna-dashboard",
-        )
     trials = tuple(
         _trial(trial, epochs.get(trial.number, ()))
         for trial in sorted(study.get_trials(deepcopy=False), key=lambda trial: trial.number)
     )
     direction: Literal["maximize", "minimize"] = (
-        "maximize" if study.direction == StudyDirection.MAXIMIZE else "minimize"
+        "maximize" if study.directions[0] == StudyDirection.MAXIMIZE else "minimize"
     )
     names = study.metric_names
     metric = names[0] if names else _metric(trials)
@@ -208,9 +201,9 @@ def _trial(trial: FrozenTrial, rows: Sequence[Mapping[str, Any]]) -> TrialRecord
 
 def _value(trial: FrozenTrial, curve: Sequence[EpochRecord]) -> float | None:
     """Its value; for a pruned trial that was told none, the last that it reported."""
-    if trial.value is None and trial.state == TrialState.PRUNED and curve:
-        return curve[-1].value
-    return trial.value
+    if trial.values is None:
+        return curve[-1].value if trial.state == TrialState.PRUNED and curve else None
+    return float(trial.values[0])
 
 
 def _curve(trial: FrozenTrial, rows: Sequence[Mapping[str, Any]]) -> tuple[EpochRecord, ...]:

@@ -1,6 +1,7 @@
 """What commands print: results as tables and sentences for a terminal."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -11,6 +12,7 @@ from rich.text import Text
 from search import summary
 from search.confirm import Confirmation
 from search.history import History
+from search.pareto import Point
 from search.replay import Replay
 from search.statistics import Sample
 from search.status import Status
@@ -73,6 +75,17 @@ def replay(result: Replay) -> RenderableType:
         lines += ["The same bits are promised on the same platform only, and it differs:"]
         lines += result.platform_differences
     return Group(*(Text(line) for line in lines))
+
+
+def front(points: Sequence[Point], metric: str, cost: str) -> RenderableType:
+    """`winnow front`."""
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for name in ("trial", metric, cost):
+        table.add_column(name, justify="right")
+    for point in points:
+        spent = f"{point.cost:,.0f}" if cost == "parameters" else f"{point.cost:.1f}"
+        table.add_row(str(point.number), number(point.value), spent)
+    return table
 
 
 def confirmation(found: Confirmation) -> RenderableType:

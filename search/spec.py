@@ -15,6 +15,7 @@ from storage.budget import Budget
 
 BUILT_IN = ("classification", "regression")
 Direction = Literal["maximize", "minimize"]
+Cost = Literal["parameters", "seconds"]
 
 
 # --- [search]
@@ -76,6 +77,8 @@ class Spec(Section):
     description: str = ""
     objective: str = "classification"
     direction: Direction | None = None
+    against: Cost | None = None
+    """What is to be small at the same time: the study then has two objectives."""
     seed: int = Field(0, ge=0)
     data: dict[str, Any] | None = None
     fixed: dict[str, Any] = Field(default_factory=dict)
@@ -109,6 +112,11 @@ class Spec(Section):
         if self.built_in and known(self.data_spec.name).task == "regression":
             return "minimize"
         return "maximize"
+
+    @property
+    def directions(self) -> list[Direction]:
+        """Of the value, and of what it is set against."""
+        return [self.optimises] if self.against is None else [self.optimises, "minimize"]
 
     @property
     def storage_budget(self) -> Budget:

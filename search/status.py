@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import func, select
 
-from search.stopping import STOPPED
+from search.stopping import STOPPED, is_result
 from search.study import BASELINE, WinnowStudy
 from storage import workers
 from storage.budget import Spent, spent
@@ -75,7 +75,7 @@ def read(study: WinnowStudy) -> Status:
         direction=study.spec.optimises,
         states={str(state): int(count) for state, count in counted},
         best=_best(study),
-        baseline=baseline.value if baseline else None,
+        baseline=baseline.values[0] if baseline and baseline.values else None,
         spent=used,
         workers=workers.present(study.storage.engine, study.study_id),
         failures=dict(Counter(reason for reason, _ in failed)),
@@ -89,9 +89,10 @@ def read(study: WinnowStudy) -> Status:
 
 
 def _best(study: WinnowStudy) -> Best | None:
-    try:
-        trial = study.optuna.best_trial
-    except ValueError:
+    """The best feasible trial by the first objective."""
+    ranked = [trial for trial in study.optuna.get_trials(deepcopy=False) if is_result(trial)]
+    if not ranked:
         return None
-    assert trial.value is not None
-    return Best(trial.number, trial.value, trial.params)
+    sign = 1 if study.spec.optimises == "maximize" else -1
+    best = max(ranked, key=lambda trial: sign * trial.values[0])
+    return Best(best.number, best.values[0], best.params)

@@ -22,7 +22,7 @@ def reason_to_stop(study: optuna.Study, rule: BudgetSection) -> str:
         return ""
     trials = sorted(study.get_trials(deepcopy=False), key=lambda trial: trial.number)
     sign = 1 if study.direction == StudyDirection.MAXIMIZE else -1
-    complete = [trial for trial in trials if _counts(trial)]
+    complete = [trial for trial in trials if is_result(trial)]
     if not complete:
         return ""
     if rule.stagnation is not None:
@@ -42,7 +42,7 @@ def reason_to_stop(study: optuna.Study, rule: BudgetSection) -> str:
     return ""
 
 
-def _counts(trial: FrozenTrial) -> bool:
-    """Whether it is a feasible result."""
+def is_result(trial: FrozenTrial) -> bool:
+    """Whether it completed, and keeps every limit."""
     feasible = all(excess <= 0 for excess in trial.constraints.values())
-    return trial.state == TrialState.COMPLETE and feasible and trial.value is not None
+    return trial.state == TrialState.COMPLETE and feasible and trial.values is not None

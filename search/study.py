@@ -35,7 +35,7 @@ GIVEN = "winnow:given"
 KEEP_WEIGHTS = "winnow:keep_weights"
 WOULD_PRUNE = "winnow:would_prune"
 """Of a trial that audits the pruner: the epoch after which it would have been stopped."""
-MATCHED = ("objective", "data", "fixed", "search", "baseline", "seed")
+MATCHED = ("objective", "direction", "against", "data", "fixed", "search", "baseline", "seed")
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ def create(storage: Storage, spec: Spec, design: Sequence[designs.Row] = ()) -> 
     """
     source = source_of(spec)
     try:
-        study = optuna.create_study(study_name=spec.name, storage=storage, direction=spec.optimises)
+        study = optuna.create_study(study_name=spec.name, storage=storage, directions=spec.directions)
     except optuna.exceptions.DuplicatedStudyError:
         study = optuna.load_study(study_name=spec.name, storage=storage)
     study_id = storage.get_study_id_from_name(spec.name)
@@ -207,13 +207,13 @@ def _refuse_another(known: WinnowStudy, spec: Spec, source: str) -> None:
 
 
 def _refuse_other_direction(study: optuna.Study, spec: Spec) -> None:
-    if len(study.directions) != 1:
-        raise StudyError(f"the study {spec.name!r} has several objectives", "give the spec another name")
-    direction = study.direction.name.lower()
-    if direction != spec.optimises:
+    directions = [direction.name.lower() for direction in study.directions]
+    if directions != spec.directions:
+        wanted = " ".join(spec.directions)
         raise StudyError(
-            f"the study {spec.name!r} was made to {direction}, and this spec's value is to {spec.optimises}",
-            f"make it with: optuna create-study --direction {spec.optimises}",
+            f"the study {spec.name!r} was made to {' and '.join(directions)}, and this spec's values are to "
+            f"{' and '.join(spec.directions)}",
+            f"make it with: optuna create-study --direction{'s' if spec.against else ''} {wanted}",
         )
 
 

@@ -149,19 +149,21 @@ def finish(
     value: float | None,
     outcome: str,
     attributes: Mapping[str, Any] | None = None,
+    cost: float | None = None,
 ) -> None:
     """End the trial as COMPLETE, PRUNED or FAIL with its last user attributes and give up the lease; raises LeaseLost.
 
-    All in one transaction: a finished trial has its reason and its value, or is not finished.
+    All in one transaction: a finished trial has its reason and its value, or is not finished. `cost` is the value of
+    the second objective, where the study has one.
     """
 
     def work(connection: Connection) -> None:
         hold(connection, lease)
-        if value is not None and not math.isnan(value):
-            number, kind = stored(value)
-            connection.execute(
-                insert(values).values(trial_id=lease.trial_id, objective=0, value=number, value_type=kind)
-            )
+        for objective, result in enumerate((value, cost)):
+            if result is not None and not math.isnan(result):
+                number, kind = stored(result)
+                row = {"objective": objective, "value": number, "value_type": kind}
+                connection.execute(insert(values).values(trial_id=lease.trial_id, **row))
         for key, content in (attributes or {}).items():
             _put_attribute(connection, lease.trial_id, key, content)
         end(connection, lease.trial_id, lease.token, outcome, state)

@@ -140,6 +140,20 @@ def test_ablate_trains_with_and_without_each_method(searched: Place) -> None:
     assert "Add one in: each method alone" in told
 
 
+def test_two_objectives_give_a_front(place: Place) -> None:
+    spec = write(place, trials=6)
+    content = (place.folder / spec).read_text().replace("crop = {", "widths = { choices = [[8], [64]] }\ncrop = {")
+    (place.folder / spec).write_text('against = "parameters"\n' + content.replace("widths = [32]\n", ""))
+    done = place.run("run", spec, "--workers", "2")
+    assert done.returncode == 0, done.stderr
+    study = place.study("digits")
+    assert [direction.name for direction in study.directions] == ["MAXIMIZE", "MINIMIZE"]
+    for trial in study.trials:
+        assert trial.values == [trial.intermediate_values[3], trial.user_attrs["winnow:training"]["parameters"]]
+    points = json.loads(place.run("front", "digits", "--json").stdout)
+    assert {point["number"] for point in points} <= {trial.number for trial in study.best_trials}
+
+
 def test_a_diverging_trial_is_pruned_with_its_reason(place: Place) -> None:
     spec = write(place, trials=2, fixed='optimizer = "sgd"')
     content = (place.folder / spec).read_text().replace("low = 1e-3, high = 1e-1", "low = 1e5, high = 1e6")

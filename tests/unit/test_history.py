@@ -7,7 +7,6 @@ import pytest
 
 from example_search import EPOCHS, search
 from search import history
-from search.errors import StudyError
 
 
 def test_a_winnow_study_is_read_with_its_epochs_and_its_record() -> None:
@@ -103,9 +102,3 @@ def test_a_named_metric_keeps_its_name() -> None:
     with pytest.warns(optuna.exceptions.ExperimentalWarning):
         study.set_metric_names(["seconds an epoch"])
     assert history.read(study, {}).metric == "seconds an epoch"
-
-
-def test_a_study_with_two_objectives_is_refused() -> None:
-    study = optuna.create_study(study_name="front", directions=["minimize", "maximize"])
-    with pytest.raises(StudyError, match=r"'front' has 2 objectives.*Pareto front"):
-        history.read(study, {})

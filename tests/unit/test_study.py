@@ -76,7 +76,7 @@ def test_a_study_of_stock_optuna_is_taken_over_with_its_trials(opened: storage.S
     assert [studies.BASELINE in trial.user_attrs for trial in taken.optuna.get_trials()] == [False, False, True]
 
 
-def test_a_study_of_several_objectives_is_refused(opened: storage.Storage) -> None:
+def test_a_study_of_other_objectives_is_refused(opened: storage.Storage) -> None:
     optuna.create_study(study_name="s", storage=opened, directions=["maximize", "minimize"])
-    with pytest.raises(StudyError, match="several objectives"):
+    with pytest.raises(StudyError, match="was made to maximize and minimize, and this spec's values are to maximize"):
         studies.create(opened, spec_with())

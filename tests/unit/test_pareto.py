@@ -1,0 +1,72 @@
+"""The front of value against cost, of studies with one objective and with two."""
+
+from dataclasses import replace
+
+import optuna
+import pytest
+
+from example_search import searched
+from search import history as histories
+from search.checking import check
+from search.errors import SpecError, StudyError
+from search.history import History
+from search.pareto import Point, front
+
+SPEC = {
+    "name": "s",
+    "data": {"name": "digits"},
+    "against": "parameters",
+    "pruner": {"name": "none"},
+    "budget": {"trials": 9},
+}
+
+
+def with_results(results: list[tuple[float, int]]) -> History:
+    history = searched(len(results))
+    trials = tuple(
+        replace(trial, state="COMPLETE", value=value, training={"parameters": parameters})
+        for trial, (value, parameters) in zip(history.trials, results, strict=True)
+    )
+    return replace(history, trials=trials)
+
+
+def test_only_what_nothing_beats_in_both_is_on_the_front() -> None:
+    history = with_results([(0.7, 100), (0.9, 300), (0.8, 200), (0.75, 250), (0.9, 400), (0.7, 50), (0.6, 100)])
+    assert front(history, "parameters") == [Point(5, 0.7, 50), Point(2, 0.8, 200), Point(1, 0.9, 300)]
+
+
+def test_less_is_better_where_the_study_minimises() -> None:
+    history = replace(with_results([(0.7, 100), (0.9, 50), (0.8, 200)]), direction="minimize")
+    assert [point.number for point in front(history, "parameters")] == [1, 0]
+
+
+def test_pruned_trials_have_a_cost_and_no_result() -> None:
+    history = searched(20)
+    assert {point.number for point in front(history, "seconds")} <= {trial.number for trial in history.ranked}
+    assert history.count("PRUNED") > 0
+
+
+def test_a_study_without_costs_says_so() -> None:
+    history = searched(3)
+    history = replace(history, trials=tuple(replace(trial, training={}) for trial in history.trials))
+    with pytest.raises(StudyError, match="has recorded its parameters; run it on, or ask for the other cost"):
+        front(history, "parameters")
+
+
+def test_a_study_with_two_objectives_is_read_by_its_first() -> None:
+    study = optuna.create_study(directions=["maximize", "minimize"])
+    study.optimize(lambda trial: (trial.suggest_float("x", 0, 1), 100.0), n_trials=3)
+    history = histories.read(study, {})
+    assert history.best is not None
+    assert history.best.value == max(trial.values[0] for trial in study.trials)
+
+
+def test_what_two_objectives_cannot_be_combined_with() -> None:
+    assert check(SPEC, "SPEC").directions == ["maximize", "minimize"]
+    for change, says in (
+        ({"pruner": {"name": "asha"}}, "Optuna cannot prune those"),
+        ({"sampler": {"name": "cmaes"}}, "cmaes takes one"),
+        ({"budget": {"trials": 9, "stagnation": 3}}, "no rule says when to stop early"),
+    ):
+        with pytest.raises(SpecError, match=says):
+            check({**SPEC, **change}, "SPEC")
