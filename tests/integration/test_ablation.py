@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from example_study import told, work
-from search import ablation, ablation_tables
+from search import ablation, answers
 from search.ablation import Sides
 from search.errors import StudyError
 from storage import designs
@@ -47,7 +47,7 @@ def test_from_the_baseline_to_the_best_by_methods_that_people_name(tmp_path: Pat
     first = next(row for row in rows if row.parameters["augmentation"] and not row.parameters["dropout"])
     assert (first.config["crop"], first.config["crop_padding"], first.config["dropout"]) == (True, 2, 0.0)
     assert first.config["seed"] == first.parameters["seed"]
-    assert "Alone, learning rate makes the biggest difference" in " ".join(ablation_tables.sentences(found))
+    assert "Alone, learning rate makes the biggest difference" in " ".join(answers.sentences(found))
 
 
 def test_methods_can_be_regrouped(tmp_path: Path) -> None:
@@ -67,7 +67,7 @@ def test_half_done_it_says_what_it_can_and_goes_on(tmp_path: Path) -> None:
     sides = ablation.between(study, seeds=2, looks=1)
     nothing = ablation.conclude(sides)
     assert (nothing.trainings, nothing.alone, nothing.complete) == (0, [], False)
-    assert "the same command goes on" in ablation_tables.sentences(nothing)[-1]
+    assert "the same command goes on" in answers.sentences(nothing)[-1]
     run(sides, good, rounds=1)
     half = ablation.conclude(sides)
     assert half.alone
@@ -94,7 +94,7 @@ def test_a_failed_training_counts_nowhere_and_a_diverged_one_as_the_worst(tmp_pa
     assert min(found.goal.scores) == min(found.start.scores), "it counts as the worst"
     assert len(found.goal.scores) == 4
     assert found.alone[0].verdict == "cannot tell", "a method that makes training diverge is not shown to help"
-    assert "1 trainings failed and count nowhere" in " ".join(ablation_tables.sentences(found))
+    assert "1 trainings failed and count nowhere" in " ".join(answers.sentences(found))
 
 
 def test_what_cannot_be_ablated(tmp_path: Path) -> None:

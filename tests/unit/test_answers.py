@@ -1,0 +1,45 @@
+"""The questions that people ask of an ablation, answered by name and with no more certainty than it has."""
+
+from dataclasses import replace
+
+from example_conclusions import AUGMENTATION, DROPOUT, LEARNING_RATE, ablated
+from search import answers
+from search.effects import Effect
+
+
+def said(question: str, **changed: object) -> str:
+    found = {each.question: " ".join(each.sentences) for each in answers.answers(ablated(**changed))}  # type: ignore[arg-type]
+    return found[question]
+
+
+def test_the_biggest_difference_is_named_alone_and_in_company() -> None:
+    biggest = said(answers.QUESTIONS[0])
+    assert "Alone, learning rate makes the biggest difference: +0.1200 (+0.1000 to +0.1400)." in biggest
+    assert "In the company of all others, learning rate is missed most: +0.1100" in biggest
+
+
+def test_a_rival_whose_interval_overlaps_is_named_beside_it() -> None:
+    rival = Effect("dropout", 0.1, 0.05, 0.15, 10)
+    assert "Dropout may do as much" in said(answers.QUESTIONS[0], alone=(LEARNING_RATE, AUGMENTATION, rival))
+
+
+def test_what_harms_and_what_cannot_be_told_are_kept_apart() -> None:
+    useless = said(answers.QUESTIONS[1])
+    assert "Dropout does harm alone. Dropout does harm in the company of all others." in useless
+    assert "Augmentation alone: these seeds cannot tell whether it helps" in useless
+
+
+def test_the_order_matters_where_a_pair_is_shown_to() -> None:
+    assert "The order matters: augmentation and dropout together do 0.0300 more" in said(answers.QUESTIONS[2])
+    pair = Effect("augmentation and dropout", 0.0, -0.01, 0.01, 20)
+    assert "nothing shows that the order matters" in said(answers.QUESTIONS[2], pair=pair)
+
+
+def test_what_was_not_trained_yet_is_not_answered() -> None:
+    half = replace(ablated(), alone=[], removed=[], together=[], complete=False)
+    assert {each.sentences for each in answers.answers(half)} == {("The trainings so far do not tell yet.",)}
+    assert answers.sentences(half)[-1] == "48 trainings; the rest is not told yet: the same command goes on."
+
+
+def test_where_nothing_helps_nothing_is_said_to() -> None:
+    assert said(answers.QUESTIONS[0], alone=(AUGMENTATION, DROPOUT)).startswith("No method alone is shown to help.")
