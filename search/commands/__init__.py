@@ -1,0 +1,1 @@
+"""The commands of `winnow`, by what a person is at."""

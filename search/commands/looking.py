@@ -1,0 +1,117 @@
+"""Looking: status, report, importance, replay, augmentations, doctor."""
+
+import dataclasses
+import sys
+from json import dumps
+from pathlib import Path
+
+import click
+
+from search.commands.opening import load_study, open_storage, read_history, report_path, write_report
+from search.commands.options import (
+    json_option,
+    spec_argument,
+    storage_option,
+    study_argument,
+)
+from search.commands.running import terminal
+
+
+@click.command()
+@study_argument
+@storage_option
+@json_option
+def status(study: str, url: str, json: bool) -> None:
+    """Where STUDY stands: its trials, best value, workers and failures."""
+    from search import status as statuses
+
+    now = statuses.read(load_study(study, url))
+    if json:
+        click.echo(dumps(now.as_dict(), indent=2, default=str))
+    else:
+        from search import screens
+
+        terminal().print(screens.status(now))
+
+
+@click.command()
+@study_argument
+@storage_option
+@click.option("--output", type=click.Path(path_type=Path), help="The file.  [default: reports/STUDY.html]")
+def report(study: str, url: str, output: Path | None) -> None:
+    """Write the report of STUDY: one HTML file that needs no network."""
+    path = output or report_path(study)
+    write_report(open_storage(url), study, path)
+    click.echo(f"Report: {path}")
+
+
+@click.command()
+@study_argument
+@storage_option
+@click.option("--pruned", is_flag=True, help="Take pruned trials in, at the last value that they reported.")
+@json_option
+def importance(study: str, url: str, pruned: bool, json: bool) -> None:
+    """Which hyperparameters STUDY's results hang on: PED-ANOVA, fANOVA and MDI, with intervals."""
+    from search import importance as importances
+    from search import importance_tables
+
+    found = importances.compare(read_history(open_storage(url), study), pruned=pruned)
+    if json:
+        click.echo(dumps([dataclasses.asdict(each) for each in found], indent=2))
+    else:
+        terminal().print(importance_tables.tables(found))
+
+
+@click.command()
+@study_argument
+@click.argument("number", type=click.IntRange(0))
+@storage_option
+@click.option("--device", default="cpu", show_default=True)
+@json_option
+def replay(study: str, number: int, url: str, device: str, json: bool) -> None:
+    """Train trial NUMBER of STUDY again from its record and compare the curves, to the bit."""
+    from search import replay as replays
+    from search import screens
+
+    result = replays.replay(load_study(study, url), number, device)
+    if json:
+        click.echo(dumps({**dataclasses.asdict(result), "identical": result.identical}, indent=2))
+    else:
+        terminal().print(screens.replay(result))
+    if not result.identical:
+        sys.exit(1)
+
+
+@click.command()
+@spec_argument
+@click.option("--output", type=click.Path(path_type=Path), help="The PNG.  [default: reports/NAME-augmentations.png]")
+def augmentations(spec: Path, output: Path | None) -> None:
+    """Draw what each choice of augmentation does to sixteen images of SPEC's data."""
+    from objectives import gallery
+    from search import checking
+    from search.errors import SpecError
+
+    checked = checking.read(spec)
+    if not checked.built_in:
+        raise SpecError(str(spec), "objective", "one's own objective augments by itself", "draw it there")
+    path = output or Path("reports") / f"{checked.name}-augmentations.png"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    gallery.write(checked.data_spec, path)
+    click.echo(f"Picture: {path}")
+
+
+@click.command()
+@storage_option
+@json_option
+def doctor(url: str, json: bool) -> None:
+    """Look at devices, storage and versions, and say what is wrong."""
+    from search import doctor as doctors
+
+    findings = doctors.examine(url)
+    if json:
+        click.echo(dumps([dataclasses.asdict(finding) for finding in findings], indent=2))
+    else:
+        for finding in findings:
+            click.echo(f"{'ok ' if finding.good else 'NO '} {finding.what:18} {finding.says}")
+    if not all(finding.good for finding in findings):
+        sys.exit(1)

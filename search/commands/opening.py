@@ -1,0 +1,68 @@
+"""From what a command was given to the storage, study or history that it works on, and to a report of it."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from search.history import History
+    from search.study import WinnowStudy
+    from storage import Storage
+
+
+def open_storage(url: str, *, create: bool = False, patience: float = 0.0) -> "Storage":
+    """The storage at a URL, made where it is missing if `create`; Optuna says nothing of its own from here on."""
+    import optuna
+
+    import storage
+
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    return storage.open(url, create=create, patience=patience)
+
+
+def load_study(name: str, url: str) -> "WinnowStudy":
+    """A study that Winnow knows."""
+    from search import study as studies
+
+    return studies.load(open_storage(url), name)
+
+
+def create_study(path: Path, url: str, trials: int | None) -> "WinnowStudy":
+    """The study of a spec, made or continued; `trials` takes the place of the spec's."""
+    from search import checking
+    from search import study as studies
+
+    spec = checking.read(path)
+    if trials is not None:
+        content = spec.model_dump(mode="json")
+        spec = checking.check({**content, "budget": {**content["budget"], "trials": trials}}, str(path))
+    return studies.create(open_storage(url, create=True), spec)
+
+
+def read_history(storage: "Storage", name: str) -> "History":
+    """Any study, those of stock Optuna included."""
+    import optuna
+
+    from search import history
+    from search.errors import StudyError
+    from storage import epochs
+
+    try:
+        study = optuna.load_study(study_name=name, storage=storage)
+    except KeyError:
+        raise StudyError(f"there is no study {name!r} in {storage.place}", "see optuna studies") from None
+    return history.read(study, epochs.read(storage.engine, storage.get_study_id_from_name(name)))
+
+
+def write_report(storage: "Storage", name: str, path: Path) -> "History":
+    """Write the report of a study; returns what it was drawn from."""
+    from search import report
+
+    record = read_history(storage, name)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    report.write(record, path)
+    return record
+
+
+def report_path(name: str) -> Path:
+    """Where the report of a study lies unless somebody says otherwise."""
+    return Path("reports") / f"{name}.html"

@@ -1,0 +1,125 @@
+"""Searching: run, create, work, reap, check."""
+
+import os
+import signal
+from json import dumps
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from search.commands.opening import create_study, open_storage, report_path, write_report
+from search.commands.options import (
+    json_option,
+    lease_option,
+    spec_argument,
+    storage_option,
+    study_argument,
+    workers_option,
+)
+from search.commands.running import budget_words, terminal, work_here
+
+if TYPE_CHECKING:
+    from search.study import WinnowStudy
+
+FLEET_PATIENCE = 600.0
+
+
+@click.command()
+@spec_argument
+@storage_option
+@workers_option
+@click.option("--trials", type=click.IntRange(1), help="Budget of trials, in place of the spec's.")
+@click.option("--report", type=click.Path(path_type=Path), help="Where to write the report.")
+@json_option
+def run(spec: Path, url: str, workers: int | None, trials: int | None, report: Path | None, json: bool) -> None:
+    """Search what SPEC says, on this machine; the same command goes on where it stopped."""
+    study = create_study(spec, url, trials)
+    work_here(study, workers)
+    print_result(study, report or report_path(study.name), json)
+
+
+@click.command()
+@spec_argument
+@storage_option
+@click.option("--trials", type=click.IntRange(1), help="Budget of trials, in place of the spec's.")
+def create(spec: Path, url: str, trials: int | None) -> None:
+    """Make the study of SPEC, or give one its new budget, and train nothing."""
+    study = create_study(spec, url, trials)
+    click.echo(f"The study {study.name} is ready in {study.storage.place}.")
+    click.echo(f"Next: winnow work {study.name}")
+
+
+@click.command()
+@study_argument
+@storage_option
+@click.option("--device", default="cpu", show_default=True, help="cpu, cuda, cuda:1, mps.")
+@click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="CPU threads of the trainer.")
+@lease_option
+@click.option(
+    "--progress-minutes",
+    type=click.FloatRange(0, min_open=True),
+    default=30.0,
+    show_default=True,
+    help="A trainer that reports nothing for so long is taken to hang and is killed.",
+)
+def work(study: str, url: str, device: str, threads: int, lease_seconds: float, progress_minutes: float) -> None:
+    """Be one worker of STUDY until nothing is left to do."""
+    from search import study as studies
+    from search.fleet import FLEET
+    from search.processes import die_with_parent
+    from search.trainer_process import WorkerOptions
+    from search.worker import Worker
+
+    if os.environ.get(FLEET):
+        die_with_parent(signal.SIGTERM)
+    # In a fleet it may be started during an outage of the database, to replace one that died.
+    storage = open_storage(url, patience=FLEET_PATIENCE if os.environ.get(FLEET) else 0.0)
+    Worker(studies.load(storage, study), WorkerOptions(device, threads, lease_seconds, progress_minutes)).run()
+
+
+@click.command()
+@storage_option
+@lease_option
+@click.option("--every", type=click.FloatRange(1), help="Look again every so many seconds, without end.")
+def reap(url: str, lease_seconds: float, every: float | None) -> None:
+    """Bring back the trials of workers that are gone, when no worker is left to do it."""
+    from search import reaper
+
+    for numbers in reaper.reap(open_storage(url), lease_seconds, every):
+        click.echo(f"{len(numbers)} trials go on: {', '.join(map(str, numbers))}" if numbers else "No trial was lost.")
+
+
+@click.command()
+@spec_argument
+@json_option
+def check(spec: Path, json: bool) -> None:
+    """Say whether SPEC can be run, and what it would search."""
+    from search import checking
+
+    checked = checking.read(spec)
+    if json:
+        click.echo(dumps(checked.model_dump(mode="json"), indent=2))
+        return
+    searched = ", ".join(checked.search) or "what its objective suggests"
+    budget = checked.storage_budget
+    click.echo(f"{spec} is good: {checked.name} searches {searched}")
+    click.echo(f"by {checked.sampler.name} with pruner {checked.pruner.name}, {budget_words(budget)}.")
+
+
+def print_result(study: "WinnowStudy", path: Path, as_json: bool) -> None:
+    """Write the report to `path` and print how the search ended."""
+    from search import screens, status, summary
+
+    record = write_report(study.storage, study.name, path)
+    now = status.read(study)
+    if as_json:
+        click.echo(dumps({**now.as_dict(), "report": str(path)}, indent=2, default=str))
+        return
+    console = terminal()
+    console.print(screens.result(record))
+    if now.stopped:
+        console.print(f"The search {screens.stop_words(now)}.")
+    console.print(f"Report: {path}", highlight=False, soft_wrap=True)
+    if study.spec.built_in and record.best is not None:
+        console.print(f"Next: {summary.confirm_command(record)}", highlight=False, soft_wrap=True)
