@@ -7,7 +7,7 @@ gone on with under a larger budget, and read at any time.
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from objectives.errors import HyperparameterError
@@ -86,7 +86,7 @@ class Ablation:
     diverged: int
     """Of them those that diverged, and count as the worst value of the whole ablation."""
     complete: bool
-    """Whether nothing more is wanted: every question is answered, or its seeds or the trainings are used up."""
+    """Whether every question is answered or has had all its seeds."""
 
 
 def between(
@@ -213,7 +213,7 @@ def conclude(sides: Sides) -> Ablation:
         trainings=len(trials),
         failed=sum(trial.state == "FAIL" for trial in trials),
         diverged=sum(trial.diverged for trial in trials),
-        complete=not race.wanted(results),
+        complete=not replace(race, trainings=None).wanted(results),
     )
 
 

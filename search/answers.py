@@ -53,8 +53,8 @@ def rests_on(found: Ablation) -> list[str]:
         said.append(f"{found.diverged} trainings diverged and count as the worst value that any reported.")
     if found.failed:
         said.append(f"{found.failed} trainings failed and count nowhere; winnow status {found.name} says why.")
-    state = "nothing more is wanted" if found.complete else "the rest is not told yet: the same command goes on"
-    return [*said, f"{found.trainings} trainings; {state}."]
+    rest = "" if found.complete else "; not all is told yet: the same command, with more --trainings, goes on"
+    return [*said, f"This rests on {found.trainings} trainings{rest}."]
 
 
 def measured(effect: Effect) -> str:
@@ -90,7 +90,11 @@ def _biggest(found: Ablation) -> list[str]:
 
 def _without_help(found: Ablation) -> list[str]:
     said = [*_doing_harm(found.alone, "alone"), *_doing_harm(found.removed, "in the company of all others")]
-    open_ones = [effect.method for effect in found.alone if effect.verdict == "cannot tell"]
+    idle = _idle(found)
+    if idle:
+        said.append(f"{_listed(idle)}: every training is the same with and without it. It changes nothing here.")
+    unclear = [effect.method for effect in found.alone if effect.verdict == "cannot tell"]
+    open_ones = [method for method in unclear if method not in idle]
     if open_ones:
         said.append(
             f"{_listed(open_ones)} alone: these seeds cannot tell whether it helps, so nothing says that it does."
@@ -98,6 +102,15 @@ def _without_help(found: Ablation) -> list[str]:
     if found.alone and not said:
         said.append("Each method is shown to help on its own.")
     return said
+
+
+def _idle(found: Ablation) -> list[str]:
+    """Methods with and without which all scores are the very same: there is no noise, so there is no effect."""
+    alone, removed = (
+        {effect.method for effect in effects if effect.low == effect.effect == effect.high == 0}
+        for effects in (found.alone, found.removed)
+    )
+    return sorted(alone & removed)
 
 
 def _doing_harm(effects: Sequence[Effect], where: str) -> list[str]:

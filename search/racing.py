@@ -110,17 +110,21 @@ class Race:
         ]
 
     def _open(self, results: Results) -> Iterator[list[Training]]:
-        """Groups of trainings that make sense only whole, the most important first."""
-        undecided = list(self._undecided(results))
-        yield from (group for kind, group in undecided if kind in _SINGLE)
-        chosen = self.path(results)
-        yield from (self._tried(chosen, method) for method in self._rest(chosen))
-        yield from (group for kind, group in undecided if kind not in _SINGLE)
+        """Groups of trainings that make sense only whole, the most important first.
 
-    def _undecided(self, results: Results) -> Iterator[tuple[str, list[Training]]]:
-        """Every question that needs more seeds and may have them: its kind, and the trainings up to its next look."""
+        A first look at everything comes before a second look at anything. Where trainings are limited, the path is
+        chosen before they go into pairs and orders, which cost most.
+        """
         chosen = self.path(results)
-        steps = questions.path(chosen) if len(chosen) == len(self.methods) else []
+        undecided = sorted(self._undecided(chosen, results), key=lambda entry: entry[0])
+        yield from (group for look, kind, group in undecided if look == 0 and kind in _SINGLE)
+        yield from (self._tried(chosen, method) for method in self._rest(chosen))
+        if self.trainings is None or not self._rest(chosen):
+            yield from (group for look, kind, group in undecided if look > 0 or kind not in _SINGLE)
+
+    def _undecided(self, chosen: Sequence[str], results: Results) -> Iterator[tuple[int, str, list[Training]]]:
+        """Every question that needs more seeds and may have them: its looks so far, its kind, and all its trainings."""
+        steps = [] if self._rest(chosen) else questions.path(chosen)
         single = [question for question in self.fixed_questions if question.kind in _SINGLE]
         joint = [question for question in self.fixed_questions if question.kind not in _SINGLE]
         for question in [*single, *steps, *joint]:
@@ -128,7 +132,7 @@ class Race:
             answer = self.effect(question, results)
             if look < self.looks and (answer is None or answer.verdict == "cannot tell"):
                 seeds = self._seeds(question)[: seeds_at_look(look + 1, self.first)]
-                yield question.kind, [(on, seed) for seed in seeds for on in question.weights(seed)]
+                yield look, question.kind, [(on, seed) for seed in seeds for on in question.weights(seed)]
 
     def _looks_done(self, question: Question, results: Results) -> int:
         seeds = self._seeds(question)

@@ -47,7 +47,9 @@ def test_from_the_baseline_to_the_best_by_methods_that_people_name(tmp_path: Pat
     first = next(row for row in rows if row.parameters["augmentation"] and not row.parameters["dropout"])
     assert (first.config["crop"], first.config["crop_padding"], first.config["dropout"]) == (True, 2, 0.0)
     assert first.config["seed"] == first.parameters["seed"]
-    assert "Alone, learning rate makes the biggest difference" in " ".join(answers.sentences(found))
+    said = " ".join(answers.sentences(found))
+    assert "Alone, learning rate makes the biggest difference" in said
+    assert "Augmentation: every training is the same with and without it." in said
 
 
 def test_methods_can_be_regrouped(tmp_path: Path) -> None:
@@ -67,7 +69,7 @@ def test_half_done_it_says_what_it_can_and_goes_on(tmp_path: Path) -> None:
     sides = ablation.between(study, seeds=2, looks=1)
     nothing = ablation.conclude(sides)
     assert (nothing.trainings, nothing.alone, nothing.complete) == (0, [], False)
-    assert "the same command goes on" in answers.sentences(nothing)[-1]
+    assert "not all is told yet" in answers.sentences(nothing)[-1]
     run(sides, good, rounds=1)
     half = ablation.conclude(sides)
     assert half.alone

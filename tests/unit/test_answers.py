@@ -38,8 +38,18 @@ def test_the_order_matters_where_a_pair_is_shown_to() -> None:
 def test_what_was_not_trained_yet_is_not_answered() -> None:
     half = replace(ablated(), alone=[], removed=[], together=[], complete=False)
     assert {each.sentences for each in answers.answers(half)} == {("The trainings so far do not tell yet.",)}
-    assert answers.sentences(half)[-1] == "48 trainings; the rest is not told yet: the same command goes on."
+    assert answers.sentences(half)[-1] == (
+        "This rests on 48 trainings; not all is told yet: the same command, with more --trainings, goes on."
+    )
 
 
 def test_where_nothing_helps_nothing_is_said_to() -> None:
     assert said(answers.QUESTIONS[0], alone=(AUGMENTATION, DROPOUT)).startswith("No method alone is shown to help.")
+
+
+def test_a_method_without_any_effect_is_not_called_uncertain() -> None:
+    nothing = Effect("dropout", 0.0, 0.0, 0.0, 20)
+    found = replace(ablated(alone=(LEARNING_RATE, nothing)), removed=[LEARNING_RATE, nothing])
+    useless = " ".join(answers.answers(found)[1].sentences)
+    assert "Dropout: every training is the same with and without it. It changes nothing here." in useless
+    assert "cannot tell" not in useless

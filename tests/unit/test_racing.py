@@ -124,6 +124,13 @@ def test_a_limit_of_trainings_is_kept_and_the_first_questions_come_first() -> No
     assert len(raced.effects("alone", results)) == len(raced.effects("removed", results)) == 3
 
 
+def test_under_a_limit_the_path_is_measured_before_anything_is_looked_at_twice() -> None:
+    raced = race(*"abcd", trainings=120)
+    results = run(raced, noisy(additive, 0.05))
+    assert len(results) <= 120
+    assert len(raced.effects("path", results)) == 4
+
+
 def test_half_done_it_says_what_it_can() -> None:
     raced = race("a", "b", "c")
     results = run(raced, noisy(additive, 0.01), rounds=1)
