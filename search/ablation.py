@@ -14,7 +14,6 @@ from objectives.errors import HyperparameterError
 from objectives.methods import check_groups, method_of
 from search import history as histories
 from search import study as studies
-from search.checking import check
 from search.effects import Effect, OrderedEffect
 from search.errors import StudyError
 from search.fresh_seeds import Purpose, fresh_seeds
@@ -137,26 +136,19 @@ def between(
 def add(sides: Sides, wanted: Sequence[Training]) -> WinnowStudy:
     """The study of the trainings, made or continued with those that are wanted next; raises StudyError."""
     match_source(sides.study)
-    spec = sides.study.spec
-    content: dict[str, Any] = {
-        "name": sides.name,
-        "description": f"What each method does between trials {sides.start.number} and {sides.goal.number} of "
-        f"{spec.name}, by training with and without it",
-        "objective": spec.objective,
-        "seed": spec.seed,
-        "data": spec.data,
-        "sampler": {"name": "random"},
-        "pruner": {"name": "none"},
-        "budget": {"trials": 1},
-    }
+    searched = sides.study.spec
+    description = (
+        f"What each method does between trials {sides.start.number} and {sides.goal.number} of {searched.name}, by "
+        "training with and without it"
+    )
     rows = [Row(_parameters(sides, on, seed), {**_config(sides, on), "seed": seed}) for on, seed in wanted]
-    study = studies.grow(sides.study.storage, check(content, f"the ablation of {spec.name}"), rows)
+    study = studies.grow(sides.study.storage, studies.analysis(searched, sides.name, description), rows)
     race = sides.race
     asked = {"seeds": race.first, "looks": race.looks, "trainings": race.trainings}
     groups = {method: list(members) for method, members in sides.methods.items()}
     study.optuna.set_user_attr(
         ABLATION,
-        {"of": spec.name, "start": sides.start.number, "goal": sides.goal.number, "groups": groups, **asked},
+        {"of": searched.name, "start": sides.start.number, "goal": sides.goal.number, "groups": groups, **asked},
     )
     return study
 

@@ -10,11 +10,9 @@ from typing import Any
 
 from search import history as histories
 from search import study as studies
-from search.checking import check
 from search.errors import StudyError
 from search.fresh_seeds import Purpose, fresh_seeds
 from search.history import History, TrialRecord
-from search.spec import Spec
 from search.statistics import Sample, possibly_best
 from search.study import WinnowStudy, match_source
 from storage import artifacts, epochs
@@ -125,7 +123,10 @@ def wanted(entrants: Entrants, scores: Mapping[Repetition, float | None]) -> lis
 
 def repeat(entrants: Entrants, rows: Sequence[Row]) -> WinnowStudy:
     """The study of the repetitions, made or continued with `rows`."""
-    return studies.grow(entrants.study.storage, _spec(entrants), rows, keep_weights=True)
+    searched = entrants.study.spec
+    description = f"The best of {searched.name} and its baseline, repeated with fresh seeds"
+    spec = studies.analysis(searched, entrants.name, description)
+    return studies.grow(entrants.study.storage, spec, rows, keep_weights=True)
 
 
 def read(entrants: Entrants) -> dict[Repetition, float | None]:
@@ -186,21 +187,6 @@ def group(entrants: Entrants, compared: Mapping[int, Sample]) -> tuple[int, ...]
 
 def _study_name(study: WinnowStudy) -> str:
     return f"{study.name}-confirm"
-
-
-def _spec(entrants: Entrants) -> Spec:
-    spec = entrants.study.spec
-    content: dict[str, Any] = {
-        "name": entrants.name,
-        "description": f"The best of {spec.name} and its baseline, repeated with fresh seeds",
-        "objective": spec.objective,
-        "seed": spec.seed,
-        "data": spec.data,
-        "sampler": {"name": "random"},
-        "pruner": {"name": "none"},
-        "budget": {"trials": 1},
-    }
-    return check(content, f"the confirmation of {spec.name}")
 
 
 def _settings(trial: TrialRecord) -> dict[str, Any]:

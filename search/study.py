@@ -94,6 +94,19 @@ def create(storage: Storage, spec: Spec, design: Sequence[designs.Row] = ()) -> 
     return WinnowStudy(storage, spec, source, study_id)
 
 
+def analysis(search: Spec, name: str, description: str) -> Spec:
+    """The spec of an analysis that trains on the data of a search, nothing sampled and nothing pruned."""
+    content: dict[str, Any] = {
+        "name": name,
+        "description": description,
+        "sampler": {"name": "random"},
+        "pruner": {"name": "none"},
+        "budget": {"trials": 1},
+        **search.model_dump(mode="json", include={"objective", "direction", "seed", "data", "limits"}),
+    }
+    return check(content, f"the study {name}")
+
+
 def grow(storage: Storage, spec: Spec, rows: Sequence[designs.Row], *, keep_weights: bool = False) -> WinnowStudy:
     """The study of an analysis with all of `rows`: made, or continued with those that it lacks.
 
