@@ -110,7 +110,7 @@ class Attempt:
         self.training = True
         try:
             ended = self._listen(pipe)
-            self.recorder.flush(self.place.stopping)
+            self.recorder.flush()
         except TrainerGone as gone:
             self.place.trainer.kill()
             self._end_without_trainer(str(gone), gone.outcome)

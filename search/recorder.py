@@ -79,13 +79,15 @@ class Recorder:
                 self._keep(epoch)
             return report.verdict
 
-    def flush(self, give_up: Callable[[], bool]) -> None:
-        """Wait until everything is delivered; raises LeaseLost, and StorageUnreachable when `give_up` says so."""
+    def flush(self) -> None:
+        """Wait until everything is delivered; raises LeaseLost, or StorageUnreachable in a worker asked to stop."""
         with self._changed:
-            while self._waiting and self.lost is None and self.failure is None and not give_up():
+            while self._waiting and self.lost is None and self.failure is None and self._thread.is_alive():
                 self._changed.wait(0.2)
-            if self.lost is not None or self.failure is not None:
-                raise self.lost or self.failure  # type: ignore[misc]
+            if self.lost is not None:
+                raise self.lost
+            if self.failure is not None:
+                raise self.failure
             if self._waiting:
                 raise StorageUnreachable("the database is away and the worker was asked to stop")
 
@@ -109,6 +111,8 @@ class Recorder:
             except LeaseLost as lost:
                 return self._stop(lost, None)
             except StorageUnreachable as error:
+                if self._storage.link.give_up():
+                    return None
                 tries += 1
                 if tries == 2:
                     _log.warning("trial %d trains on: %s", self._lease.number, error)
@@ -121,7 +125,7 @@ class Recorder:
     def _next(self) -> _Report | str | None:
         """The next thing to do: a renewal when it is due, else a report, or None for the end."""
         with self._changed:
-            while not self._closing and not self._storage.link.give_up():
+            while not self._closing:
                 due_in = self._renewed_at + self._lease.seconds / 3 - time.monotonic()
                 if due_in <= 0:
                     return "renewal"

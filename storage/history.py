@@ -114,7 +114,7 @@ def freeze(connection: Connection, rows: Sequence[Any], study_id: int, newest: i
     ids = [row.trial_id for row in rows]
     details: dict[int, _Details] = {trial_id: _Details() for trial_id in ids}
     for query in _detail_queries(ids, study_id, newest):
-        for kind, trial_id, order, name, number, text in connection.execute(query):
+        for kind, trial_id, order, name, number, text in connection.execute(query).all():
             if trial_id in details:
                 details[trial_id].add(kind, order, name, number, text)
     return [details[row.trial_id].frozen(row) for row in rows]
