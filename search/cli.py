@@ -54,6 +54,7 @@ for _command in (
     looking.status,
     looking.report,
     looking.importance,
+    looking.front,
     looking.replay,
     looking.augmentations,
     looking.doctor,

@@ -83,7 +83,7 @@ def front(points: Sequence[Point], metric: str, cost: str) -> RenderableType:
     for name in ("trial", metric, cost):
         table.add_column(name, justify="right")
     for point in points:
-        spent = f"{point.cost:,.0f}" if cost == "parameters" else f"{point.cost:.1f}"
+        spent = f"{point.cost:,.0f}" if cost == "parameters" else number(point.cost)
         table.add_row(str(point.number), number(point.value), spent)
     return table
 

@@ -6,7 +6,7 @@ from typing import Literal
 
 import click
 
-from search.commands.opening import load_study
+from search.commands.opening import load_study, open_storage, read_history
 from search.commands.options import json_option, storage_option, study_argument, workers_option
 from search.commands.running import terminal, work_in_rounds
 
@@ -102,12 +102,11 @@ def ablate(
 @click.option("--output", type=click.Path(path_type=Path), help="The folder.  [default: exports/STUDY]")
 def export(study: str, url: str, format: Literal["csv", "parquet", "json"], output: Path | None) -> None:
     """Write the trials, epochs and ablations of STUDY as tables for other programs."""
-    from search import ablation, history
+    from search import conclusions
     from search import export as exports
-    from storage import epochs
 
-    loaded = load_study(study, url)
-    record = history.read(loaded.optuna, epochs.read(loaded.storage.engine, loaded.study_id))
-    found = [ablation.conclude(sides) for sides in ablation.recorded(loaded)]
+    storage = open_storage(url)
+    record = read_history(storage, study)
+    found = conclusions.find(storage, record).ablations
     for path in exports.write(record, found, output or Path("exports") / study, format):
         click.echo(path)

@@ -1,9 +1,10 @@
-"""Looking: status, report, importance, replay, augmentations, doctor."""
+"""Looking: status, report, importance, front, replay, augmentations, doctor."""
 
 import dataclasses
 import sys
 from json import dumps
 from pathlib import Path
+from typing import Literal
 
 import click
 
@@ -60,6 +61,29 @@ def importance(study: str, url: str, pruned: bool, json: bool) -> None:
         click.echo(dumps([dataclasses.asdict(each) for each in found], indent=2))
     else:
         terminal().print(importance_tables.tables(found))
+
+
+@click.command()
+@study_argument
+@storage_option
+@click.option(
+    "--against",
+    type=click.Choice(["parameters", "seconds"]),
+    default="parameters",
+    show_default=True,
+    help="What shall be small beside a good value.",
+)
+@json_option
+def front(study: str, url: str, against: Literal["parameters", "seconds"], json: bool) -> None:
+    """Show the trials of STUDY that no other beats in value and in cost at once: its Pareto front."""
+    from search import pareto, screens
+
+    record = read_history(open_storage(url), study)
+    points = pareto.front(record, against)
+    if json:
+        click.echo(dumps([dataclasses.asdict(point) for point in points], indent=2))
+    else:
+        terminal().print(screens.front(points, record.metric, against))
 
 
 @click.command()
