@@ -12,7 +12,7 @@ from rich.text import Text
 from search.ablation import Ablation, Methods
 from search.answers import interval, sentences
 from search.effects import Effect
-from search.summary import number
+from search.words import number
 
 _TITLES = {
     "alone": "Add one in: each method alone, added to trial {start}",

@@ -10,6 +10,7 @@ from search import study as studies
 from search.ablation import Ablation
 from search.confirm import Confirmation
 from search.history import History
+from search.spec import Spec
 from storage import Storage
 
 
@@ -22,6 +23,8 @@ class Conclusions:
     """The oldest first."""
     seconds: Mapping[str, float] = field(default_factory=dict)
     """What each cost in device time: by `confirmation`, `ablation`."""
+    spec: Spec | None = None
+    """What was searched; None of a study that Winnow did not make."""
 
 
 def find(storage: Storage, record: History) -> Conclusions:
@@ -36,7 +39,9 @@ def find(storage: Storage, record: History) -> Conclusions:
         "confirmation": _seconds(storage, f"{study.name}-confirm") if confirmation else 0.0,
         "ablation": sum(_seconds(storage, found.name) for found in ablations),
     }
-    return Conclusions(confirmation, ablations, {name: seconds for name, seconds in cost.items() if seconds})
+    return Conclusions(
+        confirmation, ablations, {name: seconds for name, seconds in cost.items() if seconds}, study.spec
+    )
 
 
 def _seconds(storage: Storage, name: str) -> float:

@@ -1,50 +1,37 @@
-"""The pictures of a study with their words, chapter by chapter: the report and the dashboard show these."""
+"""The pictures of a search with their words, chapter by chapter: the report and the dashboard show these."""
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from optuna.distributions import CategoricalDistribution
 
-from search import importance, summary
+from search import importance
+from search.chapters import Chapter, Picture
 from search.errors import StudyError
 from search.history import History
 from search.importance import Importance
 from search.plots import curves, effects, progress, space
 from search.savings import savings
-
-if TYPE_CHECKING:
-    from plotly.graph_objects import Figure
+from search.words import duration
 
 _MOST_AXES = 8
 _FEWEST_IN_CONTOUR = 10
 
 
-@dataclass(frozen=True)
-class Picture:
-    """A figure with its heading and what it shows, in words; the words alone where there is nothing to draw."""
-
-    name: str
-    """What a file of it is called, without an ending."""
-    title: str
-    caption: str
-    figure: "Figure | None"
-
-
-def chapters(history: History, importances: Sequence[Importance] | None = None) -> dict[str, list[Picture]]:
-    """Every picture of the study, by the title of its chapter.
+def chapters(history: History, importances: Sequence[Importance] | None = None) -> list[Chapter]:
+    """Every picture of the search.
 
     Without `importances` they are PED-ANOVA's alone, which takes a second; `importance.compare` gives all.
     """
     refusal = ""
     if importances is None:
         importances, refusal = _quick_importance(history)
-    return {
-        "The search": _search(history),
-        "The trainings": _trainings(history),
-        "The hyperparameters": [_importance(importances, refusal), *_space(history, importances)],
-    }
+    found = [
+        Chapter("The search", pictures=_search(history)),
+        Chapter("The trainings", pictures=_trainings(history)),
+        Chapter("The hyperparameters", pictures=[_importance(importances, refusal), *_space(history, importances)]),
+    ]
+    return [chapter for chapter in found if chapter.pictures]
 
 
 def _search(history: History) -> list[Picture]:
@@ -61,7 +48,7 @@ def _search(history: History) -> list[Picture]:
     if found.saved > 0:
         caption = (
             f"Pruning cut {found.trials} trials short. Had each run on to the {found.epochs:.0f} epochs of a completed "
-            f"one, the search would have cost {summary.duration(found.saved)} of device time more: {found.share:.0%} "
+            f"one, the search would have cost {duration(found.saved)} of device time more: {found.share:.0%} "
             "was saved."
         )
         drawn.append(Picture("pruning", "What pruning saved", caption, progress.pruning_savings(history)))

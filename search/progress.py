@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from search.status import Status
-from search.summary import duration
+from search.words import duration
 
 LINE_SECONDS = 10.0
 

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from search import pictures, summary
+from search import evidence, method, pictures, summary, words
+from search.conclusions import Conclusions
 from search.history import History, TrialRecord
 from search.importance import Importance
 
@@ -12,39 +13,53 @@ if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
 
-def write(history: History, path: Path, importances: Sequence[Importance] | None = None) -> None:
+def write(
+    history: History, path: Path, found: Conclusions | None = None, importances: Sequence[Importance] | None = None
+) -> None:
     """Write the report on `history` to `path`, replacing what was there; raises OSError where it cannot."""
-    path.write_text(render(history, importances), encoding="utf-8")
+    path.write_text(render(history, found, importances), encoding="utf-8")
 
 
-def render(history: History, importances: Sequence[Importance] | None = None) -> str:
+def render(history: History, found: Conclusions | None = None, importances: Sequence[Importance] | None = None) -> str:
     """The report as one HTML document, plotly's library and all figures inside.
 
-    Without `importances` it shows PED-ANOVA's alone, which takes a second; `importance.compare` gives all.
+    `found` is what was measured after the search. Without `importances` it shows PED-ANOVA's alone, which takes a
+    second; `importance.compare` gives all.
     """
     import jinja2
     import plotly
 
     # Names, reasons and attributes come from users: everything is escaped unless the template says `safe`.
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("search", "page"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update(number=summary.number, duration=summary.duration, figure_json=_figure_json)
-    return environment.get_template("report.html.jinja").render(
-        history=history,
-        sentences=summary.sentences(history),
-        comparison=summary.comparison(history),
-        chapters=pictures.chapters(history, importances),
-        rows=_by_rank(history),
-        provenance=_provenance(history),
-        confirm_command=summary.confirm_command(history),
-        commands=_commands(history),
-        plotly=plotly.offline.get_plotlyjs(),
-    )
+    environment = jinja2.Environment(autoescape=True, **settings())
+    environment.filters.update(number=words.number, figure_json=_figure_json)
+    content = contents(history, found or Conclusions(), importances)
+    return environment.get_template("report.html.jinja").render(content, plotly=plotly.offline.get_plotlyjs())
+
+
+def settings() -> dict[str, Any]:
+    """How the templates of all kinds of report are read."""
+    import jinja2
+
+    return {
+        "loader": jinja2.PackageLoader("search", "page"),
+        "undefined": jinja2.StrictUndefined,
+        "trim_blocks": True,
+        "lstrip_blocks": True,
+    }
+
+
+def contents(history: History, found: Conclusions, importances: Sequence[Importance] | None) -> dict[str, Any]:
+    """All that a report says and shows, whatever its format."""
+    return {
+        "history": history,
+        "sentences": summary.sentences(history, found),
+        "comparison": summary.comparison(history),
+        "chapters": [*evidence.chapters(history, found), *pictures.chapters(history, importances)],
+        "rows": _by_rank(history),
+        "method": method.sentences(history, found),
+        "provenance": _provenance(history),
+        "commands": _commands(history, found),
+    }
 
 
 def _figure_json(figure: "Figure") -> str:
@@ -58,14 +73,16 @@ def _by_rank(history: History) -> Sequence[TrialRecord]:
     return [*history.ranked, *(trial for trial in history.trials if trial.number not in ranked)]
 
 
-def _commands(history: History) -> list[str]:
+def _commands(history: History, found: Conclusions) -> list[str]:
     """What repeats the winner and remakes this page; the stock command for a study that recorded no configuration."""
     study = summary.quoted(history)
     if history.best is None:
         return [f"winnow report {study}"]
     if not history.best.config:
         return [f"optuna best-trial --study-name {study}"]
-    return [f"winnow replay {study} {history.best.number}", f"winnow report {study}"]
+    confirmation = [summary.confirm_command(history)] if found.confirmation else []
+    ablations = [f"winnow ablate {study} --from {a.start_number} --to {a.goal_number}" for a in found.ablations]
+    return [f"winnow replay {study} {history.best.number}", *confirmation, *ablations, f"winnow report {study}"]
 
 
 def _provenance(history: History) -> dict[str, Any]:

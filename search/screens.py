@@ -16,8 +16,7 @@ from search.pareto import Point
 from search.replay import Replay
 from search.statistics import Sample
 from search.status import Status
-from search.summary import duration, number
-from search.winner import spread, words
+from search.words import duration, interval, number, spread
 
 
 def result(record: History) -> RenderableType:
@@ -111,7 +110,7 @@ def _compared(found: Confirmation, where: str) -> Table:
         table.add_column(name, justify="left" if name == "compared" else "right")
     for trial, sample in sorted(found.compared.items(), key=lambda entry: _rank(found, entry[0], entry[1])):
         name = "baseline" if trial == found.baseline_number else f"trial {trial}"
-        table.add_row(name, spread(sample), words(sample.interval), "yes" if trial in found.group else "no")
+        table.add_row(name, spread(sample), interval(sample), "yes" if trial in found.group else "no")
     return table
 
 
@@ -136,7 +135,7 @@ def confirmation_sentences(found: Confirmation) -> list[str]:
     if found.read_before:
         lines.append("What is chosen after test data were read is no longer independent of them.")
     if found.gain.scores:
-        gain = f"{found.gain.mean:+.4f}, 95 % interval {words(found.gain.interval, '+')}"
+        gain = f"{found.gain.mean:+.4f}, 95 % interval {interval(found.gain, '+')}"
         lines.append(f"On test data {found.verdict}: {gain}.")
     else:
         lines.append(f"{found.verdict[0].upper()}{found.verdict[1:]}.")
@@ -145,7 +144,7 @@ def confirmation_sentences(found: Confirmation) -> list[str]:
         lines.append(
             f"The search's best value, {number(found.searched_value)} of trial {found.best_number}, was "
             f"{abs(found.optimism.mean):.4f} {hopeful} on validation data "
-            f"(95 % interval {words(found.optimism.interval, '+')})."
+            f"(95 % interval {interval(found.optimism, '+')})."
         )
     return lines
 

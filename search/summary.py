@@ -1,12 +1,16 @@
 """What a study found, in plain words: the report's first paragraph and the last lines of a run."""
 
-import math
 import shlex
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from search import answers
 from search import audit as audits
+from search.conclusions import Conclusions
+from search.confirm import Confirmation
 from search.history import History, TrialRecord, elapsed
+from search.words import duration, interval, number, spread
 
 
 @dataclass(frozen=True)
@@ -19,10 +23,18 @@ class Compared:
     best: Any
 
 
-def sentences(history: History) -> list[str]:
+def sentences(history: History, found: Conclusions | None = None) -> list[str]:
     """What won, by how much, how sure that is, and what it cost; each a whole sentence."""
+    found = found or Conclusions()
     audited = audits.audit(history)
-    return [*_result(history), *([audits.sentence(audited)] if audited else []), _cost(history)]
+    return [
+        *_result(history),
+        *_how_sure(history, found.confirmation),
+        *_what_made_it(found),
+        *([audits.sentence(audited)] if audited else []),
+        _cost(history),
+        *_further_cost(found),
+    ]
 
 
 def comparison(history: History) -> list[Compared]:
@@ -60,27 +72,6 @@ def confirm_command(history: History) -> str:
     return f"winnow confirm {quoted(history)}"
 
 
-def number(value: Any) -> str:
-    """A value as people read it: four significant digits, a dash for what is not there."""
-    if value is None:
-        return "—"
-    if isinstance(value, bool):
-        return "on" if value else "off"
-    if isinstance(value, float):
-        return f"{value:.4g}" if math.isfinite(value) else str(value)
-    return ", ".join(map(number, value)) if isinstance(value, list | tuple) else str(value)
-
-
-def duration(seconds: float) -> str:
-    """Seconds as people say them: `4.2 s`, `3 min 20 s`, `5 h 12 min`."""
-    if seconds < 59.95:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes < 60:
-        return f"{minutes} min {rest} s"
-    return f"{minutes // 60} h {minutes % 60} min"
-
-
 def _result(history: History) -> list[str]:
     best, baseline = history.best, history.baseline
     if not history.finished:
@@ -100,11 +91,48 @@ def _result(history: History) -> list[str]:
     else:
         gain = number(abs(history.gain(best, baseline)))
         compared = [f"{won}, {gain} better than the baseline's {number(baseline.value)}."]
-    return [
-        *compared,
-        f"This is not yet a result to rely on: the best of {len(history.ranked)} values measured once, and on the data "
-        "that chose it, is partly luck.",
-    ]
+    return compared
+
+
+def _how_sure(history: History, found: Confirmation | None) -> list[str]:
+    best = history.best
+    if best is None or (found is None and best is history.baseline):
+        return []
+    if found is None:
+        return [
+            f"This is not yet a result to rely on: the best of {len(history.ranked)} values measured once, and on the "
+            "data that chose it, is partly luck."
+        ]
+    winner = "the baseline" if history.baseline and found.winner_number == history.baseline.number else "it"
+    if winner == "it" and found.winner_number != best.number:
+        winner = f"trial {found.winner_number}"
+    where = found.metric.removeprefix("validation ")
+    reached = f"a test {where} of {spread(found.winner_on_test)}"
+    said = [f"Trained again with {len(found.seeds)} fresh seeds, {winner} reaches {reached} (mean ± deviation)"]
+    if found.gain.scores:
+        said[0] += f", the baseline {spread(found.baseline_on_test)}"
+        said.append(f"On test data {found.verdict}: {found.gain.mean:+.4f}, 95 % interval {interval(found.gain)}")
+    others = [number for number in found.group if number != found.winner_number]
+    if others:
+        said.append(f"On validation data it cannot be told apart from trial {_listed(others)}")
+    if best.number not in (found.winner_number, *found.compared):
+        said.append(f"Trial {best.number} became the search's best only after that and is not confirmed")
+    return [f"{sentence}." for sentence in said]
+
+
+def _what_made_it(found: Conclusions) -> list[str]:
+    usual = [each for each in found.ablations if each.alone]
+    return list(answers.answers(usual[-1])[0].sentences[:1]) if usual else []
+
+
+def _further_cost(found: Conclusions) -> list[str]:
+    said = [f"the {name} {duration(seconds)}" for name, seconds in found.seconds.items()]
+    return [f"Of further device time, {' and '.join(said)} were spent."] if said else []
+
+
+def _listed(numbers: Sequence[int]) -> str:
+    *others, last = map(str, numbers)
+    return f"{', '.join(others)} or {last}" if others else last
 
 
 def _cost(history: History) -> str:

@@ -7,8 +7,7 @@ from typing import Any
 from search.confirm import Confirmation
 from search.errors import StudyError
 from search.repetitions import Entrants, weights
-from search.statistics import Sample
-from search.summary import number
+from search.words import interval, number, spread
 
 SCRIPT = '''\
 """Load this model and evaluate it on the validation data of its search: python evaluate.py [CPU or CUDA device]."""
@@ -98,8 +97,8 @@ def _measured(found: Confirmation, where: str) -> list[tuple[str, str, str, str]
     if found.baseline.scores:
         sides.append(("baseline", found.baseline, found.baseline_on_test))
     for what, validation, test in sides:
-        rows.append((what, f"validation {where}", spread(validation), words(validation.interval)))
-        rows.append((what, f"test {where}", spread(test), words(test.interval)))
+        rows.append((what, f"validation {where}", spread(validation), interval(validation)))
+        rows.append((what, f"test {where}", spread(test), interval(test)))
     return rows
 
 
@@ -107,17 +106,6 @@ def _compared(found: Confirmation) -> list[str]:
     if not found.gain.scores:
         return []
     return [
-        f"On test data {found.verdict}: {found.gain.mean:+.4f} (95 % interval {words(found.gain.interval, '+')}).",
+        f"On test data {found.verdict}: {found.gain.mean:+.4f} (95 % interval {interval(found.gain, '+')}).",
         "",
     ]
-
-
-def spread(sample: Sample) -> str:
-    """Mean ± standard deviation; the mean alone of a single score."""
-    return f"{sample.mean:.4f} ± {sample.deviation:.4f}" if len(sample.scores) > 1 else f"{sample.mean:.4f}"
-
-
-def words(interval: tuple[float, float], sign: str = "") -> str:
-    """An interval as people read it."""
-    low, high = interval
-    return "unknown" if low == float("-inf") else f"{low:{sign}.4f} to {high:{sign}.4f}"

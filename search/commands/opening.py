@@ -55,11 +55,11 @@ def read_history(storage: "Storage", name: str) -> "History":
 
 def write_report(storage: "Storage", name: str, path: Path) -> "History":
     """Write the report of a study; returns what it was drawn from."""
-    from search import report
+    from search import conclusions, report
 
     record = read_history(storage, name)
     path.parent.mkdir(parents=True, exist_ok=True)
-    report.write(record, path)
+    report.write(record, path, conclusions.find(storage, record))
     return record
 
 

@@ -1,6 +1,6 @@
 """What mattered: importance, and the effects that an ablation measured."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -8,6 +8,7 @@ import numpy as np
 from search.effects import Effect, OrderedEffect
 from search.importance import Importance
 from search.plots import style
+from search.statistics import Sample
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -43,12 +44,17 @@ def importance_bars(importances: Sequence[Importance]) -> "Figure":
     return drawn
 
 
-def effects(measured: Sequence[Effect], metric: str) -> "Figure":
-    """Each method's effect with its interval, the most helpful on top; colour and symbol tell the verdict."""
+def effects(
+    measured: Sequence[Effect], metric: str, names: Sequence[str] = ("helps", "hurts", "cannot tell")
+) -> "Figure":
+    """Each method's effect with its interval, the most helpful on top; colour and symbol tell the verdict.
+
+    `names` are what the legend calls an effect above zero, below zero, and on both sides of it.
+    """
     ordered = sorted(measured, key=lambda effect: effect.effect)
     drawn = _rows(f"gain in {metric}", [effect.method for effect in ordered], 34)
     drawn.update_xaxes(zeroline=True, zerolinecolor=style.INK)
-    for verdict, color in _VERDICT_COLORS.items():
+    for (verdict, color), name in zip(_VERDICT_COLORS.items(), names, strict=True):
         members = [effect for effect in ordered if effect.verdict == verdict]
         if members:
             drawn.add_scatter(
@@ -57,7 +63,7 @@ def effects(measured: Sequence[Effect], metric: str) -> "Figure":
                 mode="markers",
                 marker={"color": color, "symbol": _VERDICT_SYMBOLS[verdict], "size": 11},
                 error_x=_whiskers([(effect.effect, effect.low, effect.high) for effect in members]),
-                name=verdict,
+                name=name,
                 customdata=[(effect.low, effect.high, effect.runs) for effect in members],
                 hovertemplate="%{y}: %{x:.4g} (%{customdata[0]:.4g} to %{customdata[1]:.4g}), "
                 "%{customdata[2]} trainings<extra></extra>",
@@ -65,15 +71,15 @@ def effects(measured: Sequence[Effect], metric: str) -> "Figure":
     return drawn
 
 
-def path(start: float, steps: Sequence[Effect], direction: str, metric: str) -> "Figure":
-    """The greedy ablation path of Fawcett and Hoos (2016) as a waterfall, from the baseline's value to the best's.
+def path(start: float, steps: Sequence[Effect], direction: str, metric: str, origin: str = "baseline") -> "Figure":
+    """The greedy ablation path of Fawcett and Hoos (2016) as a waterfall, from the value of `origin` on.
 
     `steps` are in the order in which the path took them; `direction` says which way a gain moves the metric.
     """
     drawn = style.figure("", metric)
     sign = 1 if direction == "maximize" else -1
     levels = start + sign * np.cumsum([0.0, *(step.effect for step in steps)])
-    labels = ["baseline", *(f"+ {style.text(step.method)}" for step in steps)]
+    labels = [style.text(origin), *(f"+ {style.text(step.method)}" for step in steps)]
     # Bars as changes from the level before: a bar that rose from zero would hide changes of a percent.
     for verdict, color in _VERDICT_COLORS.items():
         members = [index for index, step in enumerate(steps) if step.verdict == verdict]
@@ -143,6 +149,47 @@ def order(measured: Sequence[OrderedEffect], metric: str) -> "Figure":
         hovertemplate="%{y}, mean over orders: %{x:.4g}<extra></extra>",
     )
     return drawn
+
+
+def repetitions(samples: Mapping[str, Sample], metric: str, searched: float, maximise: bool) -> "Figure":
+    """Every repetition of each configuration and the interval of its mean, the best on top.
+
+    A dotted line stands at `searched`, what the search believed of its best.
+    """
+    names = sorted(samples, key=lambda name: samples[name].mean, reverse=not maximise)
+    drawn = _rows(metric, names, 34)
+    drawn.add_scatter(
+        x=[score for name in names for score in samples[name].scores],
+        y=[style.text(name) for name in names for _ in samples[name].scores],
+        mode="markers",
+        marker={"color": style.GREY, "symbol": "circle-open", "size": 7},
+        name="one training",
+        hovertemplate="%{y}: %{x:.4g}<extra></extra>",
+    )
+    means = [samples[name].mean for name in names]
+    drawn.add_scatter(
+        x=means,
+        y=[style.text(name) for name in names],
+        mode="markers",
+        marker={"color": style.BLUE, "symbol": "diamond", "size": 10},
+        error_x=_whiskers([(sample.mean, *_known(sample)) for sample in (samples[name] for name in names)]),
+        name="mean",
+        hovertemplate="%{y}, mean: %{x:.4g}<extra></extra>",
+    )
+    drawn.add_scatter(
+        x=[searched, searched],
+        y=[style.text(names[0]), style.text(names[-1])],
+        mode="lines",
+        line={"color": style.VERMILION, "dash": "dot", "width": 2},
+        name="the search's best",
+        hovertemplate="the search's best: %{x:.4g}<extra></extra>",
+    )
+    return drawn
+
+
+def _known(sample: Sample) -> tuple[float, float]:
+    """The interval of its mean; of a single score nothing but itself is known."""
+    return sample.interval if len(sample.scores) > 1 else (sample.mean, sample.mean)
 
 
 def _rows(x: str, names: Sequence[str], pixels: int) -> "Figure":

@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from example_conclusions import ablated, confirmed
 from example_search import searched
 from search import report
+from search.conclusions import Conclusions
 
 pytestmark = pytest.mark.browser
 SWITCHES = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
@@ -29,7 +31,8 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture(scope="module")
 def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("report") / "report.html"
-    report.write(searched(40, name='<img src="http://example.com/x"><b>bold</b>'), path)
+    name = '<img src="http://example.com/x"><b>bold</b>'
+    report.write(searched(40, name=name), path, Conclusions(confirmed(), (ablated(name=name),)))
     return path
 
 
@@ -52,7 +55,7 @@ def page(browser: Browser, file: Path, request: pytest.FixtureRequest) -> Iterat
 
 def test_every_picture_is_drawn_within_the_page(page: Page) -> None:
     pictures = page.locator(".picture")
-    assert pictures.count() == 17
+    assert pictures.count() == 17 + 6
     for picture in pictures.all():
         assert picture.locator(".main-svg").count() > 0
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")

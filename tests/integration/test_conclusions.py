@@ -36,7 +36,7 @@ def score(row: dict[str, Any]) -> float:
 
 def test_a_search_alone_has_no_conclusions(tmp_path: Path) -> None:
     study = told(tmp_path, [0.5, 0.9])
-    assert conclusions.find(study.storage, read(study)) == conclusions.Conclusions()
+    assert conclusions.find(study.storage, read(study)) == conclusions.Conclusions(spec=study.spec)
 
 
 def test_a_study_of_stock_optuna_has_none(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from search.effects import Effect, OrderedEffect
 from search.history import read
 from search.importance import Importance, Share, assess
 from search.plots import effects
+from search.statistics import Sample
 
 HELPS = Effect("augmentation", 0.02, 0.01, 0.03, 10)
 UNKNOWN = Effect("weight decay", 0.004, -0.002, 0.01, 10)
@@ -71,3 +72,14 @@ def test_markup_in_names_is_shown_and_not_obeyed() -> None:
     study = optuna.create_study(direction="minimize", sampler=optuna.samplers.RandomSampler(seed=0))
     study.optimize(lambda trial: trial.suggest_float("<b>lr</b>", 0, 1), n_trials=12)
     assert effects.importance_bars([assess(read(study, {}))]).data[0].y[0] == "&lt;b&gt;lr&lt;/b&gt;"
+
+
+def test_repetitions_stand_below_the_best_mean_with_the_searchs_belief_beside_them() -> None:
+    samples = {"trial 3": Sample((0.9, 0.92)), "baseline": Sample((0.8, 0.82)), "trial 5": Sample((0.93,))}
+    drawn = effects.repetitions(samples, "validation accuracy", 0.95, maximise=True)
+    assert list(drawn.layout.yaxis.categoryarray) == ["baseline", "trial 3", "trial 5"]
+    trainings, means, believed = drawn.data
+    assert len(trainings.x) == 5
+    np.testing.assert_allclose(means.x, [0.81, 0.91, 0.93])
+    assert means.error_x.array[2] == 0
+    assert list(believed.x) == [0.95, 0.95]

@@ -10,12 +10,13 @@ from search import pictures
 from search.effects import Effect, OrderedEffect
 from search.errors import WinnowError
 from search.plots import effects, files, with_matplotlib
+from search.statistics import Sample
 
 STEPS = [Effect("flip $x$", 0.02, 0.01, 0.03, 10), Effect("<dropout>", -0.01, -0.02, 0.001, 10)]
 
 
 def test_each_kind_of_picture_can_be_drawn(tmp_path: Path) -> None:
-    drawn = {picture.name: picture for chapter in pictures.chapters(searched(40)).values() for picture in chapter}
+    drawn = {picture.name: picture for chapter in pictures.chapters(searched(40)) for picture in chapter.pictures}
     for name in ("timeline", "curves", "importance", "parallel", "contour"):
         figure = drawn[name].figure
         assert figure is not None
@@ -29,8 +30,9 @@ def test_each_kind_of_picture_can_be_drawn(tmp_path: Path) -> None:
         effects.effects(STEPS, "accuracy"),
         effects.path(0.7, STEPS, "maximize", "accuracy"),
         effects.order([OrderedEffect(step, 0.03, -0.01) for step in STEPS], "accuracy"),
+        effects.repetitions({"$x$": Sample((0.9, 0.92)), "<b>": Sample((0.8,))}, "accuracy", 0.95, maximise=True),
     ],
-    ids=["effects", "path", "order"],
+    ids=["effects", "path", "order", "repetitions"],
 )
 def test_effects_can_be_drawn_with_any_name(figure: plotly.graph_objects.Figure, tmp_path: Path) -> None:
     path = tmp_path / "effects.png"

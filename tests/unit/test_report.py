@@ -7,8 +7,10 @@ from pathlib import Path
 import optuna
 import pytest
 
+from example_conclusions import ablated, confirmed
 from example_search import searched
-from search import history, report
+from search import answers, history, report
+from search.conclusions import Conclusions
 
 HOSTILE = '</script><script>alert("x")</script><img src=http://example.com/x onerror=alert(1)>'
 
@@ -27,6 +29,25 @@ def test_the_first_paragraph_and_the_next_command_stand_in_the_page(page: str) -
     assert "won with a validation accuracy of" in page
     assert "<code>winnow confirm example</code>" in page
     assert "winnow replay example" in page
+
+
+def test_what_was_not_measured_is_asked_for_by_its_command(page: str) -> None:
+    assert "<code>winnow ablate example</code>" in page
+    for question in answers.QUESTIONS:
+        assert question in page
+
+
+def test_a_confirmation_and_an_ablation_stand_in_the_page() -> None:
+    page = report.render(searched(40), Conclusions(confirmed(), (ablated(),)))
+    assert "<code>winnow confirm example</code>" not in page
+    assert "winnow ablate example --from 0 --to 7" in page
+    for question in answers.QUESTIONS:
+        assert f"<dt>{question}</dt>" in page
+    assert "was 0.0210 too hopeful" in page
+    assert "crop off → on, crop_padding 4 → 2" in page
+    for name in ("confirmation", "alone-0-7", "removed-0-7", "path-0-7", "order-0-7", "together-0-7"):
+        assert f'<h3 id="{name}">' in page
+    assert len(set(re.findall(r' id="([^"]*)"', page))) == len(re.findall(r' id="([^"]*)"', page))
 
 
 def test_every_trial_has_a_row_with_its_reason(page: str) -> None:

@@ -1,0 +1,31 @@
+"""Numbers as people read them."""
+
+import math
+
+import pytest
+
+from search import words
+from search.statistics import Sample
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [(None, "—"), (True, "on"), (0.00012345, "0.0001234"), ([64, 128], "64, 128"), ("sgd", "sgd"), (math.nan, "nan")],
+)
+def test_numbers_are_said_in_four_digits(value: object, said: str) -> None:
+    assert words.number(value) == said
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [(4.21, "4.2 s"), (59.97, "1 min 0 s"), (200.4, "3 min 20 s"), (3599.8, "1 h 0 min"), (18720, "5 h 12 min")],
+)
+def test_durations_are_said_in_two_units(seconds: float, said: str) -> None:
+    assert words.duration(seconds) == said
+
+
+def test_samples_are_said_with_what_is_known_of_them() -> None:
+    assert words.spread(Sample((0.9, 0.92))) == "0.9100 ± 0.0141"
+    assert words.spread(Sample((0.9,))) == "0.9000"
+    assert words.interval(Sample((0.9,))) == "unknown"
+    assert words.interval(Sample((0.1, 0.1)), "+") == "+0.1000 to +0.1000"
