@@ -184,7 +184,9 @@ def train(
             if step % CHECK_EVERY == 0 or step == len(batches):
                 total = loss_sum.item()
                 when = f"at step {step} of epoch {epoch}"
-                check_loss((total - checked_sum) / (seen - checked_seen), guessing, "training", when)
+                # An adaptive optimiser's first steps may throw the loss far up, and it comes back by itself.
+                most = guessing if (epoch - 1) * len(batches) + step >= CHECK_EVERY else math.inf
+                check_loss((total - checked_sum) / (seen - checked_seen), most, "training", when)
                 checked_sum, checked_seen = total, seen
                 check_clock(limits, spent + time.perf_counter() - started, when)
 

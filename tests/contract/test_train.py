@@ -223,6 +223,13 @@ def test_an_exploding_training_ends_within_its_epoch_and_says_why(digits: Data, 
     assert reported == []
 
 
+def test_an_optimiser_that_is_thrown_far_by_its_first_steps_may_come_back(digits: Data) -> None:
+    wanted = config(widths=[256, 256, 256], optimizer="rmsprop", lr=0.01, batch_size=60, epochs=25)
+    result = train(wanted, digits, lambda *_: None)
+    assert result.epochs[0].train_loss > 20 * math.log(10)
+    assert result.value > 0.5
+
+
 def test_a_training_that_is_dead_at_chance_is_ended(digits: Data) -> None:
     shuffled = digits.train.targets[torch.randperm(240, generator=torch.Generator().manual_seed(0))]
     data = replace(digits, train=Split(torch.zeros_like(digits.train.inputs), shuffled))
