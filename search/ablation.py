@@ -81,7 +81,7 @@ class Ablation:
     trainings: int
     """That have ended."""
     failed: int
-    """Of them those that failed, and count nowhere."""
+    """Of them those that failed or broke a limit, and count nowhere."""
     diverged: int
     """Of them those that diverged, and count as the worst value of the whole ablation."""
     complete: bool
@@ -203,7 +203,7 @@ def conclude(sides: Sides) -> Ablation:
         together=race.effects("together", results),
         exact_order=2 ** len(sides.methods) <= MOST_SETS,
         trainings=len(trials),
-        failed=sum(trial.state == "FAIL" for trial in trials),
+        failed=sum(trial.state != "COMPLETE" and not trial.diverged for trial in trials),
         diverged=sum(trial.diverged for trial in trials),
         complete=not replace(race, trainings=None).wanted(results),
     )

@@ -81,7 +81,16 @@ def test_a_study_that_is_not_there(place: Place) -> None:
     assert place.run("create", place.spec(trials=2)).returncode == 0
     for command in (["work", "none"], ["status", "none"], ["report", "none"], ["replay", "none", "0"]):
         assert "there is no study 'none'" in refused(place, *command)
-    assert "no objective of its own" not in refused(place, "confirm", "s")
+
+
+def test_what_cannot_be_concluded(place: Place) -> None:
+    assert place.run("create", place.spec(trials=2)).returncode == 0
+    for command in ("confirm", "ablate"):
+        assert f"the study 's' has an objective of its own, {'and' if command == 'confirm' else 'whose'}" in refused(
+            place, command, "s"
+        )
+        assert "there is no study 'none'" in refused(place, command, "none")
+    assert "no completed trial of 's' has recorded its parameters" in refused(place, "front", "s")
 
 
 def test_a_debugging_person_gets_the_traceback(place: Place) -> None:
