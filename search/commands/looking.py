@@ -38,11 +38,12 @@ def status(study: str, url: str, json: bool) -> None:
 @click.command()
 @study_argument
 @storage_option
-@click.option("--output", type=click.Path(path_type=Path), help="The file.  [default: reports/STUDY.html]")
-def report(study: str, url: str, output: Path | None) -> None:
+@click.option("--output", type=click.Path(path_type=Path), help="The file.  [default: reports/STUDY.html, or .md]")
+@click.option("--markdown", is_flag=True, help="Write Markdown, with the pictures as PNG files in a folder beside it.")
+def report(study: str, url: str, output: Path | None, markdown: bool) -> None:
     """Write the report of STUDY: one HTML file that needs no network."""
-    path = output or report_path(study)
-    write_report(open_storage(url), study, path)
+    path = output or report_path(study, markdown)
+    write_report(open_storage(url), study, path, markdown)
     click.echo(f"Report: {path}")
 
 

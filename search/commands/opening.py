@@ -1,5 +1,6 @@
 """From what a command was given to the storage, study or history that it works on, and to a report of it."""
 
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -53,16 +54,21 @@ def read_history(storage: "Storage", name: str) -> "History":
     return history.read(study, epochs.read(storage.engine, storage.get_study_id_from_name(name)))
 
 
-def write_report(storage: "Storage", name: str, path: Path) -> "History":
+def write_report(storage: "Storage", name: str, path: Path, as_markdown: bool = False) -> "History":
     """Write the report of a study; returns what it was drawn from."""
-    from search import conclusions, report
+    from search import conclusions, markdown, report
 
     record = read_history(storage, name)
     path.parent.mkdir(parents=True, exist_ok=True)
-    report.write(record, path, conclusions.find(storage, record))
+    if as_markdown:
+        missing = markdown.write(record, path, conclusions.find(storage, record))
+        if missing:
+            logging.getLogger(__name__).warning("the report has no pictures: %s", missing)
+    else:
+        report.write(record, path, conclusions.find(storage, record))
     return record
 
 
-def report_path(name: str) -> Path:
+def report_path(name: str, as_markdown: bool = False) -> Path:
     """Where the report of a study lies unless somebody says otherwise."""
-    return Path("reports") / f"{name}.html"
+    return Path("reports") / f"{name}{'.md' if as_markdown else '.html'}"

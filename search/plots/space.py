@@ -260,5 +260,9 @@ def _label_axes(
         showline=False,
     )
     drawn.update_yaxes(
-        showgrid=False, showline=False, ticks="", tickvals=[_UNUSED] if unused else [], ticktext=["unused"]
+        showgrid=False,
+        showline=False,
+        ticks="",
+        tickvals=[_UNUSED] if unused else [],
+        ticktext=["unused"] if unused else [],
     )
