@@ -19,7 +19,7 @@ def reap(storage: Storage, lease_seconds: float, every: float | None = None) -> 
     pause = threading.Event()
     while True:
         numbers = leases.reap(storage.engine, None, lease_seconds)
-        if storage.link.unbroken() < lease_seconds:
+        if storage.link.contact.seconds < lease_seconds:
             pause.wait(LOOK_SECONDS)
             continue
         yield numbers

@@ -9,7 +9,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from search.messages import Verdict
 from storage import Storage, checkpoints, epochs, leases
@@ -17,7 +17,7 @@ from storage.epochs import Epoch
 from storage.errors import LeaseLost, StorageError, StorageUnreachable
 from storage.leases import Lease
 from storage.outbox import Outbox
-from storage.resilient import LONGEST_PAUSE, Link, attach
+from storage.resilient import LONGEST_PAUSE, attach
 
 PATIENCE_SECONDS = 2.0
 """How long training waits for the database after an epoch, and so for the word whether it is pruned."""
@@ -47,7 +47,7 @@ class Recorder:
         self.failure: StorageError | None = None
         self._storage = storage
         # One try at a time: between two, the lease is renewed, which somebody's lock on other rows does not hinder.
-        self._engine = attach(storage.engine, Link(patience=0.0))
+        self._engine = attach(storage.engine, replace(storage.link, patience=0.0))
         self._renewed_at = time.monotonic()
         self._lease = lease
         self._judge = judge

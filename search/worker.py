@@ -46,6 +46,7 @@ class Worker:
         self._next_reap = 0.0
         study.storage.link.patience = math.inf
         study.storage.link.give_up = self._stopping.is_set
+        study.storage.link.contact.longest_gap = options.lease_seconds / 2
         study.storage.freshness = FRESH_SECONDS
         self.engine = study.storage.engine
 

@@ -189,9 +189,8 @@ def reap(engine: Engine, study_id: int | None, quiet_seconds: float = 0.0) -> li
     an outage the owners come first. A trial that runs without any lease belongs to somebody else's `study.optimize`
     and is left alone; one that somebody is writing for at this moment is not expired.
     """
-    if link_of(engine).unbroken() < quiet_seconds:
-        if link_of(engine).good_since is None:
-            read(engine, lambda connection: connection.execute(select(literal(1))).scalar())  # contact begins
+    if link_of(engine).contact.seconds < quiet_seconds:
+        read(engine, lambda connection: connection.execute(select(literal(1))).scalar())  # contact begins, or goes on
         return []
 
     def work(connection: Connection) -> list[int]:

@@ -6,6 +6,7 @@ here is a StorageError without a password, never a driver's exception.
 """
 
 import logging
+import math
 import random
 import sqlite3
 import time
@@ -38,19 +39,42 @@ _log = logging.getLogger("winnow")
 
 
 @dataclass
+class Contact:
+    """Since when a process has been in touch with its database."""
+
+    longest_gap: float = math.inf
+    """Seconds between two calls after which nobody can say that the database was there all the time."""
+    since: float | None = None
+    """Since when (`time.monotonic`) every call has succeeded; None before the first and after a failure."""
+    _last: float = -math.inf
+
+    def made(self) -> None:
+        """A call has succeeded."""
+        now = time.monotonic()
+        if self.since is None or now - self._last > self.longest_gap:
+            self.since = now
+        self._last = now
+
+    def lost(self) -> None:
+        """A call has failed."""
+        self.since = None
+
+    @property
+    def seconds(self) -> float:
+        """For how long there has been contact without a break."""
+        return 0.0 if self.since is None else time.monotonic() - self.since
+
+
+@dataclass
 class Link:
-    """How a process stands with its database."""
+    """How calls to a database are made."""
 
     patience: float = 10.0
     """Seconds for which a call goes on trying."""
     give_up: Callable[[], bool] = lambda: False
     """Asked between two tries: whether the caller wants to wait no longer."""
-    good_since: float | None = field(default=None)
-    """Since when (`time.monotonic`) every call has succeeded; None before the first and after a failure."""
-
-    def unbroken(self) -> float:
-        """For how many seconds there has been contact without a failure."""
-        return 0.0 if self.good_since is None else time.monotonic() - self.good_since
+    contact: Contact = field(default_factory=Contact)
+    """Shared by all links of a process to one database."""
 
 
 def attach(engine: Engine, link: Link) -> Engine:
@@ -108,7 +132,7 @@ def _patiently(engine: Engine, once: Callable[[], Result]) -> Result:
         except IntegrityError:
             raise  # a race with another writer: the caller knows what it means
         except (DBAPIError, PoolTimeout) as error:
-            link.good_since = None
+            link.contact.lost()
             if isinstance(error, DBAPIError) and not is_passing(error):
                 raise StorageError(f"the database refused a statement: {cause(error, engine)}") from None
             tries += 1
@@ -123,8 +147,7 @@ def _patiently(engine: Engine, once: Callable[[], Result]) -> Result:
         except SQLAlchemyError as error:
             raise StorageError(f"the database refused a statement: {cause(error, engine)}") from None
         else:
-            if link.good_since is None:
-                link.good_since = time.monotonic()
+            link.contact.made()
             if tries >= 3:
                 _log.warning("the database answers again after %.0f s", time.monotonic() - began)
             return result

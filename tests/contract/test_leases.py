@@ -70,9 +70,9 @@ def test_nothing_is_reaped_before_a_lease_of_contact(opened: Storage, study_id: 
     lease = claimed(opened, study_id)
     expire(opened.engine, lease)
     assert leases.reap(opened.engine, study_id, quiet_seconds=30) == []
-    opened.link.good_since = None  # as after a failure
+    opened.link.contact.lost()
     assert leases.reap(opened.engine, study_id, quiet_seconds=0.001) == []
-    assert opened.link.good_since is not None
+    assert opened.link.contact.since is not None
 
 
 WRITES: dict[str, Callable[[Storage, Lease], Any]] = {

@@ -59,18 +59,18 @@ def test_connections_are_cut_again_and_again(fleet: Callable[..., Fleet], postgr
 
 
 def test_a_backend_freezes(fleet: Callable[..., Fleet], postgres: PostgresServer) -> None:
-    ours = fleet(epoch_seconds=0.2)
+    ours = fleet(trials=24, epoch_seconds=3, lease_seconds=60)
     ours.start()
-    ours.wait_trained(20)
+    ours.wait_trained(8)
     backends = postgres.execute("SELECT pid FROM pg_stat_activity WHERE datname LIKE 't_%' AND pid <> pg_backend_pid()")
     (frozen,) = ours.random.choice(backends)
     os.kill(frozen, signal.SIGSTOP)
     try:
-        ours.wait_trained(120)
+        ours.wait_trained(8 + 8 * 10, 120)  # for longer than a client waits for an answer
     finally:
         os.kill(frozen, signal.SIGCONT)
     ours.wait_done()
-    ours.prove(kills=1)  # whose backend froze may lose its lease: it is not heard of
+    ours.prove()
 
 
 def test_somebody_holds_a_lock(fleet: Callable[..., Fleet], postgres: PostgresServer) -> None:

@@ -56,7 +56,7 @@ def test_patience_ends(opened: Storage) -> None:
     impatient = attach(opened.engine, Link(patience=0.05))
     with pytest.raises(StorageUnreachable, match="does not answer: trouble"):
         read(impatient, lambda connection: connection.execute(ONE))
-    assert link_of(impatient).good_since is None
+    assert link_of(impatient).contact.since is None
 
 
 def test_who_is_told_to_stop_waits_no_longer(opened: Storage) -> None:
@@ -71,12 +71,20 @@ def test_who_is_told_to_stop_waits_no_longer(opened: Storage) -> None:
 
 def test_a_failure_breaks_the_contact(opened: Storage) -> None:
     read(opened.engine, lambda connection: connection.execute(ONE))
-    before = opened.link.good_since
+    before = opened.link.contact.since
     Trouble(opened, sqlite3.SQLITE_BUSY, times=1)
     read(opened.engine, lambda connection: connection.execute(ONE))
     assert before is not None
-    assert opened.link.good_since is not None
-    assert opened.link.good_since > before
+    assert opened.link.contact.since is not None
+    assert opened.link.contact.since > before
+
+
+def test_a_long_silence_is_no_contact(opened: Storage) -> None:
+    opened.link.contact.longest_gap = 0.0
+    read(opened.engine, lambda connection: connection.execute(ONE))
+    before = opened.link.contact.since
+    read(opened.engine, lambda connection: connection.execute(ONE))
+    assert opened.link.contact.since != before
 
 
 def test_a_lost_commit_of_what_cannot_be_repeated_is_said(opened: Storage) -> None:
