@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from objectives import data as data_module
-from objectives import snapshots, trained
+from objectives import decision, snapshots, trained
 from objectives.catalog import DataSpec
 
 
@@ -19,3 +19,22 @@ def scores(spec: DataSpec, models: Sequence[tuple[Mapping[str, Any], bytes]], de
         trained.score(trained.restore(values, snapshots.from_bytes(weights), data), values, data, test)
         for values, weights in models
     ]
+
+
+def scores_at_threshold(spec: DataSpec, models: Sequence[tuple[Mapping[str, Any], bytes]]) -> list[float]:
+    """The test accuracy of each model of two classes at the threshold that its own validation ROC curve chose.
+
+    Empty where the data have another number of classes.
+    """
+    data = data_module.load(spec)
+    if data.classes != 2:
+        return []
+    test = data_module.load_test(spec)
+    found = []
+    for values, weights in models:
+        model = trained.restore(values, snapshots.from_bytes(weights), data)
+        on_validation = decision.probabilities(model, values, data, data.validation)
+        threshold = decision.roc(on_validation, data.validation.targets.numpy()).threshold
+        on_test = decision.probabilities(model, values, data, test)
+        found.append(decision.accuracy(on_test, test.targets.numpy(), threshold))
+    return found

@@ -6,8 +6,11 @@ from typing import Any
 import torch
 from torch import nn
 
+from objectives import snapshots
 from objectives.augment import Augmentation, output_shape
-from objectives.data import Data, Split
+from objectives.catalog import DataSpec
+from objectives.data import Data, Split, load
+from objectives.decision import Decision, measure
 from objectives.evaluation import evaluate
 from objectives.hyperparameters import make_config
 from objectives.models import build
@@ -26,3 +29,9 @@ def score(model: nn.Module, values: Mapping[str, Any], data: Data, split: Split)
     config = make_config(values)
     loss, accuracy = evaluate(model, split, Augmentation(config, data), config.precision)
     return loss if accuracy is None else accuracy
+
+
+def decide(spec: DataSpec, values: Mapping[str, Any], weights: bytes) -> Decision:
+    """How the trained model decides on the validation data of `spec`, which must have two classes."""
+    data = load(spec)
+    return measure(restore(values, snapshots.from_bytes(weights), data), values, data)

@@ -9,8 +9,9 @@ like any other.
 import getpass
 import platform
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
+from objectives.decision import Decision
 from search import repetitions
 from search.errors import StudyError
 from search.fresh_seeds import Purpose
@@ -52,6 +53,17 @@ class Confirmation:
     baseline_on_test: Sample
     read_before: int
     """How often this study's test data had been read before this time."""
+    winner_at_threshold: Sample = field(default_factory=lambda: Sample(()))
+    """Test accuracies of the winner at thresholds chosen on validation data; empty but for two classes."""
+    decision: Decision | None = None
+    """How the winner's first model decides on validation data; None but for two classes."""
+
+    @property
+    def threshold_gain(self) -> Sample:
+        """What the chosen thresholds change in accuracy on test data, paired by seed; empty but for two classes."""
+        if not self.winner_at_threshold.scores:
+            return Sample(())
+        return paired(self.winner_at_threshold.scores, self.winner_on_test.scores)
 
     @property
     def gain(self) -> Sample:
@@ -87,11 +99,28 @@ class Confirmation:
         return paired(scores.scores, others.scores) if self.maximise else paired(others.scores, scores.scores)
 
 
+@dataclass(frozen=True)
+class _Reading:
+    """What test data gave."""
+
+    scores: tuple[float, ...]
+    """One a model."""
+    at_threshold: tuple[float, ...]
+    """Of models of two classes, at their chosen thresholds."""
+    before: int
+    """How often test data had been read for this study before."""
+
+
 def conclude(entrants: Entrants, scores: Mapping[Repetition, float | None]) -> Confirmation:
     """Write in the ledger, read test data, and put everything together; raises StudyError."""
     found = _conclude(entrants, scores, _read_test_data)
-    remember(entrants)
-    return found
+    decided = None
+    if found.winner_at_threshold.scores:
+        from objectives import trained
+
+        decided = trained.decide(entrants.study.spec.data_spec, *weights(entrants, found.winner_number, found.seeds[0]))
+    remember(entrants, decided)
+    return replace(found, decision=decided)
 
 
 def recorded(study: WinnowStudy, record: History) -> Confirmation | None:
@@ -100,13 +129,16 @@ def recorded(study: WinnowStudy, record: History) -> Confirmation | None:
     It trains nothing and reads no test data: what they gave stands in the ledger.
     """
     entrants = remembered(study, record)
-    return _conclude(entrants, repetitions.read(entrants), _from_ledger) if entrants else None
+    if entrants is None:
+        return None
+    found = _conclude(entrants, repetitions.read(entrants), _from_ledger)
+    return replace(found, decision=repetitions.remembered_decision(study))
 
 
 def _conclude(
     entrants: Entrants,
     scores: Mapping[Repetition, float | None],
-    test_scores: Callable[[Entrants, list[Repetition]], tuple[list[float], int]],
+    test_scores: Callable[[Entrants, list[Repetition]], _Reading],
 ) -> Confirmation:
     record, baseline, seeds = entrants.record, entrants.baseline, entrants.seeds_for(Purpose.MEASURING)
     best = record.best
@@ -126,8 +158,8 @@ def _conclude(
             f"winnow status {entrants.name} says why",
         )
     against = baseline.number if baseline and baseline is not winner and baseline.number in measured else None
-    on_test, read_before = test_scores(entrants, [(number, seed) for number in measured for seed in seeds])
-    winner_on_test, baseline_on_test = on_test[: len(seeds)], on_test[len(seeds) :]
+    reading = test_scores(entrants, [(number, seed) for number in measured for seed in seeds])
+    winner_on_test, baseline_on_test = reading.scores[: len(seeds)], reading.scores[len(seeds) :]
     validation = {number: Sample(tuple(v for v in values if v is not None)) for number, values in measured.items()}
     return Confirmation(
         study=entrants.study.name,
@@ -146,11 +178,12 @@ def _conclude(
         baseline_number=against,
         baseline=Sample(()) if against is None else validation[against],
         baseline_on_test=Sample(tuple(baseline_on_test)),
-        read_before=read_before,
+        read_before=reading.before,
+        winner_at_threshold=Sample(reading.at_threshold[: len(seeds)]),
     )
 
 
-def _read_test_data(entrants: Entrants, models: list[Repetition]) -> tuple[list[float], int]:
+def _read_test_data(entrants: Entrants, models: list[Repetition]) -> _Reading:
     """The test score of every model, and how often test data were read for this study before.
 
     What the ledger holds for the very same models is not read again.
@@ -171,15 +204,17 @@ def _read_test_data(entrants: Entrants, models: list[Repetition]) -> tuple[list[
         purpose=f"winnow confirm: trials {', '.join(map(str, dict(models)))}, {len(trained)} models",
     )
     scores = held_out.scores(study.spec.data_spec, trained)
-    ledger.conclude(study.storage.engine, entry_number, {"models": _named(models), "scores": scores})
-    return scores, len(earlier)
+    at_threshold = held_out.scores_at_threshold(study.spec.data_spec, trained)
+    results = {"models": _named(models), "scores": scores, "at_threshold": at_threshold}
+    ledger.conclude(study.storage.engine, entry_number, results)
+    return _Reading(tuple(scores), tuple(at_threshold), len(earlier))
 
 
-def _from_ledger(entrants: Entrants, models: list[Repetition]) -> tuple[list[float], int]:
+def _from_ledger(entrants: Entrants, models: list[Repetition]) -> _Reading:
     """What an earlier reading gave for these models, and how many readings came before it; raises StudyError."""
     for position, entry in enumerate(ledger.entries(entrants.study.storage.engine, entrants.study.name)):
         if entry.results.get("models") == _named(models):
-            return list(entry.results["scores"]), position
+            return _Reading(tuple(entry.results["scores"]), tuple(entry.results.get("at_threshold", ())), position)
     raise StudyError(
         f"the ledger holds no test scores of the confirmation of {entrants.study.name!r}",
         f"run winnow confirm {entrants.study.name}",

@@ -9,7 +9,7 @@ from search.conclusions import Conclusions
 from search.confirm import Confirmation
 from search.effects import Effect
 from search.history import History
-from search.plots import effects
+from search.plots import decision, effects
 from search.statistics import Sample
 from search.words import interval, number, spread
 
@@ -30,7 +30,7 @@ def _confirmed(history: History, found: Confirmation | None) -> list[Chapter]:
         return [Chapter(title, [asked], [summary.confirm_command(history)])]
     where = found.metric.removeprefix("validation ")
     tables = [_measured(found, where), *([_compared(found, where)] if found.compared else [])]
-    pictures = []
+    pictures = _decision(found)
     if found.compared:
         caption = (
             "Each ring is one training with a seed that no trial of the search had, the line the 95 % interval of "
@@ -40,6 +40,23 @@ def _confirmed(history: History, found: Confirmation | None) -> list[Chapter]:
         drawn = effects.repetitions(samples, found.metric, found.searched_value, found.maximise)
         pictures.append(Picture("confirmation", "The best on fresh seeds", caption, drawn))
     return [Chapter(title, screens.confirmation_sentences(found), tables=tables, pictures=pictures)]
+
+
+def _decision(found: Confirmation) -> list[Picture]:
+    """How the winner's first model decides between two classes, on validation data."""
+    if found.decision is None:
+        return []
+    curve, boundary = found.decision.curve, found.decision.boundary
+    model = f"Trial {found.winner_number}'s first fresh model on validation data"
+    caption = (
+        f"{model}. The star is the threshold with the most true less false positives (Youden, 1950): with it "
+        f"{found.decision.accuracy_at_threshold:.2%} are right, with 0.5 {found.decision.accuracy:.2%}."
+    )
+    drawn = [Picture("roc", "ROC curve", caption, decision.roc(curve))]
+    if boundary is not None:
+        caption = f"{model}: what it takes each place of the plane for, and {len(boundary.points)} of the points."
+        drawn.insert(0, Picture("boundary", "Decision boundary", caption, decision.boundary(boundary, curve.threshold)))
+    return drawn
 
 
 def _measured(found: Confirmation, where: str) -> Table:

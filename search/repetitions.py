@@ -5,9 +5,10 @@ measured, beside the baseline, on seeds of its own.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
+from objectives.decision import Boundary, Curve, Decision
 from search import history as histories
 from search import study as studies
 from search.errors import StudyError
@@ -20,6 +21,8 @@ from storage.designs import Row
 
 CONCLUDED = "winnow:concluded"
 """Of the study of the repetitions: who was compared when it was last concluded, and on how many seeds."""
+DECISION = "winnow:decision"
+"""Of the same study: how the winner's first model decides between two classes."""
 
 Repetition = tuple[int, int]
 """Which trial of the search is repeated, and with which seed."""
@@ -81,12 +84,24 @@ def enter(study: WinnowStudy, top: int, seeds: int) -> Entrants:
     return Entrants(study, record, tuple(candidates[:top]), baseline, seeds, chooses=top > 1)
 
 
-def remember(entrants: Entrants) -> None:
-    """Write beside the repetitions whom they compared, for whoever reads them later."""
+def remember(entrants: Entrants, decision: Decision | None = None) -> None:
+    """Write beside the repetitions whom they compared, and how the winner decides, for whoever reads them later."""
     numbers = [trial.number for trial in entrants.candidates]
     baseline = entrants.baseline.number if entrants.baseline else None
     content = {"candidates": numbers, "baseline": baseline, "seeds": entrants.seeds, "chooses": entrants.chooses}
-    studies.load(entrants.study.storage, entrants.name).optuna.set_user_attr(CONCLUDED, content)
+    made = studies.load(entrants.study.storage, entrants.name).optuna
+    made.set_user_attr(CONCLUDED, content)
+    made.set_user_attr(DECISION, asdict(decision) if decision else None)
+
+
+def remembered_decision(study: WinnowStudy) -> Decision | None:
+    """How the winner decided when the repetitions were last concluded; None but for two classes."""
+    content = studies.load(study.storage, _study_name(study)).optuna.user_attrs.get(DECISION)
+    if content is None:
+        return None
+    boundary = content["boundary"]
+    parts = {"curve": Curve(**content["curve"]), "boundary": Boundary(**boundary) if boundary else None}
+    return Decision(**{**content, **parts})
 
 
 def remembered(study: WinnowStudy, record: History) -> Entrants | None:

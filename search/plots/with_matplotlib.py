@@ -12,6 +12,7 @@ import matplotlib.figure
 import matplotlib.ticker
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
@@ -118,11 +119,23 @@ def _draw_whiskers(axes: Axes, trace: Any, x: NDArray[np.float64], y: NDArray[np
 def _draw_contour(
     canvas: matplotlib.figure.Figure, axes: Axes, trace: Any, x: NDArray[np.float64], y: NDArray[np.float64]
 ) -> None:
-    colors = "cividis_r" if trace.reversescale else "cividis"
     surface = np.ma.masked_invalid(np.array(trace.z, dtype=np.float64))
+    if trace.contours.coloring == "none":
+        drawn = axes.contour(x, y, surface, levels=[trace.contours.start], colors=_color(trace.line.color))
+        drawn.set_linestyle(_DASHES.get(trace.line.dash, "-"))
+        axes.plot([], [], color=_color(trace.line.color), linestyle=_DASHES.get(trace.line.dash, "-"), label=trace.name)
+        return
+    colors = _colors(trace)
     if surface.count():
         drawn = axes.contourf(x, y, surface, levels=trace.ncontours, cmap=colors)
         canvas.colorbar(drawn, ax=axes, label=_plain(trace.colorbar.title.text))
+
+
+def _colors(trace: Any) -> Any:
+    """The trace's colours: ours of two ends, else Cividis."""
+    if len(trace.colorscale) == 3:
+        return LinearSegmentedColormap.from_list("", list(trace.colorscale))
+    return "cividis_r" if trace.reversescale else "cividis"
 
 
 def _set_axis(axes: Axes, side: str, axis: Any, places: _Places) -> None:

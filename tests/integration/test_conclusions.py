@@ -1,5 +1,6 @@
 """What a report finds of a confirmation and an ablation in the storage. Trainings are told, test scores too."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +8,7 @@ import optuna
 
 import storage
 from example_study import told, work
+from objectives.decision import Boundary, Curve, Decision
 from search import ablation, conclusions, confirm, history, repetitions
 from search.fresh_seeds import Purpose
 from search.study import WinnowStudy
@@ -53,6 +55,17 @@ def test_a_confirmation_is_found_as_it_was_concluded_though_the_search_went_on(t
     study.optuna.add_trial(optuna.trial.create_trial(value=0.95))
     assert conclusions.find(study.storage, read(study)).confirmation.winner == concluded.winner  # type: ignore[union-attr]
     assert len(ledger.entries(study.storage.engine, study.name)) == 1, "test data are not read again"
+
+
+def test_how_a_winner_of_two_classes_decides_is_remembered(tmp_path: Path) -> None:
+    study = told(tmp_path, [0.5, 0.9])
+    entrants = repetitions.enter(study, top=1, seeds=1)
+    repetitions.repeat(entrants, repetitions.wanted(entrants, {}))
+    plane = Boundary([0.0, 1.0], [0.0, 1.0], [[0.1, 0.9], [0.2, 0.8]], [[0.1, 0.2]], [0])
+    decided = Decision(Curve([1.01, 0.5], [0.0, 1.0], [0.0, 1.0]), 0.8, 0.9, plane)
+    for found in (decided, replace(decided, boundary=None), None):
+        repetitions.remember(entrants, found)
+        assert repetitions.remembered_decision(study) == found
 
 
 def test_ablations_are_found_however_far_they_are(tmp_path: Path) -> None:

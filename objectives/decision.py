@@ -1,0 +1,145 @@
+"""How a model of two classes decides: its ROC curve, the threshold to choose by it, and its boundary in the plane.
+
+All of it on validation data. Knows torch only while it measures: what it found is plain numbers.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from objectives.data import Data, Split
+
+_GRID = 41
+_MOST_POINTS = 300
+_MOST_STEPS = 200
+_MARGIN = 0.1
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A receiver operating characteristic: at each threshold, what share of either class is called the second."""
+
+    thresholds: list[float]
+    """Falling; a probability of the second class from here on calls it. The first is above 1 and calls none."""
+    false_positives: list[float]
+    true_positives: list[float]
+
+    @property
+    def area(self) -> float:
+        """Under the curve: 0.5 is chance, 1 is perfect."""
+        true, false = np.array(self.true_positives), np.array(self.false_positives)
+        return float((np.diff(false) * (true[1:] + true[:-1]) / 2).sum())
+
+    @property
+    def chosen(self) -> int:
+        """Which threshold has the largest share of true less false positives (Youden's J, 1950)."""
+        return int(np.argmax(np.subtract(self.true_positives, self.false_positives)))
+
+    @property
+    def threshold(self) -> float:
+        """That threshold."""
+        return self.thresholds[self.chosen]
+
+
+@dataclass(frozen=True)
+class Boundary:
+    """The probability of the second class over the plane of two features, and some of the points that were scored."""
+
+    x: list[float]
+    y: list[float]
+    probability: list[list[float]]
+    """A row for each y."""
+    points: list[list[float]]
+    labels: list[int]
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What a model of two classes does on validation data."""
+
+    curve: Curve
+    accuracy: float
+    """At the threshold 0.5."""
+    accuracy_at_threshold: float
+    """At the chosen one, which was chosen on the same data."""
+    boundary: Boundary | None
+    """None where the data are no points in a plane."""
+
+
+def roc(probabilities: NDArray[Any], labels: NDArray[Any]) -> Curve:
+    """The curve of probabilities (N,) of the second class against labels 0 and 1 (N,); both classes must occur."""
+    order = np.argsort(-probabilities, kind="stable")
+    falling, hits = probabilities[order], labels[order] == 1
+    ends = np.append(np.flatnonzero(np.diff(falling)), len(falling) - 1)  # equal probabilities are called together
+    true, false = np.cumsum(hits)[ends], np.cumsum(~hits)[ends]
+    return Curve(
+        thresholds=[1.01, *falling[ends].tolist()],
+        false_positives=[0.0, *(false / false[-1]).tolist()],
+        true_positives=[0.0, *(true / true[-1]).tolist()],
+    )
+
+
+def accuracy(probabilities: NDArray[Any], labels: NDArray[Any], threshold: float) -> float:
+    """The share called rightly where the second class is called from `threshold` on."""
+    return float(np.mean((probabilities >= threshold) == (labels == 1)))
+
+
+def probabilities(model: "nn.Module", values: Mapping[str, Any], data: "Data", split: "Split") -> NDArray[np.float64]:
+    """Of the second class, float64 (N,), for each example of `split`; `values` is the model's configuration."""
+    import torch
+
+    from objectives.augment import Augmentation
+    from objectives.hyperparameters import make_config
+
+    augmentation = Augmentation(make_config(values), data)
+    model.eval()
+    with torch.inference_mode():
+        outputs = [model(augmentation.evaluate(part)) for part in torch.split(split.inputs, 1024)]
+    return np.asarray(torch.cat(outputs).double().softmax(1)[:, 1].cpu().numpy(), dtype=np.float64)
+
+
+def measure(model: "nn.Module", values: Mapping[str, Any], data: "Data") -> Decision:
+    """How `model` decides on the validation split of `data`, which has two classes."""
+    labels = data.validation.targets.cpu().numpy()
+    found = probabilities(model, values, data, data.validation)
+    curve = roc(found, labels)
+    return Decision(
+        curve=_thinned(curve),
+        accuracy=accuracy(found, labels, 0.5),
+        accuracy_at_threshold=accuracy(found, labels, curve.threshold),
+        boundary=_boundary(model, values, data) if data.shape == (2,) else None,
+    )
+
+
+def _boundary(model: "nn.Module", values: Mapping[str, Any], data: "Data") -> Boundary:
+    import torch
+
+    from objectives.data import Split
+
+    points = data.validation.inputs.cpu().numpy()
+    low, high = points.min(0) - _MARGIN, points.max(0) + _MARGIN
+    x, y = (np.linspace(low[axis], high[axis], _GRID) for axis in (0, 1))
+    grid = np.stack([each.ravel() for each in np.meshgrid(x, y)], 1).astype(np.float32)
+    plane = Split(torch.from_numpy(grid).to(data.validation.inputs.device), data.validation.targets)
+    return Boundary(
+        x=x.round(4).tolist(),
+        y=y.round(4).tolist(),
+        probability=probabilities(model, values, data, plane).reshape(_GRID, _GRID).round(4).tolist(),
+        points=points[:_MOST_POINTS].round(4).tolist(),
+        labels=data.validation.targets[:_MOST_POINTS].cpu().tolist(),
+    )
+
+
+def _thinned(curve: Curve) -> Curve:
+    """The curve with few enough steps to draw and store; its ends and the chosen threshold stay."""
+    kept = set(np.linspace(0, len(curve.thresholds) - 1, _MOST_STEPS).round().astype(int).tolist())
+    steps = sorted(kept | {curve.chosen})
+    return Curve(
+        *([series[i] for i in steps] for series in (curve.thresholds, curve.false_positives, curve.true_positives))
+    )
