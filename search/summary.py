@@ -105,7 +105,7 @@ def _how_sure(history: History, found: Confirmation | None) -> list[str]:
         ]
     winner = "the baseline" if history.baseline and found.winner_number == history.baseline.number else "it"
     if winner == "it" and found.winner_number != best.number:
-        winner = f"trial {found.winner_number}"
+        winner = f"trial {found.winner_number} comes out ahead and"
     where = found.metric.removeprefix("validation ")
     reached = f"a test {where} of {spread(found.winner_on_test)}"
     said = [f"Trained again with {len(found.seeds)} fresh seeds, {winner} reaches {reached} (mean ± deviation)"]
@@ -114,7 +114,7 @@ def _how_sure(history: History, found: Confirmation | None) -> list[str]:
         said.append(f"On test data {found.verdict}: {found.gain.mean:+.4f}, 95 % interval {interval(found.gain)}")
     others = [number for number in found.group if number != found.winner_number]
     if others:
-        said.append(f"On validation data it cannot be told apart from trial {_listed(others)}")
+        said.append(f"On validation data trial {found.winner_number} cannot be told apart from {_listed(others)}")
     if best.number not in (found.winner_number, *found.compared):
         said.append(f"Trial {best.number} became the search's best only after that and is not confirmed")
     return [f"{sentence}." for sentence in said]
@@ -126,8 +126,8 @@ def _what_made_it(found: Conclusions) -> list[str]:
 
 
 def _further_cost(found: Conclusions) -> list[str]:
-    said = [f"the {name} {duration(seconds)}" for name, seconds in found.seconds.items()]
-    return [f"Of further device time, {' and '.join(said)} were spent."] if said else []
+    said = [f"{duration(seconds)} for the {name}" for name, seconds in found.seconds.items()]
+    return [f"On top came {' and '.join(said)}."] if said else []
 
 
 def _listed(numbers: Sequence[int]) -> str:

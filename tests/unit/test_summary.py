@@ -63,9 +63,12 @@ def test_a_confirmation_takes_the_place_of_the_doubt() -> None:
     found = Conclusions(confirmed(), (ablated(),), {"confirmation": 200.0, "ablation": 3000.0})
     said = " ".join(summary.sentences(searched(40), found))
     assert "not yet a result to rely on" not in said
-    assert "Trained again with 3 fresh seeds, trial 7 reaches a test accuracy of 0.9313 ± 0.0025" in said
+    assert (
+        "Trained again with 3 fresh seeds, trial 7 comes out ahead and reaches a test accuracy of 0.9313 ± 0.0025"
+        in said
+    )
     assert "the winner is better than the baseline: +0.1480, 95 % interval 0.1277 to 0.1683" in said
-    assert "cannot be told apart from trial 3" in said
+    assert "trial 7 cannot be told apart from 3" in said
     assert "Trial 25 became the search's best only after that and is not confirmed." in said
     assert "Alone, learning rate makes the biggest difference" in said
-    assert "the confirmation 3 min 20 s and the ablation 50 min 0 s" in said
+    assert "On top came 3 min 20 s for the confirmation and 50 min 0 s for the ablation." in said
