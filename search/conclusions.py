@@ -9,6 +9,7 @@ from search import ablation, confirm
 from search import study as studies
 from search.ablation import Ablation
 from search.confirm import Confirmation
+from search.errors import StudyError
 from search.history import History
 from search.spec import Spec
 from storage import Storage
@@ -34,7 +35,10 @@ def find(storage: Storage, record: History) -> Conclusions:
         return Conclusions()
     study = studies.load(storage, record.study)
     confirmation = confirm.recorded(study, record)
-    ablations = tuple(ablation.conclude(sides) for sides in ablation.recorded(study))
+    try:
+        ablations = tuple(ablation.conclude(sides) for sides in ablation.recorded(study))
+    except StudyError:
+        ablations = ()  # of a search of this name that was deleted: its trials are not there
     cost = {
         "confirmation": _seconds(storage, f"{study.name}-confirm") if confirmation else 0.0,
         "ablation": sum(_seconds(storage, found.name) for found in ablations),

@@ -110,6 +110,8 @@ def remembered(study: WinnowStudy, record: History) -> Entrants | None:
     for other in study.storage.get_all_studies():
         if other.study_name == name and CONCLUDED in other.user_attrs:
             content = other.user_attrs[CONCLUDED]
+            if max(content["candidates"]) >= len(record.trials):
+                return None  # the search was deleted and begun anew
             candidates = tuple(record.trials[number] for number in content["candidates"])
             baseline = None if content["baseline"] is None else record.trials[content["baseline"]]
             return Entrants(study, record, candidates, baseline, content["seeds"], content["chooses"])

@@ -76,3 +76,14 @@ def test_ablations_are_found_however_far_they_are(tmp_path: Path) -> None:
     assert found.confirmation is None
     assert [each.name for each in found.ablations] == [sides.name]
     assert found.ablations[0].trainings > 0
+
+
+def test_what_was_measured_of_a_deleted_search_is_not_shown_for_the_next_of_its_name(tmp_path: Path) -> None:
+    study = told(tmp_path, [0.5, 0.9, 0.8])
+    confirmed(study, score)
+    sides = ablation.between(study, seeds=2, looks=1)
+    work(ablation.add(sides, sides.race.wanted({})), lambda row: 0.5)
+    optuna.delete_study(study_name=study.name, storage=study.storage)
+    anew = told(tmp_path, [0.5])
+    found = conclusions.find(anew.storage, read(anew))
+    assert (found.confirmation, found.ablations) == (None, ())
