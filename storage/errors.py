@@ -22,9 +22,6 @@ class StorageError(Exception):
 class StorageUnreachable(StorageError):
     """The database cannot be opened or does not answer."""
 
-    status = 1
-    """For the command line: not the user's mistake, worth another try."""
-
 
 class LeaseLost(StorageError):
     """The trial was given to somebody else, finished or deleted: nothing more may be written for it."""

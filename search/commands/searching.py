@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 from json import dumps
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -70,12 +71,20 @@ def work(study: str, url: str, device: str, threads: int, lease_seconds: float, 
     from search.processes import die_with_parent
     from search.trainer_process import WorkerOptions
     from search.worker import Worker
+    from storage.errors import StorageUnreachable
 
-    if os.environ.get(FLEET):
+    in_fleet = bool(os.environ.get(FLEET))
+    if in_fleet:
         die_with_parent(signal.SIGTERM)
-    # In a fleet it may be started during an outage of the database, to replace one that died.
-    storage = open_storage(url, patience=FLEET_PATIENCE if os.environ.get(FLEET) else 0.0)
-    Worker(studies.load(storage, study), WorkerOptions(device, threads, lease_seconds, progress_minutes)).run()
+    try:
+        # In a fleet it may be started during an outage of the database, to replace one that died.
+        storage = open_storage(url, patience=FLEET_PATIENCE if in_fleet else 0.0)
+        Worker(studies.load(storage, study), WorkerOptions(device, threads, lease_seconds, progress_minutes)).run()
+    except StorageUnreachable as error:
+        if not in_fleet:
+            raise
+        click.echo(f"winnow: {error}", err=True)
+        sys.exit(1)  # no mistake of the user's: the fleet starts it again
 
 
 @click.command()
