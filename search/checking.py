@@ -163,6 +163,12 @@ def _check_hyperparameters(spec: Spec) -> Iterator[tuple[str, ObjectiveError]]:
         for name in names:
             if name in DEFINITIONS:
                 yield from _check_needs(spec, section, name)
+        for name in ("dropout", "dropouts"):
+            if name in names and not _has_hidden_layers(spec):
+                yield (
+                    f"[{section}] {name}",
+                    ObjectiveError("it has no effect without hidden dense layers", "write for example hidden = [64]"),
+                )
 
 
 def _check_entry(spec: Spec, name: str) -> None:
@@ -194,18 +200,27 @@ def _check_entry(spec: Spec, name: str) -> None:
 
 def _check_needs(spec: Spec, section: str, name: str) -> Iterator[tuple[str, ObjectiveError]]:
     for parent, allowed in DEFINITIONS[name].needs.items():
-        if parent in spec.search:
-            entry = spec.search[parent]
-            possible: list[Any] = entry.choices if entry.choices is not None else list(allowed)
-        else:
-            possible = [spec.fixed.get(parent, DEFINITIONS[parent].default)]
-        if not any(value in allowed for value in possible):
+        possible = _possible(spec, parent)
+        if possible and not any(value in allowed for value in possible):
             have = str(possible[0]).lower() if isinstance(possible[0], bool) else possible[0]
             words = " or ".join(str(v).lower() if isinstance(v, bool) else repr(v) for v in allowed)
             yield (
                 f"[{section}] {name}",
                 ObjectiveError(f"it has no effect with {parent} = {have}", f"remove it, or set {parent} to {words}"),
             )
+
+
+def _has_hidden_layers(spec: Spec) -> bool:
+    """Whether some configuration has a hidden dense layer: a cnn or resnet has those that `hidden` names."""
+    models, layers = _possible(spec, "model"), _possible(spec, "hidden")
+    return any(model not in ("cnn", "resnet") for model in models) or any(layers)
+
+
+def _possible(spec: Spec, name: str) -> list[Any]:
+    """Every value that a hyperparameter can take in a spec; none of a range."""
+    if name in spec.search:
+        return spec.search[name].choices or []
+    return [spec.fixed.get(name, DEFINITIONS[name].default)]
 
 
 def _shape_error(error: pydantic.ValidationError, file: str) -> SpecError:

@@ -126,6 +126,10 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
         },
         "s.toml: [search] lr: `when` waits for optimizer = 'sgd', which is never drawn",
     ),
+    (
+        {"search": {"dropout": {"low": 0.0, "high": 0.5}}, "fixed": {"model": "cnn"}},
+        "s.toml: [search] dropout: it has no effect without hidden dense layers; write for example hidden = [64]",
+    ),
     ({"data": {"name": "digit"}}, "s.toml: [data]: there is no data set 'digit'"),
     ({"data": None}, "s.toml: [data] name: no data set is named"),
     ({"data": {"name": "digits", "trian": 3}}, "s.toml: [data] trian: there is no such key"),
