@@ -48,9 +48,10 @@ def commands() -> str:
         "by an environment variable: `WINNOW_RUN_WORKERS` for `winnow run --workers`, and `OPTUNA_STORAGE` for",
         "`--storage` of all of them.",
     ]
+    group = cli.make_context("winnow", ["check"])
     for name in sorted(cli.commands):
         command = cli.commands[name]
-        context = click.Context(command, info_name=f"winnow {name}", max_content_width=100)
+        context = click.Context(command, info_name=name, parent=group, max_content_width=100)
         lines += ["", f"## winnow {name}", "", "```", command.get_help(context), "```"]
     return "\n".join(lines) + "\n"
 

@@ -69,13 +69,11 @@ def _first_of_interval(step: int, steps: list[int], warmup: int, interval: int) 
 
 
 def _percentile(ordered: list[float], percentile: float) -> float:
-    """The percentile of sorted values by linear interpolation, in the order of operations that NumPy has."""
+    """The percentile of sorted values by linear interpolation, as NumPy reckons: between infinities there is none."""
     if not ordered:
         return math.nan
     place = (len(ordered) - 1) * (percentile / 100)
     below = math.floor(place)
     low, high = ordered[below], ordered[min(below + 1, len(ordered) - 1)]
     share = place - below
-    if low == high:  # infinities have no difference
-        return low
     return high - (high - low) * (1 - share) if share >= 0.5 else low + (high - low) * share

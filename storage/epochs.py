@@ -12,7 +12,7 @@ from storage.optuna_tables import intermediate_values, stored, trials
 from storage.resilient import read as query
 from storage.resilient import transact
 from storage.tables import epochs
-from storage.writes import Right, insert_new
+from storage.writes import insert_new
 
 if TYPE_CHECKING:
     import pandas
@@ -43,9 +43,8 @@ def record(engine: Engine, lease: Lease, report: Epoch) -> None:
     as_winnow = {**trial, "epoch": report.epoch, "value": report.value, **known}
 
     def work(connection: Connection) -> None:
-        key = ["trial_id", "step"]
-        if not insert_new(connection, intermediate_values, key, as_optuna, Right.LEASE, lease.token):
-            hold(connection, lease)  # it is lost, or the epoch was reported before
+        hold(connection, lease)  # a report is a sign of life, even of an owner whose lease ran out unclaimed
+        insert_new(connection, intermediate_values, ["trial_id", "step"], as_optuna)
         insert_new(connection, epochs, ["trial_id", "epoch"], as_winnow)
         if report.checkpoint is not None:
             checkpoints.note(connection, lease, report.epoch, report.checkpoint)
