@@ -16,7 +16,7 @@ FOLDERS = {
     "studies": "ready-made study specs, and what they showed",
     "bench": "benchmarks that print ratios, run by hand, and what they gave",
     "docs": "the spec, the hyperparameters, the commands",
-    "tests": "unit, contract, integration (real processes) and browser tests",
+    "tests": "unit, pictures and reports, contract, integration (real processes), faults and browser tests",
 }
 
 
