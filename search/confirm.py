@@ -71,11 +71,6 @@ class Confirmation:
         return self._better(self.winner_on_test, self.baseline_on_test)
 
     @property
-    def gain_on_validation(self) -> Sample:
-        """The same on validation data."""
-        return self._better(self.winner, self.baseline)
-
-    @property
     def optimism(self) -> Sample:
         """By how much the search's best value was better than its repetitions on the same data, one number a seed."""
         sign = 1 if self.maximise else -1

@@ -34,10 +34,9 @@ def insert_new(
     key: Sequence[str],
     row: Mapping[str, Any],
     right: Right = Right.ASSURED,
-    token: int | None = None,
 ) -> bool:
     """Add a row unless one with this key is there; returns whether it was added."""
-    return _write(connection, table, key, row, right, token, False)
+    return _write(connection, table, key, row, right, None, False)
 
 
 def put(
