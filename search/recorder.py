@@ -21,6 +21,8 @@ from storage.resilient import LONGEST_PAUSE, attach
 
 PATIENCE_SECONDS = 2.0
 """How long training waits for the database after an epoch, and so for the word whether it is pruned."""
+PATIENCE_SLICES = 20
+"""A worker that was frozen while it waited has used up one slice, and still hears that its trial is another's."""
 _log = logging.getLogger("winnow")
 
 
@@ -69,11 +71,13 @@ class Recorder:
         """Hand over an epoch. The verdict of one that cannot be delivered at once is to go on."""
         report = _Report(epoch)
         with self._changed:
+            if self.lost is not None:
+                return Verdict.STOP
             behind = bool(self._waiting)
             self._waiting.append(report)
             self._changed.notify_all()
         if not behind:
-            report.delivered.wait(PATIENCE_SECONDS)
+            any(report.delivered.wait(PATIENCE_SECONDS / PATIENCE_SLICES) for _ in range(PATIENCE_SLICES))
         with self._changed:
             if not report.delivered.is_set() and self.lost is None:
                 self._keep(epoch)

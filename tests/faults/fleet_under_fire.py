@@ -51,7 +51,7 @@ class Fleet:
             **os.environ,
             "OPTUNA_STORAGE": url,
             "WINNOW_FILES": str(folder / "files"),
-            "PYTHONPATH": str(HERE),
+            "PYTHONPATH": os.pathsep.join([str(HERE), str(HERE.parents[1])]),  # this checkout, wherever it lies
             "OMP_NUM_THREADS": "1",
         }
         spec = {

@@ -5,8 +5,10 @@ import signal
 from collections.abc import Callable
 
 import psutil
+import psycopg
 
 from faults.fleet_under_fire import EPOCHS, LEASE_SECONDS, Fleet, wait_for
+from storage_servers import PostgresServer
 
 
 def test_nothing_goes_wrong(fleet: Callable[..., Fleet]) -> None:
@@ -62,6 +64,32 @@ def test_a_stopped_worker_loses_its_trial_and_takes_the_next(fleet: Callable[...
 
 
 WORKERS_EPOCHS_A_SECOND = 7 / 0.3
+
+
+def test_a_worker_stopped_in_the_middle_of_a_report_trains_no_further(
+    fleet: Callable[..., Fleet], postgres: PostgresServer
+) -> None:
+    ours = fleet(trials=2, epoch_seconds=1)
+    ours.start(1)
+    ours.wait_trained(2)
+    (stopped,) = ours.workers
+    database = ours.url.partition("@/")[2].partition("?")[0]
+    blocked = "SELECT pid FROM pg_stat_activity WHERE datname = %s AND wait_event_type = 'Lock'"
+    with psycopg.connect(host=str(postgres.folder), user="postgres", dbname=database, autocommit=True) as connection:
+        with connection.transaction():
+            connection.execute("SELECT * FROM trials FOR UPDATE")
+            connection.execute("SELECT * FROM winnow_attempts FOR UPDATE")
+            wait_for(lambda: connection.execute(blocked, [database]).fetchone() is not None, 20, "a blocked report")
+            os.kill(stopped.pid, signal.SIGSTOP)
+            for (backend,) in connection.execute(blocked, [database]).fetchall():
+                connection.execute("SELECT pg_terminate_backend(%s)", [backend])
+        ours.start(1)
+        taken = "SELECT 1 FROM winnow_attempts WHERE token > 1"
+        wait_for(lambda: connection.execute(taken).fetchone() is not None, 60, "a second attempt")
+    os.kill(stopped.pid, signal.SIGCONT)
+    ours.wait_done()
+    ours.prove(kills=1)
+    assert "no longer belongs to this worker" in ours.log(0)
 
 
 def test_preempted_workers_hand_their_trials_back(fleet: Callable[..., Fleet]) -> None:
