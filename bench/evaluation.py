@@ -14,11 +14,11 @@ from torch.utils.data import DataLoader
 from bench import usual
 from bench.pairing import HEADER, compare
 from bench.training import BATCH, MEAN, MLP, SMALLNET, STD, cifar_like
-from objectives.augment import Augmentation
-from objectives.data import Data
+from objectives.augmentation.batches import Augmentation
+from objectives.data.loading import Data
 from objectives.evaluation import evaluate
 from objectives.hyperparameters import Config
-from objectives.models import build
+from objectives.models.architectures import build
 from objectives.precision import calibrate
 
 USUAL_IMAGES = 1536

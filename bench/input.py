@@ -16,9 +16,9 @@ from torchvision import transforms
 
 from bench import usual
 from bench.pairing import HEADER, compare
-from objectives import color
-from objectives.augment import Augmentation
-from objectives.data import Data, Split
+from objectives.augmentation import color
+from objectives.augmentation.batches import Augmentation
+from objectives.data.loading import Data, Split
 from objectives.hyperparameters import Config
 
 IMAGES, BATCH = 10_000, 128

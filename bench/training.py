@@ -17,7 +17,7 @@ from torch.utils.data import DataLoader
 
 from bench import usual
 from bench.pairing import HEADER, Ratio, rate
-from objectives.data import Data, Split
+from objectives.data.loading import Data, Split
 from objectives.hyperparameters import Config, make_config
 from objectives.precision import calibrate
 from objectives.training import train

@@ -97,8 +97,8 @@ def readme() -> str:
         lines.append(f"{room}/")
         for file in sorted((ROOT / room).rglob("*.py"), key=lambda file: (file.parent != ROOT / room, str(file))):
             if file.name not in ("__init__.py", "__main__.py"):
-                lines.append(f"  {file.relative_to(ROOT / room)!s:24} {_role(file)}")
-    lines += [f"{folder + '/':26} {role}" for folder, role in FOLDERS.items()]
+                lines.append(f"  {file.relative_to(ROOT / room)!s:28} {_role(file)}")
+    lines += [f"{folder + '/':30} {role}" for folder, role in FOLDERS.items()]
     return text[:start] + "\n".join([*lines, "```"]) + "\n" + text[end:]
 
 

@@ -7,7 +7,7 @@ from typing import Protocol
 
 import torch
 
-from objectives.data import Data
+from objectives.data.loading import Data
 from objectives.errors import Diverged
 
 EXPLODED = 20.0

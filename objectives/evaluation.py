@@ -4,8 +4,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from objectives.augment import Augmentation
-from objectives.data import Split
+from objectives.augmentation.batches import Augmentation
+from objectives.data.loading import Split
 
 EVALUATION_BATCH = 128
 """Larger ones are slower on a CPU: glibc maps every block beyond 32 MiB afresh, and its pages fault each time."""

@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from objectives import data as data_module
 from objectives import decision, snapshots, trained
-from objectives.catalog import DataSpec
+from objectives.data import loading
+from objectives.data.catalog import DataSpec
 
 
 def scores(spec: DataSpec, models: Sequence[tuple[Mapping[str, Any], bytes]], device: str = "cpu") -> list[float]:
@@ -13,8 +13,8 @@ def scores(spec: DataSpec, models: Sequence[tuple[Mapping[str, Any], bytes]], de
 
     Accuracy in a classification, mean squared error in a regression. Raises SnapshotError, DataError.
     """
-    data = data_module.load(spec, device)
-    test = data_module.load_test(spec, device)
+    data = loading.load(spec, device)
+    test = loading.load_test(spec, device)
     return [
         trained.score(trained.restore(values, snapshots.from_bytes(weights), data), values, data, test)
         for values, weights in models
@@ -26,10 +26,10 @@ def scores_at_threshold(spec: DataSpec, models: Sequence[tuple[Mapping[str, Any]
 
     Empty where the data have another number of classes.
     """
-    data = data_module.load(spec)
+    data = loading.load(spec)
     if data.classes != 2:
         return []
-    test = data_module.load_test(spec)
+    test = loading.load_test(spec)
     found = []
     for values, weights in models:
         model = trained.restore(values, snapshots.from_bytes(weights), data)

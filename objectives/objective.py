@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from objectives.catalog import DataSpec
+from objectives.data.catalog import DataSpec
 from objectives.errors import Diverged, Infeasible
 from objectives.hyperparameters import Config, config_values, make_config
 from objectives.space import Space, suggest
@@ -43,27 +43,27 @@ class TrainingObjective:
         """Import torch and load the data, before a trial waits for them; raises DataError."""
         import torch._dynamo  # the first optimiser would import it, seconds into the first trial
 
-        from objectives import data
+        from objectives.data import loading
 
         assert torch._dynamo
-        data.load(self.data, self.device)
+        loading.load(self.data, self.device)
 
     def calibrate(self, values: Mapping[str, Any]) -> str:
         """The faster precision on this device for a configuration like the given values."""
-        from objectives import data
+        from objectives.data import loading
         from objectives.precision import calibrate
 
-        return calibrate(make_config({**values, "precision": "fp32"}), data.load(self.data, self.device))
+        return calibrate(make_config({**values, "precision": "fp32"}), loading.load(self.data, self.device))
 
     def __call__(self, trial: Any, resume: bytes | None = None) -> float:
         """Run one trial; raises optuna.TrialPruned where it is pruned, diverges or is infeasible."""
         import optuna
 
-        from objectives import data as data_module
         from objectives import snapshots, training
+        from objectives.data import loading
 
         config = self.config(trial)
-        data = data_module.load(self.data, self.device)
+        data = loading.load(self.data, self.device)
         trial.set_user_attr("winnow:config", config_values(config))
         trial.set_user_attr(
             "winnow:training",

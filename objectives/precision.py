@@ -6,7 +6,7 @@ bf16 wins where the processor multiplies it in hardware (AMX, a GPU) and loses b
 import time
 from dataclasses import replace
 
-from objectives.data import Data, Split
+from objectives.data.loading import Data, Split
 from objectives.hyperparameters import Config
 from objectives.training import train
 

@@ -7,13 +7,13 @@ import torch
 from torch import nn
 
 from objectives import snapshots
-from objectives.augment import Augmentation, output_shape
-from objectives.catalog import DataSpec
-from objectives.data import Data, Split, load
+from objectives.augmentation.batches import Augmentation, output_shape
+from objectives.data.catalog import DataSpec
+from objectives.data.loading import Data, Split, load
 from objectives.decision import Decision, measure
 from objectives.evaluation import evaluate
 from objectives.hyperparameters import make_config
-from objectives.models import build
+from objectives.models.architectures import build
 
 
 def restore(values: Mapping[str, Any], weights: Mapping[str, torch.Tensor], data: Data) -> nn.Module:

@@ -15,15 +15,15 @@ from typing import Any
 import torch
 from torch import nn
 
-from objectives.augment import Augmentation, output_shape
-from objectives.data import Data
+from objectives.augmentation.batches import Augmentation, output_shape
+from objectives.data.loading import Data
 from objectives.divergence import check_loss, check_movement, guessing_loss
 from objectives.errors import Infeasible, ObjectiveError, OutOfTime
 from objectives.evaluation import autocast, losses, weight_norm
 from objectives.evaluation import evaluate as evaluate
 from objectives.hyperparameters import Config, config_values
-from objectives.layers import use_generator
-from objectives.models import build
+from objectives.models.architectures import build
+from objectives.models.layers import use_generator
 from objectives.optimisation import add_penalties, make_optimizer, trained_weights
 from objectives.randomness import Generators
 from objectives.schedules import learning_rate

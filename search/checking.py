@@ -13,7 +13,7 @@ from typing import Any
 
 import pydantic
 
-from objectives.catalog import DataSpec, known
+from objectives.data.catalog import DataSpec, known
 from objectives.errors import ObjectiveError
 from objectives.hyperparameters import DEFINITIONS, definition
 from objectives.space import ordered

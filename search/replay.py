@@ -38,8 +38,8 @@ def replay(study: WinnowStudy, number: int, device: str = "cpu") -> Replay:
     """Train trial `number` again from its record, for as many epochs as it had; raises StudyError."""
     import torch
 
-    from objectives import data as data_module
     from objectives import training
+    from objectives.data import loading
     from objectives.hyperparameters import make_config
 
     if not study.spec.built_in:
@@ -55,7 +55,7 @@ def replay(study: WinnowStudy, number: int, device: str = "cpu") -> Replay:
     recorded = epochs.read(study.storage.engine, study.study_id).get(number, [])
     if "winnow:config" not in attributes or not recorded:
         raise StudyError(f"trial {number} has no recorded epoch", "choose one that has trained")
-    data = data_module.load(study.spec.data_spec, device)
+    data = loading.load(study.spec.data_spec, device)
     record = attributes["winnow:training"]
     if data.fingerprint != record["data_fingerprint"]:
         raise StudyError(

@@ -7,7 +7,7 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from objectives.catalog import DataSpec, known
+from objectives.data.catalog import DataSpec, known
 from objectives.hyperparameters import DEFINITIONS
 from objectives.space import Choice, Range, Space, cells
 from search.sections import ASHAPruner, GridSampler, Pruner, Sampler, Section, TPESampler

@@ -156,7 +156,7 @@ def match_source(study: WinnowStudy) -> None:
 def source_of(spec: Spec) -> str:
     """A fingerprint of the objective's code: the module's file, or every file of the built-in objectives."""
     if spec.built_in:
-        files = sorted(Path(objectives.__path__[0]).glob("*.py"))
+        files = sorted(Path(objectives.__path__[0]).rglob("*.py"))
     else:
         module = spec.objective.partition(":")[0]
         make_importable()

@@ -18,12 +18,13 @@ from pathlib import Path
 
 from safetensors.torch import load_file
 
-from objectives import data, trained
-from objectives.catalog import DataSpec
+from objectives import trained
+from objectives.data import loading
+from objectives.data.catalog import DataSpec
 
 folder = Path(__file__).parent
 about = json.loads((folder / "config.json").read_text())
-loaded = data.load(DataSpec(**about["data"]), sys.argv[1] if len(sys.argv) > 1 else "cpu")
+loaded = loading.load(DataSpec(**about["data"]), sys.argv[1] if len(sys.argv) > 1 else "cpu")
 model = trained.restore(about["config"], load_file(folder / "model.safetensors"), loaded)
 print(about["metric"], trained.score(model, about["config"], loaded, loaded.validation))
 '''

@@ -112,7 +112,7 @@ def replay(study: str, number: int, url: str, device: str, json: bool) -> None:
 @click.option("--output", type=click.Path(path_type=Path), help="The PNG.  [default: reports/NAME-augmentations.png]")
 def augmentations(spec: Path, output: Path | None) -> None:
     """Draw what each choice of augmentation does to sixteen images of SPEC's data."""
-    from objectives import gallery
+    from objectives.augmentation import gallery
     from search import checking
     from search.errors import SpecError
 

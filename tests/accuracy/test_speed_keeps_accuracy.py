@@ -18,8 +18,8 @@ from torch.utils.data import DataLoader
 from torchvision import transforms
 
 from bench import usual
-from objectives.catalog import DataSpec
-from objectives.data import Data, load
+from objectives.data.catalog import DataSpec
+from objectives.data.loading import Data, load
 from objectives.errors import DataError
 from objectives.hyperparameters import Config, make_config
 from objectives.precision import calibrate

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from objectives.catalog import DataSpec
-from objectives.data import Data, Split, load
+from objectives.data.catalog import DataSpec
+from objectives.data.loading import Data, Split, load
 from objectives.errors import Diverged, Infeasible, ObjectiveError, OutOfTime, SnapshotError
 from objectives.hyperparameters import Config, make_config
 from objectives.snapshots import from_bytes, to_bytes

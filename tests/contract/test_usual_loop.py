@@ -6,10 +6,10 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from objectives.catalog import DataSpec
-from objectives.data import Data, Split, load
+from objectives.data.catalog import DataSpec
+from objectives.data.loading import Data, Split, load
 from objectives.hyperparameters import Config, make_config
-from objectives.models import build
+from objectives.models.architectures import build
 from objectives.randomness import generator
 from objectives.training import train
 

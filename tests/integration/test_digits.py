@@ -9,7 +9,7 @@ import optuna
 import pytest
 
 from integration.winnow import Place
-from objectives.catalog import DataSpec
+from objectives.data.catalog import DataSpec
 from objectives.objective import TrainingObjective
 from objectives.space import Range
 from storage import epochs, ledger

@@ -13,8 +13,8 @@ from PIL import Image
 
 from data_files import write_batch, write_idx
 from integration.winnow import Place
-from objectives.catalog import CATALOG
-from objectives.data import Data, Split
+from objectives.data.catalog import CATALOG
+from objectives.data.loading import Data, Split
 from objectives.hyperparameters import make_config
 from objectives.objective import TrainingObjective
 from objectives.space import baseline, suggest

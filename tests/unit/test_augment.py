@@ -11,10 +11,10 @@ import torch
 from torchvision.transforms import InterpolationMode, v2
 from torchvision.transforms.v2 import functional
 
-from objectives import augment, color, erasing, geometry
-from objectives.augment import METHODS, Augmentation, doubts, output_shape
-from objectives.data import Data, Split
-from objectives.draws import Draws
+from objectives.augmentation import batches, color, erasing, geometry
+from objectives.augmentation.batches import METHODS, Augmentation, doubts, output_shape
+from objectives.augmentation.draws import Draws
+from objectives.data.loading import Data, Split
 from objectives.errors import HyperparameterError
 from objectives.hyperparameters import Config
 
@@ -332,7 +332,7 @@ def test_what_makes_no_sense_for_the_data_is_said_once(
         data = replace(data, mean=data.mean.expand(2), std=data.std.expand(2))
     (found,) = doubts(config, data)
     assert doubt in found
-    augment._warn_once.cache_clear()  # another test may have heard it already
+    batches._warn_once.cache_clear()  # another test may have heard it already
     with caplog.at_level(logging.WARNING, "winnow"):
         for _ in range(3):
             Augmentation(config, data)

@@ -7,8 +7,8 @@ import sys
 import pytest
 import torch
 
-from objectives import data
-from objectives.catalog import DataSpec
+from objectives.data import loading
+from objectives.data.catalog import DataSpec
 from objectives.errors import DataError
 
 
@@ -18,7 +18,7 @@ def rows(inputs: torch.Tensor) -> set[bytes]:
 
 
 def test_digits_are_split_into_uint8_images_with_int64_labels() -> None:
-    digits = data.load(DataSpec("digits"))
+    digits = loading.load(DataSpec("digits"))
     assert (digits.task, digits.classes, digits.shape) == ("classification", 10, (1, 8, 8))
     assert len(digits.train.targets) + len(digits.validation.targets) == 1437
     assert len(digits.validation.targets) == 144
@@ -31,27 +31,27 @@ def test_digits_are_split_into_uint8_images_with_int64_labels() -> None:
 
 
 def test_test_data_is_the_same_for_every_seed_and_shares_nothing_with_the_search() -> None:
-    test = data.load_test(DataSpec("digits"))
+    test = loading.load_test(DataSpec("digits"))
     assert len(test.targets) == 360
-    assert torch.equal(test.inputs, data.load_test(DataSpec("digits", seed=3, train=100)).inputs)
+    assert torch.equal(test.inputs, loading.load_test(DataSpec("digits", seed=3, train=100)).inputs)
     for seed in (0, 3):
-        digits = data.load(DataSpec("digits", seed=seed))
+        digits = loading.load(DataSpec("digits", seed=seed))
         assert not rows(test.inputs) & (rows(digits.train.inputs) | rows(digits.validation.inputs))
 
 
 def test_a_split_is_its_seed() -> None:
-    first, again, other = (data.load.__wrapped__(DataSpec("digits", seed=seed)) for seed in (1, 1, 2))
+    first, again, other = (loading.load.__wrapped__(DataSpec("digits", seed=seed)) for seed in (1, 1, 2))
     assert first.fingerprint == again.fingerprint != other.fingerprint
     assert torch.equal(first.train.inputs, again.train.inputs)
 
 
 def test_a_split_stays_what_it_was() -> None:
-    assert data.load(DataSpec("digits")).fingerprint == "64ec5de3d89d5b5c"
+    assert loading.load(DataSpec("digits")).fingerprint == "64ec5de3d89d5b5c"
 
 
 @pytest.mark.parametrize("train", [30, 100, 250])
 def test_small_training_sets_hold_every_class_in_its_share(train: int) -> None:
-    digits = data.load(DataSpec("digits", train=train))
+    digits = loading.load(DataSpec("digits", train=train))
     counts = torch.bincount(digits.train.targets, minlength=10)
     assert int(counts.sum()) == train
     assert int(counts.max() - counts.min()) <= 2
@@ -59,25 +59,25 @@ def test_small_training_sets_hold_every_class_in_its_share(train: int) -> None:
 
 
 def test_a_small_training_set_is_part_of_a_larger_one() -> None:
-    small, large = (data.load(DataSpec("digits", train=train)) for train in (30, 250))
+    small, large = (loading.load(DataSpec("digits", train=train)) for train in (30, 250))
     assert rows(small.train.inputs) <= rows(large.train.inputs)
 
 
 def test_validation_may_be_a_number_of_examples() -> None:
-    assert len(data.load(DataSpec("digits", validation=200)).validation.targets) == 200
+    assert len(loading.load(DataSpec("digits", validation=200)).validation.targets) == 200
 
 
 def test_images_are_normalised_by_the_training_split_alone() -> None:
-    digits = data.load(DataSpec("digits", train=100))
+    digits = loading.load(DataSpec("digits", train=100))
     scaled = digits.train.inputs.double() / 255
     assert digits.mean.item() == pytest.approx(scaled.mean().item(), abs=1e-6)
     assert digits.std.item() == pytest.approx(scaled.std(correction=0).item(), abs=1e-6)
 
 
 def test_shuffling_labels_moves_a_share_of_the_training_labels_and_nothing_else() -> None:
-    plain = data.load(DataSpec("digits"))
+    plain = loading.load(DataSpec("digits"))
     for share in (0.3, 1.0):
-        mixed = data.load(DataSpec("digits", shuffle_labels=share))
+        mixed = loading.load(DataSpec("digits", shuffle_labels=share))
         assert torch.equal(mixed.train.inputs, plain.train.inputs)
         assert torch.equal(mixed.validation.targets, plain.validation.targets)
         assert torch.equal(mixed.train.targets.bincount(), plain.train.targets.bincount())
@@ -87,7 +87,7 @@ def test_shuffling_labels_moves_a_share_of_the_training_labels_and_nothing_else(
 
 
 def test_the_same_spec_is_loaded_once_a_process() -> None:
-    assert data.load(DataSpec("digits")) is data.load(DataSpec("digits"))
+    assert loading.load(DataSpec("digits")) is loading.load(DataSpec("digits"))
 
 
 @pytest.mark.parametrize(
@@ -124,7 +124,7 @@ def test_what_no_data_can_give_is_refused_in_a_sentence(change: dict[str, object
 
 @pytest.mark.parametrize(("name", "features"), [("regression_1d", 1), ("regression_100d", 100)])
 def test_regressions_have_float_features_and_targets(name: str, features: int) -> None:
-    regression = data.load(DataSpec(name, train=500))
+    regression = loading.load(DataSpec(name, train=500))
     assert (regression.task, regression.classes, regression.shape) == ("regression", 0, (features,))
     assert regression.train.inputs.shape == (500, features)
     assert regression.train.targets.shape == (500, 1)
@@ -134,7 +134,7 @@ def test_regressions_have_float_features_and_targets(name: str, features: int) -
 
 
 def test_noise_is_what_the_spec_says() -> None:
-    exact, noisy = (data.load(DataSpec("regression_100d", noise=noise)) for noise in (0.0, 0.5))
+    exact, noisy = (loading.load(DataSpec("regression_100d", noise=noise)) for noise in (0.0, 0.5))
     assert torch.equal(exact.train.inputs, noisy.train.inputs)
     assert (exact.train.targets - noisy.train.targets).std().item() == pytest.approx(0.5, rel=0.05)
     assert exact.train.targets.mean().item() == pytest.approx(0, abs=0.05)
@@ -142,12 +142,12 @@ def test_noise_is_what_the_spec_says() -> None:
 
 
 def test_two_moons_test_comes_from_another_distribution() -> None:
-    moons, test = data.load(DataSpec("two_moons")), data.load_test(DataSpec("two_moons"))
+    moons, test = loading.load(DataSpec("two_moons")), loading.load_test(DataSpec("two_moons"))
     assert (moons.classes, moons.shape, len(moons.train.targets)) == (2, (2,), 9000)
     assert moons.train.targets.bincount().tolist() == [4500, 4500]
 
     # Judged by the nearest of the training points, as a trained network would: well on validation, less on test.
-    def accuracy(split: data.Split) -> float:
+    def accuracy(split: loading.Split) -> float:
         nearest = torch.cdist(split.inputs[:500], moons.train.inputs).topk(25, largest=False).indices
         return (moons.train.targets[nearest].float().mean(1).round() == split.targets[:500]).float().mean().item()
 
@@ -156,5 +156,5 @@ def test_two_moons_test_comes_from_another_distribution() -> None:
 
 
 def test_a_spec_is_checked_without_torch() -> None:
-    check = "import sys, objectives.catalog as c; c.DataSpec('cifar10').check(); sys.exit('torch' in sys.modules)"
+    check = "import sys, objectives.data.catalog as c; c.DataSpec('cifar10').check(); sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", check]).returncode == 0

@@ -6,15 +6,16 @@ import numpy as np
 import pytest
 from torch import nn
 
-from objectives import data, decision
-from objectives.catalog import DataSpec
+from objectives import decision
+from objectives.data import loading
+from objectives.data.catalog import DataSpec
 
 VALUES = {"model": "mlp", "seed": 0}
 
 
 @pytest.fixture(scope="module")
-def moons() -> data.Data:
-    return data.load(DataSpec("two_moons", train=400, validation=200))
+def moons() -> loading.Data:
+    return loading.load(DataSpec("two_moons", train=400, validation=200))
 
 
 def linear(slope: float) -> nn.Module:
@@ -50,7 +51,7 @@ def test_the_area_is_how_often_the_second_class_gets_more_than_the_first() -> No
     assert decision.roc(found, labels).area == pytest.approx(wins)
 
 
-def test_a_model_on_two_moons_has_a_boundary(moons: data.Data) -> None:
+def test_a_model_on_two_moons_has_a_boundary(moons: loading.Data) -> None:
     found = decision.measure(linear(4.0), VALUES, moons)
     assert found.boundary is not None
     surface = np.array(found.boundary.probability)
@@ -61,6 +62,6 @@ def test_a_model_on_two_moons_has_a_boundary(moons: data.Data) -> None:
     assert len(found.curve.thresholds) <= 201
 
 
-def test_data_that_are_no_points_in_a_plane_have_none(moons: data.Data) -> None:
+def test_data_that_are_no_points_in_a_plane_have_none(moons: loading.Data) -> None:
     wide = replace(moons, shape=(2, 1))
     assert decision.measure(linear(1.0), VALUES, wide).boundary is None

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 import pytest
 import torch
 
-from objectives.data import Data, Split
+from objectives.data.loading import Data, Split
 from objectives.divergence import chance, check_loss, check_movement, guessing_loss
 from objectives.errors import Diverged
 

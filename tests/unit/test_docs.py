@@ -4,7 +4,7 @@ import importlib.util
 import tomllib
 from pathlib import Path
 
-from objectives.catalog import CATALOG
+from objectives.data.catalog import CATALOG
 from search import checking, sections
 from search.cli import cli
 

@@ -4,12 +4,12 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from objectives.augment import Augmentation
-from objectives.catalog import DataSpec
-from objectives.data import Split, load
+from objectives.augmentation.batches import Augmentation
+from objectives.data.catalog import DataSpec
+from objectives.data.loading import Split, load
 from objectives.evaluation import evaluate, losses, weight_norm
 from objectives.hyperparameters import Config, make_config
-from objectives.models import build
+from objectives.models.architectures import build
 from objectives.precision import calibrate
 
 

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from objectives import data, gallery
-from objectives.augment import Augmentation
-from objectives.catalog import DataSpec
+from objectives.augmentation import gallery
+from objectives.augmentation.batches import Augmentation
+from objectives.data import loading
+from objectives.data.catalog import DataSpec
 from objectives.errors import DataError
 from objectives.hyperparameters import Config
 
@@ -19,7 +20,7 @@ def test_the_picture_has_a_row_a_choice_and_begins_with_the_images_as_they_are(t
     tile, gap = 64, 4
     left, top = sheet.shape[1] - 16 * (tile + gap) - gap, gap
     assert sheet.shape[0] == (tile + gap) * len(list(gallery.choices(Config(), 1))) + gap
-    first = data.load(DataSpec("digits")).train.inputs[:16, 0].numpy()
+    first = loading.load(DataSpec("digits")).train.inputs[:16, 0].numpy()
     for column in range(16):
         shown = sheet[top : top + tile : 8, left + column * (tile + gap) :][:, :tile:8]
         assert np.array_equal(shown, first[column])
@@ -30,7 +31,7 @@ def test_every_choice_changes_the_images_and_the_last_is_the_configuration() -> 
     labels = [label for label, _ in gallery.choices(config, 3)]
     assert len(labels) == len(set(labels)) == 14
     assert list(gallery.choices(config, 3))[-1][1] == config
-    digits = data.load(DataSpec("digits"))
+    digits = loading.load(DataSpec("digits"))
     plain, *others = (gallery.pixels(Augmentation(choice, digits), digits) for _, choice in gallery.choices(config, 1))
     assert all(not np.array_equal(plain, other) for other in others)
 

@@ -9,8 +9,8 @@ import pytest
 import torch
 from PIL import Image
 
-from objectives import data, image_folder
-from objectives.catalog import DataSpec
+from objectives.data import image_folder, loading
+from objectives.data.catalog import DataSpec
 from objectives.errors import DataError
 
 SHADES = {"cat": 40, "dog": 120, "wild": 200}
@@ -37,7 +37,7 @@ def spec(folder: Path, **changes: object) -> DataSpec:
 
 
 def test_images_of_all_kinds_become_rgb_squares(tmp_path: Path) -> None:
-    animals = data.load(spec(fill(tmp_path), validation=3))
+    animals = loading.load(spec(fill(tmp_path), validation=3))
     assert (animals.classes, animals.shape) == (3, (3, 6, 6))
     for split, each in ((animals.train, 7), (animals.validation, 1)):
         assert split.targets.bincount().tolist() == [each] * 3
@@ -62,24 +62,24 @@ def test_the_middle_square_is_kept_and_transparent_pixels_are_black(tmp_path: Pa
 def test_subfolders_train_val_and_test_are_used_as_they_stand(tmp_path: Path) -> None:
     for part, count in (("train", 6), ("val", 2), ("test", 3)):
         fill(tmp_path / part, count)
-    animals = data.load(spec(tmp_path))
+    animals = loading.load(spec(tmp_path))
     assert [len(animals.train.targets), len(animals.validation.targets)] == [18, 6]
-    assert len(data.load_test(spec(tmp_path)).targets) == 9
-    assert len(data.load(spec(tmp_path, train=12)).train.targets) == 12
+    assert len(loading.load_test(spec(tmp_path)).targets) == 9
+    assert len(loading.load(spec(tmp_path, train=12)).train.targets) == 12
 
 
 def test_without_a_test_folder_a_fifth_is_held_out_by_no_seed_of_the_spec(tmp_path: Path) -> None:
     fill(tmp_path)
-    first, second = (data.load_test(spec(tmp_path, seed=seed, validation=3)) for seed in (0, 1))
+    first, second = (loading.load_test(spec(tmp_path, seed=seed, validation=3)) for seed in (0, 1))
     assert len(first.targets) == 6
     assert torch.equal(first.inputs, second.inputs)
 
 
 def test_a_changed_folder_is_decoded_again(tmp_path: Path) -> None:
-    before = data.load.__wrapped__(spec(fill(tmp_path), validation=3))
+    before = loading.load.__wrapped__(spec(fill(tmp_path), validation=3))
     for number in range(5):
         Image.new("RGB", (6, 6), "white").save(tmp_path / "cat" / f"more{number}.png")
-    after = data.load.__wrapped__(spec(tmp_path, validation=3))
+    after = loading.load.__wrapped__(spec(tmp_path, validation=3))
     assert before.fingerprint != after.fingerprint
 
 
@@ -87,10 +87,10 @@ def test_a_broken_file_is_refused_or_skipped_with_its_name(tmp_path: Path, caplo
     torn = fill(tmp_path) / "dog" / "003.png"
     torn.write_bytes(torn.read_bytes()[:40])
     with pytest.raises(DataError, match=r"dog/003\.png is no image that can be read") as raised:
-        data.load(spec(tmp_path, validation=3))
+        loading.load(spec(tmp_path, validation=3))
     assert raised.value.remedy == 'delete it or set data.broken = "skip"'
     with caplog.at_level(logging.WARNING, "winnow"):
-        animals = data.load(spec(tmp_path, broken="skip", validation=3))
+        animals = loading.load(spec(tmp_path, broken="skip", validation=3))
     assert "dog/003.png" in caplog.text
     assert len(animals.train.targets) + 3 == 29 - 6
 
@@ -124,4 +124,4 @@ def test_a_folder_without_a_readable_image_says_so(tmp_path: Path) -> None:
     for name in ("cat", "dog"):
         make_class(tmp_path, name, {f"{number}.png": b"no image" for number in range(20)})
     with pytest.raises(DataError, match=r"the class cat in .* has no image that can be read"):
-        data.load(spec(tmp_path, broken="skip"))
+        loading.load(spec(tmp_path, broken="skip"))

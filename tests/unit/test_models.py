@@ -7,8 +7,8 @@ from torch import nn
 
 from objectives.errors import ObjectiveError
 from objectives.hyperparameters import Config, make_config
-from objectives.layers import DropBlock, Dropout, Dropout2d
-from objectives.models import ARCHITECTURES, build
+from objectives.models.architectures import ARCHITECTURES, build
+from objectives.models.layers import DropBlock, Dropout, Dropout2d
 
 CIFAR = (3, 32, 32)
 

@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from objectives.hyperparameters import make_config
-from objectives.models import build
+from objectives.models.architectures import build
 from objectives.optimisation import add_penalties, make_optimizer, trained_weights
 
 OPTIMIZERS: dict[str, tuple[dict[str, Any], Any]] = {

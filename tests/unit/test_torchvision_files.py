@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from data_files import write_batch, write_idx
-from objectives import data, idx, torchvision_files
-from objectives.catalog import DataSpec
+from objectives.data import idx, loading, torchvision_files
+from objectives.data.catalog import DataSpec
 from objectives.errors import DataError
 
 random = np.random.default_rng(0)
@@ -24,8 +24,8 @@ def test_idx_files_become_images_and_labels(tmp_path: Path, name: str, folder: s
         write_idx(tmp_path / folder / "raw" / f"{stem}-images-idx3-ubyte{suffix}", images)
         write_idx(tmp_path / folder / "raw" / f"{stem}-labels-idx1-ubyte{suffix}", labels)
     spec = DataSpec(name, path=str(tmp_path), train=30, validation=20)
-    assert data.load(spec).train.inputs.shape == (30, 1, 28, 28)
-    test = data.load_test(spec)
+    assert loading.load(spec).train.inputs.shape == (30, 1, 28, 28)
+    test = loading.load_test(spec)
     assert torch.equal(test.inputs[:, 0], torch.from_numpy(images))
     assert torch.equal(test.targets, torch.from_numpy(labels))
 
@@ -41,15 +41,15 @@ def test_cifar10_is_read_from_its_five_batches(tmp_path: Path, protocol: int) ->
     read_images, read_labels = torchvision_files.read("cifar10", "train", str(tmp_path))
     assert np.array_equal(read_images, images)
     assert np.array_equal(read_labels, labels)
-    assert data.load(DataSpec("cifar10", path=str(tmp_path), validation=20)).shape == (3, 32, 32)
-    assert len(data.load_test(DataSpec("cifar10", path=str(tmp_path))).targets) == 10
+    assert loading.load(DataSpec("cifar10", path=str(tmp_path), validation=20)).shape == (3, 32, 32)
+    assert len(loading.load_test(DataSpec("cifar10", path=str(tmp_path))).targets) == 10
 
 
 def test_cifar100_takes_the_fine_labels(tmp_path: Path) -> None:
     images, labels = random.integers(0, 256, (300, 3, 32, 32), np.uint8), [number % 100 for number in range(300)]
     for part in ("train", "test"):
         write_batch(tmp_path / "cifar-100-python" / part, images, labels, "fine_labels")
-    cifar = data.load(DataSpec("cifar100", path=str(tmp_path), validation=100))
+    cifar = loading.load(DataSpec("cifar100", path=str(tmp_path), validation=100))
     assert cifar.classes == 100
     assert cifar.train.targets.bincount().tolist() == [2] * 100
 
@@ -80,7 +80,7 @@ def test_a_label_out_of_range_is_refused(tmp_path: Path) -> None:
     write_idx(tmp_path / "train-images-idx3-ubyte", np.zeros((40, 28, 28)))
     write_idx(tmp_path / "train-labels-idx1-ubyte", np.arange(40) % 11)
     with pytest.raises(DataError, match="a train label of mnist is 10, outside 0 to 9"):
-        data.load(DataSpec("mnist", path=str(tmp_path)))
+        loading.load(DataSpec("mnist", path=str(tmp_path)))
 
 
 @pytest.mark.parametrize("name", ["mnist", "cifar10"])
@@ -91,7 +91,7 @@ def test_without_files_and_without_a_network_the_error_says_what_to_do(
         monkeypatch.setenv(variable, "http://127.0.0.1:9")
     monkeypatch.setenv("no_proxy", "")
     with pytest.raises(DataError, match=f"{name} is not in {tmp_path} and could not be downloaded") as raised:
-        data.load(DataSpec(name, path=str(tmp_path)))
+        loading.load(DataSpec(name, path=str(tmp_path)))
     assert "data.path" in raised.value.remedy
     assert "\n" not in str(raised.value)
 

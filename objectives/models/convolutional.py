@@ -3,10 +3,10 @@
 import torch
 from torch import nn
 
-from objectives.blocks import activated, convolution, dense, image_dropout, repeated
 from objectives.errors import ObjectiveError
 from objectives.hyperparameters import Config
-from objectives.layers import Dropout
+from objectives.models.blocks import activated, convolution, dense, image_dropout, repeated
+from objectives.models.layers import Dropout
 
 
 class ChannelsLast(nn.Module):

@@ -7,7 +7,7 @@ from torch import nn
 
 from objectives.errors import ObjectiveError
 from objectives.hyperparameters import Config
-from objectives.layers import DropBlock, Dropout, Dropout2d
+from objectives.models.layers import DropBlock, Dropout, Dropout2d
 
 ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     # In place: no layer or norm before an activation needs its own output for its gradient.

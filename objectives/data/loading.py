@@ -12,10 +12,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from objectives import sources, splits
-from objectives.catalog import DataSpec, known
+from objectives.data import sources, splits
+from objectives.data.catalog import DataSpec, known
+from objectives.data.sources import Examples
 from objectives.errors import DataError
-from objectives.sources import Examples
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import torch
 
-from objectives import color, data
-from objectives.augment import METHODS, Augmentation
-from objectives.catalog import DataSpec
-from objectives.data import Data
+from objectives.augmentation import color
+from objectives.augmentation.batches import METHODS, Augmentation
+from objectives.data import loading
+from objectives.data.catalog import DataSpec
+from objectives.data.loading import Data
 from objectives.errors import DataError
 from objectives.hyperparameters import Config
 
@@ -26,7 +27,7 @@ def write(spec: DataSpec, path: str | Path, config: Config | None = None) -> Non
     """
     from PIL import Image, ImageDraw, ImageFont
 
-    loaded = data.load(spec)
+    loaded = loading.load(spec)
     if len(loaded.shape) != 3:
         raise DataError(f"{spec.name} has no images to show", "choose a data set of images")
     rows = list(choices(config or Config(), loaded.shape[0]))

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch.nn import functional
 
-from objectives.draws import Draws
+from objectives.augmentation.draws import Draws
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from objectives import decoded, image_folder, splits, synthetic, torchvision_files
-from objectives.catalog import DEFAULT_SIZE, DataSpec, known
+from objectives.data import decoded, image_folder, splits, synthetic, torchvision_files
+from objectives.data.catalog import DEFAULT_SIZE, DataSpec, known
 from objectives.errors import DataError
 
 

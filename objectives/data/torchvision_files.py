@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from objectives import cifar, decoded, idx
+from objectives.data import cifar, decoded, idx
 from objectives.errors import DataError
 
 logger = logging.getLogger("winnow")

@@ -7,9 +7,9 @@ from typing import Any
 import torch
 from torch import nn
 
-from objectives.convolutional import image_channels
 from objectives.errors import ObjectiveError
 from objectives.hyperparameters import Config
+from objectives.models.convolutional import image_channels
 
 log = logging.getLogger("winnow")
 

@@ -145,8 +145,8 @@ class DataSpec:
                 raise DataError(f"data.{key} = {value!r} is not {_WORDS[kinds[0]]}", f"write {_WORDS[kinds[0]]}")
 
     def _check_folder(self) -> None:
-        from objectives import image_folder
-        from objectives.splits import HELD_OUT
+        from objectives.data import image_folder
+        from objectives.data.splits import HELD_OUT
 
         if self.path is None:
             raise DataError("an image folder needs data.path", "name the folder that holds one subfolder a class")

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
-from objectives.blocks import activated, convolution, dense, image_dropout, repeated
-from objectives.convolutional import ChannelsLast, count_features, image_channels, pooling
 from objectives.errors import ObjectiveError
 from objectives.hyperparameters import Config
+from objectives.models.blocks import activated, convolution, dense, image_dropout, repeated
+from objectives.models.convolutional import ChannelsLast, count_features, image_channels, pooling
 
 
 class Residual(nn.Module):

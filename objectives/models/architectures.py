@@ -6,13 +6,13 @@ from collections.abc import Callable
 import torch
 from torch import nn
 
-from objectives.blocks import dense, repeated
-from objectives.convolutional import cnn, smallnet
 from objectives.hyperparameters import Config
-from objectives.initialisation import initialise
-from objectives.pretrained import ResNet18, load_weights, resnet18
+from objectives.models.blocks import dense, repeated
+from objectives.models.convolutional import cnn, smallnet
+from objectives.models.initialisation import initialise
+from objectives.models.pretrained import ResNet18, load_weights, resnet18
+from objectives.models.residual import resnet
 from objectives.randomness import generator
-from objectives.residual import resnet
 
 Shape = tuple[int, ...]
 """Of one example: (channels, height, width), or (features,)."""

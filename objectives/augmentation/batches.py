@@ -7,13 +7,13 @@ import math
 import torch
 from torch.nn import functional
 
-from objectives import color, erasing, geometry
-from objectives.catalog import CATALOG
-from objectives.data import Data
-from objectives.draws import Draws
+from objectives.augmentation import color, erasing, geometry
+from objectives.augmentation.draws import Draws
+from objectives.augmentation.windows import Windows
+from objectives.data.catalog import CATALOG
+from objectives.data.loading import Data
 from objectives.errors import HyperparameterError
 from objectives.hyperparameters import Config
-from objectives.windows import Windows
 
 METHODS = ("crop", "flip", "vertical_flip", "rotation", "affine", "color_jitter", "erasing")
 """The hyperparameters that switch a method of augmentation on."""
