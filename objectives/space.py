@@ -1,11 +1,13 @@
 """The search space of the built-in objectives: ranges and choices, and how a trial draws from them.
 
 A space is plain data (the spec's `[search]`, already checked). `suggest` is the only place where the built-in
-objectives ask a trial for parameters.
+objectives ask a trial for parameters. Most parameters are called like the hyperparameter that they draw; one that is
+drawn from different ranges under different conditions has a parameter for each, since Optuna knows a parameter by one
+range in all of a study: `lr` and `lr@optimizer=sgd`.
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -77,6 +79,7 @@ class Choice:
 
 
 Space = Mapping[str, Range | Choice]
+"""What is drawn under each parameter's name; of several for one hyperparameter the first whose conditions hold."""
 
 
 def label(value: Any) -> Scalar:
@@ -84,43 +87,65 @@ def label(value: Any) -> Scalar:
     return json.dumps(list(value)) if isinstance(value, list | tuple) else value
 
 
-def conditions(space: Space, name: str) -> When:
-    """When `name` is searched: the spec's `when`, and what its definition needs of other searched names."""
+def parameter_name(name: str, when: Mapping[str, Sequence[Any]]) -> str:
+    """What the parameter is called that draws hyperparameter `name` under one of several conditions."""
+    if not when:
+        return name
+    values = {parent: ",".join(json.dumps(value).strip('"') for value in when[parent]) for parent in when}
+    return f"{name}@{'&'.join(f'{parent}={value}' for parent, value in values.items())}"
+
+
+def hyperparameter(parameter: str) -> str:
+    """The hyperparameter that a parameter draws."""
+    return parameter.partition("@")[0]
+
+
+def by_hyperparameter(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Parameters of one trial under the names of their hyperparameters."""
+    return {hyperparameter(parameter): value for parameter, value in parameters.items()}
+
+
+def conditions(space: Space, parameter: str) -> When:
+    """When `parameter` is drawn: the spec's `when`, and what its definition needs of other searched names."""
+    name, searched = hyperparameter(parameter), by_hyperparameter(space)
     needs = DEFINITIONS[name].needs if name in DEFINITIONS else {}
-    return {**{parent: values for parent, values in needs.items() if parent in space}, **space[name].when}
+    return {**{parent: values for parent, values in needs.items() if parent in searched}, **space[parameter].when}
 
 
 def ordered(space: Space) -> list[str]:
-    """The names of a space, each after those that its conditions name; raises HyperparameterError on a circle."""
+    """The parameters of a space, each after those that its conditions name; raises HyperparameterError on a circle."""
+    parents: dict[str, set[str]] = {}
+    for parameter in space:
+        parents.setdefault(hyperparameter(parameter), set()).update(conditions(space, parameter))
     order: list[str] = []
-    waiting = dict.fromkeys(space)
-    while waiting:
-        ready = [name for name in waiting if all(p in order for p in conditions(space, name))]
+    placed: set[str] = set()
+    while len(placed) < len(parents):
+        ready = [name for name in parents if name not in placed and parents[name] <= placed]
         if not ready:
+            waiting = ", ".join(name for name in parents if name not in placed)
             raise HyperparameterError(
-                f"the `when` conditions of {', '.join(waiting)} depend on each other or on names that are not searched",
+                f"the `when` conditions of {waiting} depend on each other or on names that are not searched",
                 "let `when` name only other searched hyperparameters, without a circle",
             )
-        order.extend(ready)
-        for name in ready:
-            del waiting[name]
+        order.extend(parameter for name in ready for parameter in space if hyperparameter(parameter) == name)
+        placed.update(ready)
     return order
 
 
-def active(space: Space, name: str, values: Mapping[str, Any]) -> bool:
-    """Whether `name` is searched in a trial that has drawn `values` so far."""
-    return all(
+def active(space: Space, parameter: str, values: Mapping[str, Any]) -> bool:
+    """Whether `parameter` is drawn in a trial that has `values` of hyperparameters so far."""
+    return hyperparameter(parameter) not in values and all(
         parent in values and label(values[parent]) in [label(value) for value in allowed]
-        for parent, allowed in conditions(space, name).items()
+        for parent, allowed in conditions(space, parameter).items()
     )
 
 
 def suggest(trial: SuggestingTrial, space: Space, fixed: Mapping[str, Any]) -> dict[str, Any]:
     """Draw every active hyperparameter of `space` from `trial`; returns them with `fixed`."""
     drawn: dict[str, Any] = {}
-    for name in ordered(space):
-        if active(space, name, drawn):
-            drawn[name] = space[name].suggest(trial, name)
+    for parameter in ordered(space):
+        if active(space, parameter, drawn):
+            drawn[hyperparameter(parameter)] = space[parameter].suggest(trial, parameter)
     return {**fixed, **drawn}
 
 
@@ -133,38 +158,61 @@ def baseline(space: Space, fixed: Mapping[str, Any], named: Mapping[str, Any]) -
     """
     parameters: dict[str, Any] = {}
     values: dict[str, Any] = dict(fixed)
-    for name in ordered(space):
-        if not active(space, name, values):
-            continue
-        entry = space[name]
-        value = named[name] if name in named else definition(name).default
-        if isinstance(entry, Choice):
-            value = entry.nearest(list(value) if isinstance(value, tuple) else value)
-        values[name] = value
-        parameters[name] = label(entry.nearest(value))
+    for parameter in ordered(space):
+        if active(space, parameter, values):
+            value = _unsearched(space[parameter], hyperparameter(parameter), named)
+            values[hyperparameter(parameter)] = value
+            parameters[parameter] = label(space[parameter].nearest(value))
     return parameters, values
 
 
+def resting(space: Space, named: Mapping[str, Any]) -> dict[str, Scalar]:
+    """Every parameter, active or not, as near as its range allows to its default, or to what `named` says."""
+    return {
+        parameter: label(entry.nearest(_unsearched(entry, hyperparameter(parameter), named)))
+        for parameter, entry in space.items()
+    }
+
+
+def only_active(space: Space, parameters: Mapping[str, Scalar]) -> dict[str, Scalar]:
+    """Those of `parameters`, which has all of a space, that are drawn in one trial."""
+    kept: dict[str, Scalar] = {}
+    for parameter in ordered(space):
+        if active(space, parameter, by_hyperparameter(kept)):
+            kept[parameter] = parameters[parameter]
+    return kept
+
+
 def grid(space: Space, points: int) -> Iterator[tuple[str, list[Scalar]]]:
-    """For each name its values on a grid: every choice, or `points` values spread evenly over the scale of a range."""
+    """For each parameter its values on a grid: every choice, or `points` of a range, spread evenly over its scale."""
     import numpy as np
 
-    for name in ordered(space):
-        entry = space[name]
+    for parameter in ordered(space):
+        entry = space[parameter]
         if isinstance(entry, Choice):
-            yield name, list(entry.labels)
+            yield parameter, list(entry.labels)
             continue
         spread = np.geomspace if entry.log else np.linspace
-        yield name, list(dict.fromkeys(entry.nearest(float(x)) for x in spread(entry.low, entry.high, points)))
+        yield parameter, list(dict.fromkeys(entry.nearest(float(x)) for x in spread(entry.low, entry.high, points)))
 
 
 def cells(space: Space, points: int) -> list[dict[str, Scalar]]:
     """Every combination of the grid's values, without those that differ only where a condition is not met."""
     combinations: list[dict[str, Scalar]] = [{}]
-    for name, values in grid(space, points):
+    for parameter, values in grid(space, points):
         combinations = [
             grown
             for cell in combinations
-            for grown in ([{**cell, name: value} for value in values] if active(space, name, cell) else [cell])
+            for grown in (
+                [{**cell, parameter: value} for value in values]
+                if active(space, parameter, by_hyperparameter(cell))
+                else [cell]
+            )
         ]
     return combinations
+
+
+def _unsearched(entry: Range | Choice, name: str, named: Mapping[str, Any]) -> Any:
+    """The value of a hyperparameter that nobody searches: what `named` says, else its default, else a choice."""
+    value = named[name] if name in named else definition(name).default
+    return entry.nearest(list(value) if isinstance(value, tuple) else value) if isinstance(entry, Choice) else value

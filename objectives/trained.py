@@ -7,11 +7,12 @@ import torch
 from torch import nn
 
 from objectives import snapshots
-from objectives.augmentation.batches import Augmentation, output_shape
+from objectives.augmentation.batches import Augmentation
 from objectives.data.catalog import DataSpec
 from objectives.data.loading import Data, Split, load
 from objectives.decision import Decision, measure
 from objectives.evaluation import evaluate
+from objectives.fit import input_shape
 from objectives.hyperparameters import make_config
 from objectives.models.architectures import build
 
@@ -19,7 +20,7 @@ from objectives.models.architectures import build
 def restore(values: Mapping[str, Any], weights: Mapping[str, torch.Tensor], data: Data) -> nn.Module:
     """The model of the configuration `values` for `data`, on its device, with `weights`."""
     config = make_config({**values, "weights": ""})  # nothing of a file's: all comes from `weights`
-    model = build(config, output_shape(config, data.shape), data.classes or 1, data.train.inputs.device)
+    model = build(config, input_shape(config, data.shape), data.classes or 1, data.train.inputs.device)
     model.load_state_dict(weights)
     return model
 

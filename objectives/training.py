@@ -15,10 +15,11 @@ from typing import Any
 import torch
 from torch import nn
 
-from objectives.augmentation.batches import Augmentation, output_shape
+from objectives import fit
+from objectives.augmentation.batches import Augmentation
 from objectives.data.loading import Data
 from objectives.divergence import check_loss, check_movement, guessing_loss
-from objectives.errors import Infeasible, ObjectiveError, OutOfTime
+from objectives.errors import Infeasible, OutOfTime
 from objectives.evaluation import autocast, losses, weight_norm
 from objectives.evaluation import evaluate as evaluate
 from objectives.hyperparameters import Config, config_values
@@ -117,7 +118,7 @@ def train(
     device = inputs.device
     generators = Generators.from_seed(config.seed, device)
     augmentation = Augmentation(config, data)
-    model = build(config, output_shape(config, data.shape), data.classes or 1, device)
+    model = build(config, fit.input_shape(config, data.shape), data.classes or 1, device)
     use_generator(model, generators.dropout)
     optimizer = make_optimizer(config, model)
     weights = trained_weights(model)
@@ -222,23 +223,12 @@ def train(
 
 def check(config: Config, data: Data) -> None:
     """Raise ObjectiveError where `config` cannot be trained on `data`; allocates nothing."""
-    examples = len(data.train.targets)
-    if config.batch_size > examples:
-        raise ObjectiveError(
-            f"batch_size = {config.batch_size} is more than the {examples} training examples of {data.name!r}",
-            f"choose at most {examples}",
-        )
-    if config.label_smoothing and not data.classes:
-        raise ObjectiveError(
-            f"label_smoothing = {config.label_smoothing} needs classes, and {data.name!r} is a regression",
-            "leave label_smoothing at 0",
-        )
-    count_parameters(config, data)
+    fit.check(config, data.name, data.shape, data.classes, len(data.train.targets))
 
 
 def count_parameters(config: Config, data: Data) -> int:
     """Trained and frozen parameters of the config's model, without allocating any; raises ObjectiveError."""
-    model = build(config, output_shape(config, data.shape), data.classes or 1, "meta")
+    model = build(config, fit.input_shape(config, data.shape), data.classes or 1, "meta")
     return sum(parameter.numel() for parameter in model.parameters())
 
 

@@ -17,6 +17,7 @@ from objectives.data.catalog import DataSpec, known
 from objectives.errors import ObjectiveError
 from objectives.hyperparameters import DEFINITIONS, definition
 from objectives.space import ordered
+from search.corners import misfit
 from search.errors import SpecError
 from search.spec import BUILT_IN, BudgetSection, LimitsSection, SearchEntry, Spec
 from storage.budget import Budget
@@ -51,8 +52,7 @@ def _wrongs(spec: Spec) -> Iterator[tuple[str, ObjectiveError]]:
     if not spec.built_in:
         yield from _check_own_objective(spec)
     else:
-        yield from _check_data(spec)
-        yield from _check_hyperparameters(spec)
+        yield from _check_training(spec)
     yield from _check_two_objectives(spec)
     budget = spec.storage_budget
     if budget == Budget():
@@ -116,7 +116,7 @@ def _check_two_objectives(spec: Spec) -> Iterator[tuple[str, ObjectiveError]]:
         )
 
 
-def _check_data(spec: Spec) -> Iterator[tuple[str, ObjectiveError]]:
+def _check_training(spec: Spec) -> Iterator[tuple[str, ObjectiveError]]:
     if spec.data is None or "name" not in spec.data:
         yield "[data] name", ObjectiveError("no data set is named", 'write for example name = "digits"')
         return
@@ -125,13 +125,18 @@ def _check_data(spec: Spec) -> Iterator[tuple[str, ObjectiveError]]:
         if key not in fields:
             yield f"[data] {key}", ObjectiveError("there is no such key", f"known are {', '.join(fields)}")
     try:
-        spec.data_spec.check()
+        examples, _ = spec.data_spec.check()
         task = known(spec.data_spec.name).task
     except ObjectiveError as error:
         yield "[data]", error
-    else:
-        if task != spec.objective:
-            yield "objective", ObjectiveError(f"the data set {spec.data_spec.name} is a {task}", f'write "{task}"')
+        return
+    if task != spec.objective:
+        yield "objective", ObjectiveError(f"the data set {spec.data_spec.name} is a {task}", f'write "{task}"')
+    yield from _check_hyperparameters(spec)
+    # A study whose trials are given to it one by one has neither.
+    wrong = misfit(spec, examples) if spec.search or spec.fixed else None
+    if wrong is not None:
+        yield "[search]" if spec.search else "[fixed]", wrong
 
 
 def _check_hyperparameters(spec: Spec) -> Iterator[tuple[str, ObjectiveError]]:
@@ -149,7 +154,9 @@ def _check_hyperparameters(spec: Spec) -> Iterator[tuple[str, ObjectiveError]]:
             yield key, ObjectiveError("a seed is not searched", "repeat the best with `winnow confirm` instead")
         else:
             try:
-                _check_entry(spec, name)
+                _check_alternatives(spec, name)
+                for entry in spec.entries(name):
+                    _check_entry(spec, name, entry)
             except ObjectiveError as error:
                 yield key, error
     for name in spec.baseline:
@@ -171,9 +178,18 @@ def _check_hyperparameters(spec: Spec) -> Iterator[tuple[str, ObjectiveError]]:
                 )
 
 
-def _check_entry(spec: Spec, name: str) -> None:
+def _check_alternatives(spec: Spec, name: str) -> None:
+    conditions = [entry.when for entry in spec.entries(name)]
+    if not conditions:
+        raise ObjectiveError("its list is empty", "write { low = …, high = … } or { choices = […] }")
+    if not all(conditions[:-1]):
+        raise ObjectiveError("an entry without `when` is drawn wherever no other is", "let it stand last")
+    if any(conditions[place] in conditions[:place] for place in range(len(conditions))):
+        raise ObjectiveError("two of its entries have the same `when`", "keep one of the two")
+
+
+def _check_entry(spec: Spec, name: str, entry: SearchEntry) -> None:
     known_as = definition(name)
-    entry = spec.search[name]
     if entry.choices is not None:
         for choice in entry.choices:
             known_as.check(choice)
@@ -190,11 +206,12 @@ def _check_entry(spec: Spec, name: str) -> None:
     for parent, values in entry.when.items():
         if parent not in spec.search:
             raise ObjectiveError(f"`when` names {parent}, which is not searched", "name a searched one, or drop `when`")
-        offered = spec.search[parent].choices
+        offered = _possible(spec, parent)
         for value in values:
-            if offered is None or value not in offered:
+            if value not in offered:
                 raise ObjectiveError(
-                    f"`when` waits for {parent} = {value!r}, which is never drawn", f"name one of {offered}"
+                    f"`when` waits for {parent} = {value!r}, which is never drawn",
+                    f"name one of {offered}" if offered else f"give {parent} choices instead of a range",
                 )
 
 
@@ -219,7 +236,7 @@ def _has_hidden_layers(spec: Spec) -> bool:
 def _possible(spec: Spec, name: str) -> list[Any]:
     """Every value that a hyperparameter can take in a spec; none of a range."""
     if name in spec.search:
-        return spec.search[name].choices or []
+        return [choice for entry in spec.entries(name) for choice in entry.choices or []]
     return [spec.fixed.get(name, DEFINITIONS[name].default)]
 
 
@@ -230,6 +247,11 @@ def _shape_error(error: pydantic.ValidationError, file: str) -> SpecError:
     # A section chosen by its name carries that name in pydantic's path: [sampler] tpe n_trials.
     if len(path) > 2 and path[0] in ("sampler", "pruner"):
         del path[1]
+    # A searched hyperparameter carries how many entries it has: [search] lr several 0 low.
+    if len(path) > 2 and path[0] == "search":
+        if path[2] == "several" and len(path) > 3:
+            path[1] += f" (entry {int(path.pop(3)) + 1})"
+        del path[2]
     key = path[0] if len(path) == 1 else f"[{path[0]}] {'.'.join(path[1:])}"
     kind, context = first["type"], first.get("ctx", {})
     if kind == "extra_forbidden":

@@ -7,7 +7,7 @@ import optuna
 from optuna.pruners import BasePruner
 
 from objectives.hyperparameters import DEFINITIONS
-from objectives.space import Choice
+from objectives.space import Choice, hyperparameter
 from search.percentile import IndexedPercentilePruner
 from search.sections import ASHAPruner, HyperbandPruner, MedianPruner, NoPruner, PatientPruner, PercentilePruner
 from search.spec import Spec
@@ -44,6 +44,6 @@ def is_audited(spec: Spec, number: int) -> bool:
 def _epochs(spec: Spec) -> int:
     """How many epochs a trial trains at most."""
     if "epochs" in spec.search:
-        entry = spec.space["epochs"]
-        return int(max(entry.choices) if isinstance(entry, Choice) else entry.high)
+        entries = [entry for parameter, entry in spec.space.items() if hyperparameter(parameter) == "epochs"]
+        return int(max(max(entry.choices) if isinstance(entry, Choice) else entry.high for entry in entries))
     return int(spec.fixed.get("epochs", DEFINITIONS["epochs"].default))

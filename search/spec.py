@@ -3,13 +3,13 @@
 `search.checking` makes one from a TOML file and refuses what is wrong with it.
 """
 
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Discriminator, Field, Tag, model_validator
 
 from objectives.data.catalog import DataSpec, known
 from objectives.hyperparameters import DEFINITIONS
-from objectives.space import Choice, Range, Space, cells
+from objectives.space import Choice, Range, Space, cells, hyperparameter, parameter_name
 from search.sections import ASHAPruner, GridSampler, Pruner, Sampler, Section, TPESampler
 from storage.budget import Budget
 
@@ -48,6 +48,17 @@ class SearchEntry(Section):
         return self
 
 
+def _count(value: object) -> str:
+    return "several" if isinstance(value, list | tuple) else "one"
+
+
+Searched = Annotated[
+    Annotated[SearchEntry, Tag("one")] | Annotated[tuple[SearchEntry, ...], Tag("several")],
+    Discriminator(_count),
+]
+"""What is drawn; or several, of which the first whose `when` holds is."""
+
+
 # --- the rest
 
 
@@ -82,7 +93,7 @@ class Spec(Section):
     seed: int = Field(0, ge=0)
     data: dict[str, Any] | None = None
     fixed: dict[str, Any] = Field(default_factory=dict)
-    search: dict[str, SearchEntry] = Field(default_factory=dict)
+    search: dict[str, Searched] = Field(default_factory=dict)
     baseline: dict[str, Any] = Field(default_factory=dict)
     sampler: Sampler = TPESampler()
     pruner: Pruner = ASHAPruner()
@@ -102,7 +113,27 @@ class Spec(Section):
     @property
     def space(self) -> Space:
         """`[search]` as the objectives take it."""
-        return {name: _space_entry(name, entry) for name, entry in self.search.items()}
+        return {
+            parameter: _space_entry(hyperparameter(parameter), entry) for parameter, entry in self.parameters.items()
+        }
+
+    @property
+    def parameters(self) -> dict[str, SearchEntry]:
+        """`[search]` by Optuna's parameters: the hyperparameters, but where one has several entries."""
+        return {
+            parameter: entry
+            for name, searched in self.search.items()
+            for parameter, entry in (
+                [(name, searched)]
+                if isinstance(searched, SearchEntry)
+                else [(parameter_name(name, entry.when), entry) for entry in searched]
+            )
+        }
+
+    def entries(self, name: str) -> list[SearchEntry]:
+        """What `[search]` says of one hyperparameter."""
+        searched = self.search[name]
+        return [searched] if isinstance(searched, SearchEntry) else list(searched)
 
     @property
     def optimises(self) -> Direction:

@@ -12,7 +12,7 @@ from objectives.augmentation.draws import Draws
 from objectives.augmentation.windows import Windows
 from objectives.data.catalog import CATALOG
 from objectives.data.loading import Data
-from objectives.errors import HyperparameterError
+from objectives.fit import input_shape
 from objectives.hyperparameters import Config
 
 METHODS = ("crop", "flip", "vertical_flip", "rotation", "affine", "color_jitter", "erasing")
@@ -33,7 +33,7 @@ class Augmentation:
         """Raises HyperparameterError on a crop that the images do not have; logs once what makes no sense for them."""
         self._config = config
         self._inputs = data.train.inputs
-        self._shape = output_shape(config, data.shape)
+        self._shape = input_shape(config, data.shape)
         self._images = len(data.shape) == 3
         self._on = self._images and any(getattr(config, method) for method in METHODS)
         scale, bias = data.std.reciprocal(), -data.mean / data.std
@@ -106,20 +106,6 @@ class Augmentation:
     def _normalise(self, inputs: torch.Tensor) -> torch.Tensor:
         """In place."""
         return inputs.mul_(self._scale).add_(self._bias)
-
-
-def output_shape(config: Config, shape: tuple[int, ...]) -> tuple[int, ...]:
-    """The shape (C, H, W) or (F,) of one input of the model; raises HyperparameterError on a crop that cannot be."""
-    if len(shape) != 3 or not (config.crop and config.crop_size):
-        return shape
-    largest = min(shape[1:]) + 2 * config.crop_padding
-    if config.crop_size > largest:
-        raise HyperparameterError(
-            f"crop_size = {config.crop_size} is more than the {largest} pixels that crop_padding = "
-            f"{config.crop_padding} makes of images of {shape[1]} x {shape[2]}",
-            "lower crop_size or raise crop_padding",
-        )
-    return (shape[0], config.crop_size, config.crop_size)
 
 
 def doubts(config: Config, data: Data) -> list[str]:

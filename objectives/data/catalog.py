@@ -71,8 +71,17 @@ class DataSpec:
     noise: float | None = None
     """Standard deviation of the noise of two moons and the regressions; None is the data set's own."""
 
-    def check(self) -> None:
-        """Raise DataError where this asks for what no data can give; reads names of files, never a file."""
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(channels, height, width) of an example, or (features,)."""
+        shape, size = known(self.name).shape, self.size or DEFAULT_SIZE
+        return tuple(side or size for side in shape)
+
+    def check(self) -> tuple[int, int]:
+        """How many examples train and how many validate, as far as names of files tell it: no file is read.
+
+        Raises DataError where this asks for what no data can give.
+        """
         self._check_types()
         data_set = known(self.name)
         for option in ("path", "size", "broken", "noise"):
@@ -107,9 +116,8 @@ class DataSpec:
             if wrong:
                 raise DataError(problem, remedy)
         if self.name == "image_folder":
-            self._check_folder()
-        else:
-            self.sizes(data_set.train, data_set.classes)
+            return self._folder_sizes()
+        return self.sizes(data_set.train, data_set.classes)
 
     def sizes(self, examples: int, classes: int, own_validation: bool = False) -> tuple[int, int]:
         """How many of `examples` train and how many of them validate; raises DataError where they do not suffice.
@@ -144,7 +152,7 @@ class DataSpec:
             if not isinstance(value, kind) or isinstance(value, bool) or infinite:
                 raise DataError(f"data.{key} = {value!r} is not {_WORDS[kinds[0]]}", f"write {_WORDS[kinds[0]]}")
 
-    def _check_folder(self) -> None:
+    def _folder_sizes(self) -> tuple[int, int]:
         from objectives.data import image_folder
         from objectives.data.splits import HELD_OUT
 
@@ -158,7 +166,7 @@ class DataSpec:
         examples = len(listings["train"].files)
         if "test" not in parts:
             examples -= math.ceil(HELD_OUT * examples)
-        self.sizes(examples, len(listings["train"].classes), own_validation="validation" in parts)
+        return self.sizes(examples, len(listings["train"].classes), own_validation="validation" in parts)
 
 
 _WORDS: Mapping[type, str] = {str: "a text", int: "a whole number", float: "a number"}

@@ -6,16 +6,14 @@ from collections.abc import Callable
 import torch
 from torch import nn
 
+from objectives.fit import Shape, check_architecture, repeated
 from objectives.hyperparameters import Config
-from objectives.models.blocks import dense, repeated
+from objectives.models.blocks import dense
 from objectives.models.convolutional import cnn, smallnet
 from objectives.models.initialisation import initialise
 from objectives.models.pretrained import ResNet18, load_weights, resnet18
 from objectives.models.residual import resnet
 from objectives.randomness import generator
-
-Shape = tuple[int, ...]
-"""Of one example: (channels, height, width), or (features,)."""
 
 
 def build(config: Config, shape: Shape, outputs: int, device: torch.device | str = "cpu") -> nn.Module:
@@ -24,6 +22,7 @@ def build(config: Config, shape: Shape, outputs: int, device: torch.device | str
     It takes (batch, *shape) and returns (batch, outputs): logits, or the predicted number. On device "meta" nothing
     is allocated or drawn. Raises ObjectiveError where the architecture does not fit the shape.
     """
+    check_architecture(config, shape)
     with torch.device("meta"):
         model = ARCHITECTURES[config.model](config, shape, outputs)
     if torch.device(device).type == "meta":

@@ -5,7 +5,6 @@ from functools import partial
 
 from torch import nn
 
-from objectives.errors import ObjectiveError
 from objectives.hyperparameters import Config
 from objectives.models.layers import DropBlock, Dropout, Dropout2d
 
@@ -20,11 +19,6 @@ ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
 }
 
 
-def repeated(config: Config, widths: Sequence[int]) -> list[int]:
-    """Each width `depth` times, one after the other."""
-    return [width for width in widths for _ in range(config.depth)]
-
-
 def activated(config: Config, dropout: nn.Module) -> list[nn.Module]:
     """What follows a layer: its activation and then `dropout`, or the other way round."""
     parts = [ACTIVATIONS[config.activation](), dropout]
@@ -33,12 +27,6 @@ def activated(config: Config, dropout: nn.Module) -> list[nn.Module]:
 
 def dense(config: Config, inputs: int, widths: Sequence[int], outputs: int) -> Iterator[nn.Module]:
     """(Linear → [BatchNorm] → activation and dropout) for each width, then Linear; no bias before BatchNorm."""
-    if config.dropouts and (config.dropout or len(config.dropouts) != len(widths)):
-        raise ObjectiveError(
-            f"dropouts = {list(config.dropouts)} does not go with {len(widths)} hidden dense layers and "
-            f"dropout = {config.dropout:g}",
-            "give one p for each of these layers and leave dropout at 0",
-        )
     dropouts = config.dropouts or (config.dropout,) * len(widths)
     for width, p in zip(widths, dropouts, strict=True):
         yield nn.Linear(inputs, width, bias=not config.batch_norm)

@@ -1,11 +1,13 @@
 """Convolutional networks without shortcuts: SmallNet, and a CNN with every option."""
 
+import math
+
 import torch
 from torch import nn
 
-from objectives.errors import ObjectiveError
+from objectives.fit import SMALLNET_FILTERS, feature_shape, repeated
 from objectives.hyperparameters import Config
-from objectives.models.blocks import activated, convolution, dense, image_dropout, repeated
+from objectives.models.blocks import activated, convolution, dense, image_dropout
 from objectives.models.layers import Dropout
 
 
@@ -22,14 +24,14 @@ def smallnet(config: Config, shape: tuple[int, ...], outputs: int) -> nn.Module:
 
     996,376 parameters on (3, 32, 32) with 100 classes; its convolutions keep their biases before BatchNorm.
     """
-    channels = image_channels(config, shape)
+    channels = shape[0]
     layers: list[nn.Module] = [ChannelsLast()]
-    for filters in (32, 64, 128):
+    for filters in SMALLNET_FILTERS:
         layers += [nn.Conv2d(channels, filters, 3, padding=1), nn.BatchNorm2d(filters), nn.ReLU(inplace=True)]
         layers += [Dropout(config.conv_dropout), nn.MaxPool2d(2)]
         channels = filters
     features = nn.Sequential(*layers, nn.Flatten())
-    hidden = [nn.Linear(count_features(config, features, shape), 420), nn.ReLU(inplace=True), Dropout(config.dropout)]
+    hidden = [nn.Linear(math.prod(feature_shape(config, shape)), 420), nn.ReLU(inplace=True), Dropout(config.dropout)]
     return nn.Sequential(features, *hidden, nn.Linear(420, outputs))
 
 
@@ -38,7 +40,7 @@ def cnn(config: Config, shape: tuple[int, ...], outputs: int) -> nn.Module:
 
     Convolutions that are left over after the last full `pool_every` are not pooled.
     """
-    channels = image_channels(config, shape)
+    channels = shape[0]
     layers: list[nn.Module] = [ChannelsLast()]
     for number, filters in enumerate(repeated(config, config.filters), start=1):
         layers += convolution(config, channels, filters, config.kernel, config.stride, config.padding)
@@ -47,36 +49,9 @@ def cnn(config: Config, shape: tuple[int, ...], outputs: int) -> nn.Module:
             layers += [pooling(config)]
         channels = filters
     features = nn.Sequential(*layers, nn.Flatten())
-    return nn.Sequential(features, *dense(config, count_features(config, features, shape), config.hidden, outputs))
+    return nn.Sequential(features, *dense(config, math.prod(feature_shape(config, shape)), config.hidden, outputs))
 
 
 def pooling(config: Config) -> nn.Module:
     """The pooling of the config, without overlap."""
     return (nn.MaxPool2d if config.pooling == "max" else nn.AvgPool2d)(config.pool_size)
-
-
-def image_channels(config: Config, shape: tuple[int, ...]) -> int:
-    """The channels of an image's shape; raises ObjectiveError where the data is not images."""
-    if len(shape) != 3:
-        raise ObjectiveError(
-            f"model = {config.model!r} needs images, and this data has {shape[0]} features", 'take model = "mlp"'
-        )
-    return shape[0]
-
-
-def count_features(config: Config, features: nn.Module, shape: tuple[int, ...]) -> int:
-    """The values per image that come out of `features` on device "meta", from the shape of an image.
-
-    Raises ObjectiveError where convolutions and poolings leave nothing of the image.
-    """
-    try:
-        with torch.no_grad():
-            return int(features.eval()(torch.empty(1, *shape, device="meta")).shape[1])
-    except RuntimeError as error:
-        raise ObjectiveError(
-            f"images of {shape[1]}x{shape[2]} are too small for the convolutions and poolings of "
-            f"model = {config.model!r}",
-            "take fewer or smaller ones, or larger images",
-        ) from error
-    finally:
-        features.train()

@@ -9,7 +9,6 @@ from torch import nn
 
 from objectives.errors import ObjectiveError
 from objectives.hyperparameters import Config
-from objectives.models.convolutional import image_channels
 
 log = logging.getLogger("winnow")
 
@@ -46,10 +45,6 @@ class ResNet18(nn.Module):
 
 def resnet18(config: Config, shape: tuple[int, ...], outputs: int) -> nn.Module:
     """The network without values; its weights come from `initialise` and then from `load_weights`."""
-    if image_channels(config, shape) not in (1, 3):
-        raise ObjectiveError(
-            f"model = 'resnet18' takes images of 1 or 3 channels, and these have {shape[0]}", "take another model"
-        )
     return ResNet18(outputs, config.frozen)
 
 

@@ -1,14 +1,15 @@
 """ResNet: convolutions with shortcuts around them (He et al., 2016)."""
 
+import math
 from collections.abc import Sequence
 
 import torch
 from torch import nn
 
-from objectives.errors import ObjectiveError
+from objectives.fit import feature_shape, repeated
 from objectives.hyperparameters import Config
-from objectives.models.blocks import activated, convolution, dense, image_dropout, repeated
-from objectives.models.convolutional import ChannelsLast, count_features, image_channels, pooling
+from objectives.models.blocks import activated, convolution, dense, image_dropout
+from objectives.models.convolutional import ChannelsLast, pooling
 
 
 class Residual(nn.Module):
@@ -30,12 +31,7 @@ def resnet(config: Config, shape: tuple[int, ...], outputs: int) -> nn.Module:
 
     Convolutions that are left over make a last block, which is not pooled.
     """
-    if config.kernel % 2 == 0:
-        raise ObjectiveError(
-            f"kernel = {config.kernel} cannot keep the size of an image, which a shortcut needs",
-            "choose an odd kernel",
-        )
-    channels = image_channels(config, shape)
+    channels = shape[0]
     layers: list[nn.Module] = [ChannelsLast()]
     filters = repeated(config, config.filters)
     for start in range(0, len(filters), config.pool_every):
@@ -45,7 +41,7 @@ def resnet(config: Config, shape: tuple[int, ...], outputs: int) -> nn.Module:
             layers += [pooling(config)]
         channels = block[-1]
     features = nn.Sequential(*layers, nn.Flatten())
-    return nn.Sequential(features, *dense(config, count_features(config, features, shape), config.hidden, outputs))
+    return nn.Sequential(features, *dense(config, math.prod(feature_shape(config, shape)), config.hidden, outputs))
 
 
 def residual_block(config: Config, channels: int, filters: Sequence[int]) -> Residual:

@@ -12,10 +12,11 @@ from torchvision.transforms import InterpolationMode, v2
 from torchvision.transforms.v2 import functional
 
 from objectives.augmentation import batches, color, erasing, geometry
-from objectives.augmentation.batches import METHODS, Augmentation, doubts, output_shape
+from objectives.augmentation.batches import METHODS, Augmentation, doubts
 from objectives.augmentation.draws import Draws
 from objectives.data.loading import Data, Split
 from objectives.errors import HyperparameterError
+from objectives.fit import input_shape
 from objectives.hyperparameters import Config
 
 NOTHING = Config()
@@ -134,7 +135,7 @@ def test_a_crop_of_another_size_is_evaluated_at_the_centre(size: int, padding: i
     data = images(4, (3, 7, 8))
     config = Config(crop=True, crop_padding=padding, crop_size=size)
     augmentation = Augmentation(config, data)
-    assert output_shape(config, data.shape) == (3, size, size)
+    assert input_shape(config, data.shape) == (3, size, size)
     assert augmentation.batch(torch.arange(4), generator()).shape == (4, 3, size, size)
     expected = functional.center_crop(data.validation.inputs, [size, size])
     assert torch.equal(raw(augmentation.evaluate(data.validation.inputs), data), expected)

@@ -34,6 +34,47 @@ def test_conditions_of_the_spec_come_on_top() -> None:
     assert draw(space, {}, {"optimizer": "sgd"}) == {"optimizer": "sgd"}
 
 
+def test_of_several_ranges_the_first_whose_condition_holds_is_drawn() -> None:
+    space = {
+        "lr@optimizer=sgd": Range(0.01, 1.0, when={"optimizer": ("sgd",)}),
+        "lr": Range(1e-4, 1e-2),
+        "optimizer": Choice(("sgd", "adam")),
+    }
+    assert ordered(space) == ["optimizer", "lr@optimizer=sgd", "lr"]
+    # FixedTrial refuses a name that it does not have: nothing else is asked for.
+    assert draw(space, {}, {"optimizer": "sgd", "lr@optimizer=sgd": 0.5}) == {"optimizer": "sgd", "lr": 0.5}
+    assert draw(space, {}, {"optimizer": "adam", "lr": 1e-3}) == {"optimizer": "adam", "lr": 1e-3}
+    parameters, values = baseline(space, {}, {})
+    assert parameters == {"optimizer": "adam", "lr": 1e-3}
+    assert values == {"optimizer": "adam", "lr": 1e-3}
+    parameters, values = baseline(space, {}, {"optimizer": "sgd"})
+    assert parameters == {"optimizer": "sgd", "lr@optimizer=sgd": 0.01}
+    assert values == {"optimizer": "sgd", "lr": 1e-3}, "clamped as a parameter, and what is trained is the truth"
+    assert cells(space, 2) == [
+        {"optimizer": "sgd", "lr@optimizer=sgd": 0.01},
+        {"optimizer": "sgd", "lr@optimizer=sgd": 1.0},
+        {"optimizer": "adam", "lr": 1e-4},
+        {"optimizer": "adam", "lr": 1e-2},
+    ]
+
+
+def test_a_condition_may_name_a_hyperparameter_that_has_several_ranges() -> None:
+    space = {
+        "schedule_epochs": Range(1, 5, whole=True, when={"schedule": ("step",)}),
+        "schedule@optimizer=sgd": Choice(("step", "cosine"), when={"optimizer": ("sgd",)}),
+        "schedule": Choice(("constant",)),
+        "optimizer": Choice(("sgd", "adam")),
+    }
+    sgd = {"optimizer": "sgd", "schedule@optimizer=sgd": "step", "schedule_epochs": 2}
+    assert draw(space, {}, sgd)["schedule_epochs"] == 2
+    assert draw(space, {}, {"optimizer": "adam", "schedule": "constant"}) == {
+        "optimizer": "adam",
+        "schedule": "constant",
+    }
+    with pytest.raises(ValueError, match="optimizer"):
+        draw(space, {}, {})
+
+
 def test_a_circle_of_conditions_is_refused() -> None:
     space = {
         "optimizer": Choice(("sgd",), when={"model": ("mlp",)}),

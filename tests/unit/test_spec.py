@@ -66,6 +66,18 @@ def test_lists_among_choices_are_kept_as_lists() -> None:
     assert entry.labels == ("[64]", "[64, 32]")
 
 
+SEVERAL = {"optimizer": {"choices": ["sgd", "adam", "adamw"]}}
+SGD = {"low": 1e-2, "high": 1.0, "log": True, "when": {"optimizer": ["sgd"]}}
+OTHERS = {"low": 1e-4, "high": 1e-2, "log": True}
+
+
+def test_one_hyperparameter_may_have_a_range_for_each_condition() -> None:
+    spec = checking.check(content(search={**SEVERAL, "lr": [SGD, OTHERS]}), "s.toml")
+    assert spec.space["lr@optimizer=sgd"] == Range(1e-2, 1.0, log=True, when={"optimizer": ("sgd",)})
+    assert spec.space["lr"] == Range(1e-4, 1e-2, log=True)
+    assert checking.check(spec.model_dump(mode="json"), "the storage") == spec
+
+
 REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"nmae": "x"}, "s.toml: nmae: there is no such key; did you mean 'name'?"),
     ({"name": "a b"}, "s.toml: name: 'a b' is no name; use letters, digits, dots, dashes, underscores"),
@@ -145,6 +157,38 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"objective": "clasification"}, "s.toml: objective: there is no objective 'clasification'"),
     ({"objective": "mine:run"}, "s.toml: [search]: an objective of one's own has its space in its own suggest calls"),
     ({"baseline": {"dropout": 0.1}}, "s.toml: [baseline] dropout: it is not searched"),
+    ({"search": {"lr": []}}, "s.toml: [search] lr: its list is empty"),
+    (
+        {"search": {**SEVERAL, "lr": [OTHERS, SGD]}},
+        "s.toml: [search] lr: an entry without `when` is drawn wherever no other is; let it stand last",
+    ),
+    (
+        {"search": {**SEVERAL, "lr": [SGD, SGD]}},
+        "s.toml: [search] lr: two of its entries have the same `when`; keep one of the two",
+    ),
+    (
+        {"search": {**SEVERAL, "lr": [SGD, {"low": 0.1, "hihg": 1}]}},
+        "s.toml: [search] lr (entry 2).hihg: there is no such key; did you mean 'high'?",
+    ),
+    (
+        {"search": {"depth": {"low": 1, "high": 4}}, "fixed": {"model": "cnn"}},
+        "s.toml: [search]: a configuration with depth = 4 does not fit the data: images of 8x8 are too small",
+    ),
+    (
+        {
+            "search": {"filters": {"choices": [[8], [8, 16, 32, 64]]}, "model": {"choices": ["mlp", "cnn"]}},
+            "sampler": {"name": "grid"},
+        },
+        's.toml: [search]: a configuration with model = "cnn", filters = [8, 16, 32, 64] does not fit the data: images',
+    ),
+    (
+        {"search": {"batch_size": {"low": 16, "high": 64}}, "data": {"name": "digits", "train": 100}},
+        "s.toml: [search]: the baseline does not fit the data: batch_size = 128 is more than the 100 training examples",
+    ),
+    (
+        {"fixed": {"crop": True, "crop_padding": 1, "crop_size": 12}},
+        "s.toml: [search]: the baseline does not fit the data: crop_size = 12 is more than the 10 pixels",
+    ),
 ]
 
 
