@@ -68,17 +68,43 @@ def test_the_grid_gives_every_cell_once_whoever_asks() -> None:
     assert len(set(seen)) == 12
 
 
+def coordinate(search: dict[str, Any], **changes: Any) -> Spec:
+    sampler = {"name": "coordinate", "points": 3}
+    return spec_with(search=search, sampler=sampler, pruner={"name": "none"}, **changes)
+
+
+GENTLE = {"dropout": {"low": 0.0, "high": 0.4}, "lr": {"low": 1e-3, "high": 1e-1, "log": True}}
+
+
 def test_coordinate_wise_moves_one_hyperparameter_from_the_best_so_far() -> None:
-    search = {"dropout": {"low": 0.0, "high": 0.4}, "lr": {"low": 1e-3, "high": 1e-1, "log": True}}
-    spec = spec_with(search=search, sampler={"name": "coordinate", "points": 3}, pruner={"name": "none"})
-    trials = run(spec, 8).trials
-    assert [trial.params["dropout"] for trial in trials[1:4]] == pytest.approx([0.0, 0.2, 0.4])
-    start = {trial.params["lr"] for trial in trials[1:4]}
-    assert len(start) == 1
-    assert [trial.params["lr"] for trial in trials[4:7]] == pytest.approx([1e-3, 1e-2, 1e-1])
-    best = max(trials[:4], key=lambda trial: trial.value or 0.0)
-    assert {trial.params["dropout"] for trial in trials[4:7]} == {best.params["dropout"]}
-    assert trials[7].params["lr"] == pytest.approx(1e-1), "the second round begins at the best of the first"
+    taken = [(trial.params["dropout"], trial.params["lr"]) for trial in run(coordinate(GENTLE), 9).trials]
+    # The value is the learning rate. The baseline is a cell of the grid itself, and is not trained again.
+    assert taken[:3] == [(0.0, 1e-3), (0.2, 1e-3), (0.4, 1e-3)]
+    assert taken[3:5] == [(0.0, pytest.approx(1e-2)), (0.0, pytest.approx(1e-1))]
+    assert taken[5:7] == [(0.2, pytest.approx(1e-1)), (0.4, pytest.approx(1e-1))], (
+        "on from the best, the next one moves"
+    )
+    assert len(set(taken)) == 9, "where all neighbours of the best are trained, cells are drawn that are not"
+
+
+def test_coordinate_wise_begins_what_it_switches_on_at_its_default() -> None:
+    trials = run(coordinate({**SEARCH, "momentum": {"low": 0.0, "high": 0.9}}, baseline={"momentum": 0.9}), 3).trials
+    assert [trial.params["optimizer"] for trial in trials[:2]] == ["adam", "sgd"]
+    assert "momentum" not in trials[0].params
+    assert trials[1].params["momentum"] == 0.9
+
+
+def test_coordinate_wise_gives_no_configuration_to_two_workers() -> None:
+    spec = coordinate(GENTLE)
+    study = optuna.create_study(direction="maximize")
+
+    def ask() -> optuna.Trial:
+        study.sampler = samplers.build(spec, worker_seed=1)  # each worker has a sampler of its own
+        return study.ask()
+
+    first, second, third = (ask() for _ in range(3))
+    drawn = [suggest(trial, spec.space, spec.fixed) for trial in (third, second, first)]
+    assert len({tuple(sorted(values.items())) for values in drawn}) == 3
 
 
 def test_asha_judges_no_trial_by_its_first_epoch() -> None:
