@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, Engine, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
+from storage.activity import State
 from storage.clock import database_now
 from storage.optuna_tables import studies, trials
 from storage.resilient import transact
@@ -34,13 +35,11 @@ class Spent:
     device_seconds: float
     """Of all attempts, those under way included."""
     budget: Budget
-    draining: bool = False
+    state: State = State.ACTIVE
 
     @property
     def exhausted(self) -> str:
         """Which limit is reached, in words; empty while there is something left."""
-        if self.draining:
-            return "the study was stopped"
         if self.budget.trials is not None and self.trials >= self.budget.trials:
             return f"all {self.budget.trials} trials are given out"
         if self.budget.hours is not None and self.seconds >= self.budget.hours * 3600:
@@ -51,12 +50,12 @@ class Spent:
 
 
 def set_budget(engine: Engine, study_id: int, budget: Budget) -> bool:
-    """Give a study its limits, in place of those that it had; lifts a stop. Returns whether these are its first."""
+    """Give a study its limits in place of those it had, and make it active. Returns whether these are its first."""
     limits = {
         "trials": budget.trials,
         "seconds": None if budget.hours is None else budget.hours * 3600,
         "device_seconds": None if budget.device_hours is None else budget.device_hours * 3600,
-        "draining": False,
+        "state": State.ACTIVE,
     }
     change = update(budgets).where(budgets.c.study_id == study_id).values(**limits)
 
@@ -99,7 +98,7 @@ def spent(connection: Connection, study_id: int) -> Spent:
             budgets.c.seconds,
             budgets.c.device_seconds,
             budgets.c.used_device_seconds,
-            budgets.c.draining,
+            budgets.c.state,
             (database_now() - budgets.c.started_at).label("age"),
             last_number.scalar_subquery().label("last_number"),
             under_way.scalar_subquery().label("under_way"),
@@ -116,7 +115,7 @@ def spent(connection: Connection, study_id: int) -> Spent:
             None if row.seconds is None else row.seconds / 3600,
             None if row.device_seconds is None else row.device_seconds / 3600,
         ),
-        draining=bool(row.draining),
+        state=State(row.state or State.ACTIVE),
     )
 
 

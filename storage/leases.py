@@ -18,6 +18,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Engine, and_, exists, func, insert, literal, select, update
 
+from storage.activity import State
 from storage.budget import note_started, spend, spent
 from storage.clock import database_now, optuna_now
 from storage.errors import LeaseLost
@@ -65,7 +66,8 @@ class Lease:
 def claim(engine: Engine, study_id: int, worker: str, seconds: float = LEASE_SECONDS, since: int = 0) -> Lease | None:
     """The next trial of a study: one that waits, or a new one while the budget lasts; None when there is neither.
 
-    `since` is a trial id before which no trial waits, where the caller knows one: it keeps the search short.
+    A paused or stopped study gives none. `since` is a trial id before which no trial waits, where the caller knows
+    one: it keeps the search short.
     """
     nonce = secrets.token_hex(16)
     tried = False
@@ -84,7 +86,9 @@ def claim(engine: Engine, study_id: int, worker: str, seconds: float = LEASE_SEC
             .limit(1)
         ).one_or_none()
         earlier: tuple[str, ...] = ()
-        if waiting is not None and not used.draining:
+        if used.state is not State.ACTIVE:
+            return None
+        if waiting is not None:
             trial_id, number = waiting
             earlier = _outcomes(connection, trial_id)
             connection.execute(

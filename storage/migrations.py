@@ -101,7 +101,20 @@ def _first(connection: Connection) -> None:
         )
 
 
-STEPS: list[Callable[[Connection], None]] = [_first]
+def _second(connection: Connection) -> None:
+    """A study's state and priority beside its budget, in place of the stop that it could be marked with."""
+    there = {column["name"] for column in inspect(connection).get_columns(tables.budgets.name)}
+    for name, kind in (
+        ("state", "VARCHAR(16) NOT NULL DEFAULT 'active'"),
+        ("priority", "FLOAT(53) NOT NULL DEFAULT 1"),
+    ):
+        if name not in there:
+            connection.execute(text(f"ALTER TABLE {tables.budgets.name} ADD COLUMN {name} {kind}"))
+    if "draining" in there:
+        connection.execute(text(f"ALTER TABLE {tables.budgets.name} DROP COLUMN draining"))
+
+
+STEPS: list[Callable[[Connection], None]] = [_first, _second]
 
 
 @contextmanager

@@ -6,7 +6,7 @@ in the future. No row is ever deleted here, so that a worker needs no right to d
 
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, Boolean, Column, Float, ForeignKey, Index, Integer, String, Table
+from sqlalchemy import JSON, BigInteger, Column, Float, ForeignKey, Index, Integer, String, Table
 
 from storage.optuna_tables import metadata
 
@@ -30,7 +30,8 @@ budgets = Table(
     Column("device_seconds", Float(53)),
     Column("used_device_seconds", Float(53), nullable=False, default=0.0),
     Column("started_at", Float(53)),
-    Column("draining", Boolean, nullable=False, default=False),
+    Column("state", String(16), nullable=False, default="active"),
+    Column("priority", Float(53), nullable=False, default=1.0),
 )
 attempts = Table(
     "winnow_attempts",

@@ -1,0 +1,30 @@
+"""Whether a study is worked on: active, paused or stopped. Workers see it at their next claim or sign of life."""
+
+from enum import StrEnum
+
+from sqlalchemy import Engine, select, update
+
+from storage.resilient import read, transact
+from storage.tables import budgets
+
+
+class State(StrEnum):
+    """What a study's workers shall do."""
+
+    ACTIVE = "active"
+    PAUSED = "paused"
+    """Hand their trials back and wait."""
+    STOPPED = "stopped"
+    """Hand their trials back and leave."""
+
+
+def set_state(engine: Engine, study_id: int, state: State) -> None:
+    """Have a study worked on, paused or stopped from now on, wherever its workers are."""
+    change = update(budgets).where(budgets.c.study_id == study_id).values(state=state)
+    transact(engine, lambda connection: connection.execute(change))
+
+
+def state_of(engine: Engine, study_id: int) -> State:
+    """What the workers of a study shall do; a study without a budget of ours is active."""
+    query = select(budgets.c.state).where(budgets.c.study_id == study_id)
+    return State(read(engine, lambda connection: connection.execute(query).scalar()) or State.ACTIVE)
