@@ -27,15 +27,12 @@ from storage.epochs import Epoch
 from storage.errors import LeaseLost, StorageError, StorageUnreachable
 from storage.leases import DIED, REASON, Lease
 
-GRACE_SECONDS = 5.0
-"""How long a trainer may go on after a stop was asked for, to reach the end of its epoch."""
 LOOK_SECONDS = 0.5
 LIFE_SECONDS = 2.0
 """How often, at most, the table of workers is told what this one does."""
 LARGEST = 2**32 - 1
 """Of the numbers in a design's rows: seeds have 32 bits."""
 OUT_OF_MEMORY = "out of memory"
-STOPPED = "stopped"
 _CALLS = {"suggest_float", "suggest_int", "suggest_categorical", "set_user_attr", "set_constraint"}
 _PROPERTIES = {"params", "distributions", "datetime_start"}
 _log = logging.getLogger("winnow")
@@ -47,7 +44,7 @@ class TrainerGone(Exception):
     def __init__(self, reason: str, outcome: str = DIED) -> None:
         super().__init__(reason)
         self.outcome = outcome
-        """DIED and STOPPED go on elsewhere; anything else is how the trial failed."""
+        """A trial whose trainer DIED, or was interrupted, goes on elsewhere; anything else is how it failed."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +57,10 @@ class Workplace:
     name: str
     design: list[Row]
     precision: str
-    stopping: Callable[[], bool]
+    interrupted: Callable[[], str]
+    """Why the worker wants its trial to be handed back, "stopped" or "paused"; empty while it does not."""
+    look: Callable[[], None]
+    """Hear now and then what the study's workers shall do."""
     reap: Callable[[], None]
 
 
@@ -84,6 +84,7 @@ class Attempt:
         self.heard = self.started
         self.told = 0.0
         self.training = False
+        self.interruption = ""
         self.stop_asked: float | None = None
         self.recorder = Recorder(
             self.storage, lease, self._judge, self._chores, trusted_seconds=60 * place.options.progress_minutes
@@ -115,11 +116,12 @@ class Attempt:
             self.place.trainer.kill()
             self._end_without_trainer(str(gone), gone.outcome)
         except StorageUnreachable:
-            if not self.place.stopping():
+            why = self._interrupted()
+            if not why:
                 raise
             self.place.trainer.kill()
             with suppress(StorageError):  # who cannot be told finds the lease run out, and what is on disk
-                leases.give_back(self.engine, self.lease, STOPPED)
+                leases.give_back(self.engine, self.lease, why)
         else:
             self._end(ended)
 
@@ -195,7 +197,7 @@ class Attempt:
             except OSError as error:  # training is worth more than the epochs that a crash would now redo
                 _log.warning("trial %d: epoch %d has no checkpoint: %s", self.lease.number, report.epoch, error)
         verdict = self.recorder.report(Epoch(report.epoch, report.value, report.metrics, stored))
-        return Verdict.STOP if self.place.stopping() or self.recorder.lost else verdict
+        return Verdict.STOP if self._interrupted() or self.recorder.lost else verdict
 
     def _call(self, call: Call) -> Answer:
         try:
@@ -217,19 +219,26 @@ class Attempt:
         now = time.monotonic()
         silence = now - self.heard
         limit = self.place.study.spec.limits.trial_minutes
-        if (self.place.stopping() or self.recorder.lost) and self.stop_asked is None:
+        why = self._interrupted()
+        if (why or self.recorder.lost) and self.stop_asked is None:
             self.stop_asked = now
-        if self.stop_asked is not None and now - self.stop_asked > GRACE_SECONDS:
-            raise self.recorder.lost or TrainerGone("stopped in the middle of an epoch", STOPPED)
+        if self.stop_asked is not None and now - self.stop_asked > self.place.options.grace_seconds:
+            raise self.recorder.lost or TrainerGone(f"{why} in the middle of an epoch", why)
         if silence > self.place.options.progress_minutes * 60:
             raise TrainerGone(f"its trainer gave no sign for {silence / 60:.1f} minutes", "progress limit")
         if limit is not None and now - self.started > limit * 60:
             raise TrainerGone(f"it ran longer than trial_minutes = {limit:g}", "time limit")
 
+    def _interrupted(self) -> str:
+        """Why the trial is to be handed back; once it is, a change of mind comes too late for this attempt."""
+        self.interruption = self.interruption or self.place.interrupted()
+        return self.interruption
+
     # --- in the recorder's thread
 
     def _judge(self) -> Verdict:
         self._tell_life()
+        self.place.look()
         frozen = self._frozen()
         if not self.prunable or not self.study.pruner.prune(self.study, frozen):
             return Verdict.CONTINUE
@@ -241,6 +250,7 @@ class Attempt:
 
     def _chores(self) -> None:
         self._tell_life()
+        self.place.look()
         self.place.reap()
 
     def _tell_life(self) -> None:
@@ -257,7 +267,7 @@ class Attempt:
         if ended.how is End.STOPPED:
             if self.recorder.lost is not None:
                 raise self.recorder.lost
-            leases.give_back(self.engine, self.lease, STOPPED)
+            leases.give_back(self.engine, self.lease, self._interrupted())
         elif ended.how is End.OUT_OF_MEMORY and OUT_OF_MEMORY not in self.lease.earlier:
             self.place.trainer.kill()  # nothing of the failed attempt stays on the device
             leases.give_back(self.engine, self.lease, OUT_OF_MEMORY)
@@ -266,8 +276,8 @@ class Attempt:
             self._finish(state, ended.value, ended.reason, ended)
 
     def _end_without_trainer(self, reason: str, outcome: str) -> None:
-        if self.place.stopping():
-            leases.give_back(self.engine, self.lease, STOPPED)
+        if why := self._interrupted():
+            leases.give_back(self.engine, self.lease, why)
         elif outcome == DIED and self.lease.crashes + 1 < leases.MOST_CRASHES:
             _log.warning("trial %d: %s; it goes on from its last checkpoint", self.lease.number, reason)
             leases.give_back(self.engine, self.lease, DIED)
@@ -306,7 +316,7 @@ class Attempt:
         return {
             "worker": self.place.name,
             "host": platform.node(),
-            "device": self.place.options.device,
+            "device": self.place.options.device.name,
             "threads": self.place.options.threads,
             "attempts": self.lease.token,
             "wall_seconds": round(time.monotonic() - self.started, 3),

@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from search.commands import concluding, looking, searching
+from search.commands import concluding, looking, searching, steering, working
 
 
 class _Group(click.Group):
@@ -48,8 +48,11 @@ def cli(debug: bool) -> None:
 for _command in (
     searching.run,
     searching.create,
-    searching.work,
+    working.work,
     searching.reap,
+    steering.stop,
+    steering.pause,
+    steering.resume,
     searching.check,
     looking.status,
     looking.report,

@@ -2,6 +2,7 @@
 
 WinnowError        what was wrong and what to do; the command line prints it and exits with `status`
 ├── SpecError      a study spec that cannot be used: names file and key
+├── DeviceError    a device that is not there, or more workers than fit
 ├── StudyError     a study that is not there, does not match, or cannot do what is asked
 └── WorkerFailed   a worker or trainer that cannot be kept running
 """
@@ -26,6 +27,10 @@ class SpecError(WinnowError):
 
     def __init__(self, file: str, key: str, problem: str, remedy: str = "") -> None:
         super().__init__(f"{file}: {key}: {problem}" if key else f"{file}: {problem}", remedy)
+
+
+class DeviceError(WinnowError):
+    """A device that is not there, or more workers than fit."""
 
 
 class StudyError(WinnowError):

@@ -13,6 +13,7 @@ from rich.text import Text
 
 from search.status import Status
 from search.words import duration
+from storage.activity import State
 
 LINE_SECONDS = 10.0
 
@@ -71,7 +72,7 @@ class Progress:
             f"{status.states.get('PRUNED', 0)} pruned",
             *([f"{status.states['FAIL']} failed"] if status.states.get("FAIL") else []),
             best,
-            f"{len(status.workers)} workers",
+            "paused" if status.state is State.PAUSED else f"{len(status.workers)} workers",
             *([f"{duration(left)} left"] if left is not None else []),
         ]
         return "  ".join(parts)

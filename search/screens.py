@@ -17,6 +17,7 @@ from search.replay import Replay
 from search.statistics import Sample
 from search.status import Status
 from search.words import duration, interval, number, spread
+from storage.activity import State
 
 
 def result(record: History) -> RenderableType:
@@ -43,6 +44,13 @@ def stop_words(now: Status) -> str:
     return f"stopped early: {now.stopped}" if now.stopped else ""
 
 
+def state_words(now: Status) -> str:
+    """What somebody told the study's workers to do; empty where they just work."""
+    if now.is_done or now.state is State.ACTIVE:
+        return ""
+    return f"{now.state} by hand: winnow resume {now.study} goes on"
+
+
 def status(now: Status) -> RenderableType:
     """`winnow status`."""
     states = ", ".join(f"{count} {state.lower()}" for state, count in sorted(now.states.items())) or "no trial yet"
@@ -51,7 +59,7 @@ def status(now: Status) -> RenderableType:
         Text.assemble((now.study, "bold"), f": {states}"),
         Text(f"best {best}, baseline {number(now.baseline) if now.baseline is not None else 'not finished'}"),
         Text(f"{duration(now.spent.device_seconds)} of device time spent"),
-        Text(stop_words(now) or now.spent.exhausted or "more trials can be given out"),
+        Text(stop_words(now) or state_words(now) or now.spent.exhausted or "more trials can be given out"),
     ]
     table = Table(box=None, pad_edge=False, header_style="dim")
     for name in ("worker", "device", "doing", "trial", "epoch", "last seen"):

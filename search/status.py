@@ -9,10 +9,12 @@ from sqlalchemy import func, select
 from search.stopping import STOPPED, is_result
 from search.study import BASELINE, WinnowStudy
 from storage import workers
+from storage.activity import State
 from storage.budget import Spent, spent
 from storage.optuna_tables import trials
 from storage.resilient import read as ask
 from storage.workers import Worker
+from storage.writes import OPEN_STATES
 
 
 @dataclass(frozen=True)
@@ -53,13 +55,28 @@ class Status:
         return self.states.get("RUNNING", 0) + self.states.get("WAITING", 0)
 
     @property
+    def state(self) -> State:
+        """Whether its workers shall work, wait or leave."""
+        return self.spent.state
+
+    @property
     def is_done(self) -> bool:
         """Whether there is nothing left to do within the budget."""
         return bool(self.spent.exhausted) and self.active == 0
 
     def as_dict(self) -> dict[str, Any]:
         """All of it as JSON has it."""
-        return {**asdict(self), "finished": self.finished, "done": self.is_done}
+        return {**asdict(self), "state": self.state, "finished": self.finished, "done": self.is_done}
+
+
+def end_of(study: WinnowStudy) -> str:
+    """Why there is nothing left to do in a study; empty while there is something."""
+    engine, of_study = study.storage.engine, trials.c.study_id == study.study_id
+    open_ones = select(func.count()).where(of_study, trials.c.state.in_(OPEN_STATES))
+    if ask(engine, lambda connection: connection.execute(open_ones).scalar_one()):
+        return ""
+    used = ask(engine, lambda connection: spent(connection, study.study_id))
+    return str(study.optuna.user_attrs.get(STOPPED, {}).get("reason") or used.exhausted) if used.exhausted else ""
 
 
 def read(study: WinnowStudy) -> Status:

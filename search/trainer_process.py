@@ -5,9 +5,11 @@ import os
 import socket
 import subprocess
 import sys
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 
+from search.devices import Device, bind
 from search.errors import WinnowError, WorkerFailed
 from search.messages import Pipe, Prepare, Ready
 from search.processes import kill_group
@@ -15,6 +17,7 @@ from search.study import WinnowStudy
 from storage import leases, once
 
 NUMERICS = "winnow:numerics"
+LOOK_SECONDS = 0.5
 _log = logging.getLogger("winnow")
 
 
@@ -22,11 +25,19 @@ _log = logging.getLogger("winnow")
 class WorkerOptions:
     """What may be said of a worker when it is started."""
 
-    device: str = "cpu"
+    device: Device = field(default_factory=lambda: Device("cpu"))
     threads: int = 1
     lease_seconds: float = leases.LEASE_SECONDS
     progress_minutes: float = 30.0
     """A trainer that reports nothing for so long is taken to hang."""
+    grace_seconds: float = 5.0
+    """How long a trainer may go on after a stop was asked for, to reach the end of its epoch."""
+
+
+def settled_threads(study: WinnowStudy) -> int | None:
+    """With how many CPU threads all trials of a study train; None while none has trained."""
+    numerics = once.settled(study.storage.engine, study.study_id, NUMERICS)
+    return None if numerics is None else int(numerics["threads"])
 
 
 @dataclass
@@ -48,15 +59,10 @@ class Trainer:
         if self.pipe is not None and self.alive:
             return self.pipe
         ours, theirs = socket.socketpair()
-        threads = str(self.options.threads)
-        environment = {**os.environ, "OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads}
-        kind, _, index = self.options.device.partition(":")
-        if kind == "cuda" and index:
-            environment["CUDA_VISIBLE_DEVICES"] = index  # before torch is imported, which then sees this one alone
         self.process = subprocess.Popen(
             [sys.executable, "-m", "search.trainer", str(theirs.fileno())],
             pass_fds=[theirs.fileno()],
-            env=environment,
+            env={**os.environ, **bind(self.options.device, self.options.threads)},
             start_new_session=True,  # a group of its own, to be killed whole
         )
         theirs.close()
@@ -64,13 +70,19 @@ class Trainer:
         calibrate = "precision" not in {**self.study.spec.fixed, **self.study.spec.search}
         if once.settled(self.study.storage.engine, self.study.study_id, NUMERICS):
             calibrate = False
-        self.pipe.send(Prepare(self.study.spec.model_dump(mode="json"), kind, calibrate))
+        self.pipe.send(Prepare(self.study.spec.model_dump(mode="json"), self.options.device.kind, calibrate))
         return self.pipe
 
-    def wait_until_ready(self) -> Ready:
-        """Wait for the objective and its data; raises WorkerFailed with what was wrong with them."""
+    def wait_until_ready(self, give_up: Callable[[], bool]) -> Ready | None:
+        """Wait for the objective and its data; None where the caller gave up first.
+
+        Raises WinnowError with what was wrong with them, or WorkerFailed.
+        """
         pipe = self.start()
         try:
+            while not pipe.poll(LOOK_SECONDS):
+                if give_up():
+                    return None
             ready: Ready = pipe.recv()
         except (EOFError, ConnectionResetError):
             raise WorkerFailed("the trainer's process died while it started", "see its output above") from None

@@ -23,13 +23,16 @@ from search.stopping import STOPPED, reason_to_stop
 from search.study import WinnowStudy, match_source
 from search.trainer_process import NUMERICS, Trainer, WorkerOptions
 from storage import designs, leases, once, workers
+from storage.activity import State, state_of
 from storage.budget import end_now
 from storage.errors import LeaseLost, StorageError, StorageUnreachable
 from storage.leases import Lease
 
-STOP_SECONDS = 9.5
-"""After so long a worker that was asked to stop leaves as it is: whoever preempts it does not wait for a database."""
+FAREWELL_SECONDS = 4.5
+"""So long after its grace period a worker leaves as it is: whoever preempts it does not wait for a database."""
 IDLE_SECONDS = 1.0
+LOOK_SECONDS = 2.0
+"""How often, at most, a worker looks whether its study is paused or stopped."""
 FRESH_SECONDS = 1.0
 _log = logging.getLogger("winnow")
 
@@ -42,8 +45,9 @@ class Worker:
         self.options = options
         self.name = f"{platform.node()}:{os.getpid()}:{secrets.token_hex(3)}"
         self.trainer = Trainer(study, options)
+        self._state = State.ACTIVE
         self._stopping = threading.Event()
-        self._next_reap = 0.0
+        self._next_look = self._next_reap = 0.0
         study.storage.link.patience = math.inf
         study.storage.link.give_up = self._stopping.is_set
         study.storage.link.contact.longest_gap = options.lease_seconds / 2
@@ -51,15 +55,17 @@ class Worker:
         self.engine = study.storage.engine
 
     def run(self) -> None:
-        """Work until the study has nothing left to give, or until SIGTERM or SIGINT."""
+        """Work until the study has nothing left to give or is stopped, or until SIGTERM or SIGINT."""
         match_source(self.study)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._stop)
         try:
             self.trainer.start()  # it imports torch while the rest gets ready
             node, process = platform.node(), os.getpid()
-            workers.register(self.engine, self.study.study_id, self.name, node, process, self.options.device)
-            self._work(self._settle_numerics(self.trainer.wait_until_ready()))
+            workers.register(self.engine, self.study.study_id, self.name, node, process, self.options.device.name)
+            ready = self.trainer.wait_until_ready(self._stopping.is_set)
+            if ready is not None:
+                self._work(self._settle_numerics(ready))
         except StorageUnreachable:
             if not self._stopping.is_set():
                 raise
@@ -77,21 +83,45 @@ class Worker:
             self.name,
             designs.read(self.engine, self.study.study_id),
             precision,
-            self._stopping.is_set,
+            self._interruption,
+            self.look,
             self.reap,
         )
         while not self._stopping.is_set():
             self.reap()
+            if not self.trainer.alive and self.trainer.wait_until_ready(self._stopping.is_set) is None:
+                return
             lease = self._claim()
             if lease is not None:
+                self._state = State.ACTIVE  # or nothing would have been given
                 self._attempt(place, lease)
                 self._stop_early()
-            elif leases.waits_for(self.engine, self.study.study_id):
-                # The budget is given out, but a trial under way may come back if its worker dies.
-                workers.sign_of_life(self.engine, self.name, "idle")
-                self._stopping.wait(IDLE_SECONDS)
-            else:
+            elif not self._wait():
                 return
+
+    def _wait(self) -> bool:
+        """Wait a little for a trial that can be claimed; returns whether there may be one."""
+        self._next_look = 0.0
+        self.look()
+        if self._state is State.PAUSED:
+            self.trainer.kill()  # a paused study holds no device
+            while self._state is State.PAUSED and not self._stopping.is_set():
+                workers.sign_of_life(self.engine, self.name, "paused")
+                self._stopping.wait(LOOK_SECONDS)
+                self.reap()
+                self.look()
+            return True
+        # The budget may be given out, but a trial under way comes back if its worker dies.
+        if self._state is State.ACTIVE and leases.waits_for(self.engine, self.study.study_id):
+            workers.sign_of_life(self.engine, self.name, "idle")
+            self._stopping.wait(IDLE_SECONDS)
+            return True
+        return False
+
+    def _interruption(self) -> str:
+        if self._stopping.is_set():
+            return "stopped"
+        return "" if self._state is State.ACTIVE else str(self._state)
 
     def _settle_numerics(self, ready: Ready) -> str:
         """The study's precision. Precision and threads are one for all its trials, or they could not be compared."""
@@ -117,8 +147,6 @@ class Worker:
                 Attempt(place, lease).run()
         except LeaseLost as lost:
             _log.warning("%s", lost)
-        if not self._stopping.is_set() and not self.trainer.alive:
-            self.trainer.wait_until_ready()
 
     def _stop_early(self) -> None:
         """Give out no more trials where the study's rule says that enough are done."""
@@ -126,6 +154,12 @@ class Worker:
         if reason:
             trials = end_now(self.engine, self.study.study_id)
             self.study.optuna.set_user_attr(STOPPED, {"reason": reason, "trials": trials})
+
+    def look(self) -> None:
+        """Now and then, hear whether the study is paused or stopped."""
+        if time.monotonic() >= self._next_look:
+            self._next_look = time.monotonic() + LOOK_SECONDS
+            self._state = state_of(self.engine, self.study.study_id)
 
     def reap(self) -> None:
         """Now and then, bring back the trials of workers that are gone."""
@@ -137,7 +171,7 @@ class Worker:
     def _stop(self, number: int, frame: FrameType | None) -> None:
         if not self._stopping.is_set():
             self._stopping.set()
-            last_resort = threading.Timer(STOP_SECONDS, self._leave)
+            last_resort = threading.Timer(self.options.grace_seconds + FAREWELL_SECONDS, self._leave)
             last_resort.daemon = True
             last_resort.start()
 

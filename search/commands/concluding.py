@@ -2,33 +2,35 @@
 
 from json import dumps
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import click
 
 from search.commands.opening import load_study, open_storage, read_history
-from search.commands.options import json_option, storage_option, study_argument, workers_option
-from search.commands.running import terminal, work_in_rounds
+from search.commands.options import fleet_options, json_option, storage_option, study_argument
+from search.commands.running import Wishes, terminal, work_in_rounds
 
 
 @click.command()
 @study_argument
 @storage_option
-@workers_option
 @click.option("--top", type=click.IntRange(1, 50), default=5, show_default=True, help="How many of the best to repeat.")
 @click.option("--seeds", type=click.IntRange(1, 100), default=5, show_default=True, help="Fresh seeds a trial.")
 @click.option("--export", type=click.Path(path_type=Path), help="Folder for the winner and its model card.")
+@fleet_options
 @json_option
-def confirm(study: str, url: str, workers: int | None, top: int, seeds: int, export: Path | None, json: bool) -> None:
+def confirm(study: str, url: str, top: int, seeds: int, export: Path | None, json: bool, **fleet: Any) -> None:
     """Train the best trials of STUDY and its baseline again with fresh seeds, then read test data once."""
     from search import confirm as confirmations
     from search import repetitions, screens, winner
 
+    wishes = Wishes(**fleet)
+    wishes.places()  # refused before anything is written
     entrants = repetitions.enter(load_study(study, url), top, seeds)
     work_in_rounds(
         lambda: repetitions.wanted(entrants, repetitions.read(entrants)),
         lambda rows: repetitions.repeat(entrants, rows),
-        workers,
+        wishes,
     )
     confirmation = confirmations.conclude(entrants, repetitions.read(entrants))
     if export is not None:
@@ -44,7 +46,6 @@ def confirm(study: str, url: str, workers: int | None, top: int, seeds: int, exp
 @click.command()
 @study_argument
 @storage_option
-@workers_option
 @click.option(
     "--from", "start", envvar="WINNOW_ABLATE_FROM", type=click.IntRange(0), help="Trial.  [default: baseline]"
 )
@@ -61,11 +62,11 @@ def confirm(study: str, url: str, workers: int | None, top: int, seeds: int, exp
 @click.option("--looks", type=click.IntRange(1, 6), default=3, show_default=True, help="Seeds double up to the last.")
 @click.option("--trainings", type=click.IntRange(1), help="No more trainings than these.  [default: no limit]")
 @click.option("--so-far", is_flag=True, help="Say what the trainings so far tell, and train nothing.")
+@fleet_options
 @json_option
 def ablate(
     study: str,
     url: str,
-    workers: int | None,
     start: int | None,
     goal: int | None,
     methods: tuple[str, ...],
@@ -74,17 +75,20 @@ def ablate(
     trainings: int | None,
     so_far: bool,
     json: bool,
+    **fleet: Any,
 ) -> None:
     """Measure what each method between the baseline and the best of STUDY does, by training with and without it."""
     from search import ablation, ablation_tables
 
+    wishes = Wishes(**fleet)
+    wishes.places()  # refused before anything is written
     groups = {
         name.strip(): members.replace(" ", "").split(",") for name, _, members in (m.partition("=") for m in methods)
     }
     sides = ablation.between(load_study(study, url), start, goal, groups, seeds=seeds, looks=looks, trainings=trainings)
     if not so_far:
         work_in_rounds(
-            lambda: sides.race.wanted(ablation.read(sides)), lambda wanted: ablation.add(sides, wanted), workers
+            lambda: sides.race.wanted(ablation.read(sides)), lambda wanted: ablation.add(sides, wanted), wishes
         )
     found = ablation.conclude(sides)
     if json:

@@ -27,6 +27,15 @@ def load_study(name: str, url: str) -> "WinnowStudy":
     return studies.load(open_storage(url), name)
 
 
+def refuse_finished(study: "WinnowStudy") -> None:
+    """Raise StudyError where a study has nothing left to do."""
+    from search import status
+    from search.errors import StudyError
+
+    if why := status.end_of(study):
+        raise StudyError(f"the study {study.name!r} is finished: {why}", "give it a larger budget: winnow create SPEC")
+
+
 def create_study(path: Path, url: str, trials: int | None) -> "WinnowStudy":
     """The study of a spec, made or continued; `trials` takes the place of the spec's."""
     from search import checking

@@ -1,6 +1,8 @@
 """Options and arguments that several commands take, each said once."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -16,8 +18,17 @@ storage_option = click.option(
     help="SQLAlchemy URL of the storage that all workers share.",
 )
 json_option = click.option("--json", is_flag=True, help="Print JSON for a script.")
+devices_option = click.option(
+    "--devices",
+    default="auto",
+    show_default=True,
+    help="Where to train: cpu, mps, or GPUs with commas (cuda:0,cuda:1). auto: every GPU, or else the CPU.",
+)
+slots_option = click.option(
+    "--slots", type=click.IntRange(1, 256), help="Workers on each device.  [default: one a GPU, one a core of the CPU]"
+)
 workers_option = click.option(
-    "--workers", type=click.IntRange(1, 256), help="Worker processes.  [default: one a GPU, or one a CPU core]"
+    "--workers", type=click.IntRange(1, 256), help="Worker processes in all.  [default: devices times slots]"
 )
 lease_option = click.option(
     "--lease-seconds",
@@ -26,5 +37,19 @@ lease_option = click.option(
     show_default=True,
     help="A trial whose worker gives no sign for so long goes to another.",
 )
+grace_option = click.option(
+    "--grace-seconds",
+    type=click.FloatRange(0),
+    default=5.0,
+    show_default=True,
+    help="A trainer may take so long to finish its epoch when its worker is to leave: SIGTERM, winnow stop or pause.",
+)
 study_argument = click.argument("study")
 spec_argument = click.argument("spec", type=click.Path(path_type=Path))
+
+
+def fleet_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options of every command that trains on this machine's devices; together they make its `Wishes`."""
+    for option in (grace_option, workers_option, slots_option, devices_option):
+        command = option(command)
+    return command

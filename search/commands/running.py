@@ -1,40 +1,64 @@
 """Running a study on this machine while a person watches."""
 
 import sys
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from search.places import Place
+    from search.status import Status
     from search.study import WinnowStudy
     from storage.budget import Budget
 
 
-def work_here(study: "WinnowStudy", workers: int | None) -> None:
-    """Run a study on this machine's devices with progress on stderr; leaves with 130 when it was interrupted."""
-    from search import devices, status
-    from search.fleet import Fleet
-    from search.progress import Progress
+@dataclass(frozen=True)
+class Wishes:
+    """What a person said of the fleet that is to train (see `options.fleet_options`)."""
 
-    now = status.read(study)
-    if now.is_done:
-        return
+    devices: str
+    slots: int | None
+    workers: int | None
+    grace_seconds: float
+    more: tuple[str, ...] = ()
+    """What else each worker is told."""
+
+    def places(self, threads: int | None = None) -> "list[Place]":
+        """The places of its workers; raises DeviceError where this machine has no such ones."""
+        from search import devices, places
+
+        found = devices.choose(self.devices)
+        return places.plan(found, devices.cores(), slots=self.slots, workers=self.workers, threads=threads)
+
+
+def work_here(study: "WinnowStudy", wishes: Wishes) -> "Status":
+    """Run a study on this machine's devices with progress on stderr, until it is done or stopped from elsewhere.
+
+    Leaves with 128 + the signal's number when it was interrupted here.
+    """
+    from search.local import LocalRun
+    from search.progress import Progress
+    from search.trainer_process import settled_threads
+
+    run = LocalRun(study, wishes.places(settled_threads(study)), wishes.grace_seconds, wishes.more)
+    if run.now.is_done:
+        return run.now
     console = terminal(stderr=True)
-    local = devices.local()
-    fleet = Fleet(study, devices.assign(local, workers or len(local)))
-    console.print(f"{study.name}: {budget_words(now.spent.budget)} on {len(fleet.slots)} workers", highlight=False)
-    with Progress(console, now) as progress:
-        end = fleet.run(progress.show)
-    if fleet.stopping:
+    console.print(f"{study.name}: {budget_words(run.now.spent.budget)} on {place_words(run.places)}", highlight=False)
+    with Progress(console, run.now) as progress:
+        end = run.run(progress.show)
+    if not end.is_done:
         done = f"{end.finished} trials are finished, {end.active} wait to go on"
         console.print(f"Stopped: {done}. The same command goes on.", highlight=False)
-        sys.exit(130)
+        if run.fleet.stopped_by is not None:
+            sys.exit(128 + run.fleet.stopped_by)
+    return end
 
 
-def work_in_rounds(
-    wanted: Callable[[], list[Any]], add: Callable[[list[Any]], "WinnowStudy"], workers: int | None
-) -> None:
+def work_in_rounds(wanted: Callable[[], list[Any]], add: Callable[[list[Any]], "WinnowStudy"], wishes: Wishes) -> None:
     """Train what an analysis wants next, and again, until it wants nothing more."""
     from search import status
     from search.errors import StudyError
@@ -46,7 +70,10 @@ def work_in_rounds(
                 f"{len(rows)} trainings of {study.name!r} ended without leaving a result",
                 f"winnow status {study.name} says why; optuna delete-study begins anew",
             )
-        work_here(study, workers)
+        if not work_here(study, wishes).is_done:
+            raise StudyError(
+                f"the study {study.name!r} was stopped before there is an answer", "the same command goes on"
+            )
 
 
 def budget_words(budget: "Budget") -> str:
@@ -57,6 +84,13 @@ def budget_words(budget: "Budget") -> str:
         f"{budget.device_hours:g} device-hours" if budget.device_hours is not None else "",
     ]
     return " or ".join(part for part in parts if part) + (" at most" if sum(map(bool, parts)) > 1 else "")
+
+
+def place_words(places: "Sequence[Place]") -> str:
+    """How many workers there are, and on what."""
+    where = ", ".join(f"{count} on {device}" for device, count in Counter(p.device.name for p in places).items())
+    threads = places[0].threads
+    return f"{len(places)} workers ({where}; {threads} thread{'s' * (threads > 1)} each)"
 
 
 def terminal(stderr: bool = False) -> "Console":

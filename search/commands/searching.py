@@ -1,42 +1,38 @@
-"""Searching: run, create, work, reap, check."""
+"""Searching: run, create, reap, check."""
 
-import os
-import signal
-import sys
 from json import dumps
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from search.commands.opening import create_study, open_storage, report_path, write_report
 from search.commands.options import (
+    fleet_options,
     json_option,
     lease_option,
     spec_argument,
     storage_option,
-    study_argument,
-    workers_option,
 )
-from search.commands.running import budget_words, terminal, work_here
+from search.commands.running import Wishes, budget_words, terminal, work_here
 
 if TYPE_CHECKING:
     from search.study import WinnowStudy
-
-FLEET_PATIENCE = 600.0
 
 
 @click.command()
 @spec_argument
 @storage_option
-@workers_option
+@fleet_options
 @click.option("--trials", type=click.IntRange(1), help="Budget of trials, in place of the spec's.")
 @click.option("--report", type=click.Path(path_type=Path), help="Where to write the report.")
 @json_option
-def run(spec: Path, url: str, workers: int | None, trials: int | None, report: Path | None, json: bool) -> None:
+def run(spec: Path, url: str, trials: int | None, report: Path | None, json: bool, **fleet: Any) -> None:
     """Search what SPEC says, on this machine; the same command goes on where it stopped."""
+    wishes = Wishes(**fleet)
+    wishes.places()  # refused before anything is written
     study = create_study(spec, url, trials)
-    work_here(study, workers)
+    work_here(study, wishes)
     print_result(study, report or report_path(study.name), json)
 
 
@@ -49,42 +45,6 @@ def create(spec: Path, url: str, trials: int | None) -> None:
     study = create_study(spec, url, trials)
     click.echo(f"The study {study.name} is ready in {study.storage.place}.")
     click.echo(f"Next: winnow work {study.name}")
-
-
-@click.command()
-@study_argument
-@storage_option
-@click.option("--device", default="cpu", show_default=True, help="cpu, cuda, cuda:1, mps.")
-@click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="CPU threads of the trainer.")
-@lease_option
-@click.option(
-    "--progress-minutes",
-    type=click.FloatRange(0, min_open=True),
-    default=30.0,
-    show_default=True,
-    help="A trainer that reports nothing for so long is taken to hang and is killed.",
-)
-def work(study: str, url: str, device: str, threads: int, lease_seconds: float, progress_minutes: float) -> None:
-    """Be one worker of STUDY until nothing is left to do."""
-    from search import study as studies
-    from search.fleet import FLEET
-    from search.processes import die_with_parent
-    from search.trainer_process import WorkerOptions
-    from search.worker import Worker
-    from storage.errors import StorageUnreachable
-
-    in_fleet = bool(os.environ.get(FLEET))
-    if in_fleet:
-        die_with_parent(signal.SIGTERM)
-    try:
-        # In a fleet it may be started during an outage of the database, to replace one that died.
-        storage = open_storage(url, patience=FLEET_PATIENCE if in_fleet else 0.0)
-        Worker(studies.load(storage, study), WorkerOptions(device, threads, lease_seconds, progress_minutes)).run()
-    except StorageUnreachable as error:
-        if not in_fleet:
-            raise
-        click.echo(f"winnow: {error}", err=True)
-        sys.exit(1)  # no mistake of the user's: the fleet starts it again
 
 
 @click.command()

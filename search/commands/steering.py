@@ -1,0 +1,63 @@
+"""Steering: stop, pause, resume. They reach every worker of a study through the storage, wherever it runs."""
+
+from typing import TYPE_CHECKING
+
+import click
+
+from search.commands.opening import load_study, refuse_finished
+from search.commands.options import storage_option, study_argument
+
+if TYPE_CHECKING:
+    from search.status import Status
+    from storage.activity import State
+
+
+@click.command()
+@study_argument
+@storage_option
+def stop(study: str, url: str) -> None:
+    """Have all workers of STUDY, wherever they run, hand their trials back and leave."""
+    from storage.activity import State
+
+    now = _steer(study, url, State.STOPPED)
+    click.echo(f"{study} is stopped: {_workers(now)} hand their trials back and leave. winnow resume {study} goes on.")
+
+
+@click.command()
+@study_argument
+@storage_option
+def pause(study: str, url: str) -> None:
+    """Have all workers of STUDY hand their trials back, free their devices, and wait."""
+    from storage.activity import State
+
+    now = _steer(study, url, State.PAUSED)
+    click.echo(f"{study} is paused: {_workers(now)} hand their trials back and wait. winnow resume {study} goes on.")
+
+
+@click.command()
+@study_argument
+@storage_option
+def resume(study: str, url: str) -> None:
+    """Go on with a STUDY that is paused or stopped."""
+    from storage.activity import State
+
+    now = _steer(study, url, State.ACTIVE)
+    if now.workers:
+        click.echo(f"{study} goes on with {_workers(now)}.")
+    else:
+        click.echo(f"{study} goes on as soon as somebody works on it: winnow work {study}")
+
+
+def _steer(name: str, url: str, state: "State") -> "Status":
+    """Tell the workers of a study what to do; raises StudyError where nothing is left to do."""
+    from search import status
+    from storage.activity import set_state
+
+    study = load_study(name, url)
+    refuse_finished(study)
+    set_state(study.storage.engine, study.study_id, state)
+    return status.read(study)
+
+
+def _workers(now: "Status") -> str:
+    return "1 worker" if len(now.workers) == 1 else f"{len(now.workers)} workers"

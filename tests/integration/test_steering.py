@@ -1,0 +1,71 @@
+"""`winnow stop`, `pause` and `resume` reach every worker through the storage, and no training is thrown away."""
+
+import json
+
+from integration.winnow import Place, wait_for
+
+SLOW = "[fixed]\nepochs = 25\nepoch_seconds = 0.2\n[pruner]\nname = 'none'\n"
+
+
+def test_a_stopped_fleet_drains_and_is_taken_up_again(place: Place) -> None:
+    spec = place.spec(trials=2, more=SLOW)
+    search = place.start("run", spec, "--workers", "2")
+    wait_for(lambda: _epochs(place) >= 2)
+    told = place.run("stop", "s")
+    assert told.returncode == 0, told.stderr
+    assert "s is stopped: 2 workers hand their trials back and leave" in told.stdout
+    said, errors = search.communicate(timeout=60)
+    assert search.returncode == 0, errors
+    assert "The same command goes on" in errors
+    assert "Report: " in said
+    assert "RUNNING" not in place.states()
+    before = _curves(place)
+    assert "stopped by hand: winnow resume s goes on" in place.run("status", "s").stdout
+
+    assert place.run("work", "s").returncode == 0, "a worker that comes late leaves again"
+    assert _curves(place) == before
+    assert place.run("run", spec, "--workers", "2").returncode == 0
+    assert place.states() == ["COMPLETE"] * 2
+    after = _curves(place)
+    assert all(after[number].items() >= curve.items() for number, curve in before.items())
+    refused = place.run("stop", "s")
+    assert refused.returncode == 2
+    assert "the study 's' is finished: all 2 trials are given out" in refused.stderr
+
+
+def test_a_paused_study_holds_no_device_until_it_is_resumed(place: Place) -> None:
+    assert place.run("create", place.spec(trials=1, more=SLOW)).returncode == 0
+    worker = place.start("work", "s")
+    wait_for(lambda: _epochs(place) >= 1)
+    assert place.run("pause", "s").returncode == 0
+    wait_for(lambda: _doing(place) == ["paused"])
+    assert place.states() == ["WAITING"]
+    paused = _curves(place)
+    assert "s goes on with 1 worker." in place.run("resume", "s").stdout
+    _, errors = worker.communicate(timeout=60)
+    assert worker.returncode == 0, errors
+    assert place.states() == ["COMPLETE"]
+    assert _curves(place)[0].items() >= paused[0].items()
+
+
+def test_a_study_that_nobody_works_on_can_be_stopped_and_resumed(place: Place) -> None:
+    assert place.run("create", place.spec(trials=2)).returncode == 0
+    for command, says in (("stop", "0 workers"), ("resume", "as soon as somebody works on it: winnow work s")):
+        told = place.run(command, "s")
+        assert says in told.stdout, told.stderr
+    assert "there is no study 'none'" in place.run("pause", "none").stderr
+
+
+def _curves(place: Place) -> dict[int, dict[int, float]]:
+    return {trial.number: trial.intermediate_values for trial in place.study().trials}
+
+
+def _epochs(place: Place) -> int:
+    try:
+        return sum(map(len, _curves(place).values())) if (place.folder / "winnow.db").exists() else 0
+    except KeyError:
+        return 0
+
+
+def _doing(place: Place) -> list[str]:
+    return [worker["state"] for worker in json.loads(place.run("status", "s", "--json").stdout)["workers"]]

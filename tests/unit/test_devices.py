@@ -1,0 +1,162 @@
+"""Which devices there are and how a process is bound to one: what can be said of GPUs where there is none."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from search import devices, places
+from search.devices import Device, bind, choose, find, visible_gpus
+from search.errors import DeviceError
+from search.nvml import GPU
+from search.places import Place
+
+WHOLE = [GPU("GPU-aaa1"), GPU("GPU-aab2"), GPU("GPU-ccc3")]
+CUT = [GPU("GPU-aaa1", ("MIG-1111", "MIG-2222")), GPU("GPU-bbb2")]
+
+
+@pytest.mark.parametrize(
+    ("there", "given", "names"),
+    [
+        (WHOLE, None, ["GPU-aaa1", "GPU-aab2", "GPU-ccc3"]),
+        (WHOLE, "2,0", ["2", "0"]),
+        (WHOLE, " 1 , 2 ", ["1", "2"]),
+        (WHOLE, "", []),
+        (WHOLE, "-1", []),
+        (WHOLE, "0,-1,2", ["0"]),
+        (WHOLE, "0,7,2", ["0"]),
+        (WHOLE, "GPU-ccc3,GPU-aab", ["GPU-ccc3", "GPU-aab"]),
+        (WHOLE, "GPU-aa", []),
+        (WHOLE, "NoDevFiles", []),
+        (CUT, None, ["MIG-1111", "MIG-2222", "GPU-bbb2"]),
+        (CUT, "MIG-2222", ["MIG-2222"]),
+        (CUT, "MIG-GPU-aaa1/7/0", ["MIG-GPU-aaa1/7/0"]),
+        (CUT, "MIG-GPU-fff/7/0", []),
+        ([], "0,1", []),
+    ],
+)
+def test_cuda_visible_devices_is_read_as_cuda_reads_it(there: list[GPU], given: str | None, names: list[str]) -> None:
+    assert visible_gpus(there, given) == names
+
+
+def test_a_process_is_bound_to_its_gpu_by_the_name_that_cuda_knows() -> None:
+    assert bind(Device("cuda:1", "GPU-aab2"), 3) == {
+        "OMP_NUM_THREADS": "3",
+        "MKL_NUM_THREADS": "3",
+        "CUDA_VISIBLE_DEVICES": "GPU-aab2",
+    }
+    assert "CUDA_VISIBLE_DEVICES" not in bind(Device("cpu"), 1)
+    assert "CUDA_VISIBLE_DEVICES" not in bind(Device("cuda"), 1), "whatever GPU torch takes"
+
+
+@pytest.fixture
+def driver(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A machine with a GPU that is cut in two and one that is whole, as the driver's Python module tells of them."""
+    (tmp_path / "pynvml.py").write_text(DRIVER)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "pynvml", raising=False)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    return tmp_path
+
+
+def test_auto_is_every_gpu_with_its_parts(driver: Path) -> None:
+    assert choose() == [Device("cuda:0", "MIG-1111"), Device("cuda:1", "MIG-2222"), Device("cuda:2", "GPU-bbb2")]
+
+
+def test_gpus_are_counted_from_the_first_that_is_let_through(driver: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "GPU-bbb2,MIG-1111")
+    assert choose("cuda:1,cuda:0") == [Device("cuda:1", "MIG-1111"), Device("cuda:0", "GPU-bbb2")]
+    with pytest.raises(DeviceError, match=r"no device 'cuda:2' here \(CUDA_VISIBLE_DEVICES is 'GPU-bbb2,MIG-1111'\)"):
+        find("cuda:2")
+
+
+def test_a_device_that_is_not_there_is_refused_with_those_that_are() -> None:
+    with pytest.raises(DeviceError, match="there is no device 'cuda:9' here"):
+        choose("cpu,cuda:9")
+    with pytest.raises(DeviceError, match=r"there is no device 'gpu' here; there is .*cpu"):
+        choose("gpu")
+    with pytest.raises(DeviceError, match="names one device twice"):
+        choose("cpu,cpu")
+
+
+def test_a_containers_quota_counts_as_cores(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(devices, "CGROUP", tmp_path)
+    everything = devices.cores()
+    (tmp_path / "cpu.max").write_text("max 100000\n")
+    assert devices.cores() == everything
+    (tmp_path / "cpu.max").write_text("50000 100000\n")
+    assert devices.cores() == everything[:1]
+
+
+CPU, GPUS = Device("cpu"), [Device("cuda:0", "0"), Device("cuda:1", "1")]
+
+
+@pytest.fixture
+def _no_threads_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+
+
+@pytest.mark.usefixtures("_no_threads_given")
+def test_the_cpus_cores_are_split_evenly() -> None:
+    cores = range(8)
+    assert places.plan([CPU], cores) == [Place(CPU, 1, (core,)) for core in cores]
+    assert places.plan([CPU], cores, workers=2) == [Place(CPU, 4, (0, 1, 2, 3)), Place(CPU, 4, (4, 5, 6, 7))]
+    assert places.plan([CPU], cores, workers=3) == [
+        Place(CPU, 2, (0, 1, 2)),
+        Place(CPU, 2, (3, 4, 5)),
+        Place(CPU, 2, (6, 7)),
+    ]
+    assert places.plan([CPU], cores, workers=1) == [Place(CPU, 8)]
+    assert places.plan([CPU], range(2), workers=4) == [Place(CPU, 1)] * 4
+    assert places.plan([CPU], cores, workers=2, threads=1)[1] == Place(CPU, 1, (4, 5, 6, 7))
+
+
+@pytest.mark.usefixtures("_no_threads_given")
+def test_gpus_take_one_worker_each_or_as_many_as_they_have_slots() -> None:
+    assert places.plan(GPUS, range(8)) == [Place(GPUS[0]), Place(GPUS[1])]
+    assert places.plan(GPUS, range(8), slots=2) == [Place(GPUS[0]), Place(GPUS[1])] * 2
+    assert places.plan(GPUS, range(8), workers=3) == [Place(GPUS[0]), Place(GPUS[1]), Place(GPUS[0])]
+    with pytest.raises(DeviceError, match="5 workers do not fit 2 devices with 2 slots each; give --slots 3"):
+        places.plan(GPUS, range(8), slots=2, workers=5)
+
+
+def test_threads_that_the_environment_gives_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    assert places.plan([CPU], range(8), workers=2)[0].threads == 3
+    assert places.plan([CPU], range(8), workers=2, threads=1)[0].threads == 1, "what the study has settled comes first"
+
+
+def test_a_process_follows_its_parent_where_no_kernel_tells_it() -> None:
+    child = """
+import os, signal
+from search.processes import watch_parent
+parent = os.getppid()
+print(os.getpid(), flush=True)
+watch_parent(parent, signal.SIGKILL)
+"""
+    parent = f"""
+import subprocess, sys
+child = subprocess.Popen([sys.executable, "-c", {child!r}], stdout=subprocess.PIPE)
+print(int(child.stdout.readline()), flush=True)
+"""
+    done = subprocess.run([sys.executable, "-c", parent], stdout=subprocess.PIPE, timeout=60, check=True)
+    orphan = int(done.stdout)
+    subprocess.run(["tail", f"--pid={orphan}", "-f", os.devnull], timeout=60, check=True)
+
+
+DRIVER = """
+class NVMLError(Exception): pass
+GPUS = [("GPU-aaa1", ["MIG-1111", "MIG-2222"]), ("GPU-bbb2", [])]
+def nvmlInit(): pass
+def nvmlShutdown(): pass
+def nvmlDeviceGetCount(): return len(GPUS)
+def nvmlDeviceGetHandleByIndex(index): return GPUS[index]
+def nvmlDeviceGetUUID(handle): return handle if isinstance(handle, str) else handle[0]
+def nvmlDeviceGetMigMode(handle): return (1, 1) if handle[1] else (0, 0)
+def nvmlDeviceGetMaxMigDeviceCount(handle): return 7
+def nvmlDeviceGetMigDeviceHandleByIndex(handle, index):
+    if index >= len(handle[1]): raise NVMLError
+    return handle[1][index]
+"""
