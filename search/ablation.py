@@ -100,21 +100,22 @@ def between(
 ) -> Sides:
     """The ablation from one trial to another: from the baseline to the best where none are named.
 
-    `groups` makes methods of hyperparameters; what it does not name stays in `objectives.methods`. `seeds` are those
-    of the first look, doubled up to `looks` - 1 times. Raises StudyError.
+    `groups` makes methods of hyperparameters, by default those of the spec's `[ablation]`; what it does not name stays
+    in `objectives.methods`. `seeds` are those of the first look, doubled up to `looks` - 1 times. Raises StudyError.
     """
     if not study.spec.built_in:
         raise StudyError(
             f"the study {study.name!r} has an objective of its own, whose hyperparameters Winnow cannot switch",
             "call it with and without each in a study of your own",
         )
+    groups = study.spec.ablation.methods if groups is None else groups
     try:
-        check_groups(groups or {})
+        check_groups(groups)
     except HyperparameterError as error:
         raise StudyError(f"these methods cannot be: {error.problem}", error.remedy) from None
     record = histories.read(study.optuna, epochs.read(study.storage.engine, study.study_id))
     before, after = _side(record, start, record.baseline, "baseline"), _side(record, goal, record.best, "best trial")
-    methods = _differences(before, after, groups or {})
+    methods = _differences(before, after, groups)
     if not methods:
         raise StudyError(
             f"trial {before.number} and trial {after.number} of {study.name!r} train the same configuration"

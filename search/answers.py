@@ -4,8 +4,10 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from search import tuning
 from search.ablation import Ablation
 from search.effects import Effect
+from search.landscape import Landscape
 
 
 @dataclass(frozen=True)
@@ -19,13 +21,14 @@ class Answer:
 QUESTIONS = (
     "Which method made the biggest difference?",
     "Which methods do not help?",
+    "Which method is the easiest to tune?",
     "Does the order in which methods are added matter?",
 )
 
 
-def answers(found: Ablation) -> list[Answer]:
+def answers(found: Ablation, landscape: Landscape | None = None) -> list[Answer]:
     """An answer to each of QUESTIONS; that it is not told yet, where the trainings so far do not say."""
-    said = (_biggest(found), _without_help(found), _order(found))
+    said = (_biggest(found), _without_help(found), tuning.sentences(found, landscape), _order(found))
     nothing = ("The trainings so far do not tell yet.",)
     return [Answer(question, tuple(each) or nothing) for question, each in zip(QUESTIONS, said, strict=True)]
 

@@ -16,10 +16,12 @@ import pydantic
 from objectives.data.catalog import DataSpec, known
 from objectives.errors import ObjectiveError
 from objectives.hyperparameters import DEFINITIONS, definition
+from objectives.methods import check_groups
 from objectives.space import ordered
 from search.corners import misfit
 from search.errors import SpecError
-from search.spec import BUILT_IN, BudgetSection, LimitsSection, SearchEntry, Spec
+from search.sections import Section
+from search.spec import BUILT_IN, AblationSection, BudgetSection, LimitsSection, SearchEntry, Spec
 from storage.budget import Budget
 
 
@@ -54,6 +56,7 @@ def _wrongs(spec: Spec) -> Iterator[tuple[str, ObjectiveError]]:
     else:
         yield from _check_training(spec)
     yield from _check_two_objectives(spec)
+    yield from _check_ablation(spec)
     budget = spec.storage_budget
     if budget == Budget():
         yield "[budget]", ObjectiveError("no limit is given", "write for example trials = 40")
@@ -91,6 +94,16 @@ def _check_own_objective(spec: Spec) -> Iterator[tuple[str, ObjectiveError]]:
             "[sampler] name",
             ObjectiveError(f"{spec.sampler.name} needs a space in [search]", "use tpe, random, gp, cmaes or qmc"),
         )
+
+
+def _check_ablation(spec: Spec) -> Iterator[tuple[str, ObjectiveError]]:
+    if spec.ablation.methods and not spec.built_in:
+        yield "[ablation]", ObjectiveError("Winnow cannot switch what one's own objective does", "remove it")
+        return
+    try:
+        check_groups(spec.ablation.methods)
+    except ObjectiveError as error:
+        yield "[ablation] methods", error
 
 
 def _check_two_objectives(spec: Spec) -> Iterator[tuple[str, ObjectiveError]]:
@@ -272,14 +285,21 @@ def _shape_error(error: pydantic.ValidationError, file: str) -> SpecError:
     return SpecError(file, key, f"{first['msg'][0].lower()}{first['msg'][1:]}{given}", "")
 
 
+_SECTIONS: Mapping[str, type[Section]] = {
+    "budget": BudgetSection,
+    "limits": LimitsSection,
+    "ablation": AblationSection,
+}
+
+
 def _nearest(path: list[str]) -> str:
     """What an unknown key may have meant."""
     if len(path) == 1:
         names = list(Spec.model_fields)
     elif path[0] == "search":
         names = list(SearchEntry.model_fields)
-    elif path[0] in ("budget", "limits"):
-        names = list((BudgetSection if path[0] == "budget" else LimitsSection).model_fields)
+    elif path[0] in _SECTIONS:
+        names = list(_SECTIONS[path[0]].model_fields)
     else:
         return "remove it"
     near = difflib.get_close_matches(path[-1], names, n=1)

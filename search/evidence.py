@@ -9,16 +9,20 @@ from search.conclusions import Conclusions
 from search.confirm import Confirmation
 from search.effects import Effect
 from search.history import History
+from search.landscape import Landscape
 from search.plots import decision, effects
 from search.statistics import Sample
 from search.words import interval, number, spread
 
 
-def chapters(history: History, found: Conclusions) -> list[Chapter]:
-    """The winner measured anew and what each method does; where nothing was measured, the command that would."""
+def chapters(history: History, found: Conclusions, landscape: Landscape | None = None) -> list[Chapter]:
+    """The winner measured anew and what each method does; where nothing was measured, the command that would.
+
+    A `landscape` of the search tells which method is the easiest to tune.
+    """
     if history.best is None:
         return []
-    return [*_confirmed(history, found.confirmation), *_ablated(history, found.ablations)]
+    return [*_confirmed(history, found.confirmation), *_ablated(history, found.ablations, landscape)]
 
 
 def _confirmed(history: History, found: Confirmation | None) -> list[Chapter]:
@@ -87,9 +91,9 @@ def _name(found: Confirmation, trial: int) -> str:
     return "baseline" if trial == found.baseline_number else f"trial {trial}"
 
 
-def _ablated(history: History, found: Sequence[Ablation]) -> list[Chapter]:
+def _ablated(history: History, found: Sequence[Ablation], landscape: Landscape | None) -> list[Chapter]:
     if found:
-        return [_ablation(history, each) for each in found]
+        return [_ablation(history, each, landscape) for each in found]
     best, baseline = history.best, history.baseline
     if best is None or baseline is None or best is baseline or not (best.config and baseline.config):
         return []
@@ -100,7 +104,7 @@ def _ablated(history: History, found: Sequence[Ablation]) -> list[Chapter]:
     return [Chapter("What each method does", [asked, *answers.QUESTIONS], [f"winnow ablate {summary.quoted(history)}"])]
 
 
-def _ablation(history: History, found: Ablation) -> Chapter:
+def _ablation(history: History, found: Ablation, landscape: Landscape | None) -> Chapter:
     start, goal = (_side(history, number) for number in (found.start_number, found.goal_number))
     said = [f"Measured by training {start} and {goal}, and what lies between them, with and without each method."]
     said += [answers.together(found)] if found.whole else []
@@ -110,7 +114,7 @@ def _ablation(history: History, found: Ablation) -> Chapter:
     return Chapter(
         f"{title}, up to {goal}" if history.best and found.goal_number != history.best.number else title,
         said,
-        answers=answers.answers(found),
+        answers=answers.answers(found, landscape),
         tables=[_methods(found)],
         pictures=_pictures(found, start, goal),
     )

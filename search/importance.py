@@ -26,7 +26,7 @@ MINIMUM_TRIALS = 10
 _TOP_TRIALS = 5
 """How many trials the group of the best must hold; what Optuna's documentation asks of PED-ANOVA."""
 _MOST_TRIALS = 300
-"""What fANOVA and MDI are given of a larger study, drawn at random: fANOVA's time grows with the square."""
+"""What forests are given of a larger study."""
 _TREES = 16
 _MOST_IN_SAMPLE = 60
 _RANDOM_NAMES = ("random number 1", "random number 2", "random number 3")
@@ -81,17 +81,10 @@ def assess(history: History, method: Method = "PED-ANOVA", *, pruned: bool = Fal
 
     Raises StudyError below MINIMUM_TRIALS, saying how many more are needed.
     """
-    records = _records(history, pruned)
-    if len(records) < MINIMUM_TRIALS:
-        kind = "completed or pruned" if pruned else "completed"
-        raise StudyError(
-            f"importance needs {MINIMUM_TRIALS} {kind} trials besides the baseline, and study {history.study!r} has "
-            f"{len(records)}",
-            f"let {MINIMUM_TRIALS - len(records)} more end",
-        )
+    records = usable(history, pruned)
     generator = np.random.default_rng(0)
-    if method != "PED-ANOVA" and len(records) > _MOST_TRIALS:
-        records = [records[index] for index in sorted(generator.permutation(len(records))[:_MOST_TRIALS])]
+    if method != "PED-ANOVA":
+        records = for_a_forest(records, generator)
     shares = _Shares(method, history, records, generator)
     found, floor = shares(range(len(records)))
     spread = _spread(shares, len(records), generator)
@@ -129,13 +122,32 @@ def disagreement(importances: Sequence[Importance]) -> str:
     return f"The methods disagree on the strongest ({named}), so none of them is to be relied on here."
 
 
-def _records(history: History, pruned: bool) -> list[TrialRecord]:
+def usable(history: History, pruned: bool) -> list[TrialRecord]:
+    """The trials that importance is drawn from, by number: completed ones and, where `pruned`, those with a value.
+
+    Raises StudyError below MINIMUM_TRIALS.
+    """
     records = list(history.ranked)
     if pruned:
         records += [
             trial for trial in history.trials if trial.state == "PRUNED" and np.isfinite(history.loss(trial.value))
         ]
-    return sorted((record for record in records if not record.baseline), key=lambda record: record.number)
+    records = [record for record in records if not record.baseline]
+    if len(records) < MINIMUM_TRIALS:
+        kind = "completed or pruned" if pruned else "completed"
+        raise StudyError(
+            f"importance needs {MINIMUM_TRIALS} {kind} trials besides the baseline, and study {history.study!r} has "
+            f"{len(records)}",
+            f"let {MINIMUM_TRIALS - len(records)} more end",
+        )
+    return sorted(records, key=lambda record: record.number)
+
+
+def for_a_forest(records: Sequence[TrialRecord], generator: np.random.Generator) -> list[TrialRecord]:
+    """As many of the records, drawn at random, as a forest is given: time grows with their square in fANOVA."""
+    if len(records) <= _MOST_TRIALS:
+        return list(records)
+    return [records[index] for index in sorted(generator.permutation(len(records))[:_MOST_TRIALS])]
 
 
 def _question(method: Method, trials: int) -> str:
@@ -187,9 +199,13 @@ def _spread(shares: _Shares, trials: int, generator: np.random.Generator) -> NDA
     """The deviation of each share over other trials, from samples without replacement."""
     size = min(trials // 2, _MOST_IN_SAMPLE)
     samples = [shares(generator.permutation(trials)[:size].tolist())[0] for _ in range(_SAMPLES)]
-    scale = np.sqrt(size / (trials - size))
-    deviation: NDArray[np.float64] = scale * np.std(samples, axis=0, ddof=1)
-    return deviation
+    return deviation(np.array(samples), size, trials)
+
+
+def deviation(samples: NDArray[np.float64], size: int, trials: int) -> NDArray[np.float64]:
+    """The deviation over other trials of what (samples, …) drawn without replacement, `size` of `trials`, gave."""
+    scaled: NDArray[np.float64] = np.sqrt(size / (trials - size)) * np.std(samples, axis=0, ddof=1)
+    return scaled
 
 
 _EVALUATORS: dict[Method, Callable[[float], BaseImportanceEvaluator]] = {

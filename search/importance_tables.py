@@ -1,4 +1,4 @@
-"""What `winnow importance` prints: the methods side by side, each share with its interval, and where they disagree."""
+"""What `winnow importance` prints: methods side by side with intervals, where they disagree, what hangs together."""
 
 from collections.abc import Sequence
 
@@ -7,6 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from search.importance import Importance, Share, disagreement
+from search.landscape import Landscape
 
 
 def tables(found: Sequence[Importance]) -> RenderableType:
@@ -23,6 +24,18 @@ def tables(found: Sequence[Importance]) -> RenderableType:
     if disagreement(found):
         lines.append(Text(disagreement(found), style="bold"))
     return Group(table, Text(), *lines)
+
+
+def pairs(found: Landscape) -> RenderableType:
+    """What hyperparameters do only together, for a terminal."""
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    table.add_column("together")
+    table.add_column("fANOVA", justify="right")
+    for pair in found.interactions:
+        words = f"{pair.share:.0%} ({pair.low:.0%} to {pair.high:.0%})"
+        table.add_row(" & ".join(pair.names), Text(words, style="" if pair.certain else "dim"))
+    says = "What two explain only together, of all that the values vary by; dim where nothing need hang together."
+    return Group(table, Text(), Text(says))
 
 
 def _share(share: Share | None) -> Text:

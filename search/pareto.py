@@ -22,17 +22,24 @@ class Point:
 
 def front(history: History, cost: Cost) -> list[Point]:
     """The front of value against parameters or device seconds, the cheapest first; raises StudyError without costs."""
-    known = [(trial, spent) for trial in history.ranked if (spent := _cost(trial, cost)) is not None]
+    known = costs(history, cost)
     if not known:
         raise StudyError(
             f"no completed trial of {history.study!r} has recorded its {cost}",
             "run it on, or ask for the other cost" if history.ranked else "run it on: none has completed",
         )
     points: list[Point] = []
-    for trial, spent in sorted(known, key=lambda pair: (pair[1], history.loss(pair[0].value))):
+    trials = [trial for trial in history.ranked if trial.number in known]
+    for trial in sorted(trials, key=lambda trial: (known[trial.number], history.loss(trial.value))):
         if not points or history.loss(trial.value) < history.loss(points[-1].value):
-            points.append(Point(trial.number, trial.value or 0.0, spent))
+            points.append(Point(trial.number, trial.value or 0.0, known[trial.number]))
     return points
+
+
+def costs(history: History, cost: Cost) -> dict[int, float]:
+    """By number, what each completed trial cost, where it recorded that."""
+    known = {trial.number: _cost(trial, cost) for trial in history.ranked}
+    return {number: spent for number, spent in known.items() if spent is not None}
 
 
 def _cost(trial: TrialRecord, cost: Cost) -> float | None:

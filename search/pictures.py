@@ -10,18 +10,23 @@ from search.chapters import Chapter, Picture
 from search.errors import StudyError
 from search.history import History
 from search.importance import Importance
-from search.plots import curves, effects, progress, space
+from search.landscape import Landscape
+from search.plots import curves, effects, front, progress, space
 from search.savings import savings
+from search.spec import Cost
 from search.words import duration
 
 _MOST_AXES = 8
 _FEWEST_IN_CONTOUR = 10
 
 
-def chapters(history: History, importances: Sequence[Importance] | None = None) -> list[Chapter]:
+def chapters(
+    history: History, importances: Sequence[Importance] | None = None, landscape: Landscape | None = None
+) -> list[Chapter]:
     """Every picture of the search.
 
-    Without `importances` they are PED-ANOVA's alone, which takes a second; `importance.compare` gives all.
+    Without `importances` they are PED-ANOVA's alone, which takes a second; `importance.compare` gives all. With a
+    `landscape`, slices show their means, and pairs of hyperparameters are compared.
     """
     refusal = ""
     if importances is None:
@@ -29,7 +34,7 @@ def chapters(history: History, importances: Sequence[Importance] | None = None) 
     found = [
         Chapter("The search", pictures=_search(history)),
         Chapter("The trainings", pictures=_trainings(history)),
-        Chapter("The hyperparameters", pictures=[_importance(importances, refusal), *_space(history, importances)]),
+        Chapter("The hyperparameters", pictures=_hyperparameters(history, importances, refusal, landscape)),
     ]
     return [chapter for chapter in found if chapter.pictures]
 
@@ -123,33 +128,72 @@ def _importance(importances: Sequence[Importance], refusal: str) -> Picture:
     return Picture("importance", title, " ".join(filter(None, caption)), drawn)
 
 
-def _space(history: History, importances: Sequence[Importance]) -> list[Picture]:
+def _hyperparameters(
+    history: History, importances: Sequence[Importance], refusal: str, landscape: Landscape | None
+) -> list[Picture]:
+    drawn = [_importance(importances, refusal)]
+    if landscape is not None and landscape.interactions:
+        drawn.append(_interactions(landscape))
+    drawn += _front(history)
+    return [*drawn, *_space(history, importances, landscape)]
+
+
+def _interactions(landscape: Landscape) -> Picture:
+    clear = [" and ".join(interaction.names) for interaction in landscape.interactions if interaction.certain]
+    says = f"Clear here: {', '.join(clear)}." if clear else "None is clear in these trials."
+    caption = (
+        f"What a forest fitted to {landscape.trials} trials explains by two hyperparameters only together (functional "
+        "ANOVA; Hutter et al., 2014): less than what there is. A line is a 95 % interval; a pale bar's reaches what "
+        f"forests find where nothing hangs together. {says}"
+    )
+    return Picture("interactions", "Which hang together", caption, effects.interactions(landscape.interactions))
+
+
+def _front(history: History) -> list[Picture]:
+    """Value against what it costs, where trials differ in that."""
+    drawn = []
+    costs: Sequence[tuple[Cost, str]] = (("parameters", "Value against size"), ("seconds", "Value against time"))
+    for cost, title in costs:
+        figure = front.scatter(history, cost)
+        if figure is not None:
+            caption = (
+                "Each point is a completed trial with its one seed. No other trial is better and cheaper at once than "
+                "one on the line, the Pareto front."
+            )
+            drawn.append(Picture(f"front-{cost}", title, caption, figure))
+    return drawn
+
+
+def _space(history: History, importances: Sequence[Importance], landscape: Landscape | None) -> list[Picture]:
     names = [share.name for share in importances[0].shares] if importances else list(history.parameter_names)
     ranked = names[:_MOST_AXES]
     drawn = []
     if len(ranked) > 1 and len(history.ranked) > 1:
         caption = "Each line is a completed trial, through its hyperparameters to its value."
         drawn.append(Picture("parallel", "Parallel coordinates", caption, space.parallel_coordinates(history, ranked)))
-    pair = _numeric_pair(history, ranked)
+    pair = _numeric_pair(history, ranked, landscape)
     if pair:
         caption = "Smoothed over the completed trials (the points); blank where too few of them bear on it."
         drawn.append(Picture("contour", " and ".join(pair), caption, space.contour(history, *pair)))
     crosses = "; a cross is a training that diverged" if any(trial.diverged for trial in history.trials) else ""
     for name in ranked:
-        caption = f"Every finished trial over {name}{crosses}."
+        marginal = landscape.marginal(name) if landscape else None
+        mean = " In green, the mean over all else and its 95 % interval, as a forest tells it." if marginal else ""
+        caption = f"Every finished trial over {name}{crosses}.{mean}"
         title = f"{history.metric} over {name}"
-        drawn.append(Picture(f"slice-{len(drawn)}", title, caption, space.parameter_slice(history, name)))
+        drawn.append(Picture(f"slice-{len(drawn)}", title, caption, space.parameter_slice(history, name, marginal)))
     return drawn
 
 
-def _numeric_pair(history: History, names: Sequence[str]) -> tuple[str, str] | None:
-    """The first two numeric hyperparameters that enough completed trials searched together."""
+def _numeric_pair(history: History, names: Sequence[str], landscape: Landscape | None) -> tuple[str, str] | None:
+    """Two numeric hyperparameters that enough completed trials searched together: those that hang together most."""
     numeric = [
         name
         for name in names
         if not any(isinstance(trial.distributions.get(name), CategoricalDistribution) for trial in history.trials)
     ]
-    for x, y in itertools.combinations(numeric, 2):
+    hanging = [pair.names for pair in landscape.interactions if {*pair.names} <= {*numeric}] if landscape else []
+    for x, y in [*hanging, *itertools.combinations(numeric, 2)]:
         together = sum(x in trial.parameters and y in trial.parameters for trial in history.ranked)
         if together >= _FEWEST_IN_CONTOUR:
             return x, y

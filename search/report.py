@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from search import evidence, method, pictures, summary, words
+from search import landscape as landscapes
 from search.conclusions import Conclusions
 from search.history import History, TrialRecord
 from search.importance import Importance
@@ -50,11 +51,15 @@ def settings() -> dict[str, Any]:
 
 def contents(history: History, found: Conclusions, importances: Sequence[Importance] | None) -> dict[str, Any]:
     """All that a report says and shows, whatever its format."""
+    landscape = landscapes.known(history)
     return {
         "history": history,
         "sentences": summary.sentences(history, found),
         "comparison": summary.comparison(history),
-        "chapters": [*evidence.chapters(history, found), *pictures.chapters(history, importances)],
+        "chapters": [
+            *evidence.chapters(history, found, landscape),
+            *pictures.chapters(history, importances, landscape),
+        ],
         "rows": _by_rank(history),
         "method": method.sentences(history, found),
         "provenance": _provenance(history),

@@ -81,6 +81,13 @@ class LimitsSection(Section):
     trial_minutes: float | None = Field(None, gt=0)
 
 
+class AblationSection(Section):
+    """How `winnow ablate` asks."""
+
+    methods: dict[str, list[str]] = Field(default_factory=dict)
+    """Hyperparameters that are switched as one, by the method's name; all others as in `objectives.methods`."""
+
+
 class Spec(Section):
     """A study spec. Made by `search.checking`."""
 
@@ -99,6 +106,7 @@ class Spec(Section):
     pruner: Pruner = ASHAPruner()
     budget: BudgetSection = BudgetSection()
     limits: LimitsSection = LimitsSection()
+    ablation: AblationSection = AblationSection()
 
     @property
     def built_in(self) -> bool:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 ERROR = 0.05
 """An interval may miss the truth so often: 95 % intervals."""
@@ -95,6 +96,13 @@ def proportion_interval(hits: int, trials: int) -> tuple[float, float]:
     middle = (share + spread / 2) / (1 + spread)
     half = z * math.sqrt(share * (1 - share) / trials + spread / (4 * trials)) / (1 + spread)
     return max(0.0, middle - half), min(1.0, middle + half)
+
+
+def worse_fence(values: NDArray[np.float64], direction: str) -> float:
+    """Where hopeless values begin: three interquartile ranges beyond the worse quartile (Tukey, 1977)."""
+    lower, upper = np.quantile(values, [0.25, 0.75])
+    reach = 3.0 * (upper - lower)
+    return float(lower - reach if direction == "maximize" else upper + reach)
 
 
 @functools.cache

@@ -56,7 +56,7 @@ def confirm(study: str, url: str, top: int, seeds: int, export: Path | None, jso
     envvar="WINNOW_ABLATE_METHOD",
     multiple=True,
     metavar="NAME=HYPERPARAMETER,…",
-    help="Switch these hyperparameters as one; may be given again.  [default: as docs/hyperparameters.md says]",
+    help="Switch these hyperparameters as one; may be given again.  [default: as the spec says]",
 )
 @click.option("--seeds", type=click.IntRange(2, 100), default=5, show_default=True, help="Seeds of each first answer.")
 @click.option("--looks", type=click.IntRange(1, 6), default=3, show_default=True, help="Seeds double up to the last.")
@@ -85,7 +85,8 @@ def ablate(
     groups = {
         name.strip(): members.replace(" ", "").split(",") for name, _, members in (m.partition("=") for m in methods)
     }
-    sides = ablation.between(load_study(study, url), start, goal, groups, seeds=seeds, looks=looks, trainings=trainings)
+    searched = load_study(study, url)
+    sides = ablation.between(searched, start, goal, groups or None, seeds=seeds, looks=looks, trainings=trainings)
     if not so_far:
         work_in_rounds(
             lambda: sides.race.wanted(ablation.read(sides)), lambda wanted: ablation.add(sides, wanted), wishes

@@ -53,15 +53,19 @@ def report(study: str, url: str, output: Path | None, markdown: bool) -> None:
 @click.option("--pruned", is_flag=True, help="Take pruned trials in, at the last value that they reported.")
 @json_option
 def importance(study: str, url: str, pruned: bool, json: bool) -> None:
-    """Which hyperparameters STUDY's results hang on: PED-ANOVA, fANOVA and MDI, with intervals."""
+    """Which hyperparameters STUDY's results hang on, alone (PED-ANOVA, fANOVA, MDI) and in pairs, with intervals."""
     from search import importance as importances
-    from search import importance_tables
+    from search import importance_tables, landscape
 
-    found = importances.compare(read_history(open_storage(url), study), pruned=pruned)
+    record = read_history(open_storage(url), study)
+    found, together = importances.compare(record, pruned=pruned), landscape.survey(record, pruned=pruned)
     if json:
-        click.echo(dumps([dataclasses.asdict(each) for each in found], indent=2))
+        pairs = [dataclasses.asdict(pair) for pair in together.interactions]
+        click.echo(dumps({"methods": [dataclasses.asdict(each) for each in found], "pairs": pairs}, indent=2))
     else:
         terminal().print(importance_tables.tables(found))
+        if together.interactions:
+            terminal().print("", importance_tables.pairs(together), sep="\n")
 
 
 @click.command()

@@ -3,6 +3,7 @@
 progress   how the search went: best so far, who worked when, what pruning saved
 curves     how trials trained: learning curves, baseline against best, weight norms, generalisation gap
 space      where the good values lie: slices, contours, parallel coordinates
+front      what a good value costs: the Pareto front
 effects    what mattered: importance, and the effects that an ablation measured
 decision   how a model of two classes decides: its boundary, and its ROC curve with a threshold
 files      a figure as PNG or SVG

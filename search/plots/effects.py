@@ -7,6 +7,7 @@ import numpy as np
 
 from search.effects import Effect, OrderedEffect
 from search.importance import Importance
+from search.landscape import Interaction
 from search.plots import style
 from search.statistics import Sample
 
@@ -41,6 +42,24 @@ def importance_bars(importances: Sequence[Importance]) -> "Figure":
             "searched in %{customdata[2]} trials<extra></extra>",
             showlegend=len(importances) > 1,
         )
+    return drawn
+
+
+def interactions(found: Sequence[Interaction]) -> "Figure":
+    """The share of the variance that each two hyperparameters explain only together, the largest on top."""
+    ordered = found[::-1]
+    names = [" & ".join(interaction.names) for interaction in ordered]
+    drawn = _rows("share of the variance", names, 26)
+    drawn.update_xaxes(tickformat=".0%", rangemode="tozero")
+    drawn.add_bar(
+        x=[interaction.share for interaction in ordered],
+        y=[style.text(name) for name in names],
+        orientation="h",
+        marker={"color": style.BLUE, "opacity": [1.0 if interaction.certain else 0.35 for interaction in ordered]},
+        error_x=_whiskers([(interaction.share, interaction.low, interaction.high) for interaction in ordered]),
+        customdata=[(interaction.low, interaction.high) for interaction in ordered],
+        hovertemplate="%{y}: %{x:.1%} (%{customdata[0]:.1%} to %{customdata[1]:.1%})<extra></extra>",
+    )
     return drawn
 
 

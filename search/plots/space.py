@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
+from search.axes import Axis, scaled
 from search.errors import StudyError
 from search.history import History, TrialRecord
+from search.landscape import Marginal
 from search.plots import style
 
 if TYPE_CHECKING:
@@ -19,18 +20,22 @@ _UNUSED = -0.15
 """Where parallel coordinates put a hyperparameter that a trial did not have, below the axis from 0 to 1."""
 _MOST_BEST = 10
 _GRID = 41
+_FEW_INTEGERS = 10
 _NEIGHBOURS = 3.0
 """A contour is drawn where at least so many trials bear on a point; elsewhere nobody looked."""
 
 
-def parameter_slice(history: History, name: str) -> "Figure":
+def parameter_slice(history: History, name: str, marginal: Marginal | None = None) -> "Figure":
     """Every finished trial's value over one hyperparameter; diverged trials stand as crosses at the worse edge.
 
-    Over the learning rate it is the sweep that shows where training breaks. Raises StudyError for an unknown name.
+    Over the learning rate it is the sweep that shows where training breaks. `marginal` is drawn behind the trials.
+    Raises StudyError for an unknown name.
     """
-    axis = _Axis(history, name)
+    axis = Axis(history, name)
     drawn = style.figure(name, history.metric, height=320)
-    drawn.update_xaxes(**axis.layout)
+    drawn.update_xaxes(**_layout(axis))
+    if marginal is not None:
+        _add_marginal(drawn, marginal, as_line=not axis.choices)
     trials = [trial for trial in history.finished if name in trial.parameters]
     valued = [trial for trial in trials if trial.value is not None and np.isfinite(trial.value) and not trial.diverged]
     best = history.best
@@ -58,7 +63,7 @@ def contour(history: History, x: str, y: str) -> "Figure":
     The surface is a kernel mean (Nadaraya and Watson, 1964; Scott's bandwidth), left blank where no trials bear on it.
     Raises StudyError for a hyperparameter that is unknown or not a number, or where no completed trial has both.
     """
-    across, up = _Axis(history, x), _Axis(history, y)
+    across, up = Axis(history, x), Axis(history, y)
     for axis in (across, up):
         if axis.choices:
             raise StudyError(f"{axis.name} is a choice and has no contour", "draw its slice instead")
@@ -70,8 +75,8 @@ def contour(history: History, x: str, y: str) -> "Figure":
     ticks = np.linspace(0, 1, _GRID)
     surface = _kernel_mean(points, values, ticks)
     drawn = style.figure(x, y)
-    drawn.update_xaxes(**across.layout)
-    drawn.update_yaxes(**up.layout)
+    drawn.update_xaxes(**_layout(across))
+    drawn.update_yaxes(**_layout(up))
     drawn.add_contour(
         x=across.positions_at(ticks),
         y=up.positions_at(ticks),
@@ -100,13 +105,13 @@ def parallel_coordinates(history: History, names: Sequence[str] | None = None) -
 
     Drawn as plain lines, for paper and machines without WebGL. `names` chooses and orders the axes.
     """
-    axes = [_Axis(history, name) for name in (history.parameter_names if names is None else names)]
+    axes = [Axis(history, name) for name in (history.parameter_names if names is None else names)]
     trials = history.ranked
     drawn = style.figure("", "", height=460)
     if not trials or not axes:
         return drawn
     values = np.array([trial.value for trial in trials])
-    heights = np.column_stack([*(axis.unit(trials) for axis in axes), _scaled(values, values.min(), values.max())])
+    heights = np.column_stack([*(axis.unit(trials) for axis in axes), scaled(values, values.min(), values.max())])
     heights = np.where(np.isnan(heights), _UNUSED, heights)
     best = min(max(1, len(trials) // 10), _MOST_BEST)
     half = max(best, len(trials) // 2)
@@ -130,61 +135,46 @@ def parallel_coordinates(history: History, names: Sequence[str] | None = None) -
     return drawn
 
 
-class _Axis:
-    """One hyperparameter as an axis: its scale, its ticks, and where each trial stands on it."""
+def _layout(axis: Axis) -> dict[str, Any]:
+    """What plotly must know of an axis."""
+    if axis.choices:
+        ticks = list(range(len(axis.choices)))
+        return {"tickvals": ticks, "ticktext": _labels(axis), "range": [-0.5, len(ticks) - 0.5]}
+    if not axis.log:
+        return {"dtick": 1} if axis.whole and axis.high - axis.low <= _FEW_INTEGERS else {}
+    decades = np.log10(axis.high / axis.low)
+    return {"type": "log", "exponentformat": "power", "dtick": 1 if decades >= 2 else None}
 
-    def __init__(self, history: History, name: str) -> None:
-        self.name = name
-        kinds = [trial.distributions[name] for trial in history.trials if name in trial.distributions]
-        if not kinds:
-            known = ", ".join(history.parameter_names) or "none"
-            raise StudyError(f"study {history.study!r} searched no {name!r}", f"searched were: {known}")
-        self.log = any(isinstance(kind, FloatDistribution | IntDistribution) and kind.log for kind in kinds)
-        self.choices: list[Any] = []
-        for kind in kinds:
-            if isinstance(kind, CategoricalDistribution):
-                self.choices += [choice for choice in kind.choices if choice not in self.choices]
-        numeric = [kind for kind in kinds if isinstance(kind, FloatDistribution | IntDistribution)]
-        self.low = float(min((kind.low for kind in numeric), default=0))
-        self.high = float(max((kind.high for kind in numeric), default=len(self.choices) - 1))
-        self.few_integers = self.high - self.low <= 10 and all(isinstance(kind, IntDistribution) for kind in numeric)
 
-    @property
-    def layout(self) -> dict[str, Any]:
-        """What plotly must know of the axis."""
-        if self.choices:
-            ticks = list(range(len(self.choices)))
-            return {"tickvals": ticks, "ticktext": self.labels, "range": [-0.5, len(ticks) - 0.5]}
-        if not self.log:
-            return {"dtick": 1} if self.few_integers else {}
-        decades = np.log10(self.high / self.low)
-        return {"type": "log", "exponentformat": "power", "dtick": 1 if decades >= 2 else None}
+def _labels(axis: Axis) -> list[str]:
+    """The choices as they are written at their ticks."""
+    return [style.text(choice if isinstance(choice, str) else json.dumps(choice)) for choice in axis.choices]
 
-    @property
-    def labels(self) -> list[str]:
-        """The choices as they are written at their ticks."""
-        return [style.text(choice if isinstance(choice, str) else json.dumps(choice)) for choice in self.choices]
 
-    def positions(self, trials: Sequence[TrialRecord]) -> NDArray[np.float64]:
-        """Where each trial stands in the axis's own unit; NaN where it did not have the hyperparameter."""
-        return np.array([self._position(trial.parameters.get(self.name)) for trial in trials], dtype=np.float64)
-
-    def unit(self, trials: Sequence[TrialRecord]) -> NDArray[np.float64]:
-        """The same from 0 to 1 over the searched range, in its scale."""
-        if self.log:
-            return _scaled(np.log(self.positions(trials)), np.log(self.low), np.log(self.high))
-        return _scaled(self.positions(trials), self.low, self.high)
-
-    def positions_at(self, unit: NDArray[np.float64]) -> NDArray[np.float64]:
-        """The inverse of `unit` on numeric axes."""
-        low, high = (np.log(self.low), np.log(self.high)) if self.log else (self.low, self.high)
-        positions: NDArray[np.float64] = low + unit * (high - low)
-        return np.exp(positions) if self.log else positions
-
-    def _position(self, value: Any) -> float:
-        if value is None and None not in self.choices:
-            return np.nan
-        return float(self.choices.index(value)) if self.choices else float(value)
+def _add_marginal(drawn: "Figure", marginal: Marginal, *, as_line: bool) -> None:
+    """The mean over all other hyperparameters with its interval: a band on a range, a whisker on a choice."""
+    reach = marginal.high - marginal.means
+    if as_line:
+        drawn.add_scatter(
+            x=np.concatenate([marginal.positions, marginal.positions[::-1]]).astype(np.float32),
+            y=np.concatenate([marginal.high, marginal.low[::-1]]).astype(np.float32),
+            fill="toself",
+            fillcolor=style.BAND,
+            line={"width": 0},
+            showlegend=False,
+            hoverinfo="skip",
+        )
+    drawn.add_scatter(
+        x=marginal.positions.astype(np.float32),
+        y=marginal.means.astype(np.float32),
+        mode="lines" if as_line else "markers",
+        line={"color": style.GREEN, "width": 2},
+        marker={"color": style.GREEN, "symbol": "line-ew-open", "size": 34, "line": {"width": 2}},
+        error_y=None if as_line else {"type": "data", "array": reach.astype(np.float32), "color": style.GREEN},
+        name="mean over all else",
+        customdata=np.column_stack([marginal.low, marginal.high]).astype(np.float32),
+        hovertemplate="%{y:.4g} (%{customdata[0]:.4g} to %{customdata[1]:.4g})<extra></extra>",
+    )
 
 
 def _only(trials: Sequence[TrialRecord], state: str) -> list[TrialRecord]:
@@ -193,7 +183,7 @@ def _only(trials: Sequence[TrialRecord], state: str) -> list[TrialRecord]:
 
 def _add_points(
     drawn: "Figure",
-    axis: _Axis,
+    axis: Axis,
     trials: Sequence[TrialRecord],
     values: Sequence[float | None],
     name: str,
@@ -211,10 +201,6 @@ def _add_points(
         )
 
 
-def _scaled(values: NDArray[np.float64], low: float, high: float) -> NDArray[np.float64]:
-    return (values - low) / (high - low) if high > low else values * 0 + 0.5
-
-
 def _kernel_mean(
     points: NDArray[np.float64], values: NDArray[np.float64], ticks: NDArray[np.float64]
 ) -> NDArray[np.float64]:
@@ -227,14 +213,14 @@ def _kernel_mean(
 
 
 def _label_axes(
-    drawn: "Figure", axes: Sequence[_Axis], metric: str, values: NDArray[np.float64], *, unused: bool
+    drawn: "Figure", axes: Sequence[Axis], metric: str, values: NDArray[np.float64], *, unused: bool
 ) -> None:
     """Write the ends of each range, or the choices, beside the axis, and its name below it."""
     ends = [[(0.0, f"{axis.low:.3g}"), (1.0, f"{axis.high:.3g}")] for axis in axes]
     for place, axis in enumerate(axes):
         if axis.choices:
-            heights = _scaled(np.arange(len(axis.choices), dtype=np.float64), axis.low, axis.high)
-            ends[place] = list(zip(heights.tolist(), axis.labels, strict=True))
+            heights = scaled(np.arange(len(axis.choices), dtype=np.float64), axis.low, axis.high)
+            ends[place] = list(zip(heights.tolist(), _labels(axis), strict=True))
     ends.append([(0.0, f"{values.min():.4g}"), (1.0, f"{values.max():.4g}")])
     for place, marks in enumerate(ends):
         drawn.add_scatter(

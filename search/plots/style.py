@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from search.statistics import worse_fence
+
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
@@ -31,9 +33,6 @@ LINES = ((BLUE, "solid"), (VERMILION, "dash"), (GREEN, "dot"), (PURPLE, "dashdot
 PRUNED_MARKER = {"color": GREY, "symbol": "circle-open", "size": 4}
 BEST_MARKER = {"color": VERMILION, "symbol": "star", "size": 12}
 BASELINE_MARKER = {"color": BLACK, "symbol": "diamond", "size": 10}
-
-_FENCE = 3.0
-"""Values further than this many interquartile ranges on the worse side are left outside the axis."""
 
 
 def figure(x: str, y: str, *, height: int = 380) -> "Figure":
@@ -72,10 +71,9 @@ def keep_in_view(
     known = np.array([value for value in values if value is not None and np.isfinite(value)])
     if known.size < 4:
         return
-    lower, upper = np.quantile(known, [0.25, 0.75])
-    reach = _FENCE * (upper - lower)
-    inside = known >= lower - reach if direction == "maximize" else known <= upper + reach
-    if reach == 0 or inside.all():
+    fence = worse_fence(known, direction)
+    inside = known >= fence if direction == "maximize" else known <= fence
+    if inside.all() or np.ptp(known[inside]) == 0:
         return
     shown = known[inside]
     margin = 0.05 * float(np.ptp(shown))

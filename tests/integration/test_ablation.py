@@ -1,5 +1,6 @@
 """An ablation as a study: its rows, its methods, its rounds, and what it refuses. Trainings are told, not run."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 from example_study import told, work
 from search import ablation, answers
 from search.ablation import Sides
+from search.checking import check
 from search.errors import StudyError
 from storage import designs
 
@@ -62,6 +64,10 @@ def test_methods_can_be_regrouped(tmp_path: Path) -> None:
     assert (again.name, again.methods, again.race) == (sides.name, sides.methods, sides.race), "known to whoever reads"
     with pytest.raises(StudyError, match="there is no hyperparameter 'dropuot'; did you mean 'dropout'"):
         ablation.between(study, groups={"regularisation": ["dropuot"]})
+    methods = {"ablation": {"methods": {"everything": ["lr", "dropout", "crop", "crop_padding"]}}}
+    by_spec = replace(study, spec=check({**study.spec.model_dump(mode="json"), **methods}, "the test"))
+    assert set(ablation.between(by_spec).methods) == {"everything"}
+    assert set(ablation.between(by_spec, groups={"sizes": ["crop_padding"]}).methods) > {"sizes", "learning rate"}
 
 
 def test_half_done_it_says_what_it_can_and_goes_on(tmp_path: Path) -> None:

@@ -30,9 +30,9 @@ def test_what_harms_and_what_cannot_be_told_are_kept_apart() -> None:
 
 
 def test_the_order_matters_where_a_pair_is_shown_to() -> None:
-    assert "The order matters: augmentation and dropout together do 0.0300 more" in said(answers.QUESTIONS[2])
+    assert "The order matters: augmentation and dropout together do 0.0300 more" in said(answers.QUESTIONS[3])
     pair = Effect("augmentation and dropout", 0.0, -0.01, 0.01, 20)
-    assert "nothing shows that the order matters" in said(answers.QUESTIONS[2], pair=pair)
+    assert "nothing shows that the order matters" in said(answers.QUESTIONS[3], pair=pair)
 
 
 def test_what_was_not_trained_yet_is_not_answered() -> None:

@@ -105,6 +105,14 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
         {"search": {"epochs": {"low": 1.5, "high": 3}}},
         "s.toml: [search] epochs: 1.5 or its step is not a whole number; round it",
     ),
+    (
+        {"ablation": {"methods": {"regularisation": ["dropuot"]}}},
+        "s.toml: [ablation] methods: there is no hyperparameter 'dropuot'; did you mean 'dropout'?",
+    ),
+    (
+        {"ablation": {"method": {}}},
+        "s.toml: [ablation] method: there is no such key; did you mean 'methods'?",
+    ),
     ({"search": {"seed": {"low": 0, "high": 3}}}, "s.toml: [search] seed: a seed is not searched"),
     ({"search": {"flip": {"low": 0, "high": 1}}}, "s.toml: [search] flip: it has no range"),
     (

@@ -1,0 +1,94 @@
+"""Marginals and interactions: what was planted is found, and nothing else is called clear."""
+
+import math
+
+import numpy as np
+import optuna
+import pytest
+
+from search.errors import StudyError
+from search.history import History, read
+from search.landscape import known, survey
+from search.pictures import chapters
+
+
+def history(objective: optuna.study.study.ObjectiveFuncType, trials: int, direction: str = "maximize") -> History:
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    study = optuna.create_study(study_name="plain", sampler=optuna.samplers.RandomSampler(seed=1), direction=direction)
+    study.optimize(objective, n_trials=trials)
+    return read(study, {})
+
+
+def planted(trial: optuna.Trial) -> float:
+    """A hill over x, a step at a choice, and two that only work together."""
+    x, a, b = (trial.suggest_float(name, -1, 1) for name in "xab")
+    step = trial.suggest_categorical("step", ["low", "high"])
+    scale = trial.suggest_float("scale", 1e-4, 1, log=True)
+    return -3 * x**2 + (step == "high") + 3 * a * b + 0.01 * math.log10(scale)
+
+
+def test_a_marginal_has_the_shape_that_was_planted() -> None:
+    found = survey(history(planted, 200))
+    x = found.marginal("x")
+    step = found.marginal("step")
+    assert x is not None
+    assert step is not None
+    assert abs(x.positions[np.argmax(x.means)]) < 0.3
+    assert x.means.max() - x.means[0] > 1
+    assert step.means[1] - step.means[0] > 0.5
+    assert (x.low < x.means).all()
+    assert (x.means < x.high).all()
+    assert [marginal.name for marginal in found.marginals][:1] == ["x"]
+
+
+def test_the_pair_that_works_together_is_clear_and_no_other() -> None:
+    found = survey(history(planted, 200))
+    clear = [pair.names for pair in found.interactions if pair.certain]
+    assert clear == [("a", "b")]
+    assert found.interactions[0].share > 2 * found.interactions[1].share
+
+
+def test_effects_that_only_add_up_are_not_called_a_pair() -> None:
+    def additive(trial: optuna.Trial) -> float:
+        x, a, b = (trial.suggest_float(name, -1, 1) for name in "xab")
+        return x**2 + a + abs(b)
+
+    assert not [pair for pair in survey(history(additive, 120)).interactions if pair.certain]
+
+
+def test_a_training_that_broke_down_does_not_drown_the_others() -> None:
+    def breaks(trial: optuna.Trial) -> float:
+        x = trial.suggest_float("x", 0, 1)
+        return -1e6 if trial.number == 3 else x
+
+    marginal = survey(history(breaks, 40)).marginals[0]
+    assert marginal.means[-1] - marginal.means[0] == pytest.approx(1, abs=0.3)
+
+
+def test_conditional_hyperparameters_have_no_marginal() -> None:
+    def conditional(trial: optuna.Trial) -> float:
+        x = trial.suggest_float("x", 0, 1)
+        return x + (trial.suggest_float("y", 0, 1) if x > 0.5 else 0.0)
+
+    found = survey(history(conditional, 30))
+    assert [marginal.name for marginal in found.marginals] == ["x"]
+    assert found.marginal("y") is None
+
+
+def test_too_few_trials_are_refused() -> None:
+    few = history(lambda trial: trial.suggest_float("x", 0, 1), 4)
+    with pytest.raises(StudyError, match="let 6 more end"):
+        survey(few)
+    assert known(few) is None
+
+
+def test_a_report_shows_the_pairs_the_means_and_the_pair_that_hangs_together() -> None:
+    searched = history(planted, 60)
+    drawn = {
+        picture.name: picture for chapter in chapters(searched, None, known(searched)) for picture in chapter.pictures
+    }
+    assert drawn["contour"].title == "a and b"
+    assert drawn["interactions"].figure is not None
+    assert list(drawn["interactions"].figure.data[0].y)[-1] == "a &amp; b"
+    means = [trace.name for picture in drawn.values() if "slice" in picture.name for trace in picture.figure.data]
+    assert means.count("mean over all else") == 5
