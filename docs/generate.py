@@ -12,12 +12,6 @@ from search.export import TABLES
 
 ROOT = Path(__file__).parents[1]
 ROOMS = ("search", "objectives", "storage")
-FOLDERS = {
-    "studies": "ready-made study specs, and what they showed",
-    "bench": "benchmarks that print ratios, run by hand, and what they gave",
-    "docs": "the spec, the hyperparameters, the commands",
-    "tests": "unit, pictures and reports, contract, integration (real processes), faults and browser tests",
-}
 
 
 def hyperparameters() -> str:
@@ -87,19 +81,22 @@ def _needs(each: Definition) -> str:
     )
 
 
-def readme() -> str:
-    """The README with its tree: every file of the rooms, and what the file says of itself."""
-    text = (ROOT / "README.md").read_text()
-    start = text.index("-->\n", text.index("<!-- tree")) + 4
-    end = text.index("<!-- end of tree")
-    lines = ["```"]
+def code() -> str:
+    """Every file of the rooms, folder by folder, and what it says of itself."""
+    lines = [
+        "# The code, file by file",
+        "",
+        "Data flows one way: spec → study → storage → worker → objective → storage → analysis → report. `search` may",
+        "import both other rooms, `objectives` and `storage` know neither `search` nor each other; `make check` holds",
+        "them to it. This page is written by `python docs/generate.py` from the first line of each file.",
+    ]
     for room in ROOMS:
-        lines.append(f"{room}/")
-        for file in sorted((ROOT / room).rglob("*.py"), key=lambda file: (file.parent != ROOT / room, str(file))):
-            if file.name not in ("__init__.py", "__main__.py"):
-                lines.append(f"  {file.relative_to(ROOT / room)!s:28} {_role(file)}")
-    lines += [f"{folder + '/':30} {role}" for folder, role in FOLDERS.items()]
-    return text[:start] + "\n".join([*lines, "```"]) + "\n" + text[end:]
+        for folder in [ROOT / room, *sorted(path.parent for path in (ROOT / room).glob("*/__init__.py"))]:
+            files = [file for file in sorted(folder.glob("*.py")) if file.name not in ("__init__.py", "__main__.py")]
+            lines += ["", f"## {folder.relative_to(ROOT)}/", "", f"{_role(folder / '__init__.py')}.", ""]
+            lines += ["| file | what it is |", "|---|---|"]
+            lines += [f"| [`{file.name}`](../{file.relative_to(ROOT)}) | {_role(file)} |" for file in files]
+    return "\n".join(lines) + "\n"
 
 
 def _role(file: Path) -> str:
@@ -110,7 +107,7 @@ def _role(file: Path) -> str:
 PAGES = {
     "docs/hyperparameters.md": hyperparameters,
     "docs/commands.md": commands,
-    "README.md": readme,
+    "docs/code.md": code,
     "docs/export.md": export,
 }
 

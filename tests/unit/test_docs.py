@@ -1,4 +1,4 @@
-"""The documentation says what the code does: generated pages are up to date, the README's tree is whole."""
+"""The documentation says what the code does: generated pages are up to date, examples are good ones."""
 
 import importlib.util
 import tomllib
