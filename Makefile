@@ -2,18 +2,22 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test faults soak truth check check-accuracy clean
+.PHONY: demo test faults soak truth test-engines check check-accuracy clean
 
 demo: .venv/train
 	$(BIN)/winnow run studies/digits.toml
 	$(BIN)/winnow confirm digits --top 1 --seeds 3
 
 test: .venv/test
-	$(BIN)/pytest -m "not faults and not accuracy"
+	$(BIN)/pytest -m "not faults and not accuracy and not engines"
 
 # Real workers and a real PostgreSQL, killed, stopped and starved: minutes.
 faults: .venv/test
 	$(BIN)/pytest -m faults
+
+# Whole searches on the engines of clusters, killed workers and machines included; says which engine is not here.
+test-engines: .venv/test
+	$(BIN)/pytest -m engines
 
 # Half an hour of random faults.
 soak: .venv/test

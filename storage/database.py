@@ -28,7 +28,7 @@ def open(url: str, *, create: bool = True, patience: float = 0.0) -> Storage:
     instead of made. A server that does not answer is waited for, for `patience` seconds. Raises StorageUnreachable or
     StorageError; neither holds the password.
     """
-    parsed = _parse(url)
+    parsed = parse(url)
     if parsed.get_backend_name() == "sqlite":
         _check_sqlite(parsed, create)
     try:
@@ -50,7 +50,8 @@ def open(url: str, *, create: bool = True, patience: float = 0.0) -> Storage:
     return storage
 
 
-def _parse(url: str) -> URL:
+def parse(url: str) -> URL:
+    """A storage's URL with the driver that Winnow uses; raises StorageError."""
     try:
         parsed = make_url(url)
         if parsed.drivername in DRIVERS:

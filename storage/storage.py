@@ -47,6 +47,12 @@ class _Held:
     trial: FrozenTrial
 
 
+def files_of(url: URL) -> Path:
+    """Where checkpoints and artifacts of the storage at a URL lie: WINNOW_FILES, or beside an SQLite file."""
+    beside = f"{url.database}.files" if url.get_backend_name() == "sqlite" else "winnow.files"
+    return Path(os.environ.get("WINNOW_FILES") or beside)
+
+
 class Storage(BaseStorage):
     """An Optuna storage that also holds Winnow's tables. Made by `storage.open`; may be shared by threads."""
 
@@ -72,10 +78,8 @@ class Storage(BaseStorage):
 
     @property
     def files(self) -> Path:
-        """Where checkpoints and artifacts of this storage lie: WINNOW_FILES, or beside an SQLite file."""
-        database = self._url.database
-        beside = f"{database}.files" if self._url.get_backend_name() == "sqlite" else "winnow.files"
-        return Path(os.environ.get("WINNOW_FILES") or beside)
+        """Where checkpoints and artifacts of this storage lie."""
+        return files_of(self._url)
 
     def __repr__(self) -> str:
         return f"<Winnow storage {self.place}>"

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from search.history import History
+    from search.spec import Spec
     from search.study import WinnowStudy
     from storage import Storage
 
@@ -38,14 +39,20 @@ def refuse_finished(study: "WinnowStudy") -> None:
 
 def create_study(path: Path, url: str, trials: int | None) -> "WinnowStudy":
     """The study of a spec, made or continued; `trials` takes the place of the spec's."""
-    from search import checking
     from search import study as studies
 
+    return studies.create(open_storage(url, create=True), read_spec(path, trials))
+
+
+def read_spec(path: Path, trials: int | None) -> "Spec":
+    """A spec; `trials` takes the place of its own."""
+    from search import checking
+
     spec = checking.read(path)
-    if trials is not None:
-        content = spec.model_dump(mode="json")
-        spec = checking.check({**content, "budget": {**content["budget"], "trials": trials}}, str(path))
-    return studies.create(open_storage(url, create=True), spec)
+    if trials is None:
+        return spec
+    content = spec.model_dump(mode="json")
+    return checking.check({**content, "budget": {**content["budget"], "trials": trials}}, str(path))
 
 
 def read_history(storage: "Storage", name: str) -> "History":

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from search.commands.clusters import LOCAL, cluster_options, run_on_cluster, take_cluster_options
 from search.commands.opening import create_study, open_storage, report_path, write_report
 from search.commands.options import (
     fleet_options,
@@ -27,9 +28,14 @@ if TYPE_CHECKING:
 @click.option("--trials", type=click.IntRange(1), help="Budget of trials, in place of the spec's.")
 @click.option("--report", type=click.Path(path_type=Path), help="Where to write the report.")
 @json_option
-def run(spec: Path, url: str, trials: int | None, report: Path | None, json: bool, **fleet: Any) -> None:
-    """Search what SPEC says, on this machine; the same command goes on where it stopped."""
-    wishes = Wishes(**fleet)
+@cluster_options
+def run(spec: Path, url: str, trials: int | None, report: Path | None, json: bool, engine: str, **options: Any) -> None:
+    """Search what SPEC says, on this machine or a cluster; the same command goes on where it stopped."""
+    cluster = take_cluster_options(engine, options)
+    wishes = Wishes(**options)
+    if engine != LOCAL:
+        run_on_cluster(spec, url, trials, json, wishes, cluster)
+        return
     wishes.places()  # refused before anything is written
     study = create_study(spec, url, trials)
     work_here(study, wishes)

@@ -16,11 +16,14 @@ if TYPE_CHECKING:
 @study_argument
 @storage_option
 def stop(study: str, url: str) -> None:
-    """Have all workers of STUDY, wherever they run, hand their trials back and leave."""
+    """Have all workers of STUDY, wherever they run, hand their trials back and leave; its cluster's job ends."""
+    from search.engines import jobs
     from storage.activity import State
 
     now = _steer(study, url, State.STOPPED)
     click.echo(f"{study} is stopped: {_workers(now)} hand their trials back and leave. winnow resume {study} goes on.")
+    if said := jobs.cancel(load_study(study, url)):
+        click.echo(said)
 
 
 @click.command()

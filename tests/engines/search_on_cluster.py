@@ -1,0 +1,45 @@
+"""A study whose workers an engine starts, and the proof that its budget was kept."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+
+from faults.fleet_under_fire import HERE, Fleet
+from storage import workers
+
+ROOT = Path(__file__).parents[2]
+
+
+class SearchOnCluster(Fleet):
+    """The study of the tests of faults; its workers are an engine's instead of its own."""
+
+    def __init__(self, folder: Path, url: str, *, trials: int = 12) -> None:
+        super().__init__(folder, url, trials=trials, lease_seconds=5.0, epoch_seconds=0.5)
+        self.environment |= {"PYTHONPATH": f"{HERE}:{ROOT}", "WINNOW_WORK_LEASE_SECONDS": "5"}
+        content = self.study.spec.model_dump(mode="json", include={"name", "objective", "fixed"})
+        (folder / "s.toml").write_text(
+            f'name = "s"\nobjective = "{content["objective"]}"\n'
+            'sampler = { name = "random" }\npruner = { name = "none" }\n'
+            f"budget = {{ trials = {self.trials} }}\n[fixed]\n"
+            + "".join(f"{key} = {json.dumps(value)}\n" for key, value in content["fixed"].items())
+        )
+
+    def winnow(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        """Run the command as its user does, in the folder of the spec."""
+        return subprocess.run(
+            [sys.executable, "-m", "search", *arguments],
+            cwd=self.folder,
+            env={**os.environ, **self.environment, **environment},
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+
+    def processes(self) -> list[psutil.Process]:
+        """The workers that are at work; a cluster's machines are all this one."""
+        present = workers.present(self.storage.engine, self.study.study_id)
+        return [psutil.Process(worker.process) for worker in present if psutil.pid_exists(worker.process)]
