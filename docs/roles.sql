@@ -8,5 +8,11 @@ GRANT SELECT, INSERT, UPDATE ON ALL TABLES IN SCHEMA public TO winnow_worker;
 GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO winnow_worker;
 REVOKE INSERT, UPDATE ON alembic_version, version_info, winnow_schema FROM winnow_worker;
 
--- A reader watches: status, reports, the dashboard.
+REVOKE ALL ON winnow_tokens, winnow_sessions, winnow_audit FROM winnow_worker;
+
+-- A reader watches: status and reports.
 GRANT SELECT ON ALL TABLES IN SCHEMA public TO winnow_reader;
+REVOKE ALL ON winnow_tokens, winnow_sessions, winnow_audit FROM winnow_reader;
+
+-- The dashboard is served as the owner of the tables, who may delete a study for good thirty days after it was
+-- deleted there.

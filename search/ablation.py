@@ -97,11 +97,13 @@ def between(
     seeds: int = 5,
     looks: int = 3,
     trainings: int | None = None,
+    record: History | None = None,
 ) -> Sides:
     """The ablation from one trial to another: from the baseline to the best where none are named.
 
     `groups` makes methods of hyperparameters, by default those of the spec's `[ablation]`; what it does not name stays
-    in `objectives.methods`. `seeds` are those of the first look, doubled up to `looks` - 1 times. Raises StudyError.
+    in `objectives.methods`. `seeds` are those of the first look, doubled up to `looks` - 1 times. `record` is the
+    search, where the caller has read it already. Raises StudyError.
     """
     if not study.spec.built_in:
         raise StudyError(
@@ -113,7 +115,7 @@ def between(
         check_groups(groups)
     except HyperparameterError as error:
         raise StudyError(f"these methods cannot be: {error.problem}", error.remedy) from None
-    record = histories.read(study.optuna, epochs.read(study.storage.engine, study.study_id))
+    record = record or histories.read(study.optuna, epochs.read(study.storage.engine, study.study_id))
     before, after = _side(record, start, record.baseline, "baseline"), _side(record, goal, record.best, "best trial")
     methods = _differences(before, after, groups)
     if not methods:
@@ -154,13 +156,13 @@ def add(sides: Sides, wanted: Sequence[Training]) -> WinnowStudy:
     return study
 
 
-def recorded(study: WinnowStudy) -> list[Sides]:
-    """Every ablation of a search that its storage holds, as it was last asked for; the oldest first."""
+def recorded(study: WinnowStudy, record: History) -> list[Sides]:
+    """Every ablation of a search (`record`) that its storage holds, as it was last asked for; the oldest first."""
     found = []
     for other in study.storage.get_all_studies():
         asked = dict(other.user_attrs.get(ABLATION, {}))
         if asked.pop("of", None) == study.name:
-            found.append(between(study, **asked))
+            found.append(between(study, record=record, **asked))
     return found
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from search.commands import concluding, looking, searching, steering, working
+from search.commands import concluding, looking, searching, serving, steering, working
 
 
 class _Group(click.Group):
@@ -64,6 +64,9 @@ for _command in (
     concluding.confirm,
     concluding.ablate,
     concluding.export,
+    serving.dashboard,
+    serving.token,
+    serving.restore,
 ):
     cli.add_command(_command)
 

@@ -36,7 +36,7 @@ def find(storage: Storage, record: History) -> Conclusions:
     study = studies.load(storage, record.study)
     confirmation = confirm.recorded(study, record)
     try:
-        ablations = tuple(ablation.conclude(sides) for sides in ablation.recorded(study))
+        ablations = tuple(ablation.conclude(sides) for sides in ablation.recorded(study, record))
     except StudyError:
         ablations = ()  # of a search of this name that was deleted: its trials are not there
     cost = {

@@ -140,10 +140,15 @@ def _write_csv(path: Path, rows: Sequence[Row]) -> None:
         writer.writerows([_cell(value) for value in row.values()] for row in rows)
 
 
+def without_formula(text: str) -> str:
+    """A text that a spreadsheet shows and does not run."""
+    return f"'{text}" if text.startswith(_FORMULA) else text
+
+
 def _cell(value: Any) -> Any:
     """What stands in a cell. Texts come from users: none of them may become a spreadsheet's formula."""
     if isinstance(value, str):
-        return f"'{value}" if value.startswith(_FORMULA) else value
+        return without_formula(value)
     if isinstance(value, bool):
         return str(value).lower()
     return value.isoformat() if isinstance(value, datetime) else value

@@ -150,14 +150,14 @@ def read(study: optuna.Study, epochs: Mapping[int, Sequence[Mapping[str, Any]]])
     A study with several objectives is read by its first.
     """
     trials = tuple(
-        _trial(trial, epochs.get(trial.number, ()))
+        record(trial, epochs.get(trial.number, ()))
         for trial in sorted(study.get_trials(deepcopy=False), key=lambda trial: trial.number)
     )
     direction: Literal["maximize", "minimize"] = (
         "maximize" if study.directions[0] == StudyDirection.MAXIMIZE else "minimize"
     )
     names = study.metric_names
-    metric = names[0] if names else _metric(trials)
+    metric = names[0] if names else metric_of(trials)
     return History(study.study_name, direction, metric, trials)
 
 
@@ -168,7 +168,8 @@ def elapsed(trials: Sequence[TrialRecord]) -> float:
     return (max(ends) - min(starts)).total_seconds() if starts and ends else 0.0
 
 
-def _trial(trial: FrozenTrial, rows: Sequence[Mapping[str, Any]]) -> TrialRecord:
+def record(trial: FrozenTrial, rows: Sequence[Mapping[str, Any]]) -> TrialRecord:
+    """One trial with its rows of Winnow's `epochs` table, in order of epoch."""
     attributes = trial.user_attrs
     run = attributes.get("winnow:run", {})
     training = attributes.get("winnow:training", {})
@@ -218,8 +219,8 @@ def _curve(trial: FrozenTrial, rows: Sequence[Mapping[str, Any]]) -> tuple[Epoch
     return tuple(curve)
 
 
-def _metric(trials: Sequence[TrialRecord]) -> str:
-    """Name the metric after the recorded quantity that the values are, where there is one."""
+def metric_of(trials: Sequence[TrialRecord]) -> str:
+    """What the values are, in words: named after the recorded quantity that they equal, where there is one."""
     records = [record for trial in trials for record in trial.curve if math.isfinite(record.value)]
     for name in ("validation_accuracy", "validation_loss"):
         if records and all(getattr(record, name) == record.value for record in records):

@@ -32,7 +32,7 @@ def render(history: History, found: Conclusions | None = None, importances: Sequ
 
     # Names, reasons and attributes come from users: everything is escaped unless the template says `safe`.
     environment = jinja2.Environment(autoescape=True, **settings())
-    environment.filters.update(number=words.number, figure_json=_figure_json)
+    environment.filters.update(number=words.number, figure_json=figure_json)
     content = contents(history, found or Conclusions(), importances)
     return environment.get_template("report.html.jinja").render(content, plotly=plotly.offline.get_plotlyjs())
 
@@ -67,7 +67,7 @@ def contents(history: History, found: Conclusions, importances: Sequence[Importa
     }
 
 
-def _figure_json(figure: "Figure") -> str:
+def figure_json(figure: "Figure") -> str:
     """The figure as JSON that cannot end the script element that it stands in."""
     return str(figure.to_json()).replace("<", "\\u003c")
 

@@ -5,13 +5,13 @@ also be taken again after it was broken off (MariaDB).
 """
 
 import fcntl
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
 import optuna
-from sqlalchemy import Connection, Engine, func, inspect, select, text
+from sqlalchemy import Connection, Engine, Table, func, inspect, select, text
 
 from storage import optuna_tables, tables
 from storage.errors import StorageError
@@ -88,17 +88,27 @@ def _take(connection: Connection, version: int, step: Callable[[Connection], Non
 def _first(connection: Connection) -> None:
     """All tables of Winnow 0.1."""
     optuna_tables.metadata.create_all(connection, tables=tables.OWN)
+    _sweep(connection, "trials", "trials", "trial_id", tables.OF_A_TRIAL)
+    _sweep(connection, "studies", "studies", "study_id", tables.OF_A_STUDY)
+
+
+def _dashboard(connection: Connection) -> None:
+    """Tokens, sessions, the audit log and the studies that were deleted there."""
+    optuna_tables.metadata.create_all(connection, tables=tables.OF_THE_DASHBOARD)
+    _sweep(connection, "deletions", "studies", "study_id", [tables.deletions])
+
+
+def _sweep(connection: Connection, name: str, parent: str, key: str, own: Sequence[Table]) -> None:
+    """Have the rows that belong to a deleted row deleted with it, where the database does not do so by itself.
+
+    SQLite gives the ids of deleted rows to new ones and, as stock Optuna opens it, cascades nothing: triggers do.
+    """
     if connection.dialect.name != "sqlite":
         return
-    # SQLite gives the ids of deleted rows to new ones and, as stock Optuna opens it, cascades nothing: triggers do.
-    for parent, key, own in (
-        ("trials", "trial_id", tables.OF_A_TRIAL),
-        ("studies", "study_id", tables.OF_A_STUDY),
-    ):
-        deletes = " ".join(f"DELETE FROM {table.name} WHERE {key} = OLD.{key};" for table in own)
-        connection.execute(
-            text(f"CREATE TRIGGER IF NOT EXISTS winnow_sweep_{parent} AFTER DELETE ON {parent} BEGIN {deletes} END")
-        )
+    deletes = " ".join(f"DELETE FROM {table.name} WHERE {key} = OLD.{key};" for table in own)
+    connection.execute(
+        text(f"CREATE TRIGGER IF NOT EXISTS winnow_sweep_{name} AFTER DELETE ON {parent} BEGIN {deletes} END")
+    )
 
 
 def _second(connection: Connection) -> None:
@@ -114,7 +124,7 @@ def _second(connection: Connection) -> None:
         connection.execute(text(f"ALTER TABLE {tables.budgets.name} DROP COLUMN draining"))
 
 
-STEPS: list[Callable[[Connection], None]] = [_first, _second]
+STEPS: list[Callable[[Connection], None]] = [_first, _second, _dashboard]
 
 
 @contextmanager

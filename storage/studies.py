@@ -18,6 +18,7 @@ from storage.optuna_tables import (
     study_user_attributes,
     trials,
 )
+from storage.tables import deletions
 from storage.writes import Right, put
 
 
@@ -96,10 +97,11 @@ def attributes(connection: Connection, table: Table, study_id: int) -> dict[str,
 
 
 def everything(connection: Connection) -> list[FrozenStudy]:
-    """All studies, by id."""
+    """All studies, by id, but those that were deleted and may be restored."""
+    shown = select(studies).where(studies.c.study_id.not_in(select(deletions.c.study_id)))
     found = {
         study_id: FrozenStudy(name, None, {}, {}, study_id, directions=[])
-        for study_id, name in connection.execute(select(studies).order_by(studies.c.study_id))
+        for study_id, name in connection.execute(shown.order_by(studies.c.study_id))
     }
     query = select(directions.c.study_id, directions.c.direction).order_by(directions.c.objective)
     for study_id, direction in connection.execute(query):

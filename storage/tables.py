@@ -6,7 +6,7 @@ in the future. No row is ever deleted here, so that a worker needs no right to d
 
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, Column, Float, ForeignKey, Index, Integer, String, Table
+from sqlalchemy import JSON, BigInteger, Column, Float, ForeignKey, Index, Integer, String, Table, Text
 
 from storage.optuna_tables import metadata
 
@@ -106,6 +106,47 @@ ledger = Table(
     Column("results", JSON, nullable=False),
 )
 
+# Who may use the dashboard, what they changed, and what they deleted.
+tokens = Table(
+    "winnow_tokens",
+    metadata,
+    Column("token", Integer, primary_key=True),
+    Column("name", String(128), nullable=False, unique=True),
+    Column("role", String(16), nullable=False),
+    Column("sha256", String(64), nullable=False, unique=True),
+    Column("created_at", Float(53), nullable=False),
+    Column("expires_at", Float(53)),
+    Column("revoked_at", Float(53)),
+)
+sessions = Table(
+    "winnow_sessions",
+    metadata,
+    Column("sha256", String(64), primary_key=True),
+    Column("token", Integer, ForeignKey("winnow_tokens.token"), nullable=False),
+    Column("expires_at", Float(53), nullable=False),
+    Column("ended_at", Float(53)),
+)
+audit = Table(
+    "winnow_audit",
+    metadata,
+    Column("entry", Integer, primary_key=True),
+    Column("at", Float(53), nullable=False),
+    Column("who", String(255), nullable=False),
+    Column("address", String(64), nullable=False),
+    Column("action", String(255), nullable=False),
+    Column("content", Text, nullable=False),
+    Column("status", Integer),
+)
+deletions = Table(
+    "winnow_deletions",
+    metadata,
+    _study_key(primary_key=True, autoincrement=False),
+    Column("name", String(512), nullable=False),
+    Column("deleted_at", Float(53), nullable=False),
+    Column("deleted_by", String(255), nullable=False),
+)
+
 OF_A_TRIAL = [attempts, epochs, checkpoints]
 OF_A_STUDY = [budgets, workers, designs]
 OWN = [schema, ledger, *OF_A_STUDY, *OF_A_TRIAL]
+OF_THE_DASHBOARD = [tokens, sessions, audit, deletions]

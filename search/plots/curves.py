@@ -54,6 +54,13 @@ def baseline_against_best(history: History, quantity: str) -> "Figure | None":
     return drawn if drawn.data else None
 
 
+def one_trial(trial: TrialRecord, metric: str) -> "Figure | None":
+    """What one trial reported, epoch by epoch; None before its first epoch."""
+    drawn = style.figure("epoch", metric)
+    _add_curve(drawn, trial, "value", f"trial {trial.number}", style.BLUE, "solid", legend=False)
+    return drawn if drawn.data else None
+
+
 def weight_norms(history: History, top: int = 5) -> "Figure | None":
     """The Frobenius norm of all weights of the `top` best trials and the baseline; None where it was not recorded."""
     drawn = style.figure("epoch", "norm of the weights")

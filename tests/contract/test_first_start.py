@@ -117,7 +117,7 @@ def test_a_later_version_adds_its_step_once(sqlite_url: str, monkeypatch: pytest
         opened = storage.open(sqlite_url)
     versions = read(opened.engine, lambda connection: connection.execute(select(tables.schema)).all())
     assert taken == [1]
-    assert [version for (version,) in versions] == [1, 2]
+    assert [version for (version,) in versions] == [*range(1, len(migrations.STEPS) + 1)]
 
 
 def test_tables_of_a_newer_version_are_refused(sqlite_url: str) -> None:

@@ -58,9 +58,9 @@ def test_methods_can_be_regrouped(tmp_path: Path) -> None:
     study = told(tmp_path, [0.5, 0.9], [BASELINE, BEST])
     sides = ablation.between(study, groups={"regularisation": ["dropout", "crop", "crop_padding"]})
     assert set(sides.methods) == {"learning rate", "regularisation"}
-    assert ablation.recorded(study) == []
+    assert ablation.recorded(study, sides.record) == []
     ablation.add(sides, sides.race.wanted({}))
-    (again,) = ablation.recorded(study)
+    (again,) = ablation.recorded(study, sides.record)
     assert (again.name, again.methods, again.race) == (sides.name, sides.methods, sides.race), "known to whoever reads"
     with pytest.raises(StudyError, match="there is no hyperparameter 'dropuot'; did you mean 'dropout'"):
         ablation.between(study, groups={"regularisation": ["dropuot"]})

@@ -1,0 +1,52 @@
+"""The dashboard as one ASGI application: Winnow's pages and API, optuna-dashboard for all else, a guard before both."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from a2wsgi import WSGIMiddleware
+from fastapi import FastAPI
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from search.dashboard import answering, api, pages, stock
+from search.dashboard.guard import Guard
+from search.dashboard.hosts import Hosts
+from search.dashboard.people import People
+from search.dashboard.watching import Watching
+from storage import Storage
+
+
+class Dashboard(Guard):
+    """The guard and what lies behind it."""
+
+    own: FastAPI
+
+
+def build(storage: Storage, artifacts: Path, *, allowed_hosts: Iterable[str] = (), local: bool) -> Dashboard:
+    """The whole dashboard on `storage`; `local` lets everybody in as an admin, where only this machine reaches it."""
+    people = People(storage)
+    own = FastAPI(title="Winnow", openapi_url=None, docs_url=None, redoc_url=None)
+    own.state.watching = Watching(storage)
+    own.state.people = people
+    own.include_router(api.router, prefix="/winnow/api")
+    own.include_router(pages.router, prefix="/winnow")
+    answering.describe_errors(own)
+    others: Any = WSGIMiddleware(stock.application(storage, artifacts))
+    both = _Both(GZipMiddleware(own, minimum_size=2000), others)
+    whole = Dashboard(both, storage, people, Hosts(allowed_hosts), local=local)
+    whole.own = own
+    return whole
+
+
+class _Both:
+    """Gives what lies under /winnow to Winnow, and all else to optuna-dashboard, which must own `/`."""
+
+    def __init__(self, own: ASGIApp, others: ASGIApp) -> None:
+        self._own = own
+        self._others = others
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        path = scope.get("path", "")
+        ours = scope["type"] == "lifespan" or path == "/winnow" or path.startswith("/winnow/")
+        await (self._own if ours else self._others)(scope, receive, send)

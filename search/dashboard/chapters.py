@@ -1,0 +1,125 @@
+"""The chapters of a study's live page: the report's own pictures and words, drawn from what the view knows."""
+
+import numpy as np
+
+from search import conclusions, evidence, importance, summary
+from search.ablation import ABLATION
+from search.chapters import Chapter, Picture
+from search.dashboard.view import SAMPLE, TOP, StudyView
+from search.errors import StudyError
+from search.history import History
+from search.plots import curves, effects, progress
+from search.repetitions import CONCLUDED
+from storage import Storage
+
+MOST_POINTS = 2000
+"""Of the picture of all trials."""
+
+
+def pictures(view: StudyView) -> list[Chapter]:
+    """How the search goes: all trials, and the curves of the best over the band of a sample."""
+    record, sample = view.record(), view.sample()
+    if not record.finished:
+        return []
+    thin = _thinned(record)
+    caption = "Each point is a trial; the line is the best completed trial so far."
+    if len(thin.trials) < len(record.trials):
+        caption += f" Of {len(record.finished):,} trials {len(thin.trials):,} are drawn: the best of each stretch."
+    drawn = [Picture("history", "Best so far", caption, progress.optimisation_history(thin))]
+    figure = curves.learning_curves(sample, TOP)
+    if figure.data:
+        whose = (
+            f"{len(sample.trials)} trials, taken evenly"
+            if len(record.finished) > SAMPLE
+            else "all trials that reached the epoch"
+        )
+        caption = f"The {TOP} best trials and the baseline, over the median and the middle half of {whose}."
+        drawn.append(Picture("curves", "Learning curves", caption, figure))
+    return [Chapter("The search", pictures=drawn)]
+
+
+def hyperparameters(view: StudyView) -> list[Chapter]:
+    """What the results hang on: PED-ANOVA over the completed trials, or over pruned ones too where those are few."""
+    record = view.searched()
+    for pruned in (False, True):
+        try:
+            found = importance.assess(record, pruned=pruned)
+        except StudyError as error:
+            refusal = f"{error}."
+            continue
+        caption = (
+            f"{found.method} asks {found.question}. A line is a 95 % interval; a pale bar's reaches what a random "
+            "number would be given. Only retraining with and without it tells how much a change helps."
+        )
+        drawn = Picture("importance", "What the results hang on", caption, effects.importance_bars([found]))
+        return [Chapter("The hyperparameters", pictures=[drawn])]
+    return [Chapter("The hyperparameters", [refusal])]
+
+
+def concluded(storage: Storage, view: StudyView) -> list[Chapter]:
+    """What was measured since: the winner trained again, and what each method does; or the command that would."""
+    record = _with_sides(storage, view)
+    return evidence.chapters(record, conclusions.find(storage, record))
+
+
+def first_words(storage: Storage, view: StudyView) -> list[str]:
+    """What the study found, in whole sentences."""
+    record = _with_sides(storage, view)
+    return summary.sentences(record, conclusions.find(storage, record))
+
+
+def curve_numbers(sample: History, top: int = TOP) -> dict[str, object]:
+    """The numbers behind the picture of curves."""
+    epochs, quartiles = curves.quartiles(sample.trials)
+    chosen = [*sample.ranked[:top], *([sample.baseline] if sample.baseline else [])]
+    return {
+        "metric": sample.metric,
+        "sampled": len(sample.trials),
+        "band": {
+            "epoch": epochs,
+            **{
+                name: quartiles[:, column].tolist()
+                for column, name in enumerate(("lower_quartile", "median", "upper_quartile"))
+            },
+        },
+        "trials": [
+            {
+                "number": trial.number,
+                "baseline": trial.baseline,
+                "epoch": [e.epoch for e in trial.curve],
+                "value": [e.value for e in trial.curve],
+            }
+            for trial in {trial.number: trial for trial in chosen}.values()
+        ],
+    }
+
+
+def _with_sides(storage: Storage, view: StudyView) -> History:
+    """All trials, those in full that a confirmation or an ablation compared."""
+    record = view.record()
+    wanted = {trial.number for trial in (record.best, record.baseline) if trial}
+    for study in storage.get_all_studies():
+        asked = study.user_attrs.get(ABLATION, {})
+        if asked.get("of") == record.study:
+            wanted |= {asked["start"], asked["goal"]}
+        if study.study_name == f"{record.study}-confirm" and CONCLUDED in study.user_attrs:
+            content = study.user_attrs[CONCLUDED]
+            wanted |= {*content["candidates"], content["baseline"]} - {None}
+    return view.with_details(wanted)
+
+
+def _thinned(record: History) -> History:
+    """At most about MOST_POINTS trials: the winners of their time, the baseline, and of each stretch the best."""
+    if len(record.finished) <= MOST_POINTS:
+        return record
+    kept = {trial.number for trial in progress.best_so_far(record)}
+    kept |= {trial.number for trial in (record.baseline, record.finished[-1]) if trial}
+    for stretch in np.array_split(np.arange(len(record.finished)), MOST_POINTS // 2):
+        members = [record.finished[index] for index in stretch]
+        for state in ("COMPLETE", "PRUNED"):
+            group = [trial for trial in members if trial.state == state and trial.value is not None]
+            if group:
+                kept.add(min(group, key=lambda trial: record.loss(trial.value)).number)
+    return History(
+        record.study, record.direction, record.metric, tuple(trial for trial in record.trials if trial.number in kept)
+    )

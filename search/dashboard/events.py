@@ -1,0 +1,56 @@
+"""Server-sent events: what changed, as it changes, and that the database is away while it is."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+from fastapi import Request
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import Response, StreamingResponse
+
+from search.dashboard.live import Look
+from storage.errors import StorageUnreachable
+
+_KEEP_ALIVE = 15.0
+"""Seconds of silence after which an event stream says that it is still there."""
+
+
+def stream(
+    request: Request, changes: AsyncIterator[Look[Any]], sections: Callable[[Look[Any]], dict[str, Any]]
+) -> Response:
+    """A stream of events: what changed, or that the database is away."""
+
+    async def events() -> AsyncIterator[str]:
+        waiting: asyncio.Task[Look[Any]] | None = None
+        try:
+            while True:
+                waiting = waiting or asyncio.ensure_future(anext(changes))
+                done, _ = await asyncio.wait([waiting], timeout=_KEEP_ALIVE)
+                if not await _still_known(request):
+                    yield "event: gone\ndata: {}\n\n"
+                    return
+                if not done:
+                    yield ": still here\n\n"
+                    continue
+                found, waiting = waiting.result(), None
+                content = {**sections(found), "outage": found.outage}
+                yield f"data: {json.dumps(content)}\n\n"
+        except (KeyError, StopAsyncIteration):
+            yield "event: gone\ndata: {}\n\n"
+        finally:
+            if waiting is not None:
+                waiting.cancel()
+
+    return StreamingResponse(events(), media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
+
+
+async def _still_known(request: Request) -> bool:
+    """Whether the session that opened the stream still stands; while the database is away it does."""
+    given = request.state.credentials
+    if given is None:
+        return True
+    try:
+        return await run_in_threadpool(request.app.state.people.find, given) is not None
+    except StorageUnreachable:
+        return True

@@ -1,0 +1,136 @@
+"use strict";
+
+// Where a page is watched, the server says what changed: sections as they are to be shown, and versions of the parts
+// that take longer, which are then fetched again.
+
+const watched = document.body.dataset.events;
+const study = document.body.dataset.study;
+const outage = document.getElementById("outage");
+const PAUSE = 10000; // milliseconds between two fetches of one part
+
+function tellOutage(text) {
+  outage.textContent = text;
+  outage.hidden = text === "";
+}
+
+function show(sections) {
+  for (const [id, html] of Object.entries(sections)) {
+    const place = document.getElementById(id);
+    if (!place || place.shown === html) continue;
+    const focused = place.contains(document.activeElement) && document.activeElement.getAttribute("href");
+    place.innerHTML = html;
+    place.shown = html;
+    if (focused) place.querySelector(`[href="${CSS.escape(focused)}"]`)?.focus();
+  }
+}
+
+// --- figures: as the report has them, in the colours of the page
+
+const isDark = matchMedia("(prefers-color-scheme: dark)");
+const DARK = { "#1F2933": "#e6eaee", "#000000": "#f4f6f8", "#E4E7EB": "#2b343d", white: "rgba(0,0,0,0)", "#0072B2": "#4ea8de" };
+
+function figureOf(place) {
+  let text = place.querySelector("script")?.textContent ?? place.figure;
+  place.figure = text;
+  if (isDark.matches) {
+    for (const [light, dark] of Object.entries(DARK)) text = text.replaceAll(`"${light}"`, `"${dark}"`);
+  }
+  return JSON.parse(text);
+}
+
+function draw(place) {
+  const figure = figureOf(place);
+  const layout = { ...figure.layout, paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)" };
+  Plotly.react(place, figure.data, layout, { responsive: true, displaylogo: false, displayModeBar: false });
+}
+
+function drawAll(within) {
+  if (window.Plotly) within.querySelectorAll(".picture").forEach(draw);
+}
+
+isDark.addEventListener("change", () => drawAll(document));
+
+// --- parts of the page that take longer
+
+const versions = {};
+
+function names(within) {
+  return [...within.querySelectorAll("figure h3")].map((heading) => heading.id).join(" ");
+}
+
+async function fetchPart(part) {
+  part.fetching = true;
+  try {
+    const answer = await fetch(`/winnow/studies/${study}/parts/${part.dataset.part}`);
+    if (answer.ok) replacePart(part, await answer.text());
+  } catch {
+    part.fetched = undefined; // the event stream tells of the outage; try again with its next word
+  }
+  await new Promise((resolve) => setTimeout(resolve, PAUSE));
+  part.fetching = false;
+  update();
+}
+
+function replacePart(part, html) {
+  const fresh = document.createElement("div");
+  fresh.innerHTML = html;
+  const known = part.querySelectorAll(".picture");
+  if (known.length && names(part) === names(fresh)) {
+    // The same pictures with new numbers: drawn over, so that nothing jumps and a zoom stays.
+    const drawn = fresh.querySelectorAll(".picture");
+    known.forEach((place, index) => {
+      place.figure = drawn[index].querySelector("script").textContent;
+      drawn[index].replaceWith(place);
+    });
+  }
+  part.replaceChildren(...fresh.childNodes);
+  drawAll(part);
+}
+
+function update() {
+  for (const part of document.querySelectorAll(".part")) {
+    const wanted = part.dataset.version.split(" ").map((name) => versions[name]).join(" ");
+    if (part.fetching || part.fetched === wanted) continue;
+    part.fetched = wanted;
+    fetchPart(part);
+  }
+}
+
+// --- the stream
+
+function listen() {
+  const source = new EventSource(watched);
+  source.addEventListener("message", (event) => {
+    const { sections = {}, outage: text, ...numbers } = JSON.parse(event.data);
+    tellOutage(text ? `What you see may be old: ${text}` : "");
+    show(sections);
+    Object.assign(versions, numbers);
+    if (study) update();
+  });
+  source.addEventListener("gone", () => {
+    source.close();
+    tellOutage("This page has ended: the study was deleted, or the session is over. Reload to see.");
+  });
+  source.addEventListener("error", () => {
+    if (source.readyState !== EventSource.CLOSED) tellOutage("The dashboard does not answer. Trying again…");
+    else setTimeout(listen, 3000);
+  });
+}
+
+// --- what an editor or an admin asks for
+
+for (const form of document.querySelectorAll(".manage")) {
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    const answer = await fetch(form.dataset.url, {
+      method: form.dataset.method,
+      headers: { "Content-Type": "application/json" },
+      body: JSON.stringify(Object.fromEntries(new FormData(form))),
+    });
+    if (answer.ok && form.dataset.after) location.assign(form.dataset.after);
+    else document.getElementById("answer").textContent = answer.ok ? "Done." : (await answer.json()).reason;
+  });
+}
+
+document.addEventListener("DOMContentLoaded", () => drawAll(document));
+if (watched) listen();

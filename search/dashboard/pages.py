@@ -1,0 +1,234 @@
+"""Winnow's own pages: the studies, one study as it runs, one trial, the login and the audit log."""
+
+from collections.abc import Callable
+from functools import lru_cache
+from importlib.resources import files
+from typing import Any
+from urllib.parse import parse_qs
+
+from fastapi import APIRouter, HTTPException, Request
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+
+from search import summary
+from search.chapters import Chapter
+from search.dashboard import chapters
+from search.dashboard.answering import StudyId, TrialNumber, look, seen, watching
+from search.dashboard.events import stream
+from search.dashboard.live import Look
+from search.dashboard.people import COOKIE
+from search.dashboard.rendering import page, render
+from search.dashboard.view import StudyView
+from search.plots import curves
+from storage import Storage, audit_log, sessions, tokens
+from storage.errors import StorageUnreachable
+
+router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
+
+
+@router.get("")
+@router.get("/")
+async def studies_page(request: Request) -> Response:
+    """All studies."""
+    found = await watching(request).entries.latest()
+    return page(request, "studies.html.jinja", entries=found.seen or [], outage=found.outage)
+
+
+@router.get("/events")
+async def studies_events(request: Request) -> Response:
+    """The list of studies, anew whenever it changes."""
+
+    def sections(found: Look[Any]) -> dict[str, Any]:
+        return {"sections": {"studies": render("list.html.jinja", entries=found.seen or [])}}
+
+    return stream(request, watching(request).entries.changes(), sections)
+
+
+@router.get("/login")
+async def login_page(request: Request) -> Response:
+    """Where a token is given."""
+    return page(request, "login.html.jinja", wrong="", next=_local(request.query_params.get("next", "")))
+
+
+@router.post("/login")
+async def login(request: Request) -> Response:
+    """Open a session for a token."""
+    fields = parse_qs((await request.body()).decode("utf-8", "replace"))
+    secret, target = fields.get("token", [""])[0].strip(), _local(fields.get("next", [""])[0])
+    attempts, address = request.state.attempts, request.state.address
+    if seconds := attempts.wait(address):
+        return _wrong(request, target, f"Too many wrong tokens. Try again in {seconds:.0f} seconds.", 429)
+    engine = watching(request).storage.engine
+
+    def open_session() -> str | None:
+        token = tokens.find(engine, secret) if secret else None
+        who = token.name if token else "somebody"
+        audit_log.begin(engine, who, address, "login", "", status=303 if token else 401)
+        return sessions.begin(engine, token) if token else None
+
+    try:
+        session = await run_in_threadpool(open_session)
+    except StorageUnreachable:
+        return _wrong(request, target, "The database does not answer now. Try again in a moment.", 503)
+    if session is None:
+        attempts.note(address)
+        return _wrong(request, target, "No valid token is written like this.", 401)
+    answer = RedirectResponse(target, 303)
+    answer.set_cookie(
+        COOKIE,
+        session,
+        max_age=int(sessions.HOURS * 3600),
+        httponly=True,
+        samesite="strict",
+        secure=request.url.scheme == "https",
+    )
+    return answer
+
+
+@router.post("/logout")
+async def logout(request: Request) -> Response:
+    """End the session."""
+    given = request.state.credentials
+    if given is not None and given.by_cookie:
+        await run_in_threadpool(sessions.end, watching(request).storage.engine, given.secret)
+        request.app.state.people.forget(given)
+    answer = RedirectResponse("/winnow/login", 303)
+    answer.delete_cookie(COOKIE, httponly=True, samesite="strict")
+    return answer
+
+
+@router.get("/audit")
+def audit_page(request: Request) -> Response:
+    """What was changed, by whom."""
+    found = audit_log.entries(watching(request).storage.engine)
+    return page(request, "audit.html.jinja", entries=found)
+
+
+@router.get("/static/{name}")
+def static(request: Request, name: str) -> Response:
+    """A file that all pages share."""
+    if name not in _FILES:
+        raise HTTPException(404, "there is no such file")
+    kind, content = _file(name)
+    return Response(content, media_type=kind, headers={"Cache-Control": "max-age=86400"})
+
+
+@router.get("/studies/{study_id}")
+async def study_page(request: Request, study_id: StudyId) -> Response:
+    """One study, as it runs."""
+    _, found = await look(request, study_id)
+    if found.seen is None:
+        return page(request, "outage.html.jinja", status=503, outage=found.outage)
+    return page(request, "study.html.jinja", now=found.seen, outage=found.outage)
+
+
+@router.get("/studies/{study_id}/events")
+async def study_events(request: Request, study_id: StudyId) -> Response:
+    """What changes on a study's page, as it changes."""
+    await look(request, study_id)  # 404 before the stream begins
+
+    def sections(found: Look[Any]) -> dict[str, Any]:
+        now = found.seen
+        if now is None:
+            return {}
+        return {
+            "sections": {
+                "standing": render("standing.html.jinja", now=now),
+                "workers": render("workers.html.jinja", now=now),
+                "failures": render("failures.html.jinja", now=now),
+            },
+            "trials": now.trials_version,
+            "conclusions": now.conclusions_version,
+        }
+
+    return stream(request, watching(request).channel(study_id).changes(), sections)
+
+
+@router.get("/studies/{study_id}/parts/{name}")
+async def study_part(request: Request, study_id: StudyId, name: str) -> Response:
+    """A part of a study's page that takes longer to make."""
+    view, _ = await seen(request, study_id)
+    if name not in _PARTS:
+        raise HTTPException(404, "there is no such part")
+    content = await run_in_threadpool(_PARTS[name], watching(request).storage, view)
+    return HTMLResponse(content)
+
+
+@router.get("/studies/{study_id}/trials/{number}")
+async def trial_page(request: Request, study_id: StudyId, number: TrialNumber) -> Response:
+    """One trial."""
+    view, now = await seen(request, study_id)
+    trial = await run_in_threadpool(view.trial, number)
+    if trial is None:
+        raise HTTPException(404, f"there is no trial {number} in this study")
+    figure = curves.one_trial(trial, now.metric)
+    return page(request, "trial.html.jinja", now=now, trial=trial, figure=figure)
+
+
+@router.get("/{study:path}")
+async def study_by_name(request: Request, study: str) -> Response:
+    """The study of this name."""
+    try:
+        study_id = await run_in_threadpool(watching(request).named, study)
+    except KeyError:
+        raise HTTPException(404, f"there is no study {study!r}") from None
+    return await study_page(request, study_id)
+
+
+def _overview(storage: Storage, view: StudyView) -> str:
+    return _chapters(chapters.pictures(view))
+
+
+def _conclusions(storage: Storage, view: StudyView) -> str:
+    record = view.record()
+    said = chapters.first_words(storage, view)
+    comparison = summary.comparison(record)
+    return render("found.html.jinja", said=said, comparison=comparison, history=record, study_id=view.study_id) + (
+        _chapters(chapters.concluded(storage, view))
+    )
+
+
+def _hyperparameters(storage: Storage, view: StudyView) -> str:
+    return _chapters(chapters.hyperparameters(view))
+
+
+def _trials(storage: Storage, view: StudyView) -> str:
+    record = view.searched()
+    latest = [*reversed(record.trials)][:50]
+    return render("trials.html.jinja", history=record, best=record.ranked[:25], latest=latest, study_id=view.study_id)
+
+
+_PARTS: dict[str, Callable[[Storage, StudyView], str]] = {
+    "pictures": _overview,
+    "conclusions": _conclusions,
+    "hyperparameters": _hyperparameters,
+    "trials": _trials,
+}
+
+
+def _chapters(found: list[Chapter]) -> str:
+    return render("chapters.html.jinja", chapters=found)
+
+
+def _wrong(request: Request, target: str, words: str, status: int) -> Response:
+    return page(request, "login.html.jinja", status=status, wrong=words, next=target)
+
+
+def _local(target: str) -> str:
+    """A path of this dashboard to go on to; another site is none."""
+    safe = target.startswith("/") and not target.startswith(("//", "/\\")) and "\\" not in target
+    return target if safe and all(ord(letter) >= 32 for letter in target) else "/winnow/"
+
+
+_FILES = {
+    "dashboard.css": "text/css",
+    "dashboard.js": "text/javascript",
+    "plotly.js": "text/javascript",
+}
+
+
+@lru_cache
+def _file(name: str) -> tuple[str, bytes]:
+    if name == "plotly.js":
+        return _FILES[name], (files("plotly") / "package_data" / "plotly.min.js").read_bytes()
+    return _FILES[name], (files("search.dashboard") / "page" / name).read_bytes()

@@ -1,0 +1,54 @@
+"""Templates to HTML: what people wrote is escaped, whatever it is."""
+
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any
+from urllib.parse import quote
+
+from fastapi import Request
+from starlette.responses import HTMLResponse, Response
+
+from search import words
+from search.dashboard.sparkline import points
+from search.report import figure_json
+
+_RESERVED = ("api", "audit", "events", "login", "logout", "static", "studies")
+
+
+def study_link(study_id: int, name: str) -> str:
+    """Where a study's page lies: under its name, but where another page is called that."""
+    taken = name.partition("/")[0] in _RESERVED or name.strip("/.") != name or "\\" in name
+    return f"/winnow/studies/{study_id}" if taken or not name else f"/winnow/{quote(name, safe='')}"
+
+
+@lru_cache
+def _environment() -> Any:
+    import jinja2
+
+    found = jinja2.Environment(
+        loader=jinja2.ChoiceLoader(
+            [jinja2.PackageLoader("search.dashboard", "page"), jinja2.PackageLoader("search", "page")]
+        ),
+        autoescape=True,  # names, reasons and attributes come from users
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    found.filters.update(number=words.number, duration=words.duration, figure_json=figure_json, moment=_moment)
+    found.globals.update(study_link=study_link, sparkline=points)
+    return found
+
+
+def render(template: str, **content: Any) -> str:
+    """A template with its content, all of it escaped."""
+    return str(_environment().get_template(template).render(content))
+
+
+def page(request: Request, template: str, *, status: int = 200, **content: Any) -> Response:
+    """A whole page for whoever asks."""
+    someone = getattr(request.state, "person", None)
+    return HTMLResponse(render(template, person=someone, **content), status)
+
+
+def _moment(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S")

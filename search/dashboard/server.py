@@ -1,0 +1,72 @@
+"""Serving the dashboard: what must be true before it may be reached from other machines, and the server itself."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from search.dashboard.hosts import is_loopback
+from search.errors import WinnowError
+from storage import Storage, audit_log, deletions, tokens
+
+_PATIENCE = 1.5
+"""Seconds: a page is told of an outage rather than kept waiting."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the dashboard is reached."""
+
+    host: str
+    port: int
+    allowed_hosts: Sequence[str] = ()
+    """Other names under which it is called."""
+    trusted_proxy: str = "127.0.0.1"
+    """From whom X-Forwarded-For and X-Forwarded-Proto are believed."""
+    certificate: Path | None = None
+    key: Path | None = None
+
+    @property
+    def url(self) -> str:
+        """Where a browser on this machine finds it."""
+        host = {"0.0.0.0": "localhost", "::": "localhost"}.get(self.host, self.host)
+        shown = f"[{host}]" if ":" in host else host
+        return f"http{'s' if self.certificate else ''}://{shown}:{self.port}/winnow/"
+
+
+def is_open(storage: Storage, place: Place) -> bool:
+    """Whether nobody needs a token: only this machine reaches it, and no token was made.
+
+    Raises WinnowError where it is reached by others and no token would let anybody in.
+    """
+    usable = [token for token in tokens.everything(storage.engine) if token.valid]
+    others = not is_loopback(place.host) or bool(place.allowed_hosts)
+    if others and not usable:
+        raise WinnowError(
+            f"the dashboard would be reached from other machines at {place.host}, and there is no token to log in with",
+            "make one: winnow token create NAME --role reader",
+        )
+    return not usable
+
+
+def serve(storage: Storage, place: Place, artifacts: Path, *, local: bool) -> None:
+    """Answer until the process is told to end."""
+    import uvicorn
+
+    from search.dashboard.app import build
+
+    for name in deletions.purge(storage.engine):
+        audit_log.begin(storage.engine, "winnow dashboard", "", "purge", f"{name}: deleted 30 days ago", status=0)
+    storage.link.patience = _PATIENCE
+    uvicorn.run(
+        build(storage, artifacts, allowed_hosts=place.allowed_hosts, local=local),
+        host=place.host,
+        port=place.port,
+        forwarded_allow_ips=place.trusted_proxy,
+        ssl_certfile=place.certificate,
+        ssl_keyfile=place.key,
+        log_level="warning",
+        access_log=False,
+        ws="none",
+        server_header=False,
+        timeout_graceful_shutdown=2,
+    )

@@ -1,0 +1,109 @@
+"""All that the dashboard watches: each study by its id, and the list of all of them."""
+
+from collections import OrderedDict
+from dataclasses import dataclass
+
+from optuna.study import StudyDirection
+
+from search.dashboard.live import Channel
+from search.dashboard.snapshot import Snapshot
+from search.dashboard.view import StudyView
+from search.study import SPEC
+from storage import Storage, deletions, outlines
+from storage.errors import StorageUnreachable
+from storage.resilient import read
+
+SECONDS = 2.0
+"""Between two looks at a study."""
+LIST_SECONDS = 5.0
+_MOST = 32
+"""Studies that are kept in memory: the longest unseen goes first."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One study in the list."""
+
+    study_id: int
+    study: str
+    direction: str
+    states: dict[str, int]
+    budget: int | None
+    """Trials; None where it has no such limit."""
+    best: float | None
+    best_number: int | None
+
+    @property
+    def finished(self) -> int:
+        """Trials that have ended."""
+        return sum(self.states.get(state, 0) for state in ("COMPLETE", "PRUNED", "FAIL"))
+
+
+class Watching:
+    """What is watched in one storage."""
+
+    def __init__(self, storage: Storage) -> None:
+        self.storage = storage
+        self.entries: Channel[list[Entry]] = Channel(self._list, LIST_SECONDS)
+        self._views: OrderedDict[int, StudyView] = OrderedDict()
+        self._channels: dict[int, Channel[Snapshot]] = {}
+        self._ids: dict[str, int] = {}
+        self._counted: dict[int, dict[str, int]] = {}
+        self._listed: dict[int, outlines.Outlines] = {}
+
+    def named(self, name: str) -> int:
+        """The id of a study; raises KeyError. While the database is away, of one that was asked for before."""
+        try:
+            self._ids[name] = self.storage.get_study_id_from_name(name)
+        except StorageUnreachable:
+            if name not in self._ids:
+                raise
+        except KeyError:
+            self._ids.pop(name, None)
+            raise
+        return self._ids[name]
+
+    def view(self, study_id: int) -> StudyView:
+        """The view of a study, made where nobody looked before; raises KeyError where there is none."""
+        if study_id not in self._views:
+            read(self.storage.engine, lambda connection: deletions.shown_name(connection, study_id))
+            self._views[study_id] = StudyView(self.storage, study_id)
+            self._channels[study_id] = Channel(self._views[study_id].look, SECONDS)
+            while len(self._views) > _MOST:
+                gone, _ = self._views.popitem(last=False)
+                del self._channels[gone]
+        self._views.move_to_end(study_id)
+        return self._views[study_id]
+
+    def channel(self, study_id: int) -> Channel[Snapshot]:
+        """What a study's page listens to."""
+        self.view(study_id)
+        return self._channels[study_id]
+
+    def _list(self) -> list[Entry]:
+        """Every study; only those whose counts changed are looked at again."""
+        counted: dict[int, dict[str, int]] = {}
+        for count in read(self.storage.engine, outlines.counts):
+            counted.setdefault(count.study_id, {})[count.state] = count.trials
+        entries = []
+        for study in self.storage.get_all_studies():
+            states = counted.get(study._study_id, {})
+            known = self._listed.setdefault(study._study_id, outlines.Outlines(study._study_id))
+            if states != self._counted.get(study._study_id):
+                read(self.storage.engine, known.refresh)
+            maximised = study.directions[0] == StudyDirection.MAXIMIZE
+            ranked = [o for o in known.known.values() if o.state == "COMPLETE" and o.feasible and o.value is not None]
+            best = min(ranked, key=lambda o: (-o.value if maximised else o.value, o.number), default=None)  # type: ignore[operator]
+            entries.append(
+                Entry(
+                    study_id=study._study_id,
+                    study=study.study_name,
+                    direction="maximize" if maximised else "minimize",
+                    states=dict(sorted(states.items())),
+                    budget=study.user_attrs.get(SPEC, {}).get("budget", {}).get("trials"),
+                    best=best.value if best else None,
+                    best_number=best.number if best else None,
+                )
+            )
+        self._counted = counted
+        return sorted(entries, key=lambda entry: (-entry.states.get("RUNNING", 0), -entry.study_id))

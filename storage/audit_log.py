@@ -1,0 +1,57 @@
+"""The audit log: every change that was asked for through the dashboard or about its tokens: who, when, what.
+
+An entry is written before the change is made, and its outcome after: no change stands without an entry.
+"""
+
+from dataclasses import dataclass
+
+from sqlalchemy import Engine, insert, select, update
+
+from storage.clock import database_now
+from storage.resilient import read, transact
+from storage.tables import audit
+
+LONGEST = 500
+"""Characters of a change's content that are kept."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One change that was asked for."""
+
+    entry: int
+    at: float
+    """Seconds since 1970, UTC."""
+    who: str
+    address: str
+    action: str
+    content: str
+    status: int | None
+    """The HTTP status that it ended with (0 on the command line); None where nobody lived to write it."""
+
+
+def begin(engine: Engine, who: str, address: str, action: str, content: str, status: int | None = None) -> int:
+    """Write that a change is about to be made; returns the entry."""
+    row = insert(audit).values(
+        at=database_now(),
+        who=who[:255],
+        address=address[:64],
+        action=action[:255],
+        content=content[:LONGEST].replace("\x00", ""),
+        status=status,
+    )
+    made = transact(engine, lambda connection: connection.execute(row).inserted_primary_key)
+    assert made is not None
+    return int(made[0])
+
+
+def conclude(engine: Engine, entry: int, status: int) -> None:
+    """Add how it ended."""
+    change = update(audit).where(audit.c.entry == entry).values(status=status)
+    transact(engine, lambda connection: connection.execute(change))
+
+
+def entries(engine: Engine, most: int = 500) -> list[Entry]:
+    """The latest entries, newest first."""
+    query = select(audit).order_by(audit.c.entry.desc()).limit(most)
+    return [Entry(**row) for row in read(engine, lambda connection: connection.execute(query).mappings().all())]

@@ -1,0 +1,108 @@
+"""Deleting a study so that it can be restored: it is hidden from every list and gives up its name for thirty days."""
+
+from dataclasses import dataclass
+from functools import partial
+
+from sqlalchemy import ColumnElement, Connection, Engine, delete, exists, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from storage import studies as rows
+from storage.activity import State
+from storage.clock import database_now
+from storage.errors import StorageError
+from storage.optuna_tables import studies
+from storage.resilient import read, transact
+from storage.tables import attempts, budgets, deletions
+
+DAYS = 30.0
+
+
+@dataclass(frozen=True)
+class Deletion:
+    """A study that can be restored."""
+
+    study_id: int
+    name: str
+    deleted_at: float
+    """Seconds since 1970, UTC."""
+    deleted_by: str
+
+
+def remove(engine: Engine, study_id: int, by: str) -> None:
+    """Hide a study, stop it, and free its name; raises StorageError while a worker holds one of its trials."""
+
+    def work(connection: Connection) -> None:
+        rows.lock(connection, study_id)  # claims take the same lock: no trial begins meanwhile
+        if connection.execute(select(exists().where(*_alive(study_id)))).scalar():
+            raise StorageError(
+                "a worker holds a trial of this study", "stop the study, wait until its workers are gone, and try again"
+            )
+        name = rows.name_of(connection, study_id)
+        row = {"study_id": study_id, "name": name, "deleted_at": database_now(), "deleted_by": by[:255]}
+        connection.execute(insert(deletions).values(**row))
+        _rename(connection, study_id, f"deleted:{study_id}:{name}"[:512])
+        connection.execute(update(budgets).where(budgets.c.study_id == study_id).values(state=State.STOPPED))
+
+    try:
+        transact(engine, work)
+    except IntegrityError:
+        raise StorageError("this study was deleted already", "winnow restore lists what can be restored") from None
+
+
+def shown_name(connection: Connection, study_id: int) -> str:
+    """The name of a study that was not deleted; raises KeyError."""
+    hidden = select(exists().where(deletions.c.study_id == study_id))
+    if connection.execute(hidden).scalar():
+        raise KeyError(f"the study {study_id} was deleted")
+    return rows.name_of(connection, study_id)
+
+
+def restore(engine: Engine, name: str) -> None:
+    """Bring the study of this name that was deleted last back under its name; raises StorageError."""
+
+    def work(connection: Connection) -> None:
+        found = connection.execute(
+            select(deletions).where(deletions.c.name == name, _restorable()).order_by(deletions.c.deleted_at.desc())
+        ).first()
+        if found is None:
+            raise StorageError(
+                f"no study {name!r} was deleted in the last {DAYS:.0f} days", "winnow restore lists those that were"
+            )
+        _rename(connection, found.study_id, name)
+        connection.execute(delete(deletions).where(deletions.c.study_id == found.study_id))
+
+    try:
+        transact(engine, work)
+    except IntegrityError:
+        raise StorageError(f"there is another study {name!r} now", "delete that one first") from None
+
+
+def everything(engine: Engine) -> list[Deletion]:
+    """The studies that can be restored, the last deleted first."""
+    query = select(deletions).where(_restorable()).order_by(deletions.c.deleted_at.desc())
+    return [Deletion(**row) for row in read(engine, lambda connection: connection.execute(query).mappings().all())]
+
+
+def purge(engine: Engine) -> list[str]:
+    """Delete for good what nobody restored in time; returns the names."""
+    query = select(deletions.c.study_id, deletions.c.name).where(~_restorable())
+    found = read(engine, lambda connection: connection.execute(query).all())
+    for study_id, _ in found:
+        transact(engine, partial(rows.remove, study_id=study_id))
+    return [name for _, name in found]
+
+
+def _alive(study_id: int) -> tuple[ColumnElement[bool], ...]:
+    return (
+        attempts.c.study_id == study_id,
+        attempts.c.ended_at.is_(None),
+        attempts.c.expires_at > database_now(),
+    )
+
+
+def _restorable() -> ColumnElement[bool]:
+    return deletions.c.deleted_at > database_now() - DAYS * 86_400
+
+
+def _rename(connection: Connection, study_id: int, name: str) -> None:
+    connection.execute(update(studies).where(studies.c.study_id == study_id).values(study_name=name))

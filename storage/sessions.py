@@ -1,0 +1,42 @@
+"""Sessions: what a browser holds after a login in place of the token. They end with their token."""
+
+import secrets
+
+from sqlalchemy import Engine, insert, select, update
+
+from storage.clock import database_now
+from storage.resilient import read, transact
+from storage.tables import sessions, tokens
+from storage.tokens import Token, columns, digest, valid
+
+HOURS = 12.0
+
+
+def begin(engine: Engine, token: Token) -> str:
+    """Open a session of HOURS and return its secret, which is kept as a hash only."""
+    secret = secrets.token_urlsafe(32)
+    row = insert(sessions).values(sha256=digest(secret), token=token.token, expires_at=database_now() + HOURS * 3600)
+    transact(engine, lambda connection: connection.execute(row))
+    return secret
+
+
+def find(engine: Engine, secret: str) -> Token | None:
+    """The token by which a session was opened; None where either has ended."""
+    query = (
+        select(*columns())
+        .join(sessions, sessions.c.token == tokens.c.token)
+        .where(
+            sessions.c.sha256 == digest(secret),
+            sessions.c.ended_at.is_(None),
+            sessions.c.expires_at > database_now(),
+            valid(),
+        )
+    )
+    row = read(engine, lambda connection: connection.execute(query).mappings().one_or_none())
+    return None if row is None else Token(**row)
+
+
+def end(engine: Engine, secret: str) -> None:
+    """Close a session."""
+    change = update(sessions).where(sessions.c.sha256 == digest(secret)).values(ended_at=database_now())
+    transact(engine, lambda connection: connection.execute(change))

@@ -1,0 +1,76 @@
+"""The dashboard as it is served: a real server on a real port, with people who hold tokens."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+import pytest
+import uvicorn
+
+import storage
+from search.dashboard import app
+from storage import Storage, tokens
+from storage.tokens import Role
+
+
+@dataclass
+class Served:
+    """A running dashboard."""
+
+    storage: Storage
+    url: str
+    application: app.Dashboard
+    secrets: dict[str, str] = field(default_factory=dict)
+
+    def client(self, role: Role | None = None) -> httpx.Client:
+        """A script that holds a token of this role, made at the first call; without a role it holds none."""
+        headers = {} if role is None else {"Authorization": f"Bearer {self.secret(role)}"}
+        return httpx.Client(base_url=self.url, headers=headers, timeout=60)
+
+    def secret(self, role: Role) -> str:
+        if role not in self.secrets:
+            self.secrets[role] = tokens.create(self.storage.engine, role, role, days=1)
+        return self.secrets[role]
+
+
+Serve = Callable[..., Served]
+
+
+@pytest.fixture
+def serve(tmp_path: Path) -> Iterator[Serve]:
+    """Start a dashboard on a storage URL; all of them end with the test."""
+    running: list[tuple[uvicorn.Server, threading.Thread, Storage]] = []
+
+    def start(url: str, *, local: bool = False) -> Served:
+        opened = storage.open(url)
+        opened.link.patience = 1.0
+        made = app.build(opened, tmp_path / "artifacts", local=local)
+        config = uvicorn.Config(
+            made, port=0, log_level="error", access_log=False, ws="none", timeout_graceful_shutdown=1
+        )
+        server = uvicorn.Server(config)
+        thread = threading.Thread(target=server.run)
+        thread.start()
+        running.append((server, thread, opened))
+        deadline = time.monotonic() + 60
+        while not server.started:
+            assert thread.is_alive()
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        port = server.servers[0].sockets[0].getsockname()[1]
+        return Served(opened, f"http://127.0.0.1:{port}", made)
+
+    yield start
+    for server, thread, opened in running:
+        server.should_exit = True
+        thread.join(60)
+        opened.engine.dispose()
+
+
+@pytest.fixture
+def served(serve: Serve, sqlite_url: str) -> Served:
+    """A dashboard on an SQLite file, which asks for tokens."""
+    return serve(sqlite_url)

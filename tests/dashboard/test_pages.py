@@ -1,0 +1,148 @@
+"""Winnow's pages as they are served: what they show, and that they go on without the database."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import optuna
+
+from dashboard.conftest import Serve, Served
+from example_study import told
+from search.dashboard.people import COOKIE
+from storage_servers import PostgresServer
+
+VALUES = [0.5, 0.9, None, 0.7, 0.8]
+
+
+def events(answer: httpx.Response) -> Iterator[dict[str, object]]:
+    """What a stream of events says."""
+    for line in answer.iter_lines():
+        if line.startswith("data: "):
+            yield json.loads(line.removeprefix("data: "))
+
+
+def test_a_studys_page_says_where_it_stands(serve: Serve, tmp_path: Path) -> None:
+    told(tmp_path, VALUES)
+    served = serve(f"sqlite:///{tmp_path}/winnow.db", local=True)
+    with served.client() as client:
+        listed = client.get("/winnow/").text
+        assert '<a href="/winnow/told">told</a>' in listed
+        assert "5 of 100" in listed
+        page = client.get("/winnow/told").text
+        for words in ("trial 1, baseline 0.5", "4<span", "<strong>1</strong> no reason given", "of 100"):
+            assert words in page
+        pictures = client.get("/winnow/studies/1/parts/pictures").text
+        assert 'id="history"' in pictures
+        assert "Trial 1 won" in client.get("/winnow/studies/1/parts/conclusions").text
+        assert "importance needs 10" in client.get("/winnow/studies/1/parts/hyperparameters").text
+        assert "<h1>Trial 3</h1>" in client.get("/winnow/studies/1/trials/3").text.replace("\n", "")
+        assert client.get("/winnow/studies/1/trials/77").status_code == 404
+        assert client.get("/winnow/nobody").status_code == 404
+
+
+def test_the_list_leads_to_every_study_whatever_its_name(serve: Serve, sqlite_url: str) -> None:
+    served = serve(sqlite_url, local=True)
+    names = ["api", "a/b c", "../up", "ü?#", "studies", "..", " "]
+    for name in names:
+        optuna.create_study(storage=served.storage, study_name=name)
+    with served.client() as client:
+        page = client.get("/winnow/").text
+        links = [part.partition('"')[0] for part in page.split('<th scope="row"><a href="')[1:]]
+        titles = [client.get(link).text.partition("<h1>")[2].partition("</h1>")[0] for link in links]
+        assert sorted(titles) == sorted(names)
+
+
+def test_the_page_hears_of_every_change(serve: Serve, tmp_path: Path) -> None:
+    study = told(tmp_path, VALUES)
+    served = serve(f"sqlite:///{tmp_path}/winnow.db", local=True)
+    with served.client() as client, client.stream("GET", "/winnow/studies/1/events") as answer:
+        stream = events(answer)
+        before = next(stream)
+        trial = study.optuna.ask({"lr": optuna.distributions.FloatDistribution(1e-4, 1e-1, log=True)})
+        study.optuna.tell(trial, 0.97)
+        for after in stream:
+            if after["trials"] != before["trials"]:
+                break
+        assert "0.97" in str(after["sections"])
+
+
+def test_many_open_pages_cost_one_look(serve: Serve, tmp_path: Path) -> None:
+    told(tmp_path, VALUES)
+    served = serve(f"sqlite:///{tmp_path}/winnow.db", local=True)
+    channel = served.application.own.state.watching.channel(1)
+    channel.every = 3600.0
+    with served.client() as client:
+        streams = [client.stream("GET", "/winnow/studies/1/events") for _ in range(10)]
+        for stream in streams:
+            next(events(stream.__enter__()))
+        assert channel.looks == 1
+        for stream in streams:
+            stream.__exit__(None, None, None)
+
+
+def test_it_says_that_the_database_is_away_and_goes_on_when_it_is_back(
+    serve: Serve, postgres: PostgresServer, postgres_url: str
+) -> None:
+    served = serve(postgres_url)
+    optuna.create_study(storage=served.storage, study_name="s")
+    with served.client("reader") as client, client.stream("GET", "/winnow/studies/1/events") as answer:
+        stream = events(answer)
+        assert next(stream)["outage"] == ""
+        assert client.get("/winnow/s").status_code == 200
+        postgres.stop()
+        try:
+            assert "does not answer" in str(next(stream)["outage"])
+            page = client.get("/winnow/s")
+            assert page.status_code == 200
+            assert "does not answer" in page.text, "who was known stays known, and sees what was seen last"
+            stranger = client.get("/winnow/", headers={"Authorization": "Bearer nobody knows"})
+            assert stranger.status_code == 503
+        finally:
+            postgres.start()
+        assert next(after for after in stream if not after["outage"])["sections"]
+        assert client.get("/winnow/api/studies").json()[0]["study"] == "s"
+
+
+def login(served: Served, secret: str, **fields: str) -> httpx.Response:
+    headers = {"Origin": served.url}
+    with httpx.Client(base_url=served.url) as browser:
+        return browser.post("/winnow/login", data={"token": secret, **fields}, headers=headers)
+
+
+def test_a_person_logs_in_and_out(served: Served) -> None:
+    with httpx.Client(base_url=served.url, headers={"Accept": "text/html", "Origin": served.url}) as browser:
+        led = browser.get("/winnow/told")
+        assert (led.status_code, led.headers["location"]) == (303, "/winnow/login?next=/winnow/told")
+        wrong = browser.post("/winnow/login", data={"token": "winnow_guessed"})
+        assert wrong.status_code == 401
+        assert COOKIE not in browser.cookies
+        done = browser.post("/winnow/login", data={"token": served.secret("reader"), "next": "/winnow/"})
+        assert (done.status_code, done.headers["location"]) == (303, "/winnow/")
+        cookie = done.headers["set-cookie"]
+        assert "HttpOnly" in cookie
+        assert "SameSite=strict" in cookie
+        assert browser.get("/winnow/").status_code == 200
+        kept = dict(browser.cookies)
+        assert browser.post("/winnow/logout").headers["location"] == "/winnow/login"
+        browser.cookies.update(kept)
+        assert browser.get("/winnow/").status_code == 303, "a session that was ended is not taken again"
+
+
+def test_behind_tls_the_cookie_is_secure(served: Served) -> None:
+    headers = {"Origin": served.url.replace("http:", "https:"), "X-Forwarded-Proto": "https"}
+    answer = httpx.post(f"{served.url}/winnow/login", data={"token": served.secret("reader")}, headers=headers)
+    assert "Secure" in answer.headers["set-cookie"]
+
+
+def test_a_login_leads_to_no_other_site(served: Served) -> None:
+    for target in ("https://evil.example", "//evil.example", "/\\evil.example", "javascript:alert(1)", "/a\r\nX: y"):
+        assert login(served, served.secret("reader"), next=target).headers["location"] == "/winnow/"
+
+
+def test_guessing_is_slowed_down(served: Served) -> None:
+    answers = [login(served, f"winnow_{number}") for number in range(7)]
+    assert [answer.status_code for answer in answers] == [401] * 5 + [429] * 2
+    assert login(served, served.secret("reader")).status_code == 429
+    with served.client("reader") as reader:
+        assert reader.get("/winnow/api/studies").status_code == 429, "a bearer token is guessed no faster"
