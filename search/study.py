@@ -25,7 +25,7 @@ from search.checking import check
 from search.errors import StudyError
 from search.spec import Spec
 from search.stopping import STOPPED
-from storage import Storage, designs
+from storage import Storage, bell, designs
 from storage.budget import Budget, set_budget
 
 SPEC = "winnow:spec"
@@ -77,7 +77,7 @@ def create(storage: Storage, spec: Spec, design: Sequence[designs.Row] = ()) -> 
     except optuna.exceptions.DuplicatedStudyError:
         study = optuna.load_study(study_name=spec.name, storage=storage)
     study_id = storage.get_study_id_from_name(spec.name)
-    first = set_budget(storage.engine, study_id, _budget(study, spec))
+    first = set_budget(storage.engine, study_id, _budget(study, spec), spec.budget.priority)
     if not first:
         _wait_until_ready(study)
     if SPEC in study.user_attrs:
@@ -91,6 +91,7 @@ def create(storage: Storage, spec: Spec, design: Sequence[designs.Row] = ()) -> 
     if design:
         designs.extend(storage.engine, study_id, design)
     study.set_user_attr(SPEC, spec.model_dump(mode="json"))
+    bell.ring_now(storage.engine)
     return WinnowStudy(storage, spec, source, study_id)
 
 
@@ -191,9 +192,14 @@ def _loaded(storage: Storage, study: optuna.Study, study_id: int) -> WinnowStudy
 def _budget(study: optuna.Study, spec: Spec) -> Budget:
     """The spec's budget; of a study that its rule stopped under the same `[budget]`, what it had used up."""
     stopped = study.user_attrs.get(STOPPED)
-    if stopped and study.user_attrs[SPEC]["budget"] == spec.model_dump(mode="json")["budget"]:
+    if stopped and _rules(study.user_attrs[SPEC]) == _rules(spec.model_dump(mode="json")):
         return replace(spec.storage_budget, trials=stopped["trials"])
     return spec.storage_budget
+
+
+def _rules(spec: dict[str, Any]) -> dict[str, Any]:
+    """`[budget]` without what says nothing of when to stop."""
+    return {key: value for key, value in spec["budget"].items() if key != "priority"}
 
 
 def _wait_until_ready(study: optuna.Study, seconds: float = 10.0) -> None:

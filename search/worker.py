@@ -10,29 +10,28 @@ import math
 import os
 import platform
 import secrets
-import signal
-import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
-from types import FrameType
 
 from search.attempt import Attempt, Workplace
 from search.errors import StudyError
+from search.leaving import Leaving
 from search.messages import Ready
 from search.stopping import STOPPED, reason_to_stop
 from search.study import WinnowStudy, match_source
 from search.trainer_process import NUMERICS, Trainer, WorkerOptions
 from storage import designs, leases, once, workers
 from storage.activity import State, state_of
+from storage.bell import Bell
 from storage.budget import end_now
 from storage.errors import LeaseLost, StorageError, StorageUnreachable
 from storage.leases import Lease
 
-FAREWELL_SECONDS = 4.5
-"""So long after its grace period a worker leaves as it is: whoever preempts it does not wait for a database."""
-IDLE_SECONDS = 1.0
+IDLE_SECONDS = 5.0
+"""How long an idle worker waits at the bell."""
 LOOK_SECONDS = 2.0
-"""How often, at most, a worker looks whether its study is paused or stopped."""
+"""How often, at most, a worker looks whether its study is paused or stopped, or without a bell for a trial."""
 FRESH_SECONDS = 1.0
 _log = logging.getLogger("winnow")
 
@@ -40,38 +39,52 @@ _log = logging.getLogger("winnow")
 class Worker:
     """One worker of one study, from its first claim to its last."""
 
-    def __init__(self, study: WinnowStudy, options: WorkerOptions) -> None:
+    def __init__(
+        self,
+        study: WinnowStudy,
+        options: WorkerOptions,
+        leaving: Leaving,
+        stays: Callable[[str], bool] | None = None,
+    ) -> None:
+        """A worker of a pool is asked after each trial, by its name, whether it `stays`; it waits for nothing."""
         self.study = study
         self.options = options
         self.name = f"{platform.node()}:{os.getpid()}:{secrets.token_hex(3)}"
         self.trainer = Trainer(study, options)
+        self._leaving = leaving
+        self._stays = stays
         self._state = State.ACTIVE
-        self._stopping = threading.Event()
+        self._ending = False
         self._next_look = self._next_reap = 0.0
+        self.engine = study.storage.engine
+        self._bell = Bell(self.engine, lambda: self._stopping)
+        leaving.kill = self.trainer.kill
         study.storage.link.patience = math.inf
-        study.storage.link.give_up = self._stopping.is_set
+        study.storage.link.give_up = lambda: self._stopping
         study.storage.link.contact.longest_gap = options.lease_seconds / 2
         study.storage.freshness = FRESH_SECONDS
-        self.engine = study.storage.engine
+
+    @property
+    def _stopping(self) -> bool:
+        return self._ending or self._leaving.asked or self._state is State.STOPPED
 
     def run(self) -> None:
-        """Work until the study has nothing left to give or is stopped, or until SIGTERM or SIGINT."""
+        """Work until the study has nothing left to give or is stopped, or until the process is asked to leave."""
         match_source(self.study)
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, self._stop)
         try:
-            self.trainer.start()  # it imports torch while the rest gets ready
             node, process = platform.node(), os.getpid()
             workers.register(self.engine, self.study.study_id, self.name, node, process, self.options.device.name)
-            ready = self.trainer.wait_until_ready(self._stopping.is_set)
+            self.trainer.start()  # it imports torch while the rest gets ready
+            ready = self.trainer.wait_until_ready(lambda: self._stopping)
             if ready is not None:
                 self._work(self._settle_numerics(ready))
         except StorageUnreachable:
-            if not self._stopping.is_set():
+            if not self._stopping:
                 raise
         finally:
             self.trainer.kill()
-            self._stopping.set()  # one try is enough for what remains
+            self._bell.close()
+            self._ending = True  # one try is enough for what remains
             with suppress(StorageError):
                 workers.sign_off(self.engine, self.name)
 
@@ -87,39 +100,39 @@ class Worker:
             self.look,
             self.reap,
         )
-        while not self._stopping.is_set():
+        while not self._stopping and (self._stays is None or self._stays(self.name)):
             self.reap()
-            if not self.trainer.alive and self.trainer.wait_until_ready(self._stopping.is_set) is None:
+            if not self.trainer.alive and self.trainer.wait_until_ready(lambda: self._stopping) is None:
                 return
             lease = self._claim()
             if lease is not None:
                 self._state = State.ACTIVE  # or nothing would have been given
+                self._bell.close()
                 self._attempt(place, lease)
                 self._stop_early()
-            elif not self._wait():
+            elif self._stays is not None or not self._wait():
                 return
 
     def _wait(self) -> bool:
         """Wait a little for a trial that can be claimed; returns whether there may be one."""
-        self._next_look = 0.0
-        self.look()
+        self._look_now()
         if self._state is State.PAUSED:
             self.trainer.kill()  # a paused study holds no device
-            while self._state is State.PAUSED and not self._stopping.is_set():
+            while self._state is State.PAUSED and not self._stopping:
                 workers.sign_of_life(self.engine, self.name, "paused")
-                self._stopping.wait(LOOK_SECONDS)
+                self._bell.wait(min(IDLE_SECONDS, self.options.lease_seconds / 2), LOOK_SECONDS)
                 self.reap()
-                self.look()
+                self._look_now()
             return True
         # The budget may be given out, but a trial under way comes back if its worker dies.
         if self._state is State.ACTIVE and leases.waits_for(self.engine, self.study.study_id):
             workers.sign_of_life(self.engine, self.name, "idle")
-            self._stopping.wait(IDLE_SECONDS)
+            self._bell.wait(min(IDLE_SECONDS, self.options.lease_seconds / 2), LOOK_SECONDS)
             return True
         return False
 
     def _interruption(self) -> str:
-        if self._stopping.is_set():
+        if self._stopping:
             return "stopped"
         return "" if self._state is State.ACTIVE else str(self._state)
 
@@ -158,8 +171,11 @@ class Worker:
     def look(self) -> None:
         """Now and then, hear whether the study is paused or stopped."""
         if time.monotonic() >= self._next_look:
-            self._next_look = time.monotonic() + LOOK_SECONDS
-            self._state = state_of(self.engine, self.study.study_id)
+            self._look_now()
+
+    def _look_now(self) -> None:
+        self._next_look = time.monotonic() + LOOK_SECONDS
+        self._state = state_of(self.engine, self.study.study_id)
 
     def reap(self) -> None:
         """Now and then, bring back the trials of workers that are gone."""
@@ -167,14 +183,3 @@ class Worker:
             self._next_reap = time.monotonic() + self.options.lease_seconds / 2
             for number in leases.reap(self.engine, self.study.study_id, self.options.lease_seconds):
                 _log.warning("trial %d: its worker is gone; the trial goes on elsewhere", number)
-
-    def _stop(self, number: int, frame: FrameType | None) -> None:
-        if not self._stopping.is_set():
-            self._stopping.set()
-            last_resort = threading.Timer(self.options.grace_seconds + FAREWELL_SECONDS, self._leave)
-            last_resort.daemon = True
-            last_resort.start()
-
-    def _leave(self) -> None:
-        self.trainer.kill()
-        os._exit(1)

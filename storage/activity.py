@@ -2,8 +2,9 @@
 
 from enum import StrEnum
 
-from sqlalchemy import Engine, select, update
+from sqlalchemy import Connection, Engine, select, update
 
+from storage.bell import ring
 from storage.resilient import read, transact
 from storage.tables import budgets
 
@@ -21,7 +22,12 @@ class State(StrEnum):
 def set_state(engine: Engine, study_id: int, state: State) -> None:
     """Have a study worked on, paused or stopped from now on, wherever its workers are."""
     change = update(budgets).where(budgets.c.study_id == study_id).values(state=state)
-    transact(engine, lambda connection: connection.execute(change))
+
+    def work(connection: Connection) -> None:
+        connection.execute(change)
+        ring(connection)
+
+    transact(engine, work)
 
 
 def state_of(engine: Engine, study_id: int) -> State:

@@ -4,7 +4,9 @@ A budget is reserved in the database, in the transaction that makes a trial (see
 trials however many workers ask. Every trial counts once, whatever became of it.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import Connection, Engine, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
@@ -49,13 +51,17 @@ class Spent:
         return ""
 
 
-def set_budget(engine: Engine, study_id: int, budget: Budget) -> bool:
-    """Give a study its limits in place of those it had, and make it active. Returns whether these are its first."""
+def set_budget(engine: Engine, study_id: int, budget: Budget, priority: float = 1.0) -> bool:
+    """Give a study its limits in place of those it had, and make it active. Returns whether these are its first.
+
+    A pool gives a study workers in proportion to its `priority`.
+    """
     limits = {
         "trials": budget.trials,
         "seconds": None if budget.hours is None else budget.hours * 3600,
         "device_seconds": None if budget.device_hours is None else budget.device_hours * 3600,
         "state": State.ACTIVE,
+        "priority": priority,
     }
     change = update(budgets).where(budgets.c.study_id == study_id).values(**limits)
 
@@ -105,17 +111,23 @@ def spent(connection: Connection, study_id: int) -> Spent:
         )
         .select_from(studies.outerjoin(budgets, budgets.c.study_id == studies.c.study_id))
         .where(studies.c.study_id == study_id)
-    ).one()
+    )
+    return spent_as(row.mappings().one())
+
+
+def spent_as(row: Mapping[Any, Any]) -> Spent:
+    """What a study has used, from its row of `budgets` with `age`, `last_number` and `under_way` beside it."""
+    seconds, device_seconds = row["seconds"], row["device_seconds"]
     return Spent(
-        trials=0 if row.last_number is None else row.last_number + 1,
-        seconds=float(row.age or 0.0),
-        device_seconds=float(row.used_device_seconds or 0.0) + float(row.under_way or 0.0),
+        trials=0 if row["last_number"] is None else row["last_number"] + 1,
+        seconds=float(row["age"] or 0.0),
+        device_seconds=float(row["used_device_seconds"] or 0.0) + float(row["under_way"] or 0.0),
         budget=Budget(
-            row.trials,
-            None if row.seconds is None else row.seconds / 3600,
-            None if row.device_seconds is None else row.device_seconds / 3600,
+            row["trials"],
+            None if seconds is None else seconds / 3600,
+            None if device_seconds is None else device_seconds / 3600,
         ),
-        state=State(row.state or State.ACTIVE),
+        state=State(row["state"] or State.ACTIVE),
     )
 
 

@@ -19,6 +19,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Engine, and_, exists, func, insert, literal, select, update
 
 from storage.activity import State
+from storage.bell import ring
 from storage.budget import note_started, spend, spent
 from storage.clock import database_now, optuna_now
 from storage.errors import LeaseLost
@@ -181,6 +182,7 @@ def give_back(engine: Engine, lease: Lease, outcome: str = "given back") -> None
     def work(connection: Connection) -> None:
         hold(connection, lease)
         end(connection, lease.trial_id, lease.token, outcome, "WAITING")
+        ring(connection)
 
     _once(engine, lease, outcome, work)
 
@@ -218,6 +220,8 @@ def reap(engine: Engine, study_id: int | None, quiet_seconds: float = 0.0) -> li
                 reason = f"{crashes} workers died at it: {EXPIRED}"
                 _put_attribute(connection, trial_id, REASON, reason)
                 end(connection, trial_id, token, EXPIRED, "FAIL")
+        if expired:
+            ring(connection)
         return [number for _, _, number, state in expired if state == "RUNNING"]
 
     return transact(engine, work)
@@ -226,6 +230,12 @@ def reap(engine: Engine, study_id: int | None, quiet_seconds: float = 0.0) -> li
 def waits_for(engine: Engine, study_id: int) -> int:
     """How many trials are held by a lease now: what an idle worker waits for before it goes home."""
     query = select(func.count()).where(attempts.c.study_id == study_id, attempts.c.ended_at.is_(None))
+    return read(engine, lambda connection: connection.execute(query).scalar_one())
+
+
+def count_ended(engine: Engine) -> int:
+    """How many attempts have ended, of all studies."""
+    query = select(func.count()).where(attempts.c.ended_at.is_not(None))
     return read(engine, lambda connection: connection.execute(query).scalar_one())
 
 

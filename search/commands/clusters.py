@@ -85,7 +85,7 @@ def run_on_cluster(
     from search import study as studies
     from search.engines import jobs
 
-    checked = read_spec(spec, trials)
+    checked = read_spec(spec, trials=trials)
     order = _order(checked.name, url, wishes, cluster.gpus)
     engine = cluster.make()
     if cluster.dry_run:

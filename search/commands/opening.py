@@ -37,22 +37,23 @@ def refuse_finished(study: "WinnowStudy") -> None:
         raise StudyError(f"the study {study.name!r} is finished: {why}", "give it a larger budget: winnow create SPEC")
 
 
-def create_study(path: Path, url: str, trials: int | None) -> "WinnowStudy":
-    """The study of a spec, made or continued; `trials` takes the place of the spec's."""
+def create_study(path: Path, url: str, **budget: float | None) -> "WinnowStudy":
+    """The study of a spec, made or continued; what is given of its `[budget]` takes the place of the spec's."""
     from search import study as studies
 
-    return studies.create(open_storage(url, create=True), read_spec(path, trials))
+    return studies.create(open_storage(url, create=True), read_spec(path, **budget))
 
 
-def read_spec(path: Path, trials: int | None) -> "Spec":
-    """A spec; `trials` takes the place of its own."""
+def read_spec(path: Path, **budget: float | None) -> "Spec":
+    """A spec; what is given of its `[budget]` takes the place of its own."""
     from search import checking
 
     spec = checking.read(path)
-    if trials is None:
+    given = {key: value for key, value in budget.items() if value is not None}
+    if not given:
         return spec
     content = spec.model_dump(mode="json")
-    return checking.check({**content, "budget": {**content["budget"], "trials": trials}}, str(path))
+    return checking.check({**content, "budget": {**content["budget"], **given}}, str(path))
 
 
 def read_history(storage: "Storage", name: str) -> "History":

@@ -1,5 +1,6 @@
 """Running a study on this machine while a person watches."""
 
+import math
 import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from search.places import Place
     from search.status import Status
     from search.study import WinnowStudy
+    from storage import Storage
     from storage.budget import Budget
 
 
@@ -56,6 +58,26 @@ def work_here(study: "WinnowStudy", wishes: Wishes) -> "Status":
         if run.fleet.stopped_by is not None:
             sys.exit(128 + run.fleet.stopped_by)
     return end
+
+
+def serve_here(storage: "Storage", wishes: Wishes) -> None:
+    """Serve every active study with this machine's devices, until interrupted."""
+    from search.fleet import Fleet
+    from storage.leases import count_ended
+
+    places = wishes.places()
+    fleet = Fleet(
+        ["--all", *wishes.more],
+        places,
+        storage.engine.url.render_as_string(hide_password=False),
+        storage.files / "logs",
+        finished=lambda: count_ended(storage.engine),
+        grace_seconds=wishes.grace_seconds,
+    )
+    storage.link.patience = math.inf
+    storage.link.give_up = lambda: fleet.stopped_by is not None
+    terminal(stderr=True).print(f"every study of {storage.place} on {place_words(places)}", highlight=False)
+    fleet.run(lambda: False)
 
 
 def work_in_rounds(wanted: Callable[[], list[Any]], add: Callable[[list[Any]], "WinnowStudy"], wishes: Wishes) -> None:

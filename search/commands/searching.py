@@ -37,7 +37,7 @@ def run(spec: Path, url: str, trials: int | None, report: Path | None, json: boo
         run_on_cluster(spec, url, trials, json, wishes, cluster)
         return
     wishes.places()  # refused before anything is written
-    study = create_study(spec, url, trials)
+    study = create_study(spec, url, trials=trials)
     work_here(study, wishes)
     print_result(study, report or report_path(study.name), json)
 
@@ -46,9 +46,12 @@ def run(spec: Path, url: str, trials: int | None, report: Path | None, json: boo
 @spec_argument
 @storage_option
 @click.option("--trials", type=click.IntRange(1), help="Budget of trials, in place of the spec's.")
-def create(spec: Path, url: str, trials: int | None) -> None:
-    """Make the study of SPEC, or give one its new budget, and train nothing."""
-    study = create_study(spec, url, trials)
+@click.option(
+    "--priority", type=click.FloatRange(0, min_open=True), help="In place of the spec's: see winnow work --all."
+)
+def create(spec: Path, url: str, trials: int | None, priority: float | None) -> None:
+    """Make the study of SPEC, or give one its new budget, and train nothing. A pool begins with it at once."""
+    study = create_study(spec, url, trials=trials, priority=priority)
     click.echo(f"The study {study.name} is ready in {study.storage.place}.")
     click.echo(f"Next: winnow work {study.name}")
 

@@ -3,6 +3,8 @@
 import os
 import signal
 import sys
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import click
 
@@ -12,17 +14,21 @@ from search.commands.options import (
     lease_option,
     slots_option,
     storage_option,
-    study_argument,
     workers_option,
 )
-from search.commands.running import Wishes, work_here
+from search.commands.running import Wishes, serve_here, work_here
+
+if TYPE_CHECKING:
+    from search.trainer_process import WorkerOptions
+    from storage import Storage
 
 FLEET_PATIENCE = 600.0
 
 
 @click.command()
-@study_argument
+@click.argument("study", required=False)
 @storage_option
+@click.option("--all", "everything", is_flag=True, help="Serve every active study, by priority, until told to leave.")
 @click.option("--device", default="cpu", show_default=True, help="Of one worker, here: cpu, mps, cuda, cuda:1.")
 @click.option("--threads", type=click.IntRange(1), help="CPU threads of its trainer.  [default: the study's, or 1]")
 @click.option("--devices", help="Be a fleet, with a worker on each of these: auto, cpu, mps, cuda:0,cuda:1.")
@@ -38,8 +44,9 @@ FLEET_PATIENCE = 600.0
 )
 @grace_option
 def work(
-    study: str,
+    study: str | None,
     url: str,
+    everything: bool,
     device: str,
     threads: int | None,
     devices: str | None,
@@ -49,10 +56,12 @@ def work(
     progress_minutes: float,
     grace_seconds: float,
 ) -> None:
-    """Work on STUDY until nothing is left to do: as one worker, or with --devices as a fleet of them."""
+    """Work on STUDY until nothing is left to do, or --all studies: as one worker, or with --devices as a fleet."""
     from search.fleet import FLEET
 
     in_fleet = FLEET in os.environ
+    if (study is None) != everything:
+        raise click.UsageError("name one study, or give --all")
     if devices is not None and not in_fleet:  # a fleet's worker inherits what the environment says of the fleet
         passed_on = ("--lease-seconds", str(lease_seconds), "--progress-minutes", str(progress_minutes))
         _be_a_fleet(study, url, Wishes(devices, slots, workers, grace_seconds, passed_on))
@@ -60,23 +69,17 @@ def work(
     if (slots or workers) and not in_fleet:
         raise click.UsageError("--slots and --workers need --devices, for example --devices auto")
 
-    from search import study as studies
     from search.devices import find
     from search.processes import die_with_parent
-    from search.trainer_process import WorkerOptions, settled_threads
-    from search.worker import Worker
+    from search.trainer_process import WorkerOptions
     from storage.errors import StorageUnreachable
 
     if in_fleet:
         die_with_parent(signal.SIGTERM)
-    place = find(device)
+    options = WorkerOptions(find(device), threads or 1, lease_seconds, progress_minutes, grace_seconds)
     try:
         # In a fleet it may be started during an outage of the database, to replace one that died.
-        loaded = studies.load(open_storage(url, patience=FLEET_PATIENCE if in_fleet else 0.0), study)
-        if not in_fleet:
-            refuse_finished(loaded)
-        threads = threads or settled_threads(loaded) or 1
-        Worker(loaded, WorkerOptions(place, threads, lease_seconds, progress_minutes, grace_seconds)).run()
+        _be_a_worker(open_storage(url, patience=FLEET_PATIENCE if in_fleet else 0.0), study, options, threads, in_fleet)
     except StorageUnreachable as error:
         if not in_fleet:
             raise
@@ -84,8 +87,31 @@ def work(
         sys.exit(1)  # no mistake of the user's: the fleet starts it again
 
 
-def _be_a_fleet(study: str, url: str, wishes: Wishes) -> None:
+def _be_a_worker(
+    storage: "Storage", study: str | None, options: "WorkerOptions", threads: int | None, in_fleet: bool
+) -> None:
+    from search import study as studies
+    from search.leaving import Leaving
+    from search.pool import PoolWorker
+    from search.trainer_process import settled_threads
+    from search.worker import Worker
+
+    leaving = Leaving(options.grace_seconds)
+    leaving.listen()
+    if study is None:
+        PoolWorker(storage, options, leaving).run()
+        return
+    loaded = studies.load(storage, study)
+    if not in_fleet:  # to a fleet's worker that comes late, the end of the study is no mistake
+        refuse_finished(loaded)
+    Worker(loaded, replace(options, threads=threads or settled_threads(loaded) or 1), leaving).run()
+
+
+def _be_a_fleet(study: str | None, url: str, wishes: Wishes) -> None:
     wishes.places()  # refused before anything is opened
+    if study is None:
+        serve_here(open_storage(url), wishes)
+        return
     loaded = load_study(study, url)
     refuse_finished(loaded)
     work_here(loaded, wishes)

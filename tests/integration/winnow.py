@@ -1,11 +1,12 @@
 """Running the real command in a folder of its own, with an objective of one's own that needs no torch."""
 
 import os
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,7 @@ class Place:
     """A folder with a spec, an objective and a storage, and the command run in it."""
 
     folder: Path
+    started: list[subprocess.Popen[str]] = field(default_factory=list)
 
     @property
     def url(self) -> str:
@@ -69,7 +71,7 @@ class Place:
         )
 
     def start(self, *arguments: str, **environment: str) -> subprocess.Popen[str]:
-        return subprocess.Popen(
+        process = subprocess.Popen(
             [sys.executable, "-m", "search", *arguments],
             cwd=self.folder,
             env=self.environment(environment),
@@ -78,6 +80,15 @@ class Place:
             text=True,
             start_new_session=True,
         )
+        self.started.append(process)
+        return process
+
+    def end(self) -> None:
+        """Leave nothing behind of what a failed test started."""
+        for process in self.started:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.communicate()
 
     def environment(self, more: dict[str, str]) -> dict[str, str]:
         return {**os.environ, "OPTUNA_STORAGE": self.url, **more}

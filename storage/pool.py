@@ -1,0 +1,94 @@
+"""Which studies want workers, for those who serve all of them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Engine, exists, func, select
+
+from storage.activity import State
+from storage.budget import Budget, Spent, spent_as
+from storage.clock import database_now
+from storage.optuna_tables import studies, study_user_attributes, trials
+from storage.resilient import read
+from storage.tables import attempts, budgets, workers
+from storage.workers import GONE
+
+ALIVE_SECONDS = 60.0
+"""A worker that gave no sign of life for so long does not count."""
+
+
+@dataclass(frozen=True)
+class Wanting:
+    """An active study that has a trial to give."""
+
+    study_id: int
+    name: str
+    priority: float
+    workers: int
+    """How many are at it now."""
+    device_seconds: float
+    """What it has used."""
+
+
+class Pool:
+    """The studies of a storage, as one process of a pool asks for them again and again."""
+
+    def __init__(self, engine: Engine, ready: str) -> None:
+        """A study is served once it has the user attribute `ready`."""
+        self._engine = engine
+        self._ready = ready
+        self._finished: dict[int, tuple[int, Budget]] = {}
+
+    def wanting(self, besides: str = "") -> list[Wanting]:
+        """The studies that have a trial to give now; the worker `besides` is not counted as at work."""
+        rows = read(self._engine, lambda connection: connection.execute(self._query(besides)).mappings().all())
+        found = [(row, spent_as(row)) for row in rows]
+        return [
+            Wanting(row["study_id"], row["study_name"], row["priority"], row["at_it"], used.device_seconds)
+            for row, used in found
+            if self._has_trials(row, used)
+        ]
+
+    def _query(self, besides: str) -> Any:
+        study_id = budgets.c.study_id
+        last = select(trials.c.number).where(trials.c.study_id == study_id).order_by(trials.c.trial_id.desc()).limit(1)
+        open_ones = (attempts.c.study_id == study_id) & attempts.c.ended_at.is_(None)
+        at_it = select(func.count()).where(
+            workers.c.study_id == study_id,
+            workers.c.state != GONE,
+            workers.c.seen_at > database_now() - ALIVE_SECONDS,
+            workers.c.worker != besides,
+        )
+        ready = exists().where(study_user_attributes.c.study_id == study_id, study_user_attributes.c.key == self._ready)
+        return (
+            select(
+                budgets,
+                studies.c.study_name,
+                (database_now() - budgets.c.started_at).label("age"),
+                last.scalar_subquery().label("last_number"),
+                select(func.count()).where(open_ones).scalar_subquery().label("under_way_count"),
+                select(func.sum(database_now() - attempts.c.started_at))
+                .where(open_ones)
+                .scalar_subquery()
+                .label("under_way"),
+                at_it.scalar_subquery().label("at_it"),
+            )
+            .join(studies, studies.c.study_id == study_id)
+            .where(budgets.c.state == State.ACTIVE, ready)
+            .order_by(study_id)
+        )
+
+    def _has_trials(self, row: Mapping[Any, Any], used: Spent) -> bool:
+        if not used.exhausted:
+            return True
+        # All is given out. A trial that waits may be left; where none is, and none is under way, none will come.
+        study_id, known = row["study_id"], (used.trials, used.budget)
+        if self._finished.get(study_id) == known:
+            return False
+        waits = exists().where(trials.c.study_id == study_id, trials.c.state == "WAITING")
+        if read(self._engine, lambda connection: connection.execute(select(waits)).scalar_one()):
+            return True
+        if not row["under_way_count"]:
+            self._finished[study_id] = known
+        return False
