@@ -12,7 +12,7 @@ import torch
 from torch.utils.data import DataLoader
 
 from bench import usual
-from bench.pairing import HEADER, compare
+from bench.pairing import HEADER, as_in_a_trainer, compare
 from bench.training import BATCH, MEAN, MLP, SMALLNET, STD, cifar_like
 from objectives.augmentation.batches import Augmentation
 from objectives.data.loading import Data
@@ -48,6 +48,7 @@ def theirs(model: torch.nn.Module, data: Data) -> Callable[[], int]:
 
 
 def main() -> None:
+    as_in_a_trainer()
     torch.set_num_threads(1)
     print(f"torch {torch.__version__}, {torch.backends.cpu.get_cpu_capability()}, one thread\n{HEADER}")
     networks = (

@@ -15,7 +15,7 @@ from torch.utils.data import DataLoader
 from torchvision import transforms
 
 from bench import usual
-from bench.pairing import HEADER, compare
+from bench.pairing import HEADER, as_in_a_trainer, compare
 from objectives.augmentation import color
 from objectives.augmentation.batches import Augmentation
 from objectives.data.loading import Data, Split
@@ -60,6 +60,7 @@ def clamped_at_every_step(images: torch.Tensor, jitters: color.Jitters) -> torch
 
 
 def main() -> None:
+    as_in_a_trainer()
     """Print the table."""
     torch.set_num_threads(1)
     images = torch.randint(0, 256, (IMAGES, 3, 32, 32), dtype=torch.uint8)

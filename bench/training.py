@@ -16,7 +16,7 @@ import torch
 from torch.utils.data import DataLoader
 
 from bench import usual
-from bench.pairing import HEADER, Ratio, rate
+from bench.pairing import HEADER, Ratio, as_in_a_trainer, rate
 from objectives.data.loading import Data, Split
 from objectives.hyperparameters import Config, make_config
 from objectives.precision import calibrate
@@ -65,6 +65,7 @@ def pair(name: str, first: Callable[[], float], second: Callable[[], float]) -> 
 
 
 def main() -> None:
+    as_in_a_trainer()
     torch.set_num_threads(1)
     torch.manual_seed(0)
     print(f"torch {torch.__version__}, {torch.backends.cpu.get_cpu_capability()}, one thread, batches of {BATCH}")

@@ -6,9 +6,10 @@ from torch import nn
 
 from objectives.augmentation.batches import Augmentation
 from objectives.data.loading import Split
+from objectives.models.folded import folded
 
-EVALUATION_BATCH = 128
-"""Larger ones are slower on a CPU: glibc maps every block beyond 32 MiB afresh, and its pages fault each time."""
+EVALUATION_BATCH = 256
+"""The fastest on a CPU where blocks beyond 32 MiB are kept, as in a trainer; elsewhere 128 would be a little faster."""
 
 
 def autocast(precision: str, device: torch.device) -> torch.autocast:
@@ -25,15 +26,16 @@ def evaluate(
 ) -> tuple[float, float | None]:
     """Mean loss and accuracy (None in a regression) of `model` on `split`, waiting for the device once."""
     model.eval()
+    network = folded(model)
     regression = split.targets.is_floating_point()
     loss_sum = torch.zeros((), device=split.targets.device)
     correct = torch.zeros((), device=split.targets.device, dtype=torch.int64)
-    with torch.inference_mode():
+    # One autocast for all batches: it rounds each weight once.
+    with torch.inference_mode(), autocast(precision, split.inputs.device):
         for inputs, targets in zip(
             *(torch.split(part, batch_size) for part in (split.inputs, split.targets)), strict=True
         ):
-            with autocast(precision, inputs.device):
-                outputs = model(augmentation.evaluate(inputs))
+            outputs = network(augmentation.evaluate(inputs))
             loss_sum += losses(outputs, targets, 0.0)[1] * len(targets)
             if not regression:
                 correct += (outputs.argmax(1) == targets).sum()
