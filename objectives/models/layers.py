@@ -1,7 +1,8 @@
 """The random layers of a network: dropout in three kinds, drawing from the trial's own generator, and fast."""
 
+import math
+
 import torch
-import torch.nn.functional as F
 from torch import nn
 
 
@@ -64,7 +65,8 @@ class DropBlock(RandomLayer):
     """DropBlock (Ghiasi et al., 2018, algorithm 1): dropout of squares, in each channel of each image its own.
 
     The squares lie whole inside the image; one that is larger than the image is cut to it. What is kept is scaled
-    by the inverse of the share that was kept in the batch.
+    by the inverse of the share that was kept in the batch. Each 64-bit draw is read as four places, so the chance
+    that a square begins at a place is taken to the nearest 1/65536.
     """
 
     def __init__(self, p: float, size: int) -> None:
@@ -75,13 +77,36 @@ class DropBlock(RandomLayer):
         """Of (batch, channels, height, width)."""
         height, width = x.shape[2:]
         tall, wide = min(self.size, height), min(self.size, width)
-        corners = height - tall + 1, width - wide + 1
-        # Each corner starts a square with such a chance that about a share p of the image is covered (equation 1).
-        chance = self.p * height * width / (tall * wide * corners[0] * corners[1])
-        draws = torch.rand(*x.shape[:2], *corners, device=x.device, generator=self.generator)
-        starts = F.pad((draws < chance).to(x.dtype), (wide - 1, wide - 1, tall - 1, tall - 1))
-        kept = 1 - F.max_pool2d(starts, (tall, wide), stride=1)
-        return x * kept * (kept.numel() / kept.sum().clamp(min=1))
+        rows, columns = height - tall + 1, width - wide + 1
+        # Each place starts a square with such a chance that about a share p of the image is covered (equation 1).
+        chance = self.p * height * width / (tall * wide * rows * columns)
+        # Masks lie in memory as x does, channels last where its are, and `down` and `across` are their axes.
+        last = x.is_contiguous(memory_format=torch.channels_last)
+        down, across = (1, 2) if last else (2, 3)
+        starts = self._places((len(x), rows, columns, x.shape[1]) if last else (*x.shape[:2], rows, columns), chance, x)
+        gone = _spread(_spread(starts, across, wide), down, tall)
+        kept = gone.logical_not_().to(x.dtype)
+        scale = kept.numel() / kept.sum(dtype=torch.float32).clamp_(min=1)
+        kept = kept.mul_(scale)
+        return x * (kept.permute(0, 3, 1, 2) if last else kept)
+
+    def _places(self, shape: tuple[int, ...], chance: float, x: torch.Tensor) -> torch.Tensor:
+        """Bool of `shape`, on the device of `x`, each true with `chance`."""
+        count = math.prod(shape)
+        draws = torch.empty((count + 3) // 4, dtype=torch.int64, device=x.device)
+        draws.random_(-(2**63), None, generator=self.generator)
+        of_65536 = min(max(round(chance * 65536), 1), 65536)
+        return (draws.view(torch.int16)[:count] <= of_65536 - 32769).view(shape)
+
+
+def _spread(places: torch.Tensor, axis: int, size: int) -> torch.Tensor:
+    """True from each true place on for `size` places along `axis`, which grows by `size` - 1."""
+    shape = list(places.shape)
+    shape[axis] += size - 1
+    spread = torch.zeros(shape, dtype=torch.bool, device=places.device)
+    for shift in range(size):
+        spread.narrow(axis, shift, places.shape[axis]).bitwise_or_(places)
+    return spread
 
 
 def use_generator(model: nn.Module, generator: torch.Generator) -> None:

@@ -88,5 +88,40 @@ def test_dropblock_drops_whole_squares_about_a_share_p_in_all() -> None:
     assert torch.equal(torch.nn.functional.max_pool2d(padded, 3, stride=1), gone)
 
 
+def dropped_by_the_papers_steps(p: float, size: int, x: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+    """What DropBlock drops, by algorithm 1 of Ghiasi et al., step by step; bool, of the shape of `x`."""
+    height, width = x.shape[2:]
+    valid = (height - size + 1, width - size + 1)
+    gamma = p / size**2 * height * width / (valid[0] * valid[1])  # equation 1
+    gone = torch.zeros(x.shape, dtype=torch.bool)
+    for image, channel, top, left in (torch.rand(*x.shape[:2], *valid, generator=generator) < gamma).nonzero().tolist():
+        gone[image, channel, top : top + size, left : left + size] = True
+    return gone
+
+
+def test_dropblock_drops_each_place_as_often_as_the_paper_does() -> None:
+    x = torch.ones(400, 16, 9, 11).to(memory_format=torch.channels_last)
+    ours = seeded(DropBlock(0.15, 3))(x) == 0
+    theirs = dropped_by_the_papers_steps(0.15, 3, x, torch.Generator().manual_seed(1))
+    # 6,400 draws of each place, of which up to a sixth are gone: a deviation of the difference is at most 0.0066.
+    assert float((ours.float().mean((0, 1)) - theirs.float().mean((0, 1))).abs().max()) < 5 * 0.0066
+    # How much of an image's channel is gone varies as much too: 0, 1 or more squares.
+    for share in (0.0, 0.05, 0.1, 0.2, 0.3):
+        mine, its = ((gone.float().mean((2, 3)) <= share).float().mean() for gone in (ours, theirs))
+        assert float(mine) == pytest.approx(float(its), abs=5 * 0.009)
+
+
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_dropblock_keeps_the_layout_and_drops_whole_squares_in_it(layout: torch.memory_format) -> None:
+    x = torch.ones(3, 5, 6, 7).to(memory_format=layout)
+    dropped = seeded(DropBlock(0.2, 2))(x)
+    assert dropped.is_contiguous(memory_format=layout)
+    gone = (dropped == 0).float()
+    whole = -torch.nn.functional.max_pool2d(-gone, 2, stride=1)
+    padded = torch.nn.functional.pad(whole, (1, 1, 1, 1))
+    assert 0 < int(gone.sum()) < gone.numel()
+    assert torch.equal(torch.nn.functional.max_pool2d(padded, 2, stride=1), gone)
+
+
 def test_dropblock_takes_an_image_smaller_than_its_square() -> None:
     assert seeded(DropBlock(0.5, 7))(torch.ones(4, 3, 2, 5)).shape == (4, 3, 2, 5)
