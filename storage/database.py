@@ -1,5 +1,6 @@
 """Opening the SQL storage: one URL, Optuna's tables and Winnow's, and errors that keep the password."""
 
+import os
 from pathlib import Path
 
 from sqlalchemy import URL, make_url
@@ -18,6 +19,8 @@ DRIVERS = {
 }
 SQLITE_PATIENCE = 10.0
 """Seconds: a file may be locked for a moment by a process that makes its tables."""
+PASSWORD_FILE = "OPTUNA_STORAGE_PASSWORD_FILE"
+"""Names the file that holds the password of a URL without one, as the secrets of containers are given."""
 EXTRAS = {"postgresql": "postgresql", "mysql": "mariadb", "mariadb": "mariadb"}
 
 
@@ -51,7 +54,10 @@ def open(url: str, *, create: bool = True, patience: float = 0.0) -> Storage:
 
 
 def parse(url: str) -> URL:
-    """A storage's URL with the driver that Winnow uses; raises StorageError."""
+    """A storage's URL with the driver that Winnow uses and its password, wherever that comes from.
+
+    Raises StorageError.
+    """
     try:
         parsed = make_url(url)
         if parsed.drivername in DRIVERS:
@@ -71,7 +77,20 @@ def parse(url: str) -> URL:
             f"{parsed.get_backend_name()} is not a database that Winnow knows",
             "use SQLite on one machine, PostgreSQL or MariaDB for many workers",
         )
-    return parsed
+    return _with_password(parsed)
+
+
+def _with_password(url: URL) -> URL:
+    path = os.environ.get(PASSWORD_FILE)
+    if path is None or url.password is not None or url.get_backend_name() == "sqlite":
+        return url
+    try:
+        return url.set(password=Path(path).read_text().strip())
+    except (OSError, UnicodeDecodeError) as error:
+        raise StorageError(
+            f"the storage's password cannot be read from {path}: {getattr(error, 'strerror', 'it is no text')}",
+            f"{PASSWORD_FILE} names a text file that this process may read, and that holds nothing else",
+        ) from None
 
 
 def _no_driver(url: URL) -> StorageError:

@@ -38,8 +38,8 @@ class PostgresServer:
     def init(self) -> None:
         self._run("initdb", "-D", str(self.data), "-U", "postgres", "--auth=trust", "--encoding=UTF8", "--no-sync")
 
-    def start(self) -> None:
-        options = f"{SETTINGS} -k {self.folder}"
+    def start(self, more: str = "") -> None:
+        options = f"{SETTINGS} -k {self.folder} {more}"
         self._run("pg_ctl", "-D", str(self.data), "-l", str(self.log), "-o", options, "-w", "start")
 
     def stop(self, mode: str = "fast") -> None:

@@ -13,6 +13,7 @@ from sqlalchemy import make_url
 
 import storage
 from storage import Storage
+from storage.database import parse
 from storage.errors import StorageError
 
 SECRET = "hunter2"
@@ -72,3 +73,21 @@ def test_no_repr_or_pickle_holds_it(monkeypatch: pytest.MonkeyPatch) -> None:
     assert pickle.loads(content).engine.url.password == SECRET
     monkeypatch.setenv("OPTUNA_STORAGE", f"postgresql://me:{SECRET}@elsewhere:1/db")
     assert pickle.loads(content).engine.url.password is None
+
+
+def test_a_password_may_come_from_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "password"
+    file.write_text(f"{SECRET}\n")
+    monkeypatch.setenv("OPTUNA_STORAGE_PASSWORD_FILE", str(file))
+    assert parse("postgresql://me@db/winnow").password == SECRET
+    assert parse("postgresql://me:mine@db/winnow").password == "mine", "the URL's own comes first"
+    assert parse("sqlite:///winnow.db").password is None
+    with pytest.raises(StorageError) as refused:
+        storage.open("postgresql://me@127.0.0.1:1/db")
+    assert SECRET not in "".join(traceback.format_exception(refused.value))
+    file.unlink()
+    with pytest.raises(StorageError, match=r"cannot be read from .*password: No such file"):
+        parse("postgresql://me@db/winnow")
+    file.write_bytes(b"\xff\xfe")
+    with pytest.raises(StorageError, match="it is no text"):
+        parse("postgresql://me@db/winnow")

@@ -1,0 +1,251 @@
+"""docker-compose.yml and Dockerfile, as far as they go without a Docker engine: every service is run natively.
+
+The compose program itself reads the file. What a container would be given (its command, environment, volumes, secrets)
+a process is given here, in the order and on the conditions that the file states, on a real PostgreSQL that wants the
+password of the secret.
+"""
+
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from integration.winnow import wait_for
+from storage_servers import PostgresServer
+
+ROOT = Path(__file__).parents[2]
+PROGRAMS = Path(sys.executable).parent
+SPEC = """
+name = "tiny"
+[data]
+name = "digits"
+train = 200
+[fixed]
+epochs = 2
+widths = [16]
+[search]
+lr = { low = 1e-4, high = 1e-1, log = true }
+[budget]
+trials = 3
+"""
+
+
+def compose(*arguments: str, **environment: str) -> str:
+    done = subprocess.run(
+        [PROGRAMS / "docker-compose", "--project-directory", ROOT, *arguments],
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_compose_reads_the_file_and_it_keeps_the_schema() -> None:
+    assert compose("config", "--quiet") == ""
+    command = [PROGRAMS / "check-jsonschema", "--builtin-schema", "vendor.compose-spec", ROOT / "docker-compose.yml"]
+    checked = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert checked.returncode == 0, checked.stdout
+
+
+def test_the_linter_finds_nothing_in_the_dockerfile() -> None:
+    linted = subprocess.run([PROGRAMS / "hadolint", ROOT / "Dockerfile"], capture_output=True, text=True, timeout=60)
+    assert linted.returncode == 0, linted.stdout
+
+
+def test_every_gpu_has_a_service_that_sees_it_alone() -> None:
+    found = json.loads(compose("--profile", "*", "config", "--format", "json"))["services"]
+    gpus = {name: service for name, service in found.items() if name.startswith("worker-gpu")}
+    assert len(gpus) == 4
+    for name, service in gpus.items():
+        (device,) = service["deploy"]["resources"]["reservations"]["devices"]
+        assert device == {"driver": "nvidia", "device_ids": [name[-1]], "capabilities": ["gpu"]}
+        assert service["build"]["args"] == {"VARIANT": "cuda"}
+        assert service["command"] == ["work", "digits", "--device", "cuda"]
+
+
+def test_what_does_not_train_carries_no_torch_and_nobody_is_root() -> None:
+    found = json.loads(compose("--profile", "*", "config", "--format", "json"))["services"]
+    for name in ("setup", "dashboard", "reaper"):
+        assert found[name]["build"]["args"] == {"VARIANT": "service"}, name
+    file = (ROOT / "Dockerfile").read_text()
+    assert "--extra train" not in file.partition("FROM service AS cpu")[0]
+    assert re.findall(r"^USER (\S+)", file, re.MULTILINE) == ["10001:10001"]
+    assert "hunter" not in json.dumps(found)
+    for name, service in found.items():
+        variables = [key for key in service["environment"] if "PASSWORD" in key]
+        assert all(key.endswith("_FILE") for key in variables), name
+
+
+@dataclass
+class Machine:
+    """Runs what the file says of each service as processes of this machine."""
+
+    folder: Path
+    services: dict[str, Any]
+    secret: Path
+    postgres: PostgresServer
+    port: int
+    dashboard_port: int
+    processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+
+    def up(self) -> None:
+        """Start all services, each after those that it depends on are as it wants them."""
+        while waiting := [name for name in self.services if name not in self.processes and name != "postgres"]:
+            ready = [name for name in waiting if all(self._is(*each) for each in self._wanted(name))]
+            for name in ready:
+                self.start(name)
+            if not ready:
+                wait_for(lambda: any(all(self._is(*e) for e in self._wanted(name)) for name in waiting), 120)
+
+    def start(self, name: str) -> None:
+        """Start one service."""
+        with self.log(name).open("ab") as log:
+            self.processes[name] = subprocess.Popen(**self._process(name), stdout=log, stderr=log)
+
+    def run(self, name: str, *command: str) -> str:
+        """What `docker compose run --rm` prints: another command in a container like this service's."""
+        done = subprocess.run(**self._process(name, command), capture_output=True, text=True, timeout=120)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def _process(self, name: str, command: Sequence[str] = ()) -> dict[str, Any]:
+        service = self.services[name]
+        assert service["entrypoint"] is None, "the image's own, which is winnow"
+        environment = {key: self._native(value, service) for key, value in service["environment"].items()}
+        arguments = [self._native(each, service) for each in command or service["command"]]
+        return {
+            "args": [sys.executable, "-m", "search", *arguments],
+            "cwd": self.folder,
+            "env": {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", **environment},
+        }
+
+    def log(self, name: str) -> Path:
+        return self.folder / f"{name}.log"
+
+    def said(self) -> str:
+        return "\n".join(f"--- {name}\n{self.log(name).read_text()}" for name in self.processes)
+
+    def _wanted(self, name: str) -> list[tuple[str, str]]:
+        return [(other, each["condition"]) for other, each in self.services[name].get("depends_on", {}).items()]
+
+    def _is(self, name: str, condition: str) -> bool:
+        if condition == "service_healthy":
+            kind, *command = self.services[name]["healthcheck"]["test"]
+            assert kind == "CMD"
+            program = self.postgres.programs / command[0]
+            return subprocess.run([program, *command[1:], f"--port={self.port}"], capture_output=True).returncode == 0
+        assert condition == "service_completed_successfully"
+        if name not in self.processes or self.processes[name].poll() is None:
+            return False
+        assert self.processes[name].returncode == 0, self.said()
+        return True
+
+    def _native(self, text: str, service: dict[str, Any]) -> str:
+        """What a container sees, as this machine has it: its volumes and secrets, its network."""
+        places = {volume["target"]: self._source(volume) for volume in service["volumes"]}
+        places |= {each["target"]: str(self.secret) for each in service["secrets"]}
+        for target, source in places.items():
+            text = text.replace(target, source)
+        text = text.replace("@postgres/", f"@127.0.0.1:{self.port}/")
+        return str(self.dashboard_port) if text == "8080" else text
+
+    def _source(self, volume: dict[str, Any]) -> str:
+        if volume["type"] == "bind":
+            return str(volume["source"])
+        folder = self.folder / volume["source"]
+        folder.mkdir(exist_ok=True)
+        return str(folder)
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Iterator[Machine]:
+    """A machine with the study `tiny`, a secret, and a PostgreSQL that asks everybody for the password."""
+    (tmp_path / "studies").mkdir()
+    (tmp_path / "studies" / "tiny.toml").write_text(SPEC)
+    secret = tmp_path / "postgres_password"
+    secret.write_text("hunter2 @:/%\n")
+    asked = {"WINNOW_STUDY": "tiny", "WINNOW_STUDIES": f"{tmp_path}/studies", "WINNOW_PASSWORD_FILE": str(secret)}
+    services = json.loads(compose("--profile", "cpu", "config", "--format", "json", **asked))["services"]
+    folder = Path(tempfile.mkdtemp(prefix="winnow-pg-"))  # another user must get there, and its path be short
+    folder.chmod(0o755)
+    postgres = PostgresServer(folder)
+    database, dashboard = _free_port(), _free_port()
+    _make_database(postgres, database, services["postgres"]["environment"], secret)
+    made = Machine(tmp_path, services, secret, postgres, database, dashboard)
+    yield made
+    for process in made.processes.values():
+        if process.poll() is None:
+            process.kill()
+        process.wait()
+    postgres.stop("immediate")
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def test_every_service_does_its_part_until_the_study_is_done(machine: Machine) -> None:
+    machine.up()
+    assert machine.processes["worker-cpu"].wait(240) == 0, machine.said()
+    status = machine.run("setup", "status", "tiny", "--json")
+    assert json.loads(status)["done"]
+    assert json.loads(status)["finished"] == 3
+
+    dashboard = machine.processes["dashboard"]
+    assert dashboard.wait(60) == 2, "nobody could log in: compose starts it again until there is a token"
+    assert "there is no token to log in with" in machine.said()
+    token = machine.run("dashboard", "token", "create", "me", "--role", "admin").splitlines()[0]
+    machine.start("dashboard")
+    url = f"http://127.0.0.1:{machine.dashboard_port}/winnow/tiny"
+    page = wait_for(lambda: answer(url, token))
+    assert "tiny" in page
+
+    assert machine.processes["reaper"].poll() is None, "dashboard and reaper stay for the next study"
+    for name in ("reaper", "dashboard"):
+        machine.processes[name].terminate()
+        assert machine.processes[name].wait(30) in (0, -signal.SIGTERM), machine.said()
+    assert "hunter2" not in machine.said()
+
+
+def answer(url: str, token: str) -> str:
+    """A page of the dashboard; empty while it does not answer."""
+    request = urllib.request.Request(url, headers={"Authorization": f"Bearer {token}"})
+    try:
+        with urllib.request.urlopen(request, timeout=10) as got:
+            return str(got.read().decode())
+    except urllib.error.HTTPError:
+        raise
+    except OSError:
+        return ""
+
+
+def _make_database(postgres: PostgresServer, port: int, told: dict[str, str], secret: Path) -> None:
+    """What the image of PostgreSQL does with its variables at its first start."""
+    postgres.init()
+    assert told["POSTGRES_PASSWORD_FILE"] == "/run/secrets/postgres_password"
+    hba = f"local all postgres trust\nhost all {told['POSTGRES_USER']} 127.0.0.1/32 scram-sha-256\n"
+    (postgres.data / "pg_hba.conf").write_text(hba)
+    postgres.start(f"-c listen_addresses=127.0.0.1 -p {port}")
+    password = secret.read_text().strip()
+    owner = psycopg.connect(host=str(postgres.folder), port=port, user="postgres", autocommit=True)
+    owner.execute(f"CREATE ROLE {told['POSTGRES_USER']} SUPERUSER LOGIN PASSWORD '{password}'")  # type: ignore[arg-type]
+    owner.execute(f"CREATE DATABASE {told['POSTGRES_DB']} OWNER {told['POSTGRES_USER']}")  # type: ignore[arg-type]
+    owner.close()
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
