@@ -8,10 +8,10 @@ from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.padding import Padding
 from rich.progress_bar import ProgressBar
-from rich.table import Table
 from rich.text import Text
 
 from search.status import Status
+from search.status_screen import workers_table
 from search.words import duration
 from storage.activity import State
 
@@ -81,16 +81,4 @@ class Progress:
         total = status.spent.budget.trials
         head = Text.assemble((status.study, "bold"), f"  {self._line(status)}")
         bar = ProgressBar(total=total, completed=status.finished, width=min(60, self.console.width - 2))
-        table = Table(box=None, pad_edge=False, header_style="dim")
-        for name in ("worker", "device", "doing", "trial", "epoch", "value"):
-            table.add_column(name, justify="right" if name in ("trial", "epoch", "value") else "left")
-        for worker in status.workers:
-            table.add_row(
-                worker.worker,
-                worker.device,
-                worker.state if worker.age < 15 else f"silent for {duration(worker.age)}",
-                "" if worker.trial_number is None else str(worker.trial_number),
-                "" if not worker.epoch else str(worker.epoch),
-                "" if worker.value is None else f"{worker.value:.4f}",
-            )
-        return Group(head, Padding(bar, (0, 0, 1, 0)), table)
+        return Group(head, Padding(bar, (0, 0, 1, 0)), workers_table(status.workers))

@@ -15,9 +15,7 @@ from search.history import History
 from search.pareto import Point
 from search.replay import Replay
 from search.statistics import Sample
-from search.status import Status
-from search.words import duration, interval, number, spread
-from storage.activity import State
+from search.words import interval, number, spread
 
 
 def result(record: History) -> RenderableType:
@@ -37,39 +35,6 @@ def result(record: History) -> RenderableType:
         parts += [table, Text()]
     parts += [Text(sentence) for sentence in summary.sentences(record)]
     return Group(*parts)
-
-
-def stop_words(now: Status) -> str:
-    """Why the study ended before its budget was spent; empty where it did not."""
-    return f"stopped early: {now.stopped}" if now.stopped else ""
-
-
-def state_words(now: Status) -> str:
-    """What somebody told the study's workers to do; empty where they just work."""
-    if now.is_done or now.state is State.ACTIVE:
-        return ""
-    return f"{now.state} by hand: winnow resume {now.study} goes on"
-
-
-def status(now: Status) -> RenderableType:
-    """`winnow status`."""
-    states = ", ".join(f"{count} {state.lower()}" for state, count in sorted(now.states.items())) or "no trial yet"
-    best = f"{number(now.best.value)} (trial {now.best.number})" if now.best else "none yet"
-    lines = [
-        Text.assemble((now.study, "bold"), f": {states}"),
-        Text(f"best {best}, baseline {number(now.baseline) if now.baseline is not None else 'not finished'}"),
-        Text(f"{duration(now.spent.device_seconds)} of device time spent"),
-        Text(stop_words(now) or state_words(now) or now.spent.exhausted or "more trials can be given out"),
-    ]
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    for name in ("worker", "device", "doing", "trial", "epoch", "last seen"):
-        table.add_column(name)
-    for worker in now.workers:
-        trial = "" if worker.trial_number is None else str(worker.trial_number)
-        epoch = "" if worker.epoch is None else str(worker.epoch)
-        table.add_row(worker.worker, worker.device, worker.state, trial, epoch, f"{duration(worker.age)} ago")
-    failures = [Text(f"{count} failed: {reason}") for reason, count in now.failures.items()]
-    return Group(*lines, *([table] if now.workers else []), *failures)
 
 
 def replay(result: Replay) -> RenderableType:

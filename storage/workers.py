@@ -9,6 +9,7 @@ from storage.resilient import read, transact
 from storage.tables import workers
 
 GONE = "gone"
+FORGOTTEN_SECONDS = 600.0
 
 
 @dataclass(frozen=True)
@@ -65,11 +66,18 @@ def sign_off(engine: Engine, worker: str) -> None:
 
 
 def present(engine: Engine, study_id: int) -> list[Worker]:
-    """The workers of a study that have not signed off, in the order in which they started."""
+    """The workers of a study that have not signed off, in the order in which they started.
+
+    One that has been silent for FORGOTTEN_SECONDS is not there any more.
+    """
     columns = [workers.c[name] for name in Worker.__dataclass_fields__ if name != "age"]
     query = (
         select(*columns, (database_now() - workers.c.seen_at).label("age"))
-        .where(workers.c.study_id == study_id, workers.c.state != GONE)
+        .where(
+            workers.c.study_id == study_id,
+            workers.c.state != GONE,
+            workers.c.seen_at > database_now() - FORGOTTEN_SECONDS,
+        )
         .order_by(workers.c.started_at)
     )
     rows = read(engine, lambda connection: connection.execute(query).mappings().all())

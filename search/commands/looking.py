@@ -1,10 +1,12 @@
 """Looking: status, report, importance, front, replay, augmentations, doctor."""
 
 import dataclasses
+import math
 import sys
+import time
 from json import dumps
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import click
 
@@ -17,22 +19,53 @@ from search.commands.options import (
 )
 from search.commands.running import terminal
 
+if TYPE_CHECKING:
+    from search.outlook import Outlook
+    from search.status import Status
+
 
 @click.command()
 @study_argument
 @storage_option
+@click.option("--watch", is_flag=True, help="Show it until the study is done; with --json, a line for each look.")
+@click.option("--every", type=click.FloatRange(0.5), default=2.0, show_default=True, help="Seconds between two looks.")
 @json_option
-def status(study: str, url: str, json: bool) -> None:
-    """Where STUDY stands: its trials, best value, workers and failures."""
+def status(study: str, url: str, watch: bool, every: float, json: bool) -> None:
+    """Where STUDY stands: its trials, best value, time, workers and failures."""
+    from search import outlook, status_screen
     from search import status as statuses
 
-    now = statuses.read(load_study(study, url))
-    if json:
-        click.echo(dumps(now.as_dict(), indent=2, default=str))
-    else:
-        from search import screens
+    loaded = load_study(study, url)
+    if watch:
+        loaded.storage.link.patience = math.inf
+    console = terminal()
 
-        terminal().print(screens.status(now))
+    def look() -> "tuple[Status, Outlook]":
+        now = statuses.read(loaded)
+        return now, outlook.look_ahead(loaded, now)
+
+    def show(now: "Status", ahead: "Outlook") -> None:
+        if json:
+            numbers = {**now.as_dict(), **dataclasses.asdict(ahead)}
+            click.echo(dumps(numbers, indent=None if watch else 2, default=str))
+        else:
+            console.print(status_screen.status(now, ahead))
+
+    now, ahead = look()
+    if watch and not json and console.is_terminal:
+        from rich.live import Live
+
+        with Live(status_screen.status(now, ahead), console=console, transient=True) as live:
+            while not now.is_done:
+                time.sleep(every)
+                now, ahead = look()
+                live.update(status_screen.status(now, ahead))
+    elif watch:
+        while not now.is_done:
+            show(now, ahead)
+            time.sleep(every)
+            now, ahead = look()
+    show(now, ahead)
 
 
 @click.command()

@@ -87,7 +87,7 @@ def check(spec: Path, json: bool) -> None:
 
 def print_result(study: "WinnowStudy", path: Path, as_json: bool) -> None:
     """Write the report to `path` and print how the search ended."""
-    from search import screens, status, summary
+    from search import screens, status, status_screen, summary
 
     record = write_report(study.storage, study.name, path)
     now = status.read(study)
@@ -97,7 +97,7 @@ def print_result(study: "WinnowStudy", path: Path, as_json: bool) -> None:
     console = terminal()
     console.print(screens.result(record))
     if now.stopped:
-        console.print(f"The search {screens.stop_words(now)}.")
+        console.print(f"The search {status_screen.stop_words(now)}.")
     console.print(f"Report: {path}", highlight=False, soft_wrap=True)
     if study.spec.built_in and record.best is not None:
         console.print(f"Next: {summary.confirm_command(record)}", highlight=False, soft_wrap=True)

@@ -1,0 +1,101 @@
+"""What `winnow status` says, on wide terminals and narrow ones; and its estimates on a study of known times."""
+
+import io
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+import storage
+from search import outlook, status, status_screen
+from search import study as studies
+from search.checking import check
+from search.outlook import Outlook
+from search.status import Best, Status
+from storage import epochs, leases, workers
+from storage.activity import State
+from storage.budget import Budget, Spent
+from storage.epochs import Epoch
+from storage.workers import Worker
+
+WORKERS = [
+    Worker("a", "gpu-node-01.cluster.example.org", 411, "cuda:0", "training", 14, 7, 0.91237, 1.2),
+    Worker("b", "gpu-node-01.cluster.example.org", 412, "cuda:1", "training", 15, None, None, 0.4),
+    Worker("c", "laptop", 99, "cpu", "idle", None, None, None, 95.0),
+]
+NOW = Status(
+    study="digits",
+    direction="maximize",
+    states={"COMPLETE": 9, "PRUNED": 3, "FAIL": 2, "RUNNING": 2},
+    best=Best(7, 0.98765, {}),
+    baseline=0.95,
+    spent=Spent(16, 4000.0, 7200.0, Budget(trials=40, device_hours=10.0)),
+    workers=WORKERS,
+    failures={"RuntimeError: the disk is on fire": 2},
+    stopped="",
+    tracebacks={},
+)
+AHEAD = Outlook(saved_device_seconds=1800.0, device_seconds_left=28800.0, seconds_left=5400.0)
+
+
+def shown(width: int, now: Status = NOW, ahead: Outlook = AHEAD) -> str:
+    console = Console(file=io.StringIO(), width=width)
+    console.print(status_screen.status(now, ahead))
+    return console.file.getvalue()  # type: ignore[attr-defined, no-any-return]
+
+
+def test_it_says_what_a_person_asks_for() -> None:
+    told = shown(120)
+    assert "digits: 9 complete, 2 fail, 3 pruned, 2 running" in told
+    assert "best 0.9877 (trial 7), baseline 0.95" in told
+    assert "2 h 0 min of device time spent, 30 min 0 s saved by pruning, 8 h 0 min left" in told
+    assert "done in about 1 h 30 min" in told
+    assert "2 failed: RuntimeError: the disk is on fire" in told
+    row = next(line for line in told.splitlines() if "cuda:0" in line)
+    assert row.split() == ["gpu-node-01.cluster.exa…", "cuda:0", "training", "14", "7", "0.9124", "1.2", "s"]
+
+
+@pytest.mark.parametrize("width", [120, 60])
+def test_every_worker_is_one_line_however_narrow_the_terminal(width: int) -> None:
+    lines = shown(width).splitlines()
+    assert max(map(len, lines)) <= width
+    table = lines[next(i for i, line in enumerate(lines) if line.startswith("host")) + 1 :]
+    for row, (device, age) in zip(
+        table, [("cuda:0", "1.2 s"), ("cuda:1", "0.4 s"), ("cpu", "1 min 35 s")], strict=False
+    ):
+        assert device in row
+        assert row.endswith(age)
+
+
+def test_a_paused_study_says_how_it_goes_on() -> None:
+    paused = Status(**{**vars(NOW), "spent": Spent(16, 1.0, 1.0, Budget(trials=40), State.PAUSED)})
+    assert "paused by hand: winnow resume digits goes on" in shown(120, paused)
+
+
+def test_estimates_come_from_the_trials_that_ended(tmp_path: Path) -> None:
+    opened = storage.open(f"sqlite:///{tmp_path}/s.db")
+    spec = check(
+        {
+            "name": "s",
+            "data": {"name": "digits"},
+            "search": {"lr": {"low": 0.001, "high": 0.1}},
+            "budget": {"trials": 10, "device_hours": 1.0},
+        },
+        "s.toml",
+    )
+    study = studies.create(opened, spec)
+    for state, lasts, seconds in (("COMPLETE", 4, 40.0), ("COMPLETE", 4, 40.0), ("PRUNED", 1, 10.0)):
+        lease = leases.claim(opened.engine, study.study_id, "w")
+        assert lease is not None
+        for epoch in range(1, lasts + 1):
+            epochs.record(opened.engine, lease, Epoch(epoch, 0.5))
+        leases.finish(opened.engine, lease, state, 0.5, "", {"winnow:run": {"device_seconds": seconds}})
+    alone = outlook.look_ahead(study, status.read(study))
+    assert alone.saved_device_seconds == pytest.approx(30.0), "three epochs of ten seconds"
+    assert alone.device_seconds_left == pytest.approx(3600.0, abs=60.0)
+    assert alone.seconds_left is None, "nobody is at work"
+    for name in ("one", "two"):
+        workers.register(opened.engine, study.study_id, name, "host", 1, "cpu")
+    ahead = outlook.look_ahead(study, status.read(study))
+    assert ahead.seconds_left == pytest.approx(7 * 30.0 / 2), "seven trials of thirty seconds by two workers"
+    opened.engine.dispose()
