@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-pytest_plugins = ["storage_servers"]
+pytest_plugins = ["storage_servers", "dashboard_server"]
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -24,11 +24,15 @@ class Dashboard(Guard):
 
 
 def build(storage: Storage, artifacts: Path, *, allowed_hosts: Iterable[str] = (), local: bool) -> Dashboard:
-    """The whole dashboard on `storage`; `local` lets everybody in as an admin, where only this machine reaches it."""
+    """The whole dashboard on `storage`; `local` lets everybody in as an admin, where only this machine reaches it.
+
+    Who serves it sets `own.state.closing`, by which pages that listen for changes are told to let go.
+    """
     people = People(storage)
     own = FastAPI(title="Winnow", openapi_url=None, docs_url=None, redoc_url=None)
     own.state.watching = Watching(storage)
     own.state.people = people
+    own.state.closing = lambda: False
     own.include_router(api.router, prefix="/winnow/api")
     own.include_router(pages.router, prefix="/winnow")
     answering.describe_errors(own)

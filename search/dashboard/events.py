@@ -12,7 +12,7 @@ from starlette.responses import Response, StreamingResponse
 from search.dashboard.live import Look
 from storage.errors import StorageUnreachable
 
-_KEEP_ALIVE = 15.0
+_KEEP_ALIVE = 15
 """Seconds of silence after which an event stream says that it is still there."""
 
 
@@ -23,17 +23,22 @@ def stream(
 
     async def events() -> AsyncIterator[str]:
         waiting: asyncio.Task[Look[Any]] | None = None
+        silent = 0
         try:
             while True:
                 waiting = waiting or asyncio.ensure_future(anext(changes))
-                done, _ = await asyncio.wait([waiting], timeout=_KEEP_ALIVE)
+                done, _ = await asyncio.wait([waiting], timeout=1)
+                silent += 1
+                if request.app.state.closing():
+                    return
                 if not await _still_known(request):
                     yield "event: gone\ndata: {}\n\n"
                     return
                 if not done:
-                    yield ": still here\n\n"
+                    if silent % _KEEP_ALIVE == 0:
+                        yield ": still here\n\n"
                     continue
-                found, waiting = waiting.result(), None
+                found, waiting, silent = waiting.result(), None, 0
                 content = {**sections(found), "outage": found.outage}
                 yield f"data: {json.dumps(content)}\n\n"
         except (KeyError, StopAsyncIteration):

@@ -129,18 +129,20 @@ class Guard:
         content = "" if scope["path"].startswith("/api/artifacts/") else body.decode("utf-8", "replace")
         action = f"{scope['method']} {scope['path']}"
         entry = await run_in_threadpool(audit_log.begin, engine, who, _address(request), action, content)
-        status = 500
+        answered = False
 
         async def watched(message: Message) -> None:
-            nonlocal status
+            nonlocal answered
             if message["type"] == "http.response.start":
-                status = message["status"]
+                answered = True
+                await run_in_threadpool(audit_log.conclude, engine, entry, message["status"])
             await send(message)
 
         try:
             await self._app(scope, _replay(body, receive), watched)
         finally:
-            await run_in_threadpool(audit_log.conclude, engine, entry, status)
+            if not answered:
+                await run_in_threadpool(audit_log.conclude, engine, entry, 500)
 
 
 def _check(rule: Rule | None, person: Person | None) -> None:

@@ -30,7 +30,6 @@ def protect(headers: MutableHeaders, path: str) -> None:
     for name, value in _ALWAYS.items():
         headers[name] = value
     del headers["access-control-allow-origin"]
-    del headers["server"]
     if path.startswith("/artifacts/"):
         _as_file(headers)
     elif path.startswith("/winnow"):

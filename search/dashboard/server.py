@@ -57,16 +57,21 @@ def serve(storage: Storage, place: Place, artifacts: Path, *, local: bool) -> No
     for name in deletions.purge(storage.engine):
         audit_log.begin(storage.engine, "winnow dashboard", "", "purge", f"{name}: deleted 30 days ago", status=0)
     storage.link.patience = _PATIENCE
-    uvicorn.run(
-        build(storage, artifacts, allowed_hosts=place.allowed_hosts, local=local),
-        host=place.host,
-        port=place.port,
-        forwarded_allow_ips=place.trusted_proxy,
-        ssl_certfile=place.certificate,
-        ssl_keyfile=place.key,
-        log_level="warning",
-        access_log=False,
-        ws="none",
-        server_header=False,
-        timeout_graceful_shutdown=2,
+    dashboard = build(storage, artifacts, allowed_hosts=place.allowed_hosts, local=local)
+    server = uvicorn.Server(
+        uvicorn.Config(
+            dashboard,
+            host=place.host,
+            port=place.port,
+            forwarded_allow_ips=place.trusted_proxy,
+            ssl_certfile=place.certificate,
+            ssl_keyfile=place.key,
+            log_level="warning",
+            access_log=False,
+            ws="none",
+            server_header=False,
+            timeout_graceful_shutdown=5,
+        )
     )
+    dashboard.own.state.closing = lambda: server.should_exit
+    server.run()

@@ -7,7 +7,7 @@ from typing import Any, get_args
 import optuna
 import pytest
 
-from dashboard.conftest import Served
+from dashboard_server import Served
 from search.dashboard import api, pages
 from search.dashboard.access import RULES, WINNOW, Rule, rule_for
 from storage.tokens import ROLES, Role

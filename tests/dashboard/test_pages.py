@@ -7,7 +7,7 @@ from pathlib import Path
 import httpx
 import optuna
 
-from dashboard.conftest import Serve, Served
+from dashboard_server import Serve, Served
 from example_study import told
 from search.dashboard.people import COOKIE
 from storage_servers import PostgresServer

@@ -5,13 +5,12 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
-import uvicorn
 
 import storage
-from search.dashboard import app
 from storage import Storage, tokens
 from storage.tokens import Role
 
@@ -22,7 +21,8 @@ class Served:
 
     storage: Storage
     url: str
-    application: app.Dashboard
+    artifacts: Path
+    application: Any
     secrets: dict[str, str] = field(default_factory=dict)
 
     def client(self, role: Role | None = None) -> httpx.Client:
@@ -42,6 +42,10 @@ Serve = Callable[..., Served]
 @pytest.fixture
 def serve(tmp_path: Path) -> Iterator[Serve]:
     """Start a dashboard on a storage URL; all of them end with the test."""
+    import uvicorn
+
+    from search.dashboard import app
+
     running: list[tuple[uvicorn.Server, threading.Thread, Storage]] = []
 
     def start(url: str, *, local: bool = False) -> Served:
@@ -49,9 +53,16 @@ def serve(tmp_path: Path) -> Iterator[Serve]:
         opened.link.patience = 1.0
         made = app.build(opened, tmp_path / "artifacts", local=local)
         config = uvicorn.Config(
-            made, port=0, log_level="error", access_log=False, ws="none", timeout_graceful_shutdown=1
+            made,
+            port=0,
+            log_level="error",
+            access_log=False,
+            ws="none",
+            server_header=False,
+            timeout_graceful_shutdown=5,
         )
         server = uvicorn.Server(config)
+        made.own.state.closing = lambda: server.should_exit
         thread = threading.Thread(target=server.run)
         thread.start()
         running.append((server, thread, opened))
@@ -61,7 +72,7 @@ def serve(tmp_path: Path) -> Iterator[Serve]:
             assert time.monotonic() < deadline
             time.sleep(0.01)
         port = server.servers[0].sockets[0].getsockname()[1]
-        return Served(opened, f"http://127.0.0.1:{port}", made)
+        return Served(opened, f"http://127.0.0.1:{port}", tmp_path / "artifacts", made)
 
     yield start
     for server, thread, opened in running:

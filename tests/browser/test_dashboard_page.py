@@ -1,0 +1,121 @@
+"""The dashboard in a real browser: a person logs in, watches a study run, reads, downloads, is refused, leaves."""
+
+import re
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from dashboard_server import Serve, Served
+from example_study import told, work
+from integration.winnow import Place
+from search import ablation
+
+pytestmark = pytest.mark.browser
+SECONDS = 60_000
+expect.set_options(timeout=SECONDS)
+BEST = {"lr": 0.05, "dropout": 0.4}
+
+
+def log_in(page: Page, served: Served, role: str, path: str = "/winnow/") -> None:
+    page.set_default_timeout(SECONDS)
+    page.goto(f"{served.url}{path}")
+    page.get_by_label("Token").fill(served.secret(role))  # type: ignore[arg-type]
+    page.keyboard.press("Enter")
+    page.wait_for_url(f"**{path}")
+
+
+def test_a_reader_watches_a_study_run(browser: Browser, serve: Serve, tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    spec = place.spec(4, more="[fixed]\nepoch_seconds = 0.3\n[pruner]\nname = 'none'\n")
+    assert place.run("create", spec).returncode == 0
+    served = serve(place.url)
+    page = browser.new_page(viewport={"width": 1440, "height": 900})
+    complaints: list[str] = []
+    page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    log_in(page, served, "reader")
+    page.get_by_role("link", name="s", exact=True).click()
+    expect(page.locator("#workers")).to_contain_text("No worker is here")
+    loaded = page.evaluate("window.loaded = performance.timeOrigin")
+    worker = place.start("work", "s")
+    try:
+        expect(page.locator("#workers")).to_contain_text("training")
+        expect(page.locator("#workers polyline")).to_be_visible(timeout=SECONDS)
+        expect(page.locator("#standing .badge")).to_have_text("done")
+    finally:
+        worker.communicate(timeout=60)
+    expect(page.locator("#standing")).to_contain_text("4 completed")
+    assert page.evaluate("window.loaded") == loaded, "the page was not loaded again"
+    expect(page.locator(".picture .main-svg").first).to_be_visible(timeout=SECONDS)
+
+    page.locator("#standing dd.large a").click()
+    expect(page.locator("h1")).to_contain_text("Trial")
+    expect(page.locator(".picture .main-svg").first).to_be_visible(timeout=SECONDS)
+    page.go_back()
+    assert page.locator("#manage").count() == 0, "a reader is offered nothing that changes anything"
+    refused = page.evaluate(
+        "fetch('/winnow/api/studies/1', {method: 'DELETE', headers: {'Content-Type': 'application/json'},"
+        " body: JSON.stringify({confirm: 's'})}).then((answer) => answer.status)"
+    )
+    assert refused == 403
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Report").click()
+    assert "<!doctype html>" in download.value.path().read_text()
+    page.get_by_role("button", name="Log out").click()
+    page.wait_for_url("**/winnow/login")
+    page.goto(f"{served.url}/winnow/s")
+    assert "/winnow/login" in page.url
+    assert [text for text in complaints if "403" not in text] == []
+    page.close()
+
+
+def test_the_ablation_appears_while_the_page_is_open(browser: Browser, serve: Serve, tmp_path: Path) -> None:
+    study = told(tmp_path, [0.5, 0.9, 0.7], [{}, BEST])
+    served = serve(f"sqlite:///{tmp_path}/winnow.db", local=True)
+    page = browser.new_page(viewport={"width": 390, "height": 844}, color_scheme="dark")
+    page.set_default_timeout(SECONDS)
+    page.goto(f"{served.url}/winnow/told")
+    expect(page.locator(".part[data-part=conclusions]")).to_contain_text("Not measured yet")
+    sides = ablation.between(study, seeds=2, looks=1)
+    while wanted := sides.race.wanted(ablation.read(sides)):
+        work(ablation.add(sides, wanted), lambda row: 0.5 + 0.2 * row["learning rate"] + row["seed"] % 11 / 1e4)
+    expect(page.get_by_role("heading", name="Each method alone")).to_be_visible(timeout=SECONDS)
+    picture = page.locator("figure", has=page.get_by_role("heading", name="Each method alone")).locator(".main-svg")
+    expect(picture.first).to_contain_text("learning rate")
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    ink = page.locator("figure .xtick text").first.evaluate("text => getComputedStyle(text).fill")
+    assert ink == "rgb(230, 234, 238)", "figures are drawn in the colours of the dark page"
+    page.close()
+
+
+def test_an_admin_deletes_only_by_typing_the_name(browser: Browser, serve: Serve, tmp_path: Path) -> None:
+    told(tmp_path, [0.5, 0.9])
+    served = serve(f"sqlite:///{tmp_path}/winnow.db")
+    page = browser.new_page()
+    log_in(page, served, "admin", "/winnow/told")
+    page.locator("#confirm").fill("tol")
+    page.keyboard.press("Enter")
+    expect(page.locator("#answer")).to_have_text(re.compile("type the study's name"))
+    page.locator("#confirm").fill("told")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/winnow/")
+    expect(page.locator("#studies")).to_contain_text("There is no study")
+    page.get_by_role("link", name="Changes").click()
+    expect(page.locator("tbody")).to_contain_text("DELETE /winnow/api/studies/1")
+    page.close()
+
+
+def test_every_control_is_reached_by_the_keyboard(browser: Browser, serve: Serve, tmp_path: Path) -> None:
+    told(tmp_path, [0.5, 0.9])
+    served = serve(f"sqlite:///{tmp_path}/winnow.db", local=True)
+    page = browser.new_page()
+    page.set_default_timeout(SECONDS)
+    page.goto(f"{served.url}/winnow/told")
+    expect(page.locator(".part[data-part=trials] table").first).to_be_visible()
+    reached = set()
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        reached.add(page.evaluate("document.activeElement.textContent.trim() || document.activeElement.id"))
+    assert {"Winnow", "Report", "Pause", "Stop", "Go on", "confirm", "Delete"} <= reached
+    page.close()
