@@ -79,7 +79,7 @@ STOCK = (
     _rule("GET", "", "reader"),
     _rule("GET", "/dashboard", "reader"),
     _rule("GET", "/dashboard/{rest}", "reader"),
-    _rule("GET", "/favicon.ico", "reader"),
+    _rule("GET", "/favicon.ico", "anyone"),
     _rule("GET", "/static/{rest}", "reader"),
     _rule("GET", "/api/meta", "reader"),
     _rule("GET", "/api/studies", "reader"),
