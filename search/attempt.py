@@ -19,6 +19,7 @@ from search.messages import Answer, Artifact, Call, End, Ended, Job, Pipe, Repor
 from search.provenance import git_commit, winnow_version
 from search.recorder import Recorder
 from search.samplers import PlannedSampler
+from search.sharing import DeviceShare
 from search.study import BASELINE, GIVEN, KEEP_WEIGHTS, WOULD_PRUNE, WinnowStudy
 from search.trainer_process import Trainer, WorkerOptions
 from storage import artifacts, checkpoints, designs, epochs, leases, outbox, workers
@@ -54,6 +55,7 @@ class Workplace:
     study: WinnowStudy
     options: WorkerOptions
     trainer: Trainer
+    share: DeviceShare
     name: str
     design: list[Row]
     precision: str
@@ -93,13 +95,35 @@ class Attempt:
     def run(self) -> None:
         """Send the trial to the trainer and see it through; raises LeaseLost. The trainer is then free, or gone."""
         try:
-            self._see_through()
+            if OUT_OF_MEMORY in self.lease.earlier:
+                self._see_through_alone()
+            else:
+                self._see_through()
         except LeaseLost:
             if self.training:
                 self.place.trainer.kill()
             raise
         finally:
             self.recorder.close()
+
+    def _see_through_alone(self) -> None:
+        """The second chance of a trial that ran out of memory: with no other trainer on its device."""
+        with self.place.share.alone(self._can_wait) as is_alone:
+            if is_alone:
+                self.started = time.monotonic()
+                self._see_through()
+                self.place.trainer.kill()  # it may keep what it had, and others come back
+            else:
+                self._raise_if_lost()
+                leases.give_back(self.engine, self.lease, self._interrupted())
+
+    def _can_wait(self) -> bool:
+        self.recorder.watch()
+        return not self._interrupted() and self.recorder.lost is None and self.recorder.failure is None
+
+    def _raise_if_lost(self) -> None:
+        if error := self.recorder.lost or self.recorder.failure:
+            raise error
 
     def _see_through(self) -> None:
         if self.lease.token > 1:

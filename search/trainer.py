@@ -187,12 +187,9 @@ def run(objective: Objective, resumable: bool, trial: RemoteTrial, job: Job) -> 
         how, reason = End.PRUNED, str(error)
     except Stopped:
         how = End.STOPPED
-    except MemoryError:
-        how, reason = End.OUT_OF_MEMORY, "out of memory"
     except Exception as error:
-        out_of_memory = type(error).__name__ == "OutOfMemoryError"
-        how = End.OUT_OF_MEMORY if out_of_memory else End.FAILED
-        reason = " ".join(f"{type(error).__name__}: {error}".split())[:500]
+        how = End.OUT_OF_MEMORY if is_out_of_memory(error) else End.FAILED
+        reason = " ".join(f"{type(error).__name__}: {error}".split()).removesuffix(":")[:500]
         trace = traceback.format_exc()[-TRACEBACK_CHARACTERS:]
     return Ended(
         how,
@@ -203,6 +200,14 @@ def run(objective: Objective, resumable: bool, trial: RemoteTrial, job: Job) -> 
         peak_memory=_peak_memory(),
         versions={name: module.__version__ for name in ("torch", "optuna") if (module := sys.modules.get(name))},
     )
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether a device had no memory left: torch says so by a type of its own on a GPU, by words elsewhere."""
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return True
+    words = ("can't allocate memory", "out of memory", "ALLOC_FAILED")
+    return isinstance(error, RuntimeError) and any(word in str(error) for word in words)
 
 
 def _peak_memory() -> int:

@@ -18,6 +18,7 @@ from search.attempt import Attempt, Workplace
 from search.errors import StudyError
 from search.leaving import Leaving
 from search.messages import Ready
+from search.sharing import DeviceShare
 from search.stopping import STOPPED, reason_to_stop
 from search.study import WinnowStudy, match_source
 from search.trainer_process import NUMERICS, Trainer, WorkerOptions
@@ -51,6 +52,7 @@ class Worker:
         self.options = options
         self.name = f"{platform.node()}:{os.getpid()}:{secrets.token_hex(3)}"
         self.trainer = Trainer(study, options)
+        self._share = DeviceShare(options.device)
         self._leaving = leaving
         self._stays = stays
         self._state = State.ACTIVE
@@ -74,15 +76,14 @@ class Worker:
         try:
             node, process = platform.node(), os.getpid()
             workers.register(self.engine, self.study.study_id, self.name, node, process, self.options.device.name)
-            self.trainer.start()  # it imports torch while the rest gets ready
-            ready = self.trainer.wait_until_ready(lambda: self._stopping)
-            if ready is not None:
+            if self._join() and (ready := self.trainer.wait_until_ready(lambda: self._stopping)) is not None:
                 self._work(self._settle_numerics(ready))
         except StorageUnreachable:
             if not self._stopping:
                 raise
         finally:
             self.trainer.kill()
+            self._share.close()
             self._bell.close()
             self._ending = True  # one try is enough for what remains
             with suppress(StorageError):
@@ -93,6 +94,7 @@ class Worker:
             self.study,
             self.options,
             self.trainer,
+            self._share,
             self.name,
             designs.read(self.engine, self.study.study_id),
             precision,
@@ -102,6 +104,10 @@ class Worker:
         )
         while not self._stopping and (self._stays is None or self._stays(self.name)):
             self.reap()
+            if self._share.is_wanted:  # somebody's trial did not fit beside others
+                self._leave_device("making room")
+            if not self._join():
+                return
             if not self.trainer.alive and self.trainer.wait_until_ready(lambda: self._stopping) is None:
                 return
             lease = self._claim()
@@ -117,7 +123,7 @@ class Worker:
         """Wait a little for a trial that can be claimed; returns whether there may be one."""
         self._look_now()
         if self._state is State.PAUSED:
-            self.trainer.kill()  # a paused study holds no device
+            self._leave_device("paused")  # a paused study holds no device
             while self._state is State.PAUSED and not self._stopping:
                 workers.sign_of_life(self.engine, self.name, "paused")
                 self._bell.wait(min(IDLE_SECONDS, self.options.lease_seconds / 2), LOOK_SECONDS)
@@ -130,6 +136,15 @@ class Worker:
             self._bell.wait(min(IDLE_SECONDS, self.options.lease_seconds / 2), LOOK_SECONDS)
             return True
         return False
+
+    def _join(self) -> bool:
+        """Have a share of the device; False where the worker is to leave before it gets one."""
+        return self._share.join(lambda: not self._stopping)
+
+    def _leave_device(self, why: str) -> None:
+        self.trainer.kill()
+        self._share.leave()
+        workers.sign_of_life(self.engine, self.name, why)
 
     def _interruption(self) -> str:
         if self._stopping:

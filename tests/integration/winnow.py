@@ -91,7 +91,8 @@ class Place:
                 process.communicate()
 
     def environment(self, more: dict[str, str]) -> dict[str, str]:
-        return {**os.environ, "OPTUNA_STORAGE": self.url, **more}
+        # A TMPDIR of its own: the locks on devices that lie there are not those of other tests.
+        return {**os.environ, "OPTUNA_STORAGE": self.url, "TMPDIR": str(self.folder), **more}
 
     def storage(self) -> storage.Storage:
         return storage.open(self.url, create=False)
