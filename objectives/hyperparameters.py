@@ -164,6 +164,11 @@ class Config:
     weights: str = _hyperparameter(
         "", "file with trained weights as torchvision saves them; none: random", needs={"model": ("resnet18",)}
     )
+    weights_sha256: str = _hyperparameter(
+        "",
+        "SHA-256 that this file must have; filled in by the first training, so that later ones refuse another file",
+        needs={"model": ("resnet18",)},
+    )
     frozen: int = _hyperparameter(
         0,
         "parts that keep their weights: the first convolution, then the four stages",

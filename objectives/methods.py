@@ -13,7 +13,7 @@ METHODS: Mapping[str, tuple[str, ...]] = {
     "activation": ("activation",),
     "batch normalisation": ("batch_norm",),
     "initialisation": ("initialisation",),
-    "trained weights": ("weights", "frozen"),
+    "trained weights": ("weights", "weights_sha256", "frozen"),
     "optimiser": ("optimizer", "momentum", "nesterov", "alpha", "beta1", "beta2", "eps"),
     "learning rate": ("lr",),
     "schedule": ("schedule", "schedule_factor", "schedule_epochs", "warmup"),

@@ -6,12 +6,13 @@ touch a trial.
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from objectives.data.catalog import DataSpec
 from objectives.errors import Diverged, Infeasible
 from objectives.hyperparameters import Config, config_values, make_config
+from objectives.models import weights_file
 from objectives.space import Space, suggest
 
 
@@ -101,7 +102,10 @@ class TrainingObjective:
         values.update(trial.user_attrs.get("winnow:given", {}))
         values.setdefault("seed", derived_seed(self.seed, trial.number))
         values.setdefault("precision", self.precision)
-        return make_config(values)
+        config = make_config(values)
+        if config.model == "resnet18" and config.weights and not config.weights_sha256:
+            config = replace(config, weights_sha256=weights_file.digest(config.weights))
+        return config
 
 
 class _Reporter:

@@ -19,6 +19,7 @@ from typing import Any
 import optuna
 
 import objectives
+from objectives.models import weights_file
 from objectives.space import baseline
 from search import pruners, samplers
 from search.checking import check
@@ -35,6 +36,8 @@ GIVEN = "winnow:given"
 KEEP_WEIGHTS = "winnow:keep_weights"
 WOULD_PRUNE = "winnow:would_prune"
 """Of a trial that audits the pruner: the epoch after which it would have been stopped."""
+PIN = "weights_sha256"
+"""Of `[fixed]`: filled in when a study is made whose trials begin from a file of weights."""
 MATCHED = ("objective", "direction", "against", "data", "fixed", "search", "baseline", "seed")
 
 
@@ -72,6 +75,7 @@ def create(storage: Storage, spec: Spec, design: Sequence[designs.Row] = ()) -> 
     A continued study takes the spec's budget. Raises StudyError where the study is another one than the spec says.
     """
     source = source_of(spec)
+    spec = _pinned(spec)
     try:
         study = optuna.create_study(study_name=spec.name, storage=storage, directions=spec.directions)
     except optuna.exceptions.DuplicatedStudyError:
@@ -82,6 +86,7 @@ def create(storage: Storage, spec: Spec, design: Sequence[designs.Row] = ()) -> 
         _wait_until_ready(study)
     if SPEC in study.user_attrs:
         known = _loaded(storage, study, study_id)
+        spec = _with_same_weights(spec, known.spec)
         _refuse_another(known, spec, source)
     else:
         _refuse_other_direction(study, spec)
@@ -207,6 +212,26 @@ def _wait_until_ready(study: optuna.Study, seconds: float = 10.0) -> None:
     deadline = time.monotonic() + seconds
     while SPEC not in study.user_attrs and time.monotonic() < deadline:
         time.sleep(0.1)
+
+
+def _pinned(spec: Spec) -> Spec:
+    """The spec with the SHA-256 of the file of weights that its `[fixed]` names, where that file lies here."""
+    file = spec.fixed.get("weights") if spec.built_in else None
+    digest = weights_file.digest(file) if file else ""
+    return spec.model_copy(update={"fixed": {PIN: digest, **spec.fixed}}) if digest else spec
+
+
+def _with_same_weights(spec: Spec, stored: Spec) -> Spec:
+    """The spec with the file of weights that the stored one knows, which need not lie here; raises StudyError."""
+    pin = stored.fixed.get(PIN)
+    if pin is None or spec.fixed.get("weights") != stored.fixed.get("weights"):
+        return spec
+    if spec.fixed.get(PIN, pin) != pin:
+        raise StudyError(
+            f"weights = {spec.fixed['weights']!r} is not the file that the study {spec.name!r} began with",
+            "bring back that file, or give the spec another name",
+        )
+    return spec.model_copy(update={"fixed": {**spec.fixed, PIN: pin}})
 
 
 def _refuse_another(known: WinnowStudy, spec: Spec, source: str) -> None:

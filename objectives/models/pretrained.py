@@ -9,6 +9,7 @@ from torch import nn
 
 from objectives.errors import ObjectiveError
 from objectives.hyperparameters import Config
+from objectives.models.weights_file import refuse_another
 
 log = logging.getLogger("winnow")
 
@@ -52,11 +53,13 @@ def load_weights(model: ResNet18, config: Config) -> None:
     """Fill all but the last layer from the file `weights`, a state_dict as torchvision saves it.
 
     Without a file the initial weights stay, and a warning says so. Raises ObjectiveError where the file cannot be
-    read or is of another network. Nothing but tensors is read: no code in it is run.
+    read, is of another network or has another SHA-256 than the config says. Nothing but tensors is read: no code in
+    it is run.
     """
     if not config.weights:
         log.warning("ResNet-18 starts from random weights: no file is named by `weights`")
         return
+    refuse_another(config.weights, config.weights_sha256)
     path = Path(config.weights).expanduser()
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)

@@ -1,14 +1,19 @@
+import hashlib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import optuna
 import pytest
 import torch
 from torch import nn
 
+from objectives.data.catalog import DataSpec
 from objectives.errors import ObjectiveError
 from objectives.hyperparameters import Config, make_config
 from objectives.models.architectures import ARCHITECTURES, build
 from objectives.models.layers import DropBlock, Dropout, Dropout2d
+from objectives.objective import TrainingObjective
 
 CIFAR = (3, 32, 32)
 
@@ -175,6 +180,17 @@ def test_weights_come_from_the_file_but_for_the_last_layer(trained: Path) -> Non
     state = model.network.state_dict()  # type: ignore[union-attr, operator]
     assert all(torch.equal(state[name], given[name]) for name in state if not name.startswith("fc."))
     assert state["fc.weight"].shape == (10, 512)
+
+
+def test_another_file_than_the_one_that_was_recorded_is_refused(trained: Path, tmp_path: Path) -> None:
+    objective = TrainingObjective(DataSpec("digits"), fixed={"model": "resnet18", "weights": str(trained)})
+    config = objective.config(optuna.trial.FixedTrial({}))
+    assert config.weights_sha256 == hashlib.sha256(trained.read_bytes()).hexdigest()
+    build(config, CIFAR, 10)
+    other = tmp_path / "other.pth"
+    other.write_bytes(b"others")
+    with pytest.raises(ObjectiveError, match="is another file than before"):
+        build(replace(config, weights=str(other)), CIFAR, 10)
 
 
 def test_random_weights_are_told(caplog: pytest.LogCaptureFixture) -> None:

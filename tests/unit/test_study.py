@@ -52,6 +52,20 @@ def test_the_baseline_is_made_once(opened: storage.Storage) -> None:
     assert baseline.user_attrs[studies.GIVEN] == {"lr": 1e-3, "dropout": 0.0}
 
 
+def test_a_study_goes_on_with_the_file_of_weights_that_it_began_with(opened: storage.Storage, tmp_path: Path) -> None:
+    file = tmp_path / "resnet18.pth"
+    file.write_bytes(b"weights")
+    spec = spec_with(fixed={"model": "resnet18", "weights": str(file)}, search={"lr": {"low": 1e-4, "high": 1e-1}})
+    pin = studies.create(opened, spec).spec.fixed["weights_sha256"]
+    assert studies.create(opened, spec).spec.fixed["weights_sha256"] == pin
+    file.write_bytes(b"other weights")
+    with pytest.raises(StudyError, match="is not the file that the study 's' began with"):
+        studies.create(opened, spec)
+    file.unlink()  # a machine that trains nothing need not have it
+    studies.create(opened, spec)
+    assert studies.load(opened, "s").spec.fixed["weights_sha256"] == pin
+
+
 def test_the_budget_may_change_and_nothing_else(opened: storage.Storage) -> None:
     studies.create(opened, spec_with())
     assert studies.create(opened, spec_with(budget={"trials": 9})).spec.storage_budget.trials == 9
