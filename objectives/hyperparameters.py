@@ -225,6 +225,11 @@ class Config:
     precision: str = _hyperparameter(
         "fp32", "numbers of the forward pass; bf16 is faster on some devices only", choices=("fp32", "bf16")
     )
+    compile: str = _hyperparameter(
+        "none",
+        "torch.compile of the network, or CUDA graphs of it; passed over on a CPU",
+        choices=("none", "default", "graphs"),
+    )
 
     # --- regularisation
     weight_decay: float = _hyperparameter(0.0, "weight decay (added to the gradient, decoupled in AdamW)", low=0)

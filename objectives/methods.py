@@ -21,6 +21,7 @@ METHODS: Mapping[str, tuple[str, ...]] = {
     "epochs": ("epochs",),
     "gradient clipping": ("clip_norm",),
     "precision": ("precision",),
+    "compilation": ("compile",),
     "weight decay": ("weight_decay", "decay_norms_and_biases"),
     "L1 penalty": ("l1",),
     "L2 penalty": ("l2",),

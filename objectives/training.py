@@ -24,6 +24,7 @@ from objectives.evaluation import autocast, losses, weight_norm
 from objectives.evaluation import evaluate as evaluate
 from objectives.hyperparameters import Config, config_values
 from objectives.models.architectures import build
+from objectives.models.compiled import compile_for
 from objectives.models.layers import use_generator
 from objectives.optimisation import add_penalties, make_optimizer, trained_weights
 from objectives.randomness import Generators
@@ -120,6 +121,7 @@ def train(
     augmentation = Augmentation(config, data)
     model = build(config, fit.input_shape(config, data.shape), data.classes or 1, device)
     use_generator(model, generators.dropout)
+    compile_for(model, config, device)
     optimizer = make_optimizer(config, model)
     weights = trained_weights(model)
     guessing = guessing_loss(data)

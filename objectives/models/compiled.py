@@ -1,0 +1,43 @@
+"""Networks compiled by `torch.compile`, on a GPU: fewer and larger kernels, or whole steps replayed as CUDA graphs."""
+
+import functools
+import logging
+
+import torch
+from torch import nn
+
+from objectives.hyperparameters import Config
+from objectives.models.layers import RandomLayer
+
+log = logging.getLogger("winnow")
+
+MODES: dict[str, str | None] = {"default": None, "graphs": "reduce-overhead"}
+"""What `torch.compile` calls the choices of the hyperparameter `compile`."""
+
+
+def compile_for(model: nn.Module, config: Config, device: torch.device) -> None:
+    """Let `model` be compiled at its first call, as the config says; on a CPU, where that only costs, leave it.
+
+    Its parameters and their names stay, so snapshots fit it and a model that is not compiled alike. What is compiled
+    is compiled again for the last, shorter batch of an epoch, and for every training: seconds to a minute each.
+    """
+    if config.compile == "none":
+        return
+    if device.type == "cpu":
+        _tell_once(f"compile = {config.compile!r} is passed over on a CPU, where it takes longer than it saves")
+        return
+    compile_in_place(model, MODES[config.compile])
+
+
+def compile_in_place(model: nn.Module, mode: str | None, backend: str = "inductor") -> None:
+    """Compile `model` without another name for anything in it; random layers draw outside of what is compiled."""
+    torch.compiler.reset()  # a worker's trainings share this process, and only eight shapes of one function are kept
+    for module in model.modules():
+        if isinstance(module, RandomLayer):  # a generator is nothing that a graph could hold
+            module.forward = torch.compiler.disable(module.forward)  # type: ignore[method-assign, no-untyped-call]
+    model.compile(mode=mode, backend=backend, dynamic=False)
+
+
+@functools.cache
+def _tell_once(sentence: str) -> None:
+    log.warning("%s", sentence)
