@@ -16,7 +16,7 @@ faults: .venv/test
 	$(BIN)/pytest -m faults
 
 # Whole searches on the engines of clusters, killed workers and machines included; says which engine is not here.
-test-engines: .venv/test
+test-engines: .venv/engines
 	$(BIN)/pytest -m engines
 
 # Half an hour of random faults.
@@ -51,4 +51,8 @@ clean:
 
 .venv/test: .venv/train
 	$(BIN)/python -m pip install --quiet --editable '.[train,dashboard,cmaes,postgresql,mariadb,test]'
+	@touch $@
+
+.venv/engines: .venv/test
+	$(BIN)/python -m pip install --quiet --editable '.[ray]'
 	@touch $@

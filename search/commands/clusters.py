@@ -24,10 +24,15 @@ class Cluster:
     time: str | None
     partition: str | None
     sbatch: tuple[str, ...]
+    address: str | None
     dry_run: bool
 
     def make(self) -> "Engine":
         """The engine, told what is its own."""
+        if self.engine == "ray":
+            from search.engines.ray import Ray
+
+            return Ray(self.address)
         from search.engines.slurm import Slurm
 
         return Slurm(self.time, self.partition, self.sbatch)
@@ -36,24 +41,26 @@ class Cluster:
 Command = TypeVar("Command", bound=Callable[..., Any])
 LOCAL = "local"
 _GO_WITH = {
-    "gpus": ("slurm",),
+    "gpus": ("slurm", "ray"),
     "time": ("slurm",),
     "partition": ("slurm",),
     "sbatch": ("slurm",),
-    "dry_run": ("slurm",),
+    "address": ("ray",),
+    "dry_run": ("slurm", "ray"),
 }
 _OPTIONS = (
     click.option(
         "--engine",
-        type=click.Choice([LOCAL, "slurm"]),
+        type=click.Choice([LOCAL, "slurm", "ray"]),
         default=LOCAL,
         show_default=True,
-        help="Who starts the workers: this command, here; or Slurm, on a cluster, where they go on without it.",
+        help="Who starts the workers: this command, here; or Slurm or Ray, on a cluster, where they go on without it.",
     ),
     click.option("--gpus", type=click.IntRange(1, 4096), help="On a cluster: so many workers, each with a GPU."),
     click.option("--time", help="Slurm's limit for a worker, after which it queues again: 4:00:00 is four hours."),
     click.option("--partition", help="Slurm's partition."),
     click.option("--sbatch", multiple=True, metavar="OPTION", help="A further option of sbatch, as --account=vision."),
+    click.option("--address", help="Ray's address.  [default: RAY_ADDRESS, or this machine's cluster]"),
     click.option("--dry-run", is_flag=True, help="Print what would be submitted, and do nothing."),
 )
 
@@ -93,7 +100,7 @@ def run_on_cluster(
         return
     engine.refuse_impossible(order)
     study = studies.create(open_storage(url, create=True), checked)
-    job, doing = jobs.of(study), jobs.under_way(study)
+    job, doing = jobs.of(study), jobs.under_way(study, engine)
     done = status.read(study).is_done
     if not done and not doing:
         job = jobs.start(study, engine, order)

@@ -36,10 +36,13 @@ def start(study: WinnowStudy, engine: Engine, order: Order) -> Job:
     return job
 
 
-def under_way(study: WinnowStudy) -> str:
-    """How many workers of the study's job run and wait, in words; empty where none does. Raises EngineError."""
+def under_way(study: WinnowStudy, engine: Engine) -> str:
+    """How many workers of the study's job run and wait on an engine, in words; empty where none does.
+
+    Raises EngineError.
+    """
     job = of(study)
-    return engine_of(job).under_way(job.name) if job else ""
+    return engine_of(job).under_way(job.name) if job and job.engine == engine.name else ""
 
 
 def cancel(study: WinnowStudy) -> str:
@@ -60,4 +63,8 @@ def engine_of(job: Job) -> Engine:
         from search.engines.slurm import Slurm
 
         return Slurm()
+    if job.engine == "ray":
+        from search.engines.ray import Ray
+
+        return Ray(job.address)
     raise EngineError(f"this Winnow knows no engine {job.engine!r}", f"it knows {', '.join(ENGINES)}")

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from engines.ray_cluster import RayCluster
 from engines.search_on_cluster import SearchOnCluster
 from engines.slurm_cluster import SlurmCluster
 from storage_servers import PostgresServer
@@ -21,6 +22,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def slurm() -> Iterator[SlurmCluster]:
     """A Slurm with two machines of two GPUs each."""
     with SlurmCluster() as cluster:
+        yield cluster
+
+
+@pytest.fixture(scope="session")
+def ray_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RayCluster]:
+    """A Ray cluster with two machines of two GPUs each."""
+    with RayCluster(tmp_path_factory.mktemp("ray") / "log") as cluster:
         yield cluster
 
 

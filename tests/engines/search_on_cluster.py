@@ -4,11 +4,12 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import psutil
 
-from faults.fleet_under_fire import HERE, Fleet
+from faults.fleet_under_fire import HERE, Fleet, wait_for
 from storage import workers
 
 ROOT = Path(__file__).parents[2]
@@ -28,16 +29,27 @@ class SearchOnCluster(Fleet):
             + "".join(f"{key} = {json.dumps(value)}\n" for key, value in content["fixed"].items())
         )
 
-    def winnow(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        """Run the command as its user does, in the folder of the spec."""
+    def winnow(
+        self, *arguments: str, inside: Sequence[str] = (), **environment: str
+    ) -> subprocess.CompletedProcess[str]:
+        """Run the command as its user does, in the folder of the spec; where `inside` says."""
         return subprocess.run(
-            [sys.executable, "-m", "search", *arguments],
+            [*inside, sys.executable, "-m", "search", *arguments],
             cwd=self.folder,
             env={**os.environ, **self.environment, **environment},
             capture_output=True,
             text=True,
             timeout=120,
         )
+
+    def states(self) -> list[str]:
+        """Of all trials."""
+        return [trial.state.name for trial in self.study.optuna.trials]
+
+    def wait_finished(self, seconds: float = 180) -> None:
+        """Wait until every trial has its result and every worker has left."""
+        wait_for(lambda: self.states() == ["COMPLETE"] * self.trials, seconds, "the last result")
+        wait_for(lambda: not self.processes(), 60, "the workers' end")
 
     def processes(self) -> list[psutil.Process]:
         """The workers that are at work; a cluster's machines are all this one."""

@@ -35,9 +35,8 @@ def test_a_task_goes_on_after_its_time_limit(cluster: SlurmCluster, search: Call
     searched.wait_trained(5)
     cluster.ask("scontrol", "update", f"JobId={job}", "TimeLimit=2")  # so little is left that the warning is due
     wait_for(lambda: "PENDING" in "".join(cluster.tasks(job)), 120, "its return to the queue")
-    states = [trial.state.name for trial in searched.study.optuna.trials]
-    assert "WAITING" in states, "handed back, not lost"
-    assert "RUNNING" not in states
+    assert "WAITING" in searched.states(), "handed back, not lost"
+    assert "RUNNING" not in searched.states()
     cluster.ask("scontrol", "update", f"JobId={job}", "StartTime=now")  # Slurm would wait two minutes
     cluster.finish(job)
     searched.prove(kills=1)
@@ -55,7 +54,7 @@ def test_stop_ends_the_job_and_the_same_command_goes_on(
     told = searched.winnow("stop", "s", **cluster.environment)
     assert f"Slurm job {job}" in told.stdout
     cluster.finish(job)
-    assert "RUNNING" not in [trial.state.name for trial in searched.study.optuna.trials]
+    assert "RUNNING" not in searched.states()
 
     other = submitted(cluster, searched, "--gpus", "4")
     assert other != job
@@ -70,7 +69,7 @@ def test_a_cancelled_job_stays_cancelled(cluster: SlurmCluster, search: Callable
     cluster.ask("scancel", job)
     cluster.finish(job)
     wait_for(lambda: not searched.processes(), 30, "the workers' end")
-    assert "RUNNING" not in [trial.state.name for trial in searched.study.optuna.trials]
+    assert "RUNNING" not in searched.states()
     assert searched.winnow("status", "s").returncode == 0
 
 

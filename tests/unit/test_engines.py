@@ -1,5 +1,6 @@
 """What is asked of a cluster's engine, as a person gives it: what would be submitted, and what is refused."""
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -83,9 +84,25 @@ def test_an_engine_that_is_not_installed(run) -> None:
     refused(told, "Slurm's sbatch is not installed here")
 
 
+def test_what_ray_would_get_can_be_read(run) -> None:
+    told = run("--engine", "ray", "--gpus", "8", "--address", "head:6379", "--dry-run")
+    assert told.exit_code == 0, told.output
+    assert "8 detached actors" in told.output
+    assert "head:6379, each with 1 GPU" in told.output
+    assert "winnow work s --device cuda" in told.output
+    assert "hunter2" not in told.output
+
+
 def test_an_option_of_another_engine(run) -> None:
     for option in (["--time", "4:00:00"], ["--gpus", "2"], ["--dry-run"]):
         refused(run(*option), f"{option[0]} means nothing to --engine local")
+    refused(run("--engine", "ray", "--gpus", "2", "--time", "1:00:00"), "--time means nothing to --engine ray")
+    refused(run("--engine", "slurm", "--gpus", "2", "--slots", "2"), "--devices and --slots are for this machine's")
+
+
+def test_an_engine_whose_package_is_not_installed(run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    refused(run("--engine", "ray", "--gpus", "2"), "Ray is not installed here; pip install 'winnow-hpo[ray]'")
 
 
 def refused(told: Result, *says: str) -> None:

@@ -1,0 +1,81 @@
+"""A search on a real Ray cluster: killed workers, a lost machine, a stop, and a cluster that is not there."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+
+from engines.ray_cluster import RayCluster
+from engines.ray_machines import GPUS_A_MACHINE
+from engines.search_on_cluster import SearchOnCluster
+from faults.fleet_under_fire import wait_for
+
+RUN = ("run", "s.toml", "--engine", "ray")
+
+
+def test_workers_and_machines_that_die_cost_no_trial(
+    ray_cluster: RayCluster, search: Callable[..., SearchOnCluster]
+) -> None:
+    searched = search()
+    submitted(ray_cluster, searched, "--gpus", "4")
+    searched.wait_trained(10)
+    gpus = [process.environ()["CUDA_VISIBLE_DEVICES"] for process in searched.processes()]
+    assert sorted(gpus) == sorted(2 * [str(gpu) for gpu in range(GPUS_A_MACHINE)]), "one worker a GPU, on two machines"
+
+    searched.random.choice(searched.processes()).kill()
+    ray_cluster.lose_a_machine()
+    searched.wait_trained(30)
+    ray_cluster.add_a_machine()
+    searched.wait_finished()
+    searched.prove(kills=3)
+    again = searched.winnow(*RUN, "--gpus", "4", "--address", ray_cluster.address, inside=ray_cluster.inside)
+    assert "s is done" in again.stdout
+
+
+def test_stop_ends_the_job_and_the_same_command_goes_on(
+    ray_cluster: RayCluster, search: Callable[..., SearchOnCluster]
+) -> None:
+    searched = search()
+    url = searched.url.replace("postgres@", "postgres:hunter2@")  # the tests' server asks for no password
+    job = submitted(ray_cluster, searched, "--gpus", "6", OPTUNA_STORAGE=url)
+    searched.wait_trained(5)
+    assert all("hunter2" in process.environ()["OPTUNA_STORAGE"] for process in searched.processes())
+    assert not shown("hunter2"), "on no command line and in no log of Ray's"
+    again = submitted(ray_cluster, searched, "--gpus", "6")
+    assert again == job, "it is under way"
+    told = searched.winnow("stop", "s", inside=ray_cluster.inside)
+    assert f"Ray job {job} is cancelled" in told.stdout, told.stderr
+    wait_for(lambda: not searched.processes(), 60, "the workers' end")
+    assert "RUNNING" not in searched.states()
+
+    assert submitted(ray_cluster, searched, "--gpus", "4") != job
+    searched.wait_finished()
+    searched.prove(kills=4)
+
+
+def test_a_cluster_that_is_not_there_is_refused_before_anything_is_written(
+    ray_cluster: RayCluster, search: Callable[..., SearchOnCluster]
+) -> None:
+    searched = search()
+    (searched.folder / "other.toml").write_text((searched.folder / "s.toml").read_text().replace('"s"', '"other"'))
+    for address in ("127.0.0.1:1", "nonsense"):
+        asked = ("run", "other.toml", "--engine", "ray", "--gpus", "2", "--address", address)
+        told = searched.winnow(*asked, inside=ray_cluster.inside)
+        assert told.returncode == 2, told.stderr
+        assert f"winnow: no Ray cluster answers at {address}: " in told.stderr
+        assert "Traceback" not in told.stderr
+    assert [study.study_name for study in searched.storage.get_all_studies()] == ["s"]
+
+
+def shown(word: str) -> list[str]:
+    """The command lines and Ray's logs that hold a word."""
+    lines = [" ".join(process.info["cmdline"] or []) for process in psutil.process_iter(["cmdline"])]
+    logs = [file for file in Path("/tmp/ray/session_latest/logs").rglob("*") if file.is_file()]
+    return [line for line in lines if word in line] + [str(file) for file in logs if word.encode() in file.read_bytes()]
+
+
+def submitted(cluster: RayCluster, searched: SearchOnCluster, *options: str, **environment: str) -> str:
+    """Have `winnow run` submit the search; gives the job."""
+    told = searched.winnow(*RUN, *options, "--address", cluster.address, inside=cluster.inside, **environment)
+    assert told.returncode == 0, told.stderr
+    return told.stdout.partition("Ray job ")[2].partition(":")[0].partition(".")[0]
