@@ -124,7 +124,7 @@ async def remove(request: Request, study_id: StudyId, typed: Confirmed) -> Respo
         raise HTTPException(422, f"type the study's name to delete it: {now.study}")
     engine = watching(request).storage.engine
     await run_in_threadpool(deletions.remove, engine, study_id, person(request).name)
-    watching(request).entries.expire()
+    watching(request).forget(study_id)
     return Response(status_code=204)
 
 

@@ -35,6 +35,7 @@ class _Shown(Storage):
 
     def __init__(self, storage: Storage) -> None:
         vars(self).update(vars(storage))
+        self._plain = storage
         self._with_constraints: dict[int, FrozenTrial] = {}
 
     def get_all_trials(
@@ -42,18 +43,21 @@ class _Shown(Storage):
     ) -> list[FrozenTrial]:
         """As Optuna's."""
         found = super().get_all_trials(study_id, deepcopy, states)
-        return [self._constrained(trial) if trial.constraints else trial for trial in found]
+        return [self._constrained(trial) for trial in found]
 
     def get_best_trial(self, study_id: int) -> FrozenTrial:
         """The best feasible trial; the best of all where none is."""
-        study = optuna.load_study(study_name=self.get_study_name_from_id(study_id), storage=self)
+        study = optuna.load_study(study_name=self.get_study_name_from_id(study_id), storage=self._plain)
         try:
-            return study.best_trial
-        except ValueError:
-            return super().get_best_trial(study_id)
+            best = study.best_trial
+        except ValueError:  # no trial keeps every limit
+            best = super().get_best_trial(study_id)
+        return self._constrained(best)
 
     def _constrained(self, trial: FrozenTrial) -> FrozenTrial:
         known = self._with_constraints.get(trial._trial_id)
+        if known is None and not trial.constraints:
+            return trial
         if known is None:
             known = copy.copy(trial)
             known._system_attrs = {**trial._system_attrs, _OLD_KEY: list(trial.constraints.values())}

@@ -75,6 +75,12 @@ class Watching:
         self._views.move_to_end(study_id)
         return self._views[study_id]
 
+    def forget(self, study_id: int) -> None:
+        """Show a study no more: it was deleted."""
+        self._views.pop(study_id, None)
+        self._channels.pop(study_id, None)
+        self.entries.expire()
+
     def channel(self, study_id: int) -> Channel[Snapshot]:
         """What a study's page listens to."""
         self.view(study_id)

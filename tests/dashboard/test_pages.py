@@ -74,8 +74,9 @@ def test_many_open_pages_cost_one_look(serve: Serve, tmp_path: Path) -> None:
     channel.every = 3600.0
     with served.client() as client:
         streams = [client.stream("GET", "/winnow/studies/1/events") for _ in range(10)]
-        for stream in streams:
-            next(events(stream.__enter__()))
+        heard = [events(stream.__enter__()) for stream in streams]
+        for one in heard:
+            assert next(one)["sections"]
         assert channel.looks == 1
         for stream in streams:
             stream.__exit__(None, None, None)
