@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
+from search.devices import Device
 from search.errors import WorkerFailed
 from search.places import Place
 
@@ -60,10 +61,12 @@ class Fleet:
         self._finished = finished
         self._grace_seconds = grace_seconds
         logs.mkdir(parents=True, exist_ok=True)
-        name = f"{work[0].lstrip('-')}-{platform.node()}"
-        self.slots = [Slot(place, logs / f"{name}-{i}.log") for i, place in enumerate(places)]
-        for slot in self.slots:
-            slot.log.write_bytes(b"")
+        self._logs = logs / f"{work[0].lstrip('-')}-{platform.node()}"
+        self._made = 0
+        self._leaving: list[subprocess.Popen[bytes]] = []
+        self.slots: list[Slot] = []
+        for place in places:
+            self._add(place)
 
     def run(self, is_over: Callable[[], bool]) -> None:
         """Keep every slot at work until `is_over`, asked about twice a second; then every worker has left.
@@ -84,6 +87,28 @@ class Fleet:
             self._kill()
             for number, handler in before.items():
                 signal.signal(number, handler)
+
+    def fill(self, place: Place, count: int) -> None:
+        """Have so many workers on a device: more like this place, or the last ones asked to leave."""
+        there = [slot for slot in self.slots if slot.place.device == place.device]
+        for _ in range(count - len(there)):
+            self._add(place)
+        for slot in there[count:]:
+            if slot.process is not None:
+                slot.process.terminate()
+                self._leaving.append(slot.process)
+            self.slots.remove(slot)
+
+    def process_ids(self, device: Device) -> list[int]:
+        """The processes of the workers on a device."""
+        there = [slot.process for slot in self.slots if slot.place.device == device]
+        return [process.pid for process in there if process is not None]
+
+    def _add(self, place: Place) -> None:
+        slot = Slot(place, self._logs.with_name(f"{self._logs.name}-{self._made}.log"))
+        slot.log.write_bytes(b"")
+        self._made += 1
+        self.slots.append(slot)
 
     def _stop(self, number: int, frame: FrameType | None) -> None:
         if self.stopped_by is not None:  # asked twice: no waiting for the end of an epoch
@@ -136,7 +161,7 @@ class Fleet:
 
     def _drain(self) -> None:
         """Ask every worker to hand its trial back, and wait for it."""
-        alive = [slot.process for slot in self.slots if slot.process is not None]
+        alive = [*self._processes(), *self._leaving]
         for process in alive:
             process.terminate()
         deadline = time.monotonic() + self._grace_seconds + DRAIN_SECONDS
@@ -147,10 +172,13 @@ class Fleet:
                 process.kill()
 
     def _kill(self) -> None:
-        for slot in self.slots:
-            if slot.process is not None and slot.process.poll() is None:
-                slot.process.kill()
-                slot.process.wait()
+        for process in [*self._processes(), *self._leaving]:
+            if process.poll() is None:
+                process.kill()
+                process.wait()
+
+    def _processes(self) -> list[subprocess.Popen[bytes]]:
+        return [slot.process for slot in self.slots if slot.process is not None]
 
 
 def _last_words(log: Path) -> tuple[str, str]:

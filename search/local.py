@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from search import status
 from search.errors import WorkerFailed
 from search.fleet import Fleet
+from search.packer import Packer
 from search.places import Place
 from search.status import Status
 from search.study import WinnowStudy
@@ -19,8 +20,14 @@ class LocalRun:
     """One study on a fleet of this machine."""
 
     def __init__(
-        self, study: WinnowStudy, places: Sequence[Place], grace_seconds: float, more: Sequence[str] = ()
+        self,
+        study: WinnowStudy,
+        places: Sequence[Place],
+        grace_seconds: float,
+        more: Sequence[str] = (),
+        pack_to: int | None = None,
     ) -> None:
+        """With `pack_to`, each place's device gets more workers like it while that pays, and so many at most."""
         self.study = study
         self.places = list(places)
         self.now = status.read(study)
@@ -34,6 +41,7 @@ class LocalRun:
             finished=lambda: self.now.finished,
             grace_seconds=grace_seconds,
         )
+        self._packer = None if pack_to is None else Packer(self.fleet, places, pack_to)
         study.storage.link.patience = math.inf  # an outage of the database ends no search
         study.storage.link.give_up = lambda: self.fleet.stopped_by is not None
 
@@ -47,6 +55,8 @@ class LocalRun:
             self.now = status.read(self.study)
             _refuse_to_waste(self.now)
             show(self.now)
+            if self._packer is not None:
+                self._packer.look(self.now, self.study.optuna.get_trials(deepcopy=False))
             return self.now.is_done or self.now.state is State.STOPPED
 
         self.fleet.run(is_over)

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+AUTO = "auto"
 DEFAULT_STORAGE = "sqlite:///winnow.db"
 
 storage_option = click.option(
@@ -24,8 +25,18 @@ devices_option = click.option(
     show_default=True,
     help="Where to train: cpu, mps, or GPUs with commas (cuda:0,cuda:1). auto: every GPU, or else the CPU.",
 )
+
+
+def _slots(context: click.Context, option: click.Parameter, given: str | None) -> int | str | None:
+    return given if given is None or given == AUTO else int(click.IntRange(1, 256)(given, option, context))
+
+
 slots_option = click.option(
-    "--slots", type=click.IntRange(1, 256), help="Workers on each device.  [default: one a GPU, one a core of the CPU]"
+    "--slots",
+    metavar="NUMBER|auto",
+    callback=_slots,
+    help="Workers on each device; auto: as many as fit and pay, by the memory and speed of the first trials.  "
+    "[default: one a GPU, one a core of the CPU]",
 )
 workers_option = click.option(
     "--workers", type=click.IntRange(1, 256), help="Worker processes in all.  [default: devices times slots]"

@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from search.commands.options import AUTO
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -17,23 +19,52 @@ if TYPE_CHECKING:
     from storage.budget import Budget
 
 
+MOST_ON_A_GPU = 16
+
+
 @dataclass(frozen=True)
 class Wishes:
     """What a person said of the fleet that is to train (see `options.fleet_options`)."""
 
     devices: str
-    slots: int | None
+    slots: "int | str | None"
     workers: int | None
     grace_seconds: float
     more: tuple[str, ...] = ()
     """What else each worker is told."""
 
-    def places(self, threads: int | None = None) -> "list[Place]":
-        """The places of its workers; raises DeviceError where this machine has no such ones."""
-        from search import devices, places
+    @property
+    def packs(self) -> bool:
+        """Whether the number of workers on each device is found out."""
+        return self.slots == AUTO
 
-        found = devices.choose(self.devices)
-        return places.plan(found, devices.cores(), slots=self.slots, workers=self.workers, threads=threads)
+    def places(self, threads: int | None = None, measured: int = 0) -> "list[Place]":
+        """The places of its workers, or of the first on each device where more may come.
+
+        `threads` and `measured` are what the study's trials train with and were seen to take, in bytes. Raises
+        DeviceError where this machine has no such places.
+        """
+        from search import devices, memory, places
+
+        found, cores = devices.choose(self.devices), devices.cores()
+        if self.packs:
+            return places.plan(found, cores, slots=1, threads=threads or 1)
+        if not isinstance(self.slots, int):
+            return places.plan(found, cores, workers=self.workers, threads=threads)
+        for device in found:
+            memory.refuse_too_many(device, self.slots, measured)
+        return places.plan(found, cores, slots=self.slots, workers=self.workers, threads=threads)
+
+    def pack_to(self, first: "Sequence[Place]") -> int | None:
+        """How many workers a device may get at most where that is found out."""
+        from search import devices
+
+        if not self.packs:
+            return None
+        if self.workers is not None:
+            return max(1, self.workers // len(first))
+        on_cpu = all(place.device.kind == "cpu" for place in first)
+        return max(1, len(devices.cores()) // first[0].threads) if on_cpu else MOST_ON_A_GPU
 
 
 def work_here(study: "WinnowStudy", wishes: Wishes) -> "Status":
@@ -42,14 +73,17 @@ def work_here(study: "WinnowStudy", wishes: Wishes) -> "Status":
     Leaves with 128 + the signal's number when it was interrupted here.
     """
     from search.local import LocalRun
+    from search.packer import peak_memory
     from search.progress import Progress
     from search.trainer_process import settled_threads
 
-    run = LocalRun(study, wishes.places(settled_threads(study)), wishes.grace_seconds, wishes.more)
+    places = wishes.places(settled_threads(study), peak_memory(study))
+    run = LocalRun(study, places, wishes.grace_seconds, wishes.more, wishes.pack_to(places))
     if run.now.is_done:
         return run.now
     console = terminal(stderr=True)
-    console.print(f"{study.name}: {budget_words(run.now.spent.budget)} on {place_words(run.places)}", highlight=False)
+    workers = place_words(run.places, wishes.packs)
+    console.print(f"{study.name}: {budget_words(run.now.spent.budget)} on {workers}", highlight=False, soft_wrap=True)
     with Progress(console, run.now) as progress:
         end = run.run(progress.show)
     if not end.is_done:
@@ -62,9 +96,12 @@ def work_here(study: "WinnowStudy", wishes: Wishes) -> "Status":
 
 def serve_here(storage: "Storage", wishes: Wishes) -> None:
     """Serve every active study with this machine's devices, until interrupted."""
+    from search.errors import DeviceError
     from search.fleet import Fleet
     from storage.leases import count_ended
 
+    if wishes.packs:
+        raise DeviceError("--slots auto measures the trials of one study, and a pool serves many", "give a number")
     places = wishes.places()
     fleet = Fleet(
         ["--all", *wishes.more],
@@ -108,11 +145,13 @@ def budget_words(budget: "Budget") -> str:
     return " or ".join(part for part in parts if part) + (" at most" if sum(map(bool, parts)) > 1 else "")
 
 
-def place_words(places: "Sequence[Place]") -> str:
+def place_words(places: "Sequence[Place]", more_may_come: bool = False) -> str:
     """How many workers there are, and on what."""
     where = ", ".join(f"{count} on {device}" for device, count in Counter(p.device.name for p in places).items())
     threads = places[0].threads
-    return f"{len(places)} workers ({where}; {threads} thread{'s' * (threads > 1)} each)"
+    more = ", and more while they fit and pay" if more_may_come else ""
+    workers = "1 worker" if len(places) == 1 else f"{len(places)} workers"
+    return f"{workers} ({where}; {threads} thread{'s' * (threads > 1)} each){more}"
 
 
 def terminal(stderr: bool = False) -> "Console":

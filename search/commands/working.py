@@ -50,7 +50,7 @@ def work(
     device: str,
     threads: int | None,
     devices: str | None,
-    slots: int | None,
+    slots: int | str | None,
     workers: int | None,
     lease_seconds: float,
     progress_minutes: float,
