@@ -3,12 +3,15 @@
 Times of Winnow's are seconds since 1970 by that clock, so that no time zone and no worker's clock can matter.
 """
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Float
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
+
+_BEGINNING = datetime(1970, 1, 1)
+_SECOND = timedelta(seconds=1)
 
 
 class database_now(FunctionElement[float]):
@@ -46,4 +49,4 @@ def to_optuna(local: datetime | None) -> datetime | None:
 
 def from_optuna(stored: datetime | None) -> datetime | None:
     """A time of Optuna's tables as a trial has it: naive, of this machine's zone."""
-    return None if stored is None else stored.replace(tzinfo=UTC).astimezone().replace(tzinfo=None)
+    return None if stored is None else datetime.fromtimestamp((stored - _BEGINNING) / _SECOND)

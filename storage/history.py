@@ -1,12 +1,15 @@
 """A study's trials in memory: finished ones are read once, since they never change; the others whenever asked for."""
 
+import gc
 import json
 import math
 import time
 from bisect import insort
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import lru_cache
-from operator import attrgetter
+from itertools import groupby
+from operator import attrgetter, itemgetter
 from typing import Any
 
 from optuna.distributions import BaseDistribution, json_to_distribution
@@ -111,19 +114,35 @@ def freeze(connection: Connection, rows: Sequence[Any], study_id: int, newest: i
     """
     if not rows:
         return []
-    ids = [row.trial_id for row in rows]
-    details: dict[int, _Details] = {trial_id: _Details() for trial_id in ids}
-    for query in _detail_queries(ids, study_id, newest):
-        for kind, trial_id, order, name, number, text in connection.execute(query).all():
-            if trial_id in details:
-                details[trial_id].add(kind, order, name, number, text)
-    return [details[row.trial_id].frozen(row) for row in rows]
+    with _without_collections():
+        details = {row.trial_id: _Details() for row in rows}
+        for query in _detail_queries(list(details), study_id, newest):
+            result = connection.execute(query)
+            assert result.cursor is not None
+            # As the driver gives them: SQLAlchemy's own rows would take longer than all the rest.
+            for kind, found in groupby(result.cursor.fetchall(), key=_kind):
+                _FILL[kind](details, found)
+        return [details[row.trial_id].frozen(row) for row in rows]
 
 
-def _detail_queries(ids: list[int], study_id: int, newest: int) -> list[Select[Any] | Any]:
+@contextmanager
+def _without_collections() -> Iterator[None]:
+    """Make many objects, none of which is garbage, without Python looking through all of them again and again."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+def _detail_queries(ids: list[int], study_id: int, newest: int) -> list[Any]:
     few = len(ids) < MANY
     parts = []
-    for kind, table, order, name, number, text in _KINDS:
+    for kind, columns in enumerate(_COLUMNS):
+        order, name, number, text = columns
+        table = name.table
         part = select(
             literal(kind).label("kind"),
             table.c.trial_id,
@@ -140,27 +159,19 @@ def _detail_queries(ids: list[int], study_id: int, newest: int) -> list[Select[A
     return [union_all(*parts)] if few else parts
 
 
-_KINDS: list[tuple[int, Any, Any, Any, Any, Any]] = [
+_COLUMNS: list[tuple[Any, Any, Any, Any]] = [  # order, name, number, text
+    (parameters.c.param_id, parameters.c.param_name, parameters.c.param_value, parameters.c.distribution_json),
+    (values.c.objective, values.c.value_type, values.c.value, None),
     (
-        0,
-        parameters,
-        parameters.c.param_id,
-        parameters.c.param_name,
-        parameters.c.param_value,
-        parameters.c.distribution_json,
-    ),
-    (1, values, values.c.objective, values.c.value_type, values.c.value, None),
-    (
-        2,
-        intermediate_values,
         intermediate_values.c.step,
         intermediate_values.c.intermediate_value_type,
         intermediate_values.c.intermediate_value,
         None,
     ),
-    (3, trial_user_attributes, None, trial_user_attributes.c.key, None, trial_user_attributes.c.value_json),
-    (4, trial_system_attributes, None, trial_system_attributes.c.key, None, trial_system_attributes.c.value_json),
+    (None, trial_user_attributes.c.key, None, trial_user_attributes.c.value_json),
+    (None, trial_system_attributes.c.key, None, trial_system_attributes.c.value_json),
 ]
+_kind = itemgetter(0)
 
 
 class _Details:
@@ -175,22 +186,8 @@ class _Details:
         self.user: dict[str, Any] = {}
         self.system: dict[str, Any] = {}
 
-    def add(self, kind: int, order: int, name: str, number: float | None, text: str) -> None:
-        if kind == 2:
-            self.intermediate[order] = number if name == "FINITE" and number is not None else restored(number, name)
-        elif kind == 0:
-            assert number is not None
-            self.parameters.append((order, name, number, _distribution(text)))
-        elif kind == 1:
-            self.values[order] = restored(number, name)
-        elif kind == 3:
-            self.user[name] = json.loads(text)
-        else:
-            self.system[name] = json.loads(text)
-
     def frozen(self, row: Any) -> FrozenTrial:
-        if len(self.parameters) > 1:
-            self.parameters.sort(key=lambda parameter: parameter[0])
+        self.parameters.sort()  # in the order in which they were suggested: no two have one place
         return FrozenTrial(
             number=row.number,
             trial_id=row.trial_id,
@@ -205,3 +202,40 @@ class _Details:
             system_attrs=self.system,
             intermediate_values=self.intermediate,
         )
+
+
+_Found = Iterable[tuple[int, int, int, str, float, str]]
+"""Kind, trial, order, name, number, text."""
+
+
+def _fill_parameters(details: dict[int, _Details], found: _Found) -> None:
+    for _, trial_id, order, name, number, text in found:
+        if trial_id in details:
+            details[trial_id].parameters.append((order, name, number, _distribution(text)))
+
+
+def _fill_values(details: dict[int, _Details], found: _Found) -> None:
+    for _, trial_id, order, name, number, _ in found:
+        if trial_id in details:
+            details[trial_id].values[order] = restored(number, name)
+
+
+def _fill_intermediate(details: dict[int, _Details], found: _Found) -> None:
+    for _, trial_id, order, name, number, _ in found:
+        if trial_id in details:
+            details[trial_id].intermediate[order] = number if name == "FINITE" else restored(number, name)
+
+
+def _fill_user(details: dict[int, _Details], found: _Found) -> None:
+    for _, trial_id, _, name, _, text in found:
+        if trial_id in details:
+            details[trial_id].user[name] = json.loads(text)
+
+
+def _fill_system(details: dict[int, _Details], found: _Found) -> None:
+    for _, trial_id, _, name, _, text in found:
+        if trial_id in details:
+            details[trial_id].system[name] = json.loads(text)
+
+
+_FILL = (_fill_parameters, _fill_values, _fill_intermediate, _fill_user, _fill_system)
