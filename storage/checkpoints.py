@@ -8,14 +8,14 @@ import logging
 from dataclasses import dataclass
 from pathlib import Path
 
-from sqlalchemy import Connection, Engine, select
+from sqlalchemy import Engine, select
 
 from storage.errors import FileDamaged
 from storage.files import read_checked, write_whole
 from storage.leases import Lease
 from storage.resilient import read
 from storage.tables import checkpoints
-from storage.writes import put
+from storage.writes import Row
 
 KEPT = 2
 _log = logging.getLogger("winnow")
@@ -35,10 +35,10 @@ def write(folder: Path, lease: Lease, epoch: int, content: bytes) -> Stored:
     return Stored(write_whole(_path(folder, lease.trial_id, lease.token, epoch), content), len(content), lease.token)
 
 
-def note(connection: Connection, lease: Lease, epoch: int, stored: Stored) -> None:
-    """Make a written checkpoint known, inside the transaction that holds the lease."""
+def row(lease: Lease, epoch: int, stored: Stored) -> Row:
+    """What makes a written checkpoint known, to be written with its epoch."""
     content = {"epoch": epoch, "token": stored.token, "sha256": stored.sha256, "size": stored.size}
-    put(connection, checkpoints, ["trial_id", "epoch"], {"trial_id": lease.trial_id, **content})
+    return Row(checkpoints, ("trial_id", "epoch"), {"trial_id": lease.trial_id, **content}, over=True)
 
 
 def newest(engine: Engine, folder: Path, lease: Lease) -> tuple[int, bytes] | None:

@@ -4,15 +4,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, Engine, select
+from sqlalchemy import Engine, select
 
 from storage import checkpoints
-from storage.leases import Lease, hold
+from storage.leases import Lease
 from storage.optuna_tables import intermediate_values, stored, trials
 from storage.resilient import read as query
-from storage.resilient import transact
 from storage.tables import epochs
-from storage.writes import insert_new
+from storage.writes import Row, write_held
 
 if TYPE_CHECKING:
     import pandas
@@ -34,22 +33,19 @@ class Epoch:
 def record(engine: Engine, lease: Lease, report: Epoch) -> None:
     """Write one epoch of a held trial, with the checkpoint that was taken after it; raises LeaseLost.
 
-    The first committed value of an epoch stays: what a later attempt reports for it again changes nothing.
+    The first committed value of an epoch stays: what a later attempt reports for it again changes nothing. A report is
+    a sign of life, even of an owner whose lease ran out unclaimed: the lease goes on.
     """
     number, kind = stored(report.value)
     trial = {"trial_id": lease.trial_id}
     as_optuna = {**trial, "step": report.epoch, "intermediate_value": number, "intermediate_value_type": kind}
     known = {name: report.metrics[name] for name in COLUMNS if name in report.metrics}
     as_winnow = {**trial, "epoch": report.epoch, "value": report.value, **known}
-
-    def work(connection: Connection) -> None:
-        hold(connection, lease)  # a report is a sign of life, even of an owner whose lease ran out unclaimed
-        insert_new(connection, intermediate_values, ["trial_id", "step"], as_optuna)
-        insert_new(connection, epochs, ["trial_id", "epoch"], as_winnow)
-        if report.checkpoint is not None:
-            checkpoints.note(connection, lease, report.epoch, report.checkpoint)
-
-    transact(engine, work)
+    rows = [Row(intermediate_values, ("trial_id", "step"), as_optuna), Row(epochs, ("trial_id", "epoch"), as_winnow)]
+    if report.checkpoint is not None:
+        rows.append(checkpoints.row(lease, report.epoch, report.checkpoint))
+    if not write_held(engine, lease.holder, rows):
+        raise lease.lost()
 
 
 def read(engine: Engine, study_id: int) -> dict[int, list[dict[str, Any]]]:

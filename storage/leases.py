@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Engine, and_, exists, func, insert, literal, select, update
+from sqlalchemy import Connection, Engine, func, insert, literal, select, update
 
 from storage.activity import State
 from storage.bell import ring
@@ -24,9 +24,9 @@ from storage.budget import note_started, spend, spent
 from storage.clock import database_now, optuna_now
 from storage.errors import LeaseLost
 from storage.optuna_tables import stored, studies, trial_user_attributes, trials, values
-from storage.resilient import link_of, read, transact
+from storage.resilient import at_once, link_of, read, transact
 from storage.tables import attempts
-from storage.writes import put
+from storage.writes import HELD, RENEWAL, Holder, put
 
 LEASE_SECONDS = 30.0
 MOST_CRASHES = 5
@@ -50,6 +50,11 @@ class Lease:
     """How the attempts before this one ended."""
     made_trial: bool = False
     """Whether the trial was made by this claim, so that nothing is known of it yet."""
+
+    @property
+    def holder(self) -> Holder:
+        """By what its rows are written."""
+        return Holder(self.trial_id, self.token, self.seconds)
 
     @property
     def crashes(self) -> int:
@@ -129,22 +134,13 @@ def claim(engine: Engine, study_id: int, worker: str, seconds: float = LEASE_SEC
 
 def renew(engine: Engine, lease: Lease) -> None:
     """Hold the trial for another `lease.seconds` from now; raises LeaseLost."""
-    transact(engine, lambda connection: hold(connection, lease))
+    at_once(engine, lambda connection: hold(connection, lease))
 
 
 def hold(connection: Connection, lease: Lease) -> None:
     """Renew the lease and lock it until this transaction ends; raises LeaseLost."""
-    held = connection.execute(update(attempts).where(held_by(lease)).values(expires_at=database_now() + lease.seconds))
-    if held.rowcount != 1:
+    if connection.execute(RENEWAL, lease.holder.values).rowcount != 1:
         raise lease.lost()
-
-
-def held_by(lease: Lease) -> ColumnElement[bool]:
-    """The condition under which a row of `attempts` is this lease, and its trial runs."""
-    running = exists().where(trials.c.trial_id == attempts.c.trial_id, trials.c.state == "RUNNING")
-    return and_(
-        attempts.c.trial_id == lease.trial_id, attempts.c.token == lease.token, attempts.c.ended_at.is_(None), running
-    )
 
 
 def finish(
@@ -163,7 +159,7 @@ def finish(
     """
 
     def work(connection: Connection) -> None:
-        hold(connection, lease)
+        _end_held(connection, lease, outcome)
         for objective, result in enumerate((value, cost)):
             if result is not None and not math.isnan(result):
                 number, kind = stored(result)
@@ -171,7 +167,7 @@ def finish(
                 connection.execute(insert(values).values(trial_id=lease.trial_id, **row))
         for key, content in (attributes or {}).items():
             _put_attribute(connection, lease.trial_id, key, content)
-        end(connection, lease.trial_id, lease.token, outcome, state)
+        _settle(connection, lease.trial_id, lease.token, state)
 
     _once(engine, lease, outcome, work)
 
@@ -180,8 +176,8 @@ def give_back(engine: Engine, lease: Lease, outcome: str = "given back") -> None
     """Return the trial to WAITING in place, for whoever asks next; raises LeaseLost."""
 
     def work(connection: Connection) -> None:
-        hold(connection, lease)
-        end(connection, lease.trial_id, lease.token, outcome, "WAITING")
+        _end_held(connection, lease, outcome)
+        _settle(connection, lease.trial_id, lease.token, "WAITING")
         ring(connection)
 
     _once(engine, lease, outcome, work)
@@ -241,12 +237,21 @@ def count_ended(engine: Engine) -> int:
 
 def end(connection: Connection, trial_id: int, token: int, outcome: str, state: str | None = None) -> None:
     """Close an attempt that the caller has locked, and give its trial a state."""
+    this = update(attempts).where(attempts.c.trial_id == trial_id, attempts.c.token == token)
+    connection.execute(this.values(ended_at=database_now(), outcome=outcome[:255]))
+    _settle(connection, trial_id, token, state)
+
+
+def _end_held(connection: Connection, lease: Lease, outcome: str) -> None:
+    """Close the attempt by which a trial is held, and lock it until this transaction ends; raises LeaseLost."""
+    ending = update(attempts).where(HELD).values(ended_at=database_now(), outcome=outcome[:255])
+    if connection.execute(ending, lease.holder.values).rowcount != 1:
+        raise lease.lost()
+
+
+def _settle(connection: Connection, trial_id: int, token: int, state: str | None) -> None:
+    """Book what an attempt has used, and give its trial a state."""
     spend(connection, trial_id, token)
-    connection.execute(
-        update(attempts)
-        .where(attempts.c.trial_id == trial_id, attempts.c.token == token)
-        .values(ended_at=database_now(), outcome=outcome[:255])
-    )
     if state is not None:
         finished = {} if state == "WAITING" else {"datetime_complete": optuna_now()}
         connection.execute(update(trials).where(trials.c.trial_id == trial_id).values(state=state, **finished))

@@ -34,7 +34,7 @@ from storage.optuna_tables import (
     trial_system_attributes,
     trial_user_attributes,
 )
-from storage.resilient import Link, attach, read, transact
+from storage.resilient import Link, at_once, attach, read, transact
 
 Result = TypeVar("Result")
 
@@ -221,7 +221,7 @@ class Storage(BaseStorage):
     def set_trial_state_values(self, trial_id: int, state: TrialState, values: Sequence[float] | None = None) -> bool:
         """As Optuna's; raises LeaseLost."""
         return self._change_trial(
-            trial_id, lambda connection, lease: trials.set_state(connection, trial_id, lease, state, values)
+            trial_id, lambda connection, lease: trials.set_state(connection, trial_id, lease, state, values), transact
         )
 
     def set_trial_intermediate_value(self, trial_id: int, step: int, intermediate_value: float) -> None:
@@ -293,11 +293,16 @@ class Storage(BaseStorage):
     def _change(self, work: Callable[[Connection], Result]) -> Result:
         return transact(self.engine, work)
 
-    def _change_trial(self, trial_id: int, work: Callable[[Connection, Lease | None], Result]) -> Result:
+    def _change_trial(
+        self,
+        trial_id: int,
+        work: Callable[[Connection, Lease | None], Result],
+        run: Callable[[Engine, Callable[[Connection], Result]], Result] = at_once,
+    ) -> Result:
         held = self._held.get(trial_id)
         lease = None if held is None else held.lease
         try:
-            return transact(self.engine, lambda connection: work(connection, lease))
+            return run(self.engine, lambda connection: work(connection, lease))
         except trials.Refused:
             if lease is not None:
                 raise lease.lost() from None

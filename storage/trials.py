@@ -164,5 +164,5 @@ def _put(
 ) -> None:
     named = {"trial_id": trial_id, **row}
     right = Right.OPEN_TRIAL if lease is None else Right.LEASE
-    if not put(connection, table, ["trial_id", key], named, right, None if lease is None else lease.token):
+    if not put(connection, table, ["trial_id", key], named, right, None if lease is None else lease.holder):
         raise Refused

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from sqlalchemy import Engine, insert, select, update
 
 from storage.clock import database_now
-from storage.resilient import read, transact
+from storage.resilient import at_once, read, transact
 from storage.tables import workers
 
 GONE = "gone"
@@ -57,7 +57,7 @@ def sign_of_life(
         .where(workers.c.worker == worker)
         .values(state=state, trial_number=trial_number, epoch=epoch, value=value, seen_at=database_now())
     )
-    transact(engine, lambda connection: connection.execute(change))
+    at_once(engine, lambda connection: connection.execute(change))
 
 
 def sign_off(engine: Engine, worker: str) -> None:

@@ -146,11 +146,13 @@ class LeasesAndModel(RuleBasedStateMachine):
         assert len(held) == len(set(held)) == sum(trial.state == "RUNNING" for trial in self.model)
 
 
-def test_leases_and_budget_follow_the_model(sqlite_url: str) -> None:
-    LeasesAndModel.opened = storage.open(sqlite_url)
+@pytest.mark.parametrize("kind", ["sqlite_url", "postgres_url"])
+def test_leases_and_budget_follow_the_model(kind: str, request: pytest.FixtureRequest) -> None:
+    LeasesAndModel.opened = storage.open(request.getfixturevalue(kind))
     run_state_machine_as_test(
         LeasesAndModel,
         settings=settings(
             max_examples=15, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
         ),
     )
+    LeasesAndModel.opened.engine.dispose()
