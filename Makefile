@@ -50,7 +50,7 @@ clean:
 	@touch $@
 
 .venv/test: .venv/train
-	$(BIN)/python -m pip install --quiet --editable '.[train,dashboard,cmaes,postgresql,mariadb,test]'
+	$(BIN)/python -m pip install --quiet --editable '.[train,dashboard,cmaes,postgresql,mariadb,s3,test]'
 	@touch $@
 
 .venv/engines: .venv/test

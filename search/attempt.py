@@ -20,7 +20,7 @@ from search.provenance import git_commit, winnow_version
 from search.recorder import Recorder
 from search.samplers import PlannedSampler
 from search.sharing import DeviceShare
-from search.study import BASELINE, GIVEN, KEEP_WEIGHTS, WOULD_PRUNE, WinnowStudy
+from search.study import ARTIFACT, BASELINE, GIVEN, KEEP_WEIGHTS, WOULD_PRUNE, WinnowStudy
 from search.trainer_process import Trainer, WorkerOptions
 from storage import artifacts, checkpoints, designs, epochs, leases, outbox, workers
 from storage.designs import Row
@@ -128,8 +128,11 @@ class Attempt:
     def _see_through(self) -> None:
         if self.lease.token > 1:
             self._take_up_leftovers()
-        elif self.place.design:
+        known = self.trial.user_attrs  # an attempt before this one may have died at any point
+        if self.place.design and GIVEN not in known:
             self._take_design_row()
+        if KEEP_WEIGHTS not in known and self._weights_are_wanted():
+            self.trial.set_user_attr(KEEP_WEIGHTS, True)
         pipe = self.place.trainer.start()
         pipe.send(self._job())
         self.training = True
@@ -169,11 +172,14 @@ class Attempt:
             else:
                 self.trial.suggest_int(name, 0, LARGEST)
         self.trial.set_user_attr(GIVEN, row.config)
-        if self.study.user_attrs.get(KEEP_WEIGHTS):
-            self.trial.set_user_attr(KEEP_WEIGHTS, True)
+
+    def _weights_are_wanted(self) -> bool:
+        if self.place.design:
+            return bool(self.study.user_attrs.get(KEEP_WEIGHTS))
+        return self.place.study.spec.keep.weights > 0
 
     def _job(self) -> Job:
-        checkpoint = checkpoints.newest(self.engine, self.storage.files, self.lease)
+        checkpoint = checkpoints.newest(self.engine, self.storage.store, self.lease)
         frozen = self._frozen()
         return Job(
             self.lease.number,
@@ -207,9 +213,7 @@ class Attempt:
             case Call():
                 return self._call(message)
             case Artifact():
-                name = artifacts.write(self.storage.files, message.content)
-                self.trial.set_user_attr(f"winnow:artifact:{message.kind}", name)
-                return Answer(name)
+                return self._keep(message)
         raise TypeError(f"a trainer does not say {message!r}")
 
     def _record(self, report: Report) -> Verdict:
@@ -217,11 +221,20 @@ class Attempt:
         stored = None
         if report.checkpoint is not None:
             try:
-                stored = checkpoints.write(self.storage.files, self.lease, report.epoch, report.checkpoint)
+                stored = checkpoints.write(self.storage.store, self.lease, report.epoch, report.checkpoint)
             except OSError as error:  # training is worth more than the epochs that a crash would now redo
                 _log.warning("trial %d: epoch %d has no checkpoint: %s", self.lease.number, report.epoch, error)
         verdict = self.recorder.report(Epoch(report.epoch, report.value, report.metrics, stored))
         return Verdict.STOP if self._interrupted() or self.recorder.lost else verdict
+
+    def _keep(self, artifact: Artifact) -> Answer:
+        try:
+            name = artifacts.write(self.storage.store, self.lease.study_id, artifact.content)
+        except OSError as error:  # the trial's result is worth more than this
+            _log.warning("trial %d: its %s are not kept: %s", self.lease.number, artifact.kind, error)
+            return Answer("")
+        self.trial.set_user_attr(f"{ARTIFACT}{artifact.kind}", name)
+        return Answer(name)
 
     def _call(self, call: Call) -> Answer:
         try:
@@ -325,7 +338,7 @@ class Attempt:
         values = None if value is None else [value] if cost is None else [value, cost]
         self.study.sampler.after_trial(self.study, frozen, state, values)
         leases.finish(self.engine, self.lease, state.name, value, reason or state.name.lower(), attributes, cost)
-        checkpoints.prune_files(self.storage.files, self.lease, keep=0)
+        checkpoints.prune_files(self.storage.store, self.lease, keep=0)
 
     def _cost(self, frozen: FrozenTrial, ended: Ended | None) -> float | None:
         """The value of the second objective, where the study has one."""

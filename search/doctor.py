@@ -6,10 +6,12 @@ import platform
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 
+import storage
 from search.provenance import winnow_version
 from storage.errors import StorageError
 
 PACKAGES = ("optuna", "sqlalchemy", "torch", "torchvision", "scikit-learn", "plotly", "psycopg", "optuna-dashboard")
+PROBE = "winnow-doctor"
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,7 @@ def examine(url: str) -> list[Finding]:
     return [
         Finding("winnow", True, f"{winnow_version()} on Python {platform.python_version()}"),
         *_devices(),
-        _storage(url),
+        *_storage(url),
         *_packages(),
     ]
 
@@ -49,15 +51,23 @@ def _devices() -> list[Finding]:
     return found
 
 
-def _storage(url: str) -> Finding:
-    import storage
-
+def _storage(url: str) -> list[Finding]:
     try:
         opened = storage.open(url, create=False)
     except StorageError as error:
-        return Finding("storage", False, str(error))
+        return [Finding("storage", False, str(error))]
     studies = len(opened.get_all_studies())
-    return Finding("storage", True, f"{opened.place} answers, {studies} studies")
+    return [Finding("storage", True, f"{opened.place} answers, {studies} studies"), _files(opened)]
+
+
+def _files(opened: storage.Storage) -> Finding:
+    """Whether checkpoints and artifacts can be written and read again."""
+    try:
+        opened.store.read(PROBE, opened.store.write(PROBE, b"winnow doctor"))
+        opened.store.remove(PROBE)
+    except (OSError, StorageError) as error:
+        return Finding("files", False, str(error))
+    return Finding("files", True, f"checkpoints and artifacts lie in {opened.store.place}")
 
 
 def _packages() -> list[Finding]:

@@ -157,7 +157,7 @@ class Recorder:
         self._renewed_at = time.monotonic()
         self._storage.note_intermediate_value(self._lease.trial_id, epoch.epoch, epoch.value)
         if epoch.checkpoint is not None:
-            checkpoints.prune_files(self._storage.files, self._lease)
+            checkpoints.prune_files(self._storage.store, self._lease)
         report.verdict = self._judge()
         with self._changed:
             self._waiting.popleft()

@@ -15,7 +15,7 @@ from search.errors import StudyError
 from search.fresh_seeds import Purpose, fresh_seeds
 from search.history import History, TrialRecord
 from search.statistics import Sample, possibly_best
-from search.study import WinnowStudy, match_source
+from search.study import WEIGHTS, WinnowStudy, match_source
 from storage import artifacts, epochs
 from storage.designs import Row
 
@@ -163,8 +163,8 @@ def weights(entrants: Entrants, number: int, seed: int) -> tuple[dict[str, Any],
     """The configuration and the trained weights of one repetition."""
     for trial in studies.load(entrants.study.storage, entrants.name).optuna.get_trials(deepcopy=False):
         if trial.params == {"trial": number, "seed": seed}:
-            name = trial.user_attrs["winnow:artifact:weights"]
-            return trial.user_attrs["winnow:config"], artifacts.read(entrants.study.storage.files, name)
+            name = trial.user_attrs[WEIGHTS]
+            return trial.user_attrs["winnow:config"], artifacts.read(entrants.study.storage.store, name)
     raise StudyError(f"trial {number} was not repeated with seed {seed}", f"run winnow confirm {entrants.study.name}")
 
 

@@ -90,6 +90,13 @@ class AblationSection(Section):
     """Hyperparameters that are switched as one, by the method's name; all others as in `objectives.methods`."""
 
 
+class KeepSection(Section):
+    """What stays of finished trials beside their numbers."""
+
+    weights: int = Field(0, ge=0)
+    """So many of the best trials keep their trained weights (of their best epoch)."""
+
+
 class Spec(Section):
     """A study spec. Made by `search.checking`."""
 
@@ -109,6 +116,7 @@ class Spec(Section):
     budget: BudgetSection = BudgetSection()
     limits: LimitsSection = LimitsSection()
     ablation: AblationSection = AblationSection()
+    keep: KeepSection = KeepSection()
 
     @property
     def built_in(self) -> bool:

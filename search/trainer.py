@@ -103,7 +103,10 @@ class RemoteTrial(BaseTrial):
         self._call("set_constraint", key, value)
 
     def store_artifact(self, kind: str, content: bytes) -> str:
-        """Keep some bytes beyond the trial's life as the user attribute `winnow:artifact:KIND`; gives their name."""
+        """Keep some bytes beyond the trial's life as the user attribute `winnow:artifact:KIND`.
+
+        Gives their name; an empty one where they could not be written, which the worker's log explains.
+        """
         self._pipe.send(Artifact(kind, content))
         return str(self._receive())
 

@@ -16,6 +16,7 @@ from contextlib import suppress
 
 from search.attempt import Attempt, Workplace
 from search.errors import StudyError
+from search.keeping import keep_best
 from search.leaving import Leaving
 from search.messages import Ready
 from search.sharing import DeviceShare
@@ -73,6 +74,7 @@ class Worker:
     def run(self) -> None:
         """Work until the study has nothing left to give or is stopped, or until the process is asked to leave."""
         match_source(self.study)
+        _ = self.study.storage.store  # one that cannot be is refused before a trial is taken
         try:
             node, process = platform.node(), os.getpid()
             workers.register(self.engine, self.study.study_id, self.name, node, process, self.options.device.name)
@@ -173,6 +175,7 @@ class Worker:
         try:
             with self.study.storage.holding(lease):
                 Attempt(place, lease).run()
+            keep_best(self.study)
         except LeaseLost as lost:
             _log.warning("%s", lost)
 

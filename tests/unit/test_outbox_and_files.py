@@ -14,6 +14,7 @@ from storage.errors import FileDamaged
 from storage.files import read_checked, write_whole
 from storage.leases import Lease
 from storage.outbox import Outbox
+from storage.stores import Folder
 
 
 @pytest.fixture
@@ -66,30 +67,34 @@ def test_a_damaged_checkpoint_is_passed_over_with_a_word(
     opened: Storage, lease: Lease, damage, caplog: pytest.LogCaptureFixture
 ) -> None:
     for epoch in (1, 2):
-        stored = checkpoints.write(opened.files, lease, epoch, b"epoch %d" % epoch)
+        stored = checkpoints.write(opened.store, lease, epoch, b"epoch %d" % epoch)
         epochs.record(opened.engine, lease, Epoch(epoch, 0.5, checkpoint=stored))
-    assert checkpoints.newest(opened.engine, opened.files, lease) == (2, b"epoch 2")
+    assert checkpoints.newest(opened.engine, opened.store, lease) == (2, b"epoch 2")
     (newest,) = opened.files.rglob("*000002.checkpoint")
     damage(newest)
-    assert checkpoints.newest(opened.engine, opened.files, lease) == (1, b"epoch 1")
+    assert checkpoints.newest(opened.engine, opened.store, lease) == (1, b"epoch 1")
     assert "trying the checkpoint before it" in caplog.text
 
 
 def test_two_checkpoints_are_kept_and_none_of_a_finished_trial(opened: Storage, lease: Lease) -> None:
     for epoch in range(1, 5):
-        checkpoints.write(opened.files, lease, epoch, b"x")
-        checkpoints.prune_files(opened.files, lease)
-    assert [path.stem for path in sorted(opened.files.rglob("*.checkpoint"))] == ["001-000003", "001-000004"]
-    checkpoints.prune_files(opened.files, lease, keep=0)
+        checkpoints.write(opened.store, lease, epoch, b"x")
+        checkpoints.prune_files(opened.store, lease)
+    assert [path.stem for path in sorted(opened.files.rglob("*.checkpoint"))] == [
+        f"{lease.trial_id:08d}-001-000003",
+        f"{lease.trial_id:08d}-001-000004",
+    ]
+    checkpoints.prune_files(opened.store, lease, keep=0)
     assert list((opened.files / "checkpoints").iterdir()) == []
 
 
 def test_a_damaged_artifact_is_refused(tmp_path: Path) -> None:
-    name = artifacts.write(tmp_path, b"weights")
-    assert artifacts.read(tmp_path, name) == b"weights"
+    store = Folder(tmp_path)
+    name = artifacts.write(store, 1, b"weights")
+    assert artifacts.read(store, name) == b"weights"
     (tmp_path / "artifacts" / name).write_bytes(b"other")
     with pytest.raises(FileDamaged, match="does not hold the bytes that were written"):
-        artifacts.read(tmp_path, name)
+        artifacts.read(store, name)
 
 
 def test_the_next_attempt_finds_what_could_not_be_delivered(tmp_path: Path, lease: Lease) -> None:

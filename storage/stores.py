@@ -1,0 +1,164 @@
+"""Where checkpoints and artifacts lie: a folder that all workers reach, or S3 through Optuna's artifact store.
+
+A file has a name with slashes, appears whole or not at all, and is checked against its SHA-256 whenever it is read.
+"""
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+from urllib.parse import urlsplit
+
+from storage.errors import FileDamaged, StorageError
+from storage.files import read_checked, write_whole
+
+if TYPE_CHECKING:
+    from optuna.artifacts import Boto3ArtifactStore
+
+S3 = "s3://"
+CONNECT_SECONDS = 5
+SILENCE_SECONDS = 30
+
+
+class Store(Protocol):
+    """What both kinds can do. A name's parts are folders; where writing fails, OSError says why."""
+
+    @property
+    def place(self) -> str:
+        """Where it is, for people to read."""
+
+    def write(self, name: str, content: bytes) -> str:
+        """Write a file; returns its SHA-256 in hex; raises OSError."""
+
+    def read(self, name: str, sha256: str) -> bytes:
+        """The bytes of a file; raises FileDamaged where they are not those that were written, or not there."""
+
+    def remove(self, name: str) -> None:
+        """Remove a file, if it is there; raises OSError."""
+
+    def names(self, beginning: str) -> list[str]:
+        """The names of all files that begin so, sorted; raises OSError."""
+
+
+def at(place: str) -> Store:
+    """The store at a path or at s3://BUCKET/PREFIX; raises StorageError where that cannot be."""
+    return _bucket(place) if place.startswith(S3) else Folder(Path(place))
+
+
+class Folder:
+    """A folder on this machine, or on one that all workers see."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+
+    @property
+    def place(self) -> str:
+        """As Store's."""
+        return str(self.home)
+
+    def write(self, name: str, content: bytes) -> str:
+        """As Store's."""
+        return write_whole(self.home / name, content)
+
+    def read(self, name: str, sha256: str) -> bytes:
+        """As Store's."""
+        return read_checked(self.home / name, sha256)
+
+    def remove(self, name: str) -> None:
+        """As Store's."""
+        (self.home / name).unlink(missing_ok=True)
+
+    def names(self, beginning: str) -> list[str]:
+        """As Store's; `beginning` has its folder in full."""
+        folder, _, start = beginning.rpartition("/")
+        return sorted(f"{folder}/{path.name}" for path in (self.home / folder).glob(f"{start}*"))
+
+
+class Bucket:
+    """An S3 bucket, or what speaks as one (AWS_ENDPOINT_URL), with the credentials that boto3 finds."""
+
+    def __init__(self, store: "Boto3ArtifactStore", prefix: str) -> None:
+        self.store = store
+        self.prefix = prefix
+
+    @property
+    def place(self) -> str:
+        """As Store's."""
+        return f"{S3}{self.store.bucket}/{self.prefix}"
+
+    def write(self, name: str, content: bytes) -> str:
+        """As Store's: S3 itself shows an object whole or not at all."""
+        import io
+
+        with _as_os_errors(name):
+            self.store.write(self.prefix + name, io.BytesIO(content))
+        return hashlib.sha256(content).hexdigest()
+
+    def read(self, name: str, sha256: str) -> bytes:
+        """As Store's."""
+        from optuna.artifacts.exceptions import ArtifactNotFound
+
+        try:
+            with _as_os_errors(name), self.store.open_reader(self.prefix + name) as body:
+                content = body.read()
+        except (ArtifactNotFound, OSError) as error:
+            raise FileDamaged(f"the file {self.prefix}{name} cannot be read: {error}") from error
+        if hashlib.sha256(content).hexdigest() != sha256:
+            raise FileDamaged(f"the file {self.prefix}{name} does not hold the bytes that were written")
+        return content
+
+    def remove(self, name: str) -> None:
+        """As Store's."""
+        with _as_os_errors(name):
+            self.store.remove(self.prefix + name)
+
+    def names(self, beginning: str) -> list[str]:
+        """As Store's. Optuna's store keeps no list, its client does."""
+        pages = self.store.client.get_paginator("list_objects_v2")
+        with _as_os_errors(beginning):
+            keys = [
+                str(item["Key"])
+                for page in pages.paginate(Bucket=self.store.bucket, Prefix=self.prefix + beginning)
+                for item in page.get("Contents", [])
+            ]
+        return sorted(key.removeprefix(self.prefix) for key in keys)
+
+
+def _bucket(place: str) -> Bucket:
+    try:
+        import boto3
+        from botocore.config import Config
+        from optuna.artifacts import Boto3ArtifactStore
+    except ImportError:
+        raise StorageError("files on S3 need boto3", "pip install 'winnow-hpo[s3]'") from None
+    parts = urlsplit(place)
+    if not parts.netloc:
+        raise StorageError(f"{place} names no bucket", "write s3://BUCKET/PREFIX")
+    config = Config(connect_timeout=CONNECT_SECONDS, read_timeout=SILENCE_SECONDS, retries={"max_attempts": 3})
+    prefix = parts.path.strip("/")
+    with _as_storage_error(place):
+        client: Any = boto3.client("s3", config=config)
+    return Bucket(Boto3ArtifactStore(parts.netloc, client), f"{prefix}/" if prefix else "")
+
+
+@contextmanager
+def _as_storage_error(place: str) -> Iterator[None]:
+    from botocore.exceptions import BotoCoreError
+
+    try:
+        yield
+    except (BotoCoreError, ValueError) as error:
+        raise StorageError(f"{place} cannot be used: {error}", "set AWS_DEFAULT_REGION, or AWS_ENDPOINT_URL") from None
+
+
+@contextmanager
+def _as_os_errors(name: str) -> Iterator[None]:
+    """Let S3's troubles look like those of a disk: who writes a file need not know where it lies."""
+    from boto3.exceptions import Boto3Error
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        yield
+    except (Boto3Error, BotoCoreError, ClientError) as error:
+        raise OSError(f"S3 did not take or give {name}: {error}") from error

@@ -1,0 +1,62 @@
+"""Where checkpoints and artifacts lie: a folder and S3 keep the same promises."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from storage import stores
+from storage.errors import FileDamaged, StorageError
+from storage.stores import Bucket, Folder, Store
+
+
+@pytest.fixture(params=["folder", "s3"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+    place = str(tmp_path) if request.param == "folder" else request.getfixturevalue("s3_place")
+    made = stores.at(place)
+    assert isinstance(made, Folder if request.param == "folder" else Bucket)
+    yield made
+    if isinstance(made, Bucket):
+        made.store.client.close()
+
+
+def test_a_file_is_read_as_it_was_written(store: Store) -> None:
+    digest = store.write("artifacts/1/a", b"weights")
+    assert store.read("artifacts/1/a", digest) == b"weights"
+    again = store.write("artifacts/1/a", b"others")
+    assert store.read("artifacts/1/a", again) == b"others"
+
+
+def test_a_file_with_other_bytes_or_none_is_refused(store: Store) -> None:
+    digest = store.write("checkpoints/1", b"whole")
+    store.write("checkpoints/1", b"torn")
+    with pytest.raises(FileDamaged, match="does not hold the bytes that were written"):
+        store.read("checkpoints/1", digest)
+    with pytest.raises(FileDamaged, match="cannot be read"):
+        store.read("checkpoints/2", digest)
+
+
+def test_files_are_found_by_how_their_names_begin_and_removed(store: Store) -> None:
+    for name in ("checkpoints/1-002", "checkpoints/1-001", "checkpoints/12-001", "artifacts/1/a"):
+        store.write(name, b"x")
+    assert store.names("checkpoints/1-") == ["checkpoints/1-001", "checkpoints/1-002"]
+    assert store.names("artifacts/1/") == ["artifacts/1/a"]
+    assert store.names("artifacts/2/") == []
+    store.remove("checkpoints/1-001")
+    store.remove("checkpoints/1-001")
+    assert store.names("checkpoints/") == ["checkpoints/1-002", "checkpoints/12-001"]
+
+
+def test_what_s3_does_not_take_is_a_disks_error(s3_place: str) -> None:
+    elsewhere = stores.at("s3://no-such-bucket-of-winnows/prefix")
+    assert isinstance(elsewhere, Bucket)
+    with pytest.raises(OSError, match=r"S3 did not take or give checkpoints/1: .*NoSuchBucket"):
+        elsewhere.write("checkpoints/1", b"x")
+    with pytest.raises(FileDamaged, match="cannot be read"):
+        elsewhere.read("checkpoints/1", "0" * 64)
+    elsewhere.store.client.close()
+
+
+def test_a_place_without_a_bucket_is_refused() -> None:
+    with pytest.raises(StorageError, match="names no bucket; write s3://BUCKET/PREFIX"):
+        stores.at("s3:///prefix")

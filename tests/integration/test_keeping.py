@@ -1,0 +1,33 @@
+"""`[keep] weights`: the best trials keep what they trained, in a folder or on S3, and the others leave no file."""
+
+import pytest
+
+from integration.winnow import Place
+from storage import artifacts
+
+
+@pytest.mark.parametrize("where", ["folder", "s3"])
+def test_only_the_best_keep_their_weights(
+    place: Place, where: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = request.getfixturevalue("s3_place") if where == "s3" else str(place.folder / "files")
+    monkeypatch.setenv("WINNOW_FILES", files)
+    done = place.run("run", place.spec(trials=8, function="keeps", more="[keep]\nweights = 2\n"), "--workers", "2")
+    assert done.returncode == 0, done.stderr
+    study, store = place.study(), place.storage().store
+    best = sorted(study.trials, key=lambda trial: trial.value or 0.0)[-2:]
+    names = [trial.user_attrs["winnow:artifact:weights"] for trial in best]
+    assert sorted(artifacts.names(store, study._study_id)) == sorted(names)
+    kept = [artifacts.read(store, name).decode() for name in names]
+    assert kept == [f"{trial.value!r} of trial {trial.number}" for trial in best]
+    assert store.names("checkpoints/") == []
+    if where == "s3":
+        store.store.client.close()  # type: ignore[attr-defined]
+
+
+def test_files_that_cannot_be_are_refused_before_a_trial_is_taken(place: Place) -> None:
+    assert place.run("create", place.spec(trials=2)).returncode == 0
+    refused = place.run("work", "s", WINNOW_FILES="s3:///prefix")
+    assert refused.returncode == 2
+    assert "s3:///prefix names no bucket; write s3://BUCKET/PREFIX" in " ".join(refused.stderr.split())
+    assert place.states() == ["WAITING"]
