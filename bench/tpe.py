@@ -5,7 +5,7 @@
 
 For the truth both start from the same random trials (`--history`), with the same seed, and go on for `--trials` each.
 The figure is the difference of the logarithms (base 10) of what is left to the minimum, ours less stock's, over seeds:
-below zero ours is better. `--whole` and `--others` make the excerpt smaller than it is by default, so that the
+below zero ours is better. `--whole`, `--good` and `--sample` make the excerpt smaller than it is by default, so that a
 difference, if there is one, shows after fewer trials.
 """
 
@@ -23,7 +23,7 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 from scipy.stats import t as student
 
-from search.bounded_tpe import OTHERS, WHOLE, BoundedTPESampler
+from search.bounded_tpe import GOOD, SAMPLE, WHOLE, BoundedTPESampler
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 CHOICES = ["sgd", "adam", "adamw", "rmsprop"]
@@ -115,10 +115,10 @@ def cost(sizes: list[int], repeats: int) -> None:
         sys.stdout.flush()
 
 
-def truth(names: list[str], seeds: int, history: int, trials: int, whole: int, others: int) -> None:
+def truth(names: list[str], seeds: int, history: int, trials: int, excerpt: dict[str, int]) -> None:
     samplers: dict[str, Callable[[int], BaseSampler]] = {
         "stock": lambda seed: TPESampler(seed=seed),
-        "ours": lambda seed: BoundedTPESampler(seed=seed, whole=whole, others=others),
+        "ours": lambda seed: BoundedTPESampler(seed=seed, **excerpt),
     }
     for function in names:
         differences = []
@@ -149,12 +149,14 @@ def main() -> None:
     parser.add_argument("--history", type=int, default=0)
     parser.add_argument("--trials", type=int, default=500)
     parser.add_argument("--whole", type=int, default=WHOLE)
-    parser.add_argument("--others", type=int, default=OTHERS)
+    parser.add_argument("--good", type=int, default=GOOD)
+    parser.add_argument("--sample", type=int, default=SAMPLE)
     chosen = parser.parse_args()
     if chosen.question == "cost":
         cost(chosen.sizes, chosen.repeats)
     else:
-        truth(chosen.functions, chosen.seeds, chosen.history, chosen.trials, chosen.whole, chosen.others)
+        excerpt = {"whole": chosen.whole, "good": chosen.good, "sample": chosen.sample}
+        truth(chosen.functions, chosen.seeds, chosen.history, chosen.trials, excerpt)
 
 
 if __name__ == "__main__":
