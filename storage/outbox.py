@@ -6,6 +6,7 @@ shared) and delivers them in its own name: nothing that was trained is thrown aw
 
 import json
 import os
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 
@@ -30,7 +31,7 @@ class Outbox:
 
     def clear(self) -> None:
         """Forget what was delivered or refused."""
-        self.path.unlink(missing_ok=True)
+        _remove(self.path)
 
 
 def leftovers(folder: Path, lease: Lease) -> list[Epoch]:
@@ -50,6 +51,11 @@ def leftovers(folder: Path, lease: Lease) -> list[Epoch]:
 def clear_leftovers(folder: Path, lease: Lease) -> None:
     """Forget what earlier attempts left."""
     for path in _earlier(folder, lease):
+        _remove(path)
+
+
+def _remove(path: Path) -> None:
+    with suppress(OSError):  # what stays, on a read-only disk, is delivered a second time, which changes nothing
         path.unlink(missing_ok=True)
 
 

@@ -1,13 +1,13 @@
-"""A full disk under workers that share an SQLite file and write checkpoints."""
+"""Disks that are full or read-only, under the database or under the checkpoints."""
 
 import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from faults.fleet_under_fire import Fleet
+from faults.fleet_under_fire import Fleet, wait_for
 
 WORKERS = 2
 
@@ -38,6 +38,40 @@ def test_the_disk_is_full_for_a_while(small_disk: Path, tmp_path: Path) -> None:
         ours.prove()
     finally:
         ours.end()
+
+
+def test_the_files_are_read_only_for_a_while(small_disk: Path, fleet: Callable[..., Fleet]) -> None:
+    ours = fleet(trials=8, epoch_seconds=0.5, lease_seconds=30)
+    ours.start(WORKERS, WINNOW_FILES=str(small_disk))
+    ours.wait_trained(4)
+    wait_for(lambda: _remount(small_disk, "ro"), 30, "a moment without an open file")
+    ours.wait_trained(len(ours.trained.read_text().splitlines()) + 8)  # they train on
+    assert _remount(small_disk, "rw")
+    ours.wait_done()
+    ours.prove()
+    assert any("has no checkpoint" in ours.log(i) for i in range(WORKERS))
+
+
+def test_a_read_only_database_is_refused_in_a_sentence(small_disk: Path, tmp_path: Path) -> None:
+    ours = Fleet(tmp_path, f"sqlite:///{small_disk}/winnow.db", trials=2)
+    try:
+        ours.storage.engine.dispose()
+        assert _remount(small_disk, "ro")
+        ours.start(1)
+        assert ours.workers[0].wait(60) == 2
+        assert "cannot be opened" in ours.log(0)
+        assert "Traceback" not in ours.log(0)
+        assert _remount(small_disk, "rw")
+        ours.start(1)
+        assert ours.workers[1].wait(60) == 0
+        assert [trial.state.name for trial in ours.study.optuna.trials] == ["COMPLETE"] * 2
+    finally:
+        ours.end()
+
+
+def _remount(folder: Path, how: str) -> bool:
+    """Make a disk read-only or not; false while a file on it is open for writing."""
+    return subprocess.run(["mount", "-o", f"remount,{how}", folder], capture_output=True).returncode == 0
 
 
 def _fill(descriptor: int) -> None:

@@ -22,10 +22,10 @@ def test_the_server_brings_trials_back_when_no_worker_is_left(fleet: Callable[..
     ours = fleet(epoch_seconds=0.5)
     ours.start()
     ours.wait_trained(16)
-    held = {trial.number for trial in ours.study.optuna.trials if trial.state.name == "RUNNING"}
     for worker in ours.workers:
         worker.kill()
         worker.wait()
+    held = {trial.number for trial in ours.study.optuna.trials if trial.state.name == "RUNNING"}
     said, _ = _reap(ours).communicate(timeout=60)
     assert said.startswith(f"{len(held)} trials go on")
     assert {trial.number for trial in ours.study.optuna.trials if trial.state.name == "WAITING"} == held

@@ -106,14 +106,6 @@ def test_preempted_workers_hand_their_trials_back(fleet: Callable[..., Fleet]) -
     ours.prove(kills=8)
 
 
-def test_other_clocks_and_zones_change_nothing(fleet: Callable[..., Fleet]) -> None:
-    ours = fleet()
-    for zone in ("Pacific/Kiritimati", "Pacific/Pago_Pago", "Asia/Kathmandu", "UTC"):
-        ours.start(2, TZ=zone)
-    ours.wait_done()
-    ours.prove()
-
-
 def test_a_hung_trainer_is_killed_with_all_that_it_started(fleet: Callable[..., Fleet]) -> None:
     ours = fleet(function="hang", trials=1)
     ours.start(1, WINNOW_WORK_PROGRESS_MINUTES="0.05")
