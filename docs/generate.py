@@ -5,7 +5,8 @@ from pathlib import Path
 
 import click
 
-from objectives.hyperparameters import DEFINITIONS, Definition
+from objectives.definition import Definition
+from objectives.hyperparameters import DEFINITIONS
 from objectives.methods import method_of
 from search.cli import cli
 from search.export import TABLES

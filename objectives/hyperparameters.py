@@ -6,102 +6,13 @@ nothing regularised, nothing augmented.
 """
 
 import dataclasses
-import math
 import types
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, get_type_hints
 
+from objectives.definition import Definition, hyperparameter
 from objectives.errors import HyperparameterError
-
-Value = bool | int | float | str | tuple[int, ...] | tuple[float, ...]
-
-
-@dataclass(frozen=True)
-class Definition:
-    """What is known of one hyperparameter."""
-
-    name: str
-    type: type | types.GenericAlias
-    default: Value
-    meaning: str
-    unit: str = ""
-    low: float = -math.inf
-    high: float = math.inf
-    choices: tuple[str, ...] = ()
-    needs: Mapping[str, tuple[Value, ...]] = dataclasses.field(default_factory=dict)
-    """The values of other hyperparameters without which this one has no effect."""
-
-    def check(self, value: object) -> Value:
-        """Return `value` in this hyperparameter's type, or raise HyperparameterError with a sentence."""
-        checked = _coerce(value, self.type)
-        if checked is None:
-            raise HyperparameterError(
-                f"{self.name} = {value!r} is not {_TYPE_WORDS[self.type]}", f"for example {self.name} = {self.example}"
-            )
-        if self.choices and checked not in self.choices:
-            raise HyperparameterError(
-                f"{self.name} = {value!r} is not known", f"choose one of {', '.join(self.choices)}"
-            )
-        for number in checked if isinstance(checked, tuple) else (checked,):
-            if not isinstance(number, str) and not self.low <= number <= self.high:
-                raise HyperparameterError(f"{self.name} = {value!r} is outside {self.limits}", "choose a value inside")
-        return checked
-
-    @property
-    def example(self) -> str:
-        """The default, as it is written in a spec."""
-        if isinstance(self.default, bool):
-            return str(self.default).lower()
-        return str(list(self.default)) if isinstance(self.default, tuple) else repr(self.default).replace("'", '"')
-
-    @property
-    def limits(self) -> str:
-        """The range of its values in words, empty where there is none."""
-        if self.low > -math.inf and self.high < math.inf:
-            return f"{self.low:g} to {self.high:g}"
-        if self.low > -math.inf:
-            return f"{self.low:g} and above"
-        return f"{self.high:g} and below" if self.high < math.inf else ""
-
-
-_TYPE_WORDS: dict[object, str] = {
-    bool: "true or false",
-    int: "a whole number",
-    float: "a number",
-    str: "a text",
-    tuple[int, ...]: "a list of whole numbers",
-    tuple[float, ...]: "a list of numbers",
-}
-
-
-def _coerce(value: object, kind: object) -> Value | None:
-    if kind is bool or isinstance(value, bool):
-        return value if kind is bool and isinstance(value, bool) else None
-    if kind is float and isinstance(value, int | float):
-        return float(value) if math.isfinite(value) else None
-    if kind in (int, str):
-        return value if isinstance(value, int if kind is int else str) else None
-    if kind in (tuple[int, ...], tuple[float, ...]) and isinstance(value, list | tuple):
-        inner = [_coerce(item, int if kind == tuple[int, ...] else float) for item in value]
-        return None if None in inner else tuple(inner)  # type: ignore[return-value]
-    return None
-
-
-def _hyperparameter(
-    default: Value,
-    meaning: str,
-    *,
-    unit: str = "",
-    low: float = -math.inf,
-    high: float = math.inf,
-    choices: tuple[str, ...] = (),
-    needs: Mapping[str, Collection[Value]] | None = None,
-) -> Any:
-    facts = {"meaning": meaning, "unit": unit, "low": low, "high": high, "choices": choices}
-    facts["needs"] = {name: tuple(values) for name, values in (needs or {}).items()}
-    return dataclasses.field(default=default, metadata=facts)
-
 
 _CONVOLUTIONAL = ("cnn", "resnet")
 _FREE = ("mlp", *_CONVOLUTIONAL)
@@ -115,61 +26,59 @@ class Config:
     """One training, said in full."""
 
     # --- model
-    model: str = _hyperparameter("mlp", "architecture", choices=("mlp", "cnn", "smallnet", "resnet", "resnet18"))
-    widths: tuple[int, ...] = _hyperparameter(
+    model: str = hyperparameter("mlp", "architecture", choices=("mlp", "cnn", "smallnet", "resnet", "resnet18"))
+    widths: tuple[int, ...] = hyperparameter(
         (128,), "units of each hidden layer", unit="units", low=1, needs={"model": ("mlp",)}
     )
-    filters: tuple[int, ...] = _hyperparameter(
+    filters: tuple[int, ...] = hyperparameter(
         (16, 32), "filters of each convolution", unit="filters", low=1, needs={"model": _CONVOLUTIONAL}
     )
-    depth: int = _hyperparameter(
+    depth: int = hyperparameter(
         1, "layers of each width, or of each number of filters", unit="layers", low=1, needs={"model": _FREE}
     )
-    hidden: tuple[int, ...] = _hyperparameter(
+    hidden: tuple[int, ...] = hyperparameter(
         (), "units of each dense layer after the convolutions", unit="units", low=1, needs={"model": _CONVOLUTIONAL}
     )
-    kernel: int = _hyperparameter(
+    kernel: int = hyperparameter(
         3, "side of a convolution's kernel", unit="pixels", low=1, needs={"model": _CONVOLUTIONAL}
     )
-    stride: int = _hyperparameter(1, "stride of convolutions", unit="pixels", low=1, needs={"model": ("cnn",)})
-    padding: int = _hyperparameter(1, "padding of convolutions", unit="pixels", low=0, needs={"model": ("cnn",)})
-    pool_every: int = _hyperparameter(
+    stride: int = hyperparameter(1, "stride of convolutions", unit="pixels", low=1, needs={"model": ("cnn",)})
+    padding: int = hyperparameter(1, "padding of convolutions", unit="pixels", low=0, needs={"model": ("cnn",)})
+    pool_every: int = hyperparameter(
         1,
         "convolutions before each pooling; in a resnet also those inside one shortcut",
         unit="layers",
         low=1,
         needs={"model": _CONVOLUTIONAL},
     )
-    pooling: str = _hyperparameter(
-        "max", "kind of pooling", choices=("max", "average"), needs={"model": _CONVOLUTIONAL}
-    )
-    pool_size: int = _hyperparameter(
+    pooling: str = hyperparameter("max", "kind of pooling", choices=("max", "average"), needs={"model": _CONVOLUTIONAL})
+    pool_size: int = hyperparameter(
         2, "side and stride of a pooling", unit="pixels", low=1, needs={"model": _CONVOLUTIONAL}
     )
-    bottleneck: bool = _hyperparameter(
+    bottleneck: bool = hyperparameter(
         False, "residual blocks at a quarter of the filters, between 1x1 convolutions", needs={"model": ("resnet",)}
     )
-    activation: str = _hyperparameter(
+    activation: str = hyperparameter(
         "relu",
         "activation after each hidden layer",
         choices=("relu", "leaky_relu", "tanh", "sigmoid", "gelu", "none"),
         needs={"model": _FREE},
     )
-    batch_norm: bool = _hyperparameter(False, "BatchNorm between a layer and its activation", needs={"model": _FREE})
-    initialisation: str = _hyperparameter(
+    batch_norm: bool = hyperparameter(False, "BatchNorm between a layer and its activation", needs={"model": _FREE})
+    initialisation: str = hyperparameter(
         "pytorch",
         "initial weights: PyTorch's own, He's for ReLU, Glorot's for tanh, or orthogonal",
         choices=("pytorch", "he", "glorot", "orthogonal"),
     )
-    weights: str = _hyperparameter(
+    weights: str = hyperparameter(
         "", "file with trained weights as torchvision saves them; none: random", needs={"model": ("resnet18",)}
     )
-    weights_sha256: str = _hyperparameter(
+    weights_sha256: str = hyperparameter(
         "",
         "SHA-256 that this file must have; filled in by the first training, so that later ones refuse another file",
         needs={"model": ("resnet18",)},
     )
-    frozen: int = _hyperparameter(
+    frozen: int = hyperparameter(
         0,
         "parts that keep their weights: the first convolution, then the four stages",
         unit="parts",
@@ -179,89 +88,89 @@ class Config:
     )
 
     # --- optimisation
-    optimizer: str = _hyperparameter("adam", "optimiser", choices=("sgd", "rmsprop", "adam", "adamw"))
-    lr: float = _hyperparameter(1e-3, "learning rate; of one_cycle its peak", low=0)
-    momentum: float = _hyperparameter(0.0, "momentum", low=0, high=1, needs={"optimizer": ("sgd", "rmsprop")})
-    nesterov: bool = _hyperparameter(
+    optimizer: str = hyperparameter("adam", "optimiser", choices=("sgd", "rmsprop", "adam", "adamw"))
+    lr: float = hyperparameter(1e-3, "learning rate; of one_cycle its peak", low=0)
+    momentum: float = hyperparameter(0.0, "momentum", low=0, high=1, needs={"optimizer": ("sgd", "rmsprop")})
+    nesterov: bool = hyperparameter(
         False, "Nesterov's momentum; nothing where momentum is 0", needs={"optimizer": ("sgd",)}
     )
-    alpha: float = _hyperparameter(
+    alpha: float = hyperparameter(
         0.99, "decay of the mean of squared gradients", low=0, high=1, needs={"optimizer": ("rmsprop",)}
     )
-    beta1: float = _hyperparameter(
+    beta1: float = hyperparameter(
         0.9, "decay of the mean of gradients", low=0, high=_BELOW_ONE, needs={"optimizer": _ADAMS}
     )
-    beta2: float = _hyperparameter(
+    beta2: float = hyperparameter(
         0.999, "decay of the mean of squared gradients", low=0, high=_BELOW_ONE, needs={"optimizer": _ADAMS}
     )
-    eps: float = _hyperparameter(
+    eps: float = hyperparameter(
         1e-8, "added to the root of the mean square", low=0, needs={"optimizer": (*_ADAMS, "rmsprop")}
     )
-    schedule: str = _hyperparameter(
+    schedule: str = hyperparameter(
         "constant",
         "how the learning rate changes",
         choices=("constant", "step", "exponential", "cosine", "one_cycle", "plateau"),
     )
-    schedule_factor: float = _hyperparameter(
+    schedule_factor: float = hyperparameter(
         0.5,
         "what the learning rate is multiplied by at each drop",
         low=0,
         high=1,
         needs={"schedule": ("step", "exponential", "plateau")},
     )
-    schedule_epochs: int = _hyperparameter(
+    schedule_epochs: int = hyperparameter(
         5,
         "from drop to drop; of plateau, how many without a better validation score are borne",
         unit="epochs",
         low=1,
         needs={"schedule": ("step", "plateau")},
     )
-    warmup: float = _hyperparameter(
+    warmup: float = hyperparameter(
         0.3, "share of the steps in which the learning rate rises", low=0, high=1, needs={"schedule": ("one_cycle",)}
     )
-    batch_size: int = _hyperparameter(128, "examples a step", unit="examples", low=1)
-    epochs: int = _hyperparameter(10, "passes over the training data", unit="epochs", low=1)
-    clip_norm: float = _hyperparameter(0.0, "longest gradient that is not shortened; 0: any", low=0)
-    precision: str = _hyperparameter(
+    batch_size: int = hyperparameter(128, "examples a step", unit="examples", low=1)
+    epochs: int = hyperparameter(10, "passes over the training data", unit="epochs", low=1)
+    clip_norm: float = hyperparameter(0.0, "longest gradient that is not shortened; 0: any", low=0)
+    precision: str = hyperparameter(
         "fp32", "numbers of the forward pass; bf16 is faster on some devices only", choices=("fp32", "bf16")
     )
-    compile: str = _hyperparameter(
+    compile: str = hyperparameter(
         "none",
         "torch.compile of the network, or CUDA graphs of it; passed over on a CPU",
         choices=("none", "default", "graphs"),
     )
 
     # --- regularisation
-    weight_decay: float = _hyperparameter(0.0, "weight decay (added to the gradient, decoupled in AdamW)", low=0)
-    decay_norms_and_biases: bool = _hyperparameter(True, "weight decay of norms and biases, not of weights alone")
-    l1: float = _hyperparameter(0.0, "penalty on the weights' absolute values, l1 Σ|w|", low=0)
-    l2: float = _hyperparameter(0.0, "penalty on the weights' squares, l2 Σw²", low=0)
-    dropout: float = _hyperparameter(
+    weight_decay: float = hyperparameter(0.0, "weight decay (added to the gradient, decoupled in AdamW)", low=0)
+    decay_norms_and_biases: bool = hyperparameter(True, "weight decay of norms and biases, not of weights alone")
+    l1: float = hyperparameter(0.0, "penalty on the weights' absolute values, l1 Σ|w|", low=0)
+    l2: float = hyperparameter(0.0, "penalty on the weights' squares, l2 Σw²", low=0)
+    dropout: float = hyperparameter(
         0.0, "dropout p of hidden dense layers", low=0, high=0.95, needs={"model": (*_FREE, "smallnet")}
     )
-    dropouts: tuple[float, ...] = _hyperparameter(
+    dropouts: tuple[float, ...] = hyperparameter(
         (), "dropout p of each hidden dense layer, in place of dropout", low=0, high=0.95, needs={"model": _FREE}
     )
-    conv_dropout: float = _hyperparameter(
+    conv_dropout: float = hyperparameter(
         0.0, "dropout p of convolutions", low=0, high=0.95, needs={"model": (*_CONVOLUTIONAL, "smallnet")}
     )
-    conv_dropout_kind: str = _hyperparameter(
+    conv_dropout_kind: str = hyperparameter(
         "dropout",
         "what the dropout of convolutions drops: single values, channels, or squares",
         choices=("dropout", "dropout2d", "dropblock"),
         needs={"model": _CONVOLUTIONAL},
     )
-    block_size: int = _hyperparameter(
+    block_size: int = hyperparameter(
         3, "side of DropBlock's squares", unit="pixels", low=1, needs={"conv_dropout_kind": ("dropblock",)}
     )
-    dropout_position: str = _hyperparameter(
+    dropout_position: str = hyperparameter(
         "after_activation",
         "where dropout stands",
         choices=("after_activation", "before_activation"),
         needs={"model": _FREE},
     )
-    label_smoothing: float = _hyperparameter(0.0, "label smoothing", low=0, high=1)
-    patience: int = _hyperparameter(
+    label_smoothing: float = hyperparameter(0.0, "label smoothing", low=0, high=1)
+    patience: int = hyperparameter(
         0,
         "epochs without a better validation score before training stops and the best weights return; 0: never",
         unit="epochs",
@@ -269,54 +178,54 @@ class Config:
     )
 
     # --- augmentation of the training images
-    crop: bool = _hyperparameter(False, "random crop of the image padded with black; centre crop at evaluation")
-    crop_padding: int = _hyperparameter(
+    crop: bool = hyperparameter(False, "random crop of the image padded with black; centre crop at evaluation")
+    crop_padding: int = hyperparameter(
         4, "padding on each side; an eighth of the image is usual", unit="pixels", low=0, needs={"crop": (True,)}
     )
-    crop_size: int = _hyperparameter(
+    crop_size: int = hyperparameter(
         0, "side of the crop; 0: that of the image", unit="pixels", low=0, needs={"crop": (True,)}
     )
-    flip: bool = _hyperparameter(False, "random horizontal flip")
-    flip_p: float = _hyperparameter(0.5, "probability of a horizontal flip", low=0, high=1, needs={"flip": (True,)})
-    vertical_flip: bool = _hyperparameter(False, "random vertical flip")
-    vertical_flip_p: float = _hyperparameter(
+    flip: bool = hyperparameter(False, "random horizontal flip")
+    flip_p: float = hyperparameter(0.5, "probability of a horizontal flip", low=0, high=1, needs={"flip": (True,)})
+    vertical_flip: bool = hyperparameter(False, "random vertical flip")
+    vertical_flip_p: float = hyperparameter(
         0.5, "probability of a vertical flip", low=0, high=1, needs={"vertical_flip": (True,)}
     )
-    rotation: bool = _hyperparameter(False, "random rotation")
-    rotation_degrees: float = _hyperparameter(
+    rotation: bool = hyperparameter(False, "random rotation")
+    rotation_degrees: float = hyperparameter(
         15.0, "largest rotation, either way", unit="degrees", low=0, high=180, needs={"rotation": (True,)}
     )
-    affine: bool = _hyperparameter(False, "random translation, zoom and shear")
-    translation: float = _hyperparameter(
+    affine: bool = hyperparameter(False, "random translation, zoom and shear")
+    translation: float = hyperparameter(
         0.1, "largest translation, either way, as a share of the side", low=0, high=1, needs={"affine": (True,)}
     )
-    zoom: float = _hyperparameter(
+    zoom: float = hyperparameter(
         0.1, "largest zoom: a factor of 1 - zoom to 1 + zoom", low=0, high=0.9, needs={"affine": (True,)}
     )
-    shear: float = _hyperparameter(
+    shear: float = hyperparameter(
         0.0, "largest shear, either way", unit="degrees", low=0, high=60, needs={"affine": (True,)}
     )
-    color_jitter: bool = _hyperparameter(False, "random brightness, contrast, saturation and hue")
-    brightness: float = _hyperparameter(
+    color_jitter: bool = hyperparameter(False, "random brightness, contrast, saturation and hue")
+    brightness: float = hyperparameter(
         0.2, "brightness times 1 - this to 1 + this", low=0, high=1, needs={"color_jitter": (True,)}
     )
-    contrast: float = _hyperparameter(
+    contrast: float = hyperparameter(
         0.2, "contrast times 1 - this to 1 + this", low=0, high=1, needs={"color_jitter": (True,)}
     )
-    saturation: float = _hyperparameter(
+    saturation: float = hyperparameter(
         0.2, "saturation times 1 - this to 1 + this", low=0, high=1, needs={"color_jitter": (True,)}
     )
-    hue: float = _hyperparameter(
+    hue: float = hyperparameter(
         0.0, "largest turn of the hue, either way", unit="turns", low=0, high=0.5, needs={"color_jitter": (True,)}
     )
-    erasing: bool = _hyperparameter(False, "random erasing of a rectangle")
-    erasing_p: float = _hyperparameter(0.5, "probability of an erasing", low=0, high=1, needs={"erasing": (True,)})
-    erasing_area: float = _hyperparameter(
+    erasing: bool = hyperparameter(False, "random erasing of a rectangle")
+    erasing_p: float = hyperparameter(0.5, "probability of an erasing", low=0, high=1, needs={"erasing": (True,)})
+    erasing_area: float = hyperparameter(
         0.33, "largest share of the image erased; the smallest is 0.02", low=0.02, high=1, needs={"erasing": (True,)}
     )
 
     # --- the trial's own randomness
-    seed: int = _hyperparameter(0, "seed of initialisation, data order, augmentation and dropout", low=0)
+    seed: int = hyperparameter(0, "seed of initialisation, data order, augmentation and dropout", low=0)
 
 
 def _definitions() -> dict[str, Definition]:
