@@ -196,20 +196,20 @@ def grid(space: Space, points: int) -> Iterator[tuple[str, list[Scalar]]]:
         yield parameter, list(dict.fromkeys(entry.nearest(float(x)) for x in spread(entry.low, entry.high, points)))
 
 
-def cells(space: Space, points: int) -> list[dict[str, Scalar]]:
-    """Every combination of the grid's values, without those that differ only where a condition is not met."""
-    combinations: list[dict[str, Scalar]] = [{}]
-    for parameter, values in grid(space, points):
-        combinations = [
-            grown
-            for cell in combinations
-            for grown in (
-                [{**cell, parameter: value} for value in values]
-                if active(space, parameter, by_hyperparameter(cell))
-                else [cell]
-            )
-        ]
-    return combinations
+def cells(space: Space, points: int) -> Iterator[dict[str, Scalar]]:
+    """Every combination of the grid's values, one by one, none twice for values whose condition is not met."""
+
+    def grown(cell: dict[str, Scalar], rest: Sequence[tuple[str, list[Scalar]]]) -> Iterator[dict[str, Scalar]]:
+        if not rest:
+            yield cell
+        elif active(space, rest[0][0], by_hyperparameter(cell)):
+            parameter, values = rest[0]
+            for value in values:
+                yield from grown({**cell, parameter: value}, rest[1:])
+        else:
+            yield from grown(cell, rest[1:])
+
+    return grown({}, list(grid(space, points)))
 
 
 def _unsearched(entry: Range | Choice, name: str, named: Mapping[str, Any]) -> Any:

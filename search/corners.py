@@ -12,7 +12,7 @@ from objectives.space import Choice, Space, baseline, by_hyperparameter, cells, 
 from search.sections import GridSampler
 from search.spec import Spec
 
-MOST = 10_000
+MOST = 3_000
 """How many configurations are looked at, of a space that has more: some tenths of a second."""
 
 

@@ -152,6 +152,6 @@ class CoordinateWise(_ByNumber):
 
 def _grid_cells(space: Space, points: int, seed: int) -> list[dict[str, Any]]:
     """Every cell in an order shuffled by the study's seed; row 0 is left to the baseline."""
-    order = cells(space, points)
+    order = list(cells(space, points))
     random.Random(derived_seed(seed, 0)).shuffle(order)
     return [{}, *order]

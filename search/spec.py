@@ -178,7 +178,9 @@ class Spec(Section):
     @property
     def grid_cells(self) -> int:
         """How many trials the grid sampler can give."""
-        return len(cells(self.space, self.sampler.points)) if isinstance(self.sampler, GridSampler) else 0
+        if not isinstance(self.sampler, GridSampler):
+            return 0
+        return sum(1 for _ in cells(self.space, self.sampler.points))
 
 
 def _space_entry(name: str, entry: SearchEntry) -> Range | Choice:

@@ -50,7 +50,7 @@ def test_of_several_ranges_the_first_whose_condition_holds_is_drawn() -> None:
     parameters, values = baseline(space, {}, {"optimizer": "sgd"})
     assert parameters == {"optimizer": "sgd", "lr@optimizer=sgd": 0.01}
     assert values == {"optimizer": "sgd", "lr": 1e-3}, "clamped as a parameter, and what is trained is the truth"
-    assert cells(space, 2) == [
+    assert list(cells(space, 2)) == [
         {"optimizer": "sgd", "lr@optimizer=sgd": 0.01},
         {"optimizer": "sgd", "lr@optimizer=sgd": 1.0},
         {"optimizer": "adam", "lr": 1e-4},
@@ -98,11 +98,11 @@ def test_the_baseline_keeps_the_truth_where_its_parameter_is_clamped() -> None:
 
 def test_grid_cells_differ_in_what_has_an_effect() -> None:
     space = {"optimizer": Choice(("sgd", "adam")), "momentum": Range(0.0, 0.9)}
-    assert cells(space, 2) == [
+    assert list(cells(space, 2)) == [
         {"optimizer": "sgd", "momentum": 0.0},
         {"optimizer": "sgd", "momentum": 0.9},
         {"optimizer": "adam"},
     ]
     assert [cell["lr"] for cell in cells({"lr": Range(1e-3, 1e-1, log=True)}, 3)] == pytest.approx([1e-3, 1e-2, 1e-1])
-    whole = cells({"batch_size": Range(16, 64, step=16, whole=True)}, 9)
+    whole = list(cells({"batch_size": Range(16, 64, step=16, whole=True)}, 9))
     assert [cell["batch_size"] for cell in whole] == [16, 32, 48, 64]

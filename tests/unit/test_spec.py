@@ -78,6 +78,13 @@ def test_one_hyperparameter_may_have_a_range_for_each_condition() -> None:
     assert checking.check(spec.model_dump(mode="json"), "the storage") == spec
 
 
+def test_a_vast_space_is_looked_at_in_part() -> None:
+    sizes = [[size] for size in range(1, 60)]
+    search = {name: {"choices": sizes} for name in ("widths", "filters", "hidden")}
+    spec = checking.check(content(search={**search, "model": {"choices": ["mlp", "cnn"]}}), "s.toml")
+    assert len(spec.space) == 4
+
+
 REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"nmae": "x"}, "s.toml: nmae: there is no such key; did you mean 'name'?"),
     ({"name": "a b"}, "s.toml: name: 'a b' is no name; use letters, digits, dots, dashes, underscores"),
