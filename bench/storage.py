@@ -30,8 +30,8 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 from sqlalchemy import event, insert
 
 import storage
-from search.bounded_tpe import BoundedTPESampler
 from search.percentile import IndexedPercentilePruner
+from search.quick_tpe import QuickTPESampler
 from storage import epochs, leases
 from storage.budget import Budget, set_budget
 from storage.epochs import Epoch
@@ -173,7 +173,7 @@ class Ours:
         self.storage = storage.open(url)
         self.storage.freshness = 1.0
         self.engine = self.storage.engine
-        samplers: dict[str, Any] = {"random": optuna.samplers.RandomSampler, "tpe": BoundedTPESampler}
+        samplers: dict[str, Any] = {"random": optuna.samplers.RandomSampler, "tpe": QuickTPESampler}
         self.study = optuna.load_study(
             study_name="s",
             storage=self.storage,

@@ -18,7 +18,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from objectives.objective import derived_seed
 from objectives.space import Space, baseline, cells, grid, hyperparameter, label, only_active, resting
-from search.bounded_tpe import BoundedTPESampler
+from search.quick_tpe import QuickTPESampler
 from search.sections import CmaEsSampler, CoordinateSampler, GPSampler, GridSampler, QMCSampler, TPESampler
 from search.spec import Spec
 
@@ -33,7 +33,7 @@ def build(spec: Spec, worker_seed: int) -> BaseSampler:
         case CoordinateSampler():
             return CoordinateWise(spec, section.points)
         case TPESampler():
-            return BoundedTPESampler(seed=worker_seed, **options)
+            return QuickTPESampler(seed=worker_seed, **options)
         case GPSampler():
             return optuna.samplers.GPSampler(seed=worker_seed, **options)
         case CmaEsSampler():

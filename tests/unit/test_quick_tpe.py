@@ -1,0 +1,111 @@
+"""TPE with a memory draws what Optuna's own draws, to the bit, whatever the history."""
+
+import math
+import random
+from collections.abc import Callable
+
+import numpy as np
+import optuna
+import pytest
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.samplers import TPESampler
+from optuna.trial import FrozenTrial, TrialState, create_trial
+
+from search.quick_tpe import QuickTPESampler, keep_near
+
+SPACE: dict[str, BaseDistribution] = {
+    "x": FloatDistribution(-3.0, 5.0),
+    "lr": FloatDistribution(1e-5, 1e-1, log=True),
+    "width": IntDistribution(8, 512, log=True),
+    "depth": IntDistribution(1, 9),
+    "dropout": FloatDistribution(0.0, 0.6, step=0.1),
+    "optimizer": CategoricalDistribution(("sgd", "adam", "adamw")),
+}
+
+
+def finished(draw: random.Random, **shares: float) -> FrozenTrial:
+    """A finished trial: perhaps pruned, infeasible, without a parameter; often of the same value as others."""
+    parameters = {
+        "x": draw.uniform(-3, 5),
+        "lr": 10 ** draw.uniform(-5, -1),
+        "width": draw.randint(8, 512),
+        "depth": draw.randint(1, 9),
+        "dropout": draw.randint(0, 6) / 10,
+        "optimizer": draw.choice(["sgd", "adam", "adamw"]),
+    }
+    if draw.random() < shares.get("lacking", 0.0):
+        del parameters["optimizer"]
+    value = round(abs(parameters["x"] - 1) + abs(math.log10(parameters["lr"]) + 3), 1)
+    pruned = draw.random() < shares.get("pruned", 0.4)
+    curve = {step: value for step in range(draw.randint(0, 4))} if pruned else {}
+    if curve and draw.random() < 0.1:
+        curve[max(curve)] = math.nan
+    return create_trial(
+        state=TrialState.PRUNED if pruned else TrialState.COMPLETE,
+        params=parameters,
+        distributions={name: SPACE[name] for name in parameters},
+        value=None if pruned and not curve else value,
+        intermediate_values=curve,
+        constraints={"size": draw.uniform(-1, 1)} if draw.random() < shares.get("constrained", 0.2) else None,
+    )
+
+
+def draws(make: Callable[[], TPESampler], direction: str, trials: int, **shares: float) -> list[dict[str, object]]:
+    """What a sampler draws while a study grows and other trials run."""
+    study = optuna.create_study(direction=direction, sampler=make())
+    draw = random.Random(0)
+    found = []
+    for count in (trials, 1, 7):
+        study.add_trials([finished(draw, **shares) for _ in range(count)])
+        for _ in range(3):
+            trial = study.ask()  # and goes on running
+            found.append({name: trial._suggest(name, kind) for name, kind in SPACE.items()})
+    return found
+
+
+@pytest.mark.parametrize("direction", ["minimize", "maximize"])
+@pytest.mark.parametrize("trials", [5, 60, 300])
+@pytest.mark.parametrize(
+    "shares",
+    [{}, {"pruned": 0.97}, {"pruned": 0.0, "constrained": 0.0}, {"constrained": 1.0}, {"lacking": 0.3}],
+    ids=["mixed", "nearly all pruned", "all complete", "most infeasible", "conditional"],
+)
+def test_the_draws_are_those_of_optunas_own(direction: str, trials: int, shares: dict[str, float]) -> None:
+    ours = draws(lambda: QuickTPESampler(seed=1), direction, trials, **shares)
+    assert ours == draws(lambda: TPESampler(seed=1), direction, trials, **shares)
+
+
+@pytest.mark.parametrize("option", [{"multivariate": False}, {"constant_liar": False}, {"n_ei_candidates": 3}], ids=str)
+def test_so_they_are_with_other_options(option: dict[str, bool]) -> None:
+    ours = draws(lambda: QuickTPESampler(seed=1, **option), "minimize", 60)
+    assert ours == draws(lambda: TPESampler(seed=1, **option), "minimize", 60)
+
+
+def test_a_whole_search_is_the_same() -> None:
+    def searched(sampler: TPESampler) -> list[dict[str, object]]:
+        study = optuna.create_study(sampler=sampler)
+        study.optimize(lambda trial: sum(trial.suggest_float(name, -5, 5) ** 2 for name in "abc"), n_trials=80)
+        return [trial.params for trial in study.trials]
+
+    assert searched(QuickTPESampler(seed=2)) == searched(TPESampler(seed=2))
+
+
+def test_two_objectives_are_optunas_own() -> None:
+    def searched(sampler: TPESampler) -> list[dict[str, object]]:
+        study = optuna.create_study(directions=["minimize", "maximize"], sampler=sampler)
+        study.optimize(lambda trial: (trial.suggest_float("x", 0, 1), trial.suggest_float("y", 0, 1)), n_trials=20)
+        return [trial.params for trial in study.trials]
+
+    assert searched(QuickTPESampler(seed=2)) == searched(TPESampler(seed=2))
+
+
+def test_far_kernels_add_nothing() -> None:
+    draw = np.random.RandomState(0)
+    space = {"x": FloatDistribution(0.0, 1.0), "y": FloatDistribution(1e-4, 1.0, log=True)}
+    seen = {"x": draw.rand(5000), "y": 10 ** (-4 * draw.rand(5000))}
+    candidates = {"x": np.array([0.2, 0.21]), "y": np.array([0.01, 0.011])}
+    sampler = TPESampler()
+    whole, near = (sampler._parzen_estimator_cls(seen, space, sampler._parzen_estimator_parameters) for _ in range(2))
+    keep_near(near, candidates)
+    assert len(near._mixture_distribution.weights) < 500
+    assert near.log_pdf(candidates) == pytest.approx(whole.log_pdf(candidates), rel=1e-13)
