@@ -65,6 +65,11 @@ def _postgresql(url: URL) -> Engine:
             f"SET statement_timeout = '{STATEMENT_SECONDS}s'; SET lock_timeout = '{LOCK_SECONDS}s'; "
             f"SET idle_in_transaction_session_timeout = '{SILENCE_SECONDS}s'; SET TIME ZONE 'UTC'"
         )
+        (server_process,) = connection.execute("SELECT pg_backend_pid()").fetchone()
+        if server_process != connection.info.backend_pid:
+            # A pooler (PgBouncer) stands between: the next transaction may be on another connection of the server's,
+            # which knows no statement that was prepared on this one.
+            connection.prepare_threshold = None
         connection.autocommit = False
 
     return engine

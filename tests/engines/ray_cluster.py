@@ -11,7 +11,6 @@ from typing import Self
 
 import pytest
 
-from engines.search_on_cluster import ROOT
 from faults.fleet_under_fire import HERE
 
 
@@ -31,7 +30,7 @@ class RayCluster:
         # The machines' own environment is what their workers get.
         environment = {
             **os.environ,
-            "PYTHONPATH": f"{HERE}:{ROOT}",
+            "PYTHONPATH": f"{HERE}{os.pathsep}{HERE.parents[1]}",
             "OMP_NUM_THREADS": "1",
             "RAY_USAGE_STATS_ENABLED": "0",
             "WINNOW_WORK_LEASE_SECONDS": "5",

@@ -9,10 +9,8 @@ from pathlib import Path
 
 import psutil
 
-from faults.fleet_under_fire import HERE, Fleet, wait_for
+from faults.fleet_under_fire import Fleet, wait_for
 from storage import workers
-
-ROOT = Path(__file__).parents[2]
 
 
 class SearchOnCluster(Fleet):
@@ -20,7 +18,7 @@ class SearchOnCluster(Fleet):
 
     def __init__(self, folder: Path, url: str, *, trials: int = 12) -> None:
         super().__init__(folder, url, trials=trials, lease_seconds=5.0, epoch_seconds=0.5)
-        self.environment |= {"PYTHONPATH": f"{HERE}:{ROOT}", "WINNOW_WORK_LEASE_SECONDS": "5"}
+        self.environment["WINNOW_WORK_LEASE_SECONDS"] = "5"
         content = self.study.spec.model_dump(mode="json", include={"name", "objective", "fixed"})
         (folder / "s.toml").write_text(
             f'name = "s"\nobjective = "{content["objective"]}"\n'
