@@ -77,6 +77,12 @@ REFUSALS: dict[int | str, dict[str, Any]] = {
 }
 
 
+PAGE: dict[int | str, dict[str, Any]] = {200: {"description": "The report.", "content": {"text/html": {}}}}
+TABLES: dict[int | str, dict[str, Any]] = {
+    200: {"description": "The table.", "content": {"text/csv": {}, "application/json": {}}}
+}
+
+
 @router.get("/openapi.json", include_in_schema=False)
 def description(request: Request) -> JSONResponse:
     """This API, described."""
@@ -207,7 +213,7 @@ async def figures(request: Request, study_id: StudyId) -> list[dict[str, Any]]:
     return Response(content, media_type="application/json")  # type: ignore[return-value]
 
 
-@router.get("/studies/{study_id}/report", response_class=Response, responses=REFUSALS)
+@router.get("/studies/{study_id}/report", response_model=None, responses={**REFUSALS, **PAGE})
 async def download_report(request: Request, study_id: StudyId) -> Response:
     """The report: one HTML file that needs no network."""
     _, now = await seen(request, study_id)
@@ -222,7 +228,7 @@ async def download_report(request: Request, study_id: StudyId) -> Response:
     return Response(content, media_type="text/html", headers=headers)
 
 
-@router.get("/studies/{study_id}/export/{file}", response_class=Response, responses=REFUSALS)
+@router.get("/studies/{study_id}/export/{file}", response_model=None, responses={**REFUSALS, **TABLES})
 async def download_table(
     request: Request,
     study_id: StudyId,

@@ -1,0 +1,98 @@
+"""The JSON API: what it says and does, and that its own description holds against requests that nobody foresaw."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, given, seed, settings
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from dashboard_server import Serve, Served
+from example_study import SPEC, told
+from search import study as studies
+from storage.activity import State, state_of
+
+CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
+
+
+@pytest.fixture
+def served(serve: Serve, tmp_path: Path) -> Served:
+    """A dashboard on a study of six trials."""
+    told(tmp_path, [0.5, 0.9, None, 0.7, 0.8, 0.6])
+    return serve(f"sqlite:///{tmp_path}/winnow.db")
+
+
+def test_every_operation_keeps_its_description(served: Served) -> None:
+    headers = {"Authorization": f"Bearer {served.secret('admin')}"}
+    schema = schemathesis.openapi.from_url(f"{served.url}/winnow/api/openapi.json", headers=headers)
+    operations = [found.ok() for found in schema.get_all_operations()]
+    assert len(operations) == 13
+    for operation in operations:
+
+        @seed(1)
+        @settings(max_examples=8, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+        @given(case=operation.as_strategy())
+        def check(case: Any) -> None:
+            case.call_and_validate(headers=headers, checks=CHECKS)
+
+        check()
+
+
+def test_a_study_in_numbers(served: Served) -> None:
+    with served.client("reader") as reader:
+        (listed,) = reader.get("/winnow/api/studies").json()
+        assert (listed["study"], listed["finished"], listed["best"]) == ("told", 6, 0.9)
+        now = reader.get("/winnow/api/studies/1").json()
+        assert (now["best"]["number"], now["baseline"], now["states"]) == (1, 0.5, {"COMPLETE": 5, "FAIL": 1})
+        some = reader.get("/winnow/api/studies/1/trials", params={"after": 2, "limit": 2}).json()
+        assert [trial["number"] for trial in some] == [3, 4]
+        assert set(some[0]["parameters"]) == {"lr", "dropout"}
+        assert reader.get("/winnow/api/studies/1/trials/3").json()["value"] == 0.7
+        assert "history" in {figure["name"] for figure in reader.get("/winnow/api/studies/1/figures").json()}
+        assert reader.get("/winnow/api/studies/1/curves").json()["trials"] == [], "these trials reported no epoch"
+        assert reader.get("/winnow/api/studies/1/report").text.startswith("<!doctype html>")
+        assert "number,state" in reader.get("/winnow/api/studies/1/export/trials.csv").text
+
+
+def test_an_editor_submits_steers_and_asks_for_a_trial(served: Served) -> None:
+    with served.client("editor") as editor:
+        made = editor.post("/winnow/api/studies", json={"spec": {**SPEC, "name": "second"}})
+        assert (made.status_code, made.json()["study"]) == (201, "second")
+        assert studies.load(served.storage, "second").spec.budget.trials == 100
+        number = made.json()["study_id"]
+        for wish, state in (("pause", State.PAUSED), ("stop", State.STOPPED), ("resume", State.ACTIVE)):
+            assert editor.post(f"/winnow/api/studies/{number}/{wish}").status_code == 200
+            assert state_of(served.storage.engine, number) == state
+        asked = editor.post(f"/winnow/api/studies/{number}/trials", json={"parameters": {"lr": 0.01}})
+        assert asked.status_code == 201
+        waiting = studies.load(served.storage, "second").optuna.get_trials(deepcopy=False)
+        assert waiting[-1].system_attrs["fixed_params"] == {"lr": 0.01}
+
+
+@pytest.mark.parametrize(
+    ("path", "sent", "status", "said"),
+    [
+        ("", {"spec": {**SPEC, "name": "no good"}}, 422, "name"),
+        ("", {"spec": {"name": "mine", "objective": "os:system", "budget": {"trials": 1}}}, 422, "where the code is"),
+        ("", {"spec": {**SPEC, "fixed": {"model": "mlp", "epochs": 3}}}, 409, "exists with another [fixed]"),
+        ("/1/trials", {"parameters": {"momentum": 0.5}}, 409, "momentum is not searched"),
+        ("/1/trials", {"parameters": {"lr": 7.0}}, 409, "give a number from 0.0001 to 0.1"),
+        ("/1/trials", {"parameters": {}}, 422, "parameters"),
+        ("/1/explode", {}, 403, "there is no such thing in the API"),
+        ("/9/stop", {}, 404, "there is no study"),
+    ],
+)
+def test_what_cannot_be_is_refused_in_a_sentence(
+    served: Served, path: str, sent: dict[str, Any], status: int, said: str
+) -> None:
+    with served.client("editor") as editor:
+        answer = editor.post(f"/winnow/api/studies{path}", json=sent)
+    assert answer.status_code == status
+    assert said in answer.json()["reason"]
+    assert [study.study_name for study in served.storage.get_all_studies()] == ["told"]
