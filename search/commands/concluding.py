@@ -22,7 +22,7 @@ from search.commands.running import Wishes, terminal, work_in_rounds
 def confirm(study: str, url: str, top: int, seeds: int, export: Path | None, json: bool, **fleet: Any) -> None:
     """Train the best trials of STUDY and its baseline again with fresh seeds, then read test data once."""
     from search import confirm as confirmations
-    from search import repetitions, screens, winner
+    from search import decoration, repetitions, screens, winner
 
     wishes = Wishes(**fleet)
     wishes.places()  # refused before anything is written
@@ -33,6 +33,7 @@ def confirm(study: str, url: str, top: int, seeds: int, export: Path | None, jso
         wishes,
     )
     confirmation = confirmations.conclude(entrants, repetitions.read(entrants))
+    decoration.add(entrants.study.storage, entrants.record)
     if export is not None:
         winner.write(entrants, confirmation, export)
     if json:
@@ -78,7 +79,7 @@ def ablate(
     **fleet: Any,
 ) -> None:
     """Measure what each method between the baseline and the best of STUDY does, by training with and without it."""
-    from search import ablation, ablation_tables
+    from search import ablation, ablation_tables, decoration
 
     wishes = Wishes(**fleet)
     wishes.places()  # refused before anything is written
@@ -91,6 +92,7 @@ def ablate(
         work_in_rounds(
             lambda: sides.race.wanted(ablation.read(sides)), lambda wanted: ablation.add(sides, wanted), wishes
         )
+        decoration.add(searched.storage, sides.record)
     found = ablation.conclude(sides)
     if json:
         click.echo(dumps(ablation_tables.numbers(found), indent=2))

@@ -87,9 +87,11 @@ def check(spec: Path, json: bool) -> None:
 
 def print_result(study: "WinnowStudy", path: Path, as_json: bool) -> None:
     """Write the report to `path` and print how the search ended."""
-    from search import screens, status, status_screen, summary
+    from search import decoration, screens, status, status_screen, summary
 
     record = write_report(study.storage, study.name, path)
+    decoration.add(study.storage, record)
+    decoration.add_augmentations(study.storage, study.spec)
     now = status.read(study)
     if as_json:
         click.echo(dumps({**now.as_dict(), "report": str(path)}, indent=2, default=str))

@@ -44,6 +44,7 @@ def dashboard(
     from search.errors import WinnowError
 
     try:
+        from search import decoration
         from search.dashboard import server
     except ImportError:
         raise WinnowError("the dashboard is not installed", "pip install 'winnow-hpo[dashboard]'") from None
@@ -55,7 +56,7 @@ def dashboard(
     click.echo(f"Dashboard: {place.url}")
     if local:
         click.echo("Only this machine reaches it, and whoever is on it may do everything. Ctrl-C ends it.")
-    server.serve(storage, place, artifacts or storage.files / "optuna-artifacts", local=local)
+    server.serve(storage, place, artifacts or storage.files / decoration.ARTIFACTS, local=local)
 
 
 @click.group()

@@ -230,8 +230,8 @@ def _worker_now(worker: Worker, curves: dict[int, tuple[float, ...]]) -> WorkerN
         device=worker.device,
         state=worker.state,
         trial=worker.trial_number,
-        epoch=worker.epoch,
-        value=worker.value,
+        epoch=len(curve) or worker.epoch,  # epochs are written as they end, signs of life every few seconds
+        value=curve[-1] if curve else worker.value,
         age=worker.age,
         curve=curve,
     )
