@@ -78,8 +78,12 @@ class Worker:
         try:
             node, process = platform.node(), os.getpid()
             workers.register(self.engine, self.study.study_id, self.name, node, process, self.options.device.name)
-            if self._join() and (ready := self.trainer.wait_until_ready(lambda: self._stopping)) is not None:
-                self._work(self._settle_numerics(ready))
+            if self._join():
+                self.trainer.start()
+                # While it imports torch: the history that sampler and pruner will ask for, seconds in a large study.
+                self.study.storage.get_all_trials(self.study.study_id, deepcopy=False)
+                if (ready := self.trainer.wait_until_ready(lambda: self._stopping)) is not None:
+                    self._work(self._settle_numerics(ready))
         except StorageUnreachable:
             if not self._stopping:
                 raise

@@ -12,9 +12,9 @@ from storage import Storage
 SLOW = "[fixed]\nepochs = 20\nepoch_seconds = 0.2\n[pruner]\nname = 'none'\n[sampler]\nname = 'random'\n"
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def url(request: pytest.FixtureRequest, place: Place) -> str:
-    return place.url if request.param == "sqlite" else str(request.getfixturevalue("postgres_url"))
+@pytest.fixture
+def url(postgres_url: str) -> str:
+    return postgres_url
 
 
 @pytest.fixture

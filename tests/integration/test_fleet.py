@@ -1,0 +1,60 @@
+"""A fleet on this machine: a crash loop ends with its reason, and nothing outlives a fleet that is killed."""
+
+import json
+import signal
+
+import psutil
+import pytest
+
+from integration.winnow import Place, wait_for
+
+SLOW = "[fixed]\nepochs = 100\nepoch_seconds = 0.2\n[pruner]\nname = 'none'\n"
+
+
+def test_a_crash_loop_stops_with_its_reason(place: Place) -> None:
+    spec = place.spec(trials=3)
+    (place.folder / "mine.py").write_text(
+        "import os, sys\nprint('no licence for this', file=sys.stderr)\nos._exit(7)\n"
+    )
+    done = place.run("run", spec, "--devices", "cpu", "--workers", "1", seconds=200)
+    assert done.returncode == 1
+    told = " ".join(done.stderr.split())
+    assert "no worker can be kept alive; the last log says: the trainer's process died while it started" in told
+    assert place.states() == ["WAITING"], "no trial was spent on it"
+    log = next((place.folder / "winnow.db.files" / "logs").glob("s-*-0.log")).read_text()
+    assert log.count("no licence for this") == 4, "it was tried again, but not for ever"
+
+
+@pytest.mark.parametrize("sent", [signal.SIGKILL, signal.SIGTERM])
+def test_nothing_outlives_a_fleet(place: Place, sent: signal.Signals) -> None:
+    search = place.start("run", place.spec(trials=4, more=SLOW), "--devices", "cpu", "--workers", "2")
+    wait_for(lambda: [worker["epoch"] for worker in _workers(place) if worker["epoch"]][1:])
+    family = psutil.Process(search.pid).children(recursive=True)
+    assert len(family) == 4, "two supervisors and their trainers"
+    search.send_signal(sent)
+    search.communicate()
+    gone, alive = psutil.wait_procs(family, timeout=60)
+    assert not alive
+    assert len(gone) == 4
+    assert place.states() == ["WAITING"] * 2, "their trials are handed back"
+    assert search.returncode == (128 + sent if sent is signal.SIGTERM else -sent)
+
+
+def test_devices_that_are_not_there_are_refused_before_anything_is_written(place: Place) -> None:
+    spec = place.spec(trials=2)
+    for arguments, says in (
+        (("--devices", "cuda:7"), "there is no device 'cuda:7' here"),
+        (("--devices", "cpu,cpu"), "names one device twice"),
+        (("--devices", "cpu", "--slots", "2", "--workers", "3"), "3 workers do not fit"),
+    ):
+        refused = place.run("run", spec, *arguments, CUDA_VISIBLE_DEVICES="")
+        assert refused.returncode == 2, refused.stderr
+        assert says in refused.stderr
+        assert "Traceback" not in refused.stderr
+        assert len(refused.stderr.strip().splitlines()) == 1
+    assert not (place.folder / "winnow.db").exists()
+
+
+def _workers(place: Place) -> list[dict[str, int]]:
+    told = place.run("status", "s", "--json")
+    return list(json.loads(told.stdout)["workers"]) if told.returncode == 0 else []
