@@ -85,15 +85,15 @@ class Fleet:
         """Wait until so many epochs were trained in all."""
         wait_for(lambda: len(self.trained.read_text().splitlines()) >= epochs, seconds, "training")
 
-    def wait_done(self, seconds: float = 120) -> None:
-        """Wait until every worker that was not killed has gone home, well."""
+    def wait_done(self, seconds: float = 120, codes: tuple[int, ...] = (0, -signal.SIGKILL)) -> None:
+        """Wait until every worker that was not killed has gone home, well: with one of these codes."""
         end = time.monotonic() + seconds
         for i, worker in enumerate(self.workers):
             try:
                 code = worker.wait(max(0.1, end - time.monotonic()))
             except subprocess.TimeoutExpired:
                 raise AssertionError(f"worker {i} still runs:\n{self.log(i)}") from None
-            assert code in (0, -signal.SIGKILL), f"worker {i} left with {code}:\n{self.log(i)}"
+            assert code in codes, f"worker {i} left with {code}:\n{self.log(i)}"
 
     def log(self, i: int) -> str:
         return (self.folder / f"worker-{i}.log").read_text()

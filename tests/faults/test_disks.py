@@ -1,4 +1,4 @@
-"""Disks that are full or read-only, under the database or under the checkpoints."""
+"""Disks that are full or read-only, under the database or under the checkpoints; and S3 in their place."""
 
 import os
 import subprocess
@@ -67,6 +67,16 @@ def test_a_read_only_database_is_refused_in_a_sentence(small_disk: Path, tmp_pat
         assert [trial.state.name for trial in ours.study.optuna.trials] == ["COMPLETE"] * 2
     finally:
         ours.end()
+
+
+def test_a_worker_is_killed_whose_checkpoints_lie_on_s3(fleet: Callable[..., Fleet], s3_place: str) -> None:
+    ours = fleet(trials=12, epoch_seconds=0.5)
+    ours.start(4, WINNOW_FILES=s3_place)
+    ours.wait_trained(ours.random.randrange(10, 40))
+    ours.random.choice(ours.workers).kill()
+    ours.wait_done()
+    ours.prove(kills=1)
+    assert not (ours.folder / "files" / "checkpoints").exists()
 
 
 def _remount(folder: Path, how: str) -> bool:
