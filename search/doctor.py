@@ -1,12 +1,12 @@
 """`winnow doctor`: what this machine has, whether the storage answers, and what is missing."""
 
 import importlib.util
-import os
 import platform
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 
 import storage
+from search import devices
 from search.provenance import winnow_version
 from storage.errors import StorageError
 
@@ -34,8 +34,11 @@ def examine(url: str) -> list[Finding]:
 
 
 def _devices() -> list[Finding]:
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    found = [Finding("cpu", True, f"{cores} cores: as many workers of one thread")]
+    taken = ", ".join(device.name for device in devices.choose())
+    found = [
+        Finding("cpu", True, f"{len(devices.cores())} cores: as many workers of one thread"),
+        Finding("--devices auto", True, taken),
+    ]
     if importlib.util.find_spec("torch") is None:
         return [
             *found,

@@ -28,7 +28,11 @@ devices_option = click.option(
 
 
 def _slots(context: click.Context, option: click.Parameter, given: str | None) -> int | str | None:
-    return given if given is None or given == AUTO else int(click.IntRange(1, 256)(given, option, context))
+    if given is None or given == AUTO:
+        return given
+    if not given.isdecimal():
+        raise click.BadParameter(f"{given!r} is neither a number nor {AUTO}", context, option)
+    return int(click.IntRange(1, 256)(given, option, context))
 
 
 slots_option = click.option(

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from nvidia_driver import DRIVER
 from search import devices, places
 from search.devices import Device, bind, choose, find, visible_gpus
 from search.errors import DeviceError
@@ -144,19 +145,3 @@ print(int(child.stdout.readline()), flush=True)
     done = subprocess.run([sys.executable, "-c", parent], stdout=subprocess.PIPE, timeout=60, check=True)
     orphan = int(done.stdout)
     subprocess.run(["tail", f"--pid={orphan}", "-f", os.devnull], timeout=60, check=True)
-
-
-DRIVER = """
-class NVMLError(Exception): pass
-GPUS = [("GPU-aaa1", ["MIG-1111", "MIG-2222"]), ("GPU-bbb2", [])]
-def nvmlInit(): pass
-def nvmlShutdown(): pass
-def nvmlDeviceGetCount(): return len(GPUS)
-def nvmlDeviceGetHandleByIndex(index): return GPUS[index]
-def nvmlDeviceGetUUID(handle): return handle if isinstance(handle, str) else handle[0]
-def nvmlDeviceGetMigMode(handle): return (1, 1) if handle[1] else (0, 0)
-def nvmlDeviceGetMaxMigDeviceCount(handle): return 7
-def nvmlDeviceGetMigDeviceHandleByIndex(handle, index):
-    if index >= len(handle[1]): raise NVMLError
-    return handle[1][index]
-"""
