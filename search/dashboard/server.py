@@ -1,5 +1,6 @@
 """Serving the dashboard: what must be true before it may be reached from other machines, and the server itself."""
 
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,5 +74,6 @@ def serve(storage: Storage, place: Place, artifacts: Path, *, local: bool) -> No
             timeout_graceful_shutdown=5,
         )
     )
+    threading.Thread(target=dashboard.own.state.watching.warm, daemon=True).start()
     dashboard.own.state.closing = lambda: server.should_exit
     server.run()

@@ -1,6 +1,8 @@
 """All that the dashboard watches: each study by its id, and the list of all of them."""
 
+import threading
 from collections import OrderedDict
+from contextlib import suppress
 from dataclasses import dataclass
 
 from optuna.study import StudyDirection
@@ -10,12 +12,14 @@ from search.dashboard.snapshot import Snapshot
 from search.dashboard.view import StudyView
 from search.study import SPEC
 from storage import Storage, deletions, outlines
-from storage.errors import StorageUnreachable
+from storage.errors import StorageError, StorageUnreachable
 from storage.resilient import read
 
 SECONDS = 2.0
 """Between two looks at a study."""
 LIST_SECONDS = 5.0
+_WARM = 3
+"""Studies that are read when the dashboard starts."""
 _MOST = 32
 """Studies that are kept in memory: the longest unseen goes first."""
 
@@ -45,6 +49,7 @@ class Watching:
     def __init__(self, storage: Storage) -> None:
         self.storage = storage
         self.entries: Channel[list[Entry]] = Channel(self._list, LIST_SECONDS)
+        self._lock = threading.Lock()
         self._views: OrderedDict[int, StudyView] = OrderedDict()
         self._channels: dict[int, Channel[Snapshot]] = {}
         self._ids: dict[str, int] = {}
@@ -65,26 +70,36 @@ class Watching:
 
     def view(self, study_id: int) -> StudyView:
         """The view of a study, made where nobody looked before; raises KeyError where there is none."""
-        if study_id not in self._views:
-            read(self.storage.engine, lambda connection: deletions.shown_name(connection, study_id))
-            self._views[study_id] = StudyView(self.storage, study_id)
-            self._channels[study_id] = Channel(self._views[study_id].look, SECONDS)
-            while len(self._views) > _MOST:
-                gone, _ = self._views.popitem(last=False)
-                del self._channels[gone]
-        self._views.move_to_end(study_id)
-        return self._views[study_id]
+        with self._lock:
+            if study_id not in self._views:
+                read(self.storage.engine, lambda connection: deletions.shown_name(connection, study_id))
+                self._views[study_id] = StudyView(self.storage, study_id)
+                self._channels[study_id] = Channel(self._views[study_id].look, SECONDS)
+                while len(self._views) > _MOST:
+                    gone, _ = self._views.popitem(last=False)
+                    del self._channels[gone]
+            self._views.move_to_end(study_id)
+            return self._views[study_id]
 
     def forget(self, study_id: int) -> None:
         """Show a study no more: it was deleted."""
-        self._views.pop(study_id, None)
-        self._channels.pop(study_id, None)
+        with self._lock:
+            self._views.pop(study_id, None)
+            self._channels.pop(study_id, None)
         self.entries.expire()
 
     def channel(self, study_id: int) -> Channel[Snapshot]:
         """What a study's page listens to."""
         self.view(study_id)
         return self._channels[study_id]
+
+    def warm(self) -> None:
+        """Read the newest studies before anybody asks, and load what draws them: the first page then comes at once."""
+        import plotly.graph_objects  # noqa: F401
+
+        with suppress(StorageError, KeyError):
+            for study in self.storage.get_all_studies()[-_WARM:]:
+                self.view(study._study_id).look()
 
     def _list(self) -> list[Entry]:
         """Every study; only those whose counts changed are looked at again."""
