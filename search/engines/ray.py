@@ -44,6 +44,8 @@ class Ray:
     def start(self, order: Order, url: str) -> str:
         """Create the actors; gives the part of their names that they share."""
         job = f"{order.study}-{secrets.token_hex(3)}"
+        # As sbatch hands its environment on: where files lie, and options that were given as variables.
+        settings = {name: value for name, value in os.environ.items() if name.startswith("WINNOW_")}
         with self._connected() as ray:
             for number in range(order.workers):
                 actor = ray.remote(WorkerActor).options(
@@ -53,7 +55,8 @@ class Ray:
                     num_cpus=1,
                     num_gpus=1 if order.gpus else 0,
                 )
-                actor.remote(order.worker_options, url, str(Path.cwd()), str(order.logs / f"{job}-{number}.log"))
+                log = order.logs / f"{job}-{number}.log"
+                actor.remote(order.worker_options, {**settings, "OPTUNA_STORAGE": url}, str(Path.cwd()), str(log))
         return job
 
     def under_way(self, job: str) -> str:

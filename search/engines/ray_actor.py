@@ -15,12 +15,12 @@ NAMESPACE = "winnow"
 class WorkerActor:
     """Keeps one worker at work in a process of its own, which leaves in order when this actor's is killed."""
 
-    def __init__(self, worker_options: list[str], url: str, folder: str, log: str) -> None:
+    def __init__(self, worker_options: list[str], settings: dict[str, str], folder: str, log: str) -> None:
         Path(log).parent.mkdir(parents=True, exist_ok=True)
         with open(log, "ab") as said:
             self._keeper = subprocess.Popen(
                 [sys.executable, "-m", "search.engines.keeper", *worker_options],
-                env={**os.environ, "OPTUNA_STORAGE": url, FLEET: "1"},
+                env={**os.environ, **settings, FLEET: "1"},
                 cwd=folder if Path(folder).is_dir() else None,  # a user's own objective is looked for there
                 stdin=subprocess.DEVNULL,
                 stdout=said,

@@ -33,7 +33,6 @@ class RayCluster:
             "PYTHONPATH": f"{HERE}{os.pathsep}{HERE.parents[1]}",
             "OMP_NUM_THREADS": "1",
             "RAY_USAGE_STATS_ENABLED": "0",
-            "WINNOW_WORK_LEASE_SECONDS": "5",
         }
         with self._log.open("wb") as log:
             self._machines = subprocess.Popen(

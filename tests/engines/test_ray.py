@@ -22,6 +22,9 @@ def test_workers_and_machines_that_die_cost_no_trial(
     gpus = [process.environ()["CUDA_VISIBLE_DEVICES"] for process in searched.processes()]
     assert sorted(gpus) == sorted(2 * [str(gpu) for gpu in range(GPUS_A_MACHINE)]), "one worker a GPU, on two machines"
 
+    leases = {process.environ()["WINNOW_WORK_LEASE_SECONDS"] for process in searched.processes()}
+    assert leases == {"5"}, "what the submitter's environment says of Winnow goes along"
+
     searched.random.choice(searched.processes()).kill()
     ray_cluster.lose_a_machine()
     searched.wait_trained(30)
