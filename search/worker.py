@@ -111,7 +111,7 @@ class Worker:
         while not self._stopping and (self._stays is None or self._stays(self.name)):
             self.reap()
             if self._share.is_wanted:  # somebody's trial did not fit beside others
-                self._leave_device("making room")
+                self._leave_device()
             if not self._join():
                 return
             if not self.trainer.alive and self.trainer.wait_until_ready(lambda: self._stopping) is None:
@@ -129,7 +129,7 @@ class Worker:
         """Wait a little for a trial that can be claimed; returns whether there may be one."""
         self._look_now()
         if self._state is State.PAUSED:
-            self._leave_device("paused")  # a paused study holds no device
+            self._leave_device()  # a paused study holds no device
             while self._state is State.PAUSED and not self._stopping:
                 workers.sign_of_life(self.engine, self.name, "paused")
                 self._bell.wait(min(IDLE_SECONDS, self.options.lease_seconds / 2), LOOK_SECONDS)
@@ -145,12 +145,18 @@ class Worker:
 
     def _join(self) -> bool:
         """Have a share of the device; False where the worker is to leave before it gets one."""
-        return self._share.join(lambda: not self._stopping)
 
-    def _leave_device(self, why: str) -> None:
+        def keep_waiting() -> bool:
+            if time.monotonic() >= self._next_look:
+                self._look_now()
+                workers.sign_of_life(self.engine, self.name, "making room")
+            return not self._stopping
+
+        return self._share.join(keep_waiting)
+
+    def _leave_device(self) -> None:
         self.trainer.kill()
         self._share.leave()
-        workers.sign_of_life(self.engine, self.name, why)
 
     def _interruption(self) -> str:
         if self._stopping:
