@@ -177,6 +177,8 @@ async def steer(request: Request, study_id: StudyId, wish: Literal["stop", "paus
     _, now = await seen(request, study_id)
     if not now.has_spec:
         raise StudyError(f"the study {now.study!r} was not made by Winnow, whose workers alone would hear this")
+    if now.standing == "done":
+        raise StudyError(f"the study {now.study!r} is finished: {now.exhausted}", "give it a larger budget")
     await run_in_threadpool(set_state, watching(request).storage.engine, study_id, _STATES[wish])
     watching(request).channel(study_id).expire()
     return {"study": now.study, "state": _STATES[wish]}

@@ -17,6 +17,7 @@ from dashboard_server import Serve, Served
 from example_study import SPEC, told
 from search import study as studies
 from storage.activity import State, state_of
+from storage.budget import end_now
 
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
 
@@ -73,6 +74,14 @@ def test_an_editor_submits_steers_and_asks_for_a_trial(served: Served) -> None:
         assert asked.status_code == 201
         waiting = studies.load(served.storage, "second").optuna.get_trials(deepcopy=False)
         assert waiting[-1].system_attrs["fixed_params"] == {"lr": 0.01}
+
+
+def test_a_finished_study_is_not_steered(served: Served) -> None:
+    end_now(served.storage.engine, 1)
+    with served.client("editor") as editor:
+        answer = editor.post("/winnow/api/studies/1/pause")
+    assert (answer.status_code, "is finished" in answer.json()["reason"]) == (409, True)
+    assert state_of(served.storage.engine, 1) == State.ACTIVE
 
 
 @pytest.mark.parametrize(
