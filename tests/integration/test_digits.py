@@ -25,7 +25,7 @@ widths = [32]
 epochs = 3
 {fixed}
 [search]
-lr = {{ low = 1e-3, high = 1e-1, log = true }}
+lr = {{ low = 5e-3, high = 3e-2, log = true }}
 dropout = {{ low = 0.1, high = 0.5 }}
 crop = {{ choices = [true, false] }}
 [pruner]
@@ -42,7 +42,7 @@ def write(place: Place, trials: int, fixed: str = "") -> str:
 
 @pytest.fixture(scope="module")
 def searched(tmp_path_factory: pytest.TempPathFactory) -> Place:
-    """A finished search of five trials."""
+    """A finished search of five trials, all of which learn faster than the baseline."""
     place = Place(tmp_path_factory.mktemp("digits"))
     done = place.run("run", write(place, trials=5), "--workers", "2")
     assert done.returncode == 0, done.stderr
@@ -156,7 +156,7 @@ def test_two_objectives_give_a_front(place: Place) -> None:
 
 def test_a_diverging_trial_is_pruned_with_its_reason(place: Place) -> None:
     spec = write(place, trials=2, fixed='optimizer = "sgd"')
-    content = (place.folder / spec).read_text().replace("low = 1e-3, high = 1e-1", "low = 1e37, high = 1e38")
+    content = (place.folder / spec).read_text().replace("low = 5e-3, high = 3e-2", "low = 1e37, high = 1e38")
     (place.folder / spec).write_text(content)
     done = place.run("run", spec, "--workers", "1")
     assert done.returncode == 0, done.stderr
