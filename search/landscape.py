@@ -5,7 +5,6 @@ over the searched ranges. Its trees split at random (Geurts et al., 2006), for a
 work together. Where few trials lie, a forest guesses the mean: what it finds is less than what there is.
 """
 
-import importlib.util
 import itertools
 from collections.abc import Sequence
 from contextlib import suppress
@@ -99,10 +98,8 @@ def known(history: History) -> Landscape | None:
 
     None too where scikit-learn is not installed, which only training needs.
     """
-    if importlib.util.find_spec("sklearn") is None:
-        return None
     for pruned in (False, True):
-        with suppress(StudyError):
+        with suppress(StudyError, ModuleNotFoundError):
             return survey(history, pruned=pruned)
     return None
 
