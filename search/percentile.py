@@ -51,10 +51,12 @@ class IndexedPercentilePruner(PercentilePruner):
         return max(reached) < limit if maximise else min(reached) > limit
 
     def _learn(self, complete: list[FrozenTrial]) -> None:
-        if len(complete) == len(self._known):
-            return
-        for trial in complete:
+        missing = max(0, len(complete) - len(self._known))
+        for trial in reversed(complete):  # the new ones are among the last
+            if missing == 0:
+                return
             if trial.number not in self._known:
+                missing -= 1
                 self._known.add(trial.number)
                 for step, value in trial.intermediate_values.items():
                     self._counted[step] += 1

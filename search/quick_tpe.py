@@ -9,7 +9,8 @@ parameter, which rounds otherwise (some 1e-12) and so chooses another candidate 
 import math
 from array import array
 from bisect import insort
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
 from typing import Any, cast
 
 import numpy as np
@@ -65,9 +66,11 @@ class _Table:
         self._numbers = array("q")
         self._columns = {name: array("d") for name in search_space}
 
-    def unknown(self, trials: Iterable[FrozenTrial]) -> list[FrozenTrial]:
-        """Those trials that were not learnt yet."""
-        return [trial for trial in trials if trial.number not in self._known]
+    def unknown(self, trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
+        """Those of all trials that were not learnt yet, which are among the last."""
+        missing = max(0, len(trials) - len(self._known))
+        new = (trial for trial in reversed(trials) if trial.number not in self._known)
+        return list(islice(new, missing))
 
     def learn(self, trials: Iterable[FrozenTrial], direction: StudyDirection) -> None:
         """Take finished trials in, for good."""
