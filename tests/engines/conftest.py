@@ -14,7 +14,7 @@ from storage_servers import PostgresServer
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        if "/engines/" in str(item.path):
+        if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.engines)
 
 
