@@ -21,7 +21,7 @@ from pathlib import Path
 import storage
 from bench.storage import databases
 from search import study as studies
-from search.checking import check
+from search.specs.checking import check
 
 ROOT = Path(__file__).parents[1]
 TRIALS = {1: 20, 5: 8, 30: 2}

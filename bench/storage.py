@@ -30,8 +30,8 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 from sqlalchemy import event, insert
 
 import storage
-from search.percentile import IndexedPercentilePruner
-from search.quick_tpe import QuickTPESampler
+from search.sampling.percentile import IndexedPercentilePruner
+from search.sampling.quick_tpe import QuickTPESampler
 from storage import epochs, leases
 from storage.budget import Budget, set_budget
 from storage.epochs import Epoch

@@ -17,7 +17,7 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 from optuna.samplers import TPESampler
 from optuna.trial import TrialState, create_trial
 
-from search.quick_tpe import QuickTPESampler
+from search.sampling.quick_tpe import QuickTPESampler
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 SPACE: dict[str, BaseDistribution] = {

@@ -13,10 +13,10 @@ from dataclasses import dataclass, field
 import numpy as np
 import optuna
 
-from search import questions
-from search.questions import On, Question
-from search.racing import Race
-from search.statistics import ERROR, Sample, error_of_look, possibly_best
+from search.analysis import questions
+from search.analysis.questions import On, Question
+from search.analysis.racing import Race
+from search.analysis.statistics import ERROR, Sample, error_of_look, possibly_best
 
 METHODS = ("strong", "medium", "useless", "harmful", "left", "right")
 NOISE_OF_SEED = 0.006

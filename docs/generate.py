@@ -8,8 +8,8 @@ import click
 from objectives.definition import Definition
 from objectives.hyperparameters import DEFINITIONS
 from objectives.methods import method_of
+from search.analysis.export import TABLES
 from search.cli import cli
-from search.export import TABLES
 
 ROOT = Path(__file__).parents[1]
 ROOMS = ("search", "objectives", "storage")
@@ -60,9 +60,9 @@ def export() -> str:
         "# Exported tables",
         "",
         "`winnow export STUDY --format csv` (or `parquet`, `json`) writes one file for each of these tables that has",
-        "rows. This page is written by `python docs/generate.py` from `search/export.py`. An empty cell (`null`) is",
-        "what was not recorded or is not finite; lists stand as JSON text. In CSV a text that a spreadsheet would run",
-        "as a formula begins with an apostrophe.",
+        "rows. This page is written by `python docs/generate.py` from `search/analysis/export.py`. An empty cell",
+        "(`null`) is what was not recorded or is not finite; lists stand as JSON text. In CSV a text that a",
+        "spreadsheet would run as a formula begins with an apostrophe.",
     ]
     for table, columns in TABLES.items():
         lines += ["", f"## {table}", "", "| column | what it is |", "|---|---|"]

@@ -13,13 +13,14 @@ from optuna.artifacts import FileSystemArtifactStore, get_all_artifact_meta, upl
 from optuna.study import Study
 
 from objectives.methods import method_of
-from search import conclusions, evidence, importance, summary
-from search.chapters import Picture
-from search.conclusions import Conclusions
+from search.analysis import conclusions, importance, summary
+from search.analysis.conclusions import Conclusions
+from search.analysis.history import History
 from search.errors import StudyError
-from search.history import History
 from search.plots import curves, effects
-from search.spec import Spec
+from search.reports import evidence
+from search.reports.chapters import Picture
+from search.specs.spec import Spec
 from storage import Storage
 
 ARTIFACTS = "optuna-artifacts"

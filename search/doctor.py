@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 
 import storage
-from search import devices
+from search.fleets import devices
 from search.provenance import winnow_version
 from storage.errors import StorageError
 

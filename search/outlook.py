@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
-from search import history
-from search.history import TrialRecord
-from search.savings import savings
+from search.analysis import history
+from search.analysis.history import TrialRecord
+from search.analysis.savings import savings
 from search.status import Status
 from search.study import WinnowStudy
 

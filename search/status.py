@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import func, select
 
-from search.stopping import STOPPED, is_result
+from search.sampling.stopping import STOPPED, is_result
 from search.study import BASELINE, WinnowStudy
 from storage import workers
 from storage.activity import State

@@ -21,11 +21,11 @@ import optuna
 import objectives
 from objectives.models import weights_file
 from objectives.space import baseline
-from search import pruners, samplers
-from search.checking import check
 from search.errors import StudyError
-from search.spec import Spec
-from search.stopping import STOPPED
+from search.sampling import pruners, samplers
+from search.sampling.stopping import STOPPED
+from search.specs.checking import check
+from search.specs.spec import Spec
 from storage import Storage, bell, designs
 from storage.budget import Budget, set_budget
 

@@ -3,7 +3,7 @@
 import math
 from typing import Any
 
-from search.statistics import Sample
+from search.analysis.statistics import Sample
 
 
 def number(value: Any) -> str:

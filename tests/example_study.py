@@ -8,7 +8,7 @@ from optuna.trial import TrialState
 
 import storage
 from search import study as studies
-from search.checking import check
+from search.specs.checking import check
 from search.study import GIVEN, WinnowStudy
 from storage import designs
 

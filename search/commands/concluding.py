@@ -21,8 +21,10 @@ from search.commands.running import Wishes, terminal, work_in_rounds
 @json_option
 def confirm(study: str, url: str, top: int, seeds: int, export: Path | None, json: bool, **fleet: Any) -> None:
     """Train the best trials of STUDY and its baseline again with fresh seeds, then read test data once."""
-    from search import confirm as confirmations
-    from search import decoration, repetitions, screens, winner
+    from search import decoration
+    from search.analysis import confirm as confirmations
+    from search.analysis import repetitions, winner
+    from search.terminal import screens
 
     wishes = Wishes(**fleet)
     wishes.places()  # refused before anything is written
@@ -79,7 +81,9 @@ def ablate(
     **fleet: Any,
 ) -> None:
     """Measure what each method between the baseline and the best of STUDY does, by training with and without it."""
-    from search import ablation, ablation_tables, decoration
+    from search import decoration
+    from search.analysis import ablation
+    from search.terminal import ablation_tables
 
     wishes = Wishes(**fleet)
     wishes.places()  # refused before anything is written
@@ -109,8 +113,8 @@ def ablate(
 @click.option("--output", type=click.Path(path_type=Path), help="The folder.  [default: exports/STUDY]")
 def export(study: str, url: str, format: Literal["csv", "parquet", "json"], output: Path | None) -> None:
     """Write the trials, epochs and ablations of STUDY as tables for other programs."""
-    from search import conclusions
-    from search import export as exports
+    from search.analysis import conclusions
+    from search.analysis import export as exports
 
     storage = open_storage(url)
     record = read_history(storage, study)

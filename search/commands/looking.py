@@ -32,8 +32,9 @@ if TYPE_CHECKING:
 @json_option
 def status(study: str, url: str, watch: bool, every: float, json: bool) -> None:
     """Where STUDY stands: its trials, best value, time, workers and failures."""
-    from search import outlook, status_screen
+    from search import outlook
     from search import status as statuses
+    from search.terminal import status_screen
 
     loaded = load_study(study, url)
     if watch:
@@ -87,8 +88,9 @@ def report(study: str, url: str, output: Path | None, markdown: bool) -> None:
 @json_option
 def importance(study: str, url: str, pruned: bool, json: bool) -> None:
     """Which hyperparameters STUDY's results hang on, alone (PED-ANOVA, fANOVA, MDI) and in pairs, with intervals."""
-    from search import importance as importances
-    from search import importance_tables, landscape
+    from search.analysis import importance as importances
+    from search.analysis import landscape
+    from search.terminal import importance_tables
 
     record = read_history(open_storage(url), study)
     found, together = importances.compare(record, pruned=pruned), landscape.survey(record, pruned=pruned)
@@ -114,7 +116,8 @@ def importance(study: str, url: str, pruned: bool, json: bool) -> None:
 @json_option
 def front(study: str, url: str, against: Literal["parameters", "seconds"], json: bool) -> None:
     """Show the trials of STUDY that no other beats in value and in cost at once: its Pareto front."""
-    from search import pareto, screens
+    from search.analysis import pareto
+    from search.terminal import screens
 
     record = read_history(open_storage(url), study)
     points = pareto.front(record, against)
@@ -132,8 +135,8 @@ def front(study: str, url: str, against: Literal["parameters", "seconds"], json:
 @json_option
 def replay(study: str, number: int, url: str, device: str, json: bool) -> None:
     """Train trial NUMBER of STUDY again from its record and compare the curves, to the bit."""
-    from search import replay as replays
-    from search import screens
+    from search.analysis import replay as replays
+    from search.terminal import screens
 
     result = replays.replay(load_study(study, url), number, device)
     if json:
@@ -150,8 +153,8 @@ def replay(study: str, number: int, url: str, device: str, json: bool) -> None:
 def augmentations(spec: Path, output: Path | None) -> None:
     """Draw what each choice of augmentation does to sixteen images of SPEC's data."""
     from objectives.augmentation import gallery
-    from search import checking
     from search.errors import SpecError
+    from search.specs import checking
 
     checked = checking.read(spec)
     if not checked.built_in:

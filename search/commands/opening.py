@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from search.history import History
-    from search.spec import Spec
+    from search.analysis.history import History
+    from search.specs.spec import Spec
     from search.study import WinnowStudy
     from storage import Storage
 
@@ -46,7 +46,7 @@ def create_study(path: Path, url: str, **budget: float | None) -> "WinnowStudy":
 
 def read_spec(path: Path, **budget: float | None) -> "Spec":
     """A spec; what is given of its `[budget]` takes the place of its own."""
-    from search import checking
+    from search.specs import checking
 
     spec = checking.read(path)
     given = {key: value for key, value in budget.items() if value is not None}
@@ -60,7 +60,7 @@ def read_history(storage: "Storage", name: str) -> "History":
     """Any study, those of stock Optuna included."""
     import optuna
 
-    from search import history
+    from search.analysis import history
     from search.errors import StudyError
     from storage import epochs
 
@@ -73,7 +73,8 @@ def read_history(storage: "Storage", name: str) -> "History":
 
 def write_report(storage: "Storage", name: str, path: Path, as_markdown: bool = False) -> "History":
     """Write the report of a study; returns what it was drawn from."""
-    from search import conclusions, markdown, report
+    from search.analysis import conclusions
+    from search.reports import markdown, report
 
     record = read_history(storage, name)
     path.parent.mkdir(parents=True, exist_ok=True)

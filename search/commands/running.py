@@ -12,7 +12,7 @@ from search.commands.options import AUTO
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from search.places import Place
+    from search.fleets.places import Place
     from search.status import Status
     from search.study import WinnowStudy
     from storage import Storage
@@ -44,7 +44,7 @@ class Wishes:
         `threads` and `measured` are what the study's trials train with and were seen to take, in bytes. Raises
         DeviceError where this machine has no such places.
         """
-        from search import devices, memory, places
+        from search.fleets import devices, memory, places
 
         found, cores = devices.choose(self.devices), devices.cores()
         if self.packs:
@@ -57,7 +57,7 @@ class Wishes:
 
     def pack_to(self, first: "Sequence[Place]") -> int | None:
         """How many workers a device may get at most where that is found out."""
-        from search import devices
+        from search.fleets import devices
 
         if not self.packs:
             return None
@@ -72,10 +72,10 @@ def work_here(study: "WinnowStudy", wishes: Wishes) -> "Status":
 
     Leaves with 128 + the signal's number when it was interrupted here.
     """
-    from search.local import LocalRun
-    from search.packer import peak_memory
-    from search.progress import Progress
-    from search.trainer_process import settled_threads
+    from search.fleets.local import LocalRun
+    from search.fleets.packer import peak_memory
+    from search.terminal.progress import Progress
+    from search.workers.trainer_process import settled_threads
 
     places = wishes.places(settled_threads(study), peak_memory(study))
     run = LocalRun(study, places, wishes.grace_seconds, wishes.more, wishes.pack_to(places))
@@ -97,7 +97,7 @@ def work_here(study: "WinnowStudy", wishes: Wishes) -> "Status":
 def serve_here(storage: "Storage", wishes: Wishes) -> None:
     """Serve every active study with this machine's devices, until interrupted."""
     from search.errors import DeviceError
-    from search.fleet import Fleet
+    from search.fleets.fleet import Fleet
     from storage.leases import count_ended
 
     if wishes.packs:

@@ -62,7 +62,7 @@ def create(spec: Path, url: str, trials: int | None, priority: float | None) -> 
 @click.option("--every", type=click.FloatRange(1), help="Look again every so many seconds, without end.")
 def reap(url: str, lease_seconds: float, every: float | None) -> None:
     """Bring back the trials of workers that are gone, when no worker is left to do it."""
-    from search import reaper
+    from search.workers import reaper
 
     for numbers in reaper.reap(open_storage(url), lease_seconds, every):
         click.echo(f"{len(numbers)} trials go on: {', '.join(map(str, numbers))}" if numbers else "No trial was lost.")
@@ -73,7 +73,7 @@ def reap(url: str, lease_seconds: float, every: float | None) -> None:
 @json_option
 def check(spec: Path, json: bool) -> None:
     """Say whether SPEC can be run, and what it would search."""
-    from search import checking
+    from search.specs import checking
 
     checked = checking.read(spec)
     if json:
@@ -87,7 +87,9 @@ def check(spec: Path, json: bool) -> None:
 
 def print_result(study: "WinnowStudy", path: Path, as_json: bool) -> None:
     """Write the report to `path` and print how the search ended."""
-    from search import decoration, screens, status, status_screen, summary
+    from search import decoration, status
+    from search.analysis import summary
+    from search.terminal import screens, status_screen
 
     record = write_report(study.storage, study.name, path)
     decoration.add(study.storage, record)

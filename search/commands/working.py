@@ -19,7 +19,7 @@ from search.commands.options import (
 from search.commands.running import Wishes, serve_here, work_here
 
 if TYPE_CHECKING:
-    from search.trainer_process import WorkerOptions
+    from search.workers.trainer_process import WorkerOptions
     from storage import Storage
 
 FLEET_PATIENCE = 600.0
@@ -57,7 +57,7 @@ def work(
     grace_seconds: float,
 ) -> None:
     """Work on STUDY until nothing is left to do, or --all studies: as one worker, or with --devices as a fleet."""
-    from search.fleet import FLEET
+    from search.fleets.fleet import FLEET
 
     in_fleet = FLEET in os.environ
     if (study is None) != everything:
@@ -69,9 +69,9 @@ def work(
     if (slots or workers) and not in_fleet:
         raise click.UsageError("--slots and --workers need --devices, for example --devices auto")
 
-    from search.devices import find
-    from search.processes import die_with_parent
-    from search.trainer_process import WorkerOptions
+    from search.fleets.devices import find
+    from search.workers.processes import die_with_parent
+    from search.workers.trainer_process import WorkerOptions
     from storage.errors import StorageUnreachable
 
     if in_fleet:
@@ -91,10 +91,10 @@ def _be_a_worker(
     storage: "Storage", study: str | None, options: "WorkerOptions", threads: int | None, in_fleet: bool
 ) -> None:
     from search import study as studies
-    from search.leaving import Leaving
-    from search.pool import PoolWorker
-    from search.trainer_process import settled_threads
-    from search.worker import Worker
+    from search.workers.leaving import Leaving
+    from search.workers.pool import PoolWorker
+    from search.workers.trainer_process import settled_threads
+    from search.workers.worker import Worker
 
     leaving = Leaving(options.grace_seconds)
     leaving.listen()

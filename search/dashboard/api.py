@@ -13,15 +13,16 @@ from pydantic import BaseModel, Field
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse, Response
 
-from search import conclusions, export, report
 from search import study as studies
-from search.checking import check
+from search.analysis import conclusions, export
+from search.analysis.history import History, TrialRecord
 from search.dashboard import wishes
 from search.dashboard.answering import LARGEST_ID, StudyId, TrialNumber, person, seen, watching
 from search.dashboard.chapters import concluded, curve_numbers, pictures
 from search.dashboard.snapshot import finite, finite_object
 from search.errors import SpecError, StudyError
-from search.history import History, TrialRecord
+from search.reports import report
+from search.specs.checking import check
 from storage import audit_log, deletions
 from storage.activity import State, set_state
 

@@ -2,14 +2,15 @@
 
 import numpy as np
 
-from search import conclusions, evidence, importance, summary
-from search.ablation import ABLATION
-from search.chapters import Chapter, Picture
+from search.analysis import conclusions, importance, summary
+from search.analysis.ablation import ABLATION
+from search.analysis.history import History
+from search.analysis.repetitions import CONCLUDED
 from search.dashboard.view import SAMPLE, TOP, StudyView
 from search.errors import StudyError
-from search.history import History
 from search.plots import curves, effects, progress
-from search.repetitions import CONCLUDED
+from search.reports import evidence
+from search.reports.chapters import Chapter, Picture
 from storage import Storage
 
 MOST_POINTS = 2000

@@ -10,8 +10,7 @@ from fastapi import APIRouter, HTTPException, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from search import summary
-from search.chapters import Chapter
+from search.analysis import summary
 from search.dashboard import chapters
 from search.dashboard.answering import StudyId, TrialNumber, look, seen, watching
 from search.dashboard.events import stream
@@ -20,6 +19,7 @@ from search.dashboard.people import COOKIE
 from search.dashboard.rendering import page, render
 from search.dashboard.view import StudyView
 from search.plots import curves
+from search.reports.chapters import Chapter
 from storage import Storage, audit_log, sessions, tokens
 from storage.errors import StorageUnreachable
 

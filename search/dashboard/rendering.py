@@ -10,7 +10,7 @@ from starlette.responses import HTMLResponse, Response
 
 from search import words
 from search.dashboard.sparkline import points
-from search.report import figure_json
+from search.reports.report import figure_json
 
 _RESERVED = ("api", "audit", "events", "login", "logout", "static", "studies")
 
@@ -27,7 +27,7 @@ def _environment() -> Any:
 
     found = jinja2.Environment(
         loader=jinja2.ChoiceLoader(
-            [jinja2.PackageLoader("search.dashboard", "page"), jinja2.PackageLoader("search", "page")]
+            [jinja2.PackageLoader("search.dashboard", "page"), jinja2.PackageLoader("search.reports", "page")]
         ),
         autoescape=True,  # names, reasons and attributes come from users
         undefined=jinja2.StrictUndefined,

@@ -15,7 +15,7 @@ import optuna
 from optuna.artifacts import FileSystemArtifactStore
 from optuna.trial import FrozenTrial, TrialState
 
-from search.export import without_formula
+from search.analysis.export import without_formula
 from storage import Storage
 
 _OLD_KEY = "constraints"

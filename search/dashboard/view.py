@@ -13,11 +13,11 @@ from typing import Any
 import optuna
 from sqlalchemy import Connection, func, select
 
-from search import history
+from search.analysis import history
+from search.analysis.history import History, TrialRecord
+from search.analysis.savings import savings
 from search.dashboard.snapshot import Best, Snapshot, WorkerNow
-from search.history import History, TrialRecord
-from search.savings import savings
-from search.stopping import STOPPED
+from search.sampling.stopping import STOPPED
 from search.study import SPEC
 from storage import Storage, deletions, outlines, workers
 from storage.budget import spent

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from search.errors import StudyError
-from search.spec import SearchEntry
+from search.specs.spec import SearchEntry
 from search.study import WinnowStudy
 from storage.budget import spent
 from storage.resilient import read

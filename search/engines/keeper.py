@@ -12,8 +12,8 @@ import time
 from collections.abc import Sequence
 from types import FrameType
 
-from search.fleet import FLEET
-from search.processes import die_with_parent
+from search.fleets.fleet import FLEET
+from search.workers.processes import die_with_parent
 
 LOOK_SECONDS = 0.2
 MOST_CRASHES = 4

@@ -6,7 +6,7 @@ import sys
 import threading
 from pathlib import Path
 
-from search.fleet import FLEET
+from search.fleets.fleet import FLEET
 
 NAMESPACE = "winnow"
 """Of Winnow's actors in a Ray cluster."""

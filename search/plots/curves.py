@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from search.history import History, TrialRecord
+from search.analysis.history import History, TrialRecord
 from search.plots import style
 
 if TYPE_CHECKING:

@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from search.effects import Effect, OrderedEffect
-from search.importance import Importance
-from search.landscape import Interaction
+from search.analysis.effects import Effect, OrderedEffect
+from search.analysis.importance import Importance
+from search.analysis.landscape import Interaction
+from search.analysis.statistics import Sample
 from search.plots import style
-from search.statistics import Sample
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure

@@ -2,11 +2,11 @@
 
 from typing import TYPE_CHECKING
 
-from search import pareto
+from search.analysis import pareto
+from search.analysis.history import History
 from search.errors import StudyError
-from search.history import History
 from search.plots import style
-from search.spec import Cost
+from search.specs.spec import Cost
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure

@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from search.history import History, TrialRecord, elapsed
+from search.analysis.history import History, TrialRecord, elapsed
+from search.analysis.savings import full_length, saved_by
 from search.plots import style
-from search.savings import full_length, saved_by
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from search.axes import Axis, scaled
+from search.analysis.axes import Axis, scaled
+from search.analysis.history import History, TrialRecord
+from search.analysis.landscape import Marginal
 from search.errors import StudyError
-from search.history import History, TrialRecord
-from search.landscape import Marginal
 from search.plots import style
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from search.statistics import worse_fence
+from search.analysis.statistics import worse_fence
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure

@@ -8,8 +8,8 @@ from playwright.sync_api import Browser, Page
 
 from example_conclusions import ablated, confirmed
 from example_search import searched
-from search import report
-from search.conclusions import Conclusions
+from search.analysis.conclusions import Conclusions
+from search.reports import report
 
 pytestmark = pytest.mark.browser
 

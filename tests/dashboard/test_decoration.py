@@ -8,8 +8,8 @@ import optuna
 from dashboard_server import Serve
 from example_study import told
 from search import decoration
-from search.checking import check
 from search.commands.opening import read_history
+from search.specs.checking import check
 from search.study import create
 
 

@@ -17,7 +17,7 @@ from sqlalchemy import create_engine, text
 
 import storage
 from search import study as studies
-from search.checking import check
+from search.specs.checking import check
 
 WORKERS = 8
 LEASE_SECONDS = 3.0

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from example_study import told, work
-from search import ablation, answers
-from search.ablation import Sides
-from search.checking import check
+from search.analysis import ablation, answers
+from search.analysis.ablation import Sides
 from search.errors import StudyError
+from search.specs.checking import check
 from storage import designs
 
 BEST = {"lr": 0.05, "dropout": 0.4, "crop": True, "crop_padding": 2}

@@ -9,8 +9,8 @@ import optuna
 import storage
 from example_study import told, work
 from objectives.decision import Boundary, Curve, Decision
-from search import ablation, conclusions, confirm, history, repetitions
-from search.fresh_seeds import Purpose
+from search.analysis import ablation, conclusions, confirm, history, repetitions
+from search.analysis.fresh_seeds import Purpose
 from search.study import WinnowStudy
 from storage import epochs, ledger
 

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from example_study import told, work
-from search import repetitions
+from search.analysis import repetitions
+from search.analysis.repetitions import Entrants
 from search.errors import StudyError
-from search.repetitions import Entrants
 
 
 def run(entrants: Entrants, value: Any) -> dict[tuple[int, int], float | None]:

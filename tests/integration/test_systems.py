@@ -19,8 +19,9 @@ from objectives.hyperparameters import make_config
 from objectives.objective import TrainingObjective
 from objectives.space import baseline, suggest
 from objectives.training import check
-from search import checking, samplers
-from search.spec import Spec
+from search.sampling import samplers
+from search.specs import checking
+from search.specs.spec import Spec
 
 STUDIES = Path(__file__).parents[2] / "studies"
 EVERY = sorted(file.stem for file in STUDIES.glob("*.toml"))

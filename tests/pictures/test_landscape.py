@@ -6,10 +6,10 @@ import numpy as np
 import optuna
 import pytest
 
+from search.analysis.history import History, read
+from search.analysis.landscape import known, survey
 from search.errors import StudyError
-from search.history import History, read
-from search.landscape import known, survey
-from search.pictures import chapters
+from search.reports.pictures import chapters
 
 
 def history(objective: optuna.study.study.ObjectiveFuncType, trials: int, direction: str = "maximize") -> History:

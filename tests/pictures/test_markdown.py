@@ -6,8 +6,9 @@ import pytest
 
 from example_conclusions import ablated, confirmed
 from example_search import searched
-from search import answers, markdown, report, summary
-from search.conclusions import Conclusions
+from search.analysis import answers, summary
+from search.analysis.conclusions import Conclusions
+from search.reports import markdown, report
 
 FOUND = Conclusions(confirmed(), (ablated(),))
 

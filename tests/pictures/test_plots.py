@@ -5,7 +5,7 @@ import optuna
 import pytest
 
 from example_search import searched
-from search.history import History, read
+from search.analysis.history import History, read
 from search.plots import curves, progress
 
 

@@ -5,8 +5,8 @@ import optuna
 import pytest
 
 from example_search import searched
+from search.analysis.history import History, read
 from search.errors import StudyError
-from search.history import History, read
 from search.plots import space
 
 

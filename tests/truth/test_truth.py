@@ -5,7 +5,7 @@ import optuna
 import pytest
 
 from bench.truth import KINDS, Tally, repeat
-from search.statistics import Sample
+from search.analysis.statistics import Sample
 
 REPETITIONS = 20
 pytestmark = pytest.mark.truth

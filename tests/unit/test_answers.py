@@ -3,8 +3,8 @@
 from dataclasses import replace
 
 from example_conclusions import AUGMENTATION, DROPOUT, LEARNING_RATE, ablated
-from search import answers
-from search.effects import Effect
+from search.analysis import answers
+from search.analysis.effects import Effect
 
 
 def said(question: str, **changed: object) -> str:

@@ -5,12 +5,12 @@ from dataclasses import replace
 import pytest
 
 from example_search import searched
-from search import summary
-from search.audit import audit
-from search.checking import check
-from search.history import History
-from search.pruners import is_audited
-from search.statistics import proportion_interval
+from search.analysis import summary
+from search.analysis.audit import audit
+from search.analysis.history import History
+from search.analysis.statistics import proportion_interval
+from search.sampling.pruners import is_audited
+from search.specs.checking import check
 
 SPEC = {"name": "s", "data": {"name": "digits"}, "budget": {"trials": 9}, "search": {"flip": {"choices": [True]}}}
 

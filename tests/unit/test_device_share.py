@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from search.devices import Device
-from search.sharing import DeviceShare
-from search.trainer import is_out_of_memory
+from search.fleets.devices import Device
+from search.workers.sharing import DeviceShare
+from search.workers.trainer import is_out_of_memory
 
 CPU = Device("cpu")
 

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from nvidia_driver import DRIVER
-from search import devices, places
-from search.devices import Device, bind, choose, find, visible_gpus
 from search.errors import DeviceError
-from search.nvml import GPU
-from search.places import Place
+from search.fleets import devices, places
+from search.fleets.devices import Device, bind, choose, find, visible_gpus
+from search.fleets.nvml import GPU
+from search.fleets.places import Place
 
 WHOLE = [GPU("GPU-aaa1"), GPU("GPU-aab2"), GPU("GPU-ccc3")]
 CUT = [GPU("GPU-aaa1", ("MIG-1111", "MIG-2222")), GPU("GPU-bbb2")]
@@ -132,7 +132,7 @@ def test_threads_that_the_environment_gives_are_kept(monkeypatch: pytest.MonkeyP
 def test_a_process_follows_its_parent_where_no_kernel_tells_it() -> None:
     child = """
 import os, signal
-from search.processes import watch_parent
+from search.workers.processes import watch_parent
 parent = os.getppid()
 print(os.getpid(), flush=True)
 watch_parent(parent, signal.SIGKILL)

@@ -5,8 +5,8 @@ import tomllib
 from pathlib import Path
 
 from objectives.data.catalog import CATALOG
-from search import checking, sections
 from search.cli import cli
+from search.specs import checking, sections
 
 ROOT = Path(__file__).parents[2]
 

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from search import memory
-from search.devices import Device
 from search.errors import DeviceError
-from search.memory import GIB
-from search.packing import Packing
+from search.fleets import memory
+from search.fleets.devices import Device
+from search.fleets.memory import GIB
+from search.fleets.packing import Packing
 
 CPU = Device("cpu")
 

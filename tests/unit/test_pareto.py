@@ -6,11 +6,11 @@ import optuna
 import pytest
 
 from example_search import searched
-from search import history as histories
-from search.checking import check
+from search.analysis import history as histories
+from search.analysis.history import History
+from search.analysis.pareto import Point, front
 from search.errors import SpecError, StudyError
-from search.history import History
-from search.pareto import Point, front
+from search.specs.checking import check
 
 SPEC = {
     "name": "s",

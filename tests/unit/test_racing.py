@@ -7,8 +7,8 @@ import pytest
 
 from objectives.hyperparameters import DEFINITIONS
 from objectives.methods import METHODS, check_groups, method_of
-from search.questions import On
-from search.racing import Race, Results, Training
+from search.analysis.questions import On
+from search.analysis.racing import Race, Results, Training
 
 Value = Callable[[On, int], float | None]
 

@@ -6,8 +6,9 @@ import optuna
 import pytest
 
 from objectives.space import suggest
-from search import checking, pruners, samplers
-from search.spec import Spec
+from search.sampling import pruners, samplers
+from search.specs import checking
+from search.specs.spec import Spec
 
 SEARCH: dict[str, Any] = {
     "optimizer": {"choices": ["sgd", "adam"]},

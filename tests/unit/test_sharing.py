@@ -1,6 +1,6 @@
 """How a pool shares its workers among studies."""
 
-from search.pool import SLICE_SECONDS, choose
+from search.workers.pool import SLICE_SECONDS, choose
 from storage.pool import Wanting
 
 

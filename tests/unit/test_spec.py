@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from objectives.space import Choice, Range
-from search import checking
 from search.errors import SpecError
+from search.specs import checking
 
 GOOD = """
 name = "s"

@@ -7,11 +7,12 @@ import pytest
 from rich.console import Console
 
 import storage
-from search import outlook, status, status_screen
+from search import outlook, status
 from search import study as studies
-from search.checking import check
 from search.outlook import Outlook
+from search.specs.checking import check
 from search.status import Best, Status
+from search.terminal import status_screen
 from storage import epochs, leases, workers
 from storage.activity import State
 from storage.budget import Budget, Spent

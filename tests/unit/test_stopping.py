@@ -3,9 +3,9 @@
 import optuna
 import pytest
 
-from search.expected_improvement import encode, expected_improvement
-from search.spec import BudgetSection
-from search.stopping import reason_to_stop
+from search.sampling.expected_improvement import encode, expected_improvement
+from search.sampling.stopping import reason_to_stop
+from search.specs.spec import BudgetSection
 
 
 def study(xs: list[float], direction: str = "maximize") -> optuna.Study:

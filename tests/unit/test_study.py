@@ -7,10 +7,10 @@ import optuna
 import pytest
 
 import storage
-from search import checking
 from search import study as studies
 from search.errors import StudyError
-from search.spec import Spec
+from search.specs import checking
+from search.specs.spec import Spec
 
 
 @pytest.fixture

@@ -4,8 +4,9 @@ import optuna
 
 from example_conclusions import ablated, confirmed
 from example_search import search, searched
-from search import history, summary, words
-from search.conclusions import Conclusions
+from search import words
+from search.analysis import history, summary
+from search.analysis.conclusions import Conclusions
 
 
 def said_of(read: history.History) -> str:

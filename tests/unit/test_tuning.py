@@ -5,10 +5,10 @@ from dataclasses import replace
 import numpy as np
 
 from example_conclusions import AUGMENTATION, DROPOUT, LEARNING_RATE, ablated
-from search import tuning
-from search.ablation import Ablation
-from search.effects import Effect
-from search.landscape import Landscape, Marginal
+from search.analysis import tuning
+from search.analysis.ablation import Ablation
+from search.analysis.effects import Effect
+from search.analysis.landscape import Landscape, Marginal
 
 ALSO_HELPFUL = Effect("dropout", 0.02, 0.01, 0.03, 10)
 

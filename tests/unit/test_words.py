@@ -5,7 +5,7 @@ import math
 import pytest
 
 from search import words
-from search.statistics import Sample
+from search.analysis.statistics import Sample
 
 
 @pytest.mark.parametrize(

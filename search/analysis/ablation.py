@@ -1,0 +1,271 @@
+"""`winnow ablate`: what each method between two configurations does, by training with and without it.
+
+The trainings are a study of their own, worked on like any other: one on/off parameter a method and the seed. Rows are
+added round by round (`racing`), and what has been trained is never trained again, so an ablation may be interrupted,
+gone on with under a larger budget, and read at any time.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from objectives.errors import HyperparameterError
+from objectives.methods import check_groups, method_of
+from search import study as studies
+from search.analysis import history as histories
+from search.analysis.effects import Effect, OrderedEffect
+from search.analysis.fresh_seeds import Purpose, fresh_seeds
+from search.analysis.history import History, TrialRecord
+from search.analysis.questions import MOST_SETS, On
+from search.analysis.racing import Race, Training
+from search.analysis.statistics import Sample, seeds_at_look
+from search.errors import StudyError
+from search.study import WinnowStudy, match_source
+from storage import epochs
+from storage.designs import Row
+
+ABLATION = "winnow:ablation"
+Methods = Mapping[str, Mapping[str, tuple[Any, Any]]]
+"""By method its hyperparameters, each with its value before and after."""
+
+
+@dataclass(frozen=True)
+class Sides:
+    """The two configurations between which an ablation goes, and how far."""
+
+    study: WinnowStudy
+    record: History
+    start: TrialRecord
+    goal: TrialRecord
+    methods: Methods
+    race: Race
+
+    @property
+    def name(self) -> str:
+        """The study of the trainings."""
+        return f"{self.study.name}-ablation-{self.start.number}-{self.goal.number}"
+
+
+@dataclass(frozen=True)
+class Ablation:
+    """What the trainings so far say. Effects are gains in the metric: above 0 is better, whatever its direction."""
+
+    study: str
+    """The search."""
+    name: str
+    """The study of the trainings."""
+    metric: str
+    direction: Literal["maximize", "minimize"]
+    start_number: int
+    goal_number: int
+    methods: Methods
+    start: Sample
+    """Scores of the configuration before, by seed."""
+    goal: Sample
+    """Scores of the configuration after, by the same seeds."""
+    whole: Effect | None
+    """All methods together."""
+    alone: list[Effect]
+    """Each added to the configuration before: add one in."""
+    removed: list[Effect]
+    """Each in the configuration after, all others being there: leave one out."""
+    path: list[Effect]
+    """The greedy path (Fawcett and Hoos, 2016) in its order, measured on seeds that did not choose it."""
+    order: list[OrderedEffect]
+    """How much each effect hangs on what was added before."""
+    together: list[Effect]
+    """What each two do beyond the sum of both alone."""
+    exact_order: bool
+    """Whether every set of methods was trained, or orders were sampled."""
+    trainings: int
+    """That have ended."""
+    failed: int
+    """Of them those that failed or broke a limit, and count nowhere."""
+    diverged: int
+    """Of them those that diverged, and count as the worst value of the whole ablation."""
+    complete: bool
+    """Whether every question is answered or has had all its seeds."""
+
+
+def between(
+    study: WinnowStudy,
+    start: int | None = None,
+    goal: int | None = None,
+    groups: Mapping[str, Sequence[str]] | None = None,
+    *,
+    seeds: int = 5,
+    looks: int = 3,
+    trainings: int | None = None,
+    record: History | None = None,
+) -> Sides:
+    """The ablation from one trial to another: from the baseline to the best where none are named.
+
+    `groups` makes methods of hyperparameters, by default those of the spec's `[ablation]`; what it does not name stays
+    in `objectives.methods`. `seeds` are those of the first look, doubled up to `looks` - 1 times. `record` is the
+    search, where the caller has read it already. Raises StudyError.
+    """
+    if not study.spec.built_in:
+        raise StudyError(
+            f"the study {study.name!r} has an objective of its own, whose hyperparameters Winnow cannot switch",
+            "call it with and without each in a study of your own",
+        )
+    groups = study.spec.ablation.methods if groups is None else groups
+    try:
+        check_groups(groups)
+    except HyperparameterError as error:
+        raise StudyError(f"these methods cannot be: {error.problem}", error.remedy) from None
+    record = record or histories.read(study.optuna, epochs.read(study.storage.engine, study.study_id))
+    before, after = _side(record, start, record.baseline, "baseline"), _side(record, goal, record.best, "best trial")
+    methods = _differences(before, after, groups)
+    if not methods:
+        raise StudyError(
+            f"trial {before.number} and trial {after.number} of {study.name!r} train the same configuration"
+            + (": the baseline itself is the best" if before is record.baseline and after is record.best else ""),
+            "search more trials, or name two others by --from and --to",
+        )
+    most = seeds_at_look(looks, seeds)
+    race = Race(
+        tuple(methods),
+        fresh_seeds(study.spec.seed, Purpose.ABLATION, most),
+        fresh_seeds(study.spec.seed, Purpose.PATH, most),
+        seeds,
+        looks,
+        trainings,
+    )
+    return Sides(study, record, before, after, methods, race)
+
+
+def add(sides: Sides, wanted: Sequence[Training]) -> WinnowStudy:
+    """The study of the trainings, made or continued with those that are wanted next; raises StudyError."""
+    match_source(sides.study)
+    searched = sides.study.spec
+    description = (
+        f"What each method does between trials {sides.start.number} and {sides.goal.number} of {searched.name}, by "
+        "training with and without it"
+    )
+    rows = [Row(_parameters(sides, on, seed), {**_config(sides, on), "seed": seed}) for on, seed in wanted]
+    study = studies.grow(sides.study.storage, studies.analysis(searched, sides.name, description), rows)
+    race = sides.race
+    asked = {"seeds": race.first, "looks": race.looks, "trainings": race.trainings}
+    groups = {method: list(members) for method, members in sides.methods.items()}
+    study.optuna.set_user_attr(
+        ABLATION,
+        {"of": searched.name, "start": sides.start.number, "goal": sides.goal.number, "groups": groups, **asked},
+    )
+    return study
+
+
+def recorded(study: WinnowStudy, record: History) -> list[Sides]:
+    """Every ablation of a search (`record`) that its storage holds, as it was last asked for; the oldest first."""
+    found = []
+    for other in study.storage.get_all_studies():
+        asked = dict(other.user_attrs.get(ABLATION, {}))
+        if asked.pop("of", None) == study.name:
+            found.append(between(study, record=record, **asked))
+    return found
+
+
+def read(sides: Sides) -> dict[Training, float | None]:
+    """The score of every training that has ended, the higher the better; None where one failed.
+
+    One that diverged counts as the worst value that any training of the ablation reported: a method that makes
+    training diverge is to look bad, and an infinite loss has no mean.
+    """
+    trials = _trials(sides)
+    worst = _worst(sides, trials)
+    results: dict[Training, float | None] = {}
+    for trial in trials:
+        if trial.finished and trial.parameters.keys() == {*sides.methods, "seed"}:
+            on = frozenset(method for method in sides.methods if trial.parameters[method])
+            value = trial.value if trial.state == "COMPLETE" else worst if trial.diverged else None
+            results[on, int(trial.parameters["seed"])] = None if value is None else _sign(sides) * value
+    return results
+
+
+def conclude(sides: Sides) -> Ablation:
+    """What the trainings so far say, however many they are."""
+    race, results = sides.race, read(sides)
+    trials = [trial for trial in _trials(sides) if trial.finished]
+    whole = race.effects("whole", results)
+    return Ablation(
+        study=sides.study.name,
+        name=sides.name,
+        metric=sides.record.metric,
+        direction=sides.study.spec.optimises,
+        start_number=sides.start.number,
+        goal_number=sides.goal.number,
+        methods=sides.methods,
+        start=_sample(sides, results, frozenset()),
+        goal=_sample(sides, results, frozenset(sides.methods)),
+        whole=whole[0] if whole else None,
+        alone=race.effects("alone", results),
+        removed=race.effects("removed", results),
+        path=race.effects("path", results),
+        order=race.ordered(results),
+        together=race.effects("together", results),
+        exact_order=2 ** len(sides.methods) <= MOST_SETS,
+        trainings=len(trials),
+        failed=sum(trial.state != "COMPLETE" and not trial.diverged for trial in trials),
+        diverged=sum(trial.diverged for trial in trials),
+        complete=not replace(race, trainings=None).wanted(results),
+    )
+
+
+def _side(record: History, number: int | None, default: TrialRecord | None, what: str) -> TrialRecord:
+    flag = "--from" if what == "baseline" else "--to"
+    if number is None:
+        if default is None:
+            raise StudyError(f"the study {record.study!r} has no {what} yet", f"run it on, or name a trial by {flag}")
+        trial = default
+    elif number >= len(record.trials):
+        raise StudyError(
+            f"the study {record.study!r} has no trial {number}", f"it has trials 0 to {len(record.trials) - 1}"
+        )
+    else:
+        trial = record.trials[number]
+    if not trial.config:
+        raise StudyError(f"trial {trial.number} has no recorded configuration", f"name another by {flag}")
+    return trial
+
+
+def _differences(start: TrialRecord, goal: TrialRecord, groups: Mapping[str, Sequence[str]]) -> Methods:
+    methods: dict[str, dict[str, tuple[Any, Any]]] = {}
+    for name, after in goal.config.items():
+        before = start.config.get(name)
+        if name != "seed" and before != after:
+            methods.setdefault(method_of(name, groups), {})[name] = (before, after)
+    return methods
+
+
+def _config(sides: Sides, on: On) -> dict[str, Any]:
+    taken = {name: after for method in on for name, (_, after) in sides.methods[method].items()}
+    return {**sides.start.config, **taken}
+
+
+def _parameters(sides: Sides, on: On, seed: int) -> dict[str, Any]:
+    return {**{method: method in on for method in sides.methods}, "seed": seed}
+
+
+def _trials(sides: Sides) -> tuple[TrialRecord, ...]:
+    storage = sides.study.storage
+    if sides.name not in {study.study_name for study in storage.get_all_studies()}:
+        return ()
+    study = studies.load(storage, sides.name)
+    return histories.read(study.optuna, epochs.read(storage.engine, study.study_id)).trials
+
+
+def _worst(sides: Sides, trials: Sequence[TrialRecord]) -> float | None:
+    """The worst value that any epoch or trial had; None where none had one."""
+    reported = [epoch.value for trial in trials for epoch in trial.curve if math.isfinite(epoch.value)]
+    values = reported + [trial.value for trial in trials if trial.value is not None and math.isfinite(trial.value)]
+    return min(values, key=lambda value: _sign(sides) * value, default=None)
+
+
+def _sign(sides: Sides) -> int:
+    return 1 if sides.study.spec.optimises == "maximize" else -1
+
+
+def _sample(sides: Sides, results: Mapping[Training, float | None], on: On) -> Sample:
+    scores = [results.get((on, seed)) for seed in sides.race.seeds]
+    return Sample(tuple(_sign(sides) * score for score in scores if score is not None))

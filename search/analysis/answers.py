@@ -1,0 +1,139 @@
+"""What an ablation answers, in plain words: the biggest difference, what does not help, whether the order matters."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from search.analysis import tuning
+from search.analysis.ablation import Ablation
+from search.analysis.effects import Effect
+from search.analysis.landscape import Landscape
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A question that people ask of a search, and what the trainings say to it, in whole sentences."""
+
+    question: str
+    sentences: tuple[str, ...]
+
+
+QUESTIONS = (
+    "Which method made the biggest difference?",
+    "Which methods do not help?",
+    "Which method is the easiest to tune?",
+    "Does the order in which methods are added matter?",
+)
+
+
+def answers(found: Ablation, landscape: Landscape | None = None) -> list[Answer]:
+    """An answer to each of QUESTIONS; that it is not told yet, where the trainings so far do not say."""
+    said = (_biggest(found), _without_help(found), tuning.sentences(found, landscape), _order(found))
+    nothing = ("The trainings so far do not tell yet.",)
+    return [Answer(question, tuple(each) or nothing) for question, each in zip(QUESTIONS, said, strict=True)]
+
+
+def sentences(found: Ablation) -> list[str]:
+    """All that was found: what the methods do together, every answer that there is, and what it rests on."""
+    said = [together(found)] if found.whole else []
+    said += [*_biggest(found), *_without_help(found), *_order(found)]
+    return [*said, *rests_on(found)]
+
+
+def together(found: Ablation) -> str:
+    """What all methods do together; there must be such an effect."""
+    assert found.whole is not None
+    return (
+        f"Together, all {len(found.methods)} methods gain {measured(found.whole)} in {found.metric}: "
+        f"{_VERDICTS[found.whole.verdict]}."
+    )
+
+
+def rests_on(found: Ablation) -> list[str]:
+    """How many trainings, which of them count how, and whether more are wanted."""
+    said = []
+    if found.diverged:
+        said.append(f"{found.diverged} trainings diverged and count as the worst value that any reported.")
+    if found.failed:
+        said.append(f"{found.failed} trainings failed and count nowhere; winnow status {found.name} says why.")
+    rest = "" if found.complete else "; not all is told yet: the same command, with more --trainings, goes on"
+    return [*said, f"This rests on {found.trainings} trainings{rest}."]
+
+
+def measured(effect: Effect) -> str:
+    """An effect with its interval."""
+    return f"{effect.effect:+.4f} ({interval(effect)})"
+
+
+def interval(effect: Effect) -> str:
+    """Its 95 % interval as people read it."""
+    return f"{effect.low:+.4f} to {effect.high:+.4f}" if math.isfinite(effect.low) else "interval unknown"
+
+
+_VERDICTS = {"helps": "they help", "hurts": "they hurt", "cannot tell": "whether they help cannot be told"}
+
+
+def _biggest(found: Ablation) -> list[str]:
+    said = []
+    if found.alone:
+        biggest = max(found.alone, key=lambda effect: effect.effect)
+        if biggest.verdict == "helps":
+            said.append(f"Alone, {biggest.method} makes the biggest difference: {measured(biggest)}.")
+            close = [effect.method for effect in found.alone if effect is not biggest and effect.high >= biggest.low]
+            if close:
+                said.append(f"{_listed(close)} may do as much: the intervals overlap.")
+        else:
+            said.append("No method alone is shown to help.")
+    helpful = [effect for effect in found.removed if effect.verdict == "helps"]
+    if helpful and len(found.methods) > 1:
+        missed = max(helpful, key=lambda effect: effect.effect)
+        said.append(f"In the company of all others, {missed.method} is missed most: {measured(missed)}.")
+    return said
+
+
+def _without_help(found: Ablation) -> list[str]:
+    said = [*_doing_harm(found.alone, "alone"), *_doing_harm(found.removed, "in the company of all others")]
+    idle = _idle(found)
+    if idle:
+        said.append(f"{_listed(idle)}: every training is the same with and without it. It changes nothing here.")
+    unclear = [effect.method for effect in found.alone if effect.verdict == "cannot tell"]
+    open_ones = [method for method in unclear if method not in idle]
+    if open_ones:
+        said.append(
+            f"{_listed(open_ones)} alone: these seeds cannot tell whether it helps, so nothing says that it does."
+        )
+    if found.alone and not said:
+        said.append("Each method is shown to help on its own.")
+    return said
+
+
+def _idle(found: Ablation) -> list[str]:
+    """Methods with and without which all scores are the very same: there is no noise, so there is no effect."""
+    alone, removed = (
+        {effect.method for effect in effects if effect.low == effect.effect == effect.high == 0}
+        for effects in (found.alone, found.removed)
+    )
+    return sorted(alone & removed)
+
+
+def _doing_harm(effects: Sequence[Effect], where: str) -> list[str]:
+    names = [effect.method for effect in effects if effect.verdict == "hurts"]
+    return [f"{_listed(names)} {'does' if len(names) == 1 else 'do'} harm {where}."] if names else []
+
+
+def _order(found: Ablation) -> list[str]:
+    pairs = [effect for effect in found.together if effect.verdict != "cannot tell"]
+    if pairs:
+        return [
+            f"The order matters: {effect.method} together do {abs(effect.effect):.4f} "
+            f"{'more' if effect.effect > 0 else 'less'} than the sum of both alone ({interval(effect)})."
+            for effect in pairs
+        ]
+    if found.together and len(found.together) == math.comb(len(found.methods), 2):
+        return ["No two methods are shown to hang on each other, so nothing shows that the order matters."]
+    return []
+
+
+def _listed(names: Sequence[str]) -> str:
+    text = names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+    return text[0].upper() + text[1:]

@@ -1,0 +1,64 @@
+"""A hyperparameter as an axis: its scale over the whole search, and where each trial stands on it."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+
+from search.analysis.history import History, TrialRecord
+from search.errors import StudyError
+
+
+class Axis:
+    """The searched range of one hyperparameter, or its choices, which stand at 0, 1, 2, …"""
+
+    def __init__(self, history: History, name: str) -> None:
+        """Raises StudyError where the study searched no hyperparameter of this name."""
+        self.name = name
+        kinds = [trial.distributions[name] for trial in history.trials if name in trial.distributions]
+        if not kinds:
+            known = ", ".join(history.parameter_names) or "none"
+            raise StudyError(f"study {history.study!r} searched no {name!r}", f"searched were: {known}")
+        self.log = any(isinstance(kind, FloatDistribution | IntDistribution) and kind.log for kind in kinds)
+        self.choices: list[Any] = []
+        for kind in kinds:
+            if isinstance(kind, CategoricalDistribution):
+                self.choices += [choice for choice in kind.choices if choice not in self.choices]
+        numeric = [kind for kind in kinds if isinstance(kind, FloatDistribution | IntDistribution)]
+        self.low = float(min((kind.low for kind in numeric), default=0))
+        self.high = float(max((kind.high for kind in numeric), default=len(self.choices) - 1))
+        self.whole = all(isinstance(kind, IntDistribution) for kind in numeric)
+
+    def positions(self, trials: Sequence[TrialRecord]) -> NDArray[np.float64]:
+        """Where each trial stands in the axis's own unit; NaN where it did not have the hyperparameter."""
+        return np.array([self._position(trial.parameters.get(self.name)) for trial in trials], dtype=np.float64)
+
+    def unit(self, trials: Sequence[TrialRecord]) -> NDArray[np.float64]:
+        """The same from 0 to 1 over the searched range, in its scale."""
+        if self.log:
+            return scaled(np.log(self.positions(trials)), np.log(self.low), np.log(self.high))
+        return scaled(self.positions(trials), self.low, self.high)
+
+    def positions_at(self, unit: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The inverse of `unit`."""
+        low, high = (np.log(self.low), np.log(self.high)) if self.log else (self.low, self.high)
+        positions: NDArray[np.float64] = low + unit * (high - low)
+        return np.exp(positions) if self.log else positions
+
+    def grid(self, points: int) -> NDArray[np.float64]:
+        """Places from 0 to 1 that stand for the whole range: each choice, or the middles of equal parts."""
+        if self.choices:
+            return np.linspace(0, 1, len(self.choices)) if len(self.choices) > 1 else np.array([0.5])
+        return (np.arange(points) + 0.5) / points
+
+    def _position(self, value: Any) -> float:
+        if value is None and None not in self.choices:
+            return np.nan
+        return float(self.choices.index(value)) if self.choices else float(value)
+
+
+def scaled(values: NDArray[np.float64], low: float, high: float) -> NDArray[np.float64]:
+    """`values` with `low` at 0 and `high` at 1; in the middle where the two are one."""
+    return (values - low) / (high - low) if high > low else values * 0 + 0.5

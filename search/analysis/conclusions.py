@@ -1,0 +1,54 @@
+"""What has been measured about a search since it ended: its confirmation and its ablations, from their records."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import optuna
+
+from search import study as studies
+from search.analysis import ablation, confirm
+from search.analysis.ablation import Ablation
+from search.analysis.confirm import Confirmation
+from search.analysis.history import History
+from search.errors import StudyError
+from search.specs.spec import Spec
+from storage import Storage
+
+
+@dataclass(frozen=True)
+class Conclusions:
+    """What a report may conclude from, beside the search itself; empty where nothing was measured."""
+
+    confirmation: Confirmation | None = None
+    ablations: tuple[Ablation, ...] = ()
+    """The oldest first."""
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    """What each cost in device time: by `confirmation`, `ablation`."""
+    spec: Spec | None = None
+    """What was searched; None of a study that Winnow did not make."""
+
+
+def find(storage: Storage, record: History) -> Conclusions:
+    """All that `storage` holds about the study of `record`. Trains nothing, and reads no test data."""
+    names = {study.study_name: study for study in storage.get_all_studies()}
+    if studies.SPEC not in names[record.study].user_attrs:
+        return Conclusions()
+    study = studies.load(storage, record.study)
+    confirmation = confirm.recorded(study, record)
+    try:
+        ablations = tuple(ablation.conclude(sides) for sides in ablation.recorded(study, record))
+    except StudyError:
+        ablations = ()  # of a search of this name that was deleted: its trials are not there
+    cost = {
+        "confirmation": _seconds(storage, f"{study.name}-confirm") if confirmation else 0.0,
+        "ablation": sum(_seconds(storage, found.name) for found in ablations),
+    }
+    return Conclusions(
+        confirmation, ablations, {name: seconds for name, seconds in cost.items() if seconds}, study.spec
+    )
+
+
+def _seconds(storage: Storage, name: str) -> float:
+    """Device time of all trials of a study, in seconds."""
+    trials = optuna.load_study(study_name=name, storage=storage).get_trials(deepcopy=False)
+    return sum(float(trial.user_attrs.get("winnow:run", {}).get("device_seconds", 0.0)) for trial in trials)

@@ -1,0 +1,248 @@
+"""Which hyperparameters the search's results hang on, by Optuna's own evaluators, and how far to believe them."""
+
+import warnings
+from collections.abc import Callable, Container, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import optuna
+from numpy.typing import NDArray
+from optuna.distributions import FloatDistribution
+from optuna.importance import (
+    BaseImportanceEvaluator,
+    FanovaImportanceEvaluator,
+    MeanDecreaseImpurityImportanceEvaluator,
+    PedAnovaImportanceEvaluator,
+    get_param_importances,
+)
+from optuna.trial import FrozenTrial, TrialState
+
+from search.analysis.history import History, TrialRecord
+from search.errors import StudyError
+
+MINIMUM_TRIALS = 10
+"""Below this, PED-ANOVA compares a handful of trials with their own half: its shares are then noise."""
+_TOP_TRIALS = 5
+"""How many trials the group of the best must hold; what Optuna's documentation asks of PED-ANOVA."""
+_MOST_TRIALS = 300
+"""What forests are given of a larger study."""
+_TREES = 16
+_MOST_IN_SAMPLE = 60
+_RANDOM_NAMES = ("random number 1", "random number 2", "random number 3")
+"""What forests are given to search beside the hyperparameters: the share of these is what nothing at all is given."""
+_SAMPLES = 50
+"""Samples for an interval: their spread is then known to a tenth of itself."""
+
+Method = Literal["PED-ANOVA", "fANOVA", "MDI"]
+METHODS: tuple[Method, ...] = ("PED-ANOVA", "fANOVA", "MDI")
+
+
+@dataclass(frozen=True)
+class Share:
+    """One hyperparameter's share of the importance that was found, with its 95 % interval."""
+
+    name: str
+    share: float
+    """0 to 1; the shares of a study add up to 1, or are all 0 where nothing was found."""
+    low: float
+    high: float
+    trials: int
+    """Trials in which it was searched (fewer than all where it is conditional)."""
+    certain: bool
+    """Whether the interval lies above what the method gives to a random number: other trials would show it too."""
+
+
+@dataclass(frozen=True)
+class Importance:
+    """What one method found, largest share first."""
+
+    method: Method
+    question: str
+    """What the method asks of the trials, in words."""
+    trials: int
+    pruned: int
+    """How many of these trials were pruned; each stands at the last value that it reported."""
+    shares: tuple[Share, ...]
+
+
+def assess(history: History, method: Method = "PED-ANOVA", *, pruned: bool = False) -> Importance:
+    """Importance by one method, over completed trials (and pruned ones where `pruned` is set).
+
+    PED-ANOVA (Watanabe et al., 2023, arXiv:2304.10255; conditional: arXiv:2601.20800) asks what sets the best trials
+    apart; the best are the top tenth, or the top five where a tenth is fewer. fANOVA (Hutter et al., ICML 2014) and
+    MDI (Louppe et al., NeurIPS 2013) ask a random forest what the value varies with; they know only hyperparameters
+    that every trial searched, and need scikit-learn. The baseline is left out: its parameters may have been clamped.
+
+    An interval is the share ± 1.96 deviations over samples of at most half the trials, without replacement (Politis
+    and Romano, 1994, with m of n trials scaled by √(m / (n - m))). A bootstrap with replacement does not serve: a
+    trial drawn twice confirms itself to a forest and to a density, and useless hyperparameters gain. A forest gives a
+    share even to random numbers; a hyperparameter is only `certain` above that.
+
+    Raises StudyError below MINIMUM_TRIALS, saying how many more are needed.
+    """
+    records = usable(history, pruned)
+    generator = np.random.default_rng(0)
+    if method != "PED-ANOVA":
+        records = for_a_forest(records, generator)
+    shares = _Shares(method, history, records, generator)
+    found, floor = shares(range(len(records)))
+    spread = _spread(shares, len(records), generator)
+    ordered = sorted(zip(shares.names, found, spread, strict=True), key=lambda entry: (-entry[1], entry[0]))
+    return Importance(
+        method,
+        _question(method, len(records)),
+        len(records),
+        sum(record.state == "PRUNED" for record in records),
+        tuple(
+            Share(
+                name,
+                float(share),
+                max(0.0, float(share - 1.96 * deviation)),
+                min(1.0, float(share + 1.96 * deviation)),
+                sum(name in record.parameters for record in records),
+                bool(share - 1.96 * deviation > floor),
+            )
+            for name, share, deviation in ordered
+        ),
+    )
+
+
+def compare(history: History, *, pruned: bool = False) -> tuple[Importance, ...]:
+    """Importance by all three methods; raises StudyError as `assess` does."""
+    return tuple(assess(history, method, pruned=pruned) for method in METHODS)
+
+
+def disagreement(importances: Sequence[Importance]) -> str:
+    """A sentence where the methods name different hyperparameters as the strongest; empty where they agree."""
+    strongest = {found.method: found.shares[0].name for found in importances if found.shares}
+    if len(set(strongest.values())) < 2:
+        return ""
+    named = ", ".join(f"{method} names {name}" for method, name in strongest.items())
+    return f"The methods disagree on the strongest ({named}), so none of them is to be relied on here."
+
+
+def usable(history: History, pruned: bool) -> list[TrialRecord]:
+    """The trials that importance is drawn from, by number: completed ones and, where `pruned`, those with a value.
+
+    Raises StudyError below MINIMUM_TRIALS.
+    """
+    records = list(history.ranked)
+    if pruned:
+        records += [
+            trial for trial in history.trials if trial.state == "PRUNED" and np.isfinite(history.loss(trial.value))
+        ]
+    records = [record for record in records if not record.baseline]
+    if len(records) < MINIMUM_TRIALS:
+        kind = "completed or pruned" if pruned else "completed"
+        raise StudyError(
+            f"importance needs {MINIMUM_TRIALS} {kind} trials besides the baseline, and study {history.study!r} has "
+            f"{len(records)}",
+            f"let {MINIMUM_TRIALS - len(records)} more end",
+        )
+    return sorted(records, key=lambda record: record.number)
+
+
+def for_a_forest(records: Sequence[TrialRecord], generator: np.random.Generator) -> list[TrialRecord]:
+    """As many of the records, drawn at random, as a forest is given: time grows with their square in fANOVA."""
+    if len(records) <= _MOST_TRIALS:
+        return list(records)
+    return [records[index] for index in sorted(generator.permutation(len(records))[:_MOST_TRIALS])]
+
+
+def _question(method: Method, trials: int) -> str:
+    if method == "PED-ANOVA":
+        top = int(np.ceil(_top_share(trials) * trials))
+        return f"what sets the best {top} of {trials} trials apart"
+    return f"what the values of {trials} trials vary with"
+
+
+def _top_share(trials: int) -> float:
+    return max(0.1, _TOP_TRIALS / trials)
+
+
+class _Shares:
+    """The shares that a method finds in any selection of the records, in the order of `names`."""
+
+    def __init__(
+        self, method: Method, history: History, records: Sequence[TrialRecord], generator: np.random.Generator
+    ) -> None:
+        self.evaluator = _EVALUATORS[method](_top_share(len(records)))
+        self.study = _Sample(history.direction)
+        self.random_names = () if method == "PED-ANOVA" else _RANDOM_NAMES
+        self.trials = [_frozen(record, {name: generator.random() for name in self.random_names}) for record in records]
+        self.names = [
+            name
+            for name in history.parameter_names
+            if any(name in record.parameters for record in records)
+            and (method == "PED-ANOVA" or all(name in record.parameters for record in records))
+        ]
+
+    def __call__(self, selection: Sequence[int] | range) -> tuple[NDArray[np.float64], float]:
+        """The shares, and what a random number was given on the mean."""
+        trials = [self.trials[index] for index in selection]
+        self.study.trials_given = trials
+        found: Mapping[str, float] = {}
+        if len({trial.value for trial in trials}) > 1:
+            with warnings.catch_warnings():
+                # Optuna warns where a conditional name has few trials, which `Share.trials` says, and that raw
+                # values are experimental.
+                warnings.simplefilter("ignore")
+                found = get_param_importances(self.study, evaluator=self.evaluator, normalize=False)
+        raw = np.array([float(found.get(name, 0.0)) for name in self.names])
+        total = raw.sum() if raw.sum() > 0 else 1.0
+        random = [float(found.get(name, 0.0)) / total for name in self.random_names]
+        return raw / total, float(np.mean(random)) if random else 0.0
+
+
+def _spread(shares: _Shares, trials: int, generator: np.random.Generator) -> NDArray[np.float64]:
+    """The deviation of each share over other trials, from samples without replacement."""
+    size = min(trials // 2, _MOST_IN_SAMPLE)
+    samples = [shares(generator.permutation(trials)[:size].tolist())[0] for _ in range(_SAMPLES)]
+    return deviation(np.array(samples), size, trials)
+
+
+def deviation(samples: NDArray[np.float64], size: int, trials: int) -> NDArray[np.float64]:
+    """The deviation over other trials of what (samples, …) drawn without replacement, `size` of `trials`, gave."""
+    scaled: NDArray[np.float64] = np.sqrt(size / (trials - size)) * np.std(samples, axis=0, ddof=1)
+    return scaled
+
+
+_EVALUATORS: dict[Method, Callable[[float], BaseImportanceEvaluator]] = {
+    "PED-ANOVA": lambda top: PedAnovaImportanceEvaluator(target_quantile=top),
+    "fANOVA": lambda top: FanovaImportanceEvaluator(n_trees=_TREES, seed=0),
+    "MDI": lambda top: MeanDecreaseImpurityImportanceEvaluator(n_trees=_TREES, seed=0),
+}
+
+
+class _Sample(optuna.Study):
+    """A study of just the trials it is given: what evaluators need of one, without a storage that copies them all."""
+
+    def __init__(self, direction: Literal["maximize", "minimize"]) -> None:
+        verbosity = optuna.logging.get_verbosity()
+        optuna.logging.set_verbosity(optuna.logging.WARNING)  # or each one is announced as a new study
+        try:
+            study = optuna.create_study(direction=direction)
+        finally:
+            optuna.logging.set_verbosity(verbosity)
+        super().__init__(study.study_name, study._storage)
+        self.trials_given: list[FrozenTrial] = []
+
+    def get_trials(self, deepcopy: bool = True, states: Container[TrialState] | None = None) -> list[FrozenTrial]:
+        return list(self.trials_given)
+
+
+def _frozen(record: TrialRecord, random: Mapping[str, float]) -> FrozenTrial:
+    return FrozenTrial(
+        number=record.number,
+        trial_id=record.number,
+        state=TrialState.COMPLETE,
+        value=record.value,
+        params={**record.parameters, **random},
+        distributions={**record.distributions, **{name: FloatDistribution(0.0, 1.0) for name in random}},
+        datetime_start=record.started,
+        datetime_complete=record.ended,
+        user_attrs={},
+        system_attrs={},
+        intermediate_values={},
+    )

@@ -1,0 +1,49 @@
+"""The Pareto front of a study: the trials that no other beats in value and in cost at once.
+
+Parameters and seconds are recorded of every trial, so a pruned study with one objective has a front too; a pruned
+trial has no result and is not on it.
+"""
+
+from dataclasses import dataclass
+
+from search.analysis.history import History, TrialRecord
+from search.errors import StudyError
+from search.specs.spec import Cost
+
+
+@dataclass(frozen=True)
+class Point:
+    """One trial of the front."""
+
+    number: int
+    value: float
+    cost: float
+
+
+def front(history: History, cost: Cost) -> list[Point]:
+    """The front of value against parameters or device seconds, the cheapest first; raises StudyError without costs."""
+    known = costs(history, cost)
+    if not known:
+        raise StudyError(
+            f"no completed trial of {history.study!r} has recorded its {cost}",
+            "run it on, or ask for the other cost" if history.ranked else "run it on: none has completed",
+        )
+    points: list[Point] = []
+    trials = [trial for trial in history.ranked if trial.number in known]
+    for trial in sorted(trials, key=lambda trial: (known[trial.number], history.loss(trial.value))):
+        if not points or history.loss(trial.value) < history.loss(points[-1].value):
+            points.append(Point(trial.number, trial.value or 0.0, known[trial.number]))
+    return points
+
+
+def costs(history: History, cost: Cost) -> dict[int, float]:
+    """By number, what each completed trial cost, where it recorded that."""
+    known = {trial.number: _cost(trial, cost) for trial in history.ranked}
+    return {number: spent for number, spent in known.items() if spent is not None}
+
+
+def _cost(trial: TrialRecord, cost: Cost) -> float | None:
+    if cost == "seconds":
+        return trial.seconds
+    counted = trial.training.get("parameters")
+    return None if counted is None else float(counted)

@@ -1,0 +1,211 @@
+"""Who is trained again with fresh seeds, and with which: the study of repetitions behind `winnow confirm`.
+
+It has two stages. On the first seeds the candidates and the baseline are compared; whoever comes out ahead is then
+measured, beside the baseline, on seeds of its own.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from objectives.decision import Boundary, Curve, Decision
+from search import study as studies
+from search.analysis import history as histories
+from search.analysis.fresh_seeds import Purpose, fresh_seeds
+from search.analysis.history import History, TrialRecord
+from search.analysis.statistics import Sample, possibly_best
+from search.errors import StudyError
+from search.study import WEIGHTS, WinnowStudy, match_source
+from storage import artifacts, epochs
+from storage.designs import Row
+
+CONCLUDED = "winnow:concluded"
+"""Of the study of the repetitions: who was compared when it was last concluded, and on how many seeds."""
+DECISION = "winnow:decision"
+"""Of the same study: how the winner's first model decides between two classes."""
+
+Repetition = tuple[int, int]
+"""Which trial of the search is repeated, and with which seed."""
+
+
+@dataclass(frozen=True)
+class Entrants:
+    """Who is compared, and how."""
+
+    study: WinnowStudy
+    record: History
+    candidates: tuple[TrialRecord, ...]
+    """The search's best with different configurations, best first."""
+    baseline: TrialRecord | None
+    seeds: int
+    """Fresh seeds for choosing, and as many others for measuring."""
+    chooses: bool
+    """Whether fresh seeds choose among several, or only the search's best was asked for."""
+
+    @property
+    def name(self) -> str:
+        """The study of the repetitions."""
+        return _study_name(self.study)
+
+    def seeds_for(self, purpose: Purpose) -> list[int]:
+        """The seeds of one stage."""
+        return fresh_seeds(self.study.spec.seed, purpose, self.seeds)
+
+
+def enter(study: WinnowStudy, top: int, seeds: int) -> Entrants:
+    """The best `top` configurations of a search and its baseline, where it has one; raises StudyError."""
+    if not study.spec.built_in:
+        raise StudyError(
+            f"the study {study.name!r} has an objective of its own, and Winnow does not know its test data",
+            "repeat its best parameters with your own code",
+        )
+    match_source(study)
+    record = histories.read(study.optuna, epochs.read(study.storage.engine, study.study_id))
+    if record.best is None:
+        raise StudyError(
+            f"the study {study.name!r} has no finished trial yet", f"run it first: winnow work {study.name}"
+        )
+    baseline = record.baseline if record.baseline in record.ranked else None
+    candidates: list[TrialRecord] = []
+    for trial in record.ranked:
+        known = [baseline, *candidates]
+        if trial.config and not any(other and _settings(other) == _settings(trial) for other in known):
+            candidates.append(trial)
+    if not candidates:
+        raise StudyError(
+            f"in the study {study.name!r} nothing but the baseline has completed: there is nothing to confirm",
+            "search more trials",
+        )
+    if top == 1 and record.best is baseline:
+        raise StudyError(
+            f"in the study {study.name!r} the baseline itself is the best trial: there is nothing to confirm",
+            "search more trials or other ranges, or give --top 5 to repeat those that came close",
+        )
+    return Entrants(study, record, tuple(candidates[:top]), baseline, seeds, chooses=top > 1)
+
+
+def remember(entrants: Entrants, decision: Decision | None = None) -> None:
+    """Write beside the repetitions whom they compared, and how the winner decides, for whoever reads them later."""
+    numbers = [trial.number for trial in entrants.candidates]
+    baseline = entrants.baseline.number if entrants.baseline else None
+    content = {"candidates": numbers, "baseline": baseline, "seeds": entrants.seeds, "chooses": entrants.chooses}
+    made = studies.load(entrants.study.storage, entrants.name).optuna
+    made.set_user_attr(CONCLUDED, content)
+    made.set_user_attr(DECISION, asdict(decision) if decision else None)
+
+
+def remembered_decision(study: WinnowStudy) -> Decision | None:
+    """How the winner decided when the repetitions were last concluded; None but for two classes."""
+    content = studies.load(study.storage, _study_name(study)).optuna.user_attrs.get(DECISION)
+    if content is None:
+        return None
+    boundary = content["boundary"]
+    parts = {"curve": Curve(**content["curve"]), "boundary": Boundary(**boundary) if boundary else None}
+    return Decision(**{**content, **parts})
+
+
+def remembered(study: WinnowStudy, record: History) -> Entrants | None:
+    """Who was compared when the repetitions of a search were last concluded; None where they never were."""
+    name = _study_name(study)
+    for other in study.storage.get_all_studies():
+        if other.study_name == name and CONCLUDED in other.user_attrs:
+            content = other.user_attrs[CONCLUDED]
+            if max(content["candidates"]) >= len(record.trials):
+                return None  # the search was deleted and begun anew
+            candidates = tuple(record.trials[number] for number in content["candidates"])
+            baseline = None if content["baseline"] is None else record.trials[content["baseline"]]
+            return Entrants(study, record, candidates, baseline, content["seeds"], content["chooses"])
+    return None
+
+
+def wanted(entrants: Entrants, scores: Mapping[Repetition, float | None]) -> list[Row]:
+    """The repetitions that are still missing: first those that choose, then those of the winner and the baseline.
+
+    `scores` are the validation scores of those that have ended, None where one did not complete.
+    """
+    contenders, stages = _contenders(entrants), []
+    if entrants.chooses:
+        stages.append([(trial, seed) for seed in entrants.seeds_for(Purpose.CHOOSING) for trial in contenders])
+    if not stages or all((trial.number, seed) in scores for trial, seed in stages[0]):
+        winner, _, _ = choose(entrants, scores)
+        sides = [winner, *([entrants.baseline] if entrants.baseline not in (None, winner) else [])]
+        stages.append([(side, seed) for seed in entrants.seeds_for(Purpose.MEASURING) for side in sides if side])
+    return [
+        Row({"trial": trial.number, "seed": seed}, {**trial.config, "seed": seed})
+        for stage in stages
+        for trial, seed in stage
+        if (trial.number, seed) not in scores
+    ]
+
+
+def repeat(entrants: Entrants, rows: Sequence[Row]) -> WinnowStudy:
+    """The study of the repetitions, made or continued with `rows`."""
+    searched = entrants.study.spec
+    description = f"The best of {searched.name} and its baseline, repeated with fresh seeds"
+    spec = studies.analysis(searched, entrants.name, description)
+    return studies.grow(entrants.study.storage, spec, rows, keep_weights=True)
+
+
+def read(entrants: Entrants) -> dict[Repetition, float | None]:
+    """The validation scores of all repetitions that have ended, None where one did not complete."""
+    storage = entrants.study.storage
+    if entrants.name not in {study.study_name for study in storage.get_all_studies()}:
+        return {}
+    trials = studies.load(storage, entrants.name).optuna.get_trials(deepcopy=False)
+    return {
+        (trial.params["trial"], trial.params["seed"]): trial.value if trial.state.name == "COMPLETE" else None
+        for trial in trials
+        if trial.state.is_finished() and "seed" in trial.params
+    }
+
+
+def weights(entrants: Entrants, number: int, seed: int) -> tuple[dict[str, Any], bytes]:
+    """The configuration and the trained weights of one repetition."""
+    for trial in studies.load(entrants.study.storage, entrants.name).optuna.get_trials(deepcopy=False):
+        if trial.params == {"trial": number, "seed": seed}:
+            name = trial.user_attrs[WEIGHTS]
+            return trial.user_attrs["winnow:config"], artifacts.read(entrants.study.storage.store, name)
+    raise StudyError(f"trial {number} was not repeated with seed {seed}", f"run winnow confirm {entrants.study.name}")
+
+
+def _contenders(entrants: Entrants) -> list[TrialRecord]:
+    """The candidates and, last, the baseline: it wins too where nothing beats it."""
+    return [*entrants.candidates, *([entrants.baseline] if entrants.baseline else [])]
+
+
+def choose(
+    entrants: Entrants, scores: Mapping[Repetition, float | None]
+) -> tuple[TrialRecord, dict[int, Sample], dict[int, str]]:
+    """The contender with the best mean on the seeds that choose, all their samples, and who dropped out and why."""
+    if not entrants.chooses:
+        return entrants.candidates[0], {}, {}
+    compared: dict[int, Sample] = {}
+    dropped: dict[int, str] = {}
+    for trial in _contenders(entrants):
+        values = [scores[trial.number, seed] for seed in entrants.seeds_for(Purpose.CHOOSING)]
+        if None in values:
+            dropped[trial.number] = f"{values.count(None)} of its {len(values)} repetitions did not complete"
+        else:
+            compared[trial.number] = Sample(tuple(value for value in values if value is not None))
+    if not compared:
+        raise StudyError(
+            f"none of the best trials of {entrants.study.name!r} could be repeated",
+            f"winnow status {entrants.name} says why",
+        )
+    first = group(entrants, compared)[0]
+    return next(trial for trial in _contenders(entrants) if trial.number == first), compared, dropped
+
+
+def group(entrants: Entrants, compared: Mapping[int, Sample]) -> tuple[int, ...]:
+    """Who may be the best of those compared, the highest mean first (see `possibly_best`)."""
+    sign = 1 if entrants.study.spec.optimises == "maximize" else -1
+    return tuple(possibly_best({number: [sign * x for x in sample.scores] for number, sample in compared.items()}))
+
+
+def _study_name(study: WinnowStudy) -> str:
+    return f"{study.name}-confirm"
+
+
+def _settings(trial: TrialRecord) -> dict[str, Any]:
+    """What was trained, whatever the seed."""
+    return {name: value for name, value in trial.config.items() if name != "seed"}

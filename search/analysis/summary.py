@@ -1,0 +1,147 @@
+"""What a study found, in plain words: the report's first paragraph and the last lines of a run."""
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from search.analysis import answers
+from search.analysis import audit as audits
+from search.analysis.conclusions import Conclusions
+from search.analysis.confirm import Confirmation
+from search.analysis.history import History, TrialRecord, elapsed
+from search.words import duration, interval, number, spread
+
+
+@dataclass(frozen=True)
+class Compared:
+    """One hyperparameter in the baseline and in the best trial; None where it played no part."""
+
+    name: str
+    searched: bool
+    baseline: Any
+    best: Any
+
+
+def sentences(history: History, found: Conclusions | None = None) -> list[str]:
+    """What won, by how much, how sure that is, and what it cost; each a whole sentence."""
+    found = found or Conclusions()
+    audited = audits.audit(history)
+    return [
+        *_result(history),
+        *_how_sure(history, found.confirmation),
+        *_what_made_it(found),
+        *([audits.sentence(audited)] if audited else []),
+        _cost(history),
+        *_further_cost(found),
+    ]
+
+
+def comparison(history: History) -> list[Compared]:
+    """The searched hyperparameters of the best trial beside the baseline's, and all others in which they differ.
+
+    Empty while there is no best trial. The trial's own seed is left out: it differs always and means nothing.
+    """
+    baseline, best = history.baseline, history.best
+    if best is None:
+        return []
+    searched = history.parameter_names
+    others = [name for name in best.config if name not in searched and name != "seed"]
+    rows = [(name, True) for name in searched]
+    rows += [(name, False) for name in others if baseline and baseline.config.get(name) != best.config[name]]
+    return [
+        Compared(name, is_searched, _setting(baseline, name, is_searched), _setting(best, name, is_searched))
+        for name, is_searched in rows
+    ]
+
+
+def _setting(trial: TrialRecord | None, name: str, searched: bool) -> Any:
+    """The value that was trained: the configuration's, for a parameter may have been clamped into its range."""
+    if trial is None or (searched and trial.parameters and name not in trial.parameters):
+        return None
+    return trial.config.get(name, trial.parameters.get(name))
+
+
+def quoted(history: History) -> str:
+    """The study's name as a shell takes it."""
+    return shlex.quote(history.study)
+
+
+def confirm_command(history: History) -> str:
+    """The command that measures the winner again, on fresh seeds and then on test data."""
+    return f"winnow confirm {quoted(history)}"
+
+
+def _result(history: History) -> list[str]:
+    best, baseline = history.best, history.baseline
+    if not history.finished:
+        return ["No trial has finished yet, so there is nothing to conclude."]
+    if best is None:
+        return ["No trial has completed, so there is no winner; the table of trials says why each one ended."]
+    if best is baseline:
+        return [
+            f"Nothing beat the baseline: its {history.metric} of {number(best.value)} is the best of "
+            f"{len(history.ranked)} completed trials."
+        ]
+    won = f"Trial {best.number} won with a {history.metric} of {number(best.value)}"
+    if baseline is None:
+        compared = [f"{won}.", "The study has no baseline, so nothing says how much the search gained."]
+    elif baseline.value is None:
+        compared = [f"{won}.", "The baseline has no value, so nothing says how much the search gained."]
+    else:
+        gain = number(abs(history.gain(best, baseline)))
+        compared = [f"{won}, {gain} better than the baseline's {number(baseline.value)}."]
+    return compared
+
+
+def _how_sure(history: History, found: Confirmation | None) -> list[str]:
+    best = history.best
+    if best is None or (found is None and best is history.baseline):
+        return []
+    if found is None:
+        return [
+            f"This is not yet a result to rely on: the best of {len(history.ranked)} values measured once, and on the "
+            "data that chose it, is partly luck."
+        ]
+    winner = "the baseline" if history.baseline and found.winner_number == history.baseline.number else "it"
+    if winner == "it" and found.winner_number != best.number:
+        winner = f"trial {found.winner_number} comes out ahead and"
+    where = found.metric.removeprefix("validation ")
+    reached = f"a test {where} of {spread(found.winner_on_test)}"
+    said = [f"Trained again with {len(found.seeds)} fresh seeds, {winner} reaches {reached} (mean ± deviation)"]
+    if found.gain.scores:
+        said[0] += f", the baseline {spread(found.baseline_on_test)}"
+        said.append(f"On test data {found.verdict}: {found.gain.mean:+.4f}, 95 % interval {interval(found.gain)}")
+    others = [number for number in found.group if number != found.winner_number]
+    if others:
+        said.append(f"On validation data trial {found.winner_number} cannot be told apart from {_listed(others)}")
+    if best.number not in (found.winner_number, *found.compared):
+        said.append(f"Trial {best.number} became the search's best only after that and is not confirmed")
+    return [f"{sentence}." for sentence in said]
+
+
+def _what_made_it(found: Conclusions) -> list[str]:
+    usual = [each for each in found.ablations if each.alone]
+    return list(answers.answers(usual[-1])[0].sentences[:1]) if usual else []
+
+
+def _further_cost(found: Conclusions) -> list[str]:
+    said = [f"{duration(seconds)} for the {name}" for name, seconds in found.seconds.items()]
+    return [f"On top came {' and '.join(said)}."] if said else []
+
+
+def _listed(numbers: Sequence[int]) -> str:
+    *others, last = map(str, numbers)
+    return f"{', '.join(others)} or {last}" if others else last
+
+
+def _cost(history: History) -> str:
+    finished = history.finished
+    pruned, failed = history.count("PRUNED"), history.count("FAIL")
+    worker_time, wall_time = sum(trial.seconds for trial in finished), elapsed(finished)
+    workers = len({trial.worker for trial in finished if trial.worker})
+    by = f" by {workers} workers" if workers > 1 else ""
+    return (
+        f"The search ran {len(finished)} trials ({len(finished) - pruned - failed} completed, {pruned} pruned, "
+        f"{failed} failed){by} and took {duration(wall_time)}, or {duration(worker_time)} of device time."
+    )

@@ -1,0 +1,112 @@
+"""The confirmed winner as a folder: weights, configuration, model card, and a script that loads and evaluates it."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from search.analysis.confirm import Confirmation
+from search.analysis.repetitions import Entrants, weights
+from search.errors import StudyError
+from search.words import interval, number, spread
+
+SCRIPT = '''\
+"""Load this model and evaluate it on the validation data of its search: python evaluate.py [CPU or CUDA device]."""
+
+import json
+import sys
+from pathlib import Path
+
+from safetensors.torch import load_file
+
+from objectives import trained
+from objectives.data import loading
+from objectives.data.catalog import DataSpec
+
+folder = Path(__file__).parent
+about = json.loads((folder / "config.json").read_text())
+loaded = loading.load(DataSpec(**about["data"]), sys.argv[1] if len(sys.argv) > 1 else "cpu")
+model = trained.restore(about["config"], load_file(folder / "model.safetensors"), loaded)
+print(about["metric"], trained.score(model, about["config"], loaded, loaded.validation))
+'''
+
+
+def write(entrants: Entrants, found: Confirmation, folder: Path) -> None:
+    """Write the winner, as it was trained with the first seed that it was measured on; raises StudyError, OSError.
+
+    The first seed, not the luckiest: its score is one of those whose mean the model card gives.
+    """
+    from objectives import snapshots
+
+    try:
+        from safetensors.torch import save_file
+    except ImportError:
+        raise StudyError("the package safetensors is missing", "pip install 'winnow-hpo[train]'") from None
+    config, content = weights(entrants, found.winner_number, found.seeds[0])
+    folder.mkdir(parents=True, exist_ok=True)
+    state = {name: tensor.contiguous() for name, tensor in snapshots.from_bytes(content).items()}
+    save_file(state, folder / "model.safetensors", metadata={"format": "pt"})
+    about = {
+        "study": found.study,
+        "trial": found.winner_number,
+        "metric": found.metric,
+        "value": found.winner.scores[0],
+        "data": entrants.study.spec.data,
+        "config": config,
+    }
+    (folder / "config.json").write_text(json.dumps(about, indent=2) + "\n")
+    (folder / "evaluate.py").write_text(SCRIPT)
+    (folder / "README.md").write_text(card(found, about))
+
+
+def card(found: Confirmation, about: dict[str, Any]) -> str:
+    """The model card: what this is, what it is worth, and how far to trust that."""
+    where = found.metric.removeprefix("validation ")
+    rows = [("this model", f"validation {where}", about["value"], ""), *_measured(found, where)]
+    readings = "for the first time" if not found.read_before else f"after {found.read_before} readings before"
+    lines = [
+        f"# {found.study}: trial {found.winner_number}",
+        "",
+        f"A {about['config']['model']} trained on {about['data']['name']} with seed {found.seeds[0]}, chosen by a "
+        "hyperparameter search with Winnow.",
+        "",
+        f"| what | measured as | {where} | 95 % interval of the mean |",
+        "|---|---|---|---|",
+        *(
+            f"| {what} | {how} | {value if isinstance(value, str) else number(value)} | {interval} |"
+            for what, how, value, interval in rows
+        ),
+        "",
+        f"Means and standard deviations are over {len(found.seeds)} trainings with fresh seeds that chose nothing. "
+        f"Test data were read {readings}.",
+        "",
+        *_compared(found),
+        "## Use",
+        "",
+        "`pip install 'winnow-hpo[train]'`, then `python evaluate.py` loads `model.safetensors` and prints the first "
+        "row's value. `config.json` holds the data, its split and every hyperparameter.",
+        "",
+        "| hyperparameter | value |",
+        "|---|---|",
+        *(f"| {name} | {number(value)} |" for name, value in about["config"].items()),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _measured(found: Confirmation, where: str) -> list[tuple[str, str, str, str]]:
+    rows = []
+    sides = [(f"trial {found.winner_number}", found.winner, found.winner_on_test)]
+    if found.baseline.scores:
+        sides.append(("baseline", found.baseline, found.baseline_on_test))
+    for what, validation, test in sides:
+        rows.append((what, f"validation {where}", spread(validation), interval(validation)))
+        rows.append((what, f"test {where}", spread(test), interval(test)))
+    return rows
+
+
+def _compared(found: Confirmation) -> list[str]:
+    if not found.gain.scores:
+        return []
+    return [
+        f"On test data {found.verdict}: {found.gain.mean:+.4f} (95 % interval {interval(found.gain, '+')}).",
+        "",
+    ]

@@ -1,0 +1,1 @@
+"""Numbers as a terminal shows them."""
