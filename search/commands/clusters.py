@@ -132,7 +132,7 @@ def _order(study: str, url: str, wishes: "Wishes", gpus: int | None) -> "Order":
         raise EngineError(
             "--devices and --slots are for this machine's devices", "a cluster's engine is told --gpus or --workers"
         )
-    if (wishes.workers is None) == (gpus is None):
+    if (not wishes.workers) == (gpus is None):
         raise EngineError(
             "a cluster has to be told how many workers to start",
             "give either --gpus for workers with a GPU each or --workers for workers without",

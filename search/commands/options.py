@@ -63,8 +63,15 @@ study_argument = click.argument("study")
 spec_argument = click.argument("spec", type=click.Path(path_type=Path))
 
 
+_workers_or_none = click.option(
+    "--workers",
+    type=click.IntRange(0, 256),
+    help="Worker processes in all; 0: none here, wait for those elsewhere.  [default: devices times slots]",
+)
+
+
 def fleet_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """The options of every command that trains on this machine's devices; together they make its `Wishes`."""
-    for option in (grace_option, workers_option, slots_option, devices_option):
+    for option in (grace_option, _workers_or_none, slots_option, devices_option):
         command = option(command)
     return command

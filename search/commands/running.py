@@ -36,7 +36,7 @@ class Wishes:
     @property
     def packs(self) -> bool:
         """Whether the number of workers on each device is found out."""
-        return self.slots == AUTO
+        return self.slots == AUTO and self.workers != 0
 
     def places(self, threads: int | None = None, measured: int = 0) -> "list[Place]":
         """The places of its workers, or of the first on each device where more may come.
@@ -46,6 +46,8 @@ class Wishes:
         """
         from search.fleets import devices, memory, places
 
+        if self.workers == 0:
+            return []
         found, cores = devices.choose(self.devices), devices.cores()
         if self.packs:
             return places.plan(found, cores, slots=1, threads=threads or 1)
@@ -147,6 +149,8 @@ def budget_words(budget: "Budget") -> str:
 
 def place_words(places: "Sequence[Place]", more_may_come: bool = False) -> str:
     """How many workers there are, and on what."""
+    if not places:
+        return "the workers elsewhere"
     where = ", ".join(f"{count} on {device}" for device, count in Counter(p.device.name for p in places).items())
     threads = places[0].threads
     more = ", and more while they fit and pay" if more_may_come else ""

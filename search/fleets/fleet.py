@@ -125,7 +125,7 @@ class Fleet:
                     self._note_crash(slot)
             if slot.process is None and not slot.given_up and time.monotonic() >= slot.start_after:
                 self._start(slot)
-        if all(slot.given_up for slot in self.slots):
+        if self.slots and all(slot.given_up for slot in self.slots):
             raise WorkerFailed("no worker can be kept alive", f"the last log says: {self.slots[0].given_up}")
 
     def _note_crash(self, slot: Slot) -> None:

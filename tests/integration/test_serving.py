@@ -58,3 +58,13 @@ def test_one_study_or_all(place: Place) -> None:
         refused = place.run(*arguments)
         assert refused.returncode == 2
         assert "name one study, or give --all" in refused.stderr
+
+
+def test_a_search_can_be_left_to_workers_elsewhere(place: Place) -> None:
+    watched = place.start("run", place.spec(trials=3), "--workers", "0")
+    assert watched.stderr is not None
+    assert "3 trials on the workers elsewhere" in watched.stderr.readline()
+    worked = place.run("work", "s")
+    assert worked.returncode == 0, worked.stderr
+    _, errors = watched.communicate(timeout=60)
+    assert watched.returncode == 0, errors
