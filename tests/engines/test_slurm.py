@@ -29,16 +29,19 @@ def test_workers_and_machines_that_die_cost_no_trial(
     searched.prove(kills=3)
 
 
+@pytest.mark.timeout(600)
 def test_a_task_goes_on_after_its_time_limit(cluster: SlurmCluster, search: Callable[..., SearchOnCluster]) -> None:
     searched = search(trials=6)
     job = submitted(cluster, searched, "--gpus", "1")
     searched.wait_trained(5)
     cluster.ask("scontrol", "update", f"JobId={job}", "TimeLimit=2")  # so little is left that the warning is due
-    wait_for(lambda: "PENDING" in "".join(cluster.tasks(job)), 120, "its return to the queue")
+    wait_for(lambda: "PENDING (BeginTime)" in "".join(cluster.tasks(job)), 180, "its return to the queue")
     assert "WAITING" in searched.states(), "handed back, not lost"
     assert "RUNNING" not in searched.states()
-    cluster.ask("scontrol", "update", f"JobId={job}", "StartTime=now")  # Slurm would wait two minutes
-    cluster.finish(job)
+    cluster.ask(
+        "scontrol", "update", f"JobId={job}", "StartTime=now"
+    )  # Slurm would wait two minutes, and here still may
+    cluster.finish(job, seconds=300)
     searched.prove(kills=1)
 
 
