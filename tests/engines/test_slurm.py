@@ -31,7 +31,7 @@ def test_workers_and_machines_that_die_cost_no_trial(
 
 @pytest.mark.timeout(600)
 def test_a_task_goes_on_after_its_time_limit(cluster: SlurmCluster, search: Callable[..., SearchOnCluster]) -> None:
-    searched = search(trials=6)
+    searched = search(trials=26)  # a minute and more: Slurm looks at time limits twice a minute
     job = submitted(cluster, searched, "--gpus", "1")
     searched.wait_trained(5)
     cluster.ask("scontrol", "update", f"JobId={job}", "TimeLimit=2")  # so little is left that the warning is due
