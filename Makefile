@@ -9,7 +9,7 @@ demo: .venv/train
 	$(BIN)/winnow confirm digits --top 1 --seeds 3
 
 test: .venv/test
-	$(BIN)/pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile -m "not faults and not accuracy and not engines"
+	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile -m "not faults and not accuracy and not engines"
 
 # Real workers and a real PostgreSQL, killed, stopped and starved: minutes.
 faults: .venv/test

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import socket
 import subprocess
 import sys
 import urllib.request
@@ -72,13 +73,15 @@ def test_deleting_a_study_with_stock_optuna_leaves_nothing_of_ours(place: Place)
 def test_optuna_dashboard_shows_it(searched: Place) -> None:
     dashboard = shutil.which("optuna-dashboard", path=str(BIN))
     assert dashboard, "the [dashboard] extra is part of the tests' environment"
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
     server = subprocess.Popen(
-        [dashboard, searched.url, "--port", "18765", "--host", "127.0.0.1"],
+        [dashboard, searched.url, "--port", str(port), "--host", "127.0.0.1"],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
     try:
-        studies = wait_for(lambda: _get("http://127.0.0.1:18765/api/studies"), seconds=30)
+        studies = wait_for(lambda: _get(f"http://127.0.0.1:{port}/api/studies"))
         assert [study["study_name"] for study in studies["study_summaries"]] == ["s"]
     finally:
         server.terminate()
@@ -87,7 +90,7 @@ def test_optuna_dashboard_shows_it(searched: Place) -> None:
 
 def _get(address: str) -> dict[str, list[dict[str, str]]] | None:
     try:
-        with urllib.request.urlopen(address, timeout=2) as answer:
+        with urllib.request.urlopen(address, timeout=60) as answer:
             return dict(json.load(answer))
     except OSError:
         return None
