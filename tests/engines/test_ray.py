@@ -38,7 +38,7 @@ def test_workers_and_machines_that_die_cost_no_trial(
 def test_stop_ends_the_job_and_the_same_command_goes_on(
     ray_cluster: RayCluster, search: Callable[..., SearchOnCluster]
 ) -> None:
-    searched = search()
+    searched = search(trials=40)  # enough to be still at it when the commands have been typed
     url = searched.url.replace("postgres@", "postgres:hunter2@")  # the tests' server asks for no password
     job = submitted(ray_cluster, searched, "--gpus", "6", OPTUNA_STORAGE=url)
     searched.wait_trained(5)
