@@ -132,14 +132,14 @@ class Worker:
             self._leave_device()  # a paused study holds no device
             while self._state is State.PAUSED and not self._stopping:
                 workers.sign_of_life(self.engine, self.name, "paused")
-                self._bell.wait(min(IDLE_SECONDS, self.options.lease_seconds / 2), LOOK_SECONDS)
+                self._pause()
                 self.reap()
                 self._look_now()
             return True
         # The budget may be given out, but a trial under way comes back if its worker dies.
         if self._state is State.ACTIVE and leases.waits_for(self.engine, self.study.study_id):
             workers.sign_of_life(self.engine, self.name, "idle")
-            self._bell.wait(min(IDLE_SECONDS, self.options.lease_seconds / 2), LOOK_SECONDS)
+            self._pause()
             return True
         return False
 
@@ -157,6 +157,11 @@ class Worker:
     def _leave_device(self) -> None:
         self.trainer.kill()
         self._share.leave()
+
+    def _pause(self) -> None:
+        """Wait at the bell, and well shorter than what breaks the contact that reaping needs."""
+        most = self.options.lease_seconds / 4
+        self._bell.wait(min(IDLE_SECONDS, most), min(LOOK_SECONDS, most))
 
     def _interruption(self) -> str:
         if self._stopping:

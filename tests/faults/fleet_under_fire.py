@@ -18,6 +18,7 @@ from sqlalchemy import create_engine, text
 import storage
 from search import study as studies
 from search.specs.checking import check
+from storage import workers
 
 WORKERS = 8
 LEASE_SECONDS = 3.0
@@ -100,6 +101,11 @@ class Fleet:
 
     def alive(self) -> list[subprocess.Popen[bytes]]:
         return [worker for worker in self.workers if worker.poll() is None]
+
+    def training(self) -> list[int]:
+        """The processes of the workers that said at last that they train."""
+        present = workers.present(self.storage.engine, self.study.study_id)
+        return [worker.process for worker in present if worker.state == "training"]
 
     def remaining(self) -> int:
         """How many trials have not been given out."""

@@ -27,6 +27,16 @@ def test_a_worker_is_killed(fleet: Callable[..., Fleet]) -> None:
     ours.prove(kills=1)
 
 
+def test_the_last_trial_of_a_killed_worker_is_taken_by_one_that_waits(fleet: Callable[..., Fleet]) -> None:
+    ours = fleet(trials=1, epoch_seconds=1)
+    ours.start(2)
+    wait_for(lambda: len(ours.training()) == 1, 30, "a worker at work")
+    (at_work,) = ours.training()
+    os.kill(at_work, signal.SIGKILL)
+    ours.wait_done(60)
+    ours.prove(kills=1)
+
+
 def test_a_trainer_is_killed(fleet: Callable[..., Fleet]) -> None:
     ours = fleet(epoch_seconds=0.2)
     ours.start()
