@@ -12,14 +12,14 @@ from search.study import SPEC
 from search.workers.leaving import Leaving
 from search.workers.trainer_process import WorkerOptions, settled_threads
 from search.workers.worker import Worker
-from storage import Storage
+from storage import Storage, leases
 from storage.bell import Bell
 from storage.errors import StorageUnreachable
 from storage.pool import Pool, Wanting
 
 LISTENING_SECONDS = 30.0
 BLIND_SECONDS = 2.0
-"""An idle worker looks for studies so often: where the database can wake it, and where it cannot."""
+"""An idle worker looks for studies so often at least: where the database can wake it, and where it cannot."""
 STAY_SECONDS = 2.0
 """A worker thinks about another study so often at most, between two trials."""
 SLICE_SECONDS = 60.0
@@ -43,19 +43,28 @@ class PoolWorker:
 
     def run(self) -> None:
         """Serve whichever study comes next, and wait at the bell while none does."""
+        most = self._options.longest_wait
+        self._storage.link.contact.longest_gap = self._options.longest_gap
         while not self._leaving.asked:
             self._storage.link.patience = math.inf
             self._storage.link.give_up = lambda: self._leaving.asked
             try:
                 chosen = choose(self._wanting())
+                if chosen is None:
+                    self._reap()
             except StorageUnreachable:  # asked to leave while the database is away
                 break
             if chosen is None:
-                self._bell.wait(LISTENING_SECONDS, BLIND_SECONDS)
+                self._bell.wait(min(LISTENING_SECONDS, most), min(BLIND_SECONDS, most))
             else:
                 self._bell.close()
                 self._serve(chosen)
         self._bell.close()
+
+    def _reap(self) -> None:
+        """Bring back the trials of workers that are gone: a study that has given all out has no worker to do it."""
+        for number in leases.reap(self._storage.engine, None, self._options.lease_seconds):
+            _log.warning("trial %d: its worker is gone; the trial goes on elsewhere", number)
 
     def _wanting(self, besides: str = "") -> list[Wanting]:
         now = time.monotonic()

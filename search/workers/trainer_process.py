@@ -36,6 +36,16 @@ class WorkerOptions:
     grace_seconds: float = 5.0
     """How long a trainer may go on after a stop was asked for, to reach the end of its epoch."""
 
+    @property
+    def longest_gap(self) -> float:
+        """Seconds without a call after which nobody can say that the database was there all the time."""
+        return self.lease_seconds / 2
+
+    @property
+    def longest_wait(self) -> float:
+        """How long whoever waits may ask the database nothing: longer, and it would never be let reap."""
+        return self.longest_gap / 2
+
 
 def settled_threads(study: WinnowStudy) -> int | None:
     """With how many CPU threads all trials of a study train; None while none has trained."""

@@ -64,7 +64,7 @@ class Worker:
         leaving.kill = self.trainer.kill
         study.storage.link.patience = math.inf
         study.storage.link.give_up = lambda: self._stopping
-        study.storage.link.contact.longest_gap = options.lease_seconds / 2
+        study.storage.link.contact.longest_gap = options.longest_gap
         study.storage.freshness = FRESH_SECONDS
 
     @property
@@ -159,8 +159,7 @@ class Worker:
         self._share.leave()
 
     def _pause(self) -> None:
-        """Wait at the bell, and well shorter than what breaks the contact that reaping needs."""
-        most = self.options.lease_seconds / 4
+        most = self.options.longest_wait
         self._bell.wait(min(IDLE_SECONDS, most), min(LOOK_SECONDS, most))
 
     def _interruption(self) -> str:

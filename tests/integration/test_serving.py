@@ -53,6 +53,22 @@ def test_a_pool_serves_studies_as_they_come_and_shares_its_workers(place: Place,
     assert "the study 'broken' cannot be served here: the objective 'broken:run' here is not the code" in logs
 
 
+def test_an_idle_pool_takes_up_the_last_trial_of_a_worker_that_died(place: Place) -> None:
+    assert place.run("create", place.spec(trials=1, more=SLOW)).returncode == 0
+    opened = place.storage()
+    dying = place.start("work", "s", "--lease-seconds", "4")
+    wait_for(lambda: states(opened, "s") == ["RUNNING"])
+    pool = place.start("work", "--all", "--lease-seconds", "4")
+    dying.kill()
+    dying.communicate()
+    wait_for(lambda: states(opened, "s") == ["COMPLETE"], 60)
+    pool.send_signal(signal.SIGTERM)
+    _, errors = pool.communicate(timeout=60)
+    assert pool.returncode == 0, errors
+    assert "trial 0: its worker is gone; the trial goes on elsewhere" in errors
+    opened.engine.dispose()
+
+
 def test_one_study_or_all(place: Place) -> None:
     for arguments in (["work"], ["work", "s", "--all"]):
         refused = place.run(*arguments)
