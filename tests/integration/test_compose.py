@@ -14,6 +14,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Sequence
@@ -102,6 +103,8 @@ class Machine:
     postgres: PostgresServer
     port: int
     dashboard_port: int
+    listens: str = "0.0.0.0"
+    """Where the dashboard does, as the file says; a test that talks to it must have it on loopback."""
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
     def up(self) -> None:
@@ -163,7 +166,7 @@ class Machine:
         for target, source in places.items():
             text = text.replace(target, source)
         text = text.replace("@postgres/", f"@127.0.0.1:{self.port}/")
-        return str(self.dashboard_port) if text == "8080" else text
+        return {"8080": str(self.dashboard_port), "0.0.0.0": self.listens}.get(text, text)
 
     def _source(self, volume: dict[str, Any]) -> str:
         if volume["type"] == "bind":
@@ -208,10 +211,10 @@ def test_every_service_does_its_part_until_the_study_is_done(machine: Machine) -
     assert dashboard.wait(60) == 2, "nobody could log in: compose starts it again until there is a token"
     assert "there is no token to log in with" in machine.said()
     token = machine.run("dashboard", "token", "create", "me", "--role", "admin").splitlines()[0]
+    machine.listens = "127.0.0.1"
     machine.start("dashboard")
-    url = f"http://127.0.0.1:{machine.dashboard_port}/winnow/tiny"
-    page = wait_for(lambda: answer(url, token))
-    assert "tiny" in page
+    wait_for(lambda: "Dashboard: http" in machine.log("dashboard").read_text())
+    assert "tiny" in answer(f"http://127.0.0.1:{machine.dashboard_port}/winnow/tiny", token, machine)
 
     assert machine.processes["reaper"].poll() is None, "dashboard and reaper stay for the next study"
     for name in ("reaper", "dashboard"):
@@ -220,16 +223,19 @@ def test_every_service_does_its_part_until_the_study_is_done(machine: Machine) -
     assert "hunter2" not in machine.said()
 
 
-def answer(url: str, token: str) -> str:
-    """A page of the dashboard; empty while it does not answer."""
+def answer(url: str, token: str, machine: Machine) -> str:
+    """A page of the dashboard, as soon as it listens; fails with what the services said."""
     request = urllib.request.Request(url, headers={"Authorization": f"Bearer {token}"})
-    try:
-        with urllib.request.urlopen(request, timeout=10) as got:
-            return str(got.read().decode())
-    except urllib.error.HTTPError:
-        raise
-    except OSError:
-        return ""
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            with urllib.request.urlopen(request, timeout=60) as got:
+                return str(got.read().decode())
+        except OSError as error:
+            running = machine.processes["dashboard"].poll() is None
+            if not running or time.monotonic() > deadline or isinstance(error, urllib.error.HTTPError):
+                raise AssertionError(f"{error}\n{machine.said()}") from error
+        time.sleep(0.05)
 
 
 def _make_database(postgres: PostgresServer, port: int, told: dict[str, str], secret: Path) -> None:

@@ -23,10 +23,11 @@ validation = 0.2
 model = "mlp"
 widths = [32]
 epochs = 3
+crop_padding = 1
 {fixed}
 [search]
-lr = {{ low = 5e-3, high = 3e-2, log = true }}
-dropout = {{ low = 0.1, high = 0.5 }}
+lr = {{ low = 1e-2, high = 3e-2, log = true }}
+dropout = {{ low = 0.1, high = 0.3 }}
 crop = {{ choices = [true, false] }}
 [pruner]
 name = "none"
@@ -156,7 +157,7 @@ def test_two_objectives_give_a_front(place: Place) -> None:
 
 def test_a_diverging_trial_is_pruned_with_its_reason(place: Place) -> None:
     spec = write(place, trials=2, fixed='optimizer = "sgd"')
-    content = (place.folder / spec).read_text().replace("low = 5e-3, high = 3e-2", "low = 1e37, high = 1e38")
+    content = (place.folder / spec).read_text().replace("low = 1e-2, high = 3e-2", "low = 1e37, high = 1e38")
     (place.folder / spec).write_text(content)
     done = place.run("run", spec, "--workers", "1")
     assert done.returncode == 0, done.stderr
