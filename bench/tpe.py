@@ -13,20 +13,13 @@ import statistics
 import time
 
 import optuna
-from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
 from optuna.samplers import TPESampler
 from optuna.trial import TrialState, create_trial
 
+from bench.storage import SPACE
 from search.sampling.quick_tpe import QuickTPESampler
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
-SPACE: dict[str, BaseDistribution] = {
-    "lr": FloatDistribution(1e-5, 1e-1, log=True),
-    "weight_decay": FloatDistribution(1e-6, 1e-2, log=True),
-    "momentum": FloatDistribution(0.0, 0.99),
-    "dropout": FloatDistribution(0.0, 0.6),
-    "optimizer": CategoricalDistribution(["sgd", "adam", "adamw", "rmsprop"]),
-}
 
 
 def study_of(size: int, spread: float) -> optuna.Study:

@@ -1,6 +1,7 @@
-"""Where a study stands: numbers for `winnow status`, the live table and, later, the dashboard."""
+"""Where a study stands: numbers for `winnow status` and the live table."""
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -47,7 +48,7 @@ class Status:
     @property
     def finished(self) -> int:
         """Trials that have ended."""
-        return sum(self.states.get(state, 0) for state in ("COMPLETE", "PRUNED", "FAIL"))
+        return count_ended(self.states)
 
     @property
     def active(self) -> int:
@@ -67,6 +68,11 @@ class Status:
     def as_dict(self) -> dict[str, Any]:
         """All of it as JSON has it."""
         return {**asdict(self), "state": self.state, "finished": self.finished, "done": self.is_done}
+
+
+def count_ended(states: Mapping[str, int]) -> int:
+    """How many trials have ended, of those counted by state."""
+    return sum(states.get(state, 0) for state in ("COMPLETE", "PRUNED", "FAIL"))
 
 
 def end_of(study: WinnowStudy) -> str:

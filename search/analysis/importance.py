@@ -108,6 +108,17 @@ def assess(history: History, method: Method = "PED-ANOVA", *, pruned: bool = Fal
     )
 
 
+def quick(history: History) -> tuple[Importance | None, str]:
+    """PED-ANOVA over the completed trials, or over pruned ones too where those are too few; or why there is none."""
+    refusal = ""
+    for pruned in (False, True):
+        try:
+            return assess(history, pruned=pruned), ""
+        except StudyError as error:
+            refusal = f"{error}."
+    return None, refusal
+
+
 def compare(history: History, *, pruned: bool = False) -> tuple[Importance, ...]:
     """Importance by all three methods; raises StudyError as `assess` does."""
     return tuple(assess(history, method, pruned=pruned) for method in METHODS)

@@ -7,7 +7,6 @@ from search.analysis.ablation import ABLATION
 from search.analysis.history import History
 from search.analysis.repetitions import CONCLUDED
 from search.dashboard.view import SAMPLE, TOP, StudyView
-from search.errors import StudyError
 from search.plots import curves, effects, progress
 from search.reports import evidence
 from search.reports.chapters import Chapter, Picture
@@ -41,20 +40,15 @@ def pictures(view: StudyView) -> list[Chapter]:
 
 def hyperparameters(view: StudyView) -> list[Chapter]:
     """What the results hang on: PED-ANOVA over the completed trials, or over pruned ones too where those are few."""
-    record = view.searched()
-    for pruned in (False, True):
-        try:
-            found = importance.assess(record, pruned=pruned)
-        except StudyError as error:
-            refusal = f"{error}."
-            continue
-        caption = (
-            f"{found.method} asks {found.question}. A line is a 95 % interval; a pale bar's reaches what a random "
-            "number would be given. Only retraining with and without it tells how much a change helps."
-        )
-        drawn = Picture("importance", "What the results hang on", caption, effects.importance_bars([found]))
-        return [Chapter("The hyperparameters", pictures=[drawn])]
-    return [Chapter("The hyperparameters", [refusal])]
+    found, refusal = importance.quick(view.searched())
+    if found is None:
+        return [Chapter("The hyperparameters", [refusal])]
+    caption = (
+        f"{found.method} asks {found.question}. A line is a 95 % interval; a pale bar's reaches what a random "
+        "number would be given. Only retraining with and without it tells how much a change helps."
+    )
+    drawn = Picture("importance", "What the results hang on", caption, effects.importance_bars([found]))
+    return [Chapter("The hyperparameters", pictures=[drawn])]
 
 
 def concluded(storage: Storage, view: StudyView) -> list[Chapter]:

@@ -5,16 +5,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from search.status import Best, count_ended
 from storage.budget import Budget
-
-
-@dataclass(frozen=True)
-class Best:
-    """The best feasible trial so far."""
-
-    number: int
-    value: float
-    parameters: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -70,7 +62,7 @@ class Snapshot:
     @property
     def finished(self) -> int:
         """Trials that have ended."""
-        return sum(self.states.get(state, 0) for state in ("COMPLETE", "PRUNED", "FAIL"))
+        return count_ended(self.states)
 
     @property
     def total(self) -> int | None:

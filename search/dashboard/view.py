@@ -16,8 +16,9 @@ from sqlalchemy import Connection, func, select
 from search.analysis import history
 from search.analysis.history import History, TrialRecord
 from search.analysis.savings import savings
-from search.dashboard.snapshot import Best, Snapshot, WorkerNow
+from search.dashboard.snapshot import Snapshot, WorkerNow
 from search.sampling.stopping import STOPPED
+from search.status import Best
 from search.study import SPEC
 from storage import Storage, deletions, outlines, workers
 from storage.budget import spent

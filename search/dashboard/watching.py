@@ -10,6 +10,7 @@ from optuna.study import StudyDirection
 from search.dashboard.live import Channel
 from search.dashboard.snapshot import Snapshot
 from search.dashboard.view import StudyView
+from search.status import count_ended
 from search.study import SPEC
 from storage import Storage, deletions, outlines
 from storage.errors import StorageError, StorageUnreachable
@@ -40,7 +41,7 @@ class Entry:
     @property
     def finished(self) -> int:
         """Trials that have ended."""
-        return sum(self.states.get(state, 0) for state in ("COMPLETE", "PRUNED", "FAIL"))
+        return count_ended(self.states)
 
 
 class Watching:

@@ -10,7 +10,6 @@ from search.analysis.history import History
 from search.analysis.importance import Importance
 from search.analysis.landscape import Landscape
 from search.analysis.savings import savings
-from search.errors import StudyError
 from search.plots import curves, effects, front, progress, space
 from search.reports.chapters import Chapter, Picture
 from search.specs.spec import Cost
@@ -30,7 +29,8 @@ def chapters(
     """
     refusal = ""
     if importances is None:
-        importances, refusal = _quick_importance(history)
+        found_quickly, refusal = importance.quick(history)
+        importances = [found_quickly] if found_quickly else []
     found = [
         Chapter("The search", pictures=_search(history)),
         Chapter("The trainings", pictures=_trainings(history)),
@@ -97,17 +97,6 @@ def _trainings(history: History) -> list[Picture]:
         ),
     ]
     return [picture for picture in drawn if picture.figure is not None and picture.figure.data]
-
-
-def _quick_importance(history: History) -> tuple[list[Importance], str]:
-    """PED-ANOVA over the completed trials, or over pruned ones too where those are too few; or why there is none."""
-    refusal = ""
-    for pruned in (False, True):
-        try:
-            return [importance.assess(history, pruned=pruned)], ""
-        except StudyError as error:
-            refusal = f"{error}."
-    return [], refusal
 
 
 def _importance(importances: Sequence[Importance], refusal: str) -> Picture:
