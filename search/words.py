@@ -27,6 +27,11 @@ def duration(seconds: float) -> str:
     return f"{minutes // 60} h {minutes % 60} min"
 
 
+def with_article(noun: str) -> str:
+    """`a validation accuracy`, `an objective value`."""
+    return f"{'an' if noun[:1] in 'aeiou' else 'a'} {noun}"
+
+
 def spread(sample: Sample) -> str:
     """Mean ± standard deviation; the mean alone of a single score."""
     return f"{sample.mean:.4f} ± {sample.deviation:.4f}" if len(sample.scores) > 1 else f"{sample.mean:.4f}"

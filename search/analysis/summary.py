@@ -10,7 +10,7 @@ from search.analysis import audit as audits
 from search.analysis.conclusions import Conclusions
 from search.analysis.confirm import Confirmation
 from search.analysis.history import History, TrialRecord, elapsed
-from search.words import duration, interval, number, spread
+from search.words import duration, interval, number, spread, with_article
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ def _result(history: History) -> list[str]:
             f"Nothing beat the baseline: its {history.metric} of {number(best.value)} is the best of "
             f"{len(history.ranked)} completed trials."
         ]
-    won = f"Trial {best.number} won with a {history.metric} of {number(best.value)}"
+    won = f"Trial {best.number} won with {with_article(history.metric)} of {number(best.value)}"
     if baseline is None:
         compared = [f"{won}.", "The study has no baseline, so nothing says how much the search gained."]
     elif baseline.value is None:

@@ -12,7 +12,6 @@ from urllib.parse import urlsplit
 from starlette.datastructures import Headers
 
 _OWN = ("same-origin", "none")
-LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
 class Hosts:

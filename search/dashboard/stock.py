@@ -1,12 +1,14 @@
 """optuna-dashboard as it comes, on Winnow's storage: its own application, with what it cannot know put right.
 
 Constraints of Optuna 5 are shown where it looks for those of Optuna 4, the best trial is the best feasible one, an
-artifact that is deleted there is put aside, and a table that it gives away holds no formulas.
+artifact that is deleted there is put aside, a table that it gives away holds no formulas, and its JSON (28 MB of it at
+10,000 trials) is written by orjson.
 """
 
 import copy
 import csv
 import io
+import json
 from collections.abc import Callable, Container, Iterable
 from pathlib import Path
 from typing import Any
@@ -23,11 +25,23 @@ _OLD_KEY = "constraints"
 
 def application(storage: Storage, artifacts: Path) -> Any:
     """The WSGI application that answers at `/`."""
+    import bottle
     import optuna_dashboard
 
     artifacts.mkdir(parents=True, exist_ok=True)
     stock = optuna_dashboard.wsgi(_Shown(storage), artifact_store=_KeptArtifacts(str(artifacts)))
+    stock.uninstall(bottle.JSONPlugin)
+    stock.install(bottle.JSONPlugin(json_dumps=_to_json))
     return _without_formulas(stock)
+
+
+def _to_json(content: Any) -> bytes:
+    import orjson
+
+    try:
+        return orjson.dumps(content, option=orjson.OPT_NON_STR_KEYS | orjson.OPT_SERIALIZE_NUMPY)
+    except TypeError:  # an integer of more than 64 bits
+        return json.dumps(content).encode()
 
 
 class _Shown(Storage):

@@ -44,6 +44,17 @@ def test_where_no_trial_is_feasible_it_shows_the_best_of_all(served: Served) -> 
     assert best["number"] == 0
 
 
+def test_what_is_no_usual_number_is_shown_as_well(served: Served) -> None:
+    made = optuna.create_study(storage=served.storage)
+    trial = made.ask({"seed": optuna.distributions.IntDistribution(0, 2**80)})
+    trial.report(float("nan"), 1)
+    made.tell(trial, float("inf"))
+    with served.client("reader") as reader:
+        (shown,) = reader.get("/api/studies/1").json()["trials"]
+    assert shown["params"][0]["distribution"]["high"] == 2**80
+    assert (shown["intermediate_values"][0]["value"], shown["values"]) == ("nan", ["inf"])
+
+
 def test_notes_are_written_and_a_trial_is_told(served: Served, study: optuna.Study) -> None:
     with served.client("editor") as editor:
         note = {"version": 1, "body": "# seen"}

@@ -29,3 +29,8 @@ def test_samples_are_said_with_what_is_known_of_them() -> None:
     assert words.spread(Sample((0.9,))) == "0.9000"
     assert words.interval(Sample((0.9,))) == "unknown"
     assert words.interval(Sample((0.1, 0.1)), "+") == "+0.1000 to +0.1000"
+
+
+def test_a_noun_has_its_article() -> None:
+    assert words.with_article("validation accuracy") == "a validation accuracy"
+    assert words.with_article("objective value") == "an objective value"
