@@ -11,12 +11,14 @@ from sqlalchemy import Engine, select
 
 from storage.errors import FileDamaged
 from storage.leases import Lease
+from storage.optuna_tables import trials
 from storage.resilient import read
 from storage.stores import Store
 from storage.tables import checkpoints
-from storage.writes import Row
+from storage.writes import OPEN_STATES, Row
 
 KEPT = 2
+_FOLDER = "checkpoints/"
 _log = logging.getLogger("winnow")
 
 
@@ -66,8 +68,24 @@ def prune_files(store: Store, lease: Lease, keep: int = KEPT) -> None:
         _log.warning("trial %d: an old checkpoint stays: %s", lease.number, error)
 
 
+def sweep(engine: Engine, store: Store) -> None:
+    """Remove the files of trials that have finished: those whose worker died before it did, or at its last attempt."""
+    try:
+        numbers = {name: name.removeprefix(_FOLDER).partition("-")[0] for name in store.names(_FOLDER)}
+        files = {name: int(number) for name, number in numbers.items() if number.isdigit()}
+        query = select(trials.c.trial_id).where(
+            trials.c.trial_id.in_(set(files.values())), trials.c.state.not_in(OPEN_STATES)
+        )
+        finished = set(read(engine, lambda connection: connection.execute(query).scalars().all()))
+        for name, trial_id in files.items():
+            if trial_id in finished:
+                store.remove(name)
+    except OSError as error:
+        _log.warning("checkpoints of finished trials stay: %s", error)
+
+
 def _of_trial(trial_id: int) -> str:
-    return f"checkpoints/{trial_id:08d}-"
+    return f"{_FOLDER}{trial_id:08d}-"
 
 
 def _name(trial_id: int, token: int, epoch: int) -> str:

@@ -4,29 +4,24 @@ Whatever the trial's outcome is, it has a type, a reason and, for an exception, 
 """
 
 import logging
-import platform
 import time
-from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any
 
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
-from search.provenance import git_commit, winnow_version
 from search.sampling import pruners
 from search.sampling.samplers import PlannedSampler
-from search.study import ARTIFACT, BASELINE, GIVEN, KEEP_WEIGHTS, WOULD_PRUNE, WinnowStudy
+from search.study import ARTIFACT, BASELINE, GIVEN, KEEP_WEIGHTS, WOULD_PRUNE
 from search.workers.messages import Answer, Artifact, Call, End, Ended, Job, Pipe, Report, Verdict
+from search.workers.outcome import Outcome
 from search.workers.recorder import Recorder
-from search.workers.sharing import DeviceShare
-from search.workers.trainer_process import Trainer, WorkerOptions
+from search.workers.workplace import Workplace
 from storage import artifacts, checkpoints, designs, epochs, leases, outbox, workers
-from storage.designs import Row
 from storage.epochs import Epoch
 from storage.errors import LeaseLost, StorageError, StorageUnreachable
-from storage.leases import DIED, REASON, Lease
+from storage.leases import DIED, Lease
 
 LOOK_SECONDS = 0.5
 LIFE_SECONDS = 2.0
@@ -46,24 +41,6 @@ class TrainerGone(Exception):
         super().__init__(reason)
         self.outcome = outcome
         """A trial whose trainer DIED, or was interrupted, goes on elsewhere; anything else is how it failed."""
-
-
-@dataclass(frozen=True)
-class Workplace:
-    """What every attempt of a worker shares."""
-
-    study: WinnowStudy
-    options: WorkerOptions
-    trainer: Trainer
-    share: DeviceShare
-    name: str
-    design: list[Row]
-    precision: str
-    interrupted: Callable[[], str]
-    """Why the worker wants its trial to be handed back, "stopped" or "paused"; empty while it does not."""
-    look: Callable[[], None]
-    """Hear now and then what the study's workers shall do."""
-    reap: Callable[[], None]
 
 
 class Attempt:
@@ -322,46 +299,8 @@ class Attempt:
             self._finish(TrialState.FAIL, None, reason, None)
 
     def _finish(self, state: TrialState, value: float | None, reason: str, ended: Ended | None) -> None:
-        frozen = self._frozen()
-        if state is TrialState.PRUNED and frozen.last_step is not None and self.place.study.spec.against:
-            state = TrialState.FAIL  # Optuna's samplers stumble over a pruned trial with a curve and two objectives
-        if state is TrialState.PRUNED and frozen.last_step is not None:
-            value = frozen.intermediate_values[frozen.last_step]
-        attributes: dict[str, Any] = {}
-        if reason and REASON not in frozen.user_attrs:
-            attributes[REASON] = reason
-        if ended is not None:
-            attributes["winnow:run"] = self._run_record(ended)
-            if ended.traceback:
-                attributes["winnow:traceback"] = ended.traceback
-        cost = self._cost(frozen, ended) if state is TrialState.COMPLETE else None
-        values = None if value is None else [value] if cost is None else [value, cost]
-        self.study.sampler.after_trial(self.study, frozen, state, values)
-        leases.finish(self.engine, self.lease, state.name, value, reason or state.name.lower(), attributes, cost)
-        checkpoints.prune_files(self.storage.store, self.lease, keep=0)
-
-    def _cost(self, frozen: FrozenTrial, ended: Ended | None) -> float | None:
-        """The value of the second objective, where the study has one."""
-        match self.place.study.spec.against:
-            case "parameters":
-                return float(frozen.user_attrs["winnow:training"]["parameters"])
-            case "seconds" if ended is not None:
-                return ended.seconds
-        return None
-
-    def _run_record(self, ended: Ended) -> dict[str, Any]:
-        return {
-            "worker": self.place.name,
-            "host": platform.node(),
-            "device": self.place.options.device.name,
-            "threads": self.place.options.threads,
-            "attempts": self.lease.token,
-            "wall_seconds": round(time.monotonic() - self.started, 3),
-            "device_seconds": round(ended.seconds, 3),
-            "peak_memory_bytes": ended.peak_memory,
-            "versions": {"winnow": winnow_version(), "python": platform.python_version(), **ended.versions},
-            "git_commit": git_commit(),
-        }
+        written = Outcome(state, value, reason, ended, wall_seconds=time.monotonic() - self.started)
+        written.write(self.place, self.study, self.lease)
 
     def _frozen(self) -> FrozenTrial:
         return self.storage.get_trial(self.lease.trial_id)

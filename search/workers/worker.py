@@ -17,13 +17,14 @@ from contextlib import suppress
 from search.errors import StudyError
 from search.sampling.stopping import STOPPED, reason_to_stop
 from search.study import WinnowStudy, match_source
-from search.workers.attempt import Attempt, Workplace
+from search.workers.attempt import Attempt
 from search.workers.keeping import keep_best
 from search.workers.leaving import Leaving
 from search.workers.messages import Ready
 from search.workers.sharing import DeviceShare
 from search.workers.trainer_process import NUMERICS, Trainer, WorkerOptions
-from storage import designs, leases, once, workers
+from search.workers.workplace import Workplace
+from storage import checkpoints, designs, leases, once, workers
 from storage.activity import State, state_of
 from storage.bell import Bell
 from storage.budget import end_now
@@ -74,7 +75,7 @@ class Worker:
     def run(self) -> None:
         """Work until the study has nothing left to give or is stopped, or until the process is asked to leave."""
         match_source(self.study)
-        _ = self.study.storage.store  # one that cannot be is refused before a trial is taken
+        store = self.study.storage.store  # one that cannot be is refused before a trial is taken
         try:
             node, process = platform.node(), os.getpid()
             workers.register(self.engine, self.study.study_id, self.name, node, process, self.options.device.name)
@@ -82,6 +83,7 @@ class Worker:
                 self.trainer.start()
                 # While it imports torch: the history that sampler and pruner will ask for, seconds in a large study.
                 self.study.storage.get_all_trials(self.study.study_id, deepcopy=False)
+                checkpoints.sweep(self.engine, store)
                 if (ready := self.trainer.wait_until_ready(lambda: self._stopping)) is not None:
                     self._work(self._settle_numerics(ready))
         except StorageUnreachable:

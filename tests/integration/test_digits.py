@@ -1,6 +1,7 @@
 """The main job on real data: search, record, replay, confirm; and the same objective without any service."""
 
 import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -8,11 +9,11 @@ from pathlib import Path
 import optuna
 import pytest
 
-from integration.winnow import Place
+from integration.winnow import Place, wait_for
 from objectives.data.catalog import DataSpec
 from objectives.objective import TrainingObjective
 from objectives.space import Range
-from storage import epochs, ledger
+from storage import Storage, designs, epochs, leases, ledger
 
 SPEC = """
 name = "digits"
@@ -127,6 +128,10 @@ def test_one_seed_is_reported_without_an_interval(searched: Place) -> None:
 
 def test_ablate_trains_with_and_without_each_method(searched: Place) -> None:
     command = ("ablate", "digits", "--from", "1", "--to", "2", "--seeds", "2", "--looks", "1", "--workers", "2")
+    waiting = searched.start(*command, "--method", "all of it=lr,dropout,crop", "--workers", "0")
+    _die_at_the_first_trial(searched.storage(), "digits-ablation-1-2")
+    waiting.send_signal(signal.SIGINT)
+    waiting.communicate(timeout=60)
     done = searched.run(*command, "--method", "all of it=lr,dropout,crop", "--json")
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
@@ -134,11 +139,29 @@ def test_ablate_trains_with_and_without_each_method(searched: Place) -> None:
     assert list(found["methods"]) == ["all of it"]
     assert found["alone"][0]["runs"] == 4
     trials = searched.study("digits-ablation-1-2").trials
+    opened = searched.storage()
+    rows = designs.read(opened.engine, opened.get_study_id_from_name("digits-ablation-1-2"))
+    assert [trial.params for trial in trials] == [row.parameters for row in rows]
+    assert trials[0].user_attrs["winnow:run"]["attempts"] == 2, "the first died with half of its row written"
     assert "winnow:artifact:weights" not in trials[0].user_attrs, "nobody will ask for its weights"
     with_all = next(trial for trial in trials if trial.params["all of it"])
     assert with_all.user_attrs["winnow:config"]["lr"] == searched.study("digits").trials[2].params["lr"]
     told = searched.run(*command, "--so-far", "--method", "all of it=lr,dropout,crop").stdout
     assert "Add one in: each method alone" in told
+
+
+def _die_at_the_first_trial(opened: Storage, name: str) -> None:
+    """Be a worker that dies while it takes up the first row of a design."""
+    wait_for(lambda: name in [study.study_name for study in opened.get_all_studies()])
+    study_id = opened.get_study_id_from_name(name)
+    first = wait_for(lambda: designs.read(opened.engine, study_id))[0].parameters
+    lease = wait_for(lambda: leases.claim(opened.engine, study_id, "dies"))
+    assert lease.number == 0
+    with opened.holding(lease):
+        method = next(iter(first))
+        sides = optuna.distributions.CategoricalDistribution([False, True])
+        opened.set_trial_param(lease.trial_id, method, sides.to_internal_repr(first[method]), sides)
+        leases.give_back(opened.engine, lease, leases.DIED)
 
 
 def test_two_objectives_give_a_front(place: Place) -> None:

@@ -88,6 +88,18 @@ def test_two_checkpoints_are_kept_and_none_of_a_finished_trial(opened: Storage, 
     assert list((opened.files / "checkpoints").iterdir()) == []
 
 
+def test_what_a_dead_worker_left_of_a_finished_trial_is_swept_up(opened: Storage, lease: Lease) -> None:
+    running = leases.claim(opened.engine, lease.study_id, "w")
+    assert running is not None
+    for each in (lease, running):
+        checkpoints.write(opened.store, each, 1, b"x")
+    checkpoints.sweep(opened.engine, opened.store)
+    assert len(opened.store.names("checkpoints/")) == 2, "both trials may go on"
+    leases.finish(opened.engine, lease, "FAIL", None, "its fifth worker died")
+    checkpoints.sweep(opened.engine, opened.store)
+    assert opened.store.names("checkpoints/") == [f"checkpoints/{running.trial_id:08d}-001-000001.checkpoint"]
+
+
 def test_a_damaged_artifact_is_refused(tmp_path: Path) -> None:
     store = Folder(tmp_path)
     name = artifacts.write(store, 1, b"weights")
