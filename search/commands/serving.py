@@ -53,10 +53,11 @@ def dashboard(
     storage = open_storage(url, patience=_PATIENCE)
     place = server.Place(host, port, allowed_hosts, trusted_proxy, certificate, key)
     local = server.is_open(storage, place)
+    listening = server.listen(place)
     click.echo(f"Dashboard: {place.url}")
     if local:
         click.echo("Only this machine reaches it, and whoever is on it may do everything. Ctrl-C ends it.")
-    server.serve(storage, place, artifacts or storage.files / decoration.ARTIFACTS, local=local)
+    server.serve(storage, place, listening, artifacts or storage.files / decoration.ARTIFACTS, local=local)
 
 
 @click.group()

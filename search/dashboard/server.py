@@ -1,5 +1,7 @@
 """Serving the dashboard: what must be true before it may be reached from other machines, and the server itself."""
 
+import socket
+import ssl
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -49,7 +51,27 @@ def is_open(storage: Storage, place: Place) -> bool:
     return not usable
 
 
-def serve(storage: Storage, place: Place, artifacts: Path, *, local: bool) -> None:
+def listen(place: Place) -> socket.socket:
+    """The socket to answer at; raises WinnowError where it is taken, or the certificate is none."""
+    if place.certificate is not None:
+        try:
+            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(place.certificate, place.key)
+        except OSError as error:  # ssl.SSLError is one
+            raise WinnowError(
+                f"{place.certificate} and {place.key} are not a certificate and its key: {error.strerror or error}",
+                "give two PEM files that belong together",
+            ) from None
+    family = socket.AF_INET6 if ":" in place.host else socket.AF_INET
+    try:
+        return socket.create_server((place.host, place.port), family=family, backlog=128)
+    except OSError as error:
+        raise WinnowError(
+            f"the dashboard cannot listen on {place.host}, port {place.port}: {error.strerror or error}",
+            "give another --port, or a --host of this machine",
+        ) from None
+
+
+def serve(storage: Storage, place: Place, listening: socket.socket, artifacts: Path, *, local: bool) -> None:
     """Answer until the process is told to end."""
     import uvicorn
 
@@ -62,8 +84,6 @@ def serve(storage: Storage, place: Place, artifacts: Path, *, local: bool) -> No
     server = uvicorn.Server(
         uvicorn.Config(
             dashboard,
-            host=place.host,
-            port=place.port,
             forwarded_allow_ips=place.trusted_proxy,
             ssl_certfile=place.certificate,
             ssl_keyfile=place.key,
@@ -76,4 +96,4 @@ def serve(storage: Storage, place: Place, artifacts: Path, *, local: bool) -> No
     )
     threading.Thread(target=dashboard.own.state.watching.warm, daemon=True).start()
     dashboard.own.state.closing = lambda: server.should_exit
-    server.run()
+    server.run([listening])

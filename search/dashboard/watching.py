@@ -99,8 +99,11 @@ class Watching:
         import plotly.graph_objects  # noqa: F401
 
         with suppress(StorageError, KeyError):
-            for study in self.storage.get_all_studies()[-_WARM:]:
-                self.view(study._study_id).look()
+            newest = [study._study_id for study in self.storage.get_all_studies()[: -_WARM - 1 : -1]]
+            for study_id in newest:
+                self.view(study_id).look()
+            for study_id in newest:  # whole trials, for optuna-dashboard's own page
+                self.storage.get_all_trials(study_id, deepcopy=False)
 
     def _list(self) -> list[Entry]:
         """Every study; only those whose counts changed are looked at again."""

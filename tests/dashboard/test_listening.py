@@ -1,0 +1,90 @@
+"""`winnow dashboard` as a process: it listens behind TLS, and says what keeps it from listening."""
+
+import socket
+import ssl
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+import storage
+from integration.winnow import wait_for
+from storage import tokens
+
+ROOT = Path(__file__).parents[2]
+
+
+def command(url: str, *options: str) -> list[str]:
+    return [sys.executable, "-m", "search", "dashboard", "--storage", url, *options]
+
+
+def refused(url: str, *options: str) -> str:
+    done = subprocess.run(command(url, *options), cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 2
+    assert done.stdout == "", "it is not said to be there"
+    return done.stderr
+
+
+@pytest.fixture
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as found:
+        return int(found.getsockname()[1])
+
+
+@pytest.fixture
+def pair(tmp_path: Path) -> tuple[Path, Path]:
+    """A certificate of this machine's own, and its key."""
+    certificate, key = tmp_path / "certificate.pem", tmp_path / "key.pem"
+    make = "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost -addext subjectAltName=DNS:localhost"
+    subprocess.run([*make.split(), "-keyout", key, "-out", certificate], check=True, capture_output=True)
+    return certificate, key
+
+
+def test_behind_tls_a_session_is_for_tls_alone(sqlite_url: str, free_port: int, pair: tuple[Path, Path]) -> None:
+    secret = tokens.create(storage.open(sqlite_url).engine, "ann", "reader", days=1)
+    options = ["--port", str(free_port), "--tls-certificate", str(pair[0]), "--tls-key", str(pair[1])]
+    url = f"https://localhost:{free_port}"
+    behind_tls = ssl.create_default_context(cafile=str(pair[0]))
+    with (
+        ended(subprocess.Popen(command(sqlite_url, *options), cwd=ROOT)) as server,
+        httpx.Client(base_url=url, verify=behind_tls, timeout=60) as browser,
+    ):
+        wait_for(lambda: server.poll() is not None or answers(browser))
+        logged_in = browser.post("/winnow/login", data={"token": secret}, headers={"Origin": url})
+        assert logged_in.status_code == 303
+        assert "; Secure" in logged_in.headers["set-cookie"]
+        assert browser.get("/winnow/").status_code == 200
+
+
+@contextmanager
+def ended(process: subprocess.Popen[bytes]) -> Iterator[subprocess.Popen[bytes]]:
+    try:
+        yield process
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def answers(browser: httpx.Client) -> bool:
+    try:
+        return browser.get("/winnow/login").status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+def test_what_is_no_certificate_is_refused(sqlite_url: str, free_port: int, pair: tuple[Path, Path]) -> None:
+    certificate, key = map(str, pair)
+    said = refused(sqlite_url, "--port", str(free_port), "--tls-certificate", key, "--tls-key", key)
+    assert f"{key} and {key} are not a certificate and its key" in said
+    assert "go together" in refused(sqlite_url, "--tls-certificate", certificate)
+
+
+def test_a_port_that_is_taken_is_refused(sqlite_url: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        said = refused(sqlite_url, "--port", str(port))
+    assert f"the dashboard cannot listen on 127.0.0.1, port {port}: Address already in use" in said
