@@ -181,6 +181,7 @@ class Ours:
             pruner=optuna.pruners.NopPruner() if pruner == "none" else IndexedPercentilePruner(50.0),
         )
         self.study_id = self.storage.get_study_id_from_name("s")
+        self.storage.get_all_trials(self.study_id, deepcopy=False)  # as a worker does while its trainer starts
 
     def trial(self, base: float) -> None:
         """Run one trial to its end."""

@@ -1,5 +1,6 @@
 """Random faults, one after another, for as long as WINNOW_SOAK_MINUTES says (`make soak`: thirty)."""
 
+import itertools
 import os
 import signal
 import time
@@ -37,17 +38,18 @@ def test_random_faults(fleet: Callable[..., Fleet], postgres: PostgresServer) ->
 
     def restart() -> None:
         postgres.stop(ours.random.choice(["fast", "immediate"]))
-        time.sleep(ours.random.choice([1, 5, 20, 60]))  # how long it is away, whatever the workers do
+        time.sleep(next(outages))  # how long it is away, whatever the workers do
         postgres.start()
 
     def cut() -> None:
         postgres.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname LIKE 't_%'")
 
+    outages = itertools.cycle([5, 60, 1, 300, 20])
     faults = [kill, preempt, freeze, restart, cut]
     end = time.monotonic() + 60 * MINUTES
     while time.monotonic() < end and ours.remaining() > 2 * WORKERS:
         fault = ours.random.choice(faults)
-        print(fault.__name__)
+        print(fault.__name__, flush=True)
         fault()
         pause()
         ours.start(WORKERS - len(ours.alive()))
