@@ -16,7 +16,7 @@ import torch
 from torch import nn
 
 from objectives import fit
-from objectives.augmentation.batches import Augmentation
+from objectives.augmentation.batches import Augmentation, warn
 from objectives.data.loading import Data
 from objectives.divergence import check_loss, check_movement, guessing_loss
 from objectives.errors import Infeasible, OutOfTime
@@ -118,6 +118,7 @@ def train(
     inputs, targets = data.train.inputs, data.train.targets
     device = inputs.device
     generators = Generators.from_seed(config.seed, device)
+    warn(config, data)
     augmentation = Augmentation(config, data)
     model = build(config, fit.input_shape(config, data.shape), data.classes or 1, device)
     use_generator(model, generators.dropout)

@@ -64,7 +64,7 @@ def add_augmentations(storage: Storage, spec: Spec) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as place:
         path = Path(place, _PICTURE)
-        gallery.write(spec.data_spec, path)
+        gallery.write(spec.data_spec, path, gallery.strongest(spec.space, spec.fixed))
         store = FileSystemArtifactStore(str(folder))
         upload_artifact(artifact_store=store, file_path=str(path), study_or_trial=study)
 

@@ -30,7 +30,7 @@ class Augmentation:
     """
 
     def __init__(self, config: Config, data: Data) -> None:
-        """Raises HyperparameterError on a crop that the images do not have; logs once what makes no sense for them."""
+        """Raises HyperparameterError on a crop that the images do not have."""
         self._config = config
         self._inputs = data.train.inputs
         self._shape = input_shape(config, data.shape)
@@ -40,8 +40,6 @@ class Augmentation:
         if self._images:
             scale, bias = (scale / color.WHITE).view(-1, 1, 1), bias.view(-1, 1, 1)
         self._scale, self._bias = scale, bias
-        for doubt in doubts(config, data):
-            _warn_once(doubt)
 
     def batch(self, index: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
         """The training examples at `index` int64 (B,), augmented and normalised; float32 (B, C, H, W) or (B, F).
@@ -127,6 +125,12 @@ def doubts(config: Config, data: Data) -> list[str]:
             f"{math.ceil(side / 8)} is usual"
         )
     return found
+
+
+def warn(config: Config, data: Data) -> None:
+    """Log what makes no sense for the data, each of it once in a process."""
+    for doubt in doubts(config, data):
+        _warn_once(doubt)
 
 
 @functools.cache

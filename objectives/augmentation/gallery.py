@@ -1,36 +1,50 @@
 """A picture of what each choice of augmentation does to sixteen images of a data set."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 
-from objectives.augmentation import color
-from objectives.augmentation.batches import METHODS, Augmentation
+from objectives.augmentation import batches, color
+from objectives.augmentation.batches import Augmentation
 from objectives.data import loading
 from objectives.data.catalog import DataSpec
 from objectives.data.loading import Data
 from objectives.errors import DataError
-from objectives.hyperparameters import Config
+from objectives.hyperparameters import Config, make_config
+from objectives.methods import METHODS
+from objectives.space import Range, Space, hyperparameter
 
 IMAGES = 16
 
 _TILE, _GAP, _LABEL_WIDTH = 64, 4, 200
 
 
-def write(spec: DataSpec, path: str | Path, config: Config | None = None) -> None:
+def strongest(space: Space, fixed: Mapping[str, Any]) -> Config:
+    """All augmentation that a study searches or fixes, switched on at the most that it may draw."""
+    names = METHODS["augmentation"]
+    most = {name: value for name, value in fixed.items() if name in names}
+    for parameter, entry in space.items():
+        if (name := hyperparameter(parameter)) in names:
+            value = entry.nearest(entry.high) if isinstance(entry, Range) else max(entry.choices)
+            most[name] = max(value, most.get(name, value))
+    return make_config(most)
+
+
+def write(spec: DataSpec, path: str | Path, config: Config) -> None:
     """Write a PNG with a row for the images as they are, one for each choice, and one for what `config` trains on.
 
-    Strengths and probabilities are those of `config` (by default the defaults); choices whose strength it sets to 0
-    are shown at a moderate one. Raises DataError where the data are no images.
+    Strengths and probabilities are those of `config`; choices whose strength it sets to 0 are shown at a moderate
+    one. Raises DataError where the data are no images.
     """
     from PIL import Image, ImageDraw, ImageFont
 
     loaded = loading.load(spec)
     if len(loaded.shape) != 3:
         raise DataError(f"{spec.name} has no images to show", "choose a data set of images")
-    rows = list(choices(config or Config(), loaded.shape[0]))
+    rows = list(choices(config, loaded.shape[0]))
     pictures = [pixels(Augmentation(choice, loaded), loaded) for _, choice in rows]
     # Whole multiples of a pixel, so that small images stay sharp.
     enlarged = max(1, _TILE // max(loaded.shape[1:]))
@@ -52,7 +66,7 @@ def choices(config: Config, channels: int) -> Iterator[tuple[str, Config]]:
 
     The first has nothing switched on; the last, where `config` switches anything on, is `config`.
     """
-    plain = replace(config, **dict.fromkeys(METHODS, False))  # type: ignore[arg-type]
+    plain = replace(config, **dict.fromkeys(batches.METHODS, False))  # type: ignore[arg-type]
     still = replace(plain, affine=True, translation=0.0, zoom=0.0, shear=0.0)
     pale = replace(plain, color_jitter=True, brightness=0.0, contrast=0.0, saturation=0.0, hue=0.0)
     translation, zoom, shear = config.translation or 0.1, config.zoom or 0.1, config.shear or 10.0
@@ -72,7 +86,7 @@ def choices(config: Config, channels: int) -> Iterator[tuple[str, Config]]:
         yield f"color jitter: saturation, {saturation:g}", replace(pale, saturation=saturation)
         yield f"color jitter: hue, {hue:g} turns", replace(pale, hue=hue)
     yield f"erasing, p {config.erasing_p:g}", replace(plain, erasing=True)
-    if any(getattr(config, method) for method in METHODS):
+    if any(getattr(config, method) for method in batches.METHODS):
         yield "all that is switched on", config
 
 

@@ -151,7 +151,7 @@ def replay(study: str, number: int, url: str, device: str, json: bool) -> None:
 @spec_argument
 @click.option("--output", type=click.Path(path_type=Path), help="The PNG.  [default: reports/NAME-augmentations.png]")
 def augmentations(spec: Path, output: Path | None) -> None:
-    """Draw what each choice of augmentation does to sixteen images of SPEC's data."""
+    """Draw what each choice of augmentation does to sixteen images of SPEC's data, at the most that SPEC draws."""
     from objectives.augmentation import gallery
     from search.errors import SpecError
     from search.specs import checking
@@ -161,7 +161,7 @@ def augmentations(spec: Path, output: Path | None) -> None:
         raise SpecError(str(spec), "objective", "one's own objective augments by itself", "draw it there")
     path = output or Path("reports") / f"{checked.name}-augmentations.png"
     path.parent.mkdir(parents=True, exist_ok=True)
-    gallery.write(checked.data_spec, path)
+    gallery.write(checked.data_spec, path, gallery.strongest(checked.space, checked.fixed))
     click.echo(f"Picture: {path}")
 
 

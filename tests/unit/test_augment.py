@@ -336,7 +336,7 @@ def test_what_makes_no_sense_for_the_data_is_said_once(
     batches._warn_once.cache_clear()  # another test may have heard it already
     with caplog.at_level(logging.WARNING, "winnow"):
         for _ in range(3):
-            Augmentation(config, data)
+            batches.warn(config, data)
     assert caplog.text.count(doubt) == 1
 
 

@@ -12,10 +12,11 @@ from objectives.data import loading
 from objectives.data.catalog import DataSpec
 from objectives.errors import DataError
 from objectives.hyperparameters import Config
+from objectives.space import Choice, Range
 
 
 def test_the_picture_has_a_row_a_choice_and_begins_with_the_images_as_they_are(tmp_path: Path) -> None:
-    gallery.write(DataSpec("digits"), tmp_path / "digits.png")
+    gallery.write(DataSpec("digits"), tmp_path / "digits.png", Config())
     sheet = np.asarray(Image.open(tmp_path / "digits.png").convert("L"))
     tile, gap = 64, 4
     left, top = sheet.shape[1] - 16 * (tile + gap) - gap, gap
@@ -36,6 +37,17 @@ def test_every_choice_changes_the_images_and_the_last_is_the_configuration() -> 
     assert all(not np.array_equal(plain, other) for other in others)
 
 
+def test_a_study_is_shown_at_the_most_that_it_draws() -> None:
+    space = {
+        "crop": Choice((False, True)),
+        "crop_padding": Range(1, 2, whole=True, when={"crop": (True,)}),
+        "rotation_degrees": Choice((30.0, 10.0)),
+        "lr": Range(1e-4, 1e-1, log=True),
+    }
+    found = gallery.strongest(space, {"rotation": True, "epochs": 10})
+    assert found == Config(crop=True, crop_padding=2, rotation=True, rotation_degrees=30.0)
+
+
 def test_data_without_images_have_no_picture(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="two_moons has no images to show"):
-        gallery.write(DataSpec("two_moons"), tmp_path / "moons.png")
+        gallery.write(DataSpec("two_moons"), tmp_path / "moons.png", Config())
