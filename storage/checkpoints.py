@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Engine, select
 
-from storage.errors import FileDamaged
+from storage.errors import FileDamaged, StorageError
 from storage.leases import Lease
 from storage.optuna_tables import trials
 from storage.resilient import read
@@ -80,7 +80,7 @@ def sweep(engine: Engine, store: Store) -> None:
         for name, trial_id in files.items():
             if trial_id in finished:
                 store.remove(name)
-    except OSError as error:
+    except (OSError, StorageError) as error:
         _log.warning("checkpoints of finished trials stay: %s", error)
 
 

@@ -10,6 +10,7 @@ import math
 import os
 import platform
 import secrets
+import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -79,11 +80,12 @@ class Worker:
         try:
             node, process = platform.node(), os.getpid()
             workers.register(self.engine, self.study.study_id, self.name, node, process, self.options.device.name)
+            # Beside all else: a store that does not answer keeps nobody from training.
+            threading.Thread(target=checkpoints.sweep, args=(self.engine, store), daemon=True).start()
             if self._join():
                 self.trainer.start()
                 # While it imports torch: the history that sampler and pruner will ask for, seconds in a large study.
                 self.study.storage.get_all_trials(self.study.study_id, deepcopy=False)
-                checkpoints.sweep(self.engine, store)
                 if (ready := self.trainer.wait_until_ready(lambda: self._stopping)) is not None:
                     self._work(self._settle_numerics(ready))
         except StorageUnreachable:
