@@ -75,12 +75,13 @@ def test_optuna_dashboard_shows_it(searched: Place) -> None:
     assert dashboard, "the [dashboard] extra is part of the tests' environment"
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    server = subprocess.Popen(
-        [dashboard, searched.url, "--port", str(port), "--host", "127.0.0.1"],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
+    log = searched.folder / "optuna-dashboard.log"
+    command = [dashboard, searched.url, "--port", str(port), "--host", "127.0.0.1"]
+    with log.open("wb") as said:
+        server = subprocess.Popen(command, stdout=said, stderr=said)
     try:
+        wait_for(lambda: "Listening on" in log.read_text() or server.poll() is not None, 120)
+        assert server.poll() is None, log.read_text()
         studies = wait_for(lambda: _get(f"http://127.0.0.1:{port}/api/studies"))
         assert [study["study_name"] for study in studies["study_summaries"]] == ["s"]
     finally:
