@@ -43,9 +43,8 @@ class Spent:
     def exhausted(self) -> str:
         """Which limit is reached, in words; empty while there is something left."""
         if self.budget.trials is not None and self.trials >= self.budget.trials:
-            return (
-                f"all {self.budget.trials} trials are given out" if self.trials > 1 else "its only trial is given out"
-            )
+            one = self.budget.trials == 1
+            return "its only trial is given out" if one else f"all {self.budget.trials} trials are given out"
         if self.budget.hours is not None and self.seconds >= self.budget.hours * 3600:
             return f"{self.budget.hours:g} hours are over"
         if self.budget.device_hours is not None and self.device_seconds >= self.budget.device_hours * 3600:

@@ -7,14 +7,14 @@ from typing import Any
 
 import torch
 
-from objectives.augmentation import batches, color
-from objectives.augmentation.batches import Augmentation
+from objectives.augmentation import color
+from objectives.augmentation.batches import METHODS, Augmentation
 from objectives.data import loading
 from objectives.data.catalog import DataSpec
 from objectives.data.loading import Data
 from objectives.errors import DataError
 from objectives.hyperparameters import Config, make_config
-from objectives.methods import METHODS
+from objectives.methods import method_of
 from objectives.space import Range, Space, hyperparameter
 
 IMAGES = 16
@@ -24,10 +24,9 @@ _TILE, _GAP, _LABEL_WIDTH = 64, 4, 200
 
 def strongest(space: Space, fixed: Mapping[str, Any]) -> Config:
     """All augmentation that a study searches or fixes, switched on at the most that it may draw."""
-    names = METHODS["augmentation"]
-    most = {name: value for name, value in fixed.items() if name in names}
+    most = {name: value for name, value in fixed.items() if method_of(name) == "augmentation"}
     for parameter, entry in space.items():
-        if (name := hyperparameter(parameter)) in names:
+        if method_of(name := hyperparameter(parameter)) == "augmentation":
             value = entry.nearest(entry.high) if isinstance(entry, Range) else max(entry.choices)
             most[name] = max(value, most.get(name, value))
     return make_config(most)
@@ -66,7 +65,8 @@ def choices(config: Config, channels: int) -> Iterator[tuple[str, Config]]:
 
     The first has nothing switched on; the last, where `config` switches anything on, is `config`.
     """
-    plain = replace(config, **dict.fromkeys(batches.METHODS, False))  # type: ignore[arg-type]
+    off: dict[str, Any] = dict.fromkeys(METHODS, False)
+    plain = replace(config, **off)
     still = replace(plain, affine=True, translation=0.0, zoom=0.0, shear=0.0)
     pale = replace(plain, color_jitter=True, brightness=0.0, contrast=0.0, saturation=0.0, hue=0.0)
     translation, zoom, shear = config.translation or 0.1, config.zoom or 0.1, config.shear or 10.0
@@ -86,7 +86,7 @@ def choices(config: Config, channels: int) -> Iterator[tuple[str, Config]]:
         yield f"color jitter: saturation, {saturation:g}", replace(pale, saturation=saturation)
         yield f"color jitter: hue, {hue:g} turns", replace(pale, hue=hue)
     yield f"erasing, p {config.erasing_p:g}", replace(plain, erasing=True)
-    if any(getattr(config, method) for method in batches.METHODS):
+    if any(getattr(config, method) for method in METHODS):
         yield "all that is switched on", config
 
 

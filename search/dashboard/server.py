@@ -63,7 +63,7 @@ def listen(place: Place) -> socket.socket:
             ) from None
     family = socket.AF_INET6 if ":" in place.host else socket.AF_INET
     try:
-        return socket.create_server((place.host, place.port), family=family, backlog=128)
+        return socket.create_server((place.host, place.port), family=family)
     except OSError as error:
         raise WinnowError(
             f"the dashboard cannot listen on {place.host}, port {place.port}: {error.strerror or error}",

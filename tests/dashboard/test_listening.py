@@ -12,7 +12,6 @@ import httpx
 import pytest
 
 import storage
-from integration.winnow import wait_for
 from storage import tokens
 
 ROOT = Path(__file__).parents[2]
@@ -50,10 +49,11 @@ def test_behind_tls_a_session_is_for_tls_alone(sqlite_url: str, free_port: int, 
     url = f"https://localhost:{free_port}"
     behind_tls = ssl.create_default_context(cafile=str(pair[0]))
     with (
-        ended(subprocess.Popen(command(sqlite_url, *options), cwd=ROOT)) as server,
+        ended(subprocess.Popen(command(sqlite_url, *options), cwd=ROOT, stdout=subprocess.PIPE, text=True)) as server,
         httpx.Client(base_url=url, verify=behind_tls, timeout=60) as browser,
     ):
-        wait_for(lambda: server.poll() is not None or answers(browser))
+        assert server.stdout
+        assert server.stdout.readline() == f"Dashboard: https://127.0.0.1:{free_port}/winnow/\n"
         logged_in = browser.post("/winnow/login", data={"token": secret}, headers={"Origin": url})
         assert logged_in.status_code == 303
         assert "; Secure" in logged_in.headers["set-cookie"]
@@ -61,19 +61,12 @@ def test_behind_tls_a_session_is_for_tls_alone(sqlite_url: str, free_port: int, 
 
 
 @contextmanager
-def ended(process: subprocess.Popen[bytes]) -> Iterator[subprocess.Popen[bytes]]:
+def ended(process: subprocess.Popen[str]) -> Iterator[subprocess.Popen[str]]:
     try:
         yield process
     finally:
         process.terminate()
-        process.wait(30)
-
-
-def answers(browser: httpx.Client) -> bool:
-    try:
-        return browser.get("/winnow/login").status_code == 200
-    except httpx.TransportError:
-        return False
+        process.communicate(timeout=30)
 
 
 def test_what_is_no_certificate_is_refused(sqlite_url: str, free_port: int, pair: tuple[Path, Path]) -> None:
