@@ -29,6 +29,7 @@ COPY objectives ./objectives
 COPY storage ./storage
 COPY search ./search
 COPY studies ./studies
+COPY winnow ./winnow
 # A volume takes the owner of the folder that it covers: checkpoints and artifacts are written by this user.
 RUN uv pip install --no-deps . \
     && useradd --uid 10001 --create-home winnow \

@@ -28,9 +28,9 @@ import httpx
 import optuna
 from sqlalchemy import event
 
-import storage
 from bench.storage import databases
-from storage.resilient import transact
+from winnow import storage
+from winnow.storage.retries import transact
 
 CONFIG = {"model": "mlp", "optimizer": "adam", "epochs": 10, "widths": [256, 256], "dropout": 0.1, "lr": 0.001}
 CONFIG |= {"weight_decay": 0.0001, "batch_size": 128, "schedule": "cosine", "label_smoothing": 0.1, "seed": 1}
@@ -71,7 +71,7 @@ def served(storage_url: str) -> Iterator[tuple[str, Any, list[str]]]:
     """A dashboard that has just started: its URL, its application, and every statement that it makes from now on."""
     import uvicorn
 
-    from search.dashboard import app
+    from winnow.search.dashboard import app
 
     opened = storage.open(storage_url)
     statements: list[str] = []
@@ -152,8 +152,8 @@ def stock_page(storage_url: str, size: int, repeats: int) -> None:
     """What optuna-dashboard's page asks for when it opens, and at a later poll with nothing new."""
     import optuna_dashboard
 
-    from search.dashboard import stock
-    from search.dashboard.watching import Watching
+    from winnow.search.dashboard import stock
+    from winnow.search.dashboard.watch import Watching
 
     def ours(folder: str, *, warm: bool) -> Any:
         opened = storage.open(storage_url)

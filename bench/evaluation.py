@@ -14,12 +14,12 @@ from torch.utils.data import DataLoader
 from bench import usual
 from bench.pairing import HEADER, as_in_a_trainer, compare
 from bench.training import BATCH, MEAN, MLP, SMALLNET, STD, cifar_like
-from objectives.augmentation.batches import Augmentation
-from objectives.data.loading import Data
-from objectives.evaluation import evaluate
-from objectives.hyperparameters import Config
-from objectives.models.architectures import build
-from objectives.precision import calibrate
+from winnow.objectives.augmentation.batches import Augmentation
+from winnow.objectives.data.loading import Data
+from winnow.objectives.evaluation import evaluate
+from winnow.objectives.hyperparameters import Config
+from winnow.objectives.models.architectures import build
+from winnow.objectives.precision import calibrate
 
 USUAL_IMAGES = 1536
 

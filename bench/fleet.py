@@ -18,10 +18,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import storage
 from bench.storage import databases
-from search import study as studies
-from search.specs.checking import check
+from winnow import storage
+from winnow.search.study import study as studies
+from winnow.search.study.validation import check
 
 ROOT = Path(__file__).parents[1]
 TRIALS = {1: 20, 5: 8, 30: 2}
@@ -46,7 +46,7 @@ def _share(kind: str, seconds: int, workers: int) -> float:
             f'[fixed]\nseconds = {seconds / 1.0}\nlog = "{log}"\n'
             f'[pruner]\nname = "none"\n[budget]\ntrials = {workers * TRIALS.get(seconds, 4)}\n'
         )
-        command = [sys.executable, "-m", "search", "run", str(spec), "--devices", "cpu", "--workers", str(workers)]
+        command = [sys.executable, "-m", "winnow", "run", str(spec), "--devices", "cpu", "--workers", str(workers)]
         subprocess.run(
             [*command, "--report", str(Path(folder) / "report.html")],
             cwd=ROOT,
@@ -97,7 +97,7 @@ def _seconds(work: Callable[[], None]) -> float:
 def _until_first_step(url: str, folder: str, log: Path) -> float:
     began = time.time()
     subprocess.run(
-        [sys.executable, "-m", "search", "work", "s"],
+        [sys.executable, "-m", "winnow", "work", "s"],
         cwd=ROOT,
         env={**os.environ, "OPTUNA_STORAGE": url, "WINNOW_FILES": folder, "OMP_NUM_THREADS": "1"},
         check=True,

@@ -16,10 +16,10 @@ from torchvision import transforms
 
 from bench import usual
 from bench.pairing import HEADER, as_in_a_trainer, compare
-from objectives.augmentation import color
-from objectives.augmentation.batches import Augmentation
-from objectives.data.loading import Data, Split
-from objectives.hyperparameters import Config
+from winnow.objectives.augmentation import color
+from winnow.objectives.augmentation.batches import Augmentation
+from winnow.objectives.data.loading import Data, Split
+from winnow.objectives.hyperparameters import Config
 
 IMAGES, BATCH = 10_000, 128
 MEAN, STD = (0.491, 0.482, 0.447), (0.247, 0.243, 0.262)

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from search.workers.trainer_process import ALLOCATOR
+from winnow.search.worker.trainer_process import ALLOCATOR
 
 HEADER = f"{'':<52} {'usual/s':>10} {'ours/s':>12}   ratio: median (least to most)"
 

@@ -19,9 +19,9 @@ import psutil
 import psycopg
 
 sys.path.append(str(Path(__file__).parents[1] / "tests"))
-import storage
 from faults.fleet_under_fire import Fleet
 from storage_servers import TEMPLATE, PostgresServer
+from winnow import storage
 
 SECONDS = 30.0
 

@@ -29,14 +29,14 @@ import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, distribution_to_json
 from sqlalchemy import event, insert
 
-import storage
-from search.sampling.percentile import IndexedPercentilePruner
-from search.sampling.quick_tpe import QuickTPESampler
-from storage import epochs, leases
-from storage.budget import Budget, set_budget
-from storage.epochs import Epoch
-from storage.optuna_tables import intermediate_values, parameters, trials, values
-from storage.resilient import transact
+from winnow import storage
+from winnow.search.study.fast_tpe import QuickTPESampler
+from winnow.search.study.percentile import IndexedPercentilePruner
+from winnow.storage import epochs, leases
+from winnow.storage.budget import Budget, set_budget
+from winnow.storage.epochs import Epoch
+from winnow.storage.optuna_tables import intermediate_values, parameters, trials, values
+from winnow.storage.retries import transact
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 STEPS = 10

@@ -17,7 +17,7 @@ from optuna.samplers import TPESampler
 from optuna.trial import TrialState, create_trial
 
 from bench.storage import SPACE
-from search.sampling.quick_tpe import QuickTPESampler
+from winnow.search.study.fast_tpe import QuickTPESampler
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 

@@ -17,10 +17,10 @@ from torch.utils.data import DataLoader
 
 from bench import usual
 from bench.pairing import HEADER, Ratio, as_in_a_trainer, rate
-from objectives.data.loading import Data, Split
-from objectives.hyperparameters import Config, make_config
-from objectives.precision import calibrate
-from objectives.training import train
+from winnow.objectives.data.loading import Data, Split
+from winnow.objectives.hyperparameters import Config, make_config
+from winnow.objectives.precision import calibrate
+from winnow.objectives.training import train
 
 BATCH = 128
 REPETITIONS = 7

@@ -13,10 +13,10 @@ from dataclasses import dataclass, field
 import numpy as np
 import optuna
 
-from search.analysis import questions
-from search.analysis.questions import On, Question
-from search.analysis.racing import Race
-from search.analysis.statistics import ERROR, Sample, error_of_look, possibly_best
+from winnow.search.analysis import contrasts
+from winnow.search.analysis.contrasts import On, Question
+from winnow.search.analysis.sequential import Race
+from winnow.search.analysis.statistics import ERROR, Sample, error_of_look, possibly_best
 
 METHODS = ("strong", "medium", "useless", "harmful", "left", "right")
 NOISE_OF_SEED = 0.006
@@ -25,7 +25,7 @@ NOISE = 0.01
 """What a training does by itself: about what repeated trainings on digits show."""
 EPOCHS = 6
 TRIALS = 40
-KINDS: tuple[questions.Kind, ...] = ("whole", "alone", "removed", "path", "together", "order")
+KINDS: tuple[contrasts.Kind, ...] = ("whole", "alone", "removed", "path", "together", "order")
 
 
 def truth(on: On) -> float:
@@ -135,7 +135,7 @@ def _ablate(tally: Tally, trainings: Trainings) -> None:
         results.update({training: trainings(*training) for training in wanted})
     tally.trainings.append(len(results))
     for kind in KINDS:
-        asked = questions.path(race.path(results)) if kind == "path" else race.fixed_questions
+        asked = contrasts.path(race.path(results)) if kind == "path" else race.fixed_questions
         for question in asked:
             effect = race.effect(question, results) if question.kind == kind else None
             if effect is None:

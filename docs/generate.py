@@ -5,11 +5,11 @@ from pathlib import Path
 
 import click
 
-from objectives.definition import Definition
-from objectives.hyperparameters import DEFINITIONS
-from objectives.methods import method_of
-from search.analysis.export import TABLES
-from search.cli import cli
+from winnow.objectives.definition import Definition
+from winnow.objectives.hyperparameters import DEFINITIONS
+from winnow.objectives.methods import method_of
+from winnow.search.analysis.export import TABLES
+from winnow.search.cli.main import cli
 
 ROOT = Path(__file__).parents[1]
 ROOMS = ("search", "objectives", "storage")

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from torch import nn
 
-    from objectives.data.loading import Data, Split
+    from winnow.objectives.data.loading import Data, Split
 
 _GRID = 41
 _MOST_POINTS = 300
@@ -94,8 +94,8 @@ def probabilities(model: "nn.Module", values: Mapping[str, Any], data: "Data", s
     """Of the second class, float64 (N,), for each example of `split`; `values` is the model's configuration."""
     import torch
 
-    from objectives.augmentation.batches import Augmentation
-    from objectives.hyperparameters import make_config
+    from winnow.objectives.augmentation.batches import Augmentation
+    from winnow.objectives.hyperparameters import make_config
 
     augmentation = Augmentation(make_config(values), data)
     model.eval()
@@ -120,7 +120,7 @@ def measure(model: "nn.Module", values: Mapping[str, Any], data: "Data") -> Deci
 def _boundary(model: "nn.Module", values: Mapping[str, Any], data: "Data") -> Boundary:
     import torch
 
-    from objectives.data.loading import Split
+    from winnow.objectives.data.loading import Split
 
     points = data.validation.inputs.cpu().numpy()
     low, high = points.min(0) - _MARGIN, points.max(0) + _MARGIN

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from objectives.errors import HyperparameterError
+from winnow.objectives.errors import HyperparameterError
 
 Value = bool | int | float | str | tuple[int, ...] | tuple[float, ...]
 

@@ -7,8 +7,8 @@ from typing import Protocol
 
 import torch
 
-from objectives.data.loading import Data
-from objectives.errors import Diverged
+from winnow.objectives.data.loading import Data
+from winnow.objectives.errors import Diverged
 
 EXPLODED = 20.0
 """How many times the loss of guessing counts as exploded, as a mean over up to fifty steps.

@@ -4,9 +4,9 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from objectives.augmentation.batches import Augmentation
-from objectives.data.loading import Split
-from objectives.models.folded import folded
+from winnow.objectives.augmentation.batches import Augmentation
+from winnow.objectives.data.loading import Split
+from winnow.objectives.models.batch_norm_folding import folded
 
 EVALUATION_BATCH = 256
 """The fastest on a CPU where blocks beyond 32 MiB are kept, as in a trainer; elsewhere 128 would be a little faster."""

@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from objectives import decision, snapshots, trained
-from objectives.data import loading
-from objectives.data.catalog import DataSpec
+from winnow.objectives import decision, snapshots, trained_model
+from winnow.objectives.data import loading
+from winnow.objectives.data.catalog import DataSpec
 
 
 def scores(spec: DataSpec, models: Sequence[tuple[Mapping[str, Any], bytes]], device: str = "cpu") -> list[float]:
@@ -16,7 +16,7 @@ def scores(spec: DataSpec, models: Sequence[tuple[Mapping[str, Any], bytes]], de
     data = loading.load(spec, device)
     test = loading.load_test(spec, device)
     return [
-        trained.score(trained.restore(values, snapshots.from_bytes(weights), data), values, data, test)
+        trained_model.score(trained_model.restore(values, snapshots.from_bytes(weights), data), values, data, test)
         for values, weights in models
     ]
 
@@ -32,7 +32,7 @@ def scores_at_threshold(spec: DataSpec, models: Sequence[tuple[Mapping[str, Any]
     test = loading.load_test(spec)
     found = []
     for values, weights in models:
-        model = trained.restore(values, snapshots.from_bytes(weights), data)
+        model = trained_model.restore(values, snapshots.from_bytes(weights), data)
         on_validation = decision.probabilities(model, values, data, data.validation)
         threshold = decision.roc(on_validation, data.validation.targets.numpy()).threshold
         on_test = decision.probabilities(model, values, data, test)

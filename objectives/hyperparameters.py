@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, get_type_hints
 
-from objectives.definition import Definition, hyperparameter
-from objectives.errors import HyperparameterError
+from winnow.objectives.definition import Definition, hyperparameter
+from winnow.objectives.errors import HyperparameterError
 
 _CONVOLUTIONAL = ("cnn", "resnet")
 _FREE = ("mlp", *_CONVOLUTIONAL)

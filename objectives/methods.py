@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
-from objectives.errors import HyperparameterError
-from objectives.hyperparameters import definition
+from winnow.objectives.errors import HyperparameterError
+from winnow.objectives.hyperparameters import definition
 
 METHODS: Mapping[str, tuple[str, ...]] = {
     "architecture": (

@@ -9,11 +9,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from objectives.data.catalog import DataSpec
-from objectives.errors import Diverged, Infeasible
-from objectives.hyperparameters import Config, config_values, make_config
-from objectives.models import weights_file
-from objectives.space import Space, suggest
+from winnow.objectives.data.catalog import DataSpec
+from winnow.objectives.errors import Diverged, Infeasible
+from winnow.objectives.hyperparameters import Config, config_values, make_config
+from winnow.objectives.models import weights_file
+from winnow.objectives.space import Space, suggest
 
 
 def derived_seed(study_seed: int, number: int) -> int:
@@ -44,15 +44,15 @@ class TrainingObjective:
         """Import torch and load the data, before a trial waits for them; raises DataError."""
         import torch._dynamo  # the first optimiser would import it, seconds into the first trial
 
-        from objectives.data import loading
+        from winnow.objectives.data import loading
 
         assert torch._dynamo
         loading.load(self.data, self.device)
 
     def calibrate(self, values: Mapping[str, Any]) -> str:
         """The faster precision on this device for a configuration like the given values."""
-        from objectives.data import loading
-        from objectives.precision import calibrate
+        from winnow.objectives.data import loading
+        from winnow.objectives.precision import calibrate
 
         return calibrate(make_config({**values, "precision": "fp32"}), loading.load(self.data, self.device))
 
@@ -60,8 +60,8 @@ class TrainingObjective:
         """Run one trial; raises optuna.TrialPruned where it is pruned, diverges or is infeasible."""
         import optuna
 
-        from objectives import snapshots, training
-        from objectives.data import loading
+        from winnow.objectives import snapshots, training
+        from winnow.objectives.data import loading
 
         config = self.config(trial)
         data = loading.load(self.data, self.device)
@@ -118,7 +118,7 @@ class _Reporter:
     def __call__(self, epoch: int, metrics: Any, snapshot: Any) -> None:
         import optuna
 
-        from objectives import snapshots
+        from winnow.objectives import snapshots
 
         if hasattr(self.trial, "report_epoch"):
             self.trial.report_epoch(epoch, metrics.value, metrics.as_dict(), lambda: snapshots.to_bytes(snapshot()))

@@ -6,9 +6,9 @@ bf16 wins where the processor multiplies it in hardware (AMX, a GPU) and loses b
 import time
 from dataclasses import replace
 
-from objectives.data.loading import Data, Split
-from objectives.hyperparameters import Config
-from objectives.training import train
+from winnow.objectives.data.loading import Data, Split
+from winnow.objectives.hyperparameters import Config
+from winnow.objectives.training import train
 
 STEPS = 6
 ROUNDS = 3

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 
-from objectives.hyperparameters import Config
+from winnow.objectives.hyperparameters import Config
 
 ONE_CYCLE_START = 1 / 25
 ONE_CYCLE_END = 1e-4

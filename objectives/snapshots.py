@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 
-from objectives.errors import SnapshotError
+from winnow.objectives.errors import SnapshotError
 
 Snapshot = dict[str, Any]
 """Everything a training needs to go on: tensors, numbers, texts, None, and lists and dicts of them."""

@@ -11,8 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from objectives.errors import HyperparameterError
-from objectives.hyperparameters import DEFINITIONS, definition
+from winnow.objectives.errors import HyperparameterError
+from winnow.objectives.hyperparameters import DEFINITIONS, definition
 
 Scalar = bool | int | float | str | None
 When = Mapping[str, tuple[Any, ...]]

@@ -15,21 +15,21 @@ from typing import Any
 import torch
 from torch import nn
 
-from objectives import fit
-from objectives.augmentation.batches import Augmentation, warn
-from objectives.data.loading import Data
-from objectives.divergence import check_loss, check_movement, guessing_loss
-from objectives.errors import Infeasible, OutOfTime
-from objectives.evaluation import autocast, losses, weight_norm
-from objectives.evaluation import evaluate as evaluate
-from objectives.hyperparameters import Config, config_values
-from objectives.models.architectures import build
-from objectives.models.compiled import compile_for
-from objectives.models.layers import use_generator
-from objectives.optimisation import add_penalties, make_optimizer, trained_weights
-from objectives.randomness import Generators
-from objectives.schedules import learning_rate
-from objectives.snapshots import Snapshot, check_origin, on_cpu
+from winnow.objectives import fits_data
+from winnow.objectives.augmentation.batches import Augmentation, warn
+from winnow.objectives.data.loading import Data
+from winnow.objectives.divergence import check_loss, check_movement, guessing_loss
+from winnow.objectives.errors import Infeasible, OutOfTime
+from winnow.objectives.evaluation import autocast, losses, weight_norm
+from winnow.objectives.evaluation import evaluate as evaluate
+from winnow.objectives.hyperparameters import Config, config_values
+from winnow.objectives.models.architectures import build
+from winnow.objectives.models.compiled import compile_for
+from winnow.objectives.models.layers import use_generator
+from winnow.objectives.optimisation import add_penalties, make_optimizer, trained_weights
+from winnow.objectives.randomness import Generators
+from winnow.objectives.schedules import learning_rate
+from winnow.objectives.snapshots import Snapshot, check_origin, on_cpu
 
 CHECK_EVERY = 50
 """Steps between two looks at the running loss and the clock: each look waits for the device."""
@@ -120,7 +120,7 @@ def train(
     generators = Generators.from_seed(config.seed, device)
     warn(config, data)
     augmentation = Augmentation(config, data)
-    model = build(config, fit.input_shape(config, data.shape), data.classes or 1, device)
+    model = build(config, fits_data.input_shape(config, data.shape), data.classes or 1, device)
     use_generator(model, generators.dropout)
     compile_for(model, config, device)
     optimizer = make_optimizer(config, model)
@@ -226,12 +226,12 @@ def train(
 
 def check(config: Config, data: Data) -> None:
     """Raise ObjectiveError where `config` cannot be trained on `data`; allocates nothing."""
-    fit.check(config, data.name, data.shape, data.classes, len(data.train.targets))
+    fits_data.check(config, data.name, data.shape, data.classes, len(data.train.targets))
 
 
 def count_parameters(config: Config, data: Data) -> int:
     """Trained and frozen parameters of the config's model, without allocating any; raises ObjectiveError."""
-    model = build(config, fit.input_shape(config, data.shape), data.classes or 1, "meta")
+    model = build(config, fits_data.input_shape(config, data.shape), data.classes or 1, "meta")
     return sum(parameter.numel() for parameter in model.parameters())
 
 

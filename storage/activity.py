@@ -4,9 +4,9 @@ from enum import StrEnum
 
 from sqlalchemy import Connection, Engine, select, update
 
-from storage.bell import ring
-from storage.resilient import read, transact
-from storage.tables import budgets
+from winnow.storage.notifications import ring
+from winnow.storage.retries import read, transact
+from winnow.storage.tables import budgets
 
 
 class State(StrEnum):

@@ -2,7 +2,7 @@
 
 import hashlib
 
-from storage.stores import Store
+from winnow.storage.stores import Store
 
 
 def write(store: Store, study_id: int, content: bytes) -> str:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from sqlalchemy import Engine, insert, select, update
 
-from storage.clock import database_now
-from storage.resilient import read, transact
-from storage.tables import audit
+from winnow.storage.clock import database_now
+from winnow.storage.retries import read, transact
+from winnow.storage.tables import audit
 
 LONGEST = 500
 """Characters of a change's content that are kept."""

@@ -11,11 +11,11 @@ from typing import Any
 from sqlalchemy import Connection, Engine, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from storage.activity import State
-from storage.clock import database_now
-from storage.optuna_tables import studies, trials
-from storage.resilient import transact
-from storage.tables import attempts, budgets
+from winnow.storage.activity import State
+from winnow.storage.clock import database_now
+from winnow.storage.optuna_tables import studies, trials
+from winnow.storage.retries import transact
+from winnow.storage.tables import attempts, budgets
 
 
 @dataclass(frozen=True)

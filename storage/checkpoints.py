@@ -9,13 +9,13 @@ from dataclasses import dataclass
 
 from sqlalchemy import Engine, select
 
-from storage.errors import FileDamaged, StorageError
-from storage.leases import Lease
-from storage.optuna_tables import trials
-from storage.resilient import read
-from storage.stores import Store
-from storage.tables import checkpoints
-from storage.writes import OPEN_STATES, Row
+from winnow.storage.errors import FileDamaged, StorageError
+from winnow.storage.leases import Lease
+from winnow.storage.optuna_tables import trials
+from winnow.storage.retries import read
+from winnow.storage.stores import Store
+from winnow.storage.tables import checkpoints
+from winnow.storage.upserts import OPEN_STATES, Row
 
 KEPT = 2
 _FOLDER = "checkpoints/"

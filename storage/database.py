@@ -6,10 +6,10 @@ from pathlib import Path
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
-from storage import migrations
-from storage.errors import StorageError, StorageUnreachable
-from storage.resilient import read
-from storage.storage import Storage
+from winnow.storage import migrations
+from winnow.storage.errors import StorageError, StorageUnreachable
+from winnow.storage.retries import read
+from winnow.storage.storage import Storage
 
 DRIVERS = {
     "postgresql": "postgresql+psycopg",

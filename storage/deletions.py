@@ -6,13 +6,13 @@ from functools import partial
 from sqlalchemy import ColumnElement, Connection, Engine, delete, exists, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from storage import studies as rows
-from storage.activity import State
-from storage.clock import database_now
-from storage.errors import StorageError
-from storage.optuna_tables import studies
-from storage.resilient import read, transact
-from storage.tables import attempts, budgets, deletions
+from winnow.storage import studies as rows
+from winnow.storage.activity import State
+from winnow.storage.clock import database_now
+from winnow.storage.errors import StorageError
+from winnow.storage.optuna_tables import studies
+from winnow.storage.retries import read, transact
+from winnow.storage.tables import attempts, budgets, deletions
 
 DAYS = 30.0
 

@@ -6,9 +6,9 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, func, insert, select
 
-from storage.resilient import read as query
-from storage.resilient import transact
-from storage.tables import designs
+from winnow.storage.retries import read as query
+from winnow.storage.retries import transact
+from winnow.storage.tables import designs
 
 
 @dataclass(frozen=True)

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Engine, select
 
-from storage import checkpoints
-from storage.leases import Lease
-from storage.optuna_tables import intermediate_values, stored, trials
-from storage.resilient import read as query
-from storage.tables import epochs
-from storage.writes import Row, write_held
+from winnow.storage import checkpoints
+from winnow.storage.leases import Lease
+from winnow.storage.optuna_tables import intermediate_values, stored, trials
+from winnow.storage.retries import read as query
+from winnow.storage.tables import epochs
+from winnow.storage.upserts import Row, write_held
 
 if TYPE_CHECKING:
     import pandas

@@ -5,7 +5,7 @@ import os
 import tempfile
 from pathlib import Path
 
-from storage.errors import FileDamaged
+from winnow.storage.errors import FileDamaged
 
 
 def write_whole(path: Path, content: bytes) -> str:

@@ -18,15 +18,15 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, func, insert, literal, select, update
 
-from storage.activity import State
-from storage.bell import ring
-from storage.budget import note_started, spend, spent
-from storage.clock import database_now, optuna_now
-from storage.errors import LeaseLost
-from storage.optuna_tables import stored, studies, trial_user_attributes, trials, values
-from storage.resilient import at_once, link_of, read, transact
-from storage.tables import attempts
-from storage.writes import HELD, RENEWAL, Holder, put
+from winnow.storage.activity import State
+from winnow.storage.budget import note_started, spend, spent
+from winnow.storage.clock import database_now, optuna_now
+from winnow.storage.errors import LeaseLost
+from winnow.storage.notifications import ring
+from winnow.storage.optuna_tables import stored, studies, trial_user_attributes, trials, values
+from winnow.storage.retries import at_once, link_of, read, transact
+from winnow.storage.tables import attempts
+from winnow.storage.upserts import HELD, RENEWAL, Holder, put
 
 LEASE_SECONDS = 30.0
 MOST_CRASHES = 5

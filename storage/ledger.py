@@ -5,9 +5,9 @@ from typing import Any
 
 from sqlalchemy import Engine, insert, select, update
 
-from storage.clock import database_now
-from storage.resilient import read, transact
-from storage.tables import ledger
+from winnow.storage.clock import database_now
+from winnow.storage.retries import read, transact
+from winnow.storage.tables import ledger
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,9 @@ from pathlib import Path
 import optuna
 from sqlalchemy import Connection, Engine, Table, func, inspect, select, text
 
-from storage import optuna_tables, tables
-from storage.errors import StorageError
-from storage.resilient import read, transact
+from winnow.storage import optuna_tables, tables
+from winnow.storage.errors import StorageError
+from winnow.storage.retries import read, transact
 
 LOCK = 0x77696E6E6F77
 """The number of the advisory lock: the letters of "winnow"."""

@@ -10,9 +10,9 @@ from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 
-from storage.checkpoints import Stored
-from storage.epochs import Epoch
-from storage.leases import Lease
+from winnow.storage.checkpoints import Stored
+from winnow.storage.epochs import Epoch
+from winnow.storage.leases import Lease
 
 
 class Outbox:

@@ -6,13 +6,13 @@ from typing import Any
 
 from sqlalchemy import Engine, exists, func, select
 
-from storage.activity import State
-from storage.budget import Budget, Spent, spent_as
-from storage.clock import database_now
-from storage.optuna_tables import studies, study_user_attributes, trials
-from storage.resilient import read
-from storage.tables import attempts, budgets, workers
-from storage.workers import GONE
+from winnow.storage.activity import State
+from winnow.storage.budget import Budget, Spent, spent_as
+from winnow.storage.clock import database_now
+from winnow.storage.optuna_tables import studies, study_user_attributes, trials
+from winnow.storage.retries import read
+from winnow.storage.tables import attempts, budgets, workers
+from winnow.storage.workers import GONE
 
 ALIVE_SECONDS = 60.0
 """A worker that gave no sign of life for so long does not count."""

@@ -4,10 +4,10 @@ import secrets
 
 from sqlalchemy import Engine, insert, select, update
 
-from storage.clock import database_now
-from storage.resilient import read, transact
-from storage.tables import sessions, tokens
-from storage.tokens import Token, columns, digest, valid
+from winnow.storage.clock import database_now
+from winnow.storage.retries import read, transact
+from winnow.storage.tables import sessions, tokens
+from winnow.storage.tokens import Token, columns, digest, valid
 
 HOURS = 12.0
 

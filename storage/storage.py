@@ -27,16 +27,16 @@ from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy import URL, Connection, Engine, make_url
 from sqlalchemy.exc import IntegrityError
 
-from storage import engines, stores, studies, trials
-from storage.history import History, read_one
-from storage.leases import Lease
-from storage.optuna_tables import (
+from winnow.storage import connections, stores, studies, trials
+from winnow.storage.leases import Lease
+from winnow.storage.optuna_tables import (
     study_system_attributes,
     study_user_attributes,
     trial_system_attributes,
     trial_user_attributes,
 )
-from storage.resilient import Link, at_once, attach, read, transact
+from winnow.storage.retries import Link, at_once, attach, read, transact
+from winnow.storage.trial_cache import History, read_one
 
 Result = TypeVar("Result")
 
@@ -65,7 +65,7 @@ class Storage(BaseStorage):
     def __init__(self, url: URL) -> None:
         self._url = url
         self.link = Link()
-        self.engine: Engine = attach(engines.make(url), self.link)
+        self.engine: Engine = attach(connections.make(url), self.link)
         weakref.finalize(self, self.engine.dispose)  # a storage that nobody holds any more keeps no connection
         self.freshness = 0.0
         """For how many seconds finished trials may be given as they were last read. A worker's pruner need not know

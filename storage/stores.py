@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlsplit
 
-from storage.errors import FileDamaged, StorageError
-from storage.files import read_checked, write_whole
+from winnow.storage.errors import FileDamaged, StorageError
+from winnow.storage.files import read_checked, write_whole
 
 if TYPE_CHECKING:
     from optuna.artifacts import Boto3ArtifactStore

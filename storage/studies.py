@@ -9,7 +9,7 @@ from optuna.study import StudyDirection
 from optuna.study._frozen import FrozenStudy
 from sqlalchemy import Connection, Table, delete, insert, select
 
-from storage.optuna_tables import (
+from winnow.storage.optuna_tables import (
     OF_A_STUDY,
     OF_A_TRIAL,
     directions,
@@ -18,8 +18,8 @@ from storage.optuna_tables import (
     study_user_attributes,
     trials,
 )
-from storage.tables import deletions
-from storage.writes import Right, put
+from winnow.storage.tables import deletions
+from winnow.storage.upserts import Right, put
 
 
 def create(connection: Connection, wanted: Sequence[StudyDirection], name: str | None) -> int:

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import JSON, BigInteger, Column, Float, ForeignKey, Index, Integer, String, Table, Text
 
-from storage.optuna_tables import metadata
+from winnow.storage.optuna_tables import metadata
 
 
 def _trial_key(**options: Any) -> Column[int]:

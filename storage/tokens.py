@@ -8,10 +8,10 @@ from typing import Any, Literal, get_args
 from sqlalchemy import ColumnElement, Engine, and_, insert, literal, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
-from storage.clock import database_now
-from storage.errors import StorageError
-from storage.resilient import read, transact
-from storage.tables import tokens
+from winnow.storage.clock import database_now
+from winnow.storage.errors import StorageError
+from winnow.storage.retries import read, transact
+from winnow.storage.tables import tokens
 
 Role = Literal["reader", "editor", "admin"]
 ROLES: tuple[Role, ...] = get_args(Role)

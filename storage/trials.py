@@ -12,10 +12,10 @@ from optuna.distributions import BaseDistribution, distribution_to_json, json_to
 from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy import Connection, Table, insert, select, update
 
-from storage import leases, studies
-from storage.clock import optuna_now, to_optuna
-from storage.leases import Lease
-from storage.optuna_tables import (
+from winnow.storage import leases, studies
+from winnow.storage.clock import optuna_now, to_optuna
+from winnow.storage.leases import Lease
+from winnow.storage.optuna_tables import (
     intermediate_values,
     parameters,
     stored,
@@ -24,7 +24,7 @@ from storage.optuna_tables import (
     trials,
     values,
 )
-from storage.writes import OPEN_STATES, Right, put
+from winnow.storage.upserts import OPEN_STATES, Right, put
 
 
 class Refused(Exception):

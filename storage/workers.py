@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 from sqlalchemy import Engine, insert, select, update
 
-from storage.clock import database_now
-from storage.resilient import at_once, read, transact
-from storage.tables import workers
+from winnow.storage.clock import database_now
+from winnow.storage.retries import at_once, read, transact
+from winnow.storage.tables import workers
 
 GONE = "gone"
 FORGOTTEN_SECONDS = 600.0

@@ -10,9 +10,9 @@ from typing import Any
 import httpx
 import pytest
 
-import storage
-from storage import Storage, tokens
-from storage.tokens import Role
+from winnow import storage
+from winnow.storage import Storage, tokens
+from winnow.storage.tokens import Role
 
 
 @dataclass
@@ -44,7 +44,7 @@ def serve(tmp_path: Path) -> Iterator[Serve]:
     """Start a dashboard on a storage URL; all of them end with the test."""
     import uvicorn
 
-    from search.dashboard import app
+    from winnow.search.dashboard import app
 
     running: list[tuple[uvicorn.Server, threading.Thread, Storage]] = []
 

@@ -1,9 +1,9 @@
 """An ablation and a confirmation as plain data, for the tests of what is said and drawn of them."""
 
-from search.analysis.ablation import Ablation
-from search.analysis.confirm import Confirmation
-from search.analysis.effects import Effect, OrderedEffect
-from search.analysis.statistics import Sample
+from winnow.search.analysis.ablation import Ablation
+from winnow.search.analysis.confirm import Confirmation
+from winnow.search.analysis.effects import Effect, OrderedEffect
+from winnow.search.analysis.statistics import Sample
 
 LEARNING_RATE = Effect("learning rate", 0.12, 0.10, 0.14, 10)
 AUGMENTATION = Effect("augmentation", 0.004, -0.006, 0.014, 20)

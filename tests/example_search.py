@@ -5,7 +5,7 @@ from typing import Any
 
 import optuna
 
-from search.analysis import history
+from winnow.search.analysis import history
 
 EPOCHS = 8
 Rows = dict[int, list[dict[str, Any]]]

@@ -6,11 +6,11 @@ from typing import Any
 
 from optuna.trial import TrialState
 
-import storage
-from search import study as studies
-from search.specs.checking import check
-from search.study import GIVEN, WinnowStudy
-from storage import designs
+from winnow import storage
+from winnow.search.study import study as studies
+from winnow.search.study.study import GIVEN, WinnowStudy
+from winnow.search.study.validation import check
+from winnow.storage import designs
 
 SPEC: dict[str, Any] = {
     "name": "told",

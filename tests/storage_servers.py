@@ -22,9 +22,9 @@ import psycopg
 import pytest
 from sqlalchemy import URL, create_engine, delete, make_url, text
 
-import storage
-from storage.optuna_tables import metadata
-from storage.tables import schema
+from winnow import storage
+from winnow.storage.optuna_tables import metadata
+from winnow.storage.tables import schema
 
 TEMPLATE = "winnow_template"
 SETTINGS = "-c fsync=off -c shared_buffers=16MB -c max_connections=100 -c listen_addresses="

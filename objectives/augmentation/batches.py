@@ -7,13 +7,13 @@ import math
 import torch
 from torch.nn import functional
 
-from objectives.augmentation import color, erasing, geometry
-from objectives.augmentation.draws import Draws
-from objectives.augmentation.windows import Windows
-from objectives.data.catalog import CATALOG
-from objectives.data.loading import Data
-from objectives.fit import input_shape
-from objectives.hyperparameters import Config
+from winnow.objectives.augmentation import color, erasing, geometry
+from winnow.objectives.augmentation.draws import Draws
+from winnow.objectives.augmentation.windows import Windows
+from winnow.objectives.data.catalog import CATALOG
+from winnow.objectives.data.loading import Data
+from winnow.objectives.fits_data import input_shape
+from winnow.objectives.hyperparameters import Config
 
 METHODS = ("crop", "flip", "vertical_flip", "rotation", "affine", "color_jitter", "erasing")
 """The hyperparameters that switch a method of augmentation on."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import torch
 
-from objectives.augmentation.draws import Draws
+from winnow.objectives.augmentation.draws import Draws
 
 WHITE = 255.0
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import torch
 
-from objectives.augmentation.draws import Draws
+from winnow.objectives.augmentation.draws import Draws
 
 SMALLEST_AREA = 0.02
 """The least share of an image that is erased, as in the paper."""

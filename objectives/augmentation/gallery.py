@@ -7,15 +7,15 @@ from typing import Any
 
 import torch
 
-from objectives.augmentation import color
-from objectives.augmentation.batches import METHODS, Augmentation
-from objectives.data import loading
-from objectives.data.catalog import DataSpec
-from objectives.data.loading import Data
-from objectives.errors import DataError
-from objectives.hyperparameters import Config, make_config
-from objectives.methods import method_of
-from objectives.space import Range, Space, hyperparameter
+from winnow.objectives.augmentation import color
+from winnow.objectives.augmentation.batches import METHODS, Augmentation
+from winnow.objectives.data import loading
+from winnow.objectives.data.catalog import DataSpec
+from winnow.objectives.data.loading import Data
+from winnow.objectives.errors import DataError
+from winnow.objectives.hyperparameters import Config, make_config
+from winnow.objectives.methods import method_of
+from winnow.objectives.space import Range, Space, hyperparameter
 
 IMAGES = 16
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch.nn import functional
 
-from objectives.augmentation.draws import Draws
+from winnow.objectives.augmentation.draws import Draws
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args, get_type_hints
 
-from objectives.errors import DataError
+from winnow.objectives.errors import DataError
 
 DEFAULT_SIZE = 32
 """Pixels a side of an image folder's images where the spec says none."""
@@ -153,8 +153,8 @@ class DataSpec:
                 raise DataError(f"data.{key} = {value!r} is not {_WORDS[kinds[0]]}", f"write {_WORDS[kinds[0]]}")
 
     def _folder_sizes(self) -> tuple[int, int]:
-        from objectives.data import image_folder
-        from objectives.data.splits import HELD_OUT
+        from winnow.objectives.data import image_folder
+        from winnow.objectives.data.splits import HELD_OUT
 
         if self.path is None:
             raise DataError("an image folder needs data.path", "name the folder that holds one subfolder a class")

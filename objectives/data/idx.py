@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from objectives.errors import DataError
+from winnow.objectives.errors import DataError
 
 
 def read(files: Sequence[Path]) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:

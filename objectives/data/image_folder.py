@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from objectives.errors import DataError
+from winnow.objectives.errors import DataError
 
 logger = logging.getLogger("winnow")
 

@@ -12,10 +12,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from objectives.data import sources, splits
-from objectives.data.catalog import DataSpec, known
-from objectives.data.sources import Examples
-from objectives.errors import DataError
+from winnow.objectives.data import sources, splits
+from winnow.objectives.data.catalog import DataSpec, known
+from winnow.objectives.data.sources import Examples
+from winnow.objectives.errors import DataError
 
 
 @dataclass(frozen=True)

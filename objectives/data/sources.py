@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from objectives.data import decoded, image_folder, splits, synthetic, torchvision_files
-from objectives.data.catalog import DEFAULT_SIZE, DataSpec, known
-from objectives.errors import DataError
+from winnow.objectives.data import decoded, image_folder, splits, synthetic, torchvision_files
+from winnow.objectives.data.catalog import DEFAULT_SIZE, DataSpec, known
+from winnow.objectives.errors import DataError
 
 
 @dataclass(frozen=True)

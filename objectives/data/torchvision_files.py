@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from objectives.data import cifar, decoded, idx
-from objectives.errors import DataError
+from winnow.objectives.data import cifar, decoded, idx
+from winnow.objectives.errors import DataError
 
 logger = logging.getLogger("winnow")
 

@@ -6,14 +6,14 @@ from collections.abc import Callable
 import torch
 from torch import nn
 
-from objectives.fit import Shape, check_architecture, repeated
-from objectives.hyperparameters import Config
-from objectives.models.blocks import dense
-from objectives.models.convolutional import cnn, smallnet
-from objectives.models.initialisation import initialise
-from objectives.models.pretrained import ResNet18, load_weights, resnet18
-from objectives.models.residual import resnet
-from objectives.randomness import generator
+from winnow.objectives.fits_data import Shape, check_architecture, repeated
+from winnow.objectives.hyperparameters import Config
+from winnow.objectives.models.blocks import dense
+from winnow.objectives.models.convolutional import cnn, smallnet
+from winnow.objectives.models.initialisation import initialise
+from winnow.objectives.models.pretrained import ResNet18, load_weights, resnet18
+from winnow.objectives.models.residual import resnet
+from winnow.objectives.randomness import generator
 
 
 def build(config: Config, shape: Shape, outputs: int, device: torch.device | str = "cpu") -> nn.Module:

@@ -5,8 +5,8 @@ from functools import partial
 
 from torch import nn
 
-from objectives.hyperparameters import Config
-from objectives.models.layers import DropBlock, Dropout, Dropout2d
+from winnow.objectives.hyperparameters import Config
+from winnow.objectives.models.layers import DropBlock, Dropout, Dropout2d
 
 ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     # In place: no layer or norm before an activation needs its own output for its gradient.

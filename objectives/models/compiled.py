@@ -6,8 +6,8 @@ import logging
 import torch
 from torch import nn
 
-from objectives.hyperparameters import Config
-from objectives.models.layers import RandomLayer
+from winnow.objectives.hyperparameters import Config
+from winnow.objectives.models.layers import RandomLayer
 
 log = logging.getLogger("winnow")
 

@@ -5,10 +5,10 @@ import math
 import torch
 from torch import nn
 
-from objectives.fit import SMALLNET_FILTERS, feature_shape, repeated
-from objectives.hyperparameters import Config
-from objectives.models.blocks import activated, convolution, dense, image_dropout
-from objectives.models.layers import Dropout
+from winnow.objectives.fits_data import SMALLNET_FILTERS, feature_shape, repeated
+from winnow.objectives.hyperparameters import Config
+from winnow.objectives.models.blocks import activated, convolution, dense, image_dropout
+from winnow.objectives.models.layers import Dropout
 
 
 class ChannelsLast(nn.Module):

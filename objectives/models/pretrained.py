@@ -7,9 +7,9 @@ from typing import Any
 import torch
 from torch import nn
 
-from objectives.errors import ObjectiveError
-from objectives.hyperparameters import Config
-from objectives.models.weights_file import refuse_another
+from winnow.objectives.errors import ObjectiveError
+from winnow.objectives.hyperparameters import Config
+from winnow.objectives.models.weights_file import refuse_another
 
 log = logging.getLogger("winnow")
 

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
-from objectives.fit import feature_shape, repeated
-from objectives.hyperparameters import Config
-from objectives.models.blocks import activated, convolution, dense, image_dropout
-from objectives.models.convolutional import ChannelsLast, pooling
+from winnow.objectives.fits_data import feature_shape, repeated
+from winnow.objectives.hyperparameters import Config
+from winnow.objectives.models.blocks import activated, convolution, dense, image_dropout
+from winnow.objectives.models.convolutional import ChannelsLast, pooling
 
 
 class Residual(nn.Module):

@@ -3,7 +3,7 @@
 import hashlib
 from pathlib import Path
 
-from objectives.errors import ObjectiveError
+from winnow.objectives.errors import ObjectiveError
 
 
 def digest(path: str) -> str:

@@ -10,20 +10,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from objectives.errors import HyperparameterError
-from objectives.methods import check_groups, method_of
-from search import study as studies
-from search.analysis import history as histories
-from search.analysis.effects import Effect, OrderedEffect
-from search.analysis.fresh_seeds import Purpose, fresh_seeds
-from search.analysis.history import History, TrialRecord
-from search.analysis.questions import MOST_SETS, On
-from search.analysis.racing import Race, Training
-from search.analysis.statistics import Sample, seeds_at_look
-from search.errors import StudyError
-from search.study import WinnowStudy, match_source
-from storage import epochs
-from storage.designs import Row
+from winnow.errors import StudyError
+from winnow.objectives.errors import HyperparameterError
+from winnow.objectives.methods import check_groups, method_of
+from winnow.search.analysis import history as histories
+from winnow.search.analysis.contrasts import MOST_SETS, On
+from winnow.search.analysis.effects import Effect, OrderedEffect
+from winnow.search.analysis.history import History, TrialRecord
+from winnow.search.analysis.seeds import Purpose, fresh_seeds
+from winnow.search.analysis.sequential import Race, Training
+from winnow.search.analysis.statistics import Sample, seeds_at_look
+from winnow.search.study import study as studies
+from winnow.search.study.study import WinnowStudy, match_source
+from winnow.storage import epochs
+from winnow.storage.designs import Row
 
 ABLATION = "winnow:ablation"
 Methods = Mapping[str, Mapping[str, tuple[Any, Any]]]

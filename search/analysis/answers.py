@@ -4,10 +4,10 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from search.analysis import tuning
-from search.analysis.ablation import Ablation
-from search.analysis.effects import Effect
-from search.analysis.landscape import Landscape
+from winnow.search.analysis import tunability
+from winnow.search.analysis.ablation import Ablation
+from winnow.search.analysis.effects import Effect
+from winnow.search.analysis.functional_anova import Landscape
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ QUESTIONS = (
 
 def answers(found: Ablation, landscape: Landscape | None = None) -> list[Answer]:
     """An answer to each of QUESTIONS; that it is not told yet, where the trainings so far do not say."""
-    said = (_biggest(found), _without_help(found), tuning.sentences(found, landscape), _order(found))
+    said = (_biggest(found), _without_help(found), tunability.sentences(found, landscape), _order(found))
     nothing = ("The trainings so far do not tell yet.",)
     return [Answer(question, tuple(each) or nothing) for question, each in zip(QUESTIONS, said, strict=True)]
 

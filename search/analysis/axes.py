@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
-from search.analysis.history import History, TrialRecord
-from search.errors import StudyError
+from winnow.errors import StudyError
+from winnow.search.analysis.history import History, TrialRecord
 
 
 class Axis:

@@ -5,14 +5,14 @@ from dataclasses import dataclass, field
 
 import optuna
 
-from search import study as studies
-from search.analysis import ablation, confirm
-from search.analysis.ablation import Ablation
-from search.analysis.confirm import Confirmation
-from search.analysis.history import History
-from search.errors import StudyError
-from search.specs.spec import Spec
-from storage import Storage
+from winnow.errors import StudyError
+from winnow.search.analysis import ablation, confirm
+from winnow.search.analysis.ablation import Ablation
+from winnow.search.analysis.confirm import Confirmation
+from winnow.search.analysis.history import History
+from winnow.search.study import study as studies
+from winnow.search.study.spec import Spec
+from winnow.storage import Storage
 
 
 @dataclass(frozen=True)

@@ -11,15 +11,15 @@ import platform
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
-from objectives.decision import Decision
-from search.analysis import repetitions
-from search.analysis.fresh_seeds import Purpose
-from search.analysis.history import History
-from search.analysis.repetitions import Entrants, Repetition, choose, group, remember, remembered, weights
-from search.analysis.statistics import Sample, paired
-from search.errors import StudyError
-from search.study import WinnowStudy
-from storage import ledger
+from winnow.errors import StudyError
+from winnow.objectives.decision import Decision
+from winnow.search.analysis import repetitions
+from winnow.search.analysis.history import History
+from winnow.search.analysis.repetitions import Entrants, Repetition, choose, group, remember, remembered, weights
+from winnow.search.analysis.seeds import Purpose
+from winnow.search.analysis.statistics import Sample, paired
+from winnow.search.study.study import WinnowStudy
+from winnow.storage import ledger
 
 
 @dataclass(frozen=True)
@@ -111,9 +111,11 @@ def conclude(entrants: Entrants, scores: Mapping[Repetition, float | None]) -> C
     found = _conclude(entrants, scores, _read_test_data)
     decided = None
     if found.winner_at_threshold.scores:
-        from objectives import trained
+        from winnow.objectives import trained_model
 
-        decided = trained.decide(entrants.study.spec.data_spec, *weights(entrants, found.winner_number, found.seeds[0]))
+        decided = trained_model.decide(
+            entrants.study.spec.data_spec, *weights(entrants, found.winner_number, found.seeds[0])
+        )
     remember(entrants, decided)
     return replace(found, decision=decided)
 
@@ -183,7 +185,7 @@ def _read_test_data(entrants: Entrants, models: list[Repetition]) -> _Reading:
 
     What the ledger holds for the very same models is not read again.
     """
-    from objectives import held_out
+    from winnow.objectives import held_out
 
     study = entrants.study
     earlier = ledger.entries(study.storage.engine, study.name)

@@ -11,10 +11,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from search.analysis.ablation import Ablation
-from search.analysis.effects import Effect
-from search.analysis.history import History, TrialRecord
-from search.errors import StudyError
+from winnow.errors import StudyError
+from winnow.search.analysis.ablation import Ablation
+from winnow.search.analysis.effects import Effect
+from winnow.search.analysis.history import History, TrialRecord
 
 Format = Literal["csv", "parquet", "json"]
 Row = dict[str, Any]

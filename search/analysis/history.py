@@ -15,6 +15,9 @@ from optuna.distributions import BaseDistribution
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
+from winnow.errors import StudyError
+from winnow.storage import Storage, epochs
+
 
 @dataclass(frozen=True)
 class EpochRecord:
@@ -142,6 +145,15 @@ class History:
     def count(self, state: str) -> int:
         """How many trials are in `state`."""
         return sum(trial.state == state for trial in self.trials)
+
+
+def load(storage: Storage, name: str) -> History:
+    """Read any study, one of stock Optuna included, with all its epochs; raise StudyError where there is none."""
+    try:
+        study = optuna.load_study(study_name=name, storage=storage)
+    except KeyError:
+        raise StudyError(f"there is no study {name!r} in {storage.place}", "see optuna studies") from None
+    return read(study, epochs.read(storage.engine, storage.get_study_id_from_name(name)))
 
 
 def read(study: optuna.Study, epochs: Mapping[int, Sequence[Mapping[str, Any]]]) -> History:

@@ -18,8 +18,8 @@ from optuna.importance import (
 )
 from optuna.trial import FrozenTrial, TrialState
 
-from search.analysis.history import History, TrialRecord
-from search.errors import StudyError
+from winnow.errors import StudyError
+from winnow.search.analysis.history import History, TrialRecord
 
 MINIMUM_TRIALS = 10
 """Below this, PED-ANOVA compares a handful of trials with their own half: its shares are then noise."""

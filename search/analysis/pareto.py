@@ -6,9 +6,9 @@ trial has no result and is not on it.
 
 from dataclasses import dataclass
 
-from search.analysis.history import History, TrialRecord
-from search.errors import StudyError
-from search.specs.spec import Cost
+from winnow.errors import StudyError
+from winnow.search.analysis.history import History, TrialRecord
+from winnow.search.study.spec import Cost
 
 
 @dataclass(frozen=True)

@@ -8,16 +8,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from objectives.decision import Boundary, Curve, Decision
-from search import study as studies
-from search.analysis import history as histories
-from search.analysis.fresh_seeds import Purpose, fresh_seeds
-from search.analysis.history import History, TrialRecord
-from search.analysis.statistics import Sample, possibly_best
-from search.errors import StudyError
-from search.study import WEIGHTS, WinnowStudy, match_source
-from storage import artifacts, epochs
-from storage.designs import Row
+from winnow.errors import StudyError
+from winnow.objectives.decision import Boundary, Curve, Decision
+from winnow.search.analysis import history as histories
+from winnow.search.analysis.history import History, TrialRecord
+from winnow.search.analysis.seeds import Purpose, fresh_seeds
+from winnow.search.analysis.statistics import Sample, possibly_best
+from winnow.search.study import study as studies
+from winnow.search.study.study import WEIGHTS, WinnowStudy, match_source
+from winnow.storage import artifacts, epochs
+from winnow.storage.designs import Row
 
 CONCLUDED = "winnow:concluded"
 """Of the study of the repetitions: who was compared when it was last concluded, and on how many seeds."""

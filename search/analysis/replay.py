@@ -4,9 +4,9 @@ import contextlib
 from dataclasses import dataclass
 from typing import Any
 
-from search.errors import StudyError
-from search.study import WinnowStudy, match_source
-from storage import epochs
+from winnow.errors import StudyError
+from winnow.search.study.study import WinnowStudy, match_source
+from winnow.storage import epochs
 
 COMPARED = ("train_loss", "train_accuracy", "validation_loss", "validation_accuracy", "lr", "weight_norm")
 PLATFORM = ("device", "threads", "float32_matmul", "precision", "torch", "cpu")
@@ -38,9 +38,9 @@ def replay(study: WinnowStudy, number: int, device: str = "cpu") -> Replay:
     """Train trial `number` again from its record, for as many epochs as it had; raises StudyError."""
     import torch
 
-    from objectives import training
-    from objectives.data import loading
-    from objectives.hyperparameters import make_config
+    from winnow.objectives import training
+    from winnow.objectives.data import loading
+    from winnow.objectives.hyperparameters import make_config
 
     if not study.spec.built_in:
         raise StudyError(

@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from search.analysis import answers
-from search.analysis import audit as audits
-from search.analysis.conclusions import Conclusions
-from search.analysis.confirm import Confirmation
-from search.analysis.history import History, TrialRecord, elapsed
-from search.words import duration, interval, number, spread, with_article
+from winnow.search.analysis import answers
+from winnow.search.analysis import pruning_audit as audits
+from winnow.search.analysis.conclusions import Conclusions
+from winnow.search.analysis.confirm import Confirmation
+from winnow.search.analysis.formatting import duration, interval, number, spread, with_article
+from winnow.search.analysis.history import History, TrialRecord, elapsed
 
 
 @dataclass(frozen=True)

@@ -4,10 +4,10 @@ import json
 from pathlib import Path
 from typing import Any
 
-from search.analysis.confirm import Confirmation
-from search.analysis.repetitions import Entrants, weights
-from search.errors import StudyError
-from search.words import interval, number, spread
+from winnow.errors import StudyError
+from winnow.search.analysis.confirm import Confirmation
+from winnow.search.analysis.formatting import interval, number, spread
+from winnow.search.analysis.repetitions import Entrants, weights
 
 SCRIPT = '''\
 """Load this model and evaluate it on the validation data of its search: python evaluate.py [CPU or CUDA device]."""
@@ -18,15 +18,15 @@ from pathlib import Path
 
 from safetensors.torch import load_file
 
-from objectives import trained
-from objectives.data import loading
-from objectives.data.catalog import DataSpec
+from winnow.objectives import trained_model
+from winnow.objectives.data import loading
+from winnow.objectives.data.catalog import DataSpec
 
 folder = Path(__file__).parent
 about = json.loads((folder / "config.json").read_text())
 loaded = loading.load(DataSpec(**about["data"]), sys.argv[1] if len(sys.argv) > 1 else "cpu")
-model = trained.restore(about["config"], load_file(folder / "model.safetensors"), loaded)
-print(about["metric"], trained.score(model, about["config"], loaded, loaded.validation))
+model = trained_model.restore(about["config"], load_file(folder / "model.safetensors"), loaded)
+print(about["metric"], trained_model.score(model, about["config"], loaded, loaded.validation))
 '''
 
 
@@ -35,7 +35,7 @@ def write(entrants: Entrants, found: Confirmation, folder: Path) -> None:
 
     The first seed, not the luckiest: its score is one of those whose mean the model card gives.
     """
-    from objectives import snapshots
+    from winnow.objectives import snapshots
 
     try:
         from safetensors.torch import save_file

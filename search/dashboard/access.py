@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
-from storage.tokens import Role
+from winnow.storage.tokens import Role
 
 Who = Role | Literal["anyone", "nobody"]
 _RENAMING = (

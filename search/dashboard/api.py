@@ -13,18 +13,18 @@ from pydantic import BaseModel, Field
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse, Response
 
-from search import study as studies
-from search.analysis import conclusions, export
-from search.analysis.history import History, TrialRecord
-from search.dashboard import wishes
-from search.dashboard.answering import LARGEST_ID, StudyId, TrialNumber, person, seen, watching
-from search.dashboard.chapters import concluded, curve_numbers, pictures
-from search.dashboard.snapshot import finite, finite_object
-from search.errors import SpecError, StudyError
-from search.reports import report
-from search.specs.checking import check
-from storage import audit_log, deletions
-from storage.activity import State, set_state
+from winnow.errors import SpecError, StudyError
+from winnow.search.analysis import conclusions, export, history
+from winnow.search.analysis.history import History, TrialRecord
+from winnow.search.dashboard import enqueue as wishes
+from winnow.search.dashboard.chapters import concluded, curve_numbers, pictures
+from winnow.search.dashboard.responses import LARGEST_ID, StudyId, TrialNumber, person, seen, watching
+from winnow.search.dashboard.snapshot import finite, finite_object
+from winnow.search.report import report
+from winnow.search.study import study as studies
+from winnow.search.study.validation import check
+from winnow.storage import audit_log, deletions
+from winnow.storage.activity import State, set_state
 
 router = APIRouter(tags=["winnow"])
 _MOST = 1000
@@ -263,9 +263,7 @@ def audit(request: Request) -> list[dict[str, Any]]:
 
 def _whole(request: Request, name: str) -> History:
     """The study with all its epochs: what a file to take away holds."""
-    from search.commands.opening import read_history
-
-    return read_history(watching(request).storage, name)
+    return history.load(watching(request).storage, name)
 
 
 def _brief(trial: TrialRecord) -> dict[str, Any]:

@@ -9,12 +9,13 @@ from fastapi import FastAPI
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from search.dashboard import answering, api, pages, stock
-from search.dashboard.guard import Guard
-from search.dashboard.hosts import Hosts
-from search.dashboard.people import People
-from search.dashboard.watching import Watching
-from storage import Storage
+from winnow.search.dashboard import api, pages, stock
+from winnow.search.dashboard import responses as answering
+from winnow.search.dashboard.hosts import Hosts
+from winnow.search.dashboard.identity import People
+from winnow.search.dashboard.middleware import Guard
+from winnow.search.dashboard.watch import Watching
+from winnow.storage import Storage
 
 
 class Dashboard(Guard):

@@ -2,15 +2,15 @@
 
 import numpy as np
 
-from search.analysis import conclusions, importance, summary
-from search.analysis.ablation import ABLATION
-from search.analysis.history import History
-from search.analysis.repetitions import CONCLUDED
-from search.dashboard.view import SAMPLE, TOP, StudyView
-from search.plots import curves, effects, progress
-from search.reports import evidence
-from search.reports.chapters import Chapter, Picture
-from storage import Storage
+from winnow.search.analysis import conclusions, importance, summary
+from winnow.search.analysis.ablation import ABLATION
+from winnow.search.analysis.history import History
+from winnow.search.analysis.repetitions import CONCLUDED
+from winnow.search.dashboard.view import SAMPLE, TOP, StudyView
+from winnow.search.report import evidence
+from winnow.search.report.chapters import Chapter, Picture
+from winnow.search.report.figures import curves, effects, progress
+from winnow.storage import Storage
 
 MOST_POINTS = 2000
 """Of the picture of all trials."""

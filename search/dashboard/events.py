@@ -9,8 +9,8 @@ from fastapi import Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response, StreamingResponse
 
-from search.dashboard.live import Look
-from storage.errors import StorageUnreachable
+from winnow.search.dashboard.live import Look
+from winnow.storage.errors import StorageUnreachable
 
 _KEEP_ALIVE = 15
 """Seconds of silence after which an event stream says that it is still there."""

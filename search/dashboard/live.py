@@ -8,7 +8,7 @@ from typing import Generic, TypeVar
 
 from starlette.concurrency import run_in_threadpool
 
-from storage.errors import StorageError
+from winnow.storage.errors import StorageError
 
 Seen = TypeVar("Seen")
 

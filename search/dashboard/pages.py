@@ -10,18 +10,18 @@ from fastapi import APIRouter, HTTPException, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from search.analysis import summary
-from search.dashboard import chapters
-from search.dashboard.answering import StudyId, TrialNumber, look, seen, watching
-from search.dashboard.events import stream
-from search.dashboard.live import Look
-from search.dashboard.people import COOKIE
-from search.dashboard.rendering import page, render
-from search.dashboard.view import StudyView
-from search.plots import curves
-from search.reports.chapters import Chapter
-from storage import Storage, audit_log, sessions, tokens
-from storage.errors import StorageUnreachable
+from winnow.search.analysis import summary
+from winnow.search.dashboard import chapters
+from winnow.search.dashboard.events import stream
+from winnow.search.dashboard.identity import COOKIE
+from winnow.search.dashboard.live import Look
+from winnow.search.dashboard.rendering import page, render
+from winnow.search.dashboard.responses import StudyId, TrialNumber, look, seen, watching
+from winnow.search.dashboard.view import StudyView
+from winnow.search.report.chapters import Chapter
+from winnow.search.report.figures import curves
+from winnow.storage import Storage, audit_log, sessions, tokens
+from winnow.storage.errors import StorageUnreachable
 
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 
@@ -231,4 +231,4 @@ _FILES = {
 def _file(name: str) -> tuple[str, bytes]:
     if name == "plotly.js":
         return _FILES[name], (files("plotly") / "package_data" / "plotly.min.js").read_bytes()
-    return _FILES[name], (files("search.dashboard") / "page" / name).read_bytes()
+    return _FILES[name], (files("winnow.search.dashboard") / "page" / name).read_bytes()

@@ -8,9 +8,9 @@ from urllib.parse import quote
 from fastapi import Request
 from starlette.responses import HTMLResponse, Response
 
-from search import words
-from search.dashboard.sparkline import points
-from search.reports.report import figure_json
+from winnow.search.analysis import formatting
+from winnow.search.dashboard.sparkline import points
+from winnow.search.report.report import figure_json
 
 _RESERVED = ("api", "audit", "events", "login", "logout", "static", "studies")
 
@@ -27,14 +27,19 @@ def _environment() -> Any:
 
     found = jinja2.Environment(
         loader=jinja2.ChoiceLoader(
-            [jinja2.PackageLoader("search.dashboard", "page"), jinja2.PackageLoader("search.reports", "page")]
+            [
+                jinja2.PackageLoader("winnow.search.dashboard", "page"),
+                jinja2.PackageLoader("winnow.search.report", "page"),
+            ]
         ),
         autoescape=True,  # names, reasons and attributes come from users
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    found.filters.update(number=words.number, duration=words.duration, figure_json=figure_json, moment=_moment)
+    found.filters.update(
+        number=formatting.number, duration=formatting.duration, figure_json=figure_json, moment=_moment
+    )
     found.globals.update(study_link=study_link, sparkline=points)
     return found
 

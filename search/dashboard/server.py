@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from search.dashboard.hosts import is_loopback
-from search.errors import WinnowError
-from storage import Storage, audit_log, deletions, tokens
+from winnow.errors import WinnowError
+from winnow.search.dashboard.hosts import is_loopback
+from winnow.storage import Storage, audit_log, deletions, tokens
 
 _PATIENCE = 1.5
 """Seconds: a page is told of an outage rather than kept waiting."""
@@ -75,7 +75,7 @@ def serve(storage: Storage, place: Place, listening: socket.socket, artifacts: P
     """Answer until the process is told to end."""
     import uvicorn
 
-    from search.dashboard.app import build
+    from winnow.search.dashboard.app import build
 
     for name in deletions.purge(storage.engine):
         audit_log.begin(storage.engine, "winnow dashboard", "", "purge", f"{name}: deleted 30 days ago", status=0)

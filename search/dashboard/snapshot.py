@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from search.status import Best, count_ended
-from storage.budget import Budget
+from winnow.search.analysis.status import Best, count_ended
+from winnow.storage.budget import Budget
 
 
 @dataclass(frozen=True)

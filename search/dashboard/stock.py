@@ -17,8 +17,8 @@ import optuna
 from optuna.artifacts import FileSystemArtifactStore
 from optuna.trial import FrozenTrial, TrialState
 
-from search.analysis.export import without_formula
-from storage import Storage
+from winnow.search.analysis.export import without_formula
+from winnow.storage import Storage
 
 _OLD_KEY = "constraints"
 

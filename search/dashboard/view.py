@@ -13,19 +13,19 @@ from typing import Any
 import optuna
 from sqlalchemy import Connection, func, select
 
-from search.analysis import history
-from search.analysis.history import History, TrialRecord
-from search.analysis.savings import savings
-from search.dashboard.snapshot import Snapshot, WorkerNow
-from search.sampling.stopping import STOPPED
-from search.status import Best
-from search.study import SPEC
-from storage import Storage, deletions, outlines, workers
-from storage.budget import spent
-from storage.optuna_tables import studies, trials
-from storage.outlines import Outline
-from storage.resilient import read
-from storage.workers import Worker
+from winnow.search.analysis import history
+from winnow.search.analysis.history import History, TrialRecord
+from winnow.search.analysis.pruning_savings import savings
+from winnow.search.analysis.status import Best
+from winnow.search.dashboard.snapshot import Snapshot, WorkerNow
+from winnow.search.study.stopping import STOPPED
+from winnow.search.study.study import SPEC
+from winnow.storage import Storage, deletions, trial_summaries, workers
+from winnow.storage.budget import spent
+from winnow.storage.optuna_tables import studies, trials
+from winnow.storage.retries import read
+from winnow.storage.trial_summaries import Outline
+from winnow.storage.workers import Worker
 
 TOP = 5
 """Trials whose curves are shown one by one."""
@@ -41,7 +41,7 @@ class StudyView:
         self.study_id = study_id
         self._storage = storage
         self._lock = threading.Lock()
-        self._outlines = outlines.Outlines(study_id)
+        self._outlines = trial_summaries.Outlines(study_id)
         self._detailed: dict[int, TrialRecord] = {}
         """By trial id: trials that have ended, in full."""
         self._plain: dict[int, TrialRecord] = {}
@@ -116,7 +116,9 @@ class StudyView:
         """All trials with their parameters: for importance and for tables."""
         with self._lock:
             since = self._searched_since
-            found = read(self._storage.engine, lambda connection: outlines.searched(connection, self.study_id, since))
+            found = read(
+                self._storage.engine, lambda connection: trial_summaries.searched(connection, self.study_id, since)
+            )
             for trial_id, (parameters, distributions) in found.items():
                 for known in (self._plain, self._detailed):
                     if trial_id in known:
@@ -169,8 +171,8 @@ class StudyView:
             return {}
 
         def ask(connection: Connection) -> dict[int, TrialRecord]:
-            curves = outlines.curves(connection, ids)
-            found = outlines.details(connection, ids)
+            curves = trial_summaries.curves(connection, ids)
+            found = trial_summaries.details(connection, ids)
             return {trial_id: history.record(trial, curves.get(trial_id, ())) for trial_id, trial in found.items()}
 
         return read(self._storage.engine, ask)
@@ -179,7 +181,7 @@ class StudyView:
         ids = {o.trial_id: o.number for o in self._outlines.known.values() if o.number in set(numbers)}
         if not ids:
             return {}
-        found = read(self._storage.engine, lambda connection: outlines.curves(connection, list(ids)))
+        found = read(self._storage.engine, lambda connection: trial_summaries.curves(connection, list(ids)))
         return {
             ids[trial_id]: tuple(row["value"] for row in rows if row["value"] is not None)
             for trial_id, rows in found.items()

@@ -18,12 +18,12 @@ from torch.utils.data import DataLoader
 from torchvision import transforms
 
 from bench import usual
-from objectives.data.catalog import DataSpec
-from objectives.data.loading import Data, load
-from objectives.errors import DataError
-from objectives.hyperparameters import Config, make_config
-from objectives.precision import calibrate
-from objectives.training import train
+from winnow.objectives.data.catalog import DataSpec
+from winnow.objectives.data.loading import Data, load
+from winnow.objectives.errors import DataError
+from winnow.objectives.hyperparameters import Config, make_config
+from winnow.objectives.precision import calibrate
+from winnow.objectives.training import train
 
 pytestmark = pytest.mark.accuracy
 

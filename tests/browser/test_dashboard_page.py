@@ -9,7 +9,7 @@ from playwright.sync_api import Browser, Page, expect
 from dashboard_server import Serve, Served
 from example_study import told, work
 from integration.winnow import Place
-from search.analysis import ablation
+from winnow.search.analysis import ablation
 
 pytestmark = pytest.mark.browser
 SECONDS = 60_000

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from example_search import searched
-from search.plots import curves, files, progress
+from winnow.search.report.figures import curves, files, progress
 
 pytestmark = [
     pytest.mark.browser,

@@ -8,8 +8,8 @@ from playwright.sync_api import Browser, Page
 
 from example_conclusions import ablated, confirmed
 from example_search import searched
-from search.analysis.conclusions import Conclusions
-from search.reports import report
+from winnow.search.analysis.conclusions import Conclusions
+from winnow.search.report import report
 
 pytestmark = pytest.mark.browser
 

@@ -3,10 +3,10 @@
 import optuna
 from sqlalchemy import inspect, text
 
-from storage import Storage, leases, migrations
-from storage.activity import State, set_state, state_of
-from storage.budget import Budget, set_budget
-from storage.resilient import transact
+from winnow.storage import Storage, leases, migrations
+from winnow.storage.activity import State, set_state, state_of
+from winnow.storage.budget import Budget, set_budget
+from winnow.storage.retries import transact
 
 
 def test_only_an_active_study_gives_out_trials(opened: Storage) -> None:

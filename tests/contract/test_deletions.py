@@ -5,12 +5,12 @@ import pytest
 from optuna.study import StudyDirection
 from sqlalchemy import update
 
-from storage import Storage, deletions, leases
-from storage.budget import Budget, set_budget
-from storage.clock import database_now
-from storage.errors import StorageError
-from storage.resilient import transact
-from storage.tables import deletions as rows
+from winnow.storage import Storage, deletions, leases
+from winnow.storage.budget import Budget, set_budget
+from winnow.storage.clock import database_now
+from winnow.storage.errors import StorageError
+from winnow.storage.retries import transact
+from winnow.storage.tables import deletions as rows
 
 
 @pytest.fixture

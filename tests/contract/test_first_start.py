@@ -10,18 +10,18 @@ from pathlib import Path
 import pytest
 from sqlalchemy import URL, insert, inspect, select
 
-import storage
-from storage import migrations, tables
-from storage.errors import StorageError
-from storage.resilient import read, transact
 from storage_servers import PostgresServer, mariadb_database
+from winnow import storage
+from winnow.storage import migrations, tables
+from winnow.storage.errors import StorageError
+from winnow.storage.retries import read, transact
 
 STARTS = 8
 TIMES = 20
 # A process opens one database after another at the moments that the others do: it waits for a line before each.
 OPEN_ALL = """
 import sys
-import storage
+from winnow import storage
 from optuna.study import StudyDirection
 print("ready", flush=True)
 for url in sys.stdin:

@@ -10,14 +10,14 @@ from optuna.trial import TrialState
 from sqlalchemy import Connection, Engine, event, func, select, update
 from sqlalchemy.exc import OperationalError
 
-from storage import Storage, checkpoints, epochs, leases
-from storage.budget import Budget, set_budget, spent
-from storage.clock import database_now
-from storage.epochs import Epoch
-from storage.errors import LeaseLost
-from storage.leases import MOST_CRASHES, Lease
-from storage.resilient import read, transact
-from storage.tables import attempts
+from winnow.storage import Storage, checkpoints, epochs, leases
+from winnow.storage.budget import Budget, set_budget, spent
+from winnow.storage.clock import database_now
+from winnow.storage.epochs import Epoch
+from winnow.storage.errors import LeaseLost
+from winnow.storage.leases import MOST_CRASHES, Lease
+from winnow.storage.retries import read, transact
+from winnow.storage.tables import attempts
 
 
 @pytest.fixture

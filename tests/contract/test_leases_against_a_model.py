@@ -9,15 +9,15 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from optuna.study import StudyDirection
 from sqlalchemy import select, update
 
-import storage
-from storage import Storage, epochs, leases
-from storage.budget import Budget, set_budget
-from storage.clock import database_now
-from storage.epochs import Epoch
-from storage.errors import LeaseLost
-from storage.leases import EXPIRED, MOST_CRASHES, Lease
-from storage.resilient import read, transact
-from storage.tables import attempts
+from winnow import storage
+from winnow.storage import Storage, epochs, leases
+from winnow.storage.budget import Budget, set_budget
+from winnow.storage.clock import database_now
+from winnow.storage.epochs import Epoch
+from winnow.storage.errors import LeaseLost
+from winnow.storage.leases import EXPIRED, MOST_CRASHES, Lease
+from winnow.storage.retries import read, transact
+from winnow.storage.tables import attempts
 
 TRIALS = 4
 

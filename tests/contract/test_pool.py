@@ -6,12 +6,12 @@ import time
 import optuna
 import pytest
 
-import storage
-from storage import Storage, leases, workers
-from storage.activity import State, set_state
-from storage.bell import Bell, ring_now
-from storage.budget import Budget, set_budget
-from storage.pool import Pool
+from winnow import storage
+from winnow.storage import Storage, leases, workers
+from winnow.storage.activity import State, set_state
+from winnow.storage.budget import Budget, set_budget
+from winnow.storage.notifications import Bell, ring_now
+from winnow.storage.pool import Pool
 
 READY = "ready"
 

@@ -7,12 +7,12 @@ from pathlib import Path
 import optuna
 import pytest
 
-import storage
-from storage import budget, epochs, leases, workers
-from storage.epochs import Epoch
-from storage.errors import StorageError
-from storage.resilient import read, transact
 from storage_servers import PostgresServer
+from winnow import storage
+from winnow.storage import budget, epochs, leases, workers
+from winnow.storage.epochs import Epoch
+from winnow.storage.errors import StorageError
+from winnow.storage.retries import read, transact
 
 GRANTS = Path(__file__).parents[2] / "docs" / "roles.sql"
 

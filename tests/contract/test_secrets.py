@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 from sqlalchemy import make_url
 
-import storage
-from storage import Storage
-from storage.database import parse
-from storage.errors import StorageError
+from winnow import storage
+from winnow.storage import Storage
+from winnow.storage.database import parse
+from winnow.storage.errors import StorageError
 
 SECRET = "hunter2"
 URLS = [
@@ -51,7 +51,7 @@ def test_no_command_prints_the_password(url: str, tmp_path: Path) -> None:
     if URLS.index(url) % 4:  # a process each: a few will do, the message is the one above
         pytest.skip("as the others")
     done = subprocess.run(
-        [sys.executable, "-m", "search", "--debug", "status", "s"],
+        [sys.executable, "-m", "winnow", "--debug", "status", "s"],
         env={**os.environ, "OPTUNA_STORAGE": url},
         cwd=tmp_path,
         capture_output=True,

@@ -3,7 +3,7 @@
 import pytest
 from optuna.testing.pytest_storages import StorageTestCase
 
-from storage import Storage
+from winnow.storage import Storage
 
 
 @pytest.fixture

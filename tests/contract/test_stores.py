@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from storage import stores
-from storage.errors import FileDamaged, StorageError
-from storage.stores import Bucket, Folder, Store
+from winnow.storage import stores
+from winnow.storage.errors import FileDamaged, StorageError
+from winnow.storage.stores import Bucket, Folder, Store
 
 
 @pytest.fixture(params=["folder", "s3"])

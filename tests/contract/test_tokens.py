@@ -3,12 +3,12 @@
 import pytest
 from sqlalchemy import select, update
 
-from storage import Storage, audit_log, sessions, tokens
-from storage.clock import database_now
-from storage.errors import StorageError
-from storage.resilient import read, transact
-from storage.tables import sessions as session_rows
-from storage.tables import tokens as token_rows
+from winnow.storage import Storage, audit_log, sessions, tokens
+from winnow.storage.clock import database_now
+from winnow.storage.errors import StorageError
+from winnow.storage.retries import read, transact
+from winnow.storage.tables import sessions as session_rows
+from winnow.storage.tables import tokens as token_rows
 
 
 def test_a_token_opens_until_it_is_revoked(opened: Storage) -> None:

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 import torch
 
-from objectives.data.catalog import DataSpec
-from objectives.data.loading import Data, Split, load
-from objectives.errors import Diverged, Infeasible, ObjectiveError, OutOfTime, SnapshotError
-from objectives.hyperparameters import Config, make_config
-from objectives.snapshots import from_bytes, to_bytes
-from objectives.training import Limits, Metrics, Result, check, count_parameters, platform_record, train
+from winnow.objectives.data.catalog import DataSpec
+from winnow.objectives.data.loading import Data, Split, load
+from winnow.objectives.errors import Diverged, Infeasible, ObjectiveError, OutOfTime, SnapshotError
+from winnow.objectives.hyperparameters import Config, make_config
+from winnow.objectives.snapshots import from_bytes, to_bytes
+from winnow.objectives.training import Limits, Metrics, Result, check, count_parameters, platform_record, train
 
 
 @pytest.fixture(scope="module")

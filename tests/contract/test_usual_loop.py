@@ -6,12 +6,12 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from objectives.data.catalog import DataSpec
-from objectives.data.loading import Data, Split, load
-from objectives.hyperparameters import Config, make_config
-from objectives.models.architectures import build
-from objectives.randomness import generator
-from objectives.training import train
+from winnow.objectives.data.catalog import DataSpec
+from winnow.objectives.data.loading import Data, Split, load
+from winnow.objectives.hyperparameters import Config, make_config
+from winnow.objectives.models.architectures import build
+from winnow.objectives.randomness import generator
+from winnow.objectives.training import train
 
 
 @pytest.fixture(scope="module")

@@ -8,9 +8,9 @@ import optuna
 import pytest
 
 from dashboard_server import Served
-from search.dashboard import api, pages
-from search.dashboard.access import RULES, WINNOW, Rule, rule_for
-from storage.tokens import ROLES, Role
+from winnow.search.dashboard import api, pages
+from winnow.search.dashboard.access import RULES, WINNOW, Rule, rule_for
+from winnow.storage.tokens import ROLES, Role
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 EXAMPLES = {"{id}": "987654", "{name}": "abc", "{rest}": "abc"}

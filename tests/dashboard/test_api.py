@@ -15,9 +15,9 @@ from schemathesis.specs.openapi.checks import (
 
 from dashboard_server import Serve, Served
 from example_study import SPEC, told
-from search import study as studies
-from storage.activity import State, state_of
-from storage.budget import end_now
+from winnow.search.study import study as studies
+from winnow.storage.activity import State, state_of
+from winnow.storage.budget import end_now
 
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
 

@@ -11,14 +11,14 @@ from pathlib import Path
 import httpx
 import pytest
 
-import storage
-from storage import tokens
+from winnow import storage
+from winnow.storage import tokens
 
 ROOT = Path(__file__).parents[2]
 
 
 def command(url: str, *options: str) -> list[str]:
-    return [sys.executable, "-m", "search", "dashboard", "--storage", url, *options]
+    return [sys.executable, "-m", "winnow", "dashboard", "--storage", url, *options]
 
 
 def refused(url: str, *options: str) -> str:

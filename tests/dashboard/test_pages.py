@@ -9,8 +9,8 @@ import optuna
 
 from dashboard_server import Serve, Served
 from example_study import told
-from search.dashboard.people import COOKIE
 from storage_servers import PostgresServer
+from winnow.search.dashboard.identity import COOKIE
 
 VALUES = [0.5, 0.9, None, 0.7, 0.8]
 

@@ -15,12 +15,12 @@ from optuna.distributions import CategoricalDistribution
 from optuna.trial import TrialState
 
 from dashboard_server import Serve, Served
-from search.cli import cli
-from search.dashboard import server
-from search.dashboard.people import COOKIE
-from search.dashboard.server import Place
-from search.errors import WinnowError
-from storage import audit_log, sessions, tokens
+from winnow.errors import WinnowError
+from winnow.search.cli.main import cli
+from winnow.search.dashboard import server
+from winnow.search.dashboard.identity import COOKIE
+from winnow.search.dashboard.server import Place
+from winnow.storage import audit_log, sessions, tokens
 
 
 def cookie(served: Served, role: Any) -> str:
@@ -195,7 +195,7 @@ def test_no_secret_is_in_a_log_an_error_or_a_page(
 
 
 def test_a_revoked_token_opens_nothing(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("search.dashboard.people._SECONDS", 0.0)
+    monkeypatch.setattr("winnow.search.dashboard.identity._SECONDS", 0.0)
     with served.client("reader") as reader:
         assert reader.get("/api/studies").status_code == 200
         tokens.revoke(served.storage.engine, "reader")

@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 
 from faults.fleet_under_fire import Fleet, wait_for
-from storage import workers
+from winnow.storage import workers
 
 
 class SearchOnCluster(Fleet):
@@ -32,7 +32,7 @@ class SearchOnCluster(Fleet):
     ) -> subprocess.CompletedProcess[str]:
         """Run the command as its user does, in the folder of the spec; where `inside` says."""
         return subprocess.run(
-            [*inside, sys.executable, "-m", "search", *arguments],
+            [*inside, sys.executable, "-m", "winnow", *arguments],
             cwd=self.folder,
             env={**os.environ, **self.environment, **environment},
             capture_output=True,

@@ -99,7 +99,7 @@ def test_slurm_shows_no_password(cluster: SlurmCluster, search: Callable[..., Se
     shown = cluster.ask("scontrol", "show", "job", "--details", job)
     script = cluster.ask("scontrol", "write", "batch_script", f"{job}_0", "-")
     processes = [" ".join(process.info["cmdline"] or []) for process in psutil.process_iter(["cmdline"])]
-    assert "search.engines.slurm_task s" in script
+    assert "winnow.search.launch.engines.slurm_task s" in script
     assert not any("hunter2" in text for text in (shown, script, *processes))
 
 

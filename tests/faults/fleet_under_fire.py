@@ -15,10 +15,10 @@ from typing import Any
 import psutil
 from sqlalchemy import create_engine, text
 
-import storage
-from search import study as studies
-from search.specs.checking import check
-from storage import workers
+from winnow import storage
+from winnow.search.study import study as studies
+from winnow.search.study.validation import check
+from winnow.storage import workers
 
 WORKERS = 8
 LEASE_SECONDS = 3.0
@@ -73,7 +73,7 @@ class Fleet:
             log = (self.folder / f"worker-{len(self.workers)}.log").open("wb")
             self.workers.append(
                 subprocess.Popen(
-                    [sys.executable, "-m", "search", "work", "s", "--lease-seconds", str(self.lease_seconds)],
+                    [sys.executable, "-m", "winnow", "work", "s", "--lease-seconds", str(self.lease_seconds)],
                     cwd=HERE,
                     env={**self.environment, **environment},
                     stdout=log,

@@ -10,7 +10,7 @@ from faults.fleet_under_fire import HERE, LEASE_SECONDS, Fleet
 
 def _reap(ours: Fleet, *arguments: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-m", "search", "reap", "--lease-seconds", str(LEASE_SECONDS), *arguments],
+        [sys.executable, "-m", "winnow", "reap", "--lease-seconds", str(LEASE_SECONDS), *arguments],
         cwd=HERE,
         env=ours.environment,
         stdout=subprocess.PIPE,

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from example_study import told, work
-from search.analysis import ablation, answers
-from search.analysis.ablation import Sides
-from search.errors import StudyError
-from search.specs.checking import check
-from storage import designs
+from winnow.errors import StudyError
+from winnow.search.analysis import ablation, answers
+from winnow.search.analysis.ablation import Sides
+from winnow.search.study.validation import check
+from winnow.storage import designs
 
 BEST = {"lr": 0.05, "dropout": 0.4, "crop": True, "crop_padding": 2}
 BASELINE = {"crop": False, "crop_padding": 4}

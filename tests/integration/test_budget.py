@@ -6,7 +6,7 @@ import signal
 import pytest
 
 from integration.winnow import Place, wait_for
-from storage import workers
+from winnow.storage import workers
 
 SLOW = "[fixed]\nepochs = 6\nepoch_seconds = 0.3\n[pruner]\nname = 'none'\n"
 

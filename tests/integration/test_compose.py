@@ -131,7 +131,7 @@ class Machine:
         environment = {key: self._native(value, service) for key, value in service["environment"].items()}
         arguments = [self._native(each, service) for each in command or service["command"]]
         return {
-            "args": [sys.executable, "-m", "search", *arguments],
+            "args": [sys.executable, "-m", "winnow", *arguments],
             "cwd": self.folder,
             "env": {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", **environment},
         }

@@ -6,13 +6,13 @@ from typing import Any
 
 import optuna
 
-import storage
 from example_study import told, work
-from objectives.decision import Boundary, Curve, Decision
-from search.analysis import ablation, conclusions, confirm, history, repetitions
-from search.analysis.fresh_seeds import Purpose
-from search.study import WinnowStudy
-from storage import epochs, ledger
+from winnow import storage
+from winnow.objectives.decision import Boundary, Curve, Decision
+from winnow.search.analysis import ablation, conclusions, confirm, history, repetitions
+from winnow.search.analysis.seeds import Purpose
+from winnow.search.study.study import WinnowStudy
+from winnow.storage import epochs, ledger
 
 
 def confirmed(study: WinnowStudy, score: Any) -> confirm.Confirmation:

@@ -10,10 +10,10 @@ import optuna
 import pytest
 
 from integration.winnow import Place, wait_for
-from objectives.data.catalog import DataSpec
-from objectives.objective import TrainingObjective
-from objectives.space import Range
-from storage import Storage, designs, epochs, leases, ledger
+from winnow.objectives.data.catalog import DataSpec
+from winnow.objectives.objective import TrainingObjective
+from winnow.objectives.space import Range
+from winnow.storage import Storage, designs, epochs, leases, ledger
 
 SPEC = """
 name = "digits"

@@ -3,7 +3,7 @@
 import pytest
 
 from integration.winnow import Place
-from storage import artifacts
+from winnow.storage import artifacts
 
 
 @pytest.mark.parametrize("where", ["folder", "s3"])

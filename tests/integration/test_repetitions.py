@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from example_study import told, work
-from search.analysis import repetitions
-from search.analysis.repetitions import Entrants
-from search.errors import StudyError
+from winnow.errors import StudyError
+from winnow.search.analysis import repetitions
+from winnow.search.analysis.repetitions import Entrants
 
 
 def run(entrants: Entrants, value: Any) -> dict[tuple[int, int], float | None]:

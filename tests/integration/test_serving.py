@@ -5,9 +5,9 @@ from collections.abc import Iterator
 
 import pytest
 
-import storage
 from integration.winnow import Place, wait_for
-from storage import Storage
+from winnow import storage
+from winnow.storage import Storage
 
 SLOW = "[fixed]\nepochs = 20\nepoch_seconds = 0.2\n[pruner]\nname = 'none'\n[sampler]\nname = 'random'\n"
 

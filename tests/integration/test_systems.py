@@ -13,15 +13,14 @@ from PIL import Image
 
 from data_files import write_batch, write_idx
 from integration.winnow import Place
-from objectives.data.catalog import CATALOG
-from objectives.data.loading import Data, Split
-from objectives.hyperparameters import make_config
-from objectives.objective import TrainingObjective
-from objectives.space import baseline, suggest
-from objectives.training import check
-from search.sampling import samplers
-from search.specs import checking
-from search.specs.spec import Spec
+from winnow.objectives.data.catalog import CATALOG
+from winnow.objectives.data.loading import Data, Split
+from winnow.objectives.hyperparameters import make_config
+from winnow.objectives.objective import TrainingObjective
+from winnow.objectives.space import baseline, suggest
+from winnow.objectives.training import check
+from winnow.search.study import samplers, validation
+from winnow.search.study.spec import Spec
 
 STUDIES = Path(__file__).parents[2] / "studies"
 EVERY = sorted(file.stem for file in STUDIES.glob("*.toml"))
@@ -76,7 +75,7 @@ def objective_of(spec: Spec, files: Path | None = None) -> TrainingObjective:
 
 @pytest.mark.parametrize("name", EVERY)
 def test_all_that_a_spec_can_draw_fits_its_data(name: str) -> None:
-    spec = checking.read(STUDIES / f"{name}.toml")
+    spec = validation.read(STUDIES / f"{name}.toml")
     known = CATALOG[spec.data_spec.name]
     shape = (3, 32, 32) if known.name == "image_folder" else known.shape
     classes = 3 if known.name == "image_folder" else known.classes
@@ -111,7 +110,7 @@ def _others() -> list[str]:
 
 @pytest.mark.parametrize("name", _others())
 def test_the_baseline_of_every_other_full_spec_trains(name: str, files: Path) -> None:
-    spec = checking.read(STUDIES / f"{name}.toml")
+    spec = validation.read(STUDIES / f"{name}.toml")
     objective = objective_of(spec, files)
     parameters, values = baseline(spec.space, objective.fixed, spec.baseline)
     study = optuna.create_study(direction=spec.optimises)
@@ -122,7 +121,7 @@ def test_the_baseline_of_every_other_full_spec_trains(name: str, files: Path) ->
 
 
 def test_resnet18_is_over_the_limit_of_system_b_and_costs_nothing(files: Path) -> None:
-    spec = checking.read(STUDIES / "b_cifar100_one_million.toml")
+    spec = validation.read(STUDIES / "b_cifar100_one_million.toml")
     study = optuna.create_study(direction="maximize")
     study.enqueue_trial({"model": "resnet18"})
     study.optimize(objective_of(spec, files), n_trials=1)
@@ -134,7 +133,7 @@ def test_resnet18_is_over_the_limit_of_system_b_and_costs_nothing(files: Path) -
 
 @pytest.mark.parametrize("lr", [100.0, 10.0, 1.0])
 def test_the_learning_rates_that_system_e_saw_diverge_end_in_their_first_epoch(lr: float) -> None:
-    spec = checking.read(STUDIES / "e_regression_lr.toml")
+    spec = validation.read(STUDIES / "e_regression_lr.toml")
     study = optuna.create_study(direction="minimize")
     study.enqueue_trial({"lr": lr})
     study.optimize(objective_of(spec), n_trials=1)

@@ -13,7 +13,7 @@ class NoTorch:
         if name.partition(".")[0] in ("torch", "torchvision", "sklearn"):
             raise ModuleNotFoundError(name)
 sys.meta_path.insert(0, NoTorch())
-from search.cli import cli
+from winnow.search.cli.main import cli
 for command in (["check", "s.toml"], ["create", "s.toml"], ["status", "s"], ["report", "s"]):
     cli(command, standalone_mode=False)
 """

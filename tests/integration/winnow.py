@@ -12,7 +12,7 @@ from typing import Any
 
 import optuna
 
-import storage
+from winnow import storage
 
 OBJECTIVE = """
 import time
@@ -64,7 +64,7 @@ class Place:
         return "s.toml"
 
     def run(self, *arguments: str, seconds: float = 120, **environment: str) -> subprocess.CompletedProcess[str]:
-        return self.python("-m", "search", *arguments, seconds=seconds, **environment)
+        return self.python("-m", "winnow", *arguments, seconds=seconds, **environment)
 
     def python(self, *arguments: str, seconds: float = 120, **environment: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
@@ -78,7 +78,7 @@ class Place:
 
     def start(self, *arguments: str, **environment: str) -> subprocess.Popen[str]:
         process = subprocess.Popen(
-            [sys.executable, "-m", "search", *arguments],
+            [sys.executable, "-m", "winnow", *arguments],
             cwd=self.folder,
             env=self.environment(environment),
             stdout=subprocess.PIPE,

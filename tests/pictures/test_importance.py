@@ -6,9 +6,9 @@ import optuna
 import pytest
 
 from example_search import searched
-from search.analysis import importance
-from search.analysis.history import History, read
-from search.errors import StudyError
+from winnow.errors import StudyError
+from winnow.search.analysis import importance
+from winnow.search.analysis.history import History, read
 
 
 def plain(objective: optuna.study.study.ObjectiveFuncType, trials: int, direction: str = "minimize") -> History:

@@ -5,8 +5,8 @@ from io import StringIO
 from rich.console import Console
 
 from example_search import searched
-from search.analysis.importance import assess
-from search.terminal.importance_tables import tables
+from winnow.search.analysis.importance import assess
+from winnow.search.report.terminal.importance_tables import tables
 
 
 def test_shares_with_intervals_and_what_they_rest_on() -> None:

@@ -6,10 +6,10 @@ import numpy as np
 import optuna
 import pytest
 
-from search.analysis.history import History, read
-from search.analysis.landscape import known, survey
-from search.errors import StudyError
-from search.reports.pictures import chapters
+from winnow.errors import StudyError
+from winnow.search.analysis.functional_anova import known, survey
+from winnow.search.analysis.history import History, read
+from winnow.search.report.pictures import chapters
 
 
 def history(objective: optuna.study.study.ObjectiveFuncType, trials: int, direction: str = "maximize") -> History:

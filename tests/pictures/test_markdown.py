@@ -6,9 +6,9 @@ import pytest
 
 from example_conclusions import ablated, confirmed
 from example_search import searched
-from search.analysis import answers, summary
-from search.analysis.conclusions import Conclusions
-from search.reports import markdown, report
+from winnow.search.analysis import answers, summary
+from winnow.search.analysis.conclusions import Conclusions
+from winnow.search.report import markdown, report
 
 FOUND = Conclusions(confirmed(), (ablated(),))
 

@@ -5,8 +5,8 @@ import optuna
 import pytest
 
 from example_search import searched
-from search.analysis.history import History, read
-from search.plots import curves, progress
+from winnow.search.analysis.history import History, read
+from winnow.search.report.figures import curves, progress
 
 
 @pytest.fixture(scope="module")

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from objectives.decision import Boundary, Curve
-from search.plots import decision, with_matplotlib
+from winnow.objectives.decision import Boundary, Curve
+from winnow.search.report.figures import decision, with_matplotlib
 
 CURVE = Curve([1.01, 0.7, 0.3, 0.1], [0.0, 0.1, 0.2, 1.0], [0.0, 0.5, 0.9, 1.0])
 PLANE = Boundary([0.0, 1.0], [0.0, 1.0], [[0.1, 0.9], [0.2, 0.8]], [[0.1, 0.2], [0.9, 0.8]], [0, 1])

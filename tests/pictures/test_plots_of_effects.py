@@ -4,11 +4,11 @@ import numpy as np
 import optuna
 import pytest
 
-from search.analysis.effects import Effect, OrderedEffect
-from search.analysis.history import read
-from search.analysis.importance import Importance, Share, assess
-from search.analysis.statistics import Sample
-from search.plots import effects
+from winnow.search.analysis.effects import Effect, OrderedEffect
+from winnow.search.analysis.history import read
+from winnow.search.analysis.importance import Importance, Share, assess
+from winnow.search.analysis.statistics import Sample
+from winnow.search.report.figures import effects
 
 HELPS = Effect("augmentation", 0.02, 0.01, 0.03, 10)
 UNKNOWN = Effect("weight decay", 0.004, -0.002, 0.01, 10)

@@ -5,9 +5,9 @@ import optuna
 import pytest
 
 from example_search import searched
-from search.analysis.history import History, read
-from search.errors import StudyError
-from search.plots import space
+from winnow.errors import StudyError
+from winnow.search.analysis.history import History, read
+from winnow.search.report.figures import space
 
 
 @pytest.fixture(scope="module")

@@ -6,11 +6,11 @@ import plotly.graph_objects
 import pytest
 
 from example_search import searched
-from search.analysis.effects import Effect, OrderedEffect
-from search.analysis.statistics import Sample
-from search.errors import WinnowError
-from search.plots import effects, files, with_matplotlib
-from search.reports import pictures
+from winnow.errors import WinnowError
+from winnow.search.analysis.effects import Effect, OrderedEffect
+from winnow.search.analysis.statistics import Sample
+from winnow.search.report import pictures
+from winnow.search.report.figures import effects, files, with_matplotlib
 
 STEPS = [Effect("flip $x$", 0.02, 0.01, 0.03, 10), Effect("<dropout>", -0.01, -0.02, 0.001, 10)]
 

@@ -9,9 +9,9 @@ import pytest
 
 from example_conclusions import ablated, confirmed
 from example_search import searched
-from search.analysis import answers, history
-from search.analysis.conclusions import Conclusions
-from search.reports import report
+from winnow.search.analysis import answers, history
+from winnow.search.analysis.conclusions import Conclusions
+from winnow.search.report import report
 
 HOSTILE = '</script><script>alert("x")</script><img src=http://example.com/x onerror=alert(1)>'
 

@@ -5,7 +5,7 @@ import optuna
 import pytest
 
 from bench.truth import KINDS, Tally, repeat
-from search.analysis.statistics import Sample
+from winnow.search.analysis.statistics import Sample
 
 REPETITIONS = 20
 pytestmark = pytest.mark.truth

@@ -3,8 +3,8 @@
 from dataclasses import replace
 
 from example_conclusions import AUGMENTATION, DROPOUT, LEARNING_RATE, ablated
-from search.analysis import answers
-from search.analysis.effects import Effect
+from winnow.search.analysis import answers
+from winnow.search.analysis.effects import Effect
 
 
 def said(question: str, **changed: object) -> str:

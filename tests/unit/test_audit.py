@@ -5,12 +5,12 @@ from dataclasses import replace
 import pytest
 
 from example_search import searched
-from search.analysis import summary
-from search.analysis.audit import audit
-from search.analysis.history import History
-from search.analysis.statistics import proportion_interval
-from search.sampling.pruners import is_audited
-from search.specs.checking import check
+from winnow.search.analysis import summary
+from winnow.search.analysis.history import History
+from winnow.search.analysis.pruning_audit import audit
+from winnow.search.analysis.statistics import proportion_interval
+from winnow.search.study.pruners import is_audited
+from winnow.search.study.validation import check
 
 SPEC = {"name": "s", "data": {"name": "digits"}, "budget": {"trials": 9}, "search": {"flip": {"choices": [True]}}}
 

@@ -11,13 +11,13 @@ import torch
 from torchvision.transforms import InterpolationMode, v2
 from torchvision.transforms.v2 import functional
 
-from objectives.augmentation import batches, color, erasing, geometry
-from objectives.augmentation.batches import METHODS, Augmentation, doubts
-from objectives.augmentation.draws import Draws
-from objectives.data.loading import Data, Split
-from objectives.errors import HyperparameterError
-from objectives.fit import input_shape
-from objectives.hyperparameters import Config
+from winnow.objectives.augmentation import batches, color, erasing, geometry
+from winnow.objectives.augmentation.batches import METHODS, Augmentation, doubts
+from winnow.objectives.augmentation.draws import Draws
+from winnow.objectives.data.loading import Data, Split
+from winnow.objectives.errors import HyperparameterError
+from winnow.objectives.fits_data import input_shape
+from winnow.objectives.hyperparameters import Config
 
 NOTHING = Config()
 EVERYTHING = replace(Config(crop_padding=1, shear=10.0, hue=0.1), **dict.fromkeys(METHODS, True))  # type: ignore[arg-type]

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from search.cli import cli
+from winnow.search.cli.main import cli
 
 SPEC = """
 name = "s"
@@ -30,8 +30,8 @@ def spec(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 
 def test_help_imports_nothing_heavy() -> None:
     code = (
-        "import sys, search.cli\n"
-        "search.cli.cli(['--help'], standalone_mode=False)\n"
+        "import sys, winnow.search.cli.main\n"
+        "winnow.search.cli.main.cli(['--help'], standalone_mode=False)\n"
         "heavy = {'torch', 'optuna', 'plotly', 'sqlalchemy', 'numpy', 'pydantic', 'rich'} & set(sys.modules)\n"
         "assert not heavy, heavy"
     )

@@ -6,13 +6,13 @@ import pytest
 import torch
 from torch import nn
 
-from objectives.data.catalog import DataSpec
-from objectives.data.loading import load
-from objectives.hyperparameters import Config, make_config
-from objectives.models import compiled
-from objectives.models.architectures import build
-from objectives.models.layers import use_generator
-from objectives.training import train
+from winnow.objectives.data.catalog import DataSpec
+from winnow.objectives.data.loading import load
+from winnow.objectives.hyperparameters import Config, make_config
+from winnow.objectives.models import compiled
+from winnow.objectives.models.architectures import build
+from winnow.objectives.models.layers import use_generator
+from winnow.objectives.training import train
 
 CONFIG = make_config({"model": "cnn", "filters": [4], "batch_norm": True, "conv_dropout": 0.5, "hidden": [8]})
 

@@ -7,9 +7,9 @@ import sys
 import pytest
 import torch
 
-from objectives.data import loading
-from objectives.data.catalog import DataSpec
-from objectives.errors import DataError
+from winnow.objectives.data import loading
+from winnow.objectives.data.catalog import DataSpec
+from winnow.objectives.errors import DataError
 
 
 def rows(inputs: torch.Tensor) -> set[bytes]:
@@ -156,5 +156,5 @@ def test_two_moons_test_comes_from_another_distribution() -> None:
 
 
 def test_a_spec_is_checked_without_torch() -> None:
-    check = "import sys, objectives.data.catalog as c; c.DataSpec('cifar10').check(); sys.exit('torch' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", check]).returncode == 0
+    check = "from winnow.objectives.data.catalog import DataSpec; import sys; DataSpec('cifar10').check()"
+    assert subprocess.run([sys.executable, "-c", f"{check}; sys.exit('torch' in sys.modules)"]).returncode == 0

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from torch import nn
 
-from objectives import decision
-from objectives.data import loading
-from objectives.data.catalog import DataSpec
+from winnow.objectives import decision
+from winnow.objectives.data import loading
+from winnow.objectives.data.catalog import DataSpec
 
 VALUES = {"model": "mlp", "seed": 0}
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from objectives.data import decoded
+from winnow.objectives.data import decoded
 
 
 class Decoder:

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from search.fleets.devices import Device
-from search.workers.sharing import DeviceShare
-from search.workers.trainer import is_out_of_memory
+from winnow.search.worker.device_share import DeviceShare
+from winnow.search.worker.devices import Device
+from winnow.search.worker.trainer import is_out_of_memory
 
 CPU = Device("cpu")
 

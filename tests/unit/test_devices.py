@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 
 from nvidia_driver import DRIVER
-from search.errors import DeviceError
-from search.fleets import devices, places
-from search.fleets.devices import Device, bind, choose, find, visible_gpus
-from search.fleets.nvml import GPU
-from search.fleets.places import Place
+from winnow.errors import DeviceError
+from winnow.search.launch import placement
+from winnow.search.launch.placement import Place
+from winnow.search.worker import devices
+from winnow.search.worker.devices import Device, bind, choose, find, visible_gpus
+from winnow.search.worker.nvml import GPU
 
 WHOLE = [GPU("GPU-aaa1"), GPU("GPU-aab2"), GPU("GPU-ccc3")]
 CUT = [GPU("GPU-aaa1", ("MIG-1111", "MIG-2222")), GPU("GPU-bbb2")]
@@ -102,37 +103,39 @@ def _no_threads_given(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("_no_threads_given")
 def test_the_cpus_cores_are_split_evenly() -> None:
     cores = range(8)
-    assert places.plan([CPU], cores) == [Place(CPU, 1, (core,)) for core in cores]
-    assert places.plan([CPU], cores, workers=2) == [Place(CPU, 4, (0, 1, 2, 3)), Place(CPU, 4, (4, 5, 6, 7))]
-    assert places.plan([CPU], cores, workers=3) == [
+    assert placement.plan([CPU], cores) == [Place(CPU, 1, (core,)) for core in cores]
+    assert placement.plan([CPU], cores, workers=2) == [Place(CPU, 4, (0, 1, 2, 3)), Place(CPU, 4, (4, 5, 6, 7))]
+    assert placement.plan([CPU], cores, workers=3) == [
         Place(CPU, 2, (0, 1, 2)),
         Place(CPU, 2, (3, 4, 5)),
         Place(CPU, 2, (6, 7)),
     ]
-    assert places.plan([CPU], cores, workers=1) == [Place(CPU, 8)]
-    assert places.plan([CPU], range(2), workers=4) == [Place(CPU, 1)] * 4
-    assert places.plan([CPU], cores, workers=2, threads=1)[1] == Place(CPU, 1, (4, 5, 6, 7))
+    assert placement.plan([CPU], cores, workers=1) == [Place(CPU, 8)]
+    assert placement.plan([CPU], range(2), workers=4) == [Place(CPU, 1)] * 4
+    assert placement.plan([CPU], cores, workers=2, threads=1)[1] == Place(CPU, 1, (4, 5, 6, 7))
 
 
 @pytest.mark.usefixtures("_no_threads_given")
 def test_gpus_take_one_worker_each_or_as_many_as_they_have_slots() -> None:
-    assert places.plan(GPUS, range(8)) == [Place(GPUS[0]), Place(GPUS[1])]
-    assert places.plan(GPUS, range(8), slots=2) == [Place(GPUS[0]), Place(GPUS[1])] * 2
-    assert places.plan(GPUS, range(8), workers=3) == [Place(GPUS[0]), Place(GPUS[1]), Place(GPUS[0])]
+    assert placement.plan(GPUS, range(8)) == [Place(GPUS[0]), Place(GPUS[1])]
+    assert placement.plan(GPUS, range(8), slots=2) == [Place(GPUS[0]), Place(GPUS[1])] * 2
+    assert placement.plan(GPUS, range(8), workers=3) == [Place(GPUS[0]), Place(GPUS[1]), Place(GPUS[0])]
     with pytest.raises(DeviceError, match="5 workers do not fit 2 devices with 2 slots each; give --slots 3"):
-        places.plan(GPUS, range(8), slots=2, workers=5)
+        placement.plan(GPUS, range(8), slots=2, workers=5)
 
 
 def test_threads_that_the_environment_gives_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", "3")
-    assert places.plan([CPU], range(8), workers=2)[0].threads == 3
-    assert places.plan([CPU], range(8), workers=2, threads=1)[0].threads == 1, "what the study has settled comes first"
+    assert placement.plan([CPU], range(8), workers=2)[0].threads == 3
+    assert placement.plan([CPU], range(8), workers=2, threads=1)[0].threads == 1, (
+        "what the study has settled comes first"
+    )
 
 
 def test_a_process_follows_its_parent_where_no_kernel_tells_it() -> None:
     child = """
 import os, signal
-from search.workers.processes import watch_parent
+from winnow.search.worker.processes import watch_parent
 parent = os.getppid()
 print(os.getpid(), flush=True)
 watch_parent(parent, signal.SIGKILL)

@@ -4,9 +4,9 @@ from dataclasses import dataclass, replace
 import pytest
 import torch
 
-from objectives.data.loading import Data, Split
-from objectives.divergence import chance, check_loss, check_movement, guessing_loss
-from objectives.errors import Diverged
+from winnow.objectives.data.loading import Data, Split
+from winnow.objectives.divergence import chance, check_loss, check_movement, guessing_loss
+from winnow.objectives.errors import Diverged
 
 LABELS = torch.arange(1000) % 10
 STEPS = 100

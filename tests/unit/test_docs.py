@@ -4,9 +4,9 @@ import importlib.util
 import tomllib
 from pathlib import Path
 
-from objectives.data.catalog import CATALOG
-from search.cli import cli
-from search.specs import checking, sections
+from winnow.objectives.data.catalog import CATALOG
+from winnow.search.cli.main import cli
+from winnow.search.study import sections, validation
 
 ROOT = Path(__file__).parents[2]
 
@@ -36,7 +36,7 @@ def test_every_command_explains_itself_and_its_options() -> None:
 def test_the_spec_in_the_documentation_is_a_good_one() -> None:
     page = (ROOT / "docs" / "spec.md").read_text()
     example = page.split("```toml")[1].split("```")[0]
-    checking.check(tomllib.loads(example), "docs/spec.md")
+    validation.check(tomllib.loads(example), "docs/spec.md")
 
 
 def test_the_documentation_names_every_data_set_sampler_and_pruner() -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from search.cli import cli
+from winnow.search.cli.main import cli
 
 URL = "postgresql://me:hunter2@db.example/winnow"
 SPEC = """
@@ -40,7 +40,7 @@ def test_what_slurm_would_get_can_be_read_and_holds_no_password(run, tmp_path: P
     assert "#SBATCH --account=vision" in lines
     assert f'#SBATCH --output="{tmp_path}/winnow.files/logs/s-%A_%a.log"' in lines
     assert lines[-1].startswith("exec ")
-    assert lines[-1].endswith(" -m search.engines.slurm_task s --device cuda --grace-seconds 5")
+    assert lines[-1].endswith(" -m winnow.search.launch.engines.slurm_task s --device cuda --grace-seconds 5")
     assert "hunter2" not in told.output
     assert list(tmp_path.iterdir()) == [tmp_path / "s.toml"], "nothing is written"
 

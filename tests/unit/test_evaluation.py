@@ -4,13 +4,13 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from objectives.augmentation.batches import Augmentation
-from objectives.data.catalog import DataSpec
-from objectives.data.loading import Split, load
-from objectives.evaluation import evaluate, losses, weight_norm
-from objectives.hyperparameters import Config, make_config
-from objectives.models.architectures import build
-from objectives.precision import calibrate
+from winnow.objectives.augmentation.batches import Augmentation
+from winnow.objectives.data.catalog import DataSpec
+from winnow.objectives.data.loading import Split, load
+from winnow.objectives.evaluation import evaluate, losses, weight_norm
+from winnow.objectives.hyperparameters import Config, make_config
+from winnow.objectives.models.architectures import build
+from winnow.objectives.precision import calibrate
 
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.1, 1.0])

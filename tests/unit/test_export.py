@@ -9,10 +9,10 @@ import pytest
 
 from example_search import EPOCHS as EPOCHS_OF_A_TRIAL
 from example_search import searched
-from search.analysis import export
-from search.analysis.ablation import Ablation
-from search.analysis.effects import Effect, OrderedEffect
-from search.analysis.statistics import Sample
+from winnow.search.analysis import export
+from winnow.search.analysis.ablation import Ablation
+from winnow.search.analysis.effects import Effect, OrderedEffect
+from winnow.search.analysis.statistics import Sample
 
 EFFECT = Effect("dropout", 0.02, 0.01, 0.03, 10)
 

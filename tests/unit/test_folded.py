@@ -6,10 +6,10 @@ import pytest
 import torch
 from torch import nn
 
-from objectives.hyperparameters import make_config
-from objectives.models.architectures import build
-from objectives.models.folded import folded
-from objectives.models.layers import RandomLayer
+from winnow.objectives.hyperparameters import make_config
+from winnow.objectives.models.architectures import build
+from winnow.objectives.models.batch_norm_folding import folded
+from winnow.objectives.models.layers import RandomLayer
 
 MODELS: list[dict[str, Any]] = [
     {"model": "smallnet", "dropout": 0.5, "conv_dropout": 0.5},

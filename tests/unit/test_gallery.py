@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from objectives.augmentation import gallery
-from objectives.augmentation.batches import Augmentation
-from objectives.data import loading
-from objectives.data.catalog import DataSpec
-from objectives.errors import DataError
-from objectives.hyperparameters import Config
-from objectives.space import Choice, Range
+from winnow.objectives.augmentation import gallery
+from winnow.objectives.augmentation.batches import Augmentation
+from winnow.objectives.data import loading
+from winnow.objectives.data.catalog import DataSpec
+from winnow.objectives.errors import DataError
+from winnow.objectives.hyperparameters import Config
+from winnow.objectives.space import Choice, Range
 
 
 def test_the_picture_has_a_row_a_choice_and_begins_with_the_images_as_they_are(tmp_path: Path) -> None:

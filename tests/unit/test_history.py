@@ -6,7 +6,7 @@ import optuna
 import pytest
 
 from example_search import EPOCHS, search
-from search.analysis import history
+from winnow.search.analysis import history
 
 
 def test_a_winnow_study_is_read_with_its_epochs_and_its_record() -> None:

@@ -9,9 +9,9 @@ import pytest
 import torch
 from PIL import Image
 
-from objectives.data import image_folder, loading
-from objectives.data.catalog import DataSpec
-from objectives.errors import DataError
+from winnow.objectives.data import image_folder, loading
+from winnow.objectives.data.catalog import DataSpec
+from winnow.objectives.errors import DataError
 
 SHADES = {"cat": 40, "dog": 120, "wild": 200}
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from objectives.models.initialisation import initialise
+from winnow.objectives.models.initialisation import initialise
 
 FAN_IN, FAN_OUT = 48 * 9, 64 * 9
 

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from objectives.models.layers import DropBlock, Dropout, Dropout2d, RandomLayer, use_generator
+from winnow.objectives.models.layers import DropBlock, Dropout, Dropout2d, RandomLayer, use_generator
 
 
 def seeded(layer: RandomLayer, seed: int = 0) -> RandomLayer:

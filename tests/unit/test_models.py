@@ -8,12 +8,12 @@ import pytest
 import torch
 from torch import nn
 
-from objectives.data.catalog import DataSpec
-from objectives.errors import ObjectiveError
-from objectives.hyperparameters import Config, make_config
-from objectives.models.architectures import ARCHITECTURES, build
-from objectives.models.layers import DropBlock, Dropout, Dropout2d
-from objectives.objective import TrainingObjective
+from winnow.objectives.data.catalog import DataSpec
+from winnow.objectives.errors import ObjectiveError
+from winnow.objectives.hyperparameters import Config, make_config
+from winnow.objectives.models.architectures import ARCHITECTURES, build
+from winnow.objectives.models.layers import DropBlock, Dropout, Dropout2d
+from winnow.objectives.objective import TrainingObjective
 
 CIFAR = (3, 32, 32)
 

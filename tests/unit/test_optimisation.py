@@ -5,9 +5,9 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from objectives.hyperparameters import make_config
-from objectives.models.architectures import build
-from objectives.optimisation import add_penalties, make_optimizer, trained_weights
+from winnow.objectives.hyperparameters import make_config
+from winnow.objectives.models.architectures import build
+from winnow.objectives.optimisation import add_penalties, make_optimizer, trained_weights
 
 OPTIMIZERS: dict[str, tuple[dict[str, Any], Any]] = {
     "sgd": ({"lr": 0.1, "momentum": 0.9}, lambda p, **k: torch.optim.SGD(p, 0.1, 0.9, **k)),

@@ -6,15 +6,15 @@ from pathlib import Path
 
 import pytest
 
-import storage
-from storage import Storage, artifacts, checkpoints, epochs, leases, outbox
-from storage.checkpoints import Stored
-from storage.epochs import Epoch
-from storage.errors import FileDamaged
-from storage.files import read_checked, write_whole
-from storage.leases import Lease
-from storage.outbox import Outbox
-from storage.stores import Folder
+from winnow import storage
+from winnow.storage import Storage, artifacts, checkpoints, epochs, leases, outbox
+from winnow.storage.checkpoints import Stored
+from winnow.storage.epochs import Epoch
+from winnow.storage.errors import FileDamaged
+from winnow.storage.files import read_checked, write_whole
+from winnow.storage.leases import Lease
+from winnow.storage.outbox import Outbox
+from winnow.storage.stores import Folder
 
 
 @pytest.fixture

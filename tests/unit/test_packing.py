@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from search.errors import DeviceError
-from search.fleets import memory
-from search.fleets.devices import Device
-from search.fleets.memory import GIB
-from search.fleets.packing import Packing
+from winnow.errors import DeviceError
+from winnow.search.launch import memory
+from winnow.search.launch.memory import GIB
+from winnow.search.launch.packing import Packing
+from winnow.search.worker.devices import Device
 
 CPU = Device("cpu")
 

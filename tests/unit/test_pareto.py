@@ -6,11 +6,11 @@ import optuna
 import pytest
 
 from example_search import searched
-from search.analysis import history as histories
-from search.analysis.history import History
-from search.analysis.pareto import Point, front
-from search.errors import SpecError, StudyError
-from search.specs.checking import check
+from winnow.errors import SpecError, StudyError
+from winnow.search.analysis import history as histories
+from winnow.search.analysis.history import History
+from winnow.search.analysis.pareto import Point, front
+from winnow.search.study.validation import check
 
 SPEC = {
     "name": "s",

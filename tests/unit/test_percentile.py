@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from optuna.distributions import FloatDistribution
 from optuna.trial import TrialState, create_trial
 
-from search.sampling.percentile import IndexedPercentilePruner
+from winnow.search.study.percentile import IndexedPercentilePruner
 
 VALUES = st.floats(-5, 5) | st.sampled_from([math.nan, math.inf, -math.inf, 0.0, 1.0])
 CURVES = st.dictionaries(st.integers(0, 6), VALUES, max_size=5)

@@ -11,7 +11,7 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 from optuna.samplers import TPESampler
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from search.sampling.quick_tpe import QuickTPESampler, log_density
+from winnow.search.study.fast_tpe import QuickTPESampler, log_density
 
 SPACE: dict[str, BaseDistribution] = {
     "x": FloatDistribution(-3.0, 5.0),

@@ -5,10 +5,10 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from objectives.hyperparameters import DEFINITIONS
-from objectives.methods import METHODS, check_groups, method_of
-from search.analysis.questions import On
-from search.analysis.racing import Race, Results, Training
+from winnow.objectives.hyperparameters import DEFINITIONS
+from winnow.objectives.methods import METHODS, check_groups, method_of
+from winnow.search.analysis.contrasts import On
+from winnow.search.analysis.sequential import Race, Results, Training
 
 Value = Callable[[On, int], float | None]
 

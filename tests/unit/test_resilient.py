@@ -8,10 +8,10 @@ import pytest
 from sqlalchemy import create_engine, event, text
 from sqlalchemy.exc import DBAPIError
 
-import storage
-from storage import Storage
-from storage.errors import StorageError, StorageUnreachable
-from storage.resilient import Link, attach, is_passing, link_of, read, transact
+from winnow import storage
+from winnow.storage import Storage
+from winnow.storage.errors import StorageError, StorageUnreachable
+from winnow.storage.retries import Link, attach, is_passing, link_of, read, transact
 
 
 @pytest.fixture

@@ -5,10 +5,9 @@ from typing import Any
 import optuna
 import pytest
 
-from objectives.space import suggest
-from search.sampling import pruners, samplers
-from search.specs import checking
-from search.specs.spec import Spec
+from winnow.objectives.space import suggest
+from winnow.search.study import pruners, samplers, validation
+from winnow.search.study.spec import Spec
 
 SEARCH: dict[str, Any] = {
     "optimizer": {"choices": ["sgd", "adam"]},
@@ -19,7 +18,7 @@ SEARCH: dict[str, Any] = {
 
 def spec_with(**changes: Any) -> Spec:
     content = {"name": "s", "data": {"name": "digits"}, "search": SEARCH, "budget": {"trials": 5}}
-    return checking.check({**content, **changes}, "s.toml")
+    return validation.check({**content, **changes}, "s.toml")
 
 
 def run(spec: Spec, trials: int) -> optuna.Study:

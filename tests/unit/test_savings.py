@@ -3,8 +3,8 @@
 import optuna
 import pytest
 
-from search.analysis.history import read
-from search.analysis.savings import savings
+from winnow.search.analysis.history import read
+from winnow.search.analysis.pruning_savings import savings
 
 
 def test_missing_epochs_count_at_the_trials_own_pace() -> None:

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch.optim import lr_scheduler
 
-from objectives.hyperparameters import make_config
-from objectives.schedules import learning_rate, plateaus
+from winnow.objectives.hyperparameters import make_config
+from winnow.objectives.schedules import learning_rate, plateaus
 
 EPOCHS, STEPS = 12, 7
 

@@ -1,7 +1,7 @@
 """How a pool shares its workers among studies."""
 
-from search.workers.pool import SLICE_SECONDS, choose
-from storage.pool import Wanting
+from winnow.search.worker.pool import SLICE_SECONDS, choose
+from winnow.storage.pool import Wanting
 
 
 def study(number: int, workers: int, *, priority: float = 1.0, seconds: float = 0.0) -> Wanting:

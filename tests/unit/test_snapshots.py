@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 import torch
 
-from objectives.errors import SnapshotError
-from objectives.snapshots import check_origin, from_bytes, on_cpu, to_bytes
+from winnow.objectives.errors import SnapshotError
+from winnow.objectives.snapshots import check_origin, from_bytes, on_cpu, to_bytes
 
 
 def snapshot() -> dict[str, Any]:

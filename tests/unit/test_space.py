@@ -5,8 +5,8 @@ from typing import Any
 import optuna
 import pytest
 
-from objectives.errors import HyperparameterError
-from objectives.space import Choice, Range, baseline, cells, ordered, suggest
+from winnow.objectives.errors import HyperparameterError
+from winnow.objectives.space import Choice, Range, baseline, cells, ordered, suggest
 
 SPACE = {
     "momentum": Range(0.0, 0.9),  # needs optimizer = sgd, by its definition

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from objectives.space import Choice, Range
-from search.errors import SpecError
-from search.specs import checking
+from winnow.errors import SpecError
+from winnow.objectives.space import Choice, Range
+from winnow.search.study import validation
 
 GOOD = """
 name = "s"
@@ -35,7 +35,7 @@ def content(**changes: Any) -> dict[str, Any]:
 def test_a_good_spec_is_read(tmp_path: Path) -> None:
     path = tmp_path / "s.toml"
     path.write_text(GOOD)
-    spec = checking.read(path)
+    spec = validation.read(path)
     assert spec.space == {"lr": Range(1e-4, 1e-1, log=True)}
     assert spec.optimises == "maximize"
     assert spec.storage_budget.trials == 4
@@ -43,7 +43,7 @@ def test_a_good_spec_is_read(tmp_path: Path) -> None:
 
 
 def test_a_spec_survives_its_own_storage() -> None:
-    spec = checking.check(
+    spec = validation.check(
         content(
             search={
                 "optimizer": {"choices": ["sgd", "adam"]},
@@ -56,11 +56,11 @@ def test_a_spec_survives_its_own_storage() -> None:
         ),
         "s.toml",
     )
-    assert checking.check(spec.model_dump(mode="json"), "the storage") == spec
+    assert validation.check(spec.model_dump(mode="json"), "the storage") == spec
 
 
 def test_lists_among_choices_are_kept_as_lists() -> None:
-    spec = checking.check(content(search={"widths": {"choices": [[64], [64, 32]]}}), "s.toml")
+    spec = validation.check(content(search={"widths": {"choices": [[64], [64, 32]]}}), "s.toml")
     entry = spec.space["widths"]
     assert isinstance(entry, Choice)
     assert entry.labels == ("[64]", "[64, 32]")
@@ -72,16 +72,16 @@ OTHERS = {"low": 1e-4, "high": 1e-2, "log": True}
 
 
 def test_one_hyperparameter_may_have_a_range_for_each_condition() -> None:
-    spec = checking.check(content(search={**SEVERAL, "lr": [SGD, OTHERS]}), "s.toml")
+    spec = validation.check(content(search={**SEVERAL, "lr": [SGD, OTHERS]}), "s.toml")
     assert spec.space["lr@optimizer=sgd"] == Range(1e-2, 1.0, log=True, when={"optimizer": ("sgd",)})
     assert spec.space["lr"] == Range(1e-4, 1e-2, log=True)
-    assert checking.check(spec.model_dump(mode="json"), "the storage") == spec
+    assert validation.check(spec.model_dump(mode="json"), "the storage") == spec
 
 
 def test_a_vast_space_is_looked_at_in_part() -> None:
     sizes = [[size] for size in range(1, 60)]
     search = {name: {"choices": sizes} for name in ("widths", "filters", "hidden")}
-    spec = checking.check(content(search={**search, "model": {"choices": ["mlp", "cnn"]}}), "s.toml")
+    spec = validation.check(content(search={**search, "model": {"choices": ["mlp", "cnn"]}}), "s.toml")
     assert len(spec.space) == 4
 
 
@@ -210,18 +210,18 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
 @pytest.mark.parametrize(("changes", "sentence"), REFUSED, ids=[sentence[8:48] for _, sentence in REFUSED])
 def test_what_is_wrong_is_said_in_one_sentence(changes: dict[str, Any], sentence: str) -> None:
     with pytest.raises(SpecError) as refusal:
-        checking.check(content(**changes), "s.toml")
+        validation.check(content(**changes), "s.toml")
     assert str(refusal.value).startswith(sentence)
     assert "\n" not in str(refusal.value)
 
 
 def test_a_missing_file_and_one_that_is_no_toml(tmp_path: Path) -> None:
     with pytest.raises(SpecError, match="there is no such file"):
-        checking.read(tmp_path / "none.toml")
+        validation.read(tmp_path / "none.toml")
     broken = tmp_path / "broken.toml"
     broken.write_text("name = \n")
     with pytest.raises(SpecError, match=r"broken\.toml: this is not TOML: .* line 1"):
-        checking.read(broken)
+        validation.read(broken)
 
 
 def test_every_ready_made_spec_is_good(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -234,4 +234,4 @@ def test_every_ready_made_spec_is_good(tmp_path: Path, monkeypatch: pytest.Monke
     files = sorted((Path(__file__).parents[2] / "studies").rglob("*.toml"))
     assert files
     for file in files:
-        assert checking.read(file).name == file.stem
+        assert validation.read(file).name == file.stem

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from objectives.data import splits
+from winnow.objectives.data import splits
 
 
 @pytest.mark.parametrize(("counts", "off"), [((180,) * 10, 1), ((600, 300, 100), 2), ((900, 50, *(1,) * 20), 3)])

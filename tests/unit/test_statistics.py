@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from search.analysis.statistics import Sample, error_of_look, paired, possibly_best, seeds_at_look
+from winnow.search.analysis.statistics import Sample, error_of_look, paired, possibly_best, seeds_at_look
 
 
 def test_the_interval_is_students() -> None:

@@ -6,18 +6,18 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-import storage
-from search import outlook, status
-from search import study as studies
-from search.outlook import Outlook
-from search.specs.checking import check
-from search.status import Best, Status
-from search.terminal import status_screen
-from storage import epochs, leases, workers
-from storage.activity import State
-from storage.budget import Budget, Spent
-from storage.epochs import Epoch
-from storage.workers import Worker
+from winnow import storage
+from winnow.search.analysis import forecast, status
+from winnow.search.analysis.forecast import Outlook
+from winnow.search.analysis.status import Best, Status
+from winnow.search.report.terminal import status_screen
+from winnow.search.study import study as studies
+from winnow.search.study.validation import check
+from winnow.storage import epochs, leases, workers
+from winnow.storage.activity import State
+from winnow.storage.budget import Budget, Spent
+from winnow.storage.epochs import Epoch
+from winnow.storage.workers import Worker
 
 WORKERS = [
     Worker("a", "gpu-node-01.cluster.example.org", 411, "cuda:0", "training", 14, 7, 0.91237, 1.2),
@@ -91,12 +91,12 @@ def test_estimates_come_from_the_trials_that_ended(tmp_path: Path) -> None:
         for epoch in range(1, lasts + 1):
             epochs.record(opened.engine, lease, Epoch(epoch, 0.5))
         leases.finish(opened.engine, lease, state, 0.5, "", {"winnow:run": {"device_seconds": seconds}})
-    alone = outlook.look_ahead(study, status.read(study))
+    alone = forecast.look_ahead(study, status.read(study))
     assert alone.saved_device_seconds == pytest.approx(30.0), "three epochs of ten seconds"
     assert alone.device_seconds_left == pytest.approx(3600.0, abs=60.0)
     assert alone.seconds_left is None, "nobody is at work"
     for name in ("one", "two"):
         workers.register(opened.engine, study.study_id, name, "host", 1, "cpu")
-    ahead = outlook.look_ahead(study, status.read(study))
+    ahead = forecast.look_ahead(study, status.read(study))
     assert ahead.seconds_left == pytest.approx(7 * 30.0 / 2), "seven trials of thirty seconds by two workers"
     opened.engine.dispose()

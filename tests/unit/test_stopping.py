@@ -3,9 +3,9 @@
 import optuna
 import pytest
 
-from search.sampling.expected_improvement import encode, expected_improvement
-from search.sampling.stopping import reason_to_stop
-from search.specs.spec import BudgetSection
+from winnow.search.study.expected_improvement import encode, expected_improvement
+from winnow.search.study.spec import BudgetSection
+from winnow.search.study.stopping import reason_to_stop
 
 
 def study(xs: list[float], direction: str = "maximize") -> optuna.Study:

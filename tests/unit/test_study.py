@@ -6,11 +6,11 @@ from typing import Any
 import optuna
 import pytest
 
-import storage
-from search import study as studies
-from search.errors import StudyError
-from search.specs import checking
-from search.specs.spec import Spec
+from winnow import storage
+from winnow.errors import StudyError
+from winnow.search.study import study as studies
+from winnow.search.study import validation
+from winnow.search.study.spec import Spec
 
 
 @pytest.fixture
@@ -25,7 +25,7 @@ def spec_with(**changes: Any) -> Spec:
         "search": {"lr": {"low": 1e-4, "high": 1e-1, "log": True}, "dropout": {"low": 0.1, "high": 0.5}},
         "budget": {"trials": 5},
     }
-    return checking.check({**content, **changes}, "s.toml")
+    return validation.check({**content, **changes}, "s.toml")
 
 
 def test_sampler_and_pruner_come_back_with_their_parameters(opened: storage.Storage) -> None:

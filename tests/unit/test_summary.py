@@ -4,9 +4,8 @@ import optuna
 
 from example_conclusions import ablated, confirmed
 from example_search import search, searched
-from search import words
-from search.analysis import history, summary
-from search.analysis.conclusions import Conclusions
+from winnow.search.analysis import formatting, history, summary
+from winnow.search.analysis.conclusions import Conclusions
 
 
 def said_of(read: history.History) -> str:
@@ -19,7 +18,7 @@ def test_a_winner_is_named_with_its_gain_its_doubt_and_its_cost() -> None:
     assert best is not None
     assert baseline is not None
     said = said_of(read)
-    gain = words.number(read.gain(best, baseline))
+    gain = formatting.number(read.gain(best, baseline))
     assert f"Trial {best.number} won with a validation accuracy of {best.value:.4g}, {gain} better" in said
     assert f"the baseline's {baseline.value:.4g}" in said
     assert "not yet a result to rely on" in said

@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from data_files import write_batch, write_idx
-from objectives.data import idx, loading, torchvision_files
-from objectives.data.catalog import DataSpec
-from objectives.errors import DataError
+from winnow.objectives.data import idx, loading, torchvision_files
+from winnow.objectives.data.catalog import DataSpec
+from winnow.objectives.errors import DataError
 
 random = np.random.default_rng(0)
 

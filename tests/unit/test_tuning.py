@@ -5,10 +5,10 @@ from dataclasses import replace
 import numpy as np
 
 from example_conclusions import AUGMENTATION, DROPOUT, LEARNING_RATE, ablated
-from search.analysis import tuning
-from search.analysis.ablation import Ablation
-from search.analysis.effects import Effect
-from search.analysis.landscape import Landscape, Marginal
+from winnow.search.analysis import tunability
+from winnow.search.analysis.ablation import Ablation
+from winnow.search.analysis.effects import Effect
+from winnow.search.analysis.functional_anova import Landscape, Marginal
 
 ALSO_HELPFUL = Effect("dropout", 0.02, 0.01, 0.03, 10)
 
@@ -29,25 +29,27 @@ def landscape(*marginals: Marginal) -> Landscape:
 
 def test_a_wide_optimum_is_easier_than_a_narrow_one() -> None:
     found = landscape(marginal("lr", [0.5, 0.6, 0.93, 0.7]), marginal("dropout", [0.93, 0.93, 0.928, 0.9]))
-    easiest, hardest = tuning.eases(both_help(), found)
+    easiest, hardest = tunability.eases(both_help(), found)
     assert (easiest.method, easiest.name, easiest.share) == ("dropout", "dropout", 0.75)
     assert (hardest.method, hardest.share) == ("learning rate", 0.25)
-    said = " ".join(tuning.sentences(both_help(), found))
+    said = " ".join(tunability.sentences(both_help(), found))
     assert "Of those that help, dropout: 75% (75% to 75%) of the searched range of dropout does as well" in said
     assert "The hardest is learning rate: 25%" in said
 
 
 def test_where_intervals_overlap_none_is_called_the_hardest() -> None:
     found = landscape(marginal("lr", [0.9, 0.92, 0.93, 0.7], 0.1), marginal("dropout", [0.93, 0.93, 0.92, 0.9], 0.1))
-    assert "The others are not clearly harder: learning rate" in " ".join(tuning.sentences(both_help(), found))
+    assert "The others are not clearly harder: learning rate" in " ".join(tunability.sentences(both_help(), found))
 
 
 def test_less_is_better_where_the_metric_is_a_loss() -> None:
     found = replace(both_help(), direction="minimize")
-    assert tuning.eases(found, landscape(marginal("lr", [1.0, 0.2, 1.0, 1.0])))[0].share == 0.25
+    assert tunability.eases(found, landscape(marginal("lr", [1.0, 0.2, 1.0, 1.0])))[0].share == 0.25
 
 
 def test_what_cannot_be_said_is_not_said() -> None:
-    nothing_helps = " ".join(tuning.sentences(ablated(alone=(AUGMENTATION, DROPOUT)), None))
+    nothing_helps = " ".join(tunability.sentences(ablated(alone=(AUGMENTATION, DROPOUT)), None))
     assert "too few trials" in nothing_helps  # its learning rate helps in company
-    assert tuning.sentences(both_help(), landscape(marginal("momentum", [0.5, 0.6])))[0].startswith("Nobody can tell")
+    assert tunability.sentences(both_help(), landscape(marginal("momentum", [0.5, 0.6])))[0].startswith(
+        "Nobody can tell"
+    )

@@ -4,8 +4,8 @@ import math
 
 import pytest
 
-from search import words
-from search.analysis.statistics import Sample
+from winnow.search.analysis import formatting
+from winnow.search.analysis.statistics import Sample
 
 
 @pytest.mark.parametrize(
@@ -13,7 +13,7 @@ from search.analysis.statistics import Sample
     [(None, "—"), (True, "on"), (0.00012345, "0.0001234"), ([64, 128], "64, 128"), ("sgd", "sgd"), (math.nan, "nan")],
 )
 def test_numbers_are_said_in_four_digits(value: object, said: str) -> None:
-    assert words.number(value) == said
+    assert formatting.number(value) == said
 
 
 @pytest.mark.parametrize(
@@ -21,16 +21,16 @@ def test_numbers_are_said_in_four_digits(value: object, said: str) -> None:
     [(4.21, "4.2 s"), (59.97, "1 min 0 s"), (200.4, "3 min 20 s"), (3599.8, "1 h 0 min"), (18720, "5 h 12 min")],
 )
 def test_durations_are_said_in_two_units(seconds: float, said: str) -> None:
-    assert words.duration(seconds) == said
+    assert formatting.duration(seconds) == said
 
 
 def test_samples_are_said_with_what_is_known_of_them() -> None:
-    assert words.spread(Sample((0.9, 0.92))) == "0.9100 ± 0.0141"
-    assert words.spread(Sample((0.9,))) == "0.9000"
-    assert words.interval(Sample((0.9,))) == "unknown"
-    assert words.interval(Sample((0.1, 0.1)), "+") == "+0.1000 to +0.1000"
+    assert formatting.spread(Sample((0.9, 0.92))) == "0.9100 ± 0.0141"
+    assert formatting.spread(Sample((0.9,))) == "0.9000"
+    assert formatting.interval(Sample((0.9,))) == "unknown"
+    assert formatting.interval(Sample((0.1, 0.1)), "+") == "+0.1000 to +0.1000"
 
 
 def test_a_noun_has_its_article() -> None:
-    assert words.with_article("validation accuracy") == "a validation accuracy"
-    assert words.with_article("objective value") == "an objective value"
+    assert formatting.with_article("validation accuracy") == "a validation accuracy"
+    assert formatting.with_article("objective value") == "an objective value"

@@ -1,0 +1,38 @@
+"""A trained model again: built from its configuration and weights, and scored."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import nn
+
+from winnow.objectives import snapshots
+from winnow.objectives.augmentation.batches import Augmentation
+from winnow.objectives.data.catalog import DataSpec
+from winnow.objectives.data.loading import Data, Split, load
+from winnow.objectives.decision import Decision, measure
+from winnow.objectives.evaluation import evaluate
+from winnow.objectives.fits_data import input_shape
+from winnow.objectives.hyperparameters import make_config
+from winnow.objectives.models.architectures import build
+
+
+def restore(values: Mapping[str, Any], weights: Mapping[str, torch.Tensor], data: Data) -> nn.Module:
+    """The model of the configuration `values` for `data`, on its device, with `weights`."""
+    config = make_config({**values, "weights": ""})  # nothing of a file's: all comes from `weights`
+    model = build(config, input_shape(config, data.shape), data.classes or 1, data.train.inputs.device)
+    model.load_state_dict(weights)
+    return model
+
+
+def score(model: nn.Module, values: Mapping[str, Any], data: Data, split: Split) -> float:
+    """Its accuracy on `split`, in a regression its mean squared error; in the precision in which it was trained."""
+    config = make_config(values)
+    loss, accuracy = evaluate(model, split, Augmentation(config, data), config.precision)
+    return loss if accuracy is None else accuracy
+
+
+def decide(spec: DataSpec, values: Mapping[str, Any], weights: bytes) -> Decision:
+    """How the trained model decides on the validation data of `spec`, which must have two classes."""
+    data = load(spec)
+    return measure(restore(values, snapshots.from_bytes(weights), data), values, data)

@@ -1,5 +1,0 @@
-"""`python -m search` is `winnow`."""
-
-from search.cli import main
-
-main()

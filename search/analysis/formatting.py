@@ -1,0 +1,43 @@
+"""Numbers as people read them: in reports, on the terminal, on model cards."""
+
+import math
+from typing import Any
+
+from winnow.search.analysis.statistics import Sample
+
+
+def number(value: Any) -> str:
+    """A value as people read it: four significant digits, a dash for what is not there."""
+    if value is None:
+        return "—"
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    if isinstance(value, float):
+        return f"{value:.4g}" if math.isfinite(value) else str(value)
+    return ", ".join(map(number, value)) if isinstance(value, list | tuple) else str(value)
+
+
+def duration(seconds: float) -> str:
+    """Seconds as people say them: `4.2 s`, `3 min 20 s`, `5 h 12 min`."""
+    if seconds < 59.95:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s"
+    return f"{minutes // 60} h {minutes % 60} min"
+
+
+def with_article(noun: str) -> str:
+    """`a validation accuracy`, `an objective value`."""
+    return f"{'an' if noun[:1] in 'aeiou' else 'a'} {noun}"
+
+
+def spread(sample: Sample) -> str:
+    """Mean ± standard deviation; the mean alone of a single score."""
+    return f"{sample.mean:.4f} ± {sample.deviation:.4f}" if len(sample.scores) > 1 else f"{sample.mean:.4f}"
+
+
+def interval(sample: Sample, sign: str = "") -> str:
+    """The 95 % interval of the mean; with "+" as the sign, of a difference."""
+    low, high = sample.interval
+    return f"{low:{sign}.4f} to {high:{sign}.4f}" if math.isfinite(low) else "unknown"

@@ -1,0 +1,27 @@
+"""Seeds that no trial of a search has: one fixed sequence for each purpose, so that no two analyses share one.
+
+What was chosen on some seeds must be measured on others: on the same ones it would be flattered by the luck that
+chose it.
+"""
+
+from enum import IntEnum
+
+from winnow.objectives.objective import derived_seed
+
+
+class Purpose(IntEnum):
+    """What seeds are for. The values keep their sequences apart; a study's records hang on them."""
+
+    MEASURING = 0
+    """The winner and the baseline, to be reported."""
+    CHOOSING = 1
+    """The candidates of a confirmation."""
+    ABLATION = 2
+    """Methods, alone and together; they also choose the steps of the path."""
+    PATH = 3
+    """The path, once it is chosen."""
+
+
+def fresh_seeds(study_seed: int, purpose: Purpose, count: int) -> list[int]:
+    """The first `count` of the purpose's sequence. Trials have numbers from 0 up, these have numbers below."""
+    return [derived_seed(study_seed, -1 - purpose * 1_000_000 - i) for i in range(count)]

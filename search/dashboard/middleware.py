@@ -1,0 +1,213 @@
+"""The one door: every request is looked at here, whichever application answers it, and every change is written down."""
+
+import json
+from typing import Any
+from urllib.parse import quote
+
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import HTTPConnection
+from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from winnow.search.dashboard.access import Rule, rule_for
+from winnow.search.dashboard.headers import protect
+from winnow.search.dashboard.hosts import Hosts
+from winnow.search.dashboard.identity import LOCAL, Credentials, People, Person, credentials
+from winnow.search.dashboard.rate_limit import Attempts
+from winnow.storage import Storage, audit_log
+from winnow.storage.errors import StorageUnreachable
+
+_CHANGES = ("POST", "PUT", "PATCH", "DELETE")
+_LARGEST = 1_000_000
+"""Bytes of a request's body."""
+_LARGEST_FILE = 64_000_000
+"""Of an artifact's, which optuna-dashboard sends as text."""
+_LOGIN = "/winnow/login"
+
+
+class _Refused(Exception):
+    """The request is not let in."""
+
+    def __init__(self, status: int, reason: str, **headers: str) -> None:
+        super().__init__(reason)
+        self.status = status
+        self.reason = reason
+        self.headers = headers
+
+
+class Guard:
+    """Lets requests through to `app` by the table of `access`, and adds the headers that protect the answers."""
+
+    def __init__(self, app: ASGIApp, storage: Storage, people: People, hosts: Hosts, *, local: bool) -> None:
+        self._app = app
+        self._storage = storage
+        self._people = people
+        self._hosts = hosts
+        self._local = local
+        """Whether nobody needs a token, since only this machine reaches the dashboard."""
+        self._attempts = Attempts()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] == "lifespan":
+            await self._app(scope, receive, send)
+            return
+        if scope["type"] != "http":
+            await send({"type": "websocket.close", "code": 1008})
+            return
+        path: str = scope["path"]
+
+        async def protected(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                protect(MutableHeaders(scope=message), path)
+            await send(message)
+
+        request = HTTPConnection(scope)
+        try:
+            await self._let_in(request, receive, protected)
+        except _Refused as refused:
+            await _refusal(request, refused)(scope, receive, protected)
+        except StorageUnreachable as error:
+            outage = _Refused(503, f"the database does not answer now: {error.problem}", **{"Retry-After": "5"})
+            await _refusal(request, outage)(scope, receive, protected)
+
+    async def _let_in(self, request: HTTPConnection, receive: Receive, send: Send) -> None:
+        scope = request.scope
+        method, path = scope["method"], scope["path"]
+        changes = method in _CHANGES
+        given = credentials(request)
+        by_cookie = given is not None and given.by_cookie
+        if refusal := self._hosts.refusal(request.headers, changes=changes, by_cookie=by_cookie):
+            raise _Refused(403, refusal)
+        person = await self._person(request, given)
+        rule = rule_for(method, path)
+        _check(rule, person)
+        scope["state"] = {
+            **scope.get("state", {}),
+            "person": person,
+            "credentials": given,
+            "attempts": self._attempts,
+            "address": _address(request),
+        }
+        if not changes:
+            await self._app(scope, receive, send)
+            return
+        largest = _LARGEST_FILE if path.startswith("/api/artifacts/") else _LARGEST
+        body = await _body(request.headers, receive, largest)
+        _check_content(path, body)
+        if path.rstrip("/") == _LOGIN:  # writes its own entry: the body is a secret
+            await self._app(scope, _replay(body, receive), send)
+        else:
+            await self._write_down(request, person, body, receive, send)
+
+    async def _person(self, request: HTTPConnection, given: Credentials | None) -> Person | None:
+        """Who asks; None where nobody is known by what they gave."""
+        if self._local:
+            if "forwarded" in request.headers or "x-forwarded-for" in request.headers:
+                raise _Refused(
+                    403, "this dashboard is open to this machine alone; make a token for others: winnow token create"
+                )
+            return LOCAL
+        if given is None:
+            return None
+        address = _address(request)
+        if not given.by_cookie and (seconds := self._attempts.wait(address)):
+            raise _Refused(429, "too many wrong tokens", **{"Retry-After": f"{seconds:.0f}"})
+        person = await run_in_threadpool(self._people.find, given)
+        if person is None and not given.by_cookie:
+            self._attempts.note(address)
+        return person
+
+    async def _write_down(
+        self, request: HTTPConnection, person: Person | None, body: bytes, receive: Receive, send: Send
+    ) -> None:
+        """Make a change between the two halves of its entry in the audit log."""
+        scope = request.scope
+        engine = self._storage.engine
+        who = person.name if person else ""
+        content = "" if scope["path"].startswith("/api/artifacts/") else body.decode("utf-8", "replace")
+        action = f"{scope['method']} {scope['path']}"
+        entry = await run_in_threadpool(audit_log.begin, engine, who, _address(request), action, content)
+        answered = False
+
+        async def watched(message: Message) -> None:
+            nonlocal answered
+            if message["type"] == "http.response.start":
+                answered = True
+                await run_in_threadpool(audit_log.conclude, engine, entry, message["status"])
+            await send(message)
+
+        try:
+            await self._app(scope, _replay(body, receive), watched)
+        finally:
+            if not answered:
+                await run_in_threadpool(audit_log.conclude, engine, entry, 500)
+
+
+def _check(rule: Rule | None, person: Person | None) -> None:
+    """Refuse what this person may not do. To those whom nobody knows nothing is said of what there is."""
+    if rule is not None and rule.who == "anyone":
+        return
+    if person is None:
+        raise _Refused(401, "log in first", **{"WWW-Authenticate": "Bearer"})
+    if rule is None:
+        raise _Refused(404, "there is no such page")
+    if rule.who == "nobody":
+        raise _Refused(403, rule.why)
+    if rule.who != "anyone" and not person.may(rule.who):
+        raise _Refused(403, f"this takes the role {rule.who}; {person.name} is {person.role}")
+
+
+def _check_content(path: str, body: bytes) -> None:
+    """Refuse to overwrite by hand what Winnow keeps with a trial."""
+    if not path.rstrip("/").endswith("/user-attrs"):
+        return
+    try:
+        names = json.loads(body).get("user_attrs", {})
+        ours = any(str(name).startswith("winnow:") for name in names)
+    except (ValueError, AttributeError, TypeError):
+        raise _Refused(400, "the body is not a JSON object with user_attrs") from None
+    if ours:
+        raise _Refused(403, "attributes named winnow:… are Winnow's own record of a trial")
+
+
+async def _body(headers: Headers, receive: Receive, largest: int) -> bytes:
+    body = bytearray()
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise _Refused(400, "the request broke off")
+        body += message.get("body", b"")
+        if len(body) > largest:
+            raise _Refused(413, f"a request here holds at most {largest:,} bytes")
+        if not message.get("more_body"):
+            return bytes(body)
+
+
+def _replay(body: bytes, receive: Receive) -> Receive:
+    """Give the body that was read already, then whatever comes after it."""
+    given = False
+
+    async def again() -> Message:
+        nonlocal given
+        if given:
+            return await receive()
+        given = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return again
+
+
+def _refusal(request: HTTPConnection, refused: _Refused) -> Response:
+    """A person is led to the login page, a script is told."""
+    path = request.scope["path"]
+    wants_page = "text/html" in request.headers.get("accept", "") and request.scope["method"] == "GET"
+    if refused.status == 401 and wants_page:
+        return RedirectResponse(f"{_LOGIN}?next={quote(path, safe='/')}", 303)
+    content: dict[str, Any] = {"reason": refused.reason}
+    return JSONResponse(content, refused.status, headers=refused.headers)
+
+
+def _address(request: HTTPConnection) -> str:
+    return request.client.host if request.client else "unknown"

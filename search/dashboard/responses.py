@@ -1,0 +1,72 @@
+"""What the pages and the API share: the study that a path names, and what is said where something is refused."""
+
+from typing import Annotated
+
+from fastapi import FastAPI, HTTPException, Path, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import JSONResponse
+
+from winnow.errors import WinnowError
+from winnow.search.dashboard.identity import Person
+from winnow.search.dashboard.live import Look
+from winnow.search.dashboard.snapshot import Snapshot
+from winnow.search.dashboard.view import StudyView
+from winnow.search.dashboard.watch import Watching
+from winnow.storage.errors import StorageError, StorageUnreachable
+
+LARGEST_ID = 2**31 - 1
+StudyId = Annotated[int, Path(ge=0, le=LARGEST_ID, description="The study's id: see GET /winnow/api/studies.")]
+TrialNumber = Annotated[int, Path(ge=0, le=LARGEST_ID, description="The trial's number in its study, from 0.")]
+
+
+def watching(request: Request) -> Watching:
+    """What the dashboard watches."""
+    found: Watching = request.app.state.watching
+    return found
+
+
+def person(request: Request) -> Person:
+    """Who asks; the guard has made sure that somebody does."""
+    found: Person = request.state.person
+    return found
+
+
+async def look(request: Request, study_id: int) -> tuple[StudyView, Look[Snapshot]]:
+    """A study as it stands; ends in 404 where there is none."""
+    everything = watching(request)
+    try:
+        view = await run_in_threadpool(everything.view, study_id)
+        return view, await everything.channel(study_id).latest()
+    except KeyError:
+        raise HTTPException(404, f"there is no study with the id {study_id}") from None
+
+
+async def seen(request: Request, study_id: int) -> tuple[StudyView, Snapshot]:
+    """A study as it was last seen; ends in 503 where it never was and the database does not answer."""
+    view, found = await look(request, study_id)
+    if found.seen is None:
+        raise HTTPException(503, found.outage)
+    return view, found.seen
+
+
+def describe_errors(app: FastAPI) -> None:
+    """Answer every refusal in one form: {"reason": a sentence}, as optuna-dashboard does."""
+
+    @app.exception_handler(HTTPException)
+    async def refused(request: Request, error: HTTPException) -> JSONResponse:
+        return JSONResponse({"reason": error.detail}, error.status_code)
+
+    @app.exception_handler(RequestValidationError)
+    async def invalid(request: Request, error: RequestValidationError) -> JSONResponse:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        return JSONResponse({"reason": f"{place}: {first['msg']}"}, 422)
+
+    @app.exception_handler(WinnowError)
+    async def not_possible(request: Request, error: WinnowError) -> JSONResponse:
+        return JSONResponse({"reason": str(error)}, 409)
+
+    @app.exception_handler(StorageError)
+    async def storage_refused(request: Request, error: StorageError) -> JSONResponse:
+        return JSONResponse({"reason": str(error)}, 503 if isinstance(error, StorageUnreachable) else 409)

@@ -1,0 +1,70 @@
+"""Which job of an engine works for a study: noted with the study, so that it can be asked after and ended anywhere."""
+
+from dataclasses import asdict, dataclass
+
+from winnow.search.launch.engines.engine import Engine, EngineError, Order
+from winnow.search.study.study import WinnowStudy
+
+JOB = "winnow:job"
+ENGINES = ("slurm", "ray")
+
+
+@dataclass(frozen=True)
+class Job:
+    """A job that was started for a study."""
+
+    engine: str
+    name: str
+    address: str | None = None
+    """Of the cluster, where the engine has several."""
+
+    def __str__(self) -> str:
+        return f"{self.engine.capitalize()} job {self.name}"
+
+
+def of(study: WinnowStudy) -> Job | None:
+    """The study's latest job; None where no engine ever worked for it."""
+    noted = study.optuna.user_attrs.get(JOB)
+    return Job(**noted) if noted else None
+
+
+def start(study: WinnowStudy, engine: Engine, order: Order) -> Job:
+    """Start the workers of a study, and note their job; raises EngineError."""
+    url = study.storage.engine.url.render_as_string(hide_password=False)
+    job = Job(engine.name, engine.start(order, url), engine.address)
+    study.optuna.set_user_attr(JOB, asdict(job))
+    return job
+
+
+def under_way(study: WinnowStudy, engine: Engine) -> str:
+    """How many workers of the study's job run and wait on an engine, in words; empty where none does.
+
+    Raises EngineError.
+    """
+    job = of(study)
+    return engine_of(job).under_way(job.name) if job and job.engine == engine.name else ""
+
+
+def cancel(study: WinnowStudy) -> str:
+    """End the study's job, if it has one; says what was done, or why it could not be, in words."""
+    job = of(study)
+    if job is None:
+        return ""
+    try:
+        engine_of(job).cancel(job.name)
+    except EngineError as error:
+        return f"{job} could not be cancelled from here: {error}"
+    return f"{job} is cancelled."
+
+
+def engine_of(job: Job) -> Engine:
+    """The engine that a job was given to."""
+    if job.engine == "slurm":
+        from winnow.search.launch.engines.slurm import Slurm
+
+        return Slurm()
+    if job.engine == "ray":
+        from winnow.search.launch.engines.ray import Ray
+
+        return Ray(job.address)
+    raise EngineError(f"this Winnow knows no engine {job.engine!r}", f"it knows {', '.join(ENGINES)}")

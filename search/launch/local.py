@@ -1,0 +1,76 @@
+"""A study on this machine: a fleet works on it, and a person watches, until it is done or stopped."""
+
+import math
+from collections.abc import Callable, Sequence
+
+from winnow.errors import WorkerFailed
+from winnow.search.analysis import status
+from winnow.search.analysis.status import Status
+from winnow.search.launch.fleet import Fleet
+from winnow.search.launch.packer import Packer
+from winnow.search.launch.placement import Place
+from winnow.search.study.study import WinnowStudy
+from winnow.storage.activity import State
+
+ENOUGH_FAILURES = 5
+"""When the first so many trials all failed, the rest would too."""
+
+
+class LocalRun:
+    """One study on a fleet of this machine."""
+
+    def __init__(
+        self,
+        study: WinnowStudy,
+        places: Sequence[Place],
+        grace_seconds: float,
+        more: Sequence[str] = (),
+        pack_to: int | None = None,
+    ) -> None:
+        """With `pack_to`, each place's device gets more workers like it while that pays, and so many at most."""
+        self.study = study
+        self.places = list(places)
+        self.now = status.read(study)
+        engine, files = study.storage.engine, study.storage.files
+        url = engine.url.render_as_string(hide_password=False)
+        self.fleet = Fleet(
+            [study.name, *more],
+            places,
+            url,
+            files / "logs",
+            finished=lambda: self.now.finished,
+            grace_seconds=grace_seconds,
+        )
+        self._packer = None if pack_to is None else Packer(self.fleet, places, pack_to)
+        study.storage.link.patience = math.inf  # an outage of the database ends no search
+        study.storage.link.give_up = lambda: self.fleet.stopped_by is not None
+
+    def run(self, show: Callable[[Status], None]) -> Status:
+        """Work until the study is done or is stopped, here or from elsewhere; `show` gets the state of things.
+
+        Raises WorkerFailed where no worker can be kept alive, or where every trial fails.
+        """
+
+        def is_over() -> bool:
+            self.now = status.read(self.study)
+            _refuse_to_waste(self.now)
+            show(self.now)
+            if self._packer is not None:
+                self._packer.look(self.now, self.study.optuna.get_trials(deepcopy=False))
+            return self.now.is_done or self.now.state is State.STOPPED
+
+        self.fleet.run(is_over)
+        self.now = status.read(self.study)
+        show(self.now)
+        return self.now
+
+
+def _refuse_to_waste(now: Status) -> None:
+    """Stop before a mistake in the objective uses up the whole budget."""
+    failed = now.states.get("FAIL", 0)
+    if failed == now.finished >= ENOUGH_FAILURES:
+        reason = max(now.failures, key=lambda reason: now.failures[reason])
+        raise WorkerFailed(
+            f"the first {failed} trials all failed: {reason}",
+            f"mend it and go on with a larger budget; winnow status {now.study} --json has the tracebacks",
+        )

@@ -1,0 +1,43 @@
+"""What a report is made of: chapters of sentences, questions answered, tables and pictures."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from winnow.search.analysis.answers import Answer
+
+if TYPE_CHECKING:
+    from plotly.graph_objects import Figure
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A figure with its heading and what it shows, in words; the words alone where there is nothing to draw."""
+
+    name: str
+    """What a file of it is called, without an ending; no other picture of a report has it."""
+    title: str
+    caption: str
+    figure: "Figure | None"
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of texts; a row's first is its heading."""
+
+    title: str
+    headings: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """One heading of a report and what stands under it, in this order."""
+
+    title: str
+    sentences: Sequence[str] = ()
+    commands: Sequence[str] = ()
+    """What to type for what the sentences say."""
+    answers: Sequence[Answer] = ()
+    tables: Sequence[Table] = ()
+    pictures: Sequence[Picture] = ()

@@ -1,0 +1,94 @@
+"""What Winnow concluded, put into optuna-dashboard's own pages: plots with fixed ids, notes, a picture.
+
+It is written into the study, so that a stock `optuna-dashboard` shows it too. A note that a person wrote stays.
+"""
+
+import tempfile
+from contextlib import suppress
+from importlib.util import find_spec
+from pathlib import Path
+
+import optuna
+from optuna.artifacts import FileSystemArtifactStore, get_all_artifact_meta, upload_artifact
+from optuna.study import Study
+
+from winnow.errors import StudyError
+from winnow.objectives.methods import method_of
+from winnow.search.analysis import conclusions, importance, summary
+from winnow.search.analysis.conclusions import Conclusions
+from winnow.search.analysis.history import History
+from winnow.search.report import evidence
+from winnow.search.report.chapters import Picture
+from winnow.search.report.figures import curves, effects
+from winnow.search.study.spec import Spec
+from winnow.storage import Storage
+
+ARTIFACTS = "optuna-artifacts"
+"""The folder of Optuna's artifacts, beside Winnow's own files."""
+_PICTURE = "augmentations.png"
+_SIGN = "*Written by Winnow, and written anew after each run.*"
+_MOST_NOTES = 100
+"""Failed trials that get a note: each is a row of the study."""
+
+
+def add(storage: Storage, record: History) -> None:
+    """Put plots and notes into the study of `record`; does nothing where optuna-dashboard is not installed."""
+    if find_spec("optuna_dashboard") is None:
+        return
+    from optuna_dashboard import save_plotly_graph_object
+
+    study = optuna.load_study(study_name=record.study, storage=storage)
+    found = conclusions.find(storage, record)
+    for picture in _pictures(record, found):
+        if picture.figure is not None and picture.figure.data:
+            figure = picture.figure.update_layout(title={"text": picture.title}, margin={"t": 72})
+            save_plotly_graph_object(study, figure, graph_object_id=f"winnow-{picture.name}")
+    _note(study, None, "\n\n".join(summary.sentences(record, found)))
+    failed = [trial for trial in record.trials if trial.state == "FAIL"]
+    ids = {trial.number: trial._trial_id for trial in study.get_trials(deepcopy=False)}
+    for trial in failed[-_MOST_NOTES:]:
+        _note(study, ids[trial.number], f"It failed:\n\n{_as_text(trial.reason or 'nobody said why')}")
+
+
+def add_augmentations(storage: Storage, spec: Spec) -> None:
+    """Put a picture of what each augmentation does into the study, once, where it searches or fixes any of them."""
+    names = [name for name in (*spec.search, *spec.fixed) if method_of(name) == "augmentation"]
+    if not spec.built_in or not names:
+        return
+    from winnow.objectives.augmentation import gallery
+
+    study = optuna.load_study(study_name=spec.name, storage=storage)
+    if any(artifact.filename == _PICTURE for artifact in get_all_artifact_meta(study)):
+        return
+    folder = storage.files / ARTIFACTS
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as place:
+        path = Path(place, _PICTURE)
+        gallery.write(spec.data_spec, path, gallery.strongest(spec.space, spec.fixed))
+        store = FileSystemArtifactStore(str(folder))
+        upload_artifact(artifact_store=store, file_path=str(path), study_or_trial=study)
+
+
+def _pictures(record: History, found: Conclusions) -> list[Picture]:
+    """Those that optuna-dashboard has not: curves over a band, importance with intervals, what was measured since."""
+    drawn = [Picture("curves", "Learning curves", "", curves.learning_curves(record))]
+    with suppress(StudyError):  # too few trials to say anything
+        drawn.append(Picture("importance", "Importance", "", effects.importance_bars([importance.assess(record)])))
+    return drawn + [picture for chapter in evidence.chapters(record, found) for picture in chapter.pictures]
+
+
+def _note(study: Study, trial_id: int | None, text: str) -> None:
+    """Write a note, unless it would replace one that a person wrote or say again what it says."""
+    from optuna_dashboard import _note as notes  # its public functions cannot name a trial that has ended
+
+    body = f"{text}\n\n{_SIGN}"
+    attributes = study._storage.get_study_system_attrs(study._study_id)
+    before = notes.get_note_from_system_attrs(attributes, trial_id)
+    if before["body"] == body or (before["body"] and not before["body"].endswith(_SIGN)):
+        return
+    notes.save_note_with_version(study._storage, study._study_id, trial_id, before["version"] + 1, body)
+
+
+def _as_text(words: str) -> str:
+    """Words that Markdown shows as they are."""
+    return "\n".join(f"    {line}" for line in words.splitlines())

@@ -1,0 +1,165 @@
+"""How trials trained, epoch by epoch."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from winnow.search.analysis.history import History, TrialRecord
+from winnow.search.report.figures import style
+
+if TYPE_CHECKING:
+    from plotly.graph_objects import Figure
+
+
+def learning_curves(history: History, top: int = 5) -> "Figure":
+    """The curves of the `top` best trials and the baseline over a band of all: median and middle half at each epoch.
+
+    The band is made of the trials that reached the epoch, so later epochs show only what pruning let through.
+    """
+    drawn = style.figure("epoch", history.metric)
+    _add_band(drawn, history)
+    for trial, name, color, dash in _best_and_baseline(history, top):
+        _add_curve(drawn, trial, "value", name, color, dash)
+    values = [record.value for trial in history.trials for record in trial.curve]
+    style.keep_in_view(drawn, values, history.direction)
+    return drawn
+
+
+def quartiles(trials: Sequence[TrialRecord]) -> tuple[list[int], NDArray[np.float64]]:
+    """The epochs that any trial reached, and (epochs, 3) lower quartile, median and upper quartile of the values."""
+    values: dict[int, list[float]] = defaultdict(list)
+    for trial in trials:
+        for record in trial.curve:
+            if np.isfinite(record.value):
+                values[record.epoch].append(record.value)
+    epochs = sorted(values)
+    return epochs, np.array([np.quantile(values[epoch], [0.25, 0.5, 0.75]) for epoch in epochs]).reshape(-1, 3)
+
+
+def baseline_against_best(history: History, quantity: str) -> "Figure | None":
+    """Validation (solid) and training (dotted) curves of the baseline and of the best trial.
+
+    `quantity` is `accuracy` or `loss`. None where neither trial recorded it, or where there are not two trials.
+    """
+    baseline, best = history.baseline, history.best
+    if baseline is None or best is None or best is baseline:
+        return None
+    drawn = style.figure("epoch", quantity)
+    for trial, name, color in ((baseline, "baseline", style.BLACK), (best, "best", style.BLUE)):
+        _add_curve(drawn, trial, f"validation_{quantity}", name, color, "solid")
+        _add_curve(drawn, trial, f"train_{quantity}", f"{name}, training", color, "dot", legend=False)
+    return drawn if drawn.data else None
+
+
+def one_trial(trial: TrialRecord, metric: str) -> "Figure | None":
+    """What one trial reported, epoch by epoch; None before its first epoch."""
+    drawn = style.figure("epoch", metric)
+    _add_curve(drawn, trial, "value", f"trial {trial.number}", style.BLUE, "solid", legend=False)
+    return drawn if drawn.data else None
+
+
+def weight_norms(history: History, top: int = 5) -> "Figure | None":
+    """The Frobenius norm of all weights of the `top` best trials and the baseline; None where it was not recorded."""
+    drawn = style.figure("epoch", "norm of the weights")
+    for trial, name, color, dash in _best_and_baseline(history, top):
+        _add_curve(drawn, trial, "weight_norm", name, color, dash)
+    return drawn if drawn.data else None
+
+
+def generalisation_gap(history: History) -> "Figure | None":
+    """How much better each completed trial did on training than on validation data, over its result.
+
+    At the epoch whose value is the trial's; in accuracy where it was recorded, else in loss; None where neither was.
+    """
+    gaps = _gaps(history, "accuracy")
+    words = "training minus validation accuracy"
+    if not gaps:
+        gaps = _gaps(history, "loss")
+        words = "validation minus training loss"
+    if not gaps:
+        return None
+    drawn = style.figure(history.metric, words)
+    trials = [trial for trial in history.ranked if trial.number in gaps]
+    for name, marker, members in (
+        ("completed", {"color": style.BLUE, "size": 6}, [trial for trial in trials if not trial.baseline]),
+        ("best", style.BEST_MARKER, trials[:1]),
+        ("baseline", style.BASELINE_MARKER, [trial for trial in trials if trial.baseline]),
+    ):
+        if members:
+            drawn.add_scatter(
+                x=np.array([trial.value for trial in members], dtype=np.float32),
+                y=np.array([gaps[trial.number] for trial in members], dtype=np.float32),
+                mode="markers",
+                marker=marker,
+                name=name,
+                customdata=np.array([trial.number for trial in members]),
+                hovertemplate="trial %{customdata}: %{x:.4g}, gap %{y:.4g}<extra></extra>",
+            )
+    drawn.update_yaxes(zeroline=True, zerolinecolor=style.INK)
+    style.keep_in_view(drawn, [trial.value for trial in trials], history.direction, "x")
+    return drawn
+
+
+def _best_and_baseline(history: History, top: int) -> Iterator[tuple[TrialRecord, str, str, str]]:
+    """The trials to draw as lines, each with its name, colour and dash; the baseline last, so that it lies on top."""
+    for trial, (color, dash) in zip(history.ranked[:top], style.LINES, strict=False):
+        if not trial.baseline:
+            yield trial, f"trial {trial.number}", color, dash
+    if history.baseline is not None:
+        yield history.baseline, "baseline", style.BLACK, "solid"
+
+
+def _add_curve(
+    drawn: "Figure", trial: TrialRecord, quantity: str, name: str, color: str, dash: str, legend: bool = True
+) -> None:
+    points = [(record.epoch, getattr(record, quantity)) for record in trial.curve]
+    known = [(epoch, value) for epoch, value in points if value is not None]
+    if known:
+        drawn.add_scatter(
+            x=[epoch for epoch, _ in known],
+            y=np.array([value for _, value in known], dtype=np.float32),
+            mode="lines",
+            line={"color": color, "dash": dash, "width": 2},
+            name=name,
+            showlegend=legend,
+            hovertemplate=f"{name}, epoch %{{x}}: %{{y:.4g}}<extra></extra>",
+        )
+
+
+def _add_band(drawn: "Figure", history: History) -> None:
+    epochs, values = quartiles(history.trials)
+    if not epochs:
+        return
+    lower, median, upper = values.T
+    drawn.add_scatter(
+        x=[*epochs, *reversed(epochs)],
+        y=np.concatenate([upper, lower[::-1]]),
+        mode="lines",
+        line={"width": 0},
+        fill="toself",
+        fillcolor=style.BAND,
+        name="middle half",
+        hoverinfo="skip",
+    )
+    drawn.add_scatter(
+        x=epochs,
+        y=median,
+        mode="lines",
+        line={"color": style.GREY, "width": 2},
+        name="median",
+        hovertemplate="median at epoch %{x}: %{y:.4g}<extra></extra>",
+    )
+
+
+def _gaps(history: History, quantity: str) -> dict[int, float]:
+    """By how much each completed trial was better on training data, by its number; without those that do not know."""
+    gaps = {}
+    for trial in history.ranked:
+        training = getattr(trial.best_epoch, f"train_{quantity}", None)
+        validation = getattr(trial.best_epoch, f"validation_{quantity}", None)
+        if training is not None and validation is not None:
+            gaps[trial.number] = training - validation if quantity == "accuracy" else validation - training
+    return gaps

@@ -1,0 +1,227 @@
+"""What mattered: importance, and the effects that an ablation measured."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from winnow.search.analysis.effects import Effect, OrderedEffect
+from winnow.search.analysis.functional_anova import Interaction
+from winnow.search.analysis.importance import Importance
+from winnow.search.analysis.statistics import Sample
+from winnow.search.report.figures import style
+
+if TYPE_CHECKING:
+    from plotly.graph_objects import Figure
+
+_VERDICT_COLORS = {"helps": style.BLUE, "hurts": style.VERMILION, "cannot tell": style.GREY}
+_VERDICT_SYMBOLS = {"helps": "triangle-right", "hurts": "triangle-left", "cannot tell": "circle-open"}
+
+
+def importance_bars(importances: Sequence[Importance]) -> "Figure":
+    """Each hyperparameter's share by each method with its interval, the first method's largest on top.
+
+    A pale bar is a share that is not certain: its interval reaches what a random number would be given.
+    """
+    names = list(dict.fromkeys(share.name for found in importances for share in found.shares))[::-1]
+    drawn = _rows("share of the importance", names, 14 + 16 * len(importances))
+    # Plotly stacks the bars of a group from the bottom up.
+    drawn.update_layout(barmode="group", bargap=0.25, legend_traceorder="reversed")
+    drawn.update_xaxes(tickformat=".0%", rangemode="tozero")
+    for found, color in reversed(list(zip(importances, (style.BLUE, style.ORANGE, style.GREEN), strict=False))):
+        shares = found.shares[::-1]
+        drawn.add_bar(
+            x=[share.share for share in shares],
+            y=[style.text(share.name) for share in shares],
+            orientation="h",
+            name=found.method,
+            marker={"color": color, "opacity": [1.0 if share.certain else 0.35 for share in shares]},
+            error_x=_whiskers([(share.share, share.low, share.high) for share in shares]),
+            customdata=[(share.low, share.high, share.trials) for share in shares],
+            hovertemplate=f"{found.method}, %{{y}}: %{{x:.1%}} (%{{customdata[0]:.1%}} to %{{customdata[1]:.1%}}), "
+            "searched in %{customdata[2]} trials<extra></extra>",
+            showlegend=len(importances) > 1,
+        )
+    return drawn
+
+
+def interactions(found: Sequence[Interaction]) -> "Figure":
+    """The share of the variance that each two hyperparameters explain only together, the largest on top."""
+    ordered = found[::-1]
+    names = [" & ".join(interaction.names) for interaction in ordered]
+    drawn = _rows("share of the variance", names, 26)
+    drawn.update_xaxes(tickformat=".0%", rangemode="tozero")
+    drawn.add_bar(
+        x=[interaction.share for interaction in ordered],
+        y=[style.text(name) for name in names],
+        orientation="h",
+        marker={"color": style.BLUE, "opacity": [1.0 if interaction.certain else 0.35 for interaction in ordered]},
+        error_x=_whiskers([(interaction.share, interaction.low, interaction.high) for interaction in ordered]),
+        customdata=[(interaction.low, interaction.high) for interaction in ordered],
+        hovertemplate="%{y}: %{x:.1%} (%{customdata[0]:.1%} to %{customdata[1]:.1%})<extra></extra>",
+    )
+    return drawn
+
+
+def effects(
+    measured: Sequence[Effect], metric: str, names: Sequence[str] = ("helps", "hurts", "cannot tell")
+) -> "Figure":
+    """Each method's effect with its interval, the most helpful on top; colour and symbol tell the verdict.
+
+    `names` are what the legend calls an effect above zero, below zero, and on both sides of it.
+    """
+    ordered = sorted(measured, key=lambda effect: effect.effect)
+    drawn = _rows(f"gain in {metric}", [effect.method for effect in ordered], 34)
+    drawn.update_xaxes(zeroline=True, zerolinecolor=style.INK)
+    for (verdict, color), name in zip(_VERDICT_COLORS.items(), names, strict=True):
+        members = [effect for effect in ordered if effect.verdict == verdict]
+        if members:
+            drawn.add_scatter(
+                x=[effect.effect for effect in members],
+                y=[style.text(effect.method) for effect in members],
+                mode="markers",
+                marker={"color": color, "symbol": _VERDICT_SYMBOLS[verdict], "size": 11},
+                error_x=_whiskers([(effect.effect, effect.low, effect.high) for effect in members]),
+                name=name,
+                customdata=[(effect.low, effect.high, effect.runs) for effect in members],
+                hovertemplate="%{y}: %{x:.4g} (%{customdata[0]:.4g} to %{customdata[1]:.4g}), "
+                "%{customdata[2]} trainings<extra></extra>",
+            )
+    return drawn
+
+
+def path(start: float, steps: Sequence[Effect], direction: str, metric: str, origin: str = "baseline") -> "Figure":
+    """The greedy ablation path of Fawcett and Hoos (2016) as a waterfall, from the value of `origin` on.
+
+    `steps` are in the order in which the path took them; `direction` says which way a gain moves the metric.
+    """
+    drawn = style.figure("", metric)
+    sign = 1 if direction == "maximize" else -1
+    levels = start + sign * np.cumsum([0.0, *(step.effect for step in steps)])
+    labels = [style.text(origin), *(f"+ {style.text(step.method)}" for step in steps)]
+    # Bars as changes from the level before: a bar that rose from zero would hide changes of a percent.
+    for verdict, color in _VERDICT_COLORS.items():
+        members = [index for index, step in enumerate(steps) if step.verdict == verdict]
+        if members:
+            drawn.add_bar(
+                x=[labels[index + 1] for index in members],
+                y=[sign * steps[index].effect for index in members],
+                base=[levels[index] for index in members],
+                marker={"color": color},
+                name=verdict,
+                error_y=_whiskers([(steps[i].effect, steps[i].low, steps[i].high) for i in members], sign),
+                customdata=[(steps[index].effect, steps[index].low, steps[index].high) for index in members],
+                hovertemplate="%{x}: %{customdata[0]:.4g} (%{customdata[1]:.4g} to %{customdata[2]:.4g})"
+                "<extra></extra>",
+            )
+    drawn.add_scatter(
+        x=labels,
+        y=levels,
+        mode="lines+markers",
+        line={"color": style.INK, "width": 1, "dash": "dot", "shape": "hv"},
+        marker={"color": style.INK, "symbol": "line-ew-open", "size": 18},
+        name=metric,
+        hovertemplate="%{x}: %{y:.4g}<extra></extra>",
+    )
+    drawn.update_xaxes(categoryorder="array", categoryarray=labels)
+    return drawn
+
+
+def order(measured: Sequence[OrderedEffect], metric: str) -> "Figure":
+    """Each method's Shapley value with its interval, between its effect when added first and when added last.
+
+    A long bar means that the order decides; a short one that it does not.
+    """
+    ordered = sorted(measured, key=lambda entry: entry.shapley.effect)
+    names = [style.text(entry.shapley.method) for entry in ordered]
+    drawn = _rows(f"gain in {metric}", [entry.shapley.method for entry in ordered], 36)
+    drawn.update_xaxes(zeroline=True, zerolinecolor=style.INK)
+    drawn.add_bar(
+        x=[entry.last - entry.first for entry in ordered],
+        base=[entry.first for entry in ordered],
+        y=names,
+        orientation="h",
+        width=0.3,
+        marker={"color": style.GREY, "opacity": 0.5},
+        showlegend=False,
+        hoverinfo="skip",
+    )
+    for label, symbol, values in (
+        ("added first", "circle-open", [entry.first for entry in ordered]),
+        ("added last", "square-open", [entry.last for entry in ordered]),
+    ):
+        drawn.add_scatter(
+            x=values,
+            y=names,
+            mode="markers",
+            marker={"color": style.VERMILION, "symbol": symbol, "size": 9, "line": {"width": 2}},
+            name=label,
+            hovertemplate=f"%{{y}}, {label}: %{{x:.4g}}<extra></extra>",
+        )
+    drawn.add_scatter(
+        x=[entry.shapley.effect for entry in ordered],
+        y=names,
+        mode="markers",
+        marker={"color": style.BLUE, "symbol": "diamond", "size": 10},
+        error_x=_whiskers([(entry.shapley.effect, entry.shapley.low, entry.shapley.high) for entry in ordered]),
+        name="Shapley value",
+        hovertemplate="%{y}, mean over orders: %{x:.4g}<extra></extra>",
+    )
+    return drawn
+
+
+def repetitions(samples: Mapping[str, Sample], metric: str, searched: float, maximise: bool) -> "Figure":
+    """Every repetition of each configuration and the interval of its mean, the best on top.
+
+    A dotted line stands at `searched`, what the search believed of its best.
+    """
+    names = sorted(samples, key=lambda name: samples[name].mean, reverse=not maximise)
+    drawn = _rows(metric, names, 34)
+    drawn.add_scatter(
+        x=[score for name in names for score in samples[name].scores],
+        y=[style.text(name) for name in names for _ in samples[name].scores],
+        mode="markers",
+        marker={"color": style.GREY, "symbol": "circle-open", "size": 7},
+        name="one training",
+        hovertemplate="%{y}: %{x:.4g}<extra></extra>",
+    )
+    means = [samples[name].mean for name in names]
+    drawn.add_scatter(
+        x=means,
+        y=[style.text(name) for name in names],
+        mode="markers",
+        marker={"color": style.BLUE, "symbol": "diamond", "size": 10},
+        error_x=_whiskers([(sample.mean, *_known(sample)) for sample in (samples[name] for name in names)]),
+        name="mean",
+        hovertemplate="%{y}, mean: %{x:.4g}<extra></extra>",
+    )
+    drawn.add_scatter(
+        x=[searched, searched],
+        y=[style.text(names[0]), style.text(names[-1])],
+        mode="lines",
+        line={"color": style.VERMILION, "dash": "dot", "width": 2},
+        name="the search's best",
+        hovertemplate="the search's best: %{x:.4g}<extra></extra>",
+    )
+    return drawn
+
+
+def _known(sample: Sample) -> tuple[float, float]:
+    """The interval of its mean; of a single score nothing but itself is known."""
+    return sample.interval if len(sample.scores) > 1 else (sample.mean, sample.mean)
+
+
+def _rows(x: str, names: Sequence[str], pixels: int) -> "Figure":
+    """A figure with a row of `pixels` for each name, from the bottom up."""
+    drawn = style.figure(x, "", height=110 + pixels * len(names))
+    drawn.update_yaxes(type="category", categoryorder="array", categoryarray=[style.text(name) for name in names])
+    return drawn
+
+
+def _whiskers(values: Sequence[tuple[float, float, float]], sign: int = 1) -> dict[str, Any]:
+    """Error bars from (value, low, high), mirrored where `sign` is -1."""
+    above = [high - value for value, _, high in values]
+    below = [value - low for value, low, _ in values]
+    if sign < 0:
+        above, below = below, above
+    return {"type": "data", "symmetric": False, "array": above, "arrayminus": below, "color": style.INK, "width": 4}

@@ -1,0 +1,132 @@
+"""How the search went: the best so far, who worked when, and what pruning saved."""
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from winnow.search.analysis.history import History, TrialRecord, elapsed
+from winnow.search.analysis.pruning_savings import full_length, saved_by
+from winnow.search.report.figures import style
+
+if TYPE_CHECKING:
+    from plotly.graph_objects import Figure
+
+
+def optimisation_history(history: History) -> "Figure":
+    """Every finished trial's value over its number, and the best so far."""
+    drawn = style.figure("trial", history.metric)
+    valued = [trial for trial in history.finished if trial.value is not None and np.isfinite(trial.value)]
+    for name, marker, group in (
+        ("pruned", style.PRUNED_MARKER, "PRUNED"),
+        ("completed", {"color": style.BLUE, "symbol": "circle", "size": 6}, "COMPLETE"),
+    ):
+        members = [trial for trial in valued if trial.state == group and not trial.baseline]
+        if members:
+            drawn.add_scatter(
+                x=np.array([trial.number for trial in members]),
+                y=np.array([trial.value for trial in members]),
+                mode="markers",
+                marker=marker,
+                name=name,
+                hovertemplate="trial %{x}: %{y:.4g}<extra></extra>",
+            )
+    _add_best_so_far(drawn, history)
+    baseline = history.baseline
+    if baseline is not None and baseline in valued:
+        drawn.add_scatter(
+            x=[baseline.number],
+            y=[baseline.value],
+            mode="markers",
+            marker=style.BASELINE_MARKER,
+            name="baseline",
+            hovertemplate="baseline, trial %{x}: %{y:.4g}<extra></extra>",
+        )
+    style.keep_in_view(drawn, [trial.value for trial in valued], history.direction)
+    return drawn
+
+
+def timeline(history: History) -> "Figure":
+    """Each finished trial from its start to its end, since the first start, in a row for each worker and device."""
+    timed = [trial for trial in history.finished if trial.started and trial.ended]
+    rows = sorted({_worker_row(trial) for trial in timed}, reverse=True)
+    unit, seconds = next((unit, size) for unit, size in _UNITS if elapsed(timed) >= 2 * size or size == 1)
+    drawn = style.figure(unit, "", height=130 + 26 * len(rows))
+    drawn.update_layout(barmode="overlay", bargap=0.2)
+    drawn.update_yaxes(type="category", categoryorder="array", categoryarray=rows)
+    origin = min((trial.started for trial in timed if trial.started), default=None)
+    for state, (name, color) in _STATES.items():
+        members = [trial for trial in timed if trial.state == state]
+        if members:
+            drawn.add_bar(
+                x=np.array([_seconds(trial.started, trial.ended) / seconds for trial in members], dtype=np.float32),
+                base=np.array([_seconds(origin, trial.started) / seconds for trial in members], dtype=np.float32),
+                y=[_worker_row(trial) for trial in members],
+                orientation="h",
+                marker={"color": color, "line": {"width": 0}},
+                name=name,
+                customdata=np.array([trial.number for trial in members]),
+                hovertemplate=f"trial %{{customdata}}: %{{x:.2f}} {unit}<extra></extra>",
+            )
+    return drawn
+
+
+def pruning_savings(history: History) -> "Figure":
+    """Device time spent over the trials, beside what it would have been, had completed trials' length held for all."""
+    epochs = full_length(history)
+    numbers = [trial.number for trial in history.finished]
+    spent = np.cumsum([trial.seconds / 3600 for trial in history.finished])
+    unpruned = np.cumsum([(trial.seconds + saved_by(trial, epochs)) / 3600 for trial in history.finished])
+    drawn = style.figure("trial", "device hours")
+    for name, hours, color, dash in (
+        ("without pruning (estimate)", unpruned, style.GREY, "dash"),
+        ("spent", spent, style.BLUE, "solid"),
+    ):
+        drawn.add_scatter(
+            x=numbers,
+            y=hours,
+            mode="lines",
+            line={"color": color, "dash": dash, "width": 2},
+            name=name,
+            hovertemplate=f"{name}, up to trial %{{x}}: %{{y:.4g}} hours<extra></extra>",
+        )
+    drawn.update_yaxes(rangemode="tozero")
+    return drawn
+
+
+_UNITS = (("hours", 3600), ("minutes", 60), ("seconds", 1))
+_STATES = {
+    "COMPLETE": ("completed", style.BLUE),
+    "PRUNED": ("pruned", style.ORANGE),
+    "FAIL": ("failed", style.VERMILION),
+}
+
+
+def _worker_row(trial: TrialRecord) -> str:
+    return style.text(" ".join(filter(None, (trial.worker, trial.host, trial.device))) or "unknown worker")
+
+
+def _seconds(start: datetime | None, end: datetime | None) -> float:
+    return (end - start).total_seconds() if start and end else 0.0
+
+
+def best_so_far(history: History) -> list[TrialRecord]:
+    """The trials that were the best when they came, in order of their numbers."""
+    winners: list[TrialRecord] = []
+    for trial in sorted(history.ranked, key=lambda trial: trial.number):
+        if not winners or history.gain(trial, winners[-1]) > 0:
+            winners.append(trial)
+    return winners
+
+
+def _add_best_so_far(drawn: "Figure", history: History) -> None:
+    winners = best_so_far(history)
+    if winners:
+        drawn.add_scatter(
+            x=[*(trial.number for trial in winners), history.finished[-1].number],
+            y=[*(trial.value for trial in winners), winners[-1].value],
+            mode="lines",
+            line={"shape": "hv", "color": style.VERMILION, "width": 2},
+            name="best so far",
+            hovertemplate="best so far from trial %{x}: %{y:.4g}<extra></extra>",
+        )

@@ -1,0 +1,254 @@
+"""Where in the search space the good values lie."""
+
+import json
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from winnow.errors import StudyError
+from winnow.search.analysis.axes import Axis, scaled
+from winnow.search.analysis.functional_anova import Marginal
+from winnow.search.analysis.history import History, TrialRecord
+from winnow.search.report.figures import style
+
+if TYPE_CHECKING:
+    from plotly.graph_objects import Figure
+
+_UNUSED = -0.15
+"""Where parallel coordinates put a hyperparameter that a trial did not have, below the axis from 0 to 1."""
+_MOST_BEST = 10
+_GRID = 41
+_FEW_INTEGERS = 10
+_NEIGHBOURS = 3.0
+"""A contour is drawn where at least so many trials bear on a point; elsewhere nobody looked."""
+
+
+def parameter_slice(history: History, name: str, marginal: Marginal | None = None) -> "Figure":
+    """Every finished trial's value over one hyperparameter; diverged trials stand as crosses at the worse edge.
+
+    Over the learning rate it is the sweep that shows where training breaks. `marginal` is drawn behind the trials.
+    Raises StudyError for an unknown name.
+    """
+    axis = Axis(history, name)
+    drawn = style.figure(name, history.metric, height=320)
+    drawn.update_xaxes(**_layout(axis))
+    if marginal is not None:
+        _add_marginal(drawn, marginal, as_line=not axis.choices)
+    trials = [trial for trial in history.finished if name in trial.parameters]
+    valued = [trial for trial in trials if trial.value is not None and np.isfinite(trial.value) and not trial.diverged]
+    best = history.best
+    for label, marker, members in (
+        ("pruned", style.PRUNED_MARKER, _only(valued, "PRUNED")),
+        ("completed", {"color": style.BLUE, "size": 6}, _only(valued, "COMPLETE")),
+        ("baseline", style.BASELINE_MARKER, [trial for trial in valued if trial.baseline]),
+        ("best", style.BEST_MARKER, [trial for trial in valued if trial is best]),
+    ):
+        _add_points(drawn, axis, members, [trial.value for trial in members], label, marker)
+    style.keep_in_view(drawn, [trial.value for trial in valued], history.direction)
+    diverged = [trial for trial in trials if trial.diverged]
+    values = [trial.value for trial in valued if trial.value is not None]
+    if values:
+        edge = drawn.layout.yaxis.range or [min(values), max(values)]
+        edge = edge[0] if history.direction == "maximize" else edge[1]
+        marker = {"color": style.VERMILION, "symbol": "x", "size": 8}
+        _add_points(drawn, axis, diverged, [edge] * len(diverged), "diverged", marker)
+    return drawn
+
+
+def contour(history: History, x: str, y: str) -> "Figure":
+    """The metric over two numeric hyperparameters, smoothed over the completed trials, which stand as points.
+
+    The surface is a kernel mean (Nadaraya and Watson, 1964; Scott's bandwidth), left blank where no trials bear on it.
+    Raises StudyError for a hyperparameter that is unknown or not a number, or where no completed trial has both.
+    """
+    across, up = Axis(history, x), Axis(history, y)
+    for axis in (across, up):
+        if axis.choices:
+            raise StudyError(f"{axis.name} is a choice and has no contour", "draw its slice instead")
+    trials = [trial for trial in history.ranked if x in trial.parameters and y in trial.parameters]
+    if not trials:
+        raise StudyError(f"no completed trial searched both {x} and {y}", "choose two that were searched together")
+    points = np.column_stack([across.unit(trials), up.unit(trials)])
+    values = np.array([trial.value for trial in trials])
+    ticks = np.linspace(0, 1, _GRID)
+    surface = _kernel_mean(points, values, ticks)
+    drawn = style.figure(x, y)
+    drawn.update_xaxes(**_layout(across))
+    drawn.update_yaxes(**_layout(up))
+    drawn.add_contour(
+        x=across.positions_at(ticks),
+        y=up.positions_at(ticks),
+        z=surface.astype(np.float32),
+        colorscale="Cividis",
+        reversescale=history.direction == "minimize",
+        contours={"showlines": False},
+        ncontours=12,
+        colorbar={"title": {"text": style.text(history.metric), "side": "right"}, "thickness": 12},
+        hovertemplate="%{x:.4g}, %{y:.4g}: about %{z:.4g}<extra></extra>",
+    )
+    drawn.add_scatter(
+        x=across.positions(trials),
+        y=up.positions(trials),
+        mode="markers",
+        marker={"color": "white", "size": 6, "line": {"color": style.INK, "width": 1}},
+        customdata=[(trial.number, trial.value) for trial in trials],
+        hovertemplate="trial %{customdata[0]}: %{customdata[1]:.4g}<extra></extra>",
+        showlegend=False,
+    )
+    return drawn
+
+
+def parallel_coordinates(history: History, names: Sequence[str] | None = None) -> "Figure":
+    """Each completed trial as a line through its hyperparameters to its value; the best stand out.
+
+    Drawn as plain lines, for paper and machines without WebGL. `names` chooses and orders the axes.
+    """
+    axes = [Axis(history, name) for name in (history.parameter_names if names is None else names)]
+    trials = history.ranked
+    drawn = style.figure("", "", height=460)
+    if not trials or not axes:
+        return drawn
+    values = np.array([trial.value for trial in trials])
+    heights = np.column_stack([*(axis.unit(trials) for axis in axes), scaled(values, values.min(), values.max())])
+    heights = np.where(np.isnan(heights), _UNUSED, heights)
+    best = min(max(1, len(trials) // 10), _MOST_BEST)
+    half = max(best, len(trials) // 2)
+    for label, rows, color, width in (
+        ("other half", slice(half, None), style.PALE, 1.0),
+        ("better half", slice(best, half), style.SKY, 1.0),
+        (f"best {best}", slice(0, best), style.VERMILION, 2.0),
+    ):
+        lines = heights[rows]
+        if len(lines):
+            gaps = np.full((len(lines), 1), np.nan)
+            drawn.add_scatter(
+                x=np.tile(np.arange(heights.shape[1] + 1, dtype=np.uint8), len(lines)),
+                y=np.hstack([lines, gaps]).ravel().astype(np.float32),
+                mode="lines",
+                line={"color": color, "width": width},
+                name=label,
+                hoverinfo="skip",
+            )
+    _label_axes(drawn, axes, history.metric, values, unused=bool((heights == _UNUSED).any()))
+    return drawn
+
+
+def _layout(axis: Axis) -> dict[str, Any]:
+    """What plotly must know of an axis."""
+    if axis.choices:
+        ticks = list(range(len(axis.choices)))
+        return {"tickvals": ticks, "ticktext": _labels(axis), "range": [-0.5, len(ticks) - 0.5]}
+    if not axis.log:
+        return {"dtick": 1} if axis.whole and axis.high - axis.low <= _FEW_INTEGERS else {}
+    decades = np.log10(axis.high / axis.low)
+    return {"type": "log", "exponentformat": "power", "dtick": 1 if decades >= 2 else None}
+
+
+def _labels(axis: Axis) -> list[str]:
+    """The choices as they are written at their ticks."""
+    return [style.text(choice if isinstance(choice, str) else json.dumps(choice)) for choice in axis.choices]
+
+
+def _add_marginal(drawn: "Figure", marginal: Marginal, *, as_line: bool) -> None:
+    """The mean over all other hyperparameters with its interval: a band on a range, a whisker on a choice."""
+    reach = marginal.high - marginal.means
+    if as_line:
+        drawn.add_scatter(
+            x=np.concatenate([marginal.positions, marginal.positions[::-1]]).astype(np.float32),
+            y=np.concatenate([marginal.high, marginal.low[::-1]]).astype(np.float32),
+            fill="toself",
+            fillcolor=style.BAND,
+            line={"width": 0},
+            showlegend=False,
+            hoverinfo="skip",
+        )
+    drawn.add_scatter(
+        x=marginal.positions.astype(np.float32),
+        y=marginal.means.astype(np.float32),
+        mode="lines" if as_line else "markers",
+        line={"color": style.GREEN, "width": 2},
+        marker={"color": style.GREEN, "symbol": "line-ew-open", "size": 34, "line": {"width": 2}},
+        error_y=None if as_line else {"type": "data", "array": reach.astype(np.float32), "color": style.GREEN},
+        name="mean over all else",
+        customdata=np.column_stack([marginal.low, marginal.high]).astype(np.float32),
+        hovertemplate="%{y:.4g} (%{customdata[0]:.4g} to %{customdata[1]:.4g})<extra></extra>",
+    )
+
+
+def _only(trials: Sequence[TrialRecord], state: str) -> list[TrialRecord]:
+    return [trial for trial in trials if trial.state == state and not trial.baseline]
+
+
+def _add_points(
+    drawn: "Figure",
+    axis: Axis,
+    trials: Sequence[TrialRecord],
+    values: Sequence[float | None],
+    name: str,
+    marker: dict[str, Any],
+) -> None:
+    if trials:
+        drawn.add_scatter(
+            x=axis.positions(trials).astype(np.float32),
+            y=np.array(values, dtype=np.float32),
+            mode="markers",
+            marker=marker,
+            name=name,
+            customdata=np.array([trial.number for trial in trials]),
+            hovertemplate=f"{name}, trial %{{customdata}}: %{{y:.4g}}<extra></extra>",
+        )
+
+
+def _kernel_mean(
+    points: NDArray[np.float64], values: NDArray[np.float64], ticks: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """(ticks, ticks) means of `values` at the grid, rows along the second coordinate; NaN where too few bear on it."""
+    bandwidth = 0.3 * len(points) ** (-1 / 6)
+    near = [np.exp(-0.5 * ((ticks[:, None] - points[:, side]) / bandwidth) ** 2) for side in (0, 1)]
+    weight = near[1] @ near[0].T
+    mean: NDArray[np.float64] = np.where(weight >= _NEIGHBOURS, (near[1] * values) @ near[0].T / weight, np.nan)
+    return mean
+
+
+def _label_axes(
+    drawn: "Figure", axes: Sequence[Axis], metric: str, values: NDArray[np.float64], *, unused: bool
+) -> None:
+    """Write the ends of each range, or the choices, beside the axis, and its name below it."""
+    ends = [[(0.0, f"{axis.low:.3g}"), (1.0, f"{axis.high:.3g}")] for axis in axes]
+    for place, axis in enumerate(axes):
+        if axis.choices:
+            heights = scaled(np.arange(len(axis.choices), dtype=np.float64), axis.low, axis.high)
+            ends[place] = list(zip(heights.tolist(), _labels(axis), strict=True))
+    ends.append([(0.0, f"{values.min():.4g}"), (1.0, f"{values.max():.4g}")])
+    for place, marks in enumerate(ends):
+        drawn.add_scatter(
+            x=[place] * 2,
+            y=[0, 1],
+            mode="lines",
+            line={"color": style.INK, "width": 1},
+            showlegend=False,
+            hoverinfo="skip",
+        )
+        for height, words in marks:
+            drawn.add_annotation(
+                x=place, y=height, text=words, showarrow=False, bgcolor="rgba(255,255,255,0.8)", font={"size": 11}
+            )
+    names = [style.text(axis.name) for axis in axes]
+    drawn.update_xaxes(
+        tickvals=list(range(len(ends))),
+        ticktext=[*names, style.text(metric)],
+        tickangle=-30,
+        ticklabeloverflow="allow",
+        range=[-0.3, len(ends) - 0.7],
+        showgrid=False,
+        showline=False,
+    )
+    drawn.update_yaxes(
+        showgrid=False,
+        showline=False,
+        ticks="",
+        tickvals=[_UNUSED] if unused else [],
+        ticktext=["unused"] if unused else [],
+    )

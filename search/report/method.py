@@ -1,0 +1,58 @@
+"""How a study's numbers came about, and how far they carry: the report's chapter on method and caveats."""
+
+from winnow.search.analysis.conclusions import Conclusions
+from winnow.search.analysis.history import History
+
+
+def sentences(history: History, found: Conclusions) -> list[str]:
+    """What was done, and what must not be read into it; only what bears on this study."""
+    return [*_search(history, found), *_confirmation(found), *_ablation(found)]
+
+
+def _search(history: History, found: Conclusions) -> list[str]:
+    said = []
+    if found.spec is not None:
+        data = (found.spec.data or {}).get("name")
+        trained = f" on {data}" if data else ""
+        said.append(
+            f"Configurations were chosen by {found.spec.sampler.name} and stopped early by {found.spec.pruner.name}"
+            f"{trained}. The whole spec lies in the storage."
+        )
+    said.append(
+        f"A trial is one training with one seed. Its {history.metric} was measured on the data that the search chose "
+        "by, so the best of many is too hopeful."
+    )
+    if history.count("PRUNED"):
+        said.append(
+            "A pruned trial stands at the last value that it reported; what it would have reached is not known, and "
+            "what is drawn over trials shows the stronger ones at full length only."
+        )
+    if history.baseline is not None and history.baseline.config:
+        said.append(
+            "The baseline is every hyperparameter at its default but for what the spec fixes; where a range cannot "
+            "hold its value, the table of trials shows the nearest that it can."
+        )
+    return said
+
+
+def _confirmation(found: Conclusions) -> list[str]:
+    if found.confirmation is None:
+        return []
+    return [
+        "A confirmation compares the best trials on seeds that no trial of the search had (paired t tests, Bonferroni) "
+        "and measures whoever comes out ahead on seeds of its own. Deviations are over seeds, on one split of the "
+        "data; another split is not in them.",
+        "Test data are read by winnow confirm alone, and the storage's ledger holds every reading.",
+    ]
+
+
+def _ablation(found: Conclusions) -> list[str]:
+    if not found.ablations:
+        return []
+    return [
+        "An ablation trains both sides of each comparison with the same seeds. Seeds are added where an interval holds "
+        "zero, and the intervals are wide enough for being looked at so (repeated confidence intervals). Each holds "
+        "for itself: of twenty, one may miss. All is on validation data.",
+        "What a method does depends on the configuration around it: these effects are those between the two "
+        "configurations named, not of the method as such.",
+    ]

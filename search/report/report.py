@@ -1,0 +1,97 @@
+"""The report: one HTML file that opens without a network, and never asks for one."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from winnow.search.analysis import formatting, summary
+from winnow.search.analysis import functional_anova as landscapes
+from winnow.search.analysis.conclusions import Conclusions
+from winnow.search.analysis.history import History, TrialRecord
+from winnow.search.analysis.importance import Importance
+from winnow.search.report import evidence, method, pictures
+
+if TYPE_CHECKING:
+    from plotly.graph_objects import Figure
+
+
+def write(
+    history: History, path: Path, found: Conclusions | None = None, importances: Sequence[Importance] | None = None
+) -> None:
+    """Write the report on `history` to `path`, replacing what was there; raises OSError where it cannot."""
+    path.write_text(render(history, found, importances), encoding="utf-8")
+
+
+def render(history: History, found: Conclusions | None = None, importances: Sequence[Importance] | None = None) -> str:
+    """The report as one HTML document, plotly's library and all figures inside.
+
+    `found` is what was measured after the search. Without `importances` it shows PED-ANOVA's alone, which takes a
+    second; `importance.compare` gives all.
+    """
+    import jinja2
+    import plotly
+
+    # Names, reasons and attributes come from users: everything is escaped unless the template says `safe`.
+    environment = jinja2.Environment(autoescape=True, **settings())
+    environment.filters.update(number=formatting.number, figure_json=figure_json)
+    content = contents(history, found or Conclusions(), importances)
+    return environment.get_template("report.html.jinja").render(content, plotly=plotly.offline.get_plotlyjs())
+
+
+def settings() -> dict[str, Any]:
+    """How the templates of all kinds of report are read."""
+    import jinja2
+
+    return {
+        "loader": jinja2.PackageLoader("winnow.search.report", "page"),
+        "undefined": jinja2.StrictUndefined,
+        "trim_blocks": True,
+        "lstrip_blocks": True,
+    }
+
+
+def contents(history: History, found: Conclusions, importances: Sequence[Importance] | None) -> dict[str, Any]:
+    """All that a report says and shows, whatever its format."""
+    landscape = landscapes.known(history)
+    return {
+        "history": history,
+        "sentences": summary.sentences(history, found),
+        "comparison": summary.comparison(history),
+        "chapters": [
+            *evidence.chapters(history, found, landscape),
+            *pictures.chapters(history, importances, landscape),
+        ],
+        "rows": _by_rank(history),
+        "method": method.sentences(history, found),
+        "provenance": _provenance(history),
+        "commands": _commands(history, found),
+    }
+
+
+def figure_json(figure: "Figure") -> str:
+    """The figure as JSON that cannot end the script element that it stands in."""
+    return str(figure.to_json()).replace("<", "\\u003c")
+
+
+def _by_rank(history: History) -> Sequence[TrialRecord]:
+    """The trials as the table opens: completed ones from the best down, then all others by number."""
+    ranked = set(trial.number for trial in history.ranked)
+    return [*history.ranked, *(trial for trial in history.trials if trial.number not in ranked)]
+
+
+def _commands(history: History, found: Conclusions) -> list[str]:
+    """What repeats the winner and remakes this page; the stock command for a study that recorded no configuration."""
+    study = summary.quoted(history)
+    if history.best is None:
+        return [f"winnow report {study}"]
+    if not history.best.config:
+        return [f"optuna best-trial --study-name {study}"]
+    confirmation = [summary.confirm_command(history)] if found.confirmation else []
+    ablations = [f"winnow ablate {study} --from {a.start_number} --to {a.goal_number}" for a in found.ablations]
+    return [f"winnow replay {study} {history.best.number}", *confirmation, *ablations, f"winnow report {study}"]
+
+
+def _provenance(history: History) -> dict[str, Any]:
+    """What the best trial (or the last) recorded of how it ran."""
+    trial = history.best or (history.trials[-1] if history.trials else None)
+    return {**trial.training, **trial.run} if trial else {}

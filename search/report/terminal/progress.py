@@ -1,0 +1,84 @@
+"""What a person sees while a search runs: a live table in a terminal, plain lines elsewhere."""
+
+import time
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.padding import Padding
+from rich.progress_bar import ProgressBar
+from rich.text import Text
+
+from winnow.search.analysis.formatting import duration
+from winnow.search.analysis.status import Status
+from winnow.search.report.terminal.status_screen import workers_table
+from winnow.storage.activity import State
+
+LINE_SECONDS = 10.0
+
+
+class Progress:
+    """Shows one Status after another. A context manager."""
+
+    def __init__(self, console: Console, at_start: Status) -> None:
+        self.console = console
+        self.started = time.monotonic()
+        self.finished_before = at_start.finished
+        self._live = Live(console=console, refresh_per_second=4, transient=True) if console.is_terminal else None
+        self._printed = 0.0
+        self._best: float | None = None
+
+    def __enter__(self) -> Self:
+        if self._live is not None:
+            self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._live is not None:
+            self._live.stop()
+
+    def show(self, status: Status) -> None:
+        """Bring the display up to date."""
+        if self._live is not None:
+            self._live.update(self._picture(status))
+            return
+        best = status.best.value if status.best else None
+        due = time.monotonic() - self._printed >= LINE_SECONDS
+        if due or best != self._best:
+            self._printed, self._best = time.monotonic(), best
+            self.console.print(self._line(status), highlight=False, soft_wrap=True)
+
+    def seconds_left(self, status: Status) -> float | None:
+        """How long the rest of the trials will take at the pace so far; None while nothing is known."""
+        done = status.finished - self.finished_before
+        budget = status.spent.budget
+        elapsed = time.monotonic() - self.started
+        estimates = []
+        if budget.trials is not None and done > 0:
+            estimates.append((budget.trials - status.finished) * elapsed / done)
+        if budget.hours is not None:
+            estimates.append(max(0.0, budget.hours * 3600 - status.spent.seconds))
+        return min(estimates, default=None)
+
+    def _line(self, status: Status) -> str:
+        total = status.spent.budget.trials
+        best = f"best {status.best.value:.4f} (trial {status.best.number})" if status.best else "no result yet"
+        left = self.seconds_left(status)
+        parts = [
+            f"{status.finished}{f' of {total}' if total else ''} trials",
+            f"{status.states.get('PRUNED', 0)} pruned",
+            *([f"{status.states['FAIL']} failed"] if status.states.get("FAIL") else []),
+            best,
+            "paused" if status.state is State.PAUSED else f"{len(status.workers)} workers",
+            *([f"{duration(left)} left"] if left is not None else []),
+        ]
+        return "  ".join(parts)
+
+    def _picture(self, status: Status) -> RenderableType:
+        total = status.spent.budget.trials
+        head = Text.assemble((status.study, "bold"), f"  {self._line(status)}")
+        bar = ProgressBar(total=total, completed=status.finished, width=min(60, self.console.width - 2))
+        return Group(head, Padding(bar, (0, 0, 1, 0)), workers_table(status.workers))

@@ -1,0 +1,76 @@
+"""What `winnow status` shows, and the table of workers that it shares with the progress of a run."""
+
+from collections.abc import Sequence
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from winnow.search.analysis.forecast import Outlook
+from winnow.search.analysis.formatting import duration, number
+from winnow.search.analysis.status import Status
+from winnow.storage.activity import State
+from winnow.storage.workers import Worker
+
+QUIET_SECONDS = 15.0
+"""A worker that trains gives a sign more often."""
+
+
+def status(now: Status, outlook: Outlook) -> RenderableType:
+    """`winnow status`."""
+    states = ", ".join(f"{count} {state.lower()}" for state, count in sorted(now.states.items())) or "no trial yet"
+    best = f"{number(now.best.value)} (trial {now.best.number})" if now.best else "none yet"
+    lines = [
+        Text.assemble((now.study, "bold"), f": {states}"),
+        Text(f"best {best}, baseline {number(now.baseline) if now.baseline is not None else 'not finished'}"),
+        Text(_time(now, outlook)),
+        Text(stop_words(now) or state_words(now) or now.spent.exhausted or "more trials can be given out"),
+    ]
+    table: list[RenderableType] = [Text(), workers_table(now.workers)] if now.workers else []
+    failures = [Text(f"{count} failed: {reason}") for reason, count in now.failures.items()]
+    return Group(*lines, *table, *([Text(), *failures] if failures else []))
+
+
+def _time(now: Status, outlook: Outlook) -> str:
+    parts = [f"{duration(now.spent.device_seconds)} of device time spent"]
+    if outlook.saved_device_seconds > 0:
+        parts.append(f"{duration(outlook.saved_device_seconds)} saved by pruning")
+    if outlook.device_seconds_left is not None:
+        parts.append(f"{duration(outlook.device_seconds_left)} left")
+    if outlook.seconds_left and not now.is_done:
+        parts.append(f"done in about {duration(outlook.seconds_left)}")
+    return ", ".join(parts)
+
+
+def workers_table(workers: Sequence[Worker]) -> Table:
+    """Who is at work: host, device, trial, epoch and the age of the last sign of life."""
+    table = Table(box=None, pad_edge=False, header_style="dim", collapse_padding=True)
+    table.add_column("host", max_width=24)  # the one that gives way where the terminal is narrow
+    for name in ("device", "doing"):
+        table.add_column(name, no_wrap=True)
+    for name in ("trial", "epoch", "value", "last sign"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for worker in workers:
+        quiet = worker.age > QUIET_SECONDS
+        table.add_row(
+            Text(worker.host, no_wrap=True, overflow="ellipsis"),
+            worker.device,
+            worker.state,
+            "" if worker.trial_number is None else str(worker.trial_number),
+            "" if not worker.epoch else str(worker.epoch),
+            "" if worker.value is None else number(worker.value),
+            Text(duration(worker.age), style="bold" if quiet else ""),
+        )
+    return table
+
+
+def stop_words(now: Status) -> str:
+    """Why the study ended before its budget was spent; empty where it did not."""
+    return f"stopped early: {now.stopped}" if now.stopped else ""
+
+
+def state_words(now: Status) -> str:
+    """What somebody told the study's workers to do; empty where they just work."""
+    if now.is_done or now.state is State.ACTIVE:
+        return ""
+    return f"{now.state} by hand: winnow resume {now.study} goes on"

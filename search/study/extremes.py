@@ -1,0 +1,67 @@
+"""The configurations at the edges of a search space: does each of them fit the data, before any is trained?"""
+
+import itertools
+from collections.abc import Iterator
+from typing import Any
+
+from winnow.objectives import fits_data
+from winnow.objectives.data.catalog import known
+from winnow.objectives.errors import ObjectiveError
+from winnow.objectives.hyperparameters import make_config
+from winnow.objectives.space import Choice, Space, baseline, by_hyperparameter, cells, conditions, hyperparameter
+from winnow.search.study.sections import GridSampler
+from winnow.search.study.spec import Spec
+
+MOST = 3_000
+"""How many configurations are looked at, of a space that has more: some tenths of a second."""
+
+
+def misfit(spec: Spec, examples: int) -> ObjectiveError | None:
+    """What is wrong with the first configuration that does not fit `examples` training examples of the spec's data.
+
+    That is the baseline, then a grid cell by cell; of any other space the ends of its ranges with each other and with
+    all choices. A hyperparameter that decides nothing here stays out of it.
+    """
+    data = spec.data_spec
+    shape, classes = data.shape, known(data.name).classes
+    if known(data.name).task == "classification":
+        classes = classes or 2  # an image folder's are its subfolders; how many there are decides nothing
+    for where, values in _configurations(spec):
+        try:
+            fits_data.check(make_config(values), data.name, shape, classes, examples)
+        except ObjectiveError as error:
+            return ObjectiveError(f"{where} does not fit the data: {error.problem}", error.remedy)
+    return None
+
+
+def _configurations(spec: Spec) -> Iterator[tuple[str, dict[str, Any]]]:
+    """What is looked at, each with its name."""
+    yield "the baseline", baseline(spec.space, spec.fixed, spec.baseline)[1]
+    space = _deciding(spec.space)
+    points = spec.sampler.points if isinstance(spec.sampler, GridSampler) else 2
+    for cell in itertools.islice(cells(space, points), MOST if space else 0):
+        values = by_hyperparameter({name: _value(space, name, chosen) for name, chosen in cell.items()})
+        said = ", ".join(f"{name} = {_written(value)}" for name, value in values.items() if name in fits_data.DECIDING)
+        yield f"a configuration with {said}", {**spec.fixed, **values}
+
+
+def _deciding(space: Space) -> Space:
+    """The part of a space on which the fit depends: what `fit` looks at, and what decides whether that is drawn."""
+    names = {parameter for parameter in space if hyperparameter(parameter) in fits_data.DECIDING}
+    while True:
+        parents = {parent for parameter in names for parent in conditions(space, parameter)}
+        more = {parameter for parameter in space if hyperparameter(parameter) in parents} - names
+        if not more:
+            return {parameter: entry for parameter, entry in space.items() if parameter in names}
+        names |= more
+
+
+def _value(space: Space, parameter: str, chosen: Any) -> Any:
+    """The value behind a choice's label."""
+    entry = space[parameter]
+    return entry.choices[entry.labels.index(chosen)] if isinstance(entry, Choice) else chosen
+
+
+def _written(value: Any) -> str:
+    """As in a spec."""
+    return str(value).lower() if isinstance(value, bool) else f'"{value}"' if isinstance(value, str) else f"{value}"

@@ -1,0 +1,164 @@
+"""Samplers: Optuna's own from the spec, and two that go by the trial's number.
+
+Optuna's grid sampler gives parallel workers the same cell and stops `study.optimize` by itself; here a trial's number
+says which cell it is, so that every cell comes once whoever asks.
+"""
+
+import itertools
+import math
+import random
+from collections.abc import Container, Iterator, Mapping, Sequence
+from typing import Any
+
+import optuna
+from optuna.distributions import BaseDistribution
+from optuna.samplers import BaseSampler
+from optuna.study import StudyDirection
+from optuna.trial import FrozenTrial, TrialState
+
+from winnow.objectives.objective import derived_seed
+from winnow.objectives.space import Space, baseline, cells, grid, hyperparameter, label, only_active, resting
+from winnow.search.study.fast_tpe import QuickTPESampler
+from winnow.search.study.sections import (
+    CmaEsSampler,
+    CoordinateSampler,
+    GPSampler,
+    GridSampler,
+    QMCSampler,
+    TPESampler,
+)
+from winnow.search.study.spec import Spec
+
+
+def build(spec: Spec, worker_seed: int) -> BaseSampler:
+    """The spec's sampler. Samplers with a state of their own draw from `worker_seed`, so that workers differ."""
+    section = spec.sampler
+    options: dict[str, Any] = section.model_dump(exclude={"name"})
+    match section:
+        case GridSampler():
+            return PlannedSampler(_grid_cells(spec.space, section.points, spec.seed))
+        case CoordinateSampler():
+            return CoordinateWise(spec, section.points)
+        case TPESampler():
+            return QuickTPESampler(seed=worker_seed, **options)
+        case GPSampler():
+            return optuna.samplers.GPSampler(seed=worker_seed, **options)
+        case CmaEsSampler():
+            return optuna.samplers.CmaEsSampler(seed=worker_seed, **options)
+        case QMCSampler():
+            # One sequence shared by all workers: they take its points in turn.
+            return optuna.samplers.QMCSampler(seed=spec.seed, warn_independent_sampling=False, **options)
+        case _:
+            return optuna.samplers.RandomSampler(seed=worker_seed)
+
+
+class _ByNumber(BaseSampler):
+    """Gives each trial the values that its number stands for, and random ones where it stands for none."""
+
+    def __init__(self) -> None:
+        self._random = optuna.samplers.RandomSampler(seed=0)
+
+    def values(self, study: optuna.Study, number: int) -> Mapping[str, Any]:
+        """What trial `number` shall take."""
+        raise NotImplementedError
+
+    def infer_relative_search_space(self, study: optuna.Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
+        """None: every value is given when it is asked for."""
+        return {}
+
+    def sample_relative(
+        self, study: optuna.Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
+    ) -> dict[str, Any]:
+        """None, as above."""
+        return {}
+
+    def sample_independent(
+        self, study: optuna.Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
+    ) -> Any:
+        """The planned value of one parameter."""
+        planned = self.values(study, trial.number)
+        if param_name in planned:
+            return planned[param_name]
+        return self._random.sample_independent(study, trial, param_name, param_distribution)
+
+
+class PlannedSampler(_ByNumber):
+    """Row N of a plan for trial N."""
+
+    def __init__(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        super().__init__()
+        self.rows = rows
+
+    def values(self, study: optuna.Study, number: int) -> Mapping[str, Any]:
+        """Row `number`; past the last row, nothing."""
+        return self.rows[number] if number < len(self.rows) else {}
+
+
+class CoordinateWise(_ByNumber):
+    """Coordinate-wise search: one hyperparameter moves over its grid while the others stay at the best so far.
+
+    It begins at the baseline with the first hyperparameter. From a better configuration it goes on with what brought
+    it, then with the next one, and after the last comes the first again. What a move switches on begins at its default.
+    No configuration is tried twice: where all that differ from the best in one hyperparameter are, cells of the grid
+    are drawn at random, and a better one among them is explored in its turn.
+    """
+
+    def __init__(self, spec: Spec, points: int) -> None:
+        super().__init__()
+        self.space, self.seed = spec.space, spec.seed
+        self.resting = resting(spec.space, spec.baseline)
+        self.start, trained = baseline(spec.space, spec.fixed, spec.baseline)
+        self.start_is_a_cell = all(label(trained[hyperparameter(name)]) == self.start[name] for name in self.start)
+        self.sweeps = list(grid(spec.space, points))
+        self.plans: dict[int, Mapping[str, Any]] = {}
+
+    def values(self, study: optuna.Study, number: int) -> Mapping[str, Any]:
+        """The plan for trial `number`; made once, when its first value is asked for."""
+        if number not in self.plans:
+            self.plans[number] = self._plan(study, number) if number else self.start
+        return self.plans[number]
+
+    def _plan(self, study: optuna.Study, number: int) -> Mapping[str, Any]:
+        trials = study.get_trials(deepcopy=False)
+        configurations = {trial.number: self._configuration(trial.params) for trial in trials}
+        # A baseline whose value its range cannot hold is none of the configurations that its parameters stand for.
+        configurations[0] = frozenset(self.start.items()) if self.start_is_a_cell else None
+        tried = {configuration for configuration in configurations.values() if configuration}
+        # Trials of other workers that have no parameters yet take the first of what is left, each one.
+        finished = {trial.number for trial in trials if trial.state.is_finished()}
+        ahead = sum(not configurations.get(other) and other not in finished for other in range(1, number))
+        moves = (move for move in self._moves(study.direction, trials) if frozenset(move.items()) not in tried)
+        return next(itertools.islice(moves, ahead, None), None) or self._random_cell(number, tried)
+
+    def _moves(self, direction: StudyDirection, trials: Sequence[FrozenTrial]) -> Iterator[Mapping[str, Any]]:
+        """Every configuration that differs from the best in one hyperparameter, and in what that switches on."""
+        sign = 1 if direction == StudyDirection.MAXIMIZE else -1
+        best, highest, first = {**self.resting, **self.start}, -math.inf, 0
+        for trial in trials:
+            if trial.state == TrialState.COMPLETE and trial.value is not None and sign * trial.value > highest:
+                better, highest = {**self.resting, **trial.params}, sign * trial.value
+                moved = [place for place, (name, _) in enumerate(self.sweeps) if better[name] != best[name]]
+                best, first = better, moved[0] if moved else 0
+        for name, points in [*self.sweeps[first:], *self.sweeps[:first]]:
+            if name in only_active(self.space, best):
+                yield from (only_active(self.space, {**best, name: value}) for value in points)
+
+    def _random_cell(self, number: int, tried: Container[object]) -> Mapping[str, Any]:
+        generator = random.Random(derived_seed(self.seed, number))
+        for _ in range(1000):  # of a small space that is used up, a cell comes again
+            cell = only_active(self.space, {name: generator.choice(points) for name, points in self.sweeps})
+            if frozenset(cell.items()) not in tried:
+                break
+        return cell
+
+    def _configuration(self, parameters: Mapping[str, Any]) -> frozenset[tuple[str, Any]] | None:
+        """What a trial trains; None while it has not drawn all of it."""
+        active = only_active(self.space, {**self.resting, **parameters})
+        return frozenset(active.items()) if active.keys() <= parameters.keys() else None
+
+
+def _grid_cells(space: Space, points: int, seed: int) -> list[dict[str, Any]]:
+    """Every cell in an order shuffled by the study's seed; row 0 is left to the baseline."""
+    order = list(cells(space, points))
+    random.Random(derived_seed(seed, 0)).shuffle(order)
+    return [{}, *order]

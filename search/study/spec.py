@@ -1,0 +1,193 @@
+"""The study spec as data: what to search, on what, by which sampler and pruner, and what it may spend.
+
+`winnow.search.study.validation` makes one from a TOML file and refuses what is wrong with it.
+"""
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Discriminator, Field, Tag, model_validator
+
+from winnow.objectives.data.catalog import DataSpec, known
+from winnow.objectives.hyperparameters import DEFINITIONS
+from winnow.objectives.space import Choice, Range, Space, cells, hyperparameter, parameter_name
+from winnow.search.study.sections import ASHAPruner, GridSampler, Pruner, Sampler, Section, TPESampler
+from winnow.storage.budget import Budget
+
+BUILT_IN = ("classification", "regression")
+Direction = Literal["maximize", "minimize"]
+Cost = Literal["parameters", "seconds"]
+
+
+# --- [search]
+
+
+class SearchEntry(Section):
+    """One searched hyperparameter: `low` and `high`, or `choices`; `when` makes it conditional."""
+
+    low: float | None = None
+    high: float | None = None
+    log: bool = False
+    step: float | None = Field(None, gt=0)
+    choices: list[Any] | None = Field(None, min_length=1)
+    when: dict[str, list[Any]] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Self:
+        if self.choices is not None:
+            if self.low is not None or self.high is not None or self.log or self.step is not None:
+                raise ValueError("`choices` goes with no low, high, log or step|keep one of the two kinds")
+            return self
+        if self.low is None or self.high is None:
+            raise ValueError("neither `choices` nor both `low` and `high` are given|write { low = …, high = … }")
+        if self.low > self.high:
+            raise ValueError(f"low {self.low:g} is above high {self.high:g}|exchange them")
+        if self.log and self.low <= 0:
+            raise ValueError(f"a log scale cannot begin at {self.low:g}|set low above 0, or log = false")
+        if self.log and self.step is not None:
+            raise ValueError("a log scale has no step|remove step or log")
+        return self
+
+
+def _count(value: object) -> str:
+    return "several" if isinstance(value, list | tuple) else "one"
+
+
+Searched = Annotated[
+    Annotated[SearchEntry, Tag("one")] | Annotated[tuple[SearchEntry, ...], Tag("several")],
+    Discriminator(_count),
+]
+"""What is drawn; or several, of which the first whose `when` holds is."""
+
+
+# --- the rest
+
+
+class BudgetSection(Section):
+    """What the study may spend, and when it may stop before that; whichever is reached first."""
+
+    trials: int | None = Field(None, ge=1)
+    hours: float | None = Field(None, gt=0)
+    device_hours: float | None = Field(None, gt=0)
+    stagnation: int | None = Field(None, ge=1)
+    """Stop after so many finished trials without a better one."""
+    min_improvement: float | None = Field(None, gt=0)
+    """Stop when the next trial is expected to be better by less than this, in the unit of the value."""
+    priority: float = Field(1.0, gt=0)
+    """A pool gives a study workers in proportion to it."""
+
+
+class LimitsSection(Section):
+    """What one trial may be."""
+
+    max_parameters: int | None = Field(None, ge=1)
+    trial_minutes: float | None = Field(None, gt=0)
+
+
+class AblationSection(Section):
+    """How `winnow ablate` asks."""
+
+    methods: dict[str, list[str]] = Field(default_factory=dict)
+    """Hyperparameters that are switched as one, by the method's name; all others as in `winnow.objectives.methods`."""
+
+
+class KeepSection(Section):
+    """What stays of finished trials beside their numbers."""
+
+    weights: int = Field(0, ge=0)
+    """So many of the best trials keep their trained weights (of their best epoch)."""
+
+
+class Spec(Section):
+    """A study spec. Made by `winnow.search.study.validation`."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")
+    description: str = ""
+    objective: str = "classification"
+    direction: Direction | None = None
+    against: Cost | None = None
+    """What is to be small at the same time: the study then has two objectives."""
+    seed: int = Field(0, ge=0)
+    data: dict[str, Any] | None = None
+    fixed: dict[str, Any] = Field(default_factory=dict)
+    search: dict[str, Searched] = Field(default_factory=dict)
+    baseline: dict[str, Any] = Field(default_factory=dict)
+    sampler: Sampler = TPESampler()
+    pruner: Pruner = ASHAPruner()
+    budget: BudgetSection = BudgetSection()
+    limits: LimitsSection = LimitsSection()
+    ablation: AblationSection = AblationSection()
+    keep: KeepSection = KeepSection()
+
+    @property
+    def built_in(self) -> bool:
+        """Whether the objective is one of Winnow's own."""
+        return self.objective in BUILT_IN
+
+    @property
+    def data_spec(self) -> DataSpec:
+        """`[data]` as the objectives take it."""
+        return DataSpec(**(self.data or {}))
+
+    @property
+    def space(self) -> Space:
+        """`[search]` as the objectives take it."""
+        return {
+            parameter: _space_entry(hyperparameter(parameter), entry) for parameter, entry in self.parameters.items()
+        }
+
+    @property
+    def parameters(self) -> dict[str, SearchEntry]:
+        """`[search]` by Optuna's parameters: the hyperparameters, but where one has several entries."""
+        return {
+            parameter: entry
+            for name, searched in self.search.items()
+            for parameter, entry in (
+                [(name, searched)]
+                if isinstance(searched, SearchEntry)
+                else [(parameter_name(name, entry.when), entry) for entry in searched]
+            )
+        }
+
+    def entries(self, name: str) -> list[SearchEntry]:
+        """What `[search]` says of one hyperparameter."""
+        searched = self.search[name]
+        return [searched] if isinstance(searched, SearchEntry) else list(searched)
+
+    @property
+    def optimises(self) -> Direction:
+        """`maximize` or `minimize`."""
+        if self.direction is not None:
+            return self.direction
+        if self.built_in and known(self.data_spec.name).task == "regression":
+            return "minimize"
+        return "maximize"
+
+    @property
+    def directions(self) -> list[Direction]:
+        """Of the value, and of what it is set against."""
+        return [self.optimises] if self.against is None else [self.optimises, "minimize"]
+
+    @property
+    def storage_budget(self) -> Budget:
+        """`[budget]` as the storage takes it; a grid without a number of trials is as many as it has cells."""
+        trials = self.budget.trials
+        if trials is None and self.sampler.name == "grid":
+            trials = self.grid_cells + 1
+        return Budget(trials, self.budget.hours, self.budget.device_hours)
+
+    @property
+    def grid_cells(self) -> int:
+        """How many trials the grid sampler can give."""
+        if not isinstance(self.sampler, GridSampler):
+            return 0
+        return sum(1 for _ in cells(self.space, self.sampler.points))
+
+
+def _space_entry(name: str, entry: SearchEntry) -> Range | Choice:
+    when = {parent: tuple(values) for parent, values in entry.when.items()}
+    if entry.choices is not None:
+        return Choice(tuple(entry.choices), when)
+    assert entry.low is not None
+    assert entry.high is not None
+    whole = name in DEFINITIONS and DEFINITIONS[name].type is int
+    return Range(entry.low, entry.high, entry.log, entry.step, whole, when)

@@ -1,0 +1,276 @@
+"""A study in the storage: made from a spec, continued, taken over from stock Optuna, matched, loaded.
+
+Everything that a worker needs lies with the study, in Optuna's own study attributes: the whole spec and the source of
+its objective. Its presence means that the study is ready; its budget lies beside it (winnow.storage.budget).
+"""
+
+import hashlib
+import importlib.util
+import json
+import secrets
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import optuna
+
+from winnow import objectives
+from winnow.errors import StudyError
+from winnow.objectives.models import weights_file
+from winnow.objectives.space import baseline
+from winnow.search.study import pruners, samplers
+from winnow.search.study.spec import Spec
+from winnow.search.study.stopping import STOPPED
+from winnow.search.study.validation import check
+from winnow.storage import Storage, designs, notifications
+from winnow.storage.budget import Budget, set_budget
+
+SPEC = "winnow:spec"
+SOURCE = "winnow:source"
+BASELINE = "winnow:baseline"
+GIVEN = "winnow:given"
+KEEP_WEIGHTS = "winnow:keep_weights"
+ARTIFACT = "winnow:artifact:"
+WEIGHTS = f"{ARTIFACT}weights"
+WOULD_PRUNE = "winnow:would_prune"
+"""Of a trial that audits the pruner: the epoch after which it would have been stopped."""
+PIN = "weights_sha256"
+"""Of `[fixed]`: filled in when a study is made whose trials begin from a file of weights."""
+MATCHED = ("objective", "direction", "against", "data", "fixed", "search", "baseline", "seed")
+
+
+@dataclass(frozen=True)
+class WinnowStudy:
+    """A study with its spec, as a process works with it."""
+
+    storage: Storage
+    spec: Spec
+    source: str
+    study_id: int
+
+    @property
+    def name(self) -> str:
+        """The study's name in the storage."""
+        return self.spec.name
+
+    @cached_property
+    def optuna(self) -> optuna.Study:
+        """The Optuna study with the spec's sampler and pruner."""
+        rows = designs.read(self.storage.engine, self.study_id)
+        if rows:
+            sampler: optuna.samplers.BaseSampler = samplers.PlannedSampler([row.parameters for row in rows])
+        else:
+            sampler = samplers.build(self.spec, worker_seed=secrets.randbits(32))
+        return optuna.load_study(
+            study_name=self.name, storage=self.storage, sampler=sampler, pruner=pruners.build(self.spec)
+        )
+
+
+def create(storage: Storage, spec: Spec, design: Sequence[designs.Row] = ()) -> WinnowStudy:
+    """Make the study of a spec, or continue it; a study made by stock Optuna is taken over.
+
+    A search begins with its baseline; an analysis has a `design` instead, to which a continued one may add rows.
+    A continued study takes the spec's budget. Raises StudyError where the study is another one than the spec says.
+    """
+    source = source_of(spec)
+    spec = _pinned(spec)
+    try:
+        study = optuna.create_study(study_name=spec.name, storage=storage, directions=spec.directions)
+    except optuna.exceptions.DuplicatedStudyError:
+        study = optuna.load_study(study_name=spec.name, storage=storage)
+    study_id = storage.get_study_id_from_name(spec.name)
+    first = set_budget(storage.engine, study_id, _budget(study, spec), spec.budget.priority)
+    if not first:
+        _wait_until_ready(study)
+    if SPEC in study.user_attrs:
+        known = _loaded(storage, study, study_id)
+        spec = _with_same_weights(spec, known.spec)
+        _refuse_another(known, spec, source)
+    else:
+        _refuse_other_direction(study, spec)
+        if not design and not any(BASELINE in trial.user_attrs for trial in study.get_trials(deepcopy=False)):
+            _enqueue_baseline(study, spec)
+        study.set_user_attr(SOURCE, source)
+    if design:
+        designs.extend(storage.engine, study_id, design)
+    study.set_user_attr(SPEC, spec.model_dump(mode="json"))
+    notifications.ring_now(storage.engine)
+    return WinnowStudy(storage, spec, source, study_id)
+
+
+def analysis(search: Spec, name: str, description: str) -> Spec:
+    """The spec of an analysis that trains on the data of a search, nothing sampled and nothing pruned."""
+    content: dict[str, Any] = {
+        "name": name,
+        "description": description,
+        "sampler": {"name": "random"},
+        "pruner": {"name": "none"},
+        "budget": {"trials": 1},
+        **search.model_dump(mode="json", include={"objective", "direction", "seed", "data", "limits"}),
+    }
+    return check(content, f"the study {name}")
+
+
+def grow(storage: Storage, spec: Spec, rows: Sequence[designs.Row], *, keep_weights: bool = False) -> WinnowStudy:
+    """The study of an analysis with all of `rows`: made, or continued with those that it lacks.
+
+    Its budget becomes the number of its rows. With `keep_weights` its trials keep their trained weights.
+    """
+    known: list[designs.Row] = []
+    if spec.name in {study.study_name for study in storage.get_all_studies()}:
+        study_id = storage.get_study_id_from_name(spec.name)
+        known = designs.read(storage.engine, study_id)
+    there = {frozenset(row.parameters.items()) for row in known}
+    design = [*known, *(row for row in rows if frozenset(row.parameters.items()) not in there)]
+    if known:
+        designs.extend(storage.engine, study_id, design)  # before the budget, which lets workers ask for them
+    whole = check({**spec.model_dump(mode="json"), "budget": {"trials": len(design)}}, f"the study {spec.name}")
+    study = create(storage, whole, design)
+    if keep_weights:
+        study.optuna.set_user_attr(KEEP_WEIGHTS, True)
+    return study
+
+
+def load(storage: Storage, name: str) -> WinnowStudy:
+    """A study that Winnow knows; raises StudyError."""
+    try:
+        study = optuna.load_study(study_name=name, storage=storage)
+    except KeyError:
+        names = [each.study_name for each in storage.get_all_studies()]
+        raise StudyError(
+            f"there is no study {name!r} in {storage.place}",
+            f"there are {', '.join(sorted(names))}" if names else "make one with winnow create SPEC",
+        ) from None
+    if SPEC not in study.user_attrs:
+        raise StudyError(
+            f"the study {name!r} was not made by Winnow and has no spec", "give it one: winnow create SPEC"
+        )
+    return _loaded(storage, study, storage.get_study_id_from_name(name))
+
+
+def match_source(study: WinnowStudy) -> None:
+    """Refuse to work on a study whose objective is not the code that lies here; raises StudyError."""
+    if source_of(study.spec) != study.source:
+        raise StudyError(
+            f"the objective {study.spec.objective!r} here is not the code that the study {study.name!r} began with",
+            "bring back that code, or begin a new study under another name",
+        )
+
+
+def source_of(spec: Spec) -> str:
+    """A fingerprint of the objective's code: the module's file, or every file of the built-in objectives."""
+    if spec.built_in:
+        files = sorted(Path(objectives.__path__[0]).rglob("*.py"))
+    else:
+        module = spec.objective.partition(":")[0]
+        make_importable()
+        try:
+            found = importlib.util.find_spec(module)
+        except (ImportError, ValueError):
+            found = None
+        if found is None or found.origin is None:
+            raise StudyError(
+                f"the objective {spec.objective!r} is not there: no module {module!r} can be found",
+                "run winnow in the folder that holds it, or install it",
+            )
+        files = [Path(found.origin)]
+    digest = hashlib.sha256()
+    for file in files:
+        digest.update(file.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def make_importable() -> None:
+    """Let an objective of the user's be found in the folder where winnow was started, after everything installed."""
+    here = str(Path.cwd())
+    if here not in sys.path:
+        sys.path.append(here)
+
+
+def _loaded(storage: Storage, study: optuna.Study, study_id: int) -> WinnowStudy:
+    content = study.user_attrs[SPEC]
+    return WinnowStudy(storage, check(content, f"study {study.study_name}"), study.user_attrs[SOURCE], study_id)
+
+
+def _budget(study: optuna.Study, spec: Spec) -> Budget:
+    """The spec's budget; of a study that its rule stopped under the same `[budget]`, what it had used up."""
+    stopped = study.user_attrs.get(STOPPED)
+    if stopped and _rules(study.user_attrs[SPEC]) == _rules(spec.model_dump(mode="json")):
+        return replace(spec.storage_budget, trials=stopped["trials"])
+    return spec.storage_budget
+
+
+def _rules(spec: dict[str, Any]) -> dict[str, Any]:
+    """`[budget]` without what says nothing of when to stop."""
+    return {key: value for key, value in spec["budget"].items() if key != "priority"}
+
+
+def _wait_until_ready(study: optuna.Study, seconds: float = 10.0) -> None:
+    """Another process may be making this study now. If it died at it, this one goes on in its place."""
+    deadline = time.monotonic() + seconds
+    while SPEC not in study.user_attrs and time.monotonic() < deadline:
+        time.sleep(0.1)
+
+
+def _pinned(spec: Spec) -> Spec:
+    """The spec with the SHA-256 of the file of weights that its `[fixed]` names, where that file lies here."""
+    file = spec.fixed.get("weights") if spec.built_in else None
+    digest = weights_file.digest(file) if file else ""
+    return spec.model_copy(update={"fixed": {PIN: digest, **spec.fixed}}) if digest else spec
+
+
+def _with_same_weights(spec: Spec, stored: Spec) -> Spec:
+    """The spec with the file of weights that the stored one knows, which need not lie here; raises StudyError."""
+    pin = stored.fixed.get(PIN)
+    if pin is None or spec.fixed.get("weights") != stored.fixed.get("weights"):
+        return spec
+    if spec.fixed.get(PIN, pin) != pin:
+        raise StudyError(
+            f"weights = {spec.fixed['weights']!r} is not the file that the study {spec.name!r} began with",
+            "bring back that file, or give the spec another name",
+        )
+    return spec.model_copy(update={"fixed": {**spec.fixed, PIN: pin}})
+
+
+def _refuse_another(known: WinnowStudy, spec: Spec, source: str) -> None:
+    stored, given = known.spec.model_dump(mode="json"), spec.model_dump(mode="json")
+    differing = [key for key in MATCHED if stored[key] != given[key]]
+    if differing:
+        key = differing[0]
+        raise StudyError(
+            f"the study {spec.name!r} exists with another [{key}]: {_short(stored[key])}, not {_short(given[key])}",
+            "give the spec another name, or bring that part back",
+        )
+    if source != known.source:
+        raise StudyError(
+            f"the study {spec.name!r} began with other code of the objective {spec.objective!r}",
+            "bring back that code, or give the spec another name",
+        )
+
+
+def _refuse_other_direction(study: optuna.Study, spec: Spec) -> None:
+    directions = [direction.name.lower() for direction in study.directions]
+    if directions != spec.directions:
+        wanted = " ".join(spec.directions)
+        raise StudyError(
+            f"the study {spec.name!r} was made to {' and '.join(directions)}, and this spec's values are to "
+            f"{' and '.join(spec.directions)}",
+            f"make it with: optuna create-study --direction{'s' if spec.against else ''} {wanted}",
+        )
+
+
+def _enqueue_baseline(study: optuna.Study, spec: Spec) -> None:
+    attributes: dict[str, Any] = {BASELINE: True}
+    parameters: dict[str, Any] = dict(spec.baseline)
+    if spec.built_in:
+        parameters, attributes[GIVEN] = baseline(spec.space, spec.fixed, spec.baseline)
+    study.enqueue_trial(parameters, user_attrs=attributes)
+
+
+def _short(content: object) -> str:
+    text = json.dumps(content)
+    return text if len(text) <= 60 else text[:57] + "…"

@@ -1,0 +1,306 @@
+"""Checking a study spec, whole, before anything is written.
+
+pydantic checks the shape; `_wrongs` checks what the shape cannot say (are there such data, does the model have that
+hyperparameter?). Every refusal is one SpecError that names the file, the key, what was wrong and what would be right.
+"""
+
+import difflib
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pydantic
+
+from winnow.errors import SpecError
+from winnow.objectives.data.catalog import DataSpec, known
+from winnow.objectives.errors import ObjectiveError
+from winnow.objectives.hyperparameters import DEFINITIONS, definition
+from winnow.objectives.methods import check_groups
+from winnow.objectives.space import ordered
+from winnow.search.study.extremes import misfit
+from winnow.search.study.sections import Section
+from winnow.search.study.spec import BUILT_IN, AblationSection, BudgetSection, LimitsSection, SearchEntry, Spec
+from winnow.storage.budget import Budget
+
+
+def read(path: Path) -> Spec:
+    """The spec in a TOML file; raises SpecError."""
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise SpecError(str(path), "", "there is no such file", "give the path of a study spec") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise SpecError(str(path), "", f"the file cannot be read ({error})", "give the path of a TOML file") from None
+    except tomllib.TOMLDecodeError as error:
+        raise SpecError(str(path), "", f"this is not TOML: {error}", "mend that line") from None
+    return check(content, str(path))
+
+
+def check(content: Mapping[str, Any], file: str) -> Spec:
+    """The spec from plain data; raises SpecError, naming `file`."""
+    try:
+        spec = Spec.model_validate(content)
+    except pydantic.ValidationError as error:
+        raise _shape_error(error, file) from None
+    for key, wrong in _wrongs(spec):
+        raise SpecError(file, key, wrong.problem, wrong.remedy)
+    return spec
+
+
+def _wrongs(spec: Spec) -> Iterator[tuple[str, ObjectiveError]]:
+    """Everything that is wrong with a spec of the right shape, as (key, error)."""
+    if not spec.built_in:
+        yield from _check_own_objective(spec)
+    else:
+        yield from _check_training(spec)
+    yield from _check_two_objectives(spec)
+    yield from _check_ablation(spec)
+    budget = spec.storage_budget
+    if budget == Budget():
+        yield "[budget]", ObjectiveError("no limit is given", "write for example trials = 40")
+    elif spec.sampler.name == "grid" and (budget.trials or 0) > spec.grid_cells + 1:
+        yield (
+            "[budget] trials",
+            ObjectiveError(
+                f"the grid has {spec.grid_cells} cells and the baseline comes first",
+                f"write at most trials = {spec.grid_cells + 1}, or leave it out",
+            ),
+        )
+
+
+def _check_own_objective(spec: Spec) -> Iterator[tuple[str, ObjectiveError]]:
+    if not re.fullmatch(r"[\w.]+:\w+", spec.objective):
+        near = difflib.get_close_matches(spec.objective, BUILT_IN, n=1)
+        remedy = f"write {', '.join(BUILT_IN)}, or your own as module:function"
+        yield (
+            "objective",
+            ObjectiveError(
+                f"there is no objective {spec.objective!r}", f"did you mean {near[0]!r}?" if near else remedy
+            ),
+        )
+    elif spec.search:
+        yield (
+            "[search]",
+            ObjectiveError(
+                "an objective of one's own has its space in its own suggest calls", "remove [search], or use [fixed]"
+            ),
+        )
+    elif spec.data is not None:
+        yield "[data]", ObjectiveError("an objective of one's own loads its own data", "remove [data]")
+    elif spec.sampler.name in ("grid", "coordinate"):
+        yield (
+            "[sampler] name",
+            ObjectiveError(f"{spec.sampler.name} needs a space in [search]", "use tpe, random, gp, cmaes or qmc"),
+        )
+
+
+def _check_ablation(spec: Spec) -> Iterator[tuple[str, ObjectiveError]]:
+    if spec.ablation.methods and not spec.built_in:
+        yield "[ablation]", ObjectiveError("Winnow cannot switch what one's own objective does", "remove it")
+        return
+    try:
+        check_groups(spec.ablation.methods)
+    except ObjectiveError as error:
+        yield "[ablation] methods", error
+
+
+def _check_two_objectives(spec: Spec) -> Iterator[tuple[str, ObjectiveError]]:
+    if spec.against is None:
+        return
+    why = "with `against` the study has two objectives"
+    if spec.pruner.name != "none":
+        yield (
+            "[pruner] name",
+            ObjectiveError(
+                f"{why}, and Optuna cannot prune those",
+                'write name = "none"; or drop `against` and ask winnow front for the same from a pruned study',
+            ),
+        )
+    if spec.sampler.name in ("cmaes", "coordinate"):
+        yield "[sampler] name", ObjectiveError(f"{why}, and {spec.sampler.name} takes one", "use tpe, gp or random")
+    if spec.budget.stagnation is not None or spec.budget.min_improvement is not None:
+        yield "[budget]", ObjectiveError(f"{why}, and no rule says when to stop early", "give trials or hours alone")
+    if spec.against == "parameters" and not spec.built_in:
+        yield (
+            "against",
+            ObjectiveError("nobody counts the parameters of one's own objective", 'write "seconds"'),
+        )
+
+
+def _check_training(spec: Spec) -> Iterator[tuple[str, ObjectiveError]]:
+    if spec.data is None or "name" not in spec.data:
+        yield "[data] name", ObjectiveError("no data set is named", 'write for example name = "digits"')
+        return
+    fields = DataSpec.__dataclass_fields__
+    for key in spec.data:
+        if key not in fields:
+            yield f"[data] {key}", ObjectiveError("there is no such key", f"known are {', '.join(fields)}")
+    try:
+        examples, _ = spec.data_spec.check()
+        task = known(spec.data_spec.name).task
+    except ObjectiveError as error:
+        yield "[data]", error
+        return
+    if task != spec.objective:
+        yield "objective", ObjectiveError(f"the data set {spec.data_spec.name} is a {task}", f'write "{task}"')
+    yield from _check_hyperparameters(spec)
+    # A study whose trials are given to it one by one has neither.
+    wrong = misfit(spec, examples) if spec.search or spec.fixed else None
+    if wrong is not None:
+        yield "[search]" if spec.search else "[fixed]", wrong
+
+
+def _check_hyperparameters(spec: Spec) -> Iterator[tuple[str, ObjectiveError]]:
+    for section, names in (("fixed", spec.fixed), ("baseline", spec.baseline)):
+        for name, value in names.items():
+            try:
+                definition(name).check(value)
+            except ObjectiveError as error:
+                yield f"[{section}] {name}", error
+    for name in spec.search:
+        key = f"[search] {name}"
+        if name in spec.fixed:
+            yield key, ObjectiveError("it is in [fixed] as well", "keep one of the two")
+        elif name == "seed":
+            yield key, ObjectiveError("a seed is not searched", "repeat the best with `winnow confirm` instead")
+        else:
+            try:
+                _check_alternatives(spec, name)
+                for entry in spec.entries(name):
+                    _check_entry(spec, name, entry)
+            except ObjectiveError as error:
+                yield key, error
+    for name in spec.baseline:
+        if name not in spec.search:
+            yield f"[baseline] {name}", ObjectiveError("it is not searched", "name it in [search], or use [fixed]")
+    try:
+        ordered(spec.space)
+    except ObjectiveError as error:
+        yield "[search]", error
+    for section, names in (("fixed", spec.fixed), ("search", spec.search)):
+        for name in names:
+            if name in DEFINITIONS:
+                yield from _check_needs(spec, section, name)
+        for name in ("dropout", "dropouts"):
+            if name in names and not _has_hidden_layers(spec):
+                yield (
+                    f"[{section}] {name}",
+                    ObjectiveError("it has no effect without hidden dense layers", "write for example hidden = [64]"),
+                )
+
+
+def _check_alternatives(spec: Spec, name: str) -> None:
+    conditions = [entry.when for entry in spec.entries(name)]
+    if not conditions:
+        raise ObjectiveError("its list is empty", "write { low = …, high = … } or { choices = […] }")
+    if not all(conditions[:-1]):
+        raise ObjectiveError("an entry without `when` is drawn wherever no other is", "let it stand last")
+    if any(conditions[place] in conditions[:place] for place in range(len(conditions))):
+        raise ObjectiveError("two of its entries have the same `when`", "keep one of the two")
+
+
+def _check_entry(spec: Spec, name: str, entry: SearchEntry) -> None:
+    known_as = definition(name)
+    if entry.choices is not None:
+        for choice in entry.choices:
+            known_as.check(choice)
+        if len({str(choice) for choice in entry.choices}) < len(entry.choices):
+            raise ObjectiveError("a choice stands twice", "remove it")
+    elif known_as.type not in (int, float):
+        raise ObjectiveError("it has no range", f"write {{ choices = [{known_as.example}, …] }}")
+    else:
+        for end in (entry.low, entry.high):
+            assert end is not None
+            if known_as.type is int and (end != int(end) or (entry.step or 1) % 1):
+                raise ObjectiveError(f"{end:g} or its step is not a whole number", "round it")
+            known_as.check(int(end) if known_as.type is int else end)
+    for parent, values in entry.when.items():
+        if parent not in spec.search:
+            raise ObjectiveError(f"`when` names {parent}, which is not searched", "name a searched one, or drop `when`")
+        offered = _possible(spec, parent)
+        for value in values:
+            if value not in offered:
+                raise ObjectiveError(
+                    f"`when` waits for {parent} = {value!r}, which is never drawn",
+                    f"name one of {offered}" if offered else f"give {parent} choices instead of a range",
+                )
+
+
+def _check_needs(spec: Spec, section: str, name: str) -> Iterator[tuple[str, ObjectiveError]]:
+    for parent, allowed in DEFINITIONS[name].needs.items():
+        possible = _possible(spec, parent)
+        if possible and not any(value in allowed for value in possible):
+            have = str(possible[0]).lower() if isinstance(possible[0], bool) else possible[0]
+            words = " or ".join(str(v).lower() if isinstance(v, bool) else repr(v) for v in allowed)
+            yield (
+                f"[{section}] {name}",
+                ObjectiveError(f"it has no effect with {parent} = {have}", f"remove it, or set {parent} to {words}"),
+            )
+
+
+def _has_hidden_layers(spec: Spec) -> bool:
+    """Whether some configuration has a hidden dense layer: a cnn or resnet has those that `hidden` names."""
+    models, layers = _possible(spec, "model"), _possible(spec, "hidden")
+    return any(model not in ("cnn", "resnet") for model in models) or any(layers)
+
+
+def _possible(spec: Spec, name: str) -> list[Any]:
+    """Every value that a hyperparameter can take in a spec; none of a range."""
+    if name in spec.search:
+        return [choice for entry in spec.entries(name) for choice in entry.choices or []]
+    return [spec.fixed.get(name, DEFINITIONS[name].default)]
+
+
+def _shape_error(error: pydantic.ValidationError, file: str) -> SpecError:
+    """The first of pydantic's errors as a sentence."""
+    first = error.errors()[0]
+    path = [str(part) for part in first["loc"]]
+    # A section chosen by its name carries that name in pydantic's path: [sampler] tpe n_trials.
+    if len(path) > 2 and path[0] in ("sampler", "pruner"):
+        del path[1]
+    # A searched hyperparameter carries how many entries it has: [search] lr several 0 low.
+    if len(path) > 2 and path[0] == "search":
+        if path[2] == "several" and len(path) > 3:
+            path[1] += f" (entry {int(path.pop(3)) + 1})"
+        del path[2]
+    key = path[0] if len(path) == 1 else f"[{path[0]}] {'.'.join(path[1:])}"
+    kind, context = first["type"], first.get("ctx", {})
+    if kind == "extra_forbidden":
+        return SpecError(file, key, "there is no such key", _nearest(path))
+    if kind == "missing":
+        return SpecError(file, key, "it is missing", "add it")
+    if kind in ("union_tag_invalid", "union_tag_not_found"):
+        known_names = str(context.get("expected_tags", "")).replace("'", "")
+        given = context.get("tag")
+        problem = f"there is no {path[0]} {given!r}" if given else "it has no name"
+        return SpecError(file, f"[{path[0]}] name", problem, f"choose one of {known_names}" if known_names else "")
+    if kind == "value_error":
+        problem, _, remedy = str(context["error"]).partition("|")
+        return SpecError(file, key, problem, remedy)
+    if kind == "string_pattern_mismatch":
+        return SpecError(file, key, f"{first['input']!r} is no name", "use letters, digits, dots, dashes, underscores")
+    given = f" (here {first['input']!r})" if not isinstance(first["input"], dict) else ""
+    return SpecError(file, key, f"{first['msg'][0].lower()}{first['msg'][1:]}{given}", "")
+
+
+_SECTIONS: Mapping[str, type[Section]] = {
+    "budget": BudgetSection,
+    "limits": LimitsSection,
+    "ablation": AblationSection,
+}
+
+
+def _nearest(path: list[str]) -> str:
+    """What an unknown key may have meant."""
+    if len(path) == 1:
+        names = list(Spec.model_fields)
+    elif path[0] == "search":
+        names = list(SearchEntry.model_fields)
+    elif path[0] in _SECTIONS:
+        names = list(_SECTIONS[path[0]].model_fields)
+    else:
+        return "remove it"
+    near = difflib.get_close_matches(path[-1], names, n=1)
+    return f"did you mean {near[0]!r}?" if near else f"known are {', '.join(names)}"

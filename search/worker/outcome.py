@@ -1,0 +1,75 @@
+"""What a trial came to, written down in one transaction: its state, value, reason, and where and how it ran."""
+
+import platform
+from dataclasses import dataclass
+from typing import Any
+
+import optuna
+from optuna.trial import FrozenTrial, TrialState
+
+from winnow.search.worker.context import Workplace
+from winnow.search.worker.messages import Ended
+from winnow.search.worker.provenance import git_commit, winnow_version
+from winnow.storage import checkpoints, leases
+from winnow.storage.leases import REASON, Lease
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a trial ended, as its supervisor knows it."""
+
+    state: TrialState
+    value: float | None
+    reason: str
+    ended: Ended | None
+    """What its trainer said last; None where that can say nothing any more."""
+    wall_seconds: float
+    """Of this attempt."""
+
+    def write(self, place: Workplace, study: optuna.Study, lease: Lease) -> None:
+        """End the trial; its checkpoints go. Raises LeaseLost."""
+        storage = place.study.storage
+        frozen = storage.get_trial(lease.trial_id)
+        state, value = self.state, self.value
+        if state is TrialState.PRUNED and frozen.last_step is not None:
+            if place.study.spec.against:
+                state = TrialState.FAIL  # Optuna's samplers stumble over a pruned trial with a curve and two objectives
+            else:
+                value = frozen.intermediate_values[frozen.last_step]
+        cost = self._cost(place, frozen) if state is TrialState.COMPLETE else None
+        values = None if value is None else [value] if cost is None else [value, cost]
+        study.sampler.after_trial(study, frozen, state, values)
+        attributes = self._attributes(place, lease, frozen)
+        outcome = self.reason or state.name.lower()
+        leases.finish(storage.engine, lease, state.name, value, outcome, attributes, cost)
+        checkpoints.prune_files(storage.store, lease, keep=0)
+
+    def _attributes(self, place: Workplace, lease: Lease, frozen: FrozenTrial) -> dict[str, Any]:
+        attributes: dict[str, Any] = {}
+        if self.reason and REASON not in frozen.user_attrs:
+            attributes[REASON] = self.reason
+        if self.ended is not None:
+            attributes["winnow:run"] = {
+                "worker": place.name,
+                "host": platform.node(),
+                "device": place.options.device.name,
+                "threads": place.options.threads,
+                "attempts": lease.token,
+                "wall_seconds": round(self.wall_seconds, 3),
+                "device_seconds": round(self.ended.seconds, 3),
+                "peak_memory_bytes": self.ended.peak_memory,
+                "versions": {"winnow": winnow_version(), "python": platform.python_version(), **self.ended.versions},
+                "git_commit": git_commit(),
+            }
+            if self.ended.traceback:
+                attributes["winnow:traceback"] = self.ended.traceback
+        return attributes
+
+    def _cost(self, place: Workplace, frozen: FrozenTrial) -> float | None:
+        """The value of the second objective, where the study has one."""
+        match place.study.spec.against:
+            case "parameters":
+                return float(frozen.user_attrs["winnow:training"]["parameters"])
+            case "seconds" if self.ended is not None:
+                return self.ended.seconds
+        return None

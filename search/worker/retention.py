@@ -1,0 +1,37 @@
+"""What a study keeps of its trained weights: those of its best trials (`[keep] weights`), and no others."""
+
+import logging
+
+from optuna.trial import FrozenTrial, TrialState
+
+from winnow.search.study.study import WEIGHTS, WinnowStudy
+from winnow.storage import artifacts
+
+_log = logging.getLogger("winnow")
+
+
+def keep_best(study: WinnowStudy) -> None:
+    """Remove the weights of all finished trials but the best; what cannot be removed now goes the next time."""
+    most = study.spec.keep.weights
+    if not most:
+        return
+    finished = [trial for trial in study.optuna.get_trials(deepcopy=False) if trial.state.is_finished()]
+    owned = {trial.user_attrs[WEIGHTS] for trial in finished if WEIGHTS in trial.user_attrs}
+    kept = {trial.user_attrs.get(WEIGHTS) for trial in _best_first(study, finished)[:most]}
+    try:
+        for name in artifacts.names(study.storage.store, study.study_id):
+            if name in owned - kept:
+                artifacts.remove(study.storage.store, name)
+    except OSError as error:
+        _log.warning("weights that nobody needs stay for now: %s", error)
+
+
+def _best_first(study: WinnowStudy, finished: list[FrozenTrial]) -> list[FrozenTrial]:
+    """The feasible complete trials by their value (of two, by the first)."""
+    sign = -1 if study.spec.optimises == "maximize" else 1
+    feasible = [
+        trial
+        for trial in finished
+        if trial.state is TrialState.COMPLETE and all(excess <= 0 for excess in trial.constraints.values())
+    ]
+    return sorted(feasible, key=lambda trial: (sign * trial.values[0], trial.number))

@@ -1,0 +1,114 @@
+"""The trainer's process as its supervisor sees it: started when it is needed, killed whole when it hangs."""
+
+import logging
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection
+
+from winnow.errors import WinnowError, WorkerFailed
+from winnow.search.study.study import WinnowStudy
+from winnow.search.worker.devices import Device, bind
+from winnow.search.worker.messages import Pipe, Prepare, Ready
+from winnow.search.worker.processes import kill_group
+from winnow.storage import leases, settled
+
+NUMERICS = "winnow:numerics"
+ALLOCATOR = {"MALLOC_MMAP_THRESHOLD_": str(4 * 2**30), "MALLOC_TRIM_THRESHOLD_": str(8 * 2**30)}
+"""What glibc reads when a process starts: keep freed blocks of any size for the next step. By default it gives those
+beyond 32 MiB back to the kernel each time, and each new one faults page by page. A trainer so stays at its peak."""
+LOOK_SECONDS = 0.5
+_log = logging.getLogger("winnow")
+
+
+@dataclass(frozen=True)
+class WorkerOptions:
+    """What may be said of a worker when it is started."""
+
+    device: Device = field(default_factory=lambda: Device("cpu"))
+    threads: int = 1
+    lease_seconds: float = leases.LEASE_SECONDS
+    progress_minutes: float = 30.0
+    """A trainer that reports nothing for so long is taken to hang."""
+    grace_seconds: float = 5.0
+    """How long a trainer may go on after a stop was asked for, to reach the end of its epoch."""
+
+    @property
+    def longest_gap(self) -> float:
+        """Seconds without a call after which nobody can say that the database was there all the time."""
+        return self.lease_seconds / 2
+
+    @property
+    def longest_wait(self) -> float:
+        """How long whoever waits may ask the database nothing: longer, and it would never be let reap."""
+        return self.longest_gap / 2
+
+
+def settled_threads(study: WinnowStudy) -> int | None:
+    """With how many CPU threads all trials of a study train; None while none has trained."""
+    numerics = settled.settled(study.storage.engine, study.study_id, NUMERICS)
+    return None if numerics is None else int(numerics["threads"])
+
+
+@dataclass
+class Trainer:
+    """The trainer's process, started when it is needed and again after it was killed."""
+
+    study: WinnowStudy
+    options: WorkerOptions
+    process: subprocess.Popen[bytes] | None = None
+    pipe: Pipe | None = None
+
+    @property
+    def alive(self) -> bool:
+        """Whether there is a process that can be given a trial."""
+        return self.process is not None and self.process.poll() is None
+
+    def start(self) -> Pipe:
+        """The pipe of a running trainer; raises WorkerFailed where it cannot load the objective or its data."""
+        if self.pipe is not None and self.alive:
+            return self.pipe
+        ours, theirs = socket.socketpair()
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "winnow.search.worker.trainer", str(theirs.fileno())],
+            pass_fds=[theirs.fileno()],
+            env={**ALLOCATOR, **os.environ, **bind(self.options.device, self.options.threads)},
+            start_new_session=True,  # a group of its own, to be killed whole
+        )
+        theirs.close()
+        self.pipe = Connection(ours.detach())
+        calibrate = "precision" not in {**self.study.spec.fixed, **self.study.spec.search}
+        if settled.settled(self.study.storage.engine, self.study.study_id, NUMERICS):
+            calibrate = False
+        self.pipe.send(Prepare(self.study.spec.model_dump(mode="json"), self.options.device.kind, calibrate))
+        return self.pipe
+
+    def wait_until_ready(self, give_up: Callable[[], bool]) -> Ready | None:
+        """Wait for the objective and its data; None where the caller gave up first.
+
+        Raises WinnowError with what was wrong with them, or WorkerFailed.
+        """
+        pipe = self.start()
+        try:
+            while not pipe.poll(LOOK_SECONDS):
+                if give_up():
+                    return None
+            ready: Ready = pipe.recv()
+        except (EOFError, ConnectionResetError):
+            raise WorkerFailed("the trainer's process died while it started", "see its output above") from None
+        if ready.problem:
+            _log.debug(ready.traceback)
+            raise WinnowError(ready.problem, ready.remedy)
+        return ready
+
+    def kill(self) -> None:
+        """End the trainer and all that it started; its device is free afterwards."""
+        if self.process is not None:
+            kill_group(self.process.pid)
+            self.process.wait()
+        if self.pipe is not None:
+            self.pipe.close()
+        self.process = self.pipe = None

@@ -1,0 +1,221 @@
+"""A worker's supervisor: it claims trials, has its trainer run them, and survives what befalls the database.
+
+The supervisor holds the lease and the database; the trainer (a process of its own, without either) holds the device.
+A trainer that hangs is killed here, and a supervisor that dies takes its trainer along: nothing is left that could
+keep a trial or a device.
+"""
+
+import logging
+import math
+import os
+import platform
+import secrets
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+
+from winnow.errors import StudyError
+from winnow.search.study.stopping import STOPPED, reason_to_stop
+from winnow.search.study.study import WinnowStudy, match_source
+from winnow.search.worker.attempt import Attempt
+from winnow.search.worker.context import Workplace
+from winnow.search.worker.device_share import DeviceShare
+from winnow.search.worker.messages import Ready
+from winnow.search.worker.retention import keep_best
+from winnow.search.worker.shutdown import Leaving
+from winnow.search.worker.trainer_process import NUMERICS, Trainer, WorkerOptions
+from winnow.storage import checkpoints, designs, leases, settled, workers
+from winnow.storage.activity import State, state_of
+from winnow.storage.budget import end_now
+from winnow.storage.errors import LeaseLost, StorageError, StorageUnreachable
+from winnow.storage.leases import Lease
+from winnow.storage.notifications import Bell
+
+IDLE_SECONDS = 5.0
+"""How long an idle worker waits at the bell."""
+LOOK_SECONDS = 2.0
+"""How often, at most, a worker looks whether its study is paused or stopped, or without a bell for a trial."""
+FRESH_SECONDS = 1.0
+_log = logging.getLogger("winnow")
+
+
+class Worker:
+    """One worker of one study, from its first claim to its last."""
+
+    def __init__(
+        self,
+        study: WinnowStudy,
+        options: WorkerOptions,
+        leaving: Leaving,
+        stays: Callable[[str], bool] | None = None,
+    ) -> None:
+        """A worker of a pool is asked after each trial, by its name, whether it `stays`; it waits for nothing."""
+        self.study = study
+        self.options = options
+        self.name = f"{platform.node()}:{os.getpid()}:{secrets.token_hex(3)}"
+        self.trainer = Trainer(study, options)
+        self._share = DeviceShare(options.device)
+        self._leaving = leaving
+        self._stays = stays
+        self._state = State.ACTIVE
+        self._ending = False
+        self._next_look = self._next_reap = 0.0
+        self.engine = study.storage.engine
+        self._bell = Bell(self.engine, lambda: self._stopping)
+        leaving.kill = self.trainer.kill
+        study.storage.link.patience = math.inf
+        study.storage.link.give_up = lambda: self._stopping
+        study.storage.link.contact.longest_gap = options.longest_gap
+        study.storage.freshness = FRESH_SECONDS
+
+    @property
+    def _stopping(self) -> bool:
+        return self._ending or self._leaving.asked or self._state is State.STOPPED
+
+    def run(self) -> None:
+        """Work until the study has nothing left to give or is stopped, or until the process is asked to leave."""
+        match_source(self.study)
+        store = self.study.storage.store  # one that cannot be is refused before a trial is taken
+        try:
+            node, process = platform.node(), os.getpid()
+            workers.register(self.engine, self.study.study_id, self.name, node, process, self.options.device.name)
+            # Beside all else: a store that does not answer keeps nobody from training.
+            threading.Thread(target=checkpoints.sweep, args=(self.engine, store), daemon=True).start()
+            if self._join():
+                self.trainer.start()
+                # While it imports torch: the history that sampler and pruner will ask for, seconds in a large study.
+                self.study.storage.get_all_trials(self.study.study_id, deepcopy=False)
+                if (ready := self.trainer.wait_until_ready(lambda: self._stopping)) is not None:
+                    self._work(self._settle_numerics(ready))
+        except StorageUnreachable:
+            if not self._stopping:
+                raise
+        finally:
+            self.trainer.kill()
+            self._share.close()
+            self._bell.close()
+            self._ending = True  # one try is enough for what remains
+            with suppress(StorageError):
+                workers.sign_off(self.engine, self.name)
+
+    def _work(self, precision: str) -> None:
+        place = Workplace(
+            self.study,
+            self.options,
+            self.trainer,
+            self._share,
+            self.name,
+            designs.read(self.engine, self.study.study_id),
+            precision,
+            self._interruption,
+            self.look,
+            self.reap,
+        )
+        while not self._stopping and (self._stays is None or self._stays(self.name)):
+            self.reap()
+            if self._share.is_wanted:  # somebody's trial did not fit beside others
+                self._leave_device()
+            if not self._join():
+                return
+            if not self.trainer.alive and self.trainer.wait_until_ready(lambda: self._stopping) is None:
+                return
+            lease = self._claim()
+            if lease is not None:
+                self._state = State.ACTIVE  # or nothing would have been given
+                self._bell.close()
+                self._attempt(place, lease)
+                self._stop_early()
+            elif self._stays is not None or not self._wait():
+                return
+
+    def _wait(self) -> bool:
+        """Wait a little for a trial that can be claimed; returns whether there may be one."""
+        self._look_now()
+        if self._state is State.PAUSED:
+            self._leave_device()  # a paused study holds no device
+            while self._state is State.PAUSED and not self._stopping:
+                workers.sign_of_life(self.engine, self.name, "paused")
+                self._pause()
+                self.reap()
+                self._look_now()
+            return True
+        # The budget may be given out, but a trial under way comes back if its worker dies.
+        if self._state is State.ACTIVE and leases.waits_for(self.engine, self.study.study_id):
+            workers.sign_of_life(self.engine, self.name, "idle")
+            self._pause()
+            return True
+        return False
+
+    def _join(self) -> bool:
+        """Have a share of the device; False where the worker is to leave before it gets one."""
+
+        def keep_waiting() -> bool:
+            if time.monotonic() >= self._next_look:
+                self._look_now()
+                workers.sign_of_life(self.engine, self.name, "making room")
+            return not self._stopping
+
+        return self._share.join(keep_waiting)
+
+    def _leave_device(self) -> None:
+        self.trainer.kill()
+        self._share.leave()
+
+    def _pause(self) -> None:
+        most = self.options.longest_wait
+        self._bell.wait(min(IDLE_SECONDS, most), min(LOOK_SECONDS, most))
+
+    def _interruption(self) -> str:
+        if self._stopping:
+            return "stopped"
+        return "" if self._state is State.ACTIVE else str(self._state)
+
+    def _settle_numerics(self, ready: Ready) -> str:
+        """The study's precision. Precision and threads are one for all its trials, or they could not be compared."""
+        mine = {"threads": self.options.threads, "precision": ready.precision}
+        study = settled.settle(self.engine, self.study.study_id, NUMERICS, mine)
+        if study["threads"] != self.options.threads:
+            raise StudyError(
+                f"the study {self.study.name!r} trains with {study['threads']} threads a worker, "
+                f"not {self.options.threads}",
+                f"give --threads {study['threads']}",
+            )
+        return str(study["precision"])
+
+    def _claim(self) -> Lease | None:
+        study_id = self.study.study_id
+        since = self.study.storage.oldest_unfinished(study_id)
+        return leases.claim(self.engine, study_id, self.name, self.options.lease_seconds, since)
+
+    def _attempt(self, place: Workplace, lease: Lease) -> None:
+        """One attempt at one trial: whatever happens to it, the worker goes on."""
+        try:
+            with self.study.storage.holding(lease):
+                Attempt(place, lease).run()
+            keep_best(self.study)
+        except LeaseLost as lost:
+            _log.warning("%s", lost)
+
+    def _stop_early(self) -> None:
+        """Give out no more trials where the study's rule says that enough are done."""
+        reason = reason_to_stop(self.study.optuna, self.study.spec.budget)
+        if reason:
+            trials = end_now(self.engine, self.study.study_id)
+            self.study.optuna.set_user_attr(STOPPED, {"reason": reason, "trials": trials})
+
+    def look(self) -> None:
+        """Now and then, hear whether the study is paused or stopped."""
+        if time.monotonic() >= self._next_look:
+            self._look_now()
+
+    def _look_now(self) -> None:
+        self._next_look = time.monotonic() + LOOK_SECONDS
+        self._state = state_of(self.engine, self.study.study_id)
+
+    def reap(self) -> None:
+        """Now and then, bring back the trials of workers that are gone."""
+        if time.monotonic() >= self._next_reap:
+            self._next_reap = time.monotonic() + self.options.lease_seconds / 2
+            for number in leases.reap(self.engine, self.study.study_id, self.options.lease_seconds):
+                _log.warning("trial %d: its worker is gone; the trial goes on elsewhere", number)

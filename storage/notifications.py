@@ -1,0 +1,83 @@
+"""The bell: how idle workers hear that there is something to do, instead of asking all the time.
+
+On PostgreSQL it is LISTEN and NOTIFY; elsewhere, and behind a pooler that swallows these, they look now and then.
+"""
+
+import logging
+import time
+from collections.abc import Callable
+from typing import Any
+
+from sqlalchemy import Connection, Engine, text
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+
+from winnow.storage.retries import transact
+
+_NAME = "winnow"
+_STEP = 0.5
+_log = logging.getLogger("winnow")
+
+
+def ring(connection: Connection) -> None:
+    """Wake the idle workers of this database as soon as the transaction is committed."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(text(f"NOTIFY {_NAME}"))
+
+
+def ring_now(engine: Engine) -> None:
+    """Wake the idle workers of this database."""
+    if engine.dialect.name == "postgresql":
+        transact(engine, ring)
+
+
+class Bell:
+    """What one idle worker waits at. Holds a connection from its first wait until it is closed."""
+
+    def __init__(self, engine: Engine, give_up: Callable[[], bool]) -> None:
+        """`give_up` is asked twice a second: whether the worker was asked to leave."""
+        self._engine = engine
+        self._give_up = give_up
+        self._connection: Any = None
+
+    def wait(self, listening: float, blind: float) -> None:
+        """Wait until it rings: for `listening` seconds at most, or for `blind` seconds where nobody can hear it.
+
+        The first wait returns at once when it has begun to listen: what rang before that was not heard.
+        """
+        if self._engine.dialect.name != "postgresql":
+            return self._sleep(blind)
+        if self._connection is None:
+            return self._listen(blind)
+        end = time.monotonic() + listening
+        try:
+            while time.monotonic() < end and not self._give_up():
+                if any(self._connection.driver_connection.notifies(timeout=_STEP, stop_after=1)):
+                    return None
+        except Exception as error:  # whatever the driver says of a connection that is gone
+            _log.debug("the bell is not heard: %s", error)
+            self.close()
+            self._sleep(blind)
+        return None
+
+    def close(self) -> None:
+        """Stop listening."""
+        if self._connection is not None:
+            self._connection.invalidate()  # closed, not returned to the pool: it would go on listening there
+            self._connection.close()
+            self._connection = None
+
+    def _listen(self, blind: float) -> None:
+        try:
+            connection = self._engine.raw_connection()
+            driver: Any = connection.driver_connection
+            driver.autocommit = True
+            driver.execute(f"LISTEN {_NAME}")
+        except (DBAPIError, SQLAlchemyError):
+            return self._sleep(blind)
+        self._connection = connection
+        return None
+
+    def _sleep(self, seconds: float) -> None:
+        end = time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0 and not self._give_up():
+            time.sleep(min(left, _STEP))

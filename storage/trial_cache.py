@@ -1,0 +1,241 @@
+"""A study's trials in memory: finished ones are read once, since they never change; the others whenever asked for."""
+
+import gc
+import json
+import math
+import time
+from bisect import insort
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import lru_cache
+from itertools import groupby
+from operator import attrgetter, itemgetter
+from typing import Any
+
+from optuna.distributions import BaseDistribution, json_to_distribution
+from optuna.trial import FrozenTrial, TrialState
+from sqlalchemy import ColumnElement, Connection, Select, String, cast, literal, or_, select, union_all
+
+from winnow.storage.clock import from_optuna
+from winnow.storage.optuna_tables import (
+    intermediate_values,
+    parameters,
+    restored,
+    trial_system_attributes,
+    trial_user_attributes,
+    trials,
+    values,
+)
+
+MANY = 200
+"""From so many trials on, their rows are asked for by study and not by id."""
+_by_number = attrgetter("number")
+_distribution = lru_cache(maxsize=4096)(json_to_distribution)
+
+
+class History:
+    """What this process knows of the trials of one study. Not thread-safe: its storage locks it."""
+
+    def __init__(self, study_id: int) -> None:
+        self.study_id = study_id
+        self.read_at = -math.inf
+        """When (`time.monotonic`) it was last refreshed."""
+        self.newest = 0
+        """The largest trial id that was seen."""
+        self.unfinished: set[int] = set()
+        self.finished: dict[int, FrozenTrial] = {}
+        self._of_states: dict[frozenset[TrialState], list[FrozenTrial]] = {}
+
+    @property
+    def oldest_unfinished(self) -> int:
+        """The smallest id that may still change; all before it are finished for ever."""
+        return min(self.unfinished, default=self.newest + 1)
+
+    def refresh(self, connection: Connection, wanted: frozenset[TrialState]) -> list[FrozenTrial]:
+        """Read what is new; returns those of the unfinished trials whose state is wanted."""
+        rows = _rows(connection, self.study_id, self.newest, self.unfinished)
+        ended = [row for row in rows if TrialState[row.state].is_finished()]
+        open_ones = [row for row in rows if not TrialState[row.state].is_finished()]
+        shown = [row for row in open_ones if TrialState[row.state] in wanted]
+        frozen = freeze(connection, [*ended, *shown], self.study_id, self.newest)
+        for trial in frozen[: len(ended)]:
+            self._add(trial)
+        for row in open_ones:
+            self.unfinished.add(row.trial_id)
+        self.read_at = time.monotonic()
+        self.newest = max([self.newest, *(row.trial_id for row in rows)])
+        return frozen[len(ended) :]
+
+    def of_states(self, wanted: frozenset[TrialState]) -> list[FrozenTrial]:
+        """The finished trials in these states, by number: a list of the caller's own."""
+        kept = frozenset(state for state in wanted if state.is_finished())
+        if kept not in self._of_states:
+            chosen = [trial for trial in self.finished.values() if trial.state in kept]
+            self._of_states[kept] = sorted(chosen, key=_by_number)
+        return list(self._of_states[kept])
+
+    def _add(self, trial: FrozenTrial) -> None:
+        if trial._trial_id in self.finished:
+            return
+        self.finished[trial._trial_id] = trial
+        self.unfinished.discard(trial._trial_id)
+        for states, known in self._of_states.items():
+            if trial.state in states:
+                insort(known, trial, key=_by_number)
+
+
+def _rows(connection: Connection, study_id: int, newest: int, unfinished: Iterable[int]) -> Sequence[Any]:
+    """The rows of `trials` that this process does not know for good."""
+    known = sorted(unfinished)
+    new: ColumnElement[bool] = trials.c.trial_id > newest
+    return connection.execute(
+        _trial_columns()
+        .where(trials.c.study_id == study_id, or_(new, trials.c.trial_id.in_(known)) if known else new)
+        .order_by(trials.c.trial_id)
+    ).all()
+
+
+def read_one(connection: Connection, trial_id: int) -> FrozenTrial | None:
+    """One trial as the database has it now."""
+    row = connection.execute(_trial_columns().where(trials.c.trial_id == trial_id)).one_or_none()
+    return None if row is None else freeze(connection, [row], 0, 0)[0]
+
+
+def _trial_columns() -> Select[Any]:
+    return select(
+        trials.c.trial_id, trials.c.number, trials.c.state, trials.c.datetime_start, trials.c.datetime_complete
+    )
+
+
+def freeze(connection: Connection, rows: Sequence[Any], study_id: int, newest: int) -> list[FrozenTrial]:
+    """Rows of `trials` as Optuna's trials, with everything that belongs to them in one further query.
+
+    Many trials are found by study and by being newer than `newest`, a few by their ids.
+    """
+    if not rows:
+        return []
+    with _without_collections():
+        details = {row.trial_id: _Details() for row in rows}
+        for query in _detail_queries(list(details), study_id, newest):
+            result = connection.execute(query)
+            assert result.cursor is not None
+            # As the driver gives them: SQLAlchemy's own rows would take longer than all the rest.
+            for kind, found in groupby(result.cursor.fetchall(), key=_kind):
+                _FILL[kind](details, found)
+        return [details[row.trial_id].frozen(row) for row in rows]
+
+
+@contextmanager
+def _without_collections() -> Iterator[None]:
+    """Make many objects, none of which is garbage, without Python looking through all of them again and again."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+def _detail_queries(ids: list[int], study_id: int, newest: int) -> list[Any]:
+    few = len(ids) < MANY
+    parts = []
+    for kind, columns in enumerate(_COLUMNS):
+        order, name, number, text = columns
+        table = name.table
+        part = select(
+            literal(kind).label("kind"),
+            table.c.trial_id,
+            (literal(0) if order is None else order).label("place"),
+            cast(name, String(512)).label("name"),
+            (literal(0.0) if number is None else number).label("number"),
+            (literal("") if text is None else text).label("text"),
+        )
+        if few:
+            parts.append(part.where(table.c.trial_id.in_(ids)))
+        else:
+            joined = part.join(trials, trials.c.trial_id == table.c.trial_id)
+            parts.append(joined.where(trials.c.study_id == study_id, trials.c.trial_id >= min(newest + 1, *ids)))
+    return [union_all(*parts)] if few else parts
+
+
+_COLUMNS: list[tuple[Any, Any, Any, Any]] = [  # order, name, number, text
+    (parameters.c.param_id, parameters.c.param_name, parameters.c.param_value, parameters.c.distribution_json),
+    (values.c.objective, values.c.value_type, values.c.value, None),
+    (
+        intermediate_values.c.step,
+        intermediate_values.c.intermediate_value_type,
+        intermediate_values.c.intermediate_value,
+        None,
+    ),
+    (None, trial_user_attributes.c.key, None, trial_user_attributes.c.value_json),
+    (None, trial_system_attributes.c.key, None, trial_system_attributes.c.value_json),
+]
+_kind = itemgetter(0)
+
+
+class _Details:
+    """The rows of one trial in the tables around `trials`."""
+
+    __slots__ = ("intermediate", "parameters", "system", "user", "values")
+
+    def __init__(self) -> None:
+        self.parameters: list[tuple[int, str, float, BaseDistribution]] = []
+        self.values: dict[int, float] = {}
+        self.intermediate: dict[int, float] = {}
+        self.user: dict[str, Any] = {}
+        self.system: dict[str, Any] = {}
+
+    def frozen(self, row: Any) -> FrozenTrial:
+        self.parameters.sort()  # in the order in which they were suggested: no two have one place
+        return FrozenTrial(
+            number=row.number,
+            trial_id=row.trial_id,
+            state=TrialState[row.state],
+            value=None,
+            values=[self.values[i] for i in range(len(self.values))] if self.values else None,
+            datetime_start=from_optuna(row.datetime_start),
+            datetime_complete=from_optuna(row.datetime_complete),
+            params={name: kind.to_external_repr(number) for _, name, number, kind in self.parameters},
+            distributions={name: kind for _, name, _, kind in self.parameters},
+            user_attrs=self.user,
+            system_attrs=self.system,
+            intermediate_values=self.intermediate,
+        )
+
+
+_Found = Iterable[tuple[int, int, int, str, float, str]]
+"""Kind, trial, order, name, number, text."""
+
+
+def _fill_parameters(details: dict[int, _Details], found: _Found) -> None:
+    for _, trial_id, order, name, number, text in found:
+        if trial_id in details:
+            details[trial_id].parameters.append((order, name, number, _distribution(text)))
+
+
+def _fill_values(details: dict[int, _Details], found: _Found) -> None:
+    for _, trial_id, order, name, number, _ in found:
+        if trial_id in details:
+            details[trial_id].values[order] = restored(number, name)
+
+
+def _fill_intermediate(details: dict[int, _Details], found: _Found) -> None:
+    for _, trial_id, order, name, number, _ in found:
+        if trial_id in details:
+            details[trial_id].intermediate[order] = number if name == "FINITE" else restored(number, name)
+
+
+def _fill_user(details: dict[int, _Details], found: _Found) -> None:
+    for _, trial_id, _, name, _, text in found:
+        if trial_id in details:
+            details[trial_id].user[name] = json.loads(text)
+
+
+def _fill_system(details: dict[int, _Details], found: _Found) -> None:
+    for _, trial_id, _, name, _, text in found:
+        if trial_id in details:
+            details[trial_id].system[name] = json.loads(text)
+
+
+_FILL = (_fill_parameters, _fill_values, _fill_intermediate, _fill_user, _fill_system)

@@ -1,0 +1,186 @@
+"""One short row a trial: what a page about a large study needs of all its trials, read once and never its epochs.
+
+Finished trials never change, so a look costs what is new since the last one. What a page shows of a few trials only
+(parameters, configurations, curves) is asked for by their ids.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from optuna.distributions import BaseDistribution, json_to_distribution
+from optuna.trial import FrozenTrial
+from sqlalchemy import Connection, and_, func, or_, select
+
+from winnow.storage.clock import from_optuna
+from winnow.storage.leases import REASON
+from winnow.storage.optuna_tables import (
+    parameters,
+    restored,
+    trial_system_attributes,
+    trial_user_attributes,
+    trials,
+    values,
+)
+from winnow.storage.tables import epochs
+from winnow.storage.trial_cache import MANY, freeze
+
+BASELINE = "winnow:baseline"
+_ENDED = ("COMPLETE", "PRUNED", "FAIL")
+
+
+@dataclass(slots=True)
+class Outline:
+    """What came of a trial, without what was asked of it."""
+
+    trial_id: int
+    number: int
+    state: str
+    value: float | None
+    started: datetime | None
+    ended: datetime | None
+    reason: str = ""
+    baseline: bool = False
+    feasible: bool = True
+
+
+class Outlines:
+    """The trials of one study as this process knows them. Not thread-safe."""
+
+    def __init__(self, study_id: int) -> None:
+        self.study_id = study_id
+        self.known: dict[int, Outline] = {}
+        """By trial id."""
+        self._open: set[int] = set()
+        self._newest = 0
+
+    def refresh(self, connection: Connection) -> list[Outline]:
+        """Read what is new; returns the trials that have ended since the last look."""
+        of_study = trials.c.study_id == self.study_id
+        new = or_(trials.c.trial_id > self._newest, trials.c.trial_id.in_(sorted(self._open)))
+        first = and_(values.c.trial_id == trials.c.trial_id, values.c.objective == 0)
+        query = (
+            select(
+                trials.c.trial_id,
+                trials.c.number,
+                trials.c.state,
+                trials.c.datetime_start,
+                trials.c.datetime_complete,
+                values.c.value,
+                values.c.value_type,
+            )
+            .select_from(trials.outerjoin(values, first))
+            .where(of_study, new)
+        )
+        ended = []
+        for row in connection.execute(query).all():
+            outline = Outline(
+                row.trial_id,
+                row.number,
+                str(row.state),
+                None if row.value_type is None else restored(row.value, row.value_type),
+                from_optuna(row.datetime_start),
+                from_optuna(row.datetime_complete),
+            )
+            self.known[row.trial_id] = outline
+            self._newest = max(self._newest, row.trial_id)
+            if outline.state in _ENDED:
+                ended.append(outline)
+                self._open.discard(row.trial_id)
+            else:
+                self._open.add(row.trial_id)
+        self._describe(connection, ended)
+        return ended
+
+    def _describe(self, connection: Connection, ended: Sequence[Outline]) -> None:
+        """Add the attributes that say why a trial ended, whether it is the baseline, and whether it is feasible."""
+        if not ended:
+            return
+        new = {outline.trial_id: outline for outline in ended}
+        for table, wanted in (
+            (trial_user_attributes, trial_user_attributes.c.key.in_([REASON, BASELINE])),
+            (trial_system_attributes, trial_system_attributes.c.key.like("constraints%")),
+        ):
+            query = select(table.c.trial_id, table.c.key, table.c.value_json)
+            if len(new) < MANY:
+                query = query.where(table.c.trial_id.in_(sorted(new)), wanted)
+            else:
+                query = query.join(trials, trials.c.trial_id == table.c.trial_id).where(
+                    trials.c.study_id == self.study_id, trials.c.trial_id >= min(new), wanted
+                )
+            for trial_id, key, content in connection.execute(query):
+                if trial_id not in new:
+                    continue
+                if key == REASON:
+                    new[trial_id].reason = str(json.loads(content))
+                elif key == BASELINE:
+                    new[trial_id].baseline = json.loads(content) is True
+                else:
+                    new[trial_id].feasible &= _holds(json.loads(content))
+
+
+def details(connection: Connection, ids: Sequence[int]) -> dict[int, FrozenTrial]:
+    """Whole trials by their ids."""
+    found: dict[int, FrozenTrial] = {}
+    columns = (trials.c.trial_id, trials.c.number, trials.c.state, trials.c.datetime_start, trials.c.datetime_complete)
+    for some in _few(ids):
+        rows = connection.execute(select(*columns).where(trials.c.trial_id.in_(some))).all()
+        found |= {trial._trial_id: trial for trial in freeze(connection, rows, 0, 0)}
+    return found
+
+
+def curves(connection: Connection, ids: Sequence[int]) -> dict[int, list[Mapping[str, Any]]]:
+    """The epoch rows of trials by their ids, each in order."""
+    found: dict[int, list[Mapping[str, Any]]] = {}
+    for some in _few(ids):
+        query = select(epochs).where(epochs.c.trial_id.in_(some)).order_by(epochs.c.trial_id, epochs.c.epoch)
+        for row in connection.execute(query).mappings():
+            found.setdefault(row["trial_id"], []).append(dict(row))
+    return found
+
+
+def searched(
+    connection: Connection, study_id: int, since: int
+) -> dict[int, tuple[dict[str, Any], dict[str, BaseDistribution]]]:
+    """Parameters and their distributions of the trials of a study whose ids are larger than `since`."""
+    query = (
+        select(parameters.c.trial_id, parameters.c.param_name, parameters.c.param_value, parameters.c.distribution_json)
+        .join(trials, trials.c.trial_id == parameters.c.trial_id)
+        .where(trials.c.study_id == study_id, trials.c.trial_id > since)
+        .order_by(parameters.c.param_id)
+    )
+    kinds: dict[str, BaseDistribution] = {}
+    found: dict[int, tuple[dict[str, Any], dict[str, BaseDistribution]]] = {}
+    for trial_id, name, number, text in connection.execute(query):
+        kind = kinds.get(text)
+        if kind is None:
+            kind = kinds[text] = json_to_distribution(text)
+        own = found.setdefault(trial_id, ({}, {}))
+        own[0][name], own[1][name] = kind.to_external_repr(number), kind
+    return found
+
+
+@dataclass(frozen=True)
+class Count:
+    """How many trials of a study are in a state."""
+
+    study_id: int
+    state: str
+    trials: int
+
+
+def counts(connection: Connection) -> list[Count]:
+    """Every study's trials by state, in one query."""
+    query = select(trials.c.study_id, trials.c.state, func.count()).group_by(trials.c.study_id, trials.c.state)
+    return [Count(study_id, str(state), number) for study_id, state, number in connection.execute(query)]
+
+
+def _holds(content: Any) -> bool:
+    """Whether constraints (one, or a list of the older form) are kept."""
+    return all(excess <= 0 for excess in (content if isinstance(content, list) else [content]))
+
+
+def _few(ids: Sequence[int]) -> list[tuple[int, ...]]:
+    return [tuple(ids[start : start + MANY - 1]) for start in range(0, len(ids), MANY - 1)]

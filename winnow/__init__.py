@@ -1,0 +1,1 @@
+"""Hyperparameter search for image models in PyTorch, on Optuna."""
