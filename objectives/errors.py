@@ -10,17 +10,11 @@ Infeasible                a model over a limit: ends the trial as pruned before 
 OutOfTime                 a training that took longer than it may: ends the trial as failed
 """
 
+from winnow.errors import WinnowError
 
-class ObjectiveError(ValueError):
+
+class ObjectiveError(WinnowError):
     """Input that was refused: what was wrong, and what to do."""
-
-    def __init__(self, problem: str, remedy: str = "") -> None:
-        super().__init__(problem, remedy)
-        self.problem = problem
-        self.remedy = remedy
-
-    def __str__(self) -> str:
-        return f"{self.problem}; {self.remedy}" if self.remedy else self.problem
 
 
 class HyperparameterError(ObjectiveError):

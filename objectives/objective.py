@@ -14,6 +14,7 @@ from winnow.objectives.errors import Diverged, Infeasible
 from winnow.objectives.hyperparameters import Config, config_values, make_config
 from winnow.objectives.models import weights_file
 from winnow.objectives.space import Space, suggest
+from winnow.records import CONFIG, EPOCHS, GIVEN, KEEP_WEIGHTS, TRAINING
 
 
 def derived_seed(study_seed: int, number: int) -> int:
@@ -65,9 +66,9 @@ class TrainingObjective:
 
         config = self.config(trial)
         data = loading.load(self.data, self.device)
-        trial.set_user_attr("winnow:config", config_values(config))
+        trial.set_user_attr(CONFIG, config_values(config))
         trial.set_user_attr(
-            "winnow:training",
+            TRAINING,
             {
                 "parameters": training.count_parameters(config, data),
                 "data_fingerprint": data.fingerprint,
@@ -92,14 +93,14 @@ class TrainingObjective:
             report.close()
         if self.max_parameters is not None:
             trial.set_constraint("max_parameters", result.parameters - self.max_parameters)
-        if trial.user_attrs.get("winnow:keep_weights"):
+        if trial.user_attrs.get(KEEP_WEIGHTS):
             trial.store_artifact("weights", snapshots.to_bytes(result.weights))
         return result.value
 
     def config(self, trial: Any) -> Config:
         """The configuration that this trial trains: what it draws, or what it was given."""
         values = suggest(trial, self.space, self.fixed)
-        values.update(trial.user_attrs.get("winnow:given", {}))
+        values.update(trial.user_attrs.get(GIVEN, {}))
         values.setdefault("seed", derived_seed(self.seed, trial.number))
         values.setdefault("precision", self.precision)
         config = make_config(values)
@@ -131,4 +132,4 @@ class _Reporter:
     def close(self) -> None:
         """Keep the curve with a plain trial."""
         if self.curve:
-            self.trial.set_user_attr("winnow:epochs", self.curve)
+            self.trial.set_user_attr(EPOCHS, self.curve)

@@ -6,17 +6,11 @@ StorageError          a sentence that says what was wrong, and a remedy; never h
 └── FileDamaged         a checkpoint or artifact whose bytes are not those that were written
 """
 
+from winnow.errors import WinnowError
 
-class StorageError(Exception):
+
+class StorageError(WinnowError):
     """What was wrong with the storage, and what to do."""
-
-    def __init__(self, problem: str, remedy: str = "") -> None:
-        super().__init__(problem, remedy)
-        self.problem = problem
-        self.remedy = remedy
-
-    def __str__(self) -> str:
-        return f"{self.problem}; {self.remedy}" if self.remedy else self.problem
 
 
 class StorageUnreachable(StorageError):

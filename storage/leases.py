@@ -18,6 +18,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, func, insert, literal, select, update
 
+from winnow.records import REASON
 from winnow.storage.activity import State
 from winnow.storage.budget import note_started, spend, spent
 from winnow.storage.clock import database_now, optuna_now
@@ -32,7 +33,6 @@ LEASE_SECONDS = 30.0
 MOST_CRASHES = 5
 EXPIRED = "lease expired"
 DIED = "trainer died"
-REASON = "winnow:reason"
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,8 @@ from optuna.distributions import BaseDistribution, json_to_distribution
 from optuna.trial import FrozenTrial
 from sqlalchemy import Connection, and_, func, or_, select
 
+from winnow.records import BASELINE, REASON
 from winnow.storage.clock import from_optuna
-from winnow.storage.leases import REASON
 from winnow.storage.optuna_tables import (
     parameters,
     restored,
@@ -27,7 +27,6 @@ from winnow.storage.optuna_tables import (
 from winnow.storage.tables import epochs
 from winnow.storage.trial_cache import MANY, freeze
 
-BASELINE = "winnow:baseline"
 _ENDED = ("COMPLETE", "PRUNED", "FAIL")
 
 

@@ -7,8 +7,9 @@ from typing import Any
 from optuna.trial import TrialState
 
 from winnow import storage
+from winnow.records import GIVEN
 from winnow.search.study import study as studies
-from winnow.search.study.study import GIVEN, WinnowStudy
+from winnow.search.study.study import WinnowStudy
 from winnow.search.study.validation import check
 from winnow.storage import designs
 

@@ -1,17 +1,19 @@
 """What Winnow refuses, and how it says so.
 
-WinnowError        what was wrong and what to do; the command line prints it and exits with `status`
+WinnowError        what was wrong and what to do; the command line prints it and exits with `exit_code`
 ├── SpecError      a study spec that cannot be used: names file and key
 ├── DeviceError    a device that is not there, or more workers than fit
 ├── StudyError     a study that is not there, does not match, or cannot do what is asked
-└── WorkerFailed   a worker or trainer that cannot be kept running
+├── WorkerFailed   a worker or trainer that cannot be kept running
+├── ObjectiveError bad input of a training (winnow.objectives.errors)
+└── StorageError   what is wrong between a process and its storage (winnow.storage.errors)
 """
 
 
 class WinnowError(Exception):
     """What was wrong, and what to do."""
 
-    status = 2
+    exit_code = 2
 
     def __init__(self, problem: str, remedy: str = "") -> None:
         super().__init__(problem, remedy)
@@ -40,4 +42,4 @@ class StudyError(WinnowError):
 class WorkerFailed(WinnowError):
     """A worker or trainer that cannot be kept running."""
 
-    status = 1
+    exit_code = 1

@@ -13,6 +13,7 @@ from typing import Any, Literal
 from winnow.errors import StudyError
 from winnow.objectives.errors import HyperparameterError
 from winnow.objectives.methods import check_groups, method_of
+from winnow.records import ABLATION
 from winnow.search.analysis import history as histories
 from winnow.search.analysis.contrasts import MOST_SETS, On
 from winnow.search.analysis.effects import Effect, OrderedEffect
@@ -25,7 +26,6 @@ from winnow.search.study.study import WinnowStudy, match_source
 from winnow.storage import epochs
 from winnow.storage.designs import Row
 
-ABLATION = "winnow:ablation"
 Methods = Mapping[str, Mapping[str, tuple[Any, Any]]]
 """By method its hyperparameters, each with its value before and after."""
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import optuna
 
 from winnow.errors import StudyError
+from winnow.records import RUN, SPEC
 from winnow.search.analysis import ablation, confirm
 from winnow.search.analysis.ablation import Ablation
 from winnow.search.analysis.confirm import Confirmation
@@ -31,7 +32,7 @@ class Conclusions:
 def find(storage: Storage, record: History) -> Conclusions:
     """All that `storage` holds about the study of `record`. Trains nothing, and reads no test data."""
     names = {study.study_name: study for study in storage.get_all_studies()}
-    if studies.SPEC not in names[record.study].user_attrs:
+    if SPEC not in names[record.study].user_attrs:
         return Conclusions()
     study = studies.load(storage, record.study)
     confirmation = confirm.recorded(study, record)
@@ -51,4 +52,4 @@ def find(storage: Storage, record: History) -> Conclusions:
 def _seconds(storage: Storage, name: str) -> float:
     """Device time of all trials of a study, in seconds."""
     trials = optuna.load_study(study_name=name, storage=storage).get_trials(deepcopy=False)
-    return sum(float(trial.user_attrs.get("winnow:run", {}).get("device_seconds", 0.0)) for trial in trials)
+    return sum(float(trial.user_attrs.get(RUN, {}).get("device_seconds", 0.0)) for trial in trials)

@@ -16,6 +16,7 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from winnow.errors import StudyError
+from winnow.records import BASELINE, CONFIG, EPOCHS, REASON, RUN, TRAINING, WOULD_PRUNE
 from winnow.storage import Storage, epochs
 
 
@@ -183,9 +184,9 @@ def elapsed(trials: Sequence[TrialRecord]) -> float:
 def record(trial: FrozenTrial, rows: Sequence[Mapping[str, Any]]) -> TrialRecord:
     """One trial with its rows of Winnow's `epochs` table, in order of epoch."""
     attributes = trial.user_attrs
-    run = attributes.get("winnow:run", {})
-    training = attributes.get("winnow:training", {})
-    curve = _curve(trial, rows or attributes.get("winnow:epochs", ()))
+    run = attributes.get(RUN, {})
+    training = attributes.get(TRAINING, {})
+    curve = _curve(trial, rows or attributes.get(EPOCHS, ()))
     seconds = run.get("device_seconds")
     if seconds is None:
         seconds = trial.duration.total_seconds() if trial.duration else 0.0
@@ -195,9 +196,9 @@ def record(trial: FrozenTrial, rows: Sequence[Mapping[str, Any]]) -> TrialRecord
         value=_value(trial, curve),
         parameters=trial.params,
         distributions=trial.distributions,
-        config=attributes.get("winnow:config", {}),
-        reason=str(attributes.get("winnow:reason", "")),
-        baseline=attributes.get("winnow:baseline") is True,
+        config=attributes.get(CONFIG, {}),
+        reason=str(attributes.get(REASON, "")),
+        baseline=attributes.get(BASELINE) is True,
         feasible=all(excess <= 0 for excess in trial.constraints.values()),
         started=trial.datetime_start,
         ended=trial.datetime_complete,
@@ -208,7 +209,7 @@ def record(trial: FrozenTrial, rows: Sequence[Mapping[str, Any]]) -> TrialRecord
         curve=curve,
         training=training,
         run=run,
-        would_prune=attributes.get("winnow:would_prune"),
+        would_prune=attributes.get(WOULD_PRUNE),
     )
 
 

@@ -10,19 +10,15 @@ from typing import Any
 
 from winnow.errors import StudyError
 from winnow.objectives.decision import Boundary, Curve, Decision
+from winnow.records import CONCLUSION, CONFIG, DECISION, WEIGHTS
 from winnow.search.analysis import history as histories
 from winnow.search.analysis.history import History, TrialRecord
 from winnow.search.analysis.seeds import Purpose, fresh_seeds
 from winnow.search.analysis.statistics import Sample, possibly_best
 from winnow.search.study import study as studies
-from winnow.search.study.study import WEIGHTS, WinnowStudy, match_source
+from winnow.search.study.study import WinnowStudy, match_source
 from winnow.storage import artifacts, epochs
 from winnow.storage.designs import Row
-
-CONCLUDED = "winnow:concluded"
-"""Of the study of the repetitions: who was compared when it was last concluded, and on how many seeds."""
-DECISION = "winnow:decision"
-"""Of the same study: how the winner's first model decides between two classes."""
 
 Repetition = tuple[int, int]
 """Which trial of the search is repeated, and with which seed."""
@@ -90,7 +86,7 @@ def remember(entrants: Entrants, decision: Decision | None = None) -> None:
     baseline = entrants.baseline.number if entrants.baseline else None
     content = {"candidates": numbers, "baseline": baseline, "seeds": entrants.seeds, "chooses": entrants.chooses}
     made = studies.load(entrants.study.storage, entrants.name).optuna
-    made.set_user_attr(CONCLUDED, content)
+    made.set_user_attr(CONCLUSION, content)
     made.set_user_attr(DECISION, asdict(decision) if decision else None)
 
 
@@ -108,8 +104,8 @@ def remembered(study: WinnowStudy, record: History) -> Entrants | None:
     """Who was compared when the repetitions of a search were last concluded; None where they never were."""
     name = _study_name(study)
     for other in study.storage.get_all_studies():
-        if other.study_name == name and CONCLUDED in other.user_attrs:
-            content = other.user_attrs[CONCLUDED]
+        if other.study_name == name and CONCLUSION in other.user_attrs:
+            content = other.user_attrs[CONCLUSION]
             if max(content["candidates"]) >= len(record.trials):
                 return None  # the search was deleted and begun anew
             candidates = tuple(record.trials[number] for number in content["candidates"])
@@ -164,7 +160,7 @@ def weights(entrants: Entrants, number: int, seed: int) -> tuple[dict[str, Any],
     for trial in studies.load(entrants.study.storage, entrants.name).optuna.get_trials(deepcopy=False):
         if trial.params == {"trial": number, "seed": seed}:
             name = trial.user_attrs[WEIGHTS]
-            return trial.user_attrs["winnow:config"], artifacts.read(entrants.study.storage.store, name)
+            return trial.user_attrs[CONFIG], artifacts.read(entrants.study.storage.store, name)
     raise StudyError(f"trial {number} was not repeated with seed {seed}", f"run winnow confirm {entrants.study.name}")
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from winnow.errors import StudyError
+from winnow.records import CONFIG, TRAINING
 from winnow.search.study.study import WinnowStudy, match_source
 from winnow.storage import epochs
 
@@ -53,10 +54,10 @@ def replay(study: WinnowStudy, number: int, device: str = "cpu") -> Replay:
         raise StudyError(f"the study {study.name!r} has no trial {number}", f"it has trials 0 to {len(trials) - 1}")
     attributes = trials[number].user_attrs
     recorded = epochs.read(study.storage.engine, study.study_id).get(number, [])
-    if "winnow:config" not in attributes or not recorded:
+    if CONFIG not in attributes or not recorded:
         raise StudyError(f"trial {number} has no recorded epoch", "choose one that has trained")
     data = loading.load(study.spec.data_spec, device)
-    record = attributes["winnow:training"]
+    record = attributes[TRAINING]
     if data.fingerprint != record["data_fingerprint"]:
         raise StudyError(
             f"the data are not those of trial {number}: {data.fingerprint}, not {record['data_fingerprint']}",
@@ -72,7 +73,7 @@ def replay(study: WinnowStudy, number: int, device: str = "cpu") -> Replay:
             raise _Enough
 
     with contextlib.suppress(_Enough):
-        training.train(make_config(attributes["winnow:config"]), data, collect)
+        training.train(make_config(attributes[CONFIG]), data, collect)
     return Replay(
         number,
         recorded,

@@ -7,8 +7,9 @@ from typing import Any
 
 from sqlalchemy import func, select
 
-from winnow.search.study.stopping import STOPPED, is_result
-from winnow.search.study.study import BASELINE, WinnowStudy
+from winnow.records import BASELINE, REASON, STOPPING, TRACEBACK
+from winnow.search.study.stopping import is_result
+from winnow.search.study.study import WinnowStudy
 from winnow.storage import workers
 from winnow.storage.activity import State
 from winnow.storage.budget import Spent, spent
@@ -82,7 +83,7 @@ def end_of(study: WinnowStudy) -> str:
     if ask(engine, lambda connection: connection.execute(open_ones).scalar_one()):
         return ""
     used = ask(engine, lambda connection: spent(connection, study.study_id))
-    return str(study.optuna.user_attrs.get(STOPPED, {}).get("reason") or used.exhausted) if used.exhausted else ""
+    return str(study.optuna.user_attrs.get(STOPPING, {}).get("reason") or used.exhausted) if used.exhausted else ""
 
 
 def read(study: WinnowStudy) -> Status:
@@ -92,7 +93,7 @@ def read(study: WinnowStudy) -> Status:
     used = ask(study.storage.engine, lambda connection: spent(connection, study.study_id))
     everything = study.optuna.get_trials(deepcopy=False)
     baseline = next((t for t in everything if BASELINE in t.user_attrs and t.state.is_finished()), None)
-    failed = [(str(t.user_attrs.get("winnow:reason", "unknown")), t) for t in everything if t.state.name == "FAIL"]
+    failed = [(str(t.user_attrs.get(REASON, "unknown")), t) for t in everything if t.state.name == "FAIL"]
     return Status(
         study=study.name,
         direction=study.spec.optimises,
@@ -102,12 +103,8 @@ def read(study: WinnowStudy) -> Status:
         spent=used,
         workers=workers.present(study.storage.engine, study.study_id),
         failures=dict(Counter(reason for reason, _ in failed)),
-        stopped=study.optuna.user_attrs.get(STOPPED, {}).get("reason", ""),
-        tracebacks={
-            reason: t.user_attrs["winnow:traceback"]
-            for reason, t in reversed(failed)
-            if "winnow:traceback" in t.user_attrs
-        },
+        stopped=study.optuna.user_attrs.get(STOPPING, {}).get("reason", ""),
+        tracebacks={reason: t.user_attrs[TRACEBACK] for reason, t in reversed(failed) if TRACEBACK in t.user_attrs},
     )
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 
+from winnow.errors import WinnowError
 from winnow.search.cli.commands import concluding, looking, searching, serving, steering, working
 
 
@@ -26,11 +27,11 @@ class _Group(click.Group):
             if ctx.params.get("debug"):
                 raise
             click.echo(f"winnow: {_sentence(error)}", err=True)
-            ctx.exit(getattr(error, "status", 2 if hasattr(error, "remedy") else 1))
+            ctx.exit(error.exit_code if isinstance(error, WinnowError) else 1)
 
 
 def _sentence(error: Exception) -> str:
-    if hasattr(error, "remedy"):
+    if isinstance(error, WinnowError):
         return str(error)
     return f"{type(error).__name__}: {error} (this is a fault of Winnow's; --debug shows where)"
 

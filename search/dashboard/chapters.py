@@ -2,10 +2,9 @@
 
 import numpy as np
 
+from winnow.records import ABLATION, CONCLUSION
 from winnow.search.analysis import conclusions, importance, summary
-from winnow.search.analysis.ablation import ABLATION
 from winnow.search.analysis.history import History
-from winnow.search.analysis.repetitions import CONCLUDED
 from winnow.search.dashboard.view import SAMPLE, TOP, StudyView
 from winnow.search.report import evidence
 from winnow.search.report.chapters import Chapter, Picture
@@ -97,8 +96,8 @@ def _with_sides(storage: Storage, view: StudyView) -> History:
         asked = study.user_attrs.get(ABLATION, {})
         if asked.get("of") == record.study:
             wanted |= {asked["start"], asked["goal"]}
-        if study.study_name == f"{record.study}-confirm" and CONCLUDED in study.user_attrs:
-            content = study.user_attrs[CONCLUDED]
+        if study.study_name == f"{record.study}-confirm" and CONCLUSION in study.user_attrs:
+            content = study.user_attrs[CONCLUSION]
             wanted |= {*content["candidates"], content["baseline"]} - {None}
     return view.with_details(wanted)
 

@@ -13,13 +13,12 @@ from typing import Any
 import optuna
 from sqlalchemy import Connection, func, select
 
+from winnow.records import SPEC, STOPPING
 from winnow.search.analysis import history
 from winnow.search.analysis.history import History, TrialRecord
 from winnow.search.analysis.pruning_savings import savings
 from winnow.search.analysis.status import Best
 from winnow.search.dashboard.snapshot import Snapshot, WorkerNow
-from winnow.search.study.stopping import STOPPED
-from winnow.search.study.study import SPEC
 from winnow.storage import Storage, deletions, trial_summaries, workers
 from winnow.storage.budget import spent
 from winnow.storage.optuna_tables import studies, trials
@@ -76,7 +75,7 @@ class StudyView:
                 budget=used.budget,
                 exhausted=used.exhausted,
                 state=str(used.state),
-                stopped=attributes.get(STOPPED, {}).get("reason", ""),
+                stopped=attributes.get(STOPPING, {}).get("reason", ""),
                 seconds=used.seconds,
                 device_seconds=used.device_seconds,
                 saved_seconds=saved.saved * counts["PRUNED"] / saved.trials if saved.trials else 0.0,

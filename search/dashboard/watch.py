@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 from optuna.study import StudyDirection
 
+from winnow.records import SPEC
 from winnow.search.analysis.status import count_ended
 from winnow.search.dashboard.live import Channel
 from winnow.search.dashboard.snapshot import Snapshot
 from winnow.search.dashboard.view import StudyView
-from winnow.search.study.study import SPEC
 from winnow.storage import Storage, deletions, trial_summaries
 from winnow.storage.errors import StorageError, StorageUnreachable
 from winnow.storage.retries import read

@@ -9,6 +9,7 @@ from datetime import datetime
 
 from optuna.trial import FrozenTrial
 
+from winnow.records import RUN
 from winnow.search.analysis.status import Status
 from winnow.search.launch import memory
 from winnow.search.launch.fleet import Fleet
@@ -93,11 +94,11 @@ class Packer:
 def peak_memory(study: WinnowStudy) -> int:
     """The most that a trial of a study was seen to take, in bytes; 0 where none has trained."""
     trials = study.optuna.get_trials(deepcopy=False)
-    return max((_peak(trial) for trial in trials if "winnow:run" in trial.user_attrs), default=0)
+    return max((_peak(trial) for trial in trials if RUN in trial.user_attrs), default=0)
 
 
 def _trained(trial: FrozenTrial, host: str, device: Device, since: datetime) -> bool:
-    run = trial.user_attrs.get("winnow:run")
+    run = trial.user_attrs.get(RUN)
     if run is None or trial.state.name == "FAIL" or trial.datetime_start is None:
         return False
     return (run["host"], run["device"]) == (host, device.name) and trial.datetime_start >= since
@@ -105,8 +106,8 @@ def _trained(trial: FrozenTrial, host: str, device: Device, since: datetime) -> 
 
 def _epoch_seconds(trial: FrozenTrial) -> float:
     """How long an epoch took; the whole trial where it reported none."""
-    return float(trial.user_attrs["winnow:run"]["device_seconds"]) / max(1, len(trial.intermediate_values))
+    return float(trial.user_attrs[RUN]["device_seconds"]) / max(1, len(trial.intermediate_values))
 
 
 def _peak(trial: FrozenTrial) -> int:
-    return int(trial.user_attrs["winnow:run"]["peak_memory_bytes"])
+    return int(trial.user_attrs[RUN]["peak_memory_bytes"])

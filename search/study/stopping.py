@@ -10,8 +10,6 @@ from optuna.trial import FrozenTrial, TrialState
 
 from winnow.search.study.spec import BudgetSection
 
-STOPPED = "winnow:stopped"
-"""Of a study that stopped early: why, and after how many trials."""
 FEWEST_TRIALS = 10
 """Before so many completed trials a Gaussian process knows too little to expect anything."""
 

@@ -22,22 +22,13 @@ from winnow import objectives
 from winnow.errors import StudyError
 from winnow.objectives.models import weights_file
 from winnow.objectives.space import baseline
+from winnow.records import BASELINE, GIVEN, KEEP_WEIGHTS, SOURCE, SPEC, STOPPING
 from winnow.search.study import pruners, samplers
 from winnow.search.study.spec import Spec
-from winnow.search.study.stopping import STOPPED
 from winnow.search.study.validation import check
 from winnow.storage import Storage, designs, notifications
 from winnow.storage.budget import Budget, set_budget
 
-SPEC = "winnow:spec"
-SOURCE = "winnow:source"
-BASELINE = "winnow:baseline"
-GIVEN = "winnow:given"
-KEEP_WEIGHTS = "winnow:keep_weights"
-ARTIFACT = "winnow:artifact:"
-WEIGHTS = f"{ARTIFACT}weights"
-WOULD_PRUNE = "winnow:would_prune"
-"""Of a trial that audits the pruner: the epoch after which it would have been stopped."""
 PIN = "weights_sha256"
 """Of `[fixed]`: filled in when a study is made whose trials begin from a file of weights."""
 MATCHED = ("objective", "direction", "against", "data", "fixed", "search", "baseline", "seed")
@@ -198,7 +189,7 @@ def _loaded(storage: Storage, study: optuna.Study, study_id: int) -> WinnowStudy
 
 def _budget(study: optuna.Study, spec: Spec) -> Budget:
     """The spec's budget; of a study that its rule stopped under the same `[budget]`, what it had used up."""
-    stopped = study.user_attrs.get(STOPPED)
+    stopped = study.user_attrs.get(STOPPING)
     if stopped and _rules(study.user_attrs[SPEC]) == _rules(spec.model_dump(mode="json")):
         return replace(spec.storage_budget, trials=stopped["trials"])
     return spec.storage_budget

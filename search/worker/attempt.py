@@ -11,9 +11,9 @@ from typing import Any
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
+from winnow.records import ARTIFACT, BASELINE, GIVEN, KEEP_WEIGHTS, WOULD_PRUNE
 from winnow.search.study import pruners
 from winnow.search.study.samplers import PlannedSampler
-from winnow.search.study.study import ARTIFACT, BASELINE, GIVEN, KEEP_WEIGHTS, WOULD_PRUNE
 from winnow.search.worker.context import Workplace
 from winnow.search.worker.messages import Answer, Artifact, Call, End, Ended, Job, Pipe, Report, Verdict
 from winnow.search.worker.outcome import Outcome

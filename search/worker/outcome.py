@@ -7,11 +7,12 @@ from typing import Any
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
+from winnow.records import REASON, RUN, TRACEBACK, TRAINING
 from winnow.search.worker.context import Workplace
 from winnow.search.worker.messages import Ended
 from winnow.search.worker.provenance import git_commit, winnow_version
 from winnow.storage import checkpoints, leases
-from winnow.storage.leases import REASON, Lease
+from winnow.storage.leases import Lease
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ class Outcome:
         if self.reason and REASON not in frozen.user_attrs:
             attributes[REASON] = self.reason
         if self.ended is not None:
-            attributes["winnow:run"] = {
+            attributes[RUN] = {
                 "worker": place.name,
                 "host": platform.node(),
                 "device": place.options.device.name,
@@ -62,14 +63,14 @@ class Outcome:
                 "git_commit": git_commit(),
             }
             if self.ended.traceback:
-                attributes["winnow:traceback"] = self.ended.traceback
+                attributes[TRACEBACK] = self.ended.traceback
         return attributes
 
     def _cost(self, place: Workplace, frozen: FrozenTrial) -> float | None:
         """The value of the second objective, where the study has one."""
         match place.study.spec.against:
             case "parameters":
-                return float(frozen.user_attrs["winnow:training"]["parameters"])
+                return float(frozen.user_attrs[TRAINING]["parameters"])
             case "seconds" if self.ended is not None:
                 return self.ended.seconds
         return None

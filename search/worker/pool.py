@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from winnow.errors import WinnowError
+from winnow.records import SPEC
 from winnow.search.study import study as studies
-from winnow.search.study.study import SPEC
 from winnow.search.worker.shutdown import Leaving
 from winnow.search.worker.trainer_process import WorkerOptions, settled_threads
 from winnow.search.worker.worker import Worker

@@ -4,7 +4,8 @@ import logging
 
 from optuna.trial import FrozenTrial, TrialState
 
-from winnow.search.study.study import WEIGHTS, WinnowStudy
+from winnow.records import WEIGHTS
+from winnow.search.study.study import WinnowStudy
 from winnow.storage import artifacts
 
 _log = logging.getLogger("winnow")

@@ -10,13 +10,13 @@ from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 
 from winnow.errors import WinnowError, WorkerFailed
+from winnow.records import NUMERICS
 from winnow.search.study.study import WinnowStudy
 from winnow.search.worker.devices import Device, bind
 from winnow.search.worker.messages import Pipe, Prepare, Ready
 from winnow.search.worker.processes import kill_group
 from winnow.storage import leases, settled
 
-NUMERICS = "winnow:numerics"
 ALLOCATOR = {"MALLOC_MMAP_THRESHOLD_": str(4 * 2**30), "MALLOC_TRIM_THRESHOLD_": str(8 * 2**30)}
 """What glibc reads when a process starts: keep freed blocks of any size for the next step. By default it gives those
 beyond 32 MiB back to the kernel each time, and each new one faults page by page. A trainer so stays at its peak."""

@@ -16,7 +16,8 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from winnow.errors import StudyError
-from winnow.search.study.stopping import STOPPED, reason_to_stop
+from winnow.records import NUMERICS, STOPPING
+from winnow.search.study.stopping import reason_to_stop
 from winnow.search.study.study import WinnowStudy, match_source
 from winnow.search.worker.attempt import Attempt
 from winnow.search.worker.context import Workplace
@@ -24,7 +25,7 @@ from winnow.search.worker.device_share import DeviceShare
 from winnow.search.worker.messages import Ready
 from winnow.search.worker.retention import keep_best
 from winnow.search.worker.shutdown import Leaving
-from winnow.search.worker.trainer_process import NUMERICS, Trainer, WorkerOptions
+from winnow.search.worker.trainer_process import Trainer, WorkerOptions
 from winnow.storage import checkpoints, designs, leases, settled, workers
 from winnow.storage.activity import State, state_of
 from winnow.storage.budget import end_now
@@ -202,7 +203,7 @@ class Worker:
         reason = reason_to_stop(self.study.optuna, self.study.spec.budget)
         if reason:
             trials = end_now(self.engine, self.study.study_id)
-            self.study.optuna.set_user_attr(STOPPED, {"reason": reason, "trials": trials})
+            self.study.optuna.set_user_attr(STOPPING, {"reason": reason, "trials": trials})
 
     def look(self) -> None:
         """Now and then, hear whether the study is paused or stopped."""

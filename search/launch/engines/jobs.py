@@ -2,10 +2,10 @@
 
 from dataclasses import asdict, dataclass
 
+from winnow.records import ENGINE_JOB
 from winnow.search.launch.engines.engine import Engine, EngineError, Order
 from winnow.search.study.study import WinnowStudy
 
-JOB = "winnow:job"
 ENGINES = ("slurm", "ray")
 
 
@@ -24,7 +24,7 @@ class Job:
 
 def of(study: WinnowStudy) -> Job | None:
     """The study's latest job; None where no engine ever worked for it."""
-    noted = study.optuna.user_attrs.get(JOB)
+    noted = study.optuna.user_attrs.get(ENGINE_JOB)
     return Job(**noted) if noted else None
 
 
@@ -32,7 +32,7 @@ def start(study: WinnowStudy, engine: Engine, order: Order) -> Job:
     """Start the workers of a study, and note their job; raises EngineError."""
     url = study.storage.engine.url.render_as_string(hide_password=False)
     job = Job(engine.name, engine.start(order, url), engine.address)
-    study.optuna.set_user_attr(JOB, asdict(job))
+    study.optuna.set_user_attr(ENGINE_JOB, asdict(job))
     return job
 
 
