@@ -42,7 +42,7 @@ def _sentence(error: Exception) -> str:
 def cli(debug: bool) -> None:
     """Hyperparameter search for image models in PyTorch, on Optuna."""
     logging.basicConfig(format="winnow: %(message)s", level=logging.DEBUG if debug else logging.WARNING)
-    for name in ("matplotlib", "PIL", "alembic", "urllib3"):
+    for name in ("PIL", "alembic", "urllib3"):
         logging.getLogger(name).setLevel(logging.WARNING)
 
 

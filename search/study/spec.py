@@ -70,8 +70,6 @@ class BudgetSection(Section):
     device_hours: float | None = Field(None, gt=0)
     stagnation: int | None = Field(None, ge=1)
     """Stop after so many finished trials without a better one."""
-    min_improvement: float | None = Field(None, gt=0)
-    """Stop when the next trial is expected to be better by less than this, in the unit of the value."""
     priority: float = Field(1.0, gt=0)
     """A pool gives a study workers in proportion to it."""
 

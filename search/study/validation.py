@@ -120,7 +120,7 @@ def _check_two_objectives(spec: Spec) -> Iterator[tuple[str, ObjectiveError]]:
         )
     if spec.sampler.name in ("cmaes", "coordinate"):
         yield "[sampler] name", ObjectiveError(f"{why}, and {spec.sampler.name} takes one", "use tpe, gp or random")
-    if spec.budget.stagnation is not None or spec.budget.min_improvement is not None:
+    if spec.budget.stagnation is not None:
         yield "[budget]", ObjectiveError(f"{why}, and no rule says when to stop early", "give trials or hours alone")
     if spec.against == "parameters" and not spec.built_in:
         yield (

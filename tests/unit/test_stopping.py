@@ -1,9 +1,8 @@
-"""When a search should stop, and how much better the next trial is expected to be."""
+"""When a search should stop before its budget is spent."""
 
 import optuna
 import pytest
 
-from winnow.search.study.expected_improvement import encode, expected_improvement
 from winnow.search.study.spec import BudgetSection
 from winnow.search.study.stopping import reason_to_stop
 
@@ -46,35 +45,23 @@ def test_pruned_trials_stagnate_too() -> None:
     assert reason_to_stop(made, BudgetSection(stagnation=3))
 
 
-def test_little_is_expected_where_the_peak_is_known_and_much_where_it_is_not() -> None:
-    space = {"x": optuna.distributions.FloatDistribution(0, 1)}
-    edge = [i / 50 for i in range(12)]
-    everywhere = [i / 19 for i in range(20)]
-    far = expected_improvement(space, [{"x": x} for x in edge], [1 - (x - 0.5) ** 2 for x in edge])
-    near = expected_improvement(space, [{"x": x} for x in everywhere], [1 - (x - 0.5) ** 2 for x in everywhere])
-    assert far > 0.02
-    assert near < 0.002
-    assert expected_improvement(space, [{"x": x} for x in edge], [0.5] * 12) == 0.0
+def test_the_earlier_of_two_equal_trials_is_the_best() -> None:
+    rule = BudgetSection(stagnation=2)
+    assert reason_to_stop(study([0.5, 0.5, 0.1]), rule) == "none of the 2 trials after trial 0 was better than it"
 
 
-def test_a_search_stops_when_little_is_expected_and_only_with_enough_trials() -> None:
-    rule = BudgetSection(min_improvement=0.05)
-    known = [i / 19 for i in range(20)]
-    both = study(known)
-    for trial in study(known).trials:
-        both.add_trial(
-            optuna.trial.create_trial(
-                params={**trial.params, "kind": "b"}, distributions=trial.distributions, value=trial.value
-            )
-        )
-    assert reason_to_stop(both, rule).startswith("the next trial is expected to be better by ")
-    assert reason_to_stop(study(known[:9]), rule) == ""
+def test_trials_that_broke_a_limit_are_no_result() -> None:
+    made = study([0.1])
+    for x in (0.5, 0.1, 0.2):
+        trial = made.ask()
+        trial.set_constraint("parameters", 1.0)
+        made.tell(trial, 1 - (x - 0.5) ** 2)
+    said = reason_to_stop(made, BudgetSection(stagnation=3))
+    assert said == "none of the 3 trials after trial 0 was better than it"
 
 
-def test_parameters_become_coordinates_on_their_own_scale() -> None:
-    space = {
-        "lr": optuna.distributions.FloatDistribution(1e-4, 1e-2, log=True),
-        "depth": optuna.distributions.IntDistribution(1, 5),
-        "kind": optuna.distributions.CategoricalDistribution(["a", "b"]),
-    }
-    assert encode(space, {"lr": 1e-3, "depth": 2, "kind": "b"}) == pytest.approx([0.5, 0.25, 0.0, 0.5**0.5])
+def test_trials_under_way_do_not_count_against_the_best() -> None:
+    made = study([0.5, 0.1])
+    made.ask()
+    made.ask()
+    assert reason_to_stop(made, BudgetSection(stagnation=2)) == ""
