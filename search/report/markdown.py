@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +63,8 @@ def _draw(chapters: Sequence[Chapter], folder: Path) -> tuple[dict[str, str], st
     try:
         files.write({folder / f"{name}.png": figure for name, figure in figures.items()})
     except WinnowError as error:
+        with suppress(OSError):  # pictures of an earlier report stay
+            folder.rmdir()
         return {}, str(error)
     return {name: f"<{folder.name}/{name}.png>" for name in figures}, ""
 

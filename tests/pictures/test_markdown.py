@@ -6,9 +6,11 @@ import pytest
 
 from example_conclusions import ablated, confirmed
 from example_search import searched
+from winnow.errors import WinnowError
 from winnow.search.analysis import answers, summary
 from winnow.search.analysis.conclusions import Conclusions
 from winnow.search.report import markdown, report
+from winnow.search.report.figures import files, progress
 
 FOUND = Conclusions(confirmed(), (ablated(),))
 
@@ -41,9 +43,20 @@ def test_what_users_write_is_shown_as_text() -> None:
     assert "\n# [" not in text
 
 
-def test_pictures_lie_beside_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_chrome_it_is_written_without_pictures_and_says_why(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("BROWSER_PATH", str(tmp_path / "no-chrome"))
     path = tmp_path / "small.md"
-    assert markdown.write(searched(3), path) == ""
-    assert "(<small/history.png>)" in path.read_text(encoding="utf-8")
-    assert (tmp_path / "small" / "history.png").read_bytes().startswith(b"\x89PNG")
+    assert markdown.write(searched(3), path) == (
+        "PNG and SVG pictures need a Chrome; install Chrome or Chromium; the HTML report needs neither"
+    )
+    text = path.read_text(encoding="utf-8")
+    assert "### Best so far" in text
+    assert "![" not in text
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_other_endings_than_png_and_svg_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(WinnowError, match=r"picture\.pdf is no picture that can be written.*\.png or \.svg"):
+        files.write({tmp_path / "picture.pdf": progress.optimisation_history(searched(3))})

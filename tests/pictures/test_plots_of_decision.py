@@ -1,12 +1,9 @@
 """Pictures of how a model of two classes decides."""
 
-from pathlib import Path
-
 import numpy as np
-import pytest
 
 from winnow.objectives.decision import Boundary, Curve
-from winnow.search.report.figures import decision, with_matplotlib
+from winnow.search.report.figures import decision
 
 CURVE = Curve([1.01, 0.7, 0.3, 0.1], [0.0, 0.1, 0.2, 1.0], [0.0, 0.5, 0.9, 1.0])
 PLANE = Boundary([0.0, 1.0], [0.0, 1.0], [[0.1, 0.9], [0.2, 0.8]], [[0.1, 0.2], [0.9, 0.8]], [0, 1])
@@ -23,10 +20,3 @@ def test_the_boundary_shows_both_thresholds_and_both_classes() -> None:
     names = [trace.name for trace in drawn.data if trace.name]
     assert names == ["threshold 0.5", "threshold 0.30, chosen", "class 0", "class 1"]
     np.testing.assert_allclose(drawn.data[0].z, PLANE.probability, rtol=1e-6)
-
-
-@pytest.mark.parametrize("figure", [decision.roc(CURVE), decision.boundary(PLANE, 0.3)], ids=["roc", "boundary"])
-def test_they_can_be_drawn_without_a_chrome(figure: object, tmp_path: Path) -> None:
-    path = tmp_path / "decision.png"
-    with_matplotlib.write(figure, path, 600)
-    assert path.read_bytes().startswith(b"\x89PNG")
