@@ -3,18 +3,20 @@
 Every column is described here, and docs/export.md is written from the descriptions.
 """
 
-import csv
 import json
 import math
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from winnow.errors import StudyError
 from winnow.search.analysis.ablation import Ablation
 from winnow.search.analysis.effects import Effect
 from winnow.search.analysis.history import History, TrialRecord
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 Format = Literal["csv", "parquet", "json"]
 Row = dict[str, Any]
@@ -63,37 +65,79 @@ ABLATION = {
     "runs": "trainings behind it",
 }
 TABLES = {"trials": TRIALS, "epochs": EPOCHS, "ablation": ABLATION}
+_DTYPES = {bool: "boolean", int: "Int64", float: "Float64", str: "string"}
+"""Of columns with one kind of value: those that also know what is missing."""
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """A text that begins so is run as a formula by spreadsheets."""
 
 
 def write(history: History, ablations: Sequence[Ablation], folder: Path, kind: Format) -> list[Path]:
-    """Write one file a table that has rows; returns them. Raises StudyError without pyarrow, OSError."""
-    tables = {
-        "trials": _trials(history),
-        "epochs": [row for trial in history.trials for row in _epochs(trial)],
-        "ablation": [row for ablation in ablations for row in _ablation(ablation)],
-    }
+    """Write a file for each table that has rows, and return their paths; raises StudyError without pyarrow, OSError."""
+    if kind == "parquet" and find_spec("pyarrow") is None:
+        raise StudyError("the package pyarrow is missing", "pip install 'winnow-hpo[parquet]', or export csv or json")
     folder.mkdir(parents=True, exist_ok=True)
     written = []
-    for name, rows in tables.items():
-        if rows:
+    for name, frame in frames(history, ablations).items():
+        if len(frame):
             path = folder / f"{name}.{kind}"
-            _WRITERS[kind](path, [{column: _plain(value) for column, value in row.items()} for row in rows])
+            if kind == "csv":
+                _without_formulas(frame).to_csv(path, index=False, lineterminator="\r\n")
+            elif kind == "parquet":
+                frame.to_parquet(path, engine="pyarrow", index=False)
+            else:  # not by pandas, which rounds small numbers to 15 decimals
+                rows = frame.astype(object).where(frame.notna(), None).to_dict("records")
+                path.write_text(json.dumps(rows, indent=1, default=str) + "\n", encoding="utf-8")
             written.append(path)
     return written
 
 
+def frames(history: History, ablations: Sequence[Ablation] = ()) -> "dict[str, DataFrame]":
+    """Return each of TABLES as a DataFrame with the columns described there; what is missing is NA."""
+    return {
+        "trials": _frame(_trials(history)),
+        "epochs": _frame([row for trial in history.trials for row in _epochs(trial)]),
+        "ablation": _frame([row for ablation in ablations for row in _ablation(ablation)]),
+    }
+
+
+def _frame(rows: Sequence[Row]) -> "DataFrame":
+    from pandas import DataFrame
+
+    names = dict.fromkeys(name for row in rows for name in row)
+    return DataFrame({name: _column([row.get(name) for row in rows]) for name in names})
+
+
+def _column(values: Sequence[Any]) -> Any:
+    """Return the values as one type, so that every format can hold them: as texts where they are of several kinds."""
+    from pandas import Series
+
+    plain = [_plain(value) for value in values]
+    kinds = {type(value) for value in plain if value is not None}
+    if kinds == {int, float}:
+        kinds = {float}
+    if len(kinds) > 1:
+        return Series([None if value is None else str(value) for value in plain], dtype="string")
+    return Series(plain, dtype=_DTYPES.get(next(iter(kinds), str)))
+
+
+def _plain(value: Any) -> Any:
+    """Return a number, a text, a truth value, a time or None: lists as JSON text, what is not finite as nothing."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return json.dumps(value) if isinstance(value, list | tuple | Mapping) else value
+
+
 def _trials(history: History) -> list[Row]:
-    settings = list(dict.fromkeys(name for trial in history.trials for name in trial.config))
-    rows = []
-    for trial in history.trials:
-        own = {name: getattr(trial, name) for name in TRIALS if name in TrialRecord.__dataclass_fields__}
-        own["epochs"], own["parameters"] = len(trial.curve), trial.training.get("parameters")
-        searched = {f"search.{name}": trial.parameters.get(name) for name in history.parameter_names}
-        rows.append({**own, **searched, **{f"config.{name}": trial.config.get(name) for name in settings}})
-    order = [name for name in TRIALS if "NAME" not in name]
-    return [{**{name: row[name] for name in order}, **row} for row in rows]
+    return [
+        {
+            **{name: getattr(trial, name, None) for name in TRIALS if "NAME" not in name},
+            "epochs": len(trial.curve),
+            "parameters": trial.training.get("parameters"),
+            **{f"search.{name}": trial.parameters.get(name) for name in history.parameter_names},
+            **{f"config.{name}": value for name, value in trial.config.items()},
+        }
+        for trial in history.trials
+    ]
 
 
 def _epochs(trial: TrialRecord) -> list[Row]:
@@ -126,56 +170,12 @@ def _ablation(found: Ablation) -> list[Row]:
     ]
 
 
-def _plain(value: Any) -> Any:
-    """A number, a text, a truth value, a time or None: lists as JSON text, what is not finite as nothing."""
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return json.dumps(value) if isinstance(value, list | tuple | Mapping) else value
-
-
-def _write_csv(path: Path, rows: Sequence[Row]) -> None:
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow([_cell(name) for name in rows[0]])
-        writer.writerows([_cell(value) for value in row.values()] for row in rows)
-
-
 def without_formula(text: str) -> str:
-    """A text that a spreadsheet shows and does not run."""
+    """Return a text that a spreadsheet shows and does not run."""
     return f"'{text}" if text.startswith(_FORMULA) else text
 
 
-def _cell(value: Any) -> Any:
-    """What stands in a cell. Texts come from users: none of them may become a spreadsheet's formula."""
-    if isinstance(value, str):
-        return without_formula(value)
-    if isinstance(value, bool):
-        return str(value).lower()
-    return value.isoformat() if isinstance(value, datetime) else value
-
-
-def _write_json(path: Path, rows: Sequence[Row]) -> None:
-    path.write_text(json.dumps(rows, indent=1, default=str) + "\n", encoding="utf-8")
-
-
-def _write_parquet(path: Path, rows: Sequence[Row]) -> None:
-    try:
-        import pyarrow
-        from pyarrow import parquet
-    except ImportError:
-        raise StudyError(
-            "the package pyarrow is missing", "pip install 'winnow-hpo[parquet]', or export csv or json"
-        ) from None
-    columns = {name: _one_type([row[name] for row in rows]) for name in rows[0]}
-    parquet.write_table(pyarrow.table(columns), path)
-
-
-def _one_type(values: Sequence[Any]) -> Sequence[Any]:
-    """A column's values; as texts where they are of kinds that one column cannot hold."""
-    kinds = {type(value) for value in values if value is not None}
-    if len(kinds) <= 1 or kinds == {int, float}:
-        return [float(value) if kinds == {int, float} and value is not None else value for value in values]
-    return [None if value is None else str(value) for value in values]
-
-
-_WRITERS = {"csv": _write_csv, "json": _write_json, "parquet": _write_parquet}
+def _without_formulas(frame: "DataFrame") -> "DataFrame":
+    """Return the table for a spreadsheet. Texts come from users: none of them may become a formula."""
+    safe = frame.map(lambda cell: without_formula(cell) if isinstance(cell, str) else cell)
+    return safe.rename(columns=without_formula)

@@ -4,7 +4,6 @@ Every interval here is Student's, over seeds: one number a seed, and the seeds a
 configurations are compared by their differences, seed by seed, so that what a seed does to both falls out.
 """
 
-import functools
 import math
 import statistics
 from collections.abc import Mapping, Sequence
@@ -13,6 +12,7 @@ from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import stdtrit
 
 ERROR = 0.05
 """An interval may miss the truth so often: 95 % intervals."""
@@ -45,7 +45,7 @@ class Sample:
         """The interval of the mean that misses it with probability `error` (Student, 1908)."""
         if len(self.scores) < 2:
             return -math.inf, math.inf
-        half = _quantile(1 - error / 2, len(self.scores) - 1) * self.deviation / math.sqrt(len(self.scores))
+        half = float(stdtrit(len(self.scores) - 1, 1 - error / 2)) * self.deviation / math.sqrt(len(self.scores))
         return self.mean - half, self.mean + half
 
 
@@ -91,11 +91,10 @@ def possibly_best(scores: Mapping[Name, Sequence[float]]) -> list[Name]:
 
 def proportion_interval(hits: int, trials: int) -> tuple[float, float]:
     """The 95 % interval of a share of which `hits` of `trials` were seen (Wilson, 1927)."""
-    z = 1.959964
-    share, spread = hits / trials, z * z / trials
-    middle = (share + spread / 2) / (1 + spread)
-    half = z * math.sqrt(share * (1 - share) / trials + spread / (4 * trials)) / (1 + spread)
-    return max(0.0, middle - half), min(1.0, middle + half)
+    from scipy.stats import binomtest
+
+    found = binomtest(hits, trials).proportion_ci(method="wilson")
+    return float(found.low), float(found.high)
 
 
 def worse_fence(values: NDArray[np.float64], direction: str) -> float:
@@ -103,11 +102,3 @@ def worse_fence(values: NDArray[np.float64], direction: str) -> float:
     lower, upper = np.quantile(values, [0.25, 0.75])
     reach = 3.0 * (upper - lower)
     return float(lower - reach if direction == "maximize" else upper + reach)
-
-
-@functools.cache
-def _quantile(p: float, degrees: int) -> float:
-    """Of Student's t with so many degrees of freedom."""
-    from scipy import stats
-
-    return float(stats.t.ppf(p, degrees))

@@ -88,3 +88,32 @@ def test_values_of_several_kinds_share_a_parquet_column_as_texts(tmp_path: Path)
     trials = tuple(replace(t, config={"x": value}) for t, value in zip(history.trials, values, strict=True))
     export.write(replace(history, trials=trials), [], tmp_path, "parquet")
     assert parquet.read_table(tmp_path / "trials.parquet").to_pydict()["config.x"] == ["1", "two", "[3, 4]"]
+
+
+def test_small_numbers_keep_all_their_digits_and_what_is_missing_is_empty(tmp_path: Path) -> None:
+    history = searched(3)
+    values: tuple[float | None, ...] = (1.234567890123456e-07, 2, None)
+    trials = tuple(replace(t, config={"x": value}) for t, value in zip(history.trials, values, strict=True))
+    told = replace(history, trials=trials)
+    export.write(told, [], tmp_path, "json")
+    export.write(told, [], tmp_path, "csv")
+    assert [row["config.x"] for row in json.loads((tmp_path / "trials.json").read_text())] == list(values)
+    with (tmp_path / "trials.csv").open(newline="") as file:
+        assert [row["config.x"] for row in csv.DictReader(file)] == ["1.234567890123456e-07", "2.0", ""]
+
+
+def test_frames_have_one_type_for_each_column() -> None:
+    trials = export.frames(searched(12))["trials"]
+    types = {name: str(trials[name].dtype) for name in ("number", "state", "value", "baseline", "config.lr")}
+    assert types == {
+        "number": "Int64",
+        "state": "string",
+        "value": "Float64",
+        "baseline": "boolean",
+        "config.lr": "Float64",
+    }
+    assert trials["value"].max() == max(trial.value for trial in searched(12).trials if trial.value is not None)
+
+
+def test_a_study_without_trials_has_no_rows() -> None:
+    assert [len(frame) for frame in export.frames(replace(searched(1), trials=())).values()] == [0, 0, 0]
