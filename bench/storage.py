@@ -30,11 +30,11 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 from sqlalchemy import event, insert
 
 from winnow import storage
+from winnow.records import Epoch, Outcome
 from winnow.search.study.fast_tpe import QuickTPESampler
 from winnow.search.study.percentile import IndexedPercentilePruner
 from winnow.storage import epochs, leases
 from winnow.storage.budget import Budget, set_budget
-from winnow.storage.epochs import Epoch
 from winnow.storage.optuna_tables import intermediate_values, parameters, trials, values
 from winnow.storage.retries import transact
 
@@ -197,7 +197,7 @@ class Ours:
                 epochs.record(self.engine, lease, Epoch(step, value))
                 self.storage.note_intermediate_value(lease.trial_id, step, value)
                 self.study.pruner.prune(self.study, self.storage.get_trial(lease.trial_id))
-            leases.finish(self.engine, lease, "COMPLETE", base, "complete")
+            leases.finish(self.engine, lease, Outcome.COMPLETE, base)
 
 
 KINDS = {"stock": Stock, "ours": Ours}

@@ -1,11 +1,12 @@
-"""What a trial reports after each epoch: Optuna's intermediate value and Winnow's row, in one transaction."""
+"""Write and read the epochs of trials: Optuna's intermediate value and Winnow's row, in one transaction."""
 
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Engine, select
 
+from winnow.records import METRICS, Epoch
 from winnow.storage import checkpoints
 from winnow.storage.leases import Lease
 from winnow.storage.optuna_tables import intermediate_values, stored, trials
@@ -16,56 +17,54 @@ from winnow.storage.upserts import Row, write_held
 if TYPE_CHECKING:
     import pandas
 
-COLUMNS = [column.name for column in epochs.columns if column.name not in ("trial_id", "epoch")]
 
-
-@dataclass(frozen=True)
-class Epoch:
-    """One epoch of a trial."""
-
-    epoch: int
-    value: float
-    metrics: Mapping[str, float | None] = field(default_factory=dict)
-    checkpoint: checkpoints.Stored | None = None
-    """What was written after it, if anything was."""
-
-
-def record(engine: Engine, lease: Lease, report: Epoch) -> None:
-    """Write one epoch of a held trial, with the checkpoint that was taken after it; raises LeaseLost.
+def record(engine: Engine, lease: Lease, epoch: Epoch, checkpoint: checkpoints.Stored | None = None) -> None:
+    """Write one epoch of a held trial, with the checkpoint that was taken after it; raise LeaseLost.
 
     The first committed value of an epoch stays: what a later attempt reports for it again changes nothing. A report is
     a sign of life, even of an owner whose lease ran out unclaimed: the lease goes on.
     """
-    number, kind = stored(report.value)
+    number, kind = stored(epoch.value)
     trial = {"trial_id": lease.trial_id}
-    as_optuna = {**trial, "step": report.epoch, "intermediate_value": number, "intermediate_value_type": kind}
-    known = {name: report.metrics[name] for name in COLUMNS if name in report.metrics}
-    as_winnow = {**trial, "epoch": report.epoch, "value": report.value, **known}
+    as_optuna = {**trial, "step": epoch.epoch, "intermediate_value": number, "intermediate_value_type": kind}
+    finite = {name: _finite(value) for name, value in {"value": epoch.value, **epoch.metrics}.items()}
+    as_winnow = {**trial, "epoch": epoch.epoch, **finite}
     rows = [Row(intermediate_values, ("trial_id", "step"), as_optuna), Row(epochs, ("trial_id", "epoch"), as_winnow)]
-    if report.checkpoint is not None:
-        rows.append(checkpoints.row(lease, report.epoch, report.checkpoint))
+    if checkpoint is not None:
+        rows.append(checkpoints.row(lease, epoch.epoch, checkpoint))
     if not write_held(engine, lease.holder, rows):
         raise lease.lost()
 
 
-def read(engine: Engine, study_id: int) -> dict[int, list[dict[str, Any]]]:
-    """Every epoch of a study by trial number, in order; a mapping of rows with `epoch` and the columns of COLUMNS."""
+def read(engine: Engine, study_id: int) -> dict[int, list[Epoch]]:
+    """Return every epoch of a study by trial number, each trial's in order."""
     rows = (
         select(trials.c.number, epochs)
         .join(trials, trials.c.trial_id == epochs.c.trial_id)
         .where(trials.c.study_id == study_id)
         .order_by(trials.c.number, epochs.c.epoch)
     )
-    curves: dict[int, list[dict[str, Any]]] = {}
+    curves: dict[int, list[Epoch]] = {}
     for row in query(engine, lambda connection: connection.execute(rows).mappings().all()):
-        curves.setdefault(row["number"], []).append({name: row[name] for name in ("epoch", *COLUMNS)})
+        curves.setdefault(row["number"], []).append(from_row(row))
     return curves
 
 
+def from_row(row: Mapping[Any, Any]) -> Epoch:
+    """Return the epoch that a row of the table holds."""
+    value = math.nan if row["value"] is None else row["value"]
+    return Epoch(row["epoch"], value, **{name: row[name] for name in METRICS})
+
+
 def frame(engine: Engine, study_id: int) -> "pandas.DataFrame":
-    """Every epoch of a study as a DataFrame: one row an epoch, `trial` and `epoch` first. Needs pandas."""
+    """Return every epoch of a study as a DataFrame: one row an epoch, `trial` and `epoch` first. Needs pandas."""
     import pandas
 
     curves = read(engine, study_id)
-    rows = [{"trial": number, **row} for number, curve in curves.items() for row in curve]
-    return pandas.DataFrame(rows, columns=["trial", "epoch", *COLUMNS])
+    rows = [{"trial": number, **vars(epoch)} for number, curve in curves.items() for epoch in curve]
+    return pandas.DataFrame(rows, columns=["trial", "epoch", "value", *METRICS])
+
+
+def _finite(value: float | None) -> float | None:
+    """Return a number that every database holds: what is infinite or no number is left out."""
+    return value if value is not None and math.isfinite(value) else None

@@ -18,7 +18,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, func, insert, literal, select, update
 
-from winnow.records import REASON
+from winnow.records import OUTCOME, REASON, FinalState, Outcome, Retry
 from winnow.storage.activity import State
 from winnow.storage.budget import note_started, spend, spent
 from winnow.storage.clock import database_now, optuna_now
@@ -31,8 +31,6 @@ from winnow.storage.upserts import HELD, RENEWAL, Holder, put
 
 LEASE_SECONDS = 30.0
 MOST_CRASHES = 5
-EXPIRED = "lease expired"
-DIED = "trainer died"
 
 
 @dataclass(frozen=True)
@@ -46,7 +44,7 @@ class Lease:
     """Counts the trial's attempts from 1."""
     worker: str
     seconds: float
-    earlier: tuple[str, ...] = ()
+    earlier: tuple[Outcome, ...] = ()
     """How the attempts before this one ended."""
     made_trial: bool = False
     """Whether the trial was made by this claim, so that nothing is known of it yet."""
@@ -56,10 +54,9 @@ class Lease:
         """By what its rows are written."""
         return Holder(self.trial_id, self.token, self.seconds)
 
-    @property
-    def crashes(self) -> int:
-        """How many attempts before this one ended without anybody's wish."""
-        return _crashes(self.earlier)
+    def retries(self, outcome: Outcome) -> bool:
+        """Return whether the trial goes on after this attempt has ended so."""
+        return _retries(outcome, self.earlier)
 
     def lost(self) -> LeaseLost:
         """What to raise when the trial is no longer this lease's."""
@@ -91,12 +88,13 @@ def claim(engine: Engine, study_id: int, worker: str, seconds: float = LEASE_SEC
             .order_by(trials.c.number)
             .limit(1)
         ).one_or_none()
-        earlier: tuple[str, ...] = ()
+        token = 1
+        earlier: tuple[Outcome, ...] = ()
         if used.state is not State.ACTIVE:
             return None
         if waiting is not None:
             trial_id, number = waiting
-            earlier = _outcomes(connection, trial_id)
+            token, earlier = _history(connection, trial_id)
             connection.execute(
                 update(trials)
                 .where(trials.c.trial_id == trial_id)
@@ -111,9 +109,7 @@ def claim(engine: Engine, study_id: int, worker: str, seconds: float = LEASE_SEC
             trial_id = made_row.inserted_primary_key[0]
         else:
             return None
-        lease = Lease(
-            study_id, trial_id, number, len(earlier) + 1, worker, seconds, earlier, made_trial=waiting is None
-        )
+        lease = Lease(study_id, trial_id, number, token, worker, seconds, earlier, made_trial=waiting is None)
         connection.execute(
             insert(attempts).values(
                 trial_id=trial_id,
@@ -146,17 +142,18 @@ def hold(connection: Connection, lease: Lease) -> None:
 def finish(
     engine: Engine,
     lease: Lease,
-    state: str,
-    value: float | None,
-    outcome: str,
+    outcome: Outcome,
+    value: float | None = None,
     attributes: Mapping[str, Any] | None = None,
     cost: float | None = None,
+    state: FinalState | None = None,
 ) -> None:
-    """End the trial as COMPLETE, PRUNED or FAIL with its last user attributes and give up the lease; raises LeaseLost.
+    """End the trial for good with its last user attributes and give up the lease; raise LeaseLost.
 
-    All in one transaction: a finished trial has its reason and its value, or is not finished. `cost` is the value of
-    the second objective, where the study has one.
+    All in one transaction: a finished trial has its outcome and its value, or is not finished. `cost` is the value of
+    the second objective, where the study has one; `state` replaces the outcome's own.
     """
+    final = state or outcome.final_state
 
     def work(connection: Connection) -> None:
         _end_held(connection, lease, outcome)
@@ -165,15 +162,15 @@ def finish(
                 number, kind = stored(result)
                 row = {"objective": objective, "value": number, "value_type": kind}
                 connection.execute(insert(values).values(trial_id=lease.trial_id, **row))
-        for key, content in (attributes or {}).items():
+        for key, content in {**(attributes or {}), OUTCOME: outcome}.items():
             _put_attribute(connection, lease.trial_id, key, content)
-        _settle(connection, lease.trial_id, lease.token, state)
+        _settle(connection, lease.trial_id, lease.token, final)
 
     _once(engine, lease, outcome, work)
 
 
-def give_back(engine: Engine, lease: Lease, outcome: str = "given back") -> None:
-    """Return the trial to WAITING in place, for whoever asks next; raises LeaseLost."""
+def give_back(engine: Engine, lease: Lease, outcome: Outcome) -> None:
+    """Return the trial to WAITING in place, for whoever asks next; raise LeaseLost."""
 
     def work(connection: Connection) -> None:
         _end_held(connection, lease, outcome)
@@ -184,7 +181,7 @@ def give_back(engine: Engine, lease: Lease, outcome: str = "given back") -> None
 
 
 def reap(engine: Engine, study_id: int | None, quiet_seconds: float = 0.0) -> list[int]:
-    """Return trials whose lease ran out to WAITING, of one study or of all; gives their numbers.
+    """Return trials whose lease ran out to WAITING, of one study or of all; give their numbers.
 
     After MOST_CRASHES crashes a trial FAILs.
     Nothing is done before this process has been in touch with the database for `quiet_seconds` without a break: after
@@ -207,15 +204,15 @@ def reap(engine: Engine, study_id: int | None, quiet_seconds: float = 0.0) -> li
             .with_for_update(of=attempts, skip_locked=True)
         ).all()
         for trial_id, token, _, state in expired:
-            crashes = 1 + _crashes(_outcomes(connection, trial_id))
+            outcome = Outcome.LEASE_EXPIRED
             if state != "RUNNING":
-                end(connection, trial_id, token, EXPIRED)
-            elif crashes < MOST_CRASHES:
-                end(connection, trial_id, token, EXPIRED, "WAITING")
+                end(connection, trial_id, token, outcome)
+            elif _retries(outcome, _history(connection, trial_id)[1]):
+                end(connection, trial_id, token, outcome, "WAITING")
             else:
-                reason = f"{crashes} workers died at it: {EXPIRED}"
-                _put_attribute(connection, trial_id, REASON, reason)
-                end(connection, trial_id, token, EXPIRED, "FAIL")
+                _put_attribute(connection, trial_id, OUTCOME, outcome)
+                _put_attribute(connection, trial_id, REASON, f"{MOST_CRASHES} workers died at it: {outcome}")
+                end(connection, trial_id, token, outcome, "FAIL")
         if expired:
             ring(connection)
         return [number for _, _, number, state in expired if state == "RUNNING"]
@@ -235,16 +232,16 @@ def count_ended(engine: Engine) -> int:
     return read(engine, lambda connection: connection.execute(query).scalar_one())
 
 
-def end(connection: Connection, trial_id: int, token: int, outcome: str, state: str | None = None) -> None:
+def end(connection: Connection, trial_id: int, token: int, outcome: Outcome, state: str | None = None) -> None:
     """Close an attempt that the caller has locked, and give its trial a state."""
     this = update(attempts).where(attempts.c.trial_id == trial_id, attempts.c.token == token)
-    connection.execute(this.values(ended_at=database_now(), outcome=outcome[:255]))
+    connection.execute(this.values(ended_at=database_now(), outcome=outcome))
     _settle(connection, trial_id, token, state)
 
 
-def _end_held(connection: Connection, lease: Lease, outcome: str) -> None:
+def _end_held(connection: Connection, lease: Lease, outcome: Outcome) -> None:
     """Close the attempt by which a trial is held, and lock it until this transaction ends; raises LeaseLost."""
-    ending = update(attempts).where(HELD).values(ended_at=database_now(), outcome=outcome[:255])
+    ending = update(attempts).where(HELD).values(ended_at=database_now(), outcome=outcome)
     if connection.execute(ending, lease.holder.values).rowcount != 1:
         raise lease.lost()
 
@@ -257,13 +254,13 @@ def _settle(connection: Connection, trial_id: int, token: int, state: str | None
         connection.execute(update(trials).where(trials.c.trial_id == trial_id).values(state=state, **finished))
 
 
-def _once(engine: Engine, lease: Lease, outcome: str, work: Any) -> None:
+def _once(engine: Engine, lease: Lease, outcome: Outcome, work: Any) -> None:
     """End an attempt. When the connection broke during the commit, the second try may find it ended as wished."""
     tried = False
 
     def checked(connection: Connection) -> None:
         nonlocal tried
-        if tried and _outcome(connection, lease) == outcome[:255]:
+        if tried and _outcome(connection, lease) == outcome:
             return
         tried = True
         work(connection)
@@ -277,15 +274,20 @@ def _outcome(connection: Connection, lease: Lease) -> str | None:
     ).scalar()
 
 
-def _outcomes(connection: Connection, trial_id: int) -> tuple[str, ...]:
-    rows = connection.execute(
-        select(attempts.c.outcome).where(attempts.c.trial_id == trial_id).order_by(attempts.c.token)
-    )
-    return tuple(outcome or "" for (outcome,) in rows)
+def _history(connection: Connection, trial_id: int) -> tuple[int, tuple[Outcome, ...]]:
+    """Return the token of a trial's next attempt, and how those before it ended."""
+    query = select(attempts.c.outcome).where(attempts.c.trial_id == trial_id).order_by(attempts.c.token)
+    outcomes = connection.execute(query).scalars().all()
+    return len(outcomes) + 1, tuple(Outcome(outcome) for outcome in outcomes if outcome is not None)
 
 
-def _crashes(outcomes: tuple[str, ...]) -> int:
-    return sum(outcome in (EXPIRED, DIED) for outcome in outcomes)
+def _retries(outcome: Outcome, earlier: tuple[Outcome, ...]) -> bool:
+    match outcome.retry:
+        case Retry.FEW:
+            return 1 + sum(before.crashed for before in earlier) < MOST_CRASHES
+        case Retry.ONCE:
+            return outcome not in earlier
+    return outcome.retry is Retry.ALWAYS
 
 
 def _made_by(connection: Connection, nonce: str, seconds: float) -> Lease | None:
@@ -296,7 +298,7 @@ def _made_by(connection: Connection, nonce: str, seconds: float) -> Lease | None
     ).one_or_none()
     if row is None:
         return None
-    return Lease(*row, seconds, _outcomes(connection, row.trial_id)[:-1])
+    return Lease(*row, seconds, _history(connection, row.trial_id)[1])
 
 
 def _put_attribute(connection: Connection, trial_id: int, key: str, content: Any) -> None:

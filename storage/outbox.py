@@ -10,8 +10,8 @@ from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 
+from winnow.records import Epoch
 from winnow.storage.checkpoints import Stored
-from winnow.storage.epochs import Epoch
 from winnow.storage.leases import Lease
 
 
@@ -21,11 +21,11 @@ class Outbox:
     def __init__(self, folder: Path, lease: Lease) -> None:
         self.path = _home(folder) / f"{lease.trial_id:08d}-{lease.token:03d}.jsonl"
 
-    def keep(self, epoch: Epoch) -> None:
-        """Write an epoch down so that it outlives this process."""
+    def keep(self, epoch: Epoch, checkpoint: Stored | None = None) -> None:
+        """Write an epoch down, with its checkpoint, so that it outlives this process; raise OSError."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with self.path.open("a") as file:
-            file.write(json.dumps(asdict(epoch)) + "\n")
+            file.write(json.dumps({"epoch": asdict(epoch), "checkpoint": checkpoint and asdict(checkpoint)}) + "\n")
             file.flush()
             os.fsync(file.fileno())
 
@@ -34,17 +34,17 @@ class Outbox:
         _remove(self.path)
 
 
-def leftovers(folder: Path, lease: Lease) -> list[Epoch]:
-    """What earlier attempts of a trial left undelivered, oldest first. A torn last line is left out."""
-    found: list[Epoch] = []
+def leftovers(folder: Path, lease: Lease) -> list[tuple[Epoch, Stored | None]]:
+    """Return what earlier attempts of a trial left undelivered, oldest first. A torn last line is left out."""
+    found: list[tuple[Epoch, Stored | None]] = []
     for path in _earlier(folder, lease):
         for line in path.read_text().splitlines():
             try:
                 content = json.loads(line)
             except ValueError:
                 break
-            stored = content.pop("checkpoint")
-            found.append(Epoch(**content, checkpoint=stored and Stored(**stored)))
+            stored = content["checkpoint"]
+            found.append((Epoch(**content["epoch"]), stored and Stored(**stored)))
     return found
 
 

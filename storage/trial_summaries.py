@@ -5,7 +5,7 @@ Finished trials never change, so a look costs what is new since the last one. Wh
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -14,8 +14,9 @@ from optuna.distributions import BaseDistribution, json_to_distribution
 from optuna.trial import FrozenTrial
 from sqlalchemy import Connection, and_, func, or_, select
 
-from winnow.records import BASELINE, REASON
+from winnow.records import BASELINE, OUTCOME, REASON, Epoch
 from winnow.storage.clock import from_optuna
+from winnow.storage.epochs import from_row
 from winnow.storage.optuna_tables import (
     parameters,
     restored,
@@ -41,6 +42,7 @@ class Outline:
     started: datetime | None
     ended: datetime | None
     reason: str = ""
+    outcome: str = ""
     baseline: bool = False
     feasible: bool = True
 
@@ -99,7 +101,7 @@ class Outlines:
             return
         new = {outline.trial_id: outline for outline in ended}
         for table, wanted in (
-            (trial_user_attributes, trial_user_attributes.c.key.in_([REASON, BASELINE])),
+            (trial_user_attributes, trial_user_attributes.c.key.in_([REASON, OUTCOME, BASELINE])),
             (trial_system_attributes, trial_system_attributes.c.key.like("constraints%")),
         ):
             query = select(table.c.trial_id, table.c.key, table.c.value_json)
@@ -114,6 +116,8 @@ class Outlines:
                     continue
                 if key == REASON:
                     new[trial_id].reason = str(json.loads(content))
+                elif key == OUTCOME:
+                    new[trial_id].outcome = str(json.loads(content))
                 elif key == BASELINE:
                     new[trial_id].baseline = json.loads(content) is True
                 else:
@@ -130,13 +134,13 @@ def details(connection: Connection, ids: Sequence[int]) -> dict[int, FrozenTrial
     return found
 
 
-def curves(connection: Connection, ids: Sequence[int]) -> dict[int, list[Mapping[str, Any]]]:
-    """The epoch rows of trials by their ids, each in order."""
-    found: dict[int, list[Mapping[str, Any]]] = {}
+def curves(connection: Connection, ids: Sequence[int]) -> dict[int, list[Epoch]]:
+    """Return the epochs of trials by their ids, each in order."""
+    found: dict[int, list[Epoch]] = {}
     for some in _few(ids):
         query = select(epochs).where(epochs.c.trial_id.in_(some)).order_by(epochs.c.trial_id, epochs.c.epoch)
         for row in connection.execute(query).mappings():
-            found.setdefault(row["trial_id"], []).append(dict(row))
+            found.setdefault(row["trial_id"], []).append(from_row(row))
     return found
 
 

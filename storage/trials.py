@@ -12,6 +12,7 @@ from optuna.distributions import BaseDistribution, distribution_to_json, json_to
 from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy import Connection, Table, insert, select, update
 
+from winnow.records import Outcome
 from winnow.storage import leases, studies
 from winnow.storage.clock import optuna_now, to_optuna
 from winnow.storage.leases import Lease
@@ -25,6 +26,14 @@ from winnow.storage.optuna_tables import (
     values,
 )
 from winnow.storage.upserts import OPEN_STATES, Right, put
+
+_TOLD = {
+    TrialState.COMPLETE: Outcome.COMPLETE,
+    TrialState.PRUNED: Outcome.PRUNED,
+    TrialState.FAIL: Outcome.EXCEPTION,
+    TrialState.WAITING: Outcome.STOPPED,
+}
+"""How an attempt ended whose trial was told a state by Optuna's own calls."""
 
 
 class Refused(Exception):
@@ -135,7 +144,7 @@ def set_state(
         content = {"trial_id": trial_id, "objective": objective, "value": number, "value_type": kind}
         put(connection, values, ["trial_id", "objective"], content)
     if lease is not None and state is not TrialState.RUNNING:
-        leases.end(connection, trial_id, lease.token, state.name.lower())
+        leases.end(connection, trial_id, lease.token, _TOLD[state])
     return True
 
 

@@ -5,10 +5,11 @@ from typing import Any
 
 import optuna
 
+from winnow.records import Epoch
 from winnow.search.analysis import history
 
 EPOCHS = 8
-Rows = dict[int, list[dict[str, Any]]]
+Rows = dict[int, list[Epoch]]
 
 
 def search(
@@ -55,17 +56,17 @@ def _train(trial: optuna.Trial, rows: Rows) -> float:
         accuracy = 0.1 + (final - 0.1) * learned + 0.004 * math.sin(trial.number * 7 + epoch)
         fit = min(1.0, accuracy + 0.02 * learned * (1 - dropout))
         rows[trial.number].append(
-            {
-                "epoch": epoch,
-                "value": accuracy,
-                "train_loss": 2.3 * (1 - fit) + 0.01,
-                "train_accuracy": fit,
-                "validation_loss": 2.3 * (1 - accuracy) + 0.02,
-                "validation_accuracy": accuracy,
-                "lr": lr,
-                "weight_norm": 10 + epoch * (1 - 50 * weight_decay),
-                "seconds": 0.5,
-            }
+            Epoch(
+                epoch,
+                accuracy,
+                train_loss=2.3 * (1 - fit) + 0.01,
+                train_accuracy=fit,
+                validation_loss=2.3 * (1 - accuracy) + 0.02,
+                validation_accuracy=accuracy,
+                lr=lr,
+                weight_norm=10 + epoch * (1 - 50 * weight_decay),
+                seconds=0.5,
+            )
         )
         trial.report(accuracy, epoch)
         run = {"worker": f"worker-{trial.number % 2}", "host": "node1", "device": "cpu", "device_seconds": epoch / 2}

@@ -52,6 +52,7 @@ def work(study: WinnowStudy, value: Any) -> None:
         result = value(row.parameters)
         if isinstance(result, str):
             trial.set_user_attr("winnow:reason", result)
+            trial.set_user_attr("winnow:outcome", "diverged" if result.startswith("diverged") else "pruned")
             study.optuna.tell(trial, state=TrialState.PRUNED)
         else:
             study.optuna.tell(trial, result, state=None if result is not None else TrialState.FAIL)

@@ -9,7 +9,8 @@ from enum import Enum, StrEnum
 from typing import Any, Generic, Literal, TypeVar
 
 T = TypeVar("T")
-TrialState = Literal["COMPLETE", "PRUNED", "FAIL", "WAITING"]
+FinalState = Literal["COMPLETE", "PRUNED", "FAIL"]
+TrialState = FinalState | Literal["WAITING"]
 
 
 @dataclass(frozen=True)
@@ -91,8 +92,11 @@ class Outcome(StrEnum):
     @property
     def state(self) -> TrialState:
         """The trial's state after this, as long as it may be retried."""
-        if self.retry is not Retry.NEVER:
-            return "WAITING"
+        return self.final_state if self.retry is Retry.NEVER else "WAITING"
+
+    @property
+    def final_state(self) -> FinalState:
+        """The trial's state after this, once it is not retried."""
         return _STATES.get(self, "FAIL")
 
     @property
@@ -110,7 +114,7 @@ _RETRIES = {
     Outcome.OUT_OF_MEMORY: Retry.ONCE,
     Outcome.DEVICE_ERROR: Retry.ONCE,
 }
-_STATES: dict[Outcome, TrialState] = {
+_STATES: dict[Outcome, FinalState] = {
     Outcome.COMPLETE: "COMPLETE",
     Outcome.PRUNED: "PRUNED",
     Outcome.INFEASIBLE: "PRUNED",

@@ -16,28 +16,20 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from winnow.errors import StudyError
-from winnow.records import BASELINE, CONFIG, EPOCHS, REASON, RUN, TRAINING, WOULD_PRUNE
+from winnow.records import (
+    BASELINE,
+    CONFIG,
+    EPOCHS,
+    METRICS,
+    OUTCOME,
+    REASON,
+    RUN,
+    TRAINING,
+    WOULD_PRUNE,
+    Epoch,
+    Outcome,
+)
 from winnow.storage import Storage, epochs
-
-
-@dataclass(frozen=True)
-class EpochRecord:
-    """One epoch of a training; None where it was not recorded."""
-
-    epoch: int
-    value: float
-    """What the search judges a trial by; NaN where the training had none."""
-    train_loss: float | None = None
-    train_accuracy: float | None = None
-    validation_loss: float | None = None
-    validation_accuracy: float | None = None
-    lr: float | None = None
-    weight_norm: float | None = None
-    """Frobenius norm of all weights."""
-    seconds: float | None = None
-
-
-_QUANTITIES = tuple(name for name in EpochRecord.__dataclass_fields__ if name not in ("epoch", "value"))
 
 
 @dataclass(frozen=True)
@@ -65,12 +57,14 @@ class TrialRecord:
     device: str
     seconds: float
     """Device time where it was recorded, else the time from start to end."""
-    curve: tuple[EpochRecord, ...] = ()
+    curve: tuple[Epoch, ...] = ()
     training: Mapping[str, Any] = field(default_factory=dict)
     """What the trial recorded of itself: parameters counted, threads, precision, data fingerprint."""
     run: Mapping[str, Any] = field(default_factory=dict)
     """What its worker recorded: versions, commit, wall seconds, peak memory."""
 
+    outcome: str = ""
+    """How its last attempt ended, an `Outcome`; empty where no Winnow worker ran it."""
     would_prune: int | None = None
     """The epoch after which the pruner would have stopped it, had it not been let finish to audit the pruner."""
 
@@ -82,7 +76,7 @@ class TrialRecord:
     @property
     def diverged(self) -> bool:
         """Whether its training could not recover: an outcome of its own that Optuna holds as PRUNED."""
-        return self.state == "PRUNED" and self.reason.startswith("diverged")
+        return self.outcome == Outcome.DIVERGED
 
     @property
     def cut_short(self) -> bool:
@@ -90,7 +84,7 @@ class TrialRecord:
         return self.state == "PRUNED" and bool(self.curve) and not self.diverged
 
     @property
-    def best_epoch(self) -> EpochRecord | None:
+    def best_epoch(self) -> Epoch | None:
         """The epoch whose value lies nearest to its result: the one whose weights were kept, where it stopped early."""
         value = self.value
         known = [record for record in self.curve if math.isfinite(record.value)]
@@ -157,8 +151,8 @@ def load(storage: Storage, name: str) -> History:
     return read(study, epochs.read(storage.engine, storage.get_study_id_from_name(name)))
 
 
-def read(study: optuna.Study, epochs: Mapping[int, Sequence[Mapping[str, Any]]]) -> History:
-    """Read `study`; `epochs` holds the rows of Winnow's `epochs` table by trial number, each in order of epoch.
+def read(study: optuna.Study, epochs: Mapping[int, Sequence[Epoch]]) -> History:
+    """Read `study`; `epochs` holds what Winnow's table has of each trial, by its number, in order.
 
     A study with several objectives is read by its first.
     """
@@ -181,12 +175,12 @@ def elapsed(trials: Sequence[TrialRecord]) -> float:
     return (max(ends) - min(starts)).total_seconds() if starts and ends else 0.0
 
 
-def record(trial: FrozenTrial, rows: Sequence[Mapping[str, Any]]) -> TrialRecord:
-    """One trial with its rows of Winnow's `epochs` table, in order of epoch."""
+def record(trial: FrozenTrial, epochs: Sequence[Epoch]) -> TrialRecord:
+    """Return one trial with its epochs as Winnow's table has them, in order."""
     attributes = trial.user_attrs
     run = attributes.get(RUN, {})
     training = attributes.get(TRAINING, {})
-    curve = _curve(trial, rows or attributes.get(EPOCHS, ()))
+    curve = tuple(epochs) or _curve(trial)
     seconds = run.get("device_seconds")
     if seconds is None:
         seconds = trial.duration.total_seconds() if trial.duration else 0.0
@@ -209,27 +203,25 @@ def record(trial: FrozenTrial, rows: Sequence[Mapping[str, Any]]) -> TrialRecord
         curve=curve,
         training=training,
         run=run,
+        outcome=attributes.get(OUTCOME, ""),
         would_prune=attributes.get(WOULD_PRUNE),
     )
 
 
-def _value(trial: FrozenTrial, curve: Sequence[EpochRecord]) -> float | None:
+def _value(trial: FrozenTrial, curve: Sequence[Epoch]) -> float | None:
     """Its value; for a pruned trial that was told none, the last that it reported."""
     if trial.values is None:
         return curve[-1].value if trial.state == TrialState.PRUNED and curve else None
     return float(trial.values[0])
 
 
-def _curve(trial: FrozenTrial, rows: Sequence[Mapping[str, Any]]) -> tuple[EpochRecord, ...]:
-    reported = trial.intermediate_values
-    if not rows:
-        return tuple(EpochRecord(epoch, value) for epoch, value in sorted(reported.items()))
-    curve = []
-    for row in rows:
-        value = row.get("value", reported.get(row["epoch"]))
-        quantities = {name: row.get(name) for name in _QUANTITIES}
-        curve.append(EpochRecord(row["epoch"], math.nan if value is None else value, **quantities))
-    return tuple(curve)
+def _curve(trial: FrozenTrial) -> tuple[Epoch, ...]:
+    """Return the curve of a trial that no Winnow worker ran."""
+    rows = {row["epoch"]: row for row in trial.user_attrs.get(EPOCHS, ())}
+    return tuple(
+        Epoch(epoch, value, **{name: rows.get(epoch, {}).get(name) for name in METRICS})
+        for epoch, value in sorted(trial.intermediate_values.items())
+    )
 
 
 def metric_of(trials: Sequence[TrialRecord]) -> str:

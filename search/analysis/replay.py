@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from winnow.errors import StudyError
-from winnow.records import CONFIG, TRAINING
+from winnow.records import CONFIG, TRAINING, Epoch
 from winnow.search.study.study import WinnowStudy, match_source
 from winnow.storage import epochs
 
@@ -18,8 +18,8 @@ class Replay:
     """A curve and its repetition."""
 
     number: int
-    recorded: list[dict[str, Any]]
-    repeated: list[dict[str, Any]]
+    recorded: list[Epoch]
+    repeated: list[Epoch]
     differences: list[str]
     """Where the two part, in words; empty where they are the same to the bit."""
     platform_differences: list[str]
@@ -65,10 +65,10 @@ def replay(study: WinnowStudy, number: int, device: str = "cpu") -> Replay:
         )
     torch.set_num_threads(int(record["threads"]))
     here = training.platform_record(data)
-    repeated: list[dict[str, Any]] = []
+    repeated: list[Epoch] = []
 
     def collect(epoch: int, metrics: Any, snapshot: Any) -> None:
-        repeated.append({"epoch": epoch, **metrics.as_dict()})
+        repeated.append(Epoch(epoch, metrics.value, **metrics.as_dict()))
         if len(repeated) == len(recorded):
             raise _Enough
 
@@ -83,12 +83,13 @@ def replay(study: WinnowStudy, number: int, device: str = "cpu") -> Replay:
     )
 
 
-def _differences(recorded: list[dict[str, Any]], repeated: list[dict[str, Any]]) -> list[str]:
+def _differences(recorded: list[Epoch], repeated: list[Epoch]) -> list[str]:
     found = []
     for then, now in zip(recorded, repeated, strict=False):
         for name in COMPARED:
-            if then[name] != now[name]:
-                found.append(f"epoch {then['epoch']}, {name}: {then[name]!r} then, {now[name]!r} now")
+            before, after = getattr(then, name), getattr(now, name)
+            if before != after:
+                found.append(f"epoch {then.epoch}, {name}: {before!r} then, {after!r} now")
     if len(repeated) < len(recorded):
         found.append(f"{len(recorded)} epochs then, {len(repeated)} now")
     return found

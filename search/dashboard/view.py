@@ -4,6 +4,7 @@ A look reads what changed since the last one. Curves are read of the best trials
 so that a page about 10,000 trials costs no more than one about 200.
 """
 
+import math
 import threading
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -13,7 +14,7 @@ from typing import Any
 import optuna
 from sqlalchemy import Connection, func, select
 
-from winnow.records import SPEC, STOPPING
+from winnow.records import SPEC, STOPPING, Outcome
 from winnow.search.analysis import history
 from winnow.search.analysis.history import History, TrialRecord
 from winnow.search.analysis.pruning_savings import savings
@@ -83,7 +84,7 @@ class StudyView:
                 baseline=record.baseline.value if record.baseline else None,
                 workers=[_worker_now(worker, curves) for worker in present],
                 failures=dict(Counter(o.reason or "no reason given" for o in self._known("FAIL")).most_common()),
-                pruned=dict(Counter(_kind(o.reason) for o in self._known("PRUNED")).most_common()),
+                pruned=dict(Counter(_kind(o) for o in self._known("PRUNED")).most_common()),
                 trials_version=self._trials_version,
                 conclusions_version=conclusions,
                 has_spec=SPEC in attributes,
@@ -182,8 +183,8 @@ class StudyView:
             return {}
         found = read(self._storage.engine, lambda connection: trial_summaries.curves(connection, list(ids)))
         return {
-            ids[trial_id]: tuple(row["value"] for row in rows if row["value"] is not None)
-            for trial_id, rows in found.items()
+            ids[trial_id]: tuple(epoch.value for epoch in curve if not math.isnan(epoch.value))
+            for trial_id, curve in found.items()
         }
 
     def _known(self, state: str) -> Iterable[Outline]:
@@ -208,6 +209,7 @@ def _plain(outline: Outline, before: TrialRecord | None) -> TrialRecord:
         host="",
         device="",
         seconds=seconds,
+        outcome=outline.outcome,
     )
 
 
@@ -239,9 +241,9 @@ def _worker_now(worker: Worker, curves: dict[int, tuple[float, ...]]) -> WorkerN
     )
 
 
-def _kind(reason: str) -> str:
-    """A pruned trial's reason without the numbers that are its own."""
-    return reason.partition(":")[0] if reason.startswith("diverged") else "by the pruner"
+def _kind(outline: Outline) -> str:
+    """Return why a trial was pruned, without the numbers that are its own."""
+    return outline.outcome if outline.outcome in (Outcome.DIVERGED, Outcome.INFEASIBLE) else "by the pruner"
 
 
 def _concluded(connection: Connection, name: str) -> int:

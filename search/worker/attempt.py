@@ -9,26 +9,24 @@ from contextlib import suppress
 from typing import Any
 
 import optuna
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import FrozenTrial
 
-from winnow.records import ARTIFACT, BASELINE, GIVEN, KEEP_WEIGHTS, WOULD_PRUNE
+from winnow.records import ARTIFACT, BASELINE, GIVEN, KEEP_WEIGHTS, WOULD_PRUNE, Outcome
 from winnow.search.study import pruners
 from winnow.search.study.samplers import PlannedSampler
 from winnow.search.worker.context import Workplace
-from winnow.search.worker.messages import Answer, Artifact, Call, End, Ended, Job, Pipe, Report, Verdict
-from winnow.search.worker.outcome import Outcome
+from winnow.search.worker.messages import Answer, Artifact, Call, Ended, Job, Pipe, Report, Verdict
+from winnow.search.worker.outcome import Ending
 from winnow.search.worker.recorder import Recorder
 from winnow.storage import artifacts, checkpoints, designs, epochs, leases, outbox, workers
-from winnow.storage.epochs import Epoch
 from winnow.storage.errors import LeaseLost, StorageError, StorageUnreachable
-from winnow.storage.leases import DIED, Lease
+from winnow.storage.leases import Lease
 
 LOOK_SECONDS = 0.5
 LIFE_SECONDS = 2.0
 """How often, at most, the table of workers is told what this one does."""
 LARGEST = 2**32 - 1
 """Of the numbers in a design's rows: seeds have 32 bits."""
-OUT_OF_MEMORY = "out of memory"
 _CALLS = {"suggest_float", "suggest_int", "suggest_categorical", "set_user_attr", "set_constraint"}
 _PROPERTIES = {"params", "distributions", "datetime_start"}
 _log = logging.getLogger("winnow")
@@ -37,10 +35,9 @@ _log = logging.getLogger("winnow")
 class TrainerGone(Exception):
     """The trainer's process ended, or has to be killed, in the middle of a trial."""
 
-    def __init__(self, reason: str, outcome: str = DIED) -> None:
+    def __init__(self, reason: str, outcome: Outcome = Outcome.TRAINER_DIED) -> None:
         super().__init__(reason)
         self.outcome = outcome
-        """A trial whose trainer DIED, or was interrupted, goes on elsewhere; anything else is how it failed."""
 
 
 class Attempt:
@@ -63,7 +60,7 @@ class Attempt:
         self.heard = self.started
         self.told = 0.0
         self.training = False
-        self.interruption = ""
+        self.interruption: Outcome | None = None
         self.stop_asked: float | None = None
         self.recorder = Recorder(
             self.storage, lease, self._judge, self._chores, trusted_seconds=60 * place.options.progress_minutes
@@ -72,7 +69,7 @@ class Attempt:
     def run(self) -> None:
         """Send the trial to the trainer and see it through; raises LeaseLost. The trainer is then free, or gone."""
         try:
-            if OUT_OF_MEMORY in self.lease.earlier:
+            if Outcome.OUT_OF_MEMORY in self.lease.earlier:
                 self._see_through_alone()
             else:
                 self._see_through()
@@ -92,7 +89,7 @@ class Attempt:
                 self.place.trainer.kill()  # it may keep what it had, and others come back
             else:
                 self._raise_if_lost()
-                leases.give_back(self.engine, self.lease, self._interrupted())
+                leases.give_back(self.engine, self.lease, self._interrupted() or Outcome.STOPPED)
 
     def _can_wait(self) -> bool:
         self.recorder.watch()
@@ -121,7 +118,7 @@ class Attempt:
             self._end_without_trainer(str(gone), gone.outcome)
         except StorageUnreachable:
             why = self._interrupted()
-            if not why:
+            if why is None:
                 raise
             self.place.trainer.kill()
             with suppress(StorageError):  # who cannot be told finds the lease run out, and what is on disk
@@ -131,8 +128,8 @@ class Attempt:
 
     def _take_up_leftovers(self) -> None:
         """Deliver, in this attempt's name, what the last one trained and could not deliver any more."""
-        for epoch in outbox.leftovers(self.storage.files, self.lease):
-            epochs.record(self.engine, self.lease, epoch)
+        for epoch, checkpoint in outbox.leftovers(self.storage.files, self.lease):
+            epochs.record(self.engine, self.lease, epoch, checkpoint)
             self.storage.note_intermediate_value(self.lease.trial_id, epoch.epoch, epoch.value)
         outbox.clear_leftovers(self.storage.files, self.lease)
 
@@ -198,10 +195,10 @@ class Attempt:
         stored = None
         if report.checkpoint is not None:
             try:
-                stored = checkpoints.write(self.storage.store, self.lease, report.epoch, report.checkpoint)
+                stored = checkpoints.write(self.storage.store, self.lease, report.epoch.epoch, report.checkpoint)
             except OSError as error:  # training is worth more than the epochs that a crash would now redo
-                _log.warning("trial %d: epoch %d has no checkpoint: %s", self.lease.number, report.epoch, error)
-        verdict = self.recorder.report(Epoch(report.epoch, report.value, report.metrics, stored))
+                _log.warning("trial %d: epoch %d has no checkpoint: %s", self.lease.number, report.epoch.epoch, error)
+        verdict = self.recorder.report(report.epoch, stored)
         return Verdict.STOP if self._interrupted() or self.recorder.lost else verdict
 
     def _keep(self, artifact: Artifact) -> Answer:
@@ -237,14 +234,14 @@ class Attempt:
         if (why or self.recorder.lost) and self.stop_asked is None:
             self.stop_asked = now
         if self.stop_asked is not None and now - self.stop_asked > self.place.options.grace_seconds:
-            raise self.recorder.lost or TrainerGone(f"{why} in the middle of an epoch", why)
+            raise self.recorder.lost or TrainerGone(f"{why} in the middle of an epoch", why or Outcome.STOPPED)
         if silence > self.place.options.progress_minutes * 60:
-            raise TrainerGone(f"its trainer gave no sign for {silence / 60:.1f} minutes", "progress limit")
+            raise TrainerGone(f"its trainer gave no sign for {silence / 60:.1f} minutes", Outcome.PROGRESS_LIMIT)
         if limit is not None and now - self.started > limit * 60:
-            raise TrainerGone(f"it ran longer than trial_minutes = {limit:g}", "time limit")
+            raise TrainerGone(f"it ran longer than trial_minutes = {limit:g}", Outcome.TIME_LIMIT)
 
-    def _interrupted(self) -> str:
-        """Why the trial is to be handed back; once it is, a change of mind comes too late for this attempt."""
+    def _interrupted(self) -> Outcome | None:
+        """Return why the trial is to be handed back; a change of mind comes too late for this attempt."""
         self.interruption = self.interruption or self.place.interrupted()
         return self.interruption
 
@@ -278,29 +275,29 @@ class Attempt:
     # --- when it has ended
 
     def _end(self, ended: Ended) -> None:
-        if ended.how is End.STOPPED:
+        outcome = ended.outcome
+        if outcome is Outcome.STOPPED:
             if self.recorder.lost is not None:
                 raise self.recorder.lost
-            leases.give_back(self.engine, self.lease, self._interrupted())
-        elif ended.how is End.OUT_OF_MEMORY and OUT_OF_MEMORY not in self.lease.earlier:
+            leases.give_back(self.engine, self.lease, self._interrupted() or outcome)
+        elif self.lease.retries(outcome):
             self.place.trainer.kill()  # nothing of the failed attempt stays on the device
-            leases.give_back(self.engine, self.lease, OUT_OF_MEMORY)
+            leases.give_back(self.engine, self.lease, outcome)
         else:
-            state = {End.COMPLETE: TrialState.COMPLETE, End.PRUNED: TrialState.PRUNED}.get(ended.how, TrialState.FAIL)
-            self._finish(state, ended.value, ended.reason, ended)
+            self._finish(outcome, ended.value, ended.reason, ended)
 
-    def _end_without_trainer(self, reason: str, outcome: str) -> None:
+    def _end_without_trainer(self, reason: str, outcome: Outcome) -> None:
         if why := self._interrupted():
             leases.give_back(self.engine, self.lease, why)
-        elif outcome == DIED and self.lease.crashes + 1 < leases.MOST_CRASHES:
+        elif self.lease.retries(outcome):
             _log.warning("trial %d: %s; it goes on from its last checkpoint", self.lease.number, reason)
-            leases.give_back(self.engine, self.lease, DIED)
+            leases.give_back(self.engine, self.lease, outcome)
         else:
-            self._finish(TrialState.FAIL, None, reason, None)
+            self._finish(outcome, None, reason, None)
 
-    def _finish(self, state: TrialState, value: float | None, reason: str, ended: Ended | None) -> None:
-        written = Outcome(state, value, reason, ended, wall_seconds=time.monotonic() - self.started)
-        written.write(self.place, self.study, self.lease)
+    def _finish(self, outcome: Outcome, value: float | None, reason: str, ended: Ended | None) -> None:
+        ending = Ending(outcome, value, reason, ended, wall_seconds=time.monotonic() - self.started)
+        ending.write(self.place, self.study, self.lease)
 
     def _frozen(self) -> FrozenTrial:
         return self.storage.get_trial(self.lease.trial_id)

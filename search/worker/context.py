@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from winnow.records import Outcome
 from winnow.search.study.study import WinnowStudy
 from winnow.search.worker.device_share import DeviceShare
 from winnow.search.worker.trainer_process import Trainer, WorkerOptions
@@ -20,8 +21,8 @@ class Workplace:
     name: str
     design: list[Row]
     precision: str
-    interrupted: Callable[[], str]
-    """Why the worker wants its trial to be handed back, "stopped" or "paused"; empty while it does not."""
+    interrupted: Callable[[], Outcome | None]
+    """Why the worker wants its trial to be handed back; None while it does not."""
     look: Callable[[], None]
     """Hear now and then what the study's workers shall do."""
     reap: Callable[[], None]

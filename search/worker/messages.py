@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Protocol
 
+from winnow.records import Epoch, Outcome
+
 # --- supervisor to trainer
 
 
@@ -77,9 +79,7 @@ class Call:
 class Report:
     """One epoch, and the checkpoint after it. Answered by a Verdict."""
 
-    epoch: int
-    value: float
-    metrics: dict[str, float | None] = field(default_factory=dict)
+    epoch: Epoch
     checkpoint: bytes | None = None
 
 
@@ -91,21 +91,12 @@ class Artifact:
     content: bytes
 
 
-class End(Enum):
-    """How a trial ended in the trainer."""
-
-    COMPLETE = "complete"
-    PRUNED = "pruned"
-    STOPPED = "stopped"
-    OUT_OF_MEMORY = "out of memory"
-    FAILED = "failed"
-
-
 @dataclass(frozen=True)
 class Ended:
     """The last message about a trial."""
 
-    how: End
+    outcome: Outcome
+    """STOPPED where the supervisor wanted it back."""
     value: float | None = None
     reason: str = ""
     traceback: str = ""

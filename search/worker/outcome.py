@@ -7,7 +7,7 @@ from typing import Any
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
-from winnow.records import REASON, RUN, TRACEBACK, TRAINING
+from winnow.records import REASON, RUN, TRACEBACK, TRAINING, FinalState, Outcome
 from winnow.search.worker.context import Workplace
 from winnow.search.worker.messages import Ended
 from winnow.search.worker.provenance import git_commit, winnow_version
@@ -16,10 +16,10 @@ from winnow.storage.leases import Lease
 
 
 @dataclass(frozen=True)
-class Outcome:
+class Ending:
     """How a trial ended, as its supervisor knows it."""
 
-    state: TrialState
+    outcome: Outcome
     value: float | None
     reason: str
     ended: Ended | None
@@ -31,18 +31,18 @@ class Outcome:
         """End the trial; its checkpoints go. Raises LeaseLost."""
         storage = place.study.storage
         frozen = storage.get_trial(lease.trial_id)
-        state, value = self.state, self.value
-        if state is TrialState.PRUNED and frozen.last_step is not None:
+        state: FinalState = self.outcome.final_state
+        value = self.value
+        if state == "PRUNED" and frozen.last_step is not None:
             if place.study.spec.against:
-                state = TrialState.FAIL  # Optuna's samplers stumble over a pruned trial with a curve and two objectives
+                state = "FAIL"  # Optuna's samplers stumble over a pruned trial with a curve and two objectives
             else:
                 value = frozen.intermediate_values[frozen.last_step]
-        cost = self._cost(place, frozen) if state is TrialState.COMPLETE else None
+        cost = self._cost(place, frozen) if state == "COMPLETE" else None
         values = None if value is None else [value] if cost is None else [value, cost]
-        study.sampler.after_trial(study, frozen, state, values)
+        study.sampler.after_trial(study, frozen, TrialState[state], values)
         attributes = self._attributes(place, lease, frozen)
-        outcome = self.reason or state.name.lower()
-        leases.finish(storage.engine, lease, state.name, value, outcome, attributes, cost)
+        leases.finish(storage.engine, lease, self.outcome, value, attributes, cost, state)
         checkpoints.prune_files(storage.store, lease, keep=0)
 
     def _attributes(self, place: Workplace, lease: Lease, frozen: FrozenTrial) -> dict[str, Any]:

@@ -11,9 +11,9 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
+from winnow.records import Epoch
 from winnow.search.worker.messages import Verdict
 from winnow.storage import Storage, checkpoints, epochs, leases
-from winnow.storage.epochs import Epoch
 from winnow.storage.errors import LeaseLost, StorageError, StorageUnreachable
 from winnow.storage.leases import Lease
 from winnow.storage.outbox import Outbox
@@ -29,6 +29,7 @@ _log = logging.getLogger("winnow")
 @dataclass
 class _Report:
     epoch: Epoch
+    checkpoint: checkpoints.Stored | None
     delivered: threading.Event = field(default_factory=threading.Event)
     verdict: Verdict = Verdict.CONTINUE
 
@@ -67,9 +68,9 @@ class Recorder:
         """Say that the supervisor looks after its trainer; the lease is renewed only while it does."""
         self._watched_at = time.monotonic()
 
-    def report(self, epoch: Epoch) -> Verdict:
+    def report(self, epoch: Epoch, checkpoint: checkpoints.Stored | None) -> Verdict:
         """Hand over an epoch. The verdict of one that cannot be delivered at once is to go on."""
-        report = _Report(epoch)
+        report = _Report(epoch, checkpoint)
         with self._changed:
             if self.lost is not None:
                 return Verdict.STOP
@@ -80,7 +81,7 @@ class Recorder:
             any(report.delivered.wait(PATIENCE_SECONDS / PATIENCE_SLICES) for _ in range(PATIENCE_SLICES))
         with self._changed:
             if not report.delivered.is_set() and self.lost is None:
-                self._keep(epoch)
+                self._keep(report)
             return report.verdict
 
     def flush(self) -> None:
@@ -153,10 +154,10 @@ class Recorder:
 
     def _deliver(self, report: _Report) -> None:
         epoch = report.epoch
-        epochs.record(self._engine, self._lease, epoch)
+        epochs.record(self._engine, self._lease, epoch, report.checkpoint)
         self._renewed_at = time.monotonic()
         self._storage.note_intermediate_value(self._lease.trial_id, epoch.epoch, epoch.value)
-        if epoch.checkpoint is not None:
+        if report.checkpoint is not None:
             checkpoints.prune_files(self._storage.store, self._lease)
         report.verdict = self._judge()
         with self._changed:
@@ -176,8 +177,9 @@ class Recorder:
                 _log.warning("trial %d: %d epochs are dropped", self._lease.number, len(self._waiting))
             self._changed.notify_all()
 
-    def _keep(self, epoch: Epoch) -> None:
+    def _keep(self, report: _Report) -> None:
         try:
-            self._outbox.keep(epoch)
+            self._outbox.keep(report.epoch, report.checkpoint)
         except OSError as error:
-            _log.warning("trial %d: epoch %d is kept in memory only: %s", self._lease.number, epoch.epoch, error)
+            number, epoch = self._lease.number, report.epoch.epoch
+            _log.warning("trial %d: epoch %d is kept in memory only: %s", number, epoch, error)

@@ -22,8 +22,10 @@ import optuna
 from optuna.distributions import BaseDistribution
 from optuna.trial import BaseTrial
 
+from winnow.objectives.errors import Diverged, Infeasible, OutOfTime
 from winnow.objectives.objective import TrainingObjective
 from winnow.objectives.space import baseline
+from winnow.records import METRICS, Epoch, Outcome
 from winnow.search.study.spec import Spec
 from winnow.search.study.study import make_importable
 from winnow.search.study.validation import check
@@ -31,7 +33,6 @@ from winnow.search.worker.messages import (
     Answer,
     Artifact,
     Call,
-    End,
     Ended,
     Job,
     Pipe,
@@ -43,6 +44,8 @@ from winnow.search.worker.messages import (
 from winnow.search.worker.processes import die_with_parent
 
 TRACEBACK_CHARACTERS = 4000
+_OF_PRUNED = {Diverged: Outcome.DIVERGED, Infeasible: Outcome.INFEASIBLE}
+"""What else ends a trial as pruned: the causes that the built-in objective gives."""
 Objective = Callable[..., float]
 
 
@@ -93,13 +96,14 @@ class RemoteTrial(BaseTrial):
     def report(self, value: float, step: int) -> None:
         """As Optuna's: what an earlier attempt has reported already is passed over."""
         if step > self._job.last_epoch:
-            self._report(Report(int(step), float(value)))
+            self._report(Report(Epoch(int(step), float(value))))
 
     def report_epoch(
         self, epoch: int, value: float, metrics: Mapping[str, float | None], checkpoint: Callable[[], bytes]
     ) -> None:
         """Report an epoch with all that is known of it, and with the bytes from which to go on after it."""
-        self._report(Report(epoch, value, dict(metrics), checkpoint()))
+        known = {name: metrics[name] for name in METRICS if name in metrics}
+        self._report(Report(Epoch(epoch, value, **known), checkpoint()))
 
     def should_prune(self) -> bool:
         """As Optuna's; decided when the last value was reported."""
@@ -193,21 +197,23 @@ def takes_resume(spec: Spec) -> bool:
 def run(objective: Objective, resumable: bool, trial: RemoteTrial, job: Job) -> Ended:
     """One trial from its first message to its last."""
     started = time.perf_counter()
-    how, value, reason, trace = End.FAILED, None, "", ""
+    value, reason, trace = None, "", ""
     try:
         options = {"resume": job.resume} if resumable and job.resume is not None else {}
         value = float(objective(trial, **options))
-        how = End.COMPLETE
+        outcome = Outcome.COMPLETE
     except optuna.TrialPruned as error:
-        how, reason = End.PRUNED, str(error)
+        outcome, reason = _OF_PRUNED.get(type(error.__cause__), Outcome.PRUNED), str(error)
     except Stopped:
-        how = End.STOPPED
+        outcome = Outcome.STOPPED
     except Exception as error:
-        how = End.OUT_OF_MEMORY if is_out_of_memory(error) else End.FAILED
+        outcome = Outcome.TIME_LIMIT if isinstance(error, OutOfTime) else Outcome.EXCEPTION
+        if is_out_of_memory(error):
+            outcome = Outcome.OUT_OF_MEMORY
         reason = " ".join(f"{type(error).__name__}: {error}".split()).removesuffix(":")[:500]
         trace = traceback.format_exc()[-TRACEBACK_CHARACTERS:]
     return Ended(
-        how,
+        outcome,
         value,
         reason,
         trace,

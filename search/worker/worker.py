@@ -16,7 +16,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from winnow.errors import StudyError
-from winnow.records import NUMERICS, STOPPING
+from winnow.records import NUMERICS, STOPPING, Outcome
 from winnow.search.study.stopping import reason_to_stop
 from winnow.search.study.study import WinnowStudy, match_source
 from winnow.search.worker.attempt import Attempt
@@ -167,10 +167,10 @@ class Worker:
         most = self.options.longest_wait
         self._bell.wait(min(IDLE_SECONDS, most), min(LOOK_SECONDS, most))
 
-    def _interruption(self) -> str:
+    def _interruption(self) -> Outcome | None:
         if self._stopping:
-            return "stopped"
-        return "" if self._state is State.ACTIVE else str(self._state)
+            return Outcome.PREEMPTED if self._leaving.asked else Outcome.STOPPED
+        return Outcome.PAUSED if self._state is State.PAUSED else None
 
     def _settle_numerics(self, ready: Ready) -> str:
         """The study's precision. Precision and threads are one for all its trials, or they could not be compared."""

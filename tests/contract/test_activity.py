@@ -3,6 +3,7 @@
 import optuna
 from sqlalchemy import inspect, text
 
+from winnow.records import Outcome
 from winnow.storage import Storage, leases, migrations
 from winnow.storage.activity import State, set_state, state_of
 from winnow.storage.budget import Budget, set_budget
@@ -19,7 +20,7 @@ def test_only_an_active_study_gives_out_trials(opened: Storage) -> None:
         set_state(opened.engine, study_id, state)
         assert state_of(opened.engine, study_id) is state
         assert leases.claim(opened.engine, study_id, "w") is None
-    leases.give_back(opened.engine, lease, "stopped")
+    leases.give_back(opened.engine, lease, Outcome.STOPPED)
     assert leases.claim(opened.engine, study_id, "w") is None, "nor one that waits"
     set_budget(opened.engine, study_id, Budget(trials=3))
     again = leases.claim(opened.engine, study_id, "w")

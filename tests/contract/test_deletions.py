@@ -5,6 +5,7 @@ import pytest
 from optuna.study import StudyDirection
 from sqlalchemy import update
 
+from winnow.records import Outcome
 from winnow.storage import Storage, deletions, leases
 from winnow.storage.budget import Budget, set_budget
 from winnow.storage.clock import database_now
@@ -48,7 +49,7 @@ def test_it_is_refused_while_a_lease_is_alive(opened: Storage, study_id: int) ->
     with pytest.raises(StorageError, match="a worker holds a trial of this study"):
         deletions.remove(opened.engine, study_id, "ann")
     assert names(opened) == ["s"]
-    leases.give_back(opened.engine, lease)
+    leases.give_back(opened.engine, lease, Outcome.STOPPED)
     deletions.remove(opened.engine, study_id, "ann")
     with pytest.raises(StorageError, match="deleted already"):
         deletions.remove(opened.engine, study_id, "ann")

@@ -10,10 +10,10 @@ from optuna.trial import TrialState
 from sqlalchemy import Connection, Engine, event, func, select, update
 from sqlalchemy.exc import OperationalError
 
+from winnow.records import Epoch, Outcome
 from winnow.storage import Storage, checkpoints, epochs, leases
 from winnow.storage.budget import Budget, set_budget, spent
 from winnow.storage.clock import database_now
-from winnow.storage.epochs import Epoch
 from winnow.storage.errors import LeaseLost
 from winnow.storage.leases import MOST_CRASHES, Lease
 from winnow.storage.retries import read, transact
@@ -84,10 +84,10 @@ WRITES: dict[str, Callable[[Storage, Lease], Any]] = {
     "failure": lambda s, lease: s.set_trial_state_values(lease.trial_id, TrialState.FAIL),
     "epoch": lambda s, lease: epochs.record(s.engine, lease, Epoch(1, 0.5)),
     "checkpoint": lambda s, lease: epochs.record(
-        s.engine, lease, Epoch(1, 0.5, checkpoint=checkpoints.Stored("0" * 64, 1, lease.token))
+        s.engine, lease, Epoch(1, 0.5), checkpoints.Stored("0" * 64, 1, lease.token)
     ),
-    "finish": lambda s, lease: leases.finish(s.engine, lease, "COMPLETE", 1.0, "complete"),
-    "return": lambda s, lease: leases.give_back(s.engine, lease),
+    "finish": lambda s, lease: leases.finish(s.engine, lease, Outcome.COMPLETE, 1.0),
+    "return": lambda s, lease: leases.give_back(s.engine, lease, Outcome.STOPPED),
     "renewal": lambda s, lease: leases.renew(s.engine, lease),
 }
 
@@ -157,11 +157,11 @@ def test_optunas_own_calls_are_fenced_too(opened: Storage, study_id: int) -> Non
 
 def test_the_first_value_of_an_epoch_stays(opened: Storage, study_id: int) -> None:
     lease = claimed(opened, study_id)
-    epochs.record(opened.engine, lease, Epoch(1, 0.5, {"train_loss": 2.0}))
-    epochs.record(opened.engine, lease, Epoch(1, 0.9, {"train_loss": 1.0}))
+    epochs.record(opened.engine, lease, Epoch(1, 0.5, train_loss=2.0))
+    epochs.record(opened.engine, lease, Epoch(1, 0.9, train_loss=1.0))
     assert opened.get_trial(lease.trial_id).intermediate_values == {1: 0.5}
     (row,) = epochs.read(opened.engine, study_id)[0]
-    assert (row["value"], row["train_loss"]) == (0.5, 2.0)
+    assert row == Epoch(1, 0.5, train_loss=2.0)
 
 
 def test_a_trial_that_kills_its_workers_fails_with_its_reason(opened: Storage, study_id: int) -> None:
@@ -170,20 +170,46 @@ def test_a_trial_that_kills_its_workers_fails_with_its_reason(opened: Storage, s
     trial = opened.get_all_trials(study_id)[0]
     assert trial.state is TrialState.FAIL
     assert trial.user_attrs["winnow:reason"] == "5 workers died at it: lease expired"
+    assert trial.user_attrs["winnow:outcome"] == "lease expired"
     assert claimed(opened, study_id).number == 1
 
 
 def test_trials_handed_back_do_not_count_as_crashes(opened: Storage, study_id: int) -> None:
     for _ in range(MOST_CRASHES + 1):
-        leases.give_back(opened.engine, claimed(opened, study_id), "stopped")
+        leases.give_back(opened.engine, claimed(opened, study_id), Outcome.STOPPED)
     assert claimed(opened, study_id).token == MOST_CRASHES + 2
+
+
+@pytest.mark.parametrize(
+    ("outcome", "again"),
+    [
+        (Outcome.OUT_OF_MEMORY, [True, False]),
+        (Outcome.DEVICE_ERROR, [True, False]),
+        (Outcome.TRAINER_DIED, [True] * (MOST_CRASHES - 1) + [False]),
+        (Outcome.PREEMPTED, [True] * (MOST_CRASHES + 1)),
+        (Outcome.EXCEPTION, [False]),
+    ],
+)
+def test_a_trial_goes_on_as_often_as_its_outcome_says(
+    opened: Storage, study_id: int, outcome: Outcome, again: list[bool]
+) -> None:
+    for expected in again:
+        lease = claimed(opened, study_id)
+        assert lease.retries(outcome) is expected
+        leases.give_back(opened.engine, lease, outcome)
+
+
+def test_a_trial_that_is_retried_no_more_has_failed(opened: Storage, study_id: int) -> None:
+    leases.finish(opened.engine, claimed(opened, study_id), Outcome.OUT_OF_MEMORY)
+    (trial,) = opened.get_all_trials(study_id)
+    assert (trial.state, trial.user_attrs) == (TrialState.FAIL, {"winnow:outcome": "out of memory"})
 
 
 def test_device_seconds_are_those_of_all_attempts(opened: Storage, study_id: int) -> None:
     first, _ = claimed(opened, study_id), claimed(opened, study_id)
     long_ago = update(attempts).values(started_at=attempts.c.started_at - 100)
     transact(opened.engine, lambda connection: connection.execute(long_ago))
-    leases.finish(opened.engine, first, "COMPLETE", 1.0, "complete")
+    leases.finish(opened.engine, first, Outcome.COMPLETE, 1.0)
     used = read(opened.engine, lambda connection: spent(connection, study_id))
     assert used.device_seconds == pytest.approx(200, abs=10)
 
@@ -204,9 +230,9 @@ def test_a_commit_whose_answer_was_lost_is_not_made_twice(opened: Storage, study
         assert claimed(opened, study_id).number == 1
         assert len(opened.get_all_trials(study_id)) == 2
     elif what == "finish":
-        leases.finish(opened.engine, lease, "COMPLETE", 1.0, "complete")
+        leases.finish(opened.engine, lease, Outcome.COMPLETE, 1.0)
         assert opened.get_trial(lease.trial_id).value == 1.0
     else:
-        leases.give_back(opened.engine, lease)
+        leases.give_back(opened.engine, lease, Outcome.STOPPED)
         assert opened.get_trial(lease.trial_id).state is TrialState.WAITING
     assert broken

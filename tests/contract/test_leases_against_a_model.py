@@ -10,12 +10,12 @@ from optuna.study import StudyDirection
 from sqlalchemy import select, update
 
 from winnow import storage
+from winnow.records import Epoch, Outcome
 from winnow.storage import Storage, epochs, leases
 from winnow.storage.budget import Budget, set_budget
 from winnow.storage.clock import database_now
-from winnow.storage.epochs import Epoch
 from winnow.storage.errors import LeaseLost
-from winnow.storage.leases import EXPIRED, MOST_CRASHES, Lease
+from winnow.storage.leases import MOST_CRASHES, Lease
 from winnow.storage.retries import read, transact
 from winnow.storage.tables import attempts
 
@@ -29,10 +29,10 @@ class Trial:
     state: str = "RUNNING"
     token: int = 1
     expired: bool = False
-    outcomes: list[str] = field(default_factory=list)
+    outcomes: list[Outcome] = field(default_factory=list)
     curve: dict[int, float] = field(default_factory=dict)
 
-    def stop(self, state: str, outcome: str) -> None:
+    def stop(self, state: str, outcome: Outcome) -> None:
         self.state, self.expired = state, False
         self.outcomes.append(outcome)
 
@@ -97,26 +97,26 @@ class LeasesAndModel(RuleBasedStateMachine):
                 epochs.record(self.opened.engine, lease, Epoch(epoch, value))
 
     @precondition(lambda self: self.given)
-    @rule(data=st.data(), state=st.sampled_from(["COMPLETE", "PRUNED", "FAIL"]))
-    def finish(self, data: st.DataObject, state: str) -> None:
+    @rule(data=st.data(), outcome=st.sampled_from(Outcome))
+    def finish(self, data: st.DataObject, outcome: Outcome) -> None:
         lease, trial, holds = self._use(data)
         if holds:
-            leases.finish(self.opened.engine, lease, state, 1.0, state.lower())
-            trial.stop(state, state.lower())
+            leases.finish(self.opened.engine, lease, outcome, 1.0)
+            trial.stop(outcome.final_state, outcome)
         else:
             with pytest.raises(LeaseLost):
-                leases.finish(self.opened.engine, lease, state, 1.0, state.lower())
+                leases.finish(self.opened.engine, lease, outcome, 1.0)
 
     @precondition(lambda self: self.given)
     @rule(data=st.data())
     def give_back(self, data: st.DataObject) -> None:
         lease, trial, holds = self._use(data)
         if holds:
-            leases.give_back(self.opened.engine, lease)
-            trial.stop("WAITING", "given back")
+            leases.give_back(self.opened.engine, lease, Outcome.STOPPED)
+            trial.stop("WAITING", Outcome.STOPPED)
         else:
             with pytest.raises(LeaseLost):
-                leases.give_back(self.opened.engine, lease)
+                leases.give_back(self.opened.engine, lease, Outcome.STOPPED)
 
     @precondition(lambda self: self.given)
     @rule(data=st.data())
@@ -133,8 +133,8 @@ class LeasesAndModel(RuleBasedStateMachine):
         assert sorted(leases.reap(self.opened.engine, self.study_id)) == expected
         for number in expected:
             trial = self.model[number]
-            crashes = 1 + trial.outcomes.count(EXPIRED)
-            trial.stop("WAITING" if crashes < MOST_CRASHES else "FAIL", EXPIRED)
+            crashes = 1 + trial.outcomes.count(Outcome.LEASE_EXPIRED)
+            trial.stop("WAITING" if crashes < MOST_CRASHES else "FAIL", Outcome.LEASE_EXPIRED)
 
     @invariant()
     def the_database_says_the_same(self) -> None:

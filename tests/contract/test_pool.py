@@ -7,6 +7,7 @@ import optuna
 import pytest
 
 from winnow import storage
+from winnow.records import Outcome
 from winnow.storage import Storage, leases, workers
 from winnow.storage.activity import State, set_state
 from winnow.storage.budget import Budget, set_budget
@@ -40,11 +41,11 @@ def test_studies_that_are_ready_active_and_have_trials_left_want_workers(opened:
     held = [leases.claim(opened.engine, first, "w") for _ in range(2)]
     assert all(held)
     assert names(pool) == ["second"], "all is given out"
-    leases.give_back(opened.engine, held[0])  # type: ignore[arg-type]
+    leases.give_back(opened.engine, held[0], Outcome.STOPPED)  # type: ignore[arg-type]
     assert names(pool) == ["first", "second"], "but one waits again"
     for _ in range(2):
         leases.claim(opened.engine, first, "w")
-    leases.finish(opened.engine, held[1], "COMPLETE", 1.0, "complete")  # type: ignore[arg-type]
+    leases.finish(opened.engine, held[1], Outcome.COMPLETE, 1.0)  # type: ignore[arg-type]
     assert names(pool) == ["second"]
     set_budget(opened.engine, first, Budget(trials=9))
     assert names(pool) == ["first", "second"], "a larger budget"

@@ -9,8 +9,8 @@ import pytest
 
 from storage_servers import PostgresServer
 from winnow import storage
+from winnow.records import Epoch, Outcome
 from winnow.storage import budget, epochs, leases, workers
-from winnow.storage.epochs import Epoch
 from winnow.storage.errors import StorageError
 from winnow.storage.retries import read, transact
 
@@ -45,10 +45,10 @@ def test_a_worker_can_do_all_of_its_work(postgres: PostgresServer, database: str
         trial.set_user_attr("key", 1)
         epochs.record(opened.engine, lease, Epoch(1, 0.5))
         leases.renew(opened.engine, lease)
-        leases.give_back(opened.engine, lease)
+        leases.give_back(opened.engine, lease, Outcome.STOPPED)
     again = leases.claim(opened.engine, study_id, "w")
     assert again is not None
-    leases.finish(opened.engine, again, "COMPLETE", 1.0, "complete", {"winnow:run": {}})
+    leases.finish(opened.engine, again, Outcome.COMPLETE, 1.0, {"winnow:run": {}})
     leases.reap(opened.engine, study_id)
     workers.sign_off(opened.engine, "w")
     study.optimize(lambda trial: trial.suggest_float("x", 0, 1), n_trials=1)

@@ -13,6 +13,7 @@ from integration.winnow import Place, wait_for
 from winnow.objectives.data.catalog import DataSpec
 from winnow.objectives.objective import TrainingObjective
 from winnow.objectives.space import Range
+from winnow.records import METRICS, Outcome
 from winnow.storage import Storage, designs, epochs, leases, ledger
 
 SPEC = """
@@ -75,13 +76,13 @@ def test_a_trial_records_enough_to_repeat_it(searched: Place) -> None:
     }
     storage = searched.storage()
     rows = epochs.read(storage.engine, storage.get_study_id_from_name("digits"))[1]
-    assert [row["epoch"] for row in rows] == [1, 2, 3]
-    assert [row["value"] for row in rows] == list(trial.intermediate_values.values())
-    assert all(value is not None for row in rows for value in row.values())
+    assert [row.epoch for row in rows] == [1, 2, 3]
+    assert [row.value for row in rows] == list(trial.intermediate_values.values())
+    assert all(value is not None for row in rows for value in vars(row).values())
     frame = epochs.frame(storage.engine, storage.get_study_id_from_name("digits"))
-    assert list(frame.columns) == ["trial", "epoch", *epochs.COLUMNS]
+    assert list(frame.columns) == ["trial", "epoch", "value", *METRICS]
     assert len(frame) == 15
-    assert list(frame[frame.trial == 1].validation_loss) == [row["validation_loss"] for row in rows]
+    assert list(frame[frame.trial == 1].validation_loss) == [row.validation_loss for row in rows]
 
 
 def test_replay_is_identical_to_the_bit(searched: Place) -> None:
@@ -161,7 +162,7 @@ def _die_at_the_first_trial(opened: Storage, name: str) -> None:
         method = next(iter(first))
         sides = optuna.distributions.CategoricalDistribution([False, True])
         opened.set_trial_param(lease.trial_id, method, sides.to_internal_repr(first[method]), sides)
-        leases.give_back(opened.engine, lease, leases.DIED)
+        leases.give_back(opened.engine, lease, Outcome.TRAINER_DIED)
 
 
 def test_two_objectives_give_a_front(place: Place) -> None:

@@ -44,7 +44,7 @@ def test_a_diverged_trial_is_a_cross_at_the_worse_edge() -> None:
         lr = trial.suggest_float("lr", 1e-3, 10, log=True)
         if lr > 1:
             trial.report(float("nan"), 1)
-            trial.set_user_attr("winnow:reason", "diverged: the loss is nan after step 12")
+            trial.set_user_attr("winnow:outcome", "diverged")
             raise optuna.TrialPruned
         return lr
 

@@ -6,6 +6,7 @@ import optuna
 import pytest
 
 from example_search import EPOCHS, search
+from winnow.records import Epoch
 from winnow.search.analysis import history
 
 
@@ -18,7 +19,7 @@ def test_a_winnow_study_is_read_with_its_epochs_and_its_record() -> None:
     first = read.trials[1]
     assert [record.epoch for record in first.curve] == list(range(1, EPOCHS + 1))
     assert first.curve[-1].validation_accuracy == first.value == study.trials[1].value
-    assert first.curve[0].train_loss == rows[1][0]["train_loss"]
+    assert first.curve[0].train_loss == rows[1][0].train_loss
     assert (first.worker, first.host, first.device, first.seconds) == ("worker-1", "node1", "cpu", EPOCHS / 2)
     assert first.training["parameters"] == 9610
 
@@ -60,7 +61,7 @@ def test_epochs_that_a_plain_trial_kept_in_an_attribute_are_its_curve() -> None:
 
     study.optimize(objective, n_trials=1)
     (record,) = history.read(study, {}).trials[0].curve
-    assert record == history.EpochRecord(1, 0.5, validation_accuracy=0.5, lr=0.1)
+    assert record == Epoch(1, 0.5, validation_accuracy=0.5, lr=0.1)
 
 
 def test_best_is_the_feasible_trial_that_optuna_names() -> None:

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from winnow import storage
+from winnow.records import Epoch, Outcome
 from winnow.storage import Storage, artifacts, checkpoints, epochs, leases, outbox
 from winnow.storage.checkpoints import Stored
-from winnow.storage.epochs import Epoch
 from winnow.storage.errors import FileDamaged
 from winnow.storage.files import read_checked, write_whole
 from winnow.storage.leases import Lease
@@ -68,7 +68,7 @@ def test_a_damaged_checkpoint_is_passed_over_with_a_word(
 ) -> None:
     for epoch in (1, 2):
         stored = checkpoints.write(opened.store, lease, epoch, b"epoch %d" % epoch)
-        epochs.record(opened.engine, lease, Epoch(epoch, 0.5, checkpoint=stored))
+        epochs.record(opened.engine, lease, Epoch(epoch, 0.5), stored)
     assert checkpoints.newest(opened.engine, opened.store, lease) == (2, b"epoch 2")
     (newest,) = opened.files.rglob("*000002.checkpoint")
     damage(newest)
@@ -95,7 +95,7 @@ def test_what_a_dead_worker_left_of_a_finished_trial_is_swept_up(opened: Storage
         checkpoints.write(opened.store, each, 1, b"x")
     checkpoints.sweep(opened.engine, opened.store)
     assert len(opened.store.names("checkpoints/")) == 2, "both trials may go on"
-    leases.finish(opened.engine, lease, "FAIL", None, "its fifth worker died")
+    leases.finish(opened.engine, lease, Outcome.LEASE_EXPIRED)
     checkpoints.sweep(opened.engine, opened.store)
     assert opened.store.names("checkpoints/") == [f"checkpoints/{running.trial_id:08d}-001-000001.checkpoint"]
 
@@ -110,10 +110,10 @@ def test_a_damaged_artifact_is_refused(tmp_path: Path) -> None:
 
 
 def test_the_next_attempt_finds_what_could_not_be_delivered(tmp_path: Path, lease: Lease) -> None:
-    kept = [Epoch(1, 0.5, {"lr": 0.1}, Stored("0" * 64, 3, 1)), Epoch(2, float("inf")), Epoch(3, 0.7)]
+    kept = [(Epoch(1, 0.5, lr=0.1), Stored("0" * 64, 3, 1)), (Epoch(2, float("inf")), None), (Epoch(3, 0.7), None)]
     box = Outbox(tmp_path, lease)
-    for epoch in kept:
-        box.keep(epoch)
+    for epoch, checkpoint in kept:
+        box.keep(epoch, checkpoint)
     with box.path.open("a") as file:
         file.write('{"epoch": 4, "val')  # the power went here
     later = Lease(lease.study_id, lease.trial_id, lease.number, 2, "two", 30.0)

@@ -16,7 +16,7 @@ def test_missing_epochs_count_at_the_trials_own_pace() -> None:
             trial.report(1.0, epoch)
         trial.set_user_attr("winnow:run", {"device_seconds": 3.0 * epochs})
         if trial.number == 2:
-            trial.set_user_attr("winnow:reason", "diverged: the loss is nan")
+            trial.set_user_attr("winnow:outcome", "diverged")
         if trial.number:
             raise optuna.TrialPruned
         return 1.0

@@ -7,6 +7,7 @@ import pytest
 from rich.console import Console
 
 from winnow import storage
+from winnow.records import Epoch, Outcome
 from winnow.search.analysis import forecast, status
 from winnow.search.analysis.forecast import Outlook
 from winnow.search.analysis.status import Best, Status
@@ -16,7 +17,6 @@ from winnow.search.study.validation import check
 from winnow.storage import epochs, leases, workers
 from winnow.storage.activity import State
 from winnow.storage.budget import Budget, Spent
-from winnow.storage.epochs import Epoch
 from winnow.storage.workers import Worker
 
 WORKERS = [
@@ -85,12 +85,16 @@ def test_estimates_come_from_the_trials_that_ended(tmp_path: Path) -> None:
         "s.toml",
     )
     study = studies.create(opened, spec)
-    for state, lasts, seconds in (("COMPLETE", 4, 40.0), ("COMPLETE", 4, 40.0), ("PRUNED", 1, 10.0)):
+    for outcome, lasts, seconds in (
+        (Outcome.COMPLETE, 4, 40.0),
+        (Outcome.COMPLETE, 4, 40.0),
+        (Outcome.PRUNED, 1, 10.0),
+    ):
         lease = leases.claim(opened.engine, study.study_id, "w")
         assert lease is not None
         for epoch in range(1, lasts + 1):
             epochs.record(opened.engine, lease, Epoch(epoch, 0.5))
-        leases.finish(opened.engine, lease, state, 0.5, "", {"winnow:run": {"device_seconds": seconds}})
+        leases.finish(opened.engine, lease, outcome, 0.5, {"winnow:run": {"device_seconds": seconds}})
     alone = forecast.look_ahead(study, status.read(study))
     assert alone.saved_device_seconds == pytest.approx(30.0), "three epochs of ten seconds"
     assert alone.device_seconds_left == pytest.approx(3600.0, abs=60.0)
