@@ -3,7 +3,6 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import get_args, get_type_hints
 
 from winnow.objectives.errors import DataError
@@ -40,12 +39,21 @@ CATALOG: Mapping[str, DataSet] = {
         DataSet("fashion_mnist", "classification", (1, 28, 28), 10, 60_000, 10_000, ("path",)),
         DataSet("cifar10", "classification", (3, 32, 32), 10, 50_000, 10_000, ("path",)),
         DataSet("cifar100", "classification", (3, 32, 32), 100, 50_000, 10_000, ("path",)),
-        DataSet("image_folder", "classification", (3, 0, 0), 0, 0, 0, ("path", "size", "broken")),
+        DataSet("image_folder", "classification", (3, 0, 0), 0, 0, 0, ("path", "size", "broken", "black", "white")),
         DataSet("two_moons", "classification", (2,), 2, 10_000, 2_000, ("noise",)),
         DataSet("regression_1d", "regression", (1,), 0, 1_000, 1_000, ("noise",)),
         DataSet("regression_100d", "regression", (100,), 0, 10_000, 2_000, ("noise",)),
     )
 }
+
+
+@dataclass(frozen=True)
+class Levels:
+    """The values of deep grey images (16 or 32 bits, or floating point) that become black and white."""
+
+    black: float = 0.0
+    white: float | None = None
+    """None is 65,535 for images of 16 bits, and unknown for deeper ones."""
 
 
 @dataclass(frozen=True)
@@ -68,8 +76,17 @@ class DataSpec:
     """Pixels a side to which an image folder's images are resized; None is 32."""
     broken: str | None = None
     """What an image folder does with a file that is no image: `refuse` (also None) or `skip`, which logs its name."""
+    black: float | None = None
+    """Which value of an image folder's deep grey images (16 or 32 bits, floating point) is black; None is 0."""
+    white: float | None = None
+    """Which value of them is white; None is 65,535 for images of 16 bits, and refuses deeper ones."""
     noise: float | None = None
     """Standard deviation of the noise of two moons and the regressions; None is the data set's own."""
+
+    @property
+    def levels(self) -> Levels:
+        """Which values of deep grey images are black and white."""
+        return Levels(self.black or 0.0, self.white)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -84,7 +101,7 @@ class DataSpec:
         """
         self._check_types()
         data_set = known(self.name)
-        for option in ("path", "size", "broken", "noise"):
+        for option in ("path", "size", "broken", "black", "white", "noise"):
             if getattr(self, option) is not None and option not in data_set.options:
                 raise DataError(f"data.{option} has no meaning for {self.name}", "leave it out")
         for wrong, problem, remedy in (
@@ -111,12 +128,20 @@ class DataSpec:
                 f"data.broken = {self.broken!r} is not known",
                 "choose refuse or skip",
             ),
+            (
+                self.white is not None and self.white <= self.levels.black,
+                f"data.white = {self.white} is not above data.black = {self.levels.black:g}",
+                "choose the value of the brightest pixel",
+            ),
             (self.noise is not None and self.noise < 0, f"data.noise = {self.noise} is negative", "choose 0 or above"),
         ):
             if wrong:
                 raise DataError(problem, remedy)
         if self.name == "image_folder":
-            return self._folder_sizes()
+            from winnow.objectives.data import overview
+
+            found = overview.of_folder(self)
+            return found.train, found.validation
         return self.sizes(data_set.train, data_set.classes)
 
     def sizes(self, examples: int, classes: int, own_validation: bool = False) -> tuple[int, int]:
@@ -151,22 +176,6 @@ class DataSpec:
             infinite = isinstance(value, float) and not math.isfinite(value)
             if not isinstance(value, kind) or isinstance(value, bool) or infinite:
                 raise DataError(f"data.{key} = {value!r} is not {_WORDS[kinds[0]]}", f"write {_WORDS[kinds[0]]}")
-
-    def _folder_sizes(self) -> tuple[int, int]:
-        from winnow.objectives.data import image_folder
-        from winnow.objectives.data.splits import HELD_OUT
-
-        if self.path is None:
-            raise DataError("an image folder needs data.path", "name the folder that holds one subfolder a class")
-        folder = Path(self.path).expanduser()
-        if not folder.is_dir():
-            raise DataError(f"{self.path} is no folder", "name the folder that holds one subfolder a class")
-        parts = image_folder.parts(folder)
-        listings = {part: image_folder.list_part(folder, part) for part in parts}
-        examples = len(listings["train"].files)
-        if "test" not in parts:
-            examples -= math.ceil(HELD_OUT * examples)
-        return self.sizes(examples, len(listings["train"].classes), own_validation="validation" in parts)
 
 
 _WORDS: Mapping[type, str] = {str: "a text", int: "a whole number", float: "a number"}

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-Arrays = tuple[NDArray[Any], NDArray[Any]]
+Arrays = tuple[NDArray[Any], ...]
 
 logger = logging.getLogger("winnow")
 
@@ -71,13 +71,13 @@ def _state(sources: Iterable[Path]) -> str:
     """A digest that changes when a file is added, taken away or written to."""
     digest = hashlib.sha256()
     for file in sources:
-        facts = file.stat()
+        facts = file.stat() if file.exists() else file.lstat()  # a link that leads nowhere
         digest.update(f"{file}\0{facts.st_size}\0{facts.st_mtime_ns}\0".encode(errors="surrogateescape"))
     return digest.hexdigest()
 
 
 def _write(file: Path, what: str, state: str, arrays: Arrays) -> None:
-    arrays = (np.ascontiguousarray(arrays[0]), np.ascontiguousarray(arrays[1]))
+    arrays = tuple(np.ascontiguousarray(array) for array in arrays)
     header = {
         "what": what,
         "state": state,
@@ -100,9 +100,9 @@ def _read(file: Path, what: str, state: str) -> Arrays | None:
             header = json.loads(opened.readline())
             if (header["what"], header["state"]) != (what, state):
                 return None
-            inputs, targets = (_read_array(opened, **entry) for entry in header["arrays"])
-            if not opened.read(1) and _digest((inputs, targets)) == header["sha256"]:
-                return inputs, targets
+            arrays = tuple(_read_array(opened, **entry) for entry in header["arrays"])
+            if not opened.read(1) and _digest(arrays) == header["sha256"]:
+                return arrays
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, TypeError):

@@ -1,25 +1,26 @@
-"""Images in folders, one subfolder a class: any sizes, colours and formats, decoded to squares of bytes.
+"""Images in folders, one subfolder a class: which files count, what they are labelled, and which are left aside.
 
-With subfolders `train`, and if there are `val` and `test`, each of them has one subfolder a class.
+With a subfolder `train` that holds the classes, `val` and `test` (under any of their usual names) are parts of their
+own. No file is opened here: `image_files` decodes them.
 """
 
-import logging
+import functools
 import os
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 from winnow.objectives.errors import DataError
 
-logger = logging.getLogger("winnow")
-
-EXTENSIONS = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".ppm", ".pgm", ".tif", ".tiff", ".webp")
-"""What counts as an image; other files are left alone, as torchvision's ImageFolder leaves them."""
+NAMES = {
+    "train": ("train", "training"),
+    "validation": ("val", "valid", "validation", "dev"),
+    "test": ("test", "testing"),
+}
+"""What the folder of a part may be called, in any case."""
+NOT_DECODED = {"BUFR", "EPS", "GRIB", "HDF5", "IPTC", "MPEG", "WMF"}
+"""Formats that Pillow only recognises, or draws by programs of others."""
+SERVICE_FOLDERS = ("__MACOSX", "@eaDir", "__pycache__")
 
 
 @dataclass(frozen=True)
@@ -30,21 +31,45 @@ class Listing:
     classes: tuple[str, ...]
     files: tuple[Path, ...]
     labels: tuple[int, ...]
+    skipped: tuple[tuple[Path, str], ...] = ()
+    """What lies beside the images, and why it is none of them."""
+    dangling: tuple[Path, ...] = ()
+    """Links among `files` that lead nowhere."""
+
+
+@functools.cache
+def extensions() -> frozenset[str]:
+    """Return the extensions, such as `.png`, of every format that Pillow decodes here."""
+    from PIL import Image
+
+    Image.init()
+    known = Image.registered_extensions().items()
+    return frozenset(extension for extension, kind in known if kind in Image.OPEN and kind not in NOT_DECODED)
 
 
 def parts(folder: Path) -> dict[str, Path]:
-    """The folders of `train`, and of `validation` and `test` where the folder has them apart."""
-    if not any(entry.is_dir() for entry in folder.glob("train/*")):
-        return {"train": folder}
-    named = {"train": "train", "validation": "val", "test": "test"}
-    return {part: folder / name for part, name in named.items() if (folder / name).is_dir()}
+    """Return the folders of `train`, and of `validation` and `test` where the folder has them apart.
+
+    Raises DataError where two folders claim to be the same part.
+    """
+    found: dict[str, Path] = {}
+    for part, names in NAMES.items():
+        claims = [entry for entry in _folders(folder) if entry.name.lower() in names]
+        if len(claims) > 1:
+            raise DataError(
+                f"{folder} has both {claims[0].name} and {claims[1].name} for {part} data", "keep one of the two"
+            )
+        if claims:
+            found[part] = claims[0]
+    holds_classes = "train" in found and bool(_folders(found["train"]))
+    return found if holds_classes else {"train": folder}
 
 
 def list_part(folder: Path, part: str) -> Listing:
-    """The images of one of `parts(folder)`; raises DataError where its classes are not those of `train`."""
+    """List the images of one of `parts(folder)`; raises DataError where its classes are not those of `train`."""
     folders = parts(folder)
-    listing = list_images(folders[part])
-    if part != "train" and listing.classes != (classes := list_images(folders["train"]).classes):
+    listing = list_images(folders[part], folder)
+    if part != "train" and listing.classes != (classes := list_images(folders["train"], folder).classes):
         raise DataError(
             f"{folders[part]} has the classes {', '.join(listing.classes)}, not {', '.join(classes)}",
             f"give it the subfolders of {folders['train']}",
@@ -52,77 +77,58 @@ def list_part(folder: Path, part: str) -> Listing:
     return listing
 
 
-def list_images(folder: Path) -> Listing:
-    """What lies in `folder`; raises DataError where it is no folder of two classes or more with images in each."""
-    classes = sorted(entry.name for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith("."))
-    if len(classes) < 2:
-        held = f"only one class, {classes[0]}" if classes else "no subfolder"
+def list_images(folder: Path, root: Path | None = None) -> Listing:
+    """List what lies in `folder`; raises DataError where it is no folder of two classes or more with images in each.
+
+    A link that leads back into `root`, the whole data set, is left aside: what it leads to is listed where it lies.
+    """
+    entries = _folders(folder)
+    if len(entries) < 2:
+        held = f"only one class, {entries[0].name}" if entries else "no subfolder"
         raise DataError(f"{folder} has {held}", "give it one subfolder a class, two or more")
     files: list[Path] = []
     labels: list[int] = []
-    for label, name in enumerate(classes):
-        found = sorted(_images_below(folder / name))
+    skipped: list[tuple[Path, str]] = []
+    for label, entry in enumerate(entries):
+        found = sorted(_images_below(entry, (root or folder).resolve(), skipped))
         if not found:
-            raise DataError(f"the class {name} in {folder} has no image", "add some, or remove its folder")
+            raise DataError(f"the class {entry.name} in {folder} has no image", "add some, or remove its folder")
         files.extend(found)
         labels.extend([label] * len(found))
-    return Listing(folder, tuple(classes), tuple(files), tuple(labels))
+    dangling = tuple(file for file in files if file.is_symlink() and not file.exists())
+    return Listing(folder, tuple(each.name for each in entries), tuple(files), tuple(labels), tuple(skipped), dangling)
 
 
-def _images_below(folder: Path) -> Iterator[Path]:
-    for parent, _, names in os.walk(folder, followlinks=True):
-        yield from (Path(parent, name) for name in names if name.lower().endswith(EXTENSIONS) and name[0] != ".")
+def _folders(folder: Path) -> list[Path]:
+    """Return the subfolders that hold somebody's data, in alphabetical order."""
+    return sorted(entry for entry in folder.iterdir() if entry.is_dir() and not _is_service(entry.name))
 
 
-def decode(listing: Listing, size: int, skip_broken: bool) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    """Images uint8 (N, 3, size, size) and labels int64 (N,): the middle square of each image, resized.
+def _is_service(name: str) -> bool:
+    return name.startswith(".") or name in SERVICE_FOLDERS
 
-    A file that is no image is left out and named in the log, or raises DataError; so does a class that has none left.
-    """
-    images = np.empty((len(listing.files), 3, size, size), np.uint8)
-    labels: list[int] = []
-    # Pillow decodes outside Python's lock, so threads help.
-    with ThreadPoolExecutor() as pool:
-        for label, (file, image) in zip(
-            listing.labels, pool.map(lambda file: (file, _decode(file, size)), listing.files), strict=True
-        ):
-            if isinstance(image, str):
-                if not skip_broken:
-                    pool.shutdown(cancel_futures=True)
-                    raise DataError(
-                        f"{file} is no image that can be read ({image})", 'delete it or set data.broken = "skip"'
-                    )
-                logger.warning("skipped %s: %s", file, image)
+
+def _images_below(folder: Path, root: Path, skipped: list[tuple[Path, str]]) -> Iterator[Path]:
+    seen = {folder.resolve()}
+    for parent, folders, names in os.walk(folder, followlinks=True):
+        for name in sorted(folders):
+            path = Path(parent, name)
+            target = path.resolve()
+            if _is_service(name):
+                skipped.append((path, "a hidden folder"))
+            elif target in seen or (path.is_symlink() and (target.is_relative_to(root) or root.is_relative_to(target))):
+                skipped.append((path, "a link into the data itself"))
+            else:
+                seen.add(target)
                 continue
-            images[len(labels)] = image
-            labels.append(label)
-    for label in sorted(set(listing.labels) - set(labels)):
-        raise DataError(
-            f"the class {listing.classes[label]} in {listing.folder} has no image that can be read", "mend its files"
-        )
-    return images[: len(labels)], np.array(labels, np.int64)
-
-
-def _decode(file: Path, size: int) -> NDArray[np.uint8] | str:
-    """The image uint8 (3, size, size), or what is wrong with its file."""
-    from PIL import Image, ImageOps
-
-    try:
-        with Image.open(file) as image:
-            square = ImageOps.fit(_colored(image), (size, size), Image.Resampling.BILINEAR)
-        return np.asarray(square).transpose(2, 0, 1)
-    # Pillow's readers raise nearly anything on a torn file: OSError, SyntaxError, ValueError, struct.error …
-    except Exception as error:
-        return f"{type(error).__name__}: {error}"
-
-
-def _colored(image: Any) -> Any:
-    """The image as RGB on black, whatever it was: grey, 16 bits deep, with a palette, transparent."""
-    from PIL import Image
-
-    if image.mode.startswith("I"):
-        return Image.fromarray((np.asarray(image) / 257).astype(np.uint8)).convert("RGB")
-    if image.has_transparency_data:
-        image = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", image.size, "black"), image)
-    return image.convert("RGB")
+            folders.remove(name)
+        for name in names:
+            path = Path(parent, name)
+            if name.startswith("."):
+                skipped.append((path, "a hidden file"))
+            elif path.suffix.lower() not in extensions():
+                skipped.append((path, f"no image by its name ({path.suffix.lower() or 'no extension'})"))
+            elif path.is_symlink() and path.resolve().is_relative_to(root) and path.exists():
+                skipped.append((path, "a link into the data itself"))
+            else:
+                yield path

@@ -3,6 +3,7 @@
 `load` never holds test data; `load_test` is for `winnow confirm` alone.
 """
 
+import dataclasses
 import functools
 import hashlib
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from winnow.objectives.data import sources, splits
+from winnow.objectives.data import duplicates, overview, sources, splits
 from winnow.objectives.data.catalog import DataSpec, known
 from winnow.objectives.data.sources import Examples
 from winnow.objectives.errors import DataError
@@ -64,7 +65,7 @@ def load(spec: DataSpec, device: str = "cpu") -> Data:
         task=task,
         train=_on_device(train, device),
         validation=_on_device(validation, device),
-        classes=0 if task == "regression" else known(spec.name).classes or int(train.targets.max()) + 1,
+        classes=len(sources.class_names(spec)),
         shape=train.inputs.shape[1:],
         mean=torch.from_numpy(mean).to(device),
         std=torch.from_numpy(std).to(device),
@@ -75,25 +76,31 @@ def load(spec: DataSpec, device: str = "cpu") -> Data:
 def load_test(spec: DataSpec, device: str = "cpu") -> Split:
     """The test data of `spec`, the same whatever its seed and sizes; only a confirmation may ask for it."""
     spec.check()
-    return _on_device(_read(spec, "test"), device)
+    test = _read(spec, "test")
+    if sources.held_out_beside(spec) is None:
+        duplicates.say(
+            spec, {"train": _read(spec, "train"), "validation": sources.read(spec, "validation"), "test": test}
+        )
+    return _on_device(test, device)
 
 
 def _split(spec: DataSpec) -> tuple[Examples, Examples]:
-    """What trains and what validates, by the spec's seed."""
+    """Return what trains and what validates, by the spec's seed; raises DataError."""
     examples = _read(spec, "train")
-    validation = sources.read(spec, "validation")
+    own = sources.read(spec, "validation")
     regression = known(spec.name).task == "regression"
-    classes = 0 if regression else int(examples.targets.max()) + 1
-    train_size, validation_size = spec.sizes(len(examples.targets), classes, validation is not None)
-    if regression:
-        order = splits.shuffled(len(examples.targets), spec.seed, "split")
-    else:
-        order = splits.stratified(examples.targets, spec.seed, "split")
-    if validation is None:
-        validation, order = examples.take(order[:validation_size]), order[validation_size:]
-    train = examples.take(order[:train_size])
+    names = sources.class_names(spec)
+    train_size, validation_size = spec.sizes(len(examples.targets), len(names), own is not None)
+    chosen, rest = splits.train_and_validation(
+        examples.targets, spec.seed, train_size, validation_size, ordered=regression
+    )
+    train, validation = examples.take(chosen), examples.take(rest) if own is None else own
+    if not regression:
+        overview.refuse_untrained(names, train.targets)
+    duplicates.say(spec, {"train": train, "validation": validation, "test": sources.held_out_beside(spec)})
     if spec.shuffle_labels:
-        train = Examples(train.inputs, splits.shuffle_labels(train.targets, spec.shuffle_labels, spec.seed))
+        labels = splits.shuffle_labels(train.targets, spec.shuffle_labels, spec.seed)
+        train = dataclasses.replace(train, targets=labels)
     return train, validation
 
 

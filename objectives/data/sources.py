@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from winnow.objectives.data import decoded, image_folder, splits, synthetic, torchvision_files
+from winnow.objectives.data import decoded, image_files, image_folder, splits, synthetic, torchvision_files
 from winnow.objectives.data.catalog import DEFAULT_SIZE, DataSpec, known
 from winnow.objectives.errors import DataError
 
@@ -18,10 +18,15 @@ class Examples:
 
     inputs: NDArray[Any]
     targets: NDArray[Any]
+    digests: NDArray[np.int64] | None = None
+    """Int64 (N,), alike for images of equal pixels; None where the data is no folder of images."""
+    files: NDArray[np.int64] | None = None
+    """Int64 (N,): the place of each image's file in the listing of its part."""
 
     def take(self, index: NDArray[np.int64]) -> "Examples":
-        """Those at `index`, in its order."""
-        return Examples(self.inputs[index], self.targets[index])
+        """Return those at `index`, in its order."""
+        digests, files = (None if each is None else each[index] for each in (self.digests, self.files))
+        return Examples(self.inputs[index], self.targets[index], digests, files)
 
 
 def read(spec: DataSpec, part: str) -> Examples | None:
@@ -49,13 +54,39 @@ def read(spec: DataSpec, part: str) -> Examples | None:
     return examples
 
 
+def class_names(spec: DataSpec) -> tuple[str, ...]:
+    """Return the names of the classes by label: an image folder's subfolders, or numbers; none in a regression."""
+    if spec.name == "image_folder":
+        return image_folder.list_part(folder_of(spec), "train").classes
+    return tuple(map(str, range(known(spec.name).classes)))
+
+
+def held_out_beside(spec: DataSpec) -> Examples | None:
+    """Return the test images that lie in one folder with those of the search, and are decoded with them; or None.
+
+    For their digests alone: only a confirmation may look at more.
+    """
+    if spec.name != "image_folder" or "test" in image_folder.parts(folder_of(spec)):
+        return None
+    return _read_folder(spec, "test")
+
+
+def folder_of(spec: DataSpec) -> Path:
+    """Return where an image folder lies."""
+    return Path(spec.path or "").expanduser()
+
+
 def _read_folder(spec: DataSpec, part: str) -> Examples | None:
-    folder, size, skip = Path(spec.path or "").expanduser(), spec.size or DEFAULT_SIZE, spec.broken == "skip"
+    folder, size, skip = folder_of(spec), spec.size or DEFAULT_SIZE, spec.broken == "skip"
 
     def decode(part: str) -> Examples:
         listing = image_folder.list_part(folder, part)
-        what = f"image_folder {listing.folder.resolve()} size {size} broken {spec.broken}"
-        return Examples(*decoded.read(what, listing.files, lambda: image_folder.decode(listing, size, skip)))
+        what = f"image_folder {listing.folder.resolve()} size {size} broken {spec.broken} levels {spec.levels}"
+        return Examples(
+            *decoded.read(
+                what, listing.files, lambda: image_files.decode(listing, size, skip_broken=skip, levels=spec.levels)
+            )
+        )
 
     parts = image_folder.parts(folder)
     if part in parts and (part != "train" or "test" in parts):

@@ -37,6 +37,17 @@ def stratified(targets: NDArray[np.int64], seed: int, purpose: str) -> Index:
     return np.argsort(place, kind="stable")
 
 
+def train_and_validation(
+    targets: NDArray[np.int64], seed: int, train: int, validation: int, *, ordered: bool = False
+) -> tuple[Index, Index]:
+    """Return the indices of `train` and `validation` examples, by the spec's seed; stratified unless `ordered`.
+
+    `ordered` targets are those of a regression, which has no classes to keep in their shares.
+    """
+    order = shuffled(len(targets), seed, "split") if ordered else stratified(targets, seed, "split")
+    return order[validation : validation + train], order[:validation]
+
+
 def held_out(targets: NDArray[np.int64]) -> tuple[Index, Index]:
     """Indices of the examples that a search may see and of those that only confirmation reads."""
     order = stratified(targets, _HELD_OUT_SEED, "test")

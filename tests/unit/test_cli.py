@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from PIL import Image
 
 from winnow.search.cli.main import cli
 
@@ -63,3 +64,23 @@ def test_status_of_a_study_that_has_not_begun(spec: str) -> None:
     assert "best none yet, baseline not finished" in told
     numbers = json.loads(runner.invoke(cli, ["status", "s", "--json"]).output)
     assert (numbers["done"], numbers["states"], numbers["best"]) == (False, {"WAITING": 1}, None)
+
+
+def test_check_shows_what_a_folder_of_images_holds(tmp_path: Path) -> None:
+    for name, count in (("cat", 20), ("dog", 30)):
+        (tmp_path / "pets" / name).mkdir(parents=True)
+        for number in range(count):
+            Image.new("RGB", (6, 4 + number % 3)).save(tmp_path / "pets" / name / f"{number}.png")
+    (tmp_path / "pets" / "dog" / "notes.txt").write_text("woof")
+    spec = tmp_path / "s.toml"
+    spec.write_text(
+        'name = "s"\nobjective = "classification"\n'
+        f'[data]\nname = "image_folder"\npath = "{tmp_path / "pets"}"\n'
+        "[fixed]\nbatch_size = 8\n[search]\nlr = { low = 1e-3, high = 0.1, log = true }\n[budget]\ntrials = 4\n"
+    )
+    told = " ".join(CliRunner().invoke(cli, ["check", str(spec)]).output.split())
+    assert "class train validation test cat 14 2 4 dog 22 2 6 2 classes 36 4 10" in told
+    assert "Images are 6 x 4 to 6 x 6 pixels, of those looked at." in told
+    assert "Skipped 1: no image by its name (.txt), such as" in told
+    images = json.loads(CliRunner().invoke(cli, ["check", str(spec), "--json"]).output)["images"]
+    assert images["classes"][0] == {"name": "cat", "train": 14, "validation": 2, "test": 4}

@@ -67,12 +67,21 @@ def reap(url: str, lease_seconds: float, every: float | None) -> None:
 @json_option
 def check(spec: Path, json: bool) -> None:
     """Say whether SPEC can be run, and what it would search."""
+    from dataclasses import asdict
+
+    from winnow.objectives.data import overview
+    from winnow.search.report.terminal import data_overview
     from winnow.search.study import validation
 
     checked = validation.read(spec)
+    data = checked.data_spec if checked.data else None
+    found = overview.of_folder(data) if data and data.name == "image_folder" else None
     if json:
-        click.echo(dumps(checked.model_dump(mode="json"), indent=2))
+        content = checked.model_dump(mode="json")
+        click.echo(dumps({**content, "images": asdict(found)} if found else content, indent=2, default=str))
         return
+    if found:
+        terminal().print(data_overview.classes(found))
     searched = ", ".join(checked.search) or "what its objective suggests"
     budget = checked.storage_budget
     click.echo(f"{spec} is good: {checked.name} searches {searched}")

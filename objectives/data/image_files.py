@@ -1,0 +1,178 @@
+"""Image files to pixels: any size, colour, depth and orientation, decoded to squares of bytes."""
+
+import hashlib
+import logging
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from winnow.objectives.data.catalog import Levels
+from winnow.objectives.data.image_folder import Listing
+from winnow.objectives.errors import DataError
+
+logger = logging.getLogger("winnow")
+
+Size = tuple[int, int]
+
+SIXTEEN_BITS = 65_535.0
+_ORIENTATION = 0x0112
+_MUCH_UNUSED = 8
+"""A set of 16-bit images that uses less than this part of its range was recorded with fewer bits."""
+
+
+@dataclass(frozen=True)
+class _Decoded:
+    pixels: NDArray[np.uint8]
+    """(3, size, size)."""
+    digest: int
+    """Of the whole image's pixels, before it was cut and resized."""
+    highest: float
+    """The highest value of an image with 16 bits that was scaled by their whole range; 0 of any other."""
+
+
+def decode(
+    listing: Listing, size: int, *, skip_broken: bool, levels: Levels
+) -> tuple[NDArray[np.uint8], NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Decode images uint8 (N, 3, size, size), and for each of them its label, digest and place in `listing`.
+
+    The last three are int64 (N,); digests are alike for equal pixels. Each image is its middle square, resized. A file
+    that is no image is left out and named in the log, or raises DataError; so does a class that has none left.
+    """
+    images = np.empty((len(listing.files), 3, size, size), np.uint8)
+    labels: list[int] = []
+    digests: list[int] = []
+    places: list[int] = []
+    highest = 0.0
+
+    def attempt(file: Path) -> _Decoded | str:
+        # Pillow's readers raise nearly anything on a torn file: OSError, SyntaxError, ValueError, struct.error …
+        try:
+            return _decode(file, size, levels)
+        except DataError:
+            raise
+        except Exception as error:
+            return f"{type(error).__name__}: {error}"
+
+    # Pillow decodes outside Python's lock, so threads help.
+    with ThreadPoolExecutor() as pool:
+        for place, found in enumerate(pool.map(attempt, listing.files)):
+            file = listing.files[place]
+            if isinstance(found, str):
+                if not skip_broken:
+                    pool.shutdown(cancel_futures=True)
+                    raise broken(file, found)
+                logger.warning("skipped %s: %s", file, found)
+                continue
+            images[len(labels)] = found.pixels
+            labels.append(listing.labels[place])
+            digests.append(found.digest)
+            places.append(place)
+            highest = max(highest, found.highest)
+    for label in sorted(set(listing.labels) - set(labels)):
+        raise DataError(
+            f"the class {listing.classes[label]} in {listing.folder} has no image that can be read", "repair its files"
+        )
+    if 0 < highest < SIXTEEN_BITS / _MUCH_UNUSED:
+        logger.warning(
+            "the 16-bit images in %s reach only %g of %g: set data.white = %g to use their whole range",
+            *(listing.folder, highest, SIXTEEN_BITS, 2 ** int(highest).bit_length() - 1),
+        )
+    return images[: len(labels)], np.array(labels, np.int64), np.array(digests, np.int64), np.array(places, np.int64)
+
+
+def broken(file: Path, why: str) -> DataError:
+    """Return what to raise for a file that is no image."""
+    return DataError(f"{file} is no image that can be read ({why})", 'delete it or set data.broken = "skip"')
+
+
+def extreme_sizes(files: Sequence[Path], levels: Levels) -> tuple[Size, Size] | tuple[None, None]:
+    """Return the smallest and the largest (width, height) of some files, by their headers; None where none is read.
+
+    Raises DataError for a deep image whose range of values nobody has said.
+    """
+    from PIL import Image
+
+    sizes = []
+    for file in files:
+        try:
+            with Image.open(file) as image:
+                sizes.append(image.size)
+                if levels.white is None and is_deep(image) and not _has_16_bits(image):
+                    _grey(file, image, levels)  # says its range
+        except DataError:
+            raise
+        except Exception:  # whether it may be skipped is settled when it is decoded
+            continue
+    return (min(sizes), max(sizes)) if sizes else (None, None)
+
+
+def is_deep(image: Any) -> bool:
+    """Return whether an image holds more than a byte for a pixel's brightness."""
+    return str(image.mode)[0] in "IF"
+
+
+def _has_16_bits(image: Any) -> bool:
+    # Pillow widens 16 bits to its mode of 32 for some formats that have no deeper pixels.
+    return image.mode.startswith("I;16") or (image.mode == "I" and image.format in ("PNG", "PPM"))
+
+
+def _decode(file: Path, size: int, levels: Levels) -> _Decoded:
+    from PIL import Image, ImageOps
+
+    with Image.open(file) as image:
+        has_16_bits = _has_16_bits(image)
+        deep = _grey(file, image, levels) if is_deep(image) else image
+        colored = _upright(_colored(deep), image)
+        highest = float(np.asarray(image).max()) if has_16_bits and levels.white is None else 0.0
+    digest = hashlib.blake2b(colored.tobytes(), digest_size=8, key=b"%dx%d" % colored.size).digest()
+    square = ImageOps.fit(colored, (size, size), Image.Resampling.BILINEAR)
+    return _Decoded(np.asarray(square).transpose(2, 0, 1), int.from_bytes(digest, "big", signed=True), highest)
+
+
+def _grey(file: Path, image: Any, levels: Levels) -> Any:
+    """Return a deep image as bytes between its levels; raises DataError where these are not known."""
+    from PIL import Image
+
+    values = np.asarray(image).astype(np.float64)
+    white = SIXTEEN_BITS if levels.white is None and _has_16_bits(image) else levels.white
+    if not np.isfinite(values).all():
+        raise ValueError("it holds values that are no numbers")
+    if white is None:
+        low, high = values.min(), values.max()
+        kind = "floating-point" if image.mode == "F" else "32-bit"
+        raise DataError(
+            f"{file} holds {kind} values, from {low:g} to {high:g}, and nothing says which of them is white",
+            f"set data.black and data.white for all such images, as in black = {min(low, 0):g}, white = {high:g}",
+        )
+    scaled = (values - levels.black) * 255 / (white - levels.black)
+    return Image.fromarray(np.clip(np.floor(scaled), 0, 255).astype(np.uint8))
+
+
+def _colored(image: Any) -> Any:
+    """Return the image as RGB on black, whatever it was: grey, with a palette, transparent."""
+    from PIL import Image
+
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "black"), image)
+    return image.convert("RGB")
+
+
+def _upright(image: Any, opened: Any) -> Any:
+    """Return the image turned as the camera was held, which the file of `opened` says (EXIF's orientation)."""
+    from PIL import ImageOps
+
+    try:
+        exif = opened.getexif()
+        if exif.get(_ORIENTATION, 1) == 1:
+            return image
+        image.info["exif"] = exif.tobytes()
+        return ImageOps.exif_transpose(image)
+    except Exception as error:  # a torn note about the image takes nothing from the image
+        logger.warning("%s: its orientation is not known: %s", opened.filename, error)
+        return image

@@ -1,0 +1,41 @@
+"""Show what a folder of images holds: classes, images per class and part, sizes, and what was left aside and why."""
+
+from collections import Counter
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from winnow.objectives.data.overview import Overview
+
+SHOWN = 20
+"""So many classes are shown one by one."""
+
+
+def classes(found: Overview) -> RenderableType:
+    """Return the table of classes and a sentence on sizes and on what was left aside."""
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    table.add_column("class")
+    for part in ("train", "validation", "test"):
+        table.add_column(part, justify="right")
+    for each in found.classes[:SHOWN]:
+        table.add_row(each.name, f"{each.train:,}", f"{each.validation:,}", f"{each.test:,}")
+    if len(found.classes) > SHOWN:
+        table.add_row(Text(f"and {len(found.classes) - SHOWN} more", style="dim"))
+    table.add_section()
+    total = f"{len(found.classes)} classes"
+    table.add_row(total, f"{found.train:,}", f"{found.validation:,}", f"{found.test:,}", style="bold")
+    return Group(table, *(Text(sentence) for sentence in sentences(found)))
+
+
+def sentences(found: Overview) -> list[str]:
+    """Return what is to be said of sizes and skipped files."""
+    said = []
+    if found.smallest and found.largest:
+        small, large = (f"{width} x {height}" for width, height in (found.smallest, found.largest))
+        said.append(f"Images are {small} pixels" if small == large else f"Images are {small} to {large} pixels")
+        said[-1] += ", of those looked at."
+    for why, count in Counter(why for _, why in found.skipped).most_common():
+        example = next(path for path, reason in found.skipped if reason == why)
+        said.append(f"Skipped {count:,}: {why}, such as {example}.")
+    return said
