@@ -3,12 +3,12 @@
 import itertools
 import math
 from collections.abc import Sequence
-from typing import Protocol
 
 import torch
 
 from winnow.objectives.data.loading import Data
 from winnow.objectives.errors import Diverged
+from winnow.records import Epoch
 
 EXPLODED = 20.0
 """How many times the loss of guessing counts as exploded, as a mean over up to fifty steps.
@@ -19,22 +19,6 @@ learned was above 6.2 times, and none of the 28 with an epoch above 20 left chan
 STUCK_EPOCHS = 5
 STUCK_STEPS = 200
 """How long accuracy must stay at chance: five epochs, and two hundred steps where epochs are short."""
-
-
-class Epoch(Protocol):
-    """What is read of an epoch's metrics."""
-
-    @property
-    def train_loss(self) -> float:
-        """Mean training loss."""
-
-    @property
-    def train_accuracy(self) -> float | None:
-        """Training accuracy, None in a regression."""
-
-    @property
-    def validation_accuracy(self) -> float | None:
-        """Validation accuracy, None in a regression."""
 
 
 def guessing_loss(data: Data) -> float:
@@ -64,11 +48,11 @@ def check_movement(curve: Sequence[Epoch], data: Data, steps_per_epoch: int) -> 
     if not data.classes or len(curve) <= span:
         return
     recent = curve[-span:]
-    if max(metrics.train_accuracy or 0.0 for metrics in recent) > chance(data.train.targets):
+    if max(epoch.train_accuracy or 0.0 for epoch in recent) > chance(data.train.targets):
         return
-    if max(metrics.validation_accuracy or 0.0 for metrics in recent) > chance(data.validation.targets):
+    if max(epoch.validation_accuracy or 0.0 for epoch in recent) > chance(data.validation.targets):
         return
-    losses = [metrics.train_loss for metrics in curve]
+    losses = [epoch.train_loss or 0.0 for epoch in curve]
     fell = min(losses[-span:]) < min(losses[:-span]) - guessing_loss(data) / 1000
     falls = all(later < earlier for earlier, later in itertools.pairwise(losses[-span - 1 :]))
     if not fell and not falls:

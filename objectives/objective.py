@@ -5,7 +5,7 @@ touch a trial.
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -14,7 +14,7 @@ from winnow.objectives.errors import Diverged, Infeasible
 from winnow.objectives.hyperparameters import Config, config_values, make_config
 from winnow.objectives.models import weights_file
 from winnow.objectives.space import Space, suggest
-from winnow.records import CONFIG, EPOCHS, GIVEN, KEEP_WEIGHTS, TRAINING
+from winnow.records import CONFIG, EPOCHS, GIVEN, KEEP_WEIGHTS, TRAINING, Epoch
 
 
 def derived_seed(study_seed: int, number: int) -> int:
@@ -110,24 +110,24 @@ class TrainingObjective:
 
 
 class _Reporter:
-    """Tells a trial of its epochs: a worker's trial takes all of one at once, a plain one its value alone."""
+    """Report epochs to a trial: a worker's takes all of one at once, a plain one its value alone."""
 
     def __init__(self, trial: Any) -> None:
         self.trial = trial
         self.curve: list[dict[str, Any]] = []
 
-    def __call__(self, epoch: int, metrics: Any, snapshot: Any) -> None:
+    def __call__(self, epoch: Epoch, snapshot: Callable[[], Any]) -> None:
         import optuna
 
         from winnow.objectives import snapshots
 
         if hasattr(self.trial, "report_epoch"):
-            self.trial.report_epoch(epoch, metrics.value, metrics.as_dict(), lambda: snapshots.to_bytes(snapshot()))
+            self.trial.report_epoch(epoch, lambda: snapshots.to_bytes(snapshot()))
         else:
-            self.trial.report(metrics.value, epoch)
-            self.curve.append({"epoch": epoch, **metrics.as_dict()})
+            self.trial.report(epoch.value, epoch.epoch)
+            self.curve.append({"epoch": epoch.epoch, **epoch.metrics})
         if self.trial.should_prune():
-            raise optuna.TrialPruned(f"pruned after epoch {epoch} at {metrics.value:.4g}")
+            raise optuna.TrialPruned(f"pruned after epoch {epoch.epoch} at {epoch.value:.4g}")
 
     def close(self) -> None:
         """Keep the curve with a plain trial."""

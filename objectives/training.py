@@ -5,11 +5,10 @@ comes from generators seeded by the config, so the same config on the same data 
 so does a training that was cut off and went on from a snapshot.
 """
 
-import dataclasses
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
@@ -30,38 +29,14 @@ from winnow.objectives.optimisation import add_penalties, make_optimizer, traine
 from winnow.objectives.randomness import Generators
 from winnow.objectives.schedules import learning_rate
 from winnow.objectives.snapshots import Snapshot, check_origin, on_cpu
+from winnow.records import Epoch
 
 CHECK_EVERY = 50
 """Steps between two looks at the running loss and the clock: each look waits for the device."""
 
 
-@dataclass(frozen=True)
-class Metrics:
-    """What one epoch showed. Accuracies are None in a regression."""
-
-    train_loss: float
-    """Mean over the epoch's steps, while the weights moved; cross-entropy without smoothing or penalties."""
-    train_accuracy: float | None
-    validation_loss: float
-    validation_accuracy: float | None
-    lr: float
-    """Learning rate of the epoch's last step."""
-    weight_norm: float
-    """Frobenius norm of the weights of all dense and convolutional layers, without biases and norms."""
-    seconds: float
-
-    @property
-    def value(self) -> float:
-        """The score: validation accuracy, or validation loss in a regression."""
-        return self.validation_loss if self.validation_accuracy is None else self.validation_accuracy
-
-    def as_dict(self) -> dict[str, float | None]:
-        """Every figure by its name."""
-        return dataclasses.asdict(self)
-
-
-Report = Callable[[int, Metrics, Callable[[], Snapshot]], None]
-"""Called after each epoch (they count from 1); call the snapshot before returning. What it raises ends training."""
+Report = Callable[[Epoch, Callable[[], Snapshot]], None]
+"""Called after each epoch; call the snapshot before returning. What it raises ends training."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +55,7 @@ class Result:
     """Validation score of the weights: of the best epoch where `patience` > 0, of the last where it is 0."""
     best_epoch: int
     """The epoch of the weights."""
-    epochs: tuple[Metrics, ...]
+    epochs: tuple[Epoch, ...]
     weights: dict[str, torch.Tensor]
     """State of the model, on the CPU."""
     parameters: int
@@ -126,14 +101,14 @@ def train(
     optimizer = make_optimizer(config, model)
     weights = trained_weights(model)
     guessing = guessing_loss(data)
-    curve: list[Metrics] = []
+    curve: list[Epoch] = []
     best_weights: dict[str, torch.Tensor] = {}
 
     def snapshot() -> Snapshot:
         return {
             "config": config_values(config),
             "data": data.fingerprint,
-            "curve": [metrics.as_dict() for metrics in curve],
+            "curve": [asdict(epoch) for epoch in curve],
             "model": on_cpu(model.state_dict()),
             "best": on_cpu(best_weights),
             "optimizer": on_cpu(optimizer.state_dict()["state"]),
@@ -142,7 +117,7 @@ def train(
 
     if resume is not None:
         check_origin(resume, config_values(config), data.fingerprint)
-        curve = [Metrics(**metrics) for metrics in resume["curve"]]
+        curve = [Epoch(**epoch) for epoch in resume["curve"]]
         model.load_state_dict(resume["model"])
         best_weights = {name: weight.to(device) for name, weight in resume["best"].items()}
         optimizer.load_state_dict({**optimizer.state_dict(), "state": on_cpu(resume["optimizer"])})
@@ -151,13 +126,13 @@ def train(
     # ------------------------------------------------------------------
     # Epochs, until they are used up or patience is
     # ------------------------------------------------------------------
-    spent = sum(metrics.seconds for metrics in curve)
+    spent = sum(epoch.seconds or 0.0 for epoch in curve)
     while not is_finished(config, curve):
         started = time.perf_counter()
-        epoch = len(curve) + 1
+        number = len(curve) + 1
         batches = batches_of(config, torch.randperm(len(inputs), generator=generators.order).to(device))
         check_movement(curve, data, len(batches))
-        scores = [score(metrics) for metrics in curve]
+        scores = [score(epoch) for epoch in curve]
 
         # ---- training: no figure leaves the device but at every fiftieth step
         model.train()
@@ -166,7 +141,7 @@ def train(
         seen = checked_seen = 0
         checked_sum = 0.0
         for step, batch in enumerate(batches, start=1):
-            lr = learning_rate(config, (epoch - 1) * len(batches) + step - 1, len(batches), scores)
+            lr = learning_rate(config, (number - 1) * len(batches) + step - 1, len(batches), scores)
             for group in optimizer.param_groups:
                 group["lr"] = lr
             batch_targets = targets[batch]
@@ -187,20 +162,22 @@ def train(
                 correct += (outputs.detach().argmax(1) == batch_targets).sum()
             if step % CHECK_EVERY == 0 or step == len(batches):
                 total = loss_sum.item()
-                when = f"at step {step} of epoch {epoch}"
+                when = f"at step {step} of epoch {number}"
                 # An adaptive optimiser's first steps may throw the loss far up, and it comes back by itself.
-                most = guessing if (epoch - 1) * len(batches) + step >= CHECK_EVERY else math.inf
+                most = guessing if (number - 1) * len(batches) + step >= CHECK_EVERY else math.inf
                 check_loss((total - checked_sum) / (seen - checked_seen), most, "training", when)
                 checked_sum, checked_seen = total, seen
                 check_clock(limits, spent + time.perf_counter() - started, when)
 
         # ---- evaluation
         validation_loss, validation_accuracy = evaluate(model, data.validation, augmentation, config.precision)
-        check_loss(validation_loss, math.inf, "validation", f"in epoch {epoch}")
+        check_loss(validation_loss, math.inf, "validation", f"in epoch {number}")
         seconds = time.perf_counter() - started
         spent += seconds
         curve.append(
-            Metrics(
+            Epoch(
+                epoch=number,
+                value=validation_loss if validation_accuracy is None else validation_accuracy,
                 train_loss=checked_sum / seen,
                 train_accuracy=correct.item() / seen if data.classes else None,
                 validation_loss=validation_loss,
@@ -212,9 +189,9 @@ def train(
         )
 
         # ---- what to keep, what to tell
-        if config.patience and best_epoch(curve) == epoch:
+        if config.patience and best_epoch(curve) == number:
             best_weights = {name: tensor.clone() for name, tensor in model.state_dict().items()}
-        report(epoch, curve[-1], snapshot)
+        report(curve[-1], snapshot)
 
     # ------------------------------------------------------------------
     # The best weights where early stopping watched for them, else the last
@@ -243,18 +220,18 @@ def batches_of(config: Config, order: torch.Tensor) -> list[torch.Tensor]:
     return batches
 
 
-def score(metrics: Metrics) -> float:
-    """The epoch's score, the higher the better."""
-    return -metrics.validation_loss if metrics.validation_accuracy is None else metrics.validation_accuracy
+def score(epoch: Epoch) -> float:
+    """Return the epoch's value so that higher is better."""
+    return -epoch.value if epoch.validation_accuracy is None else epoch.value
 
 
-def best_epoch(curve: Sequence[Metrics]) -> int:
-    """The first epoch with the best score."""
-    scores = [score(metrics) for metrics in curve]
+def best_epoch(curve: Sequence[Epoch]) -> int:
+    """Return the first epoch with the best score."""
+    scores = [score(epoch) for epoch in curve]
     return scores.index(max(scores)) + 1
 
 
-def is_finished(config: Config, curve: Sequence[Metrics]) -> bool:
+def is_finished(config: Config, curve: Sequence[Epoch]) -> bool:
     """Whether the epochs are used up, or `patience` of them have passed since the best."""
     if len(curve) >= config.epochs:
         return True

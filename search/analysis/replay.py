@@ -67,8 +67,8 @@ def replay(study: WinnowStudy, number: int, device: str = "cpu") -> Replay:
     here = training.platform_record(data)
     repeated: list[Epoch] = []
 
-    def collect(epoch: int, metrics: Any, snapshot: Any) -> None:
-        repeated.append(Epoch(epoch, metrics.value, **metrics.as_dict()))
+    def collect(epoch: Epoch, snapshot: Any) -> None:
+        repeated.append(epoch)
         if len(repeated) == len(recorded):
             raise _Enough
 

@@ -13,7 +13,7 @@ import signal
 import sys
 import time
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from multiprocessing.connection import Connection
 from typing import Any
@@ -25,7 +25,7 @@ from optuna.trial import BaseTrial
 from winnow.objectives.errors import Diverged, Infeasible, OutOfTime
 from winnow.objectives.objective import TrainingObjective
 from winnow.objectives.space import baseline
-from winnow.records import METRICS, Epoch, Outcome
+from winnow.records import Epoch, Outcome
 from winnow.search.study.spec import Spec
 from winnow.search.study.study import make_importable
 from winnow.search.study.validation import check
@@ -98,12 +98,9 @@ class RemoteTrial(BaseTrial):
         if step > self._job.last_epoch:
             self._report(Report(Epoch(int(step), float(value))))
 
-    def report_epoch(
-        self, epoch: int, value: float, metrics: Mapping[str, float | None], checkpoint: Callable[[], bytes]
-    ) -> None:
+    def report_epoch(self, epoch: Epoch, checkpoint: Callable[[], bytes]) -> None:
         """Report an epoch with all that is known of it, and with the bytes from which to go on after it."""
-        known = {name: metrics[name] for name in METRICS if name in metrics}
-        self._report(Report(Epoch(epoch, value, **known), checkpoint()))
+        self._report(Report(epoch, checkpoint()))
 
     def should_prune(self) -> bool:
         """As Optuna's; decided when the last value was reported."""

@@ -14,7 +14,8 @@ from winnow.objectives.data.loading import Data, Split, load
 from winnow.objectives.errors import Diverged, Infeasible, ObjectiveError, OutOfTime, SnapshotError
 from winnow.objectives.hyperparameters import Config, make_config
 from winnow.objectives.snapshots import from_bytes, to_bytes
-from winnow.objectives.training import Limits, Metrics, Result, check, count_parameters, platform_record, train
+from winnow.objectives.training import Limits, Result, check, count_parameters, platform_record, train
+from winnow.records import Epoch
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +27,7 @@ def config(**values: Any) -> Config:
     return make_config({"batch_size": 50, "epochs": 4, **values})
 
 
-def silent(epoch: int, metrics: Metrics, snapshot: Any) -> None:
+def silent(epoch: Epoch, snapshot: Any) -> None:
     pass
 
 
@@ -34,9 +35,9 @@ class Stopped(Exception):
     pass
 
 
-def curve(result: Result) -> list[dict[str, float | None]]:
+def curve(result: Result) -> list[Epoch]:
     """Every figure of every epoch but the seconds, which no clock repeats."""
-    return [{**metrics.as_dict(), "seconds": None} for metrics in result.epochs]
+    return [replace(epoch, seconds=None) for epoch in result.epochs]
 
 
 def assert_same(first: Result, second: Result) -> None:
@@ -84,11 +85,11 @@ RESUMED = {
 def test_a_resumed_run_equals_an_unbroken_one_to_the_bit(digits: Data, name: str) -> None:
     wanted = config(**RESUMED[name])
     snapshots: dict[int, bytes] = {}
-    unbroken = train(wanted, digits, lambda epoch, _, snapshot: snapshots.update({epoch: to_bytes(snapshot())}))
+    unbroken = train(wanted, digits, lambda epoch, snapshot: snapshots.update({epoch.epoch: to_bytes(snapshot())}))
     assert list(snapshots) == list(range(1, len(unbroken.epochs) + 1))
     for epoch, content in snapshots.items():
         reported: list[int] = []
-        resumed = train(wanted, digits, lambda epoch, *_, to=reported: to.append(epoch), from_bytes(content))
+        resumed = train(wanted, digits, lambda epoch, _, to=reported: to.append(epoch.epoch), from_bytes(content))
         assert_same(resumed, unbroken)
         assert reported == list(range(epoch + 1, len(unbroken.epochs) + 1))
 
@@ -96,7 +97,7 @@ def test_a_resumed_run_equals_an_unbroken_one_to_the_bit(digits: Data, name: str
 def test_a_snapshot_can_be_resumed_twice(digits: Data) -> None:
     wanted = config(optimizer="sgd", momentum=0.9, patience=3)
     snapshots = []
-    train(wanted, digits, lambda *args: snapshots.append(args[2]()))
+    train(wanted, digits, lambda *args: snapshots.append(args[1]()))
     assert_same(train(wanted, digits, silent, snapshots[1]), train(wanted, digits, silent, snapshots[1]))
 
 
@@ -123,9 +124,9 @@ def test_the_global_generators_are_neither_read_nor_moved(digits: Data) -> None:
 def test_what_report_raises_passes_through_and_ends_training(digits: Data) -> None:
     reported = []
 
-    def report(epoch: int, metrics: Metrics, snapshot: Any) -> None:
-        reported.append(epoch)
-        if epoch == 2:
+    def report(epoch: Epoch, snapshot: Any) -> None:
+        reported.append(epoch.epoch)
+        if epoch.epoch == 2:
             raise Stopped
 
     with pytest.raises(Stopped):
@@ -134,12 +135,14 @@ def test_what_report_raises_passes_through_and_ends_training(digits: Data) -> No
 
 
 def test_it_learns_and_its_metrics_are_those_of_the_epoch(digits: Data) -> None:
-    reported: list[tuple[int, Metrics]] = []
-    result = train(config(lr=0.01, epochs=8), digits, lambda epoch, metrics, _: reported.append((epoch, metrics)))
-    assert [epoch for epoch, _ in reported] == list(range(1, 9))
-    assert tuple(metrics for _, metrics in reported) == result.epochs
+    reported: list[Epoch] = []
+    result = train(config(lr=0.01, epochs=8), digits, lambda epoch, _: reported.append(epoch))
+    assert [epoch.epoch for epoch in reported] == list(range(1, 9))
+    assert tuple(reported) == result.epochs
     last = result.epochs[-1]
     assert result.value == last.value == last.validation_accuracy > 0.85
+    assert last.train_loss is not None
+    assert result.epochs[0].train_loss is not None
     assert last.train_loss < result.epochs[0].train_loss / 2
     assert last.lr == 0.01
     assert last.seconds > 0
@@ -152,8 +155,8 @@ def test_it_learns_and_its_metrics_are_those_of_the_epoch(digits: Data) -> None:
 def test_patience_stops_and_gives_the_best_weights_back(digits: Data) -> None:
     snapshots: list[Any] = []
     wanted = config(patience=2, lr=0.05, epochs=40)
-    result = train(wanted, digits, lambda *args: snapshots.append(args[2]()))
-    values = [metrics.value for metrics in result.epochs]
+    result = train(wanted, digits, lambda *args: snapshots.append(args[1]()))
+    values = [epoch.value for epoch in result.epochs]
     assert result.value == max(values)
     assert result.best_epoch == values.index(max(values)) + 1
     assert len(values) == result.best_epoch + 2 < 40
@@ -171,14 +174,14 @@ def test_dropout_leaves_initialisation_and_data_order_as_they_were(digits: Data)
     orders: list[list[torch.Tensor]] = []
     for dropout in (0.0, 0.5):
         snapshots: list[Any] = []
-        train(config(dropout=dropout, lr=0, epochs=2), digits, lambda *args, to=snapshots: to.append(args[2]()))
+        train(config(dropout=dropout, lr=0, epochs=2), digits, lambda *args, to=snapshots: to.append(args[1]()))
         orders.append([snapshots[-1]["generators"]["order"], *snapshots[0]["model"].values()])
     assert all(torch.equal(first, second) for first, second in zip(*orders, strict=True))
 
 
 def test_the_schedule_is_followed_and_recorded(digits: Data) -> None:
     result = train(config(schedule="exponential", schedule_factor=0.5, lr=0.08), digits, silent)
-    assert [metrics.lr for metrics in result.epochs] == [0.08, 0.04, 0.02, 0.01]
+    assert [epoch.lr for epoch in result.epochs] == [0.08, 0.04, 0.02, 0.01]
     still = train(config(schedule="step", schedule_epochs=1, schedule_factor=0.0, lr=0.08, epochs=3), digits, silent)
     assert still.epochs[1].weight_norm == still.epochs[2].weight_norm
 
@@ -219,7 +222,7 @@ def test_the_learning_rates_of_system_e_diverge_in_their_first_epoch_or_train(lr
 def test_an_exploding_training_ends_within_its_epoch_and_says_why(digits: Data, optimizer: str, lr: float) -> None:
     reported: list[int] = []
     with pytest.raises(Diverged, match=r"training loss is .* at step 50 of epoch 1"):
-        train(config(optimizer=optimizer, lr=lr, batch_size=2), digits, lambda epoch, *_: reported.append(epoch))
+        train(config(optimizer=optimizer, lr=lr, batch_size=2), digits, lambda epoch, _: reported.append(epoch.epoch))
     assert reported == []
 
 
@@ -254,7 +257,7 @@ def test_a_model_over_the_limit_is_refused_before_any_step(digits: Data) -> None
 
 def test_time_spent_before_the_snapshot_counts(digits: Data) -> None:
     snapshots: list[Any] = []
-    train(config(epochs=2), digits, lambda *args: snapshots.append(args[2]()))
+    train(config(epochs=2), digits, lambda *args: snapshots.append(args[1]()))
     snapshots[0]["curve"][0]["seconds"] = 61.0
     train(config(epochs=2), digits, silent, snapshots[0], Limits(minutes=2))
     with pytest.raises(OutOfTime, match=r"1\.0 minutes .* at step 5 of epoch 2, and 1 are"):
@@ -263,7 +266,7 @@ def test_time_spent_before_the_snapshot_counts(digits: Data) -> None:
 
 def test_a_snapshot_of_another_training_is_refused(digits: Data) -> None:
     snapshots: list[Any] = []
-    train(config(epochs=1), digits, lambda *args: snapshots.append(args[2]()))
+    train(config(epochs=1), digits, lambda *args: snapshots.append(args[1]()))
     with pytest.raises(SnapshotError, match=r"its lr is 0\.001 and not 0\.5"):
         train(config(epochs=1, lr=0.5), digits, silent, snapshots[0])
     with pytest.raises(SnapshotError, match="its data is"):
@@ -287,7 +290,7 @@ def regression() -> Data:
 def test_a_regression_minimises_its_loss() -> None:
     data = regression()
     result = train(config(epochs=20, lr=0.01, patience=20), data, silent)
-    assert result.value == min(metrics.validation_loss for metrics in result.epochs) < 0.5
+    assert result.value == min(epoch.validation_loss for epoch in result.epochs) < 0.5
     assert result.epochs[0].train_accuracy is None
     assert result.epochs[0].validation_accuracy is None
     with pytest.raises(ObjectiveError, match="needs classes"):

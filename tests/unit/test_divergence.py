@@ -1,5 +1,4 @@
 import math
-from dataclasses import dataclass, replace
 
 import pytest
 import torch
@@ -7,16 +6,14 @@ import torch
 from winnow.objectives.data.loading import Data, Split
 from winnow.objectives.divergence import chance, check_loss, check_movement, guessing_loss
 from winnow.objectives.errors import Diverged
+from winnow.records import Epoch
 
 LABELS = torch.arange(1000) % 10
 STEPS = 100
 
 
-@dataclass
-class Epoch:
-    train_loss: float
-    train_accuracy: float | None = 0.1
-    validation_accuracy: float | None = 0.1
+def epoch(loss: float, train_accuracy: float | None = 0.1, validation_accuracy: float | None = 0.1) -> Epoch:
+    return Epoch(1, 0.1, loss, train_accuracy, validation_accuracy=validation_accuracy)
 
 
 def data(targets: torch.Tensor = LABELS, classes: int = 10) -> Data:
@@ -50,18 +47,18 @@ DEAD = [2.305, 2.31, 2.308, 2.304, 2.309, 2.306]
 
 def test_accuracy_and_loss_that_do_not_move_are_told() -> None:
     with pytest.raises(Diverged, match=r"stayed at chance for 5 epochs \(0.100 .* in epoch 6\) .* at 2\.306"):
-        check_movement([Epoch(loss) for loss in DEAD], data(), STEPS)
+        check_movement([epoch(loss) for loss in DEAD], data(), STEPS)
 
 
 @pytest.mark.parametrize(
     ("curve", "steps"),
     [
-        ([Epoch(loss) for loss in DEAD[:5]], STEPS),
-        ([Epoch(2.31 - 0.0001 * epoch) for epoch in range(6)], STEPS),
-        ([Epoch(loss) for loss in (2.310, 2.309, 2.311, 2.308, 2.306, 2.307)], STEPS),
-        ([Epoch(loss, train_accuracy=0.15) for loss in DEAD], STEPS),
-        ([Epoch(loss, validation_accuracy=0.15) for loss in DEAD], STEPS),
-        ([Epoch(loss) for loss in DEAD], 10),
+        ([epoch(loss) for loss in DEAD[:5]], STEPS),
+        ([epoch(2.31 - 0.0001 * number) for number in range(6)], STEPS),
+        ([epoch(loss) for loss in (2.310, 2.309, 2.311, 2.308, 2.306, 2.307)], STEPS),
+        ([epoch(loss, train_accuracy=0.15) for loss in DEAD], STEPS),
+        ([epoch(loss, validation_accuracy=0.15) for loss in DEAD], STEPS),
+        ([epoch(loss) for loss in DEAD], 10),
     ],
     ids=[
         "too few epochs to tell",
@@ -78,6 +75,4 @@ def test_a_run_that_may_yet_learn_is_left_alone(curve: list[Epoch], steps: int) 
 
 def test_a_regression_has_no_chance() -> None:
     regression = data(LABELS[:, None].float(), 0)
-    check_movement(
-        [replace(Epoch(loss), train_accuracy=None, validation_accuracy=None) for loss in DEAD], regression, 9
-    )
+    check_movement([epoch(loss, None, None) for loss in DEAD], regression, 9)
