@@ -6,7 +6,7 @@ from typing import Any
 import optuna
 
 from winnow.records import Epoch
-from winnow.search.analysis import history
+from winnow.search.analysis import study_record
 
 EPOCHS = 8
 Rows = dict[int, list[Epoch]]
@@ -31,10 +31,10 @@ def search(
     return study, rows
 
 
-def searched(trials: int, **options: Any) -> history.History:
+def searched(trials: int, **options: Any) -> study_record.StudyRecord:
     """The history of such a study."""
     study, rows = search(trials, **options)
-    return history.read(study, rows)
+    return study_record.read(study, rows)
 
 
 def _train(trial: optuna.Trial, rows: Rows) -> float:

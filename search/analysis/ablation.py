@@ -14,13 +14,13 @@ from winnow.errors import StudyError
 from winnow.objectives.errors import HyperparameterError
 from winnow.objectives.methods import check_groups, method_of
 from winnow.records import ABLATION
-from winnow.search.analysis import history as histories
+from winnow.search.analysis import study_record
 from winnow.search.analysis.contrasts import MOST_SETS, On
 from winnow.search.analysis.effects import Effect, OrderedEffect
-from winnow.search.analysis.history import History, TrialRecord
 from winnow.search.analysis.seeds import Purpose, fresh_seeds
 from winnow.search.analysis.sequential import Race, Training
 from winnow.search.analysis.statistics import Sample, seeds_at_look
+from winnow.search.analysis.study_record import StudyRecord, TrialRecord
 from winnow.search.study import study as studies
 from winnow.search.study.study import WinnowStudy, match_source
 from winnow.storage import epochs
@@ -35,7 +35,7 @@ class Sides:
     """The two configurations between which an ablation goes, and how far."""
 
     study: WinnowStudy
-    record: History
+    record: StudyRecord
     start: TrialRecord
     goal: TrialRecord
     methods: Methods
@@ -97,7 +97,7 @@ def between(
     seeds: int = 5,
     looks: int = 3,
     trainings: int | None = None,
-    record: History | None = None,
+    record: StudyRecord | None = None,
 ) -> Sides:
     """The ablation from one trial to another: from the baseline to the best where none are named.
 
@@ -115,7 +115,7 @@ def between(
         check_groups(groups)
     except HyperparameterError as error:
         raise StudyError(f"these methods cannot be: {error.problem}", error.remedy) from None
-    record = record or histories.read(study.optuna, epochs.read(study.storage.engine, study.study_id))
+    record = record or study_record.read(study.optuna, epochs.read(study.storage.engine, study.study_id))
     before, after = _side(record, start, record.baseline, "baseline"), _side(record, goal, record.best, "best trial")
     methods = _differences(before, after, groups)
     if not methods:
@@ -156,7 +156,7 @@ def add(sides: Sides, wanted: Sequence[Training]) -> WinnowStudy:
     return study
 
 
-def recorded(study: WinnowStudy, record: History) -> list[Sides]:
+def recorded(study: WinnowStudy, record: StudyRecord) -> list[Sides]:
     """Every ablation of a search (`record`) that its storage holds, as it was last asked for; the oldest first."""
     found = []
     for other in study.storage.get_all_studies():
@@ -212,7 +212,7 @@ def conclude(sides: Sides) -> Ablation:
     )
 
 
-def _side(record: History, number: int | None, default: TrialRecord | None, what: str) -> TrialRecord:
+def _side(record: StudyRecord, number: int | None, default: TrialRecord | None, what: str) -> TrialRecord:
     flag = "--from" if what == "baseline" else "--to"
     if number is None:
         if default is None:
@@ -252,7 +252,7 @@ def _trials(sides: Sides) -> tuple[TrialRecord, ...]:
     if sides.name not in {study.study_name for study in storage.get_all_studies()}:
         return ()
     study = studies.load(storage, sides.name)
-    return histories.read(study.optuna, epochs.read(storage.engine, study.study_id)).trials
+    return study_record.read(study.optuna, epochs.read(storage.engine, study.study_id)).trials
 
 
 def _worst(sides: Sides, trials: Sequence[TrialRecord]) -> float | None:

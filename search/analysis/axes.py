@@ -8,19 +8,19 @@ from numpy.typing import NDArray
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
 from winnow.errors import StudyError
-from winnow.search.analysis.history import History, TrialRecord
+from winnow.search.analysis.study_record import StudyRecord, TrialRecord
 
 
 class Axis:
     """The searched range of one hyperparameter, or its choices, which stand at 0, 1, 2, …"""
 
-    def __init__(self, history: History, name: str) -> None:
+    def __init__(self, record: StudyRecord, name: str) -> None:
         """Raises StudyError where the study searched no hyperparameter of this name."""
         self.name = name
-        kinds = [trial.distributions[name] for trial in history.trials if name in trial.distributions]
+        kinds = [trial.distributions[name] for trial in record.trials if name in trial.distributions]
         if not kinds:
-            known = ", ".join(history.parameter_names) or "none"
-            raise StudyError(f"study {history.study!r} searched no {name!r}", f"searched were: {known}")
+            known = ", ".join(record.parameter_names) or "none"
+            raise StudyError(f"study {record.study!r} searched no {name!r}", f"searched were: {known}")
         self.log = any(isinstance(kind, FloatDistribution | IntDistribution) and kind.log for kind in kinds)
         self.choices: list[Any] = []
         for kind in kinds:

@@ -10,7 +10,7 @@ from winnow.records import RUN, SPEC
 from winnow.search.analysis import ablation, confirm
 from winnow.search.analysis.ablation import Ablation
 from winnow.search.analysis.confirm import Confirmation
-from winnow.search.analysis.history import History
+from winnow.search.analysis.study_record import StudyRecord
 from winnow.search.study import study as studies
 from winnow.search.study.spec import Spec
 from winnow.storage import Storage
@@ -29,7 +29,7 @@ class Conclusions:
     """What was searched; None of a study that Winnow did not make."""
 
 
-def find(storage: Storage, record: History) -> Conclusions:
+def find(storage: Storage, record: StudyRecord) -> Conclusions:
     """All that `storage` holds about the study of `record`. Trains nothing, and reads no test data."""
     names = {study.study_name: study for study in storage.get_all_studies()}
     if SPEC not in names[record.study].user_attrs:

@@ -14,10 +14,10 @@ from dataclasses import dataclass, field, replace
 from winnow.errors import StudyError
 from winnow.objectives.decision import Decision
 from winnow.search.analysis import repetitions
-from winnow.search.analysis.history import History
 from winnow.search.analysis.repetitions import Entrants, Repetition, choose, group, remember, remembered, weights
 from winnow.search.analysis.seeds import Purpose
 from winnow.search.analysis.statistics import Sample, paired
+from winnow.search.analysis.study_record import StudyRecord
 from winnow.search.study.study import WinnowStudy
 from winnow.storage import ledger
 
@@ -120,7 +120,7 @@ def conclude(entrants: Entrants, scores: Mapping[Repetition, float | None]) -> C
     return replace(found, decision=decided)
 
 
-def recorded(study: WinnowStudy, record: History) -> Confirmation | None:
+def recorded(study: WinnowStudy, record: StudyRecord) -> Confirmation | None:
     """What `winnow confirm` last concluded of a search, from its records alone; None where it never did.
 
     It trains nothing and reads no test data: what they gave stands in the ledger.

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from winnow.errors import StudyError
 from winnow.search.analysis.ablation import Ablation
 from winnow.search.analysis.effects import Effect
-from winnow.search.analysis.history import History, TrialRecord
+from winnow.search.analysis.study_record import StudyRecord, TrialRecord
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -71,13 +71,13 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """A text that begins so is run as a formula by spreadsheets."""
 
 
-def write(history: History, ablations: Sequence[Ablation], folder: Path, kind: Format) -> list[Path]:
+def write(record: StudyRecord, ablations: Sequence[Ablation], folder: Path, kind: Format) -> list[Path]:
     """Write a file for each table that has rows, and return their paths; raises StudyError without pyarrow, OSError."""
     if kind == "parquet" and find_spec("pyarrow") is None:
         raise StudyError("the package pyarrow is missing", "pip install 'winnow-hpo[parquet]', or export csv or json")
     folder.mkdir(parents=True, exist_ok=True)
     written = []
-    for name, frame in frames(history, ablations).items():
+    for name, frame in frames(record, ablations).items():
         if len(frame):
             path = folder / f"{name}.{kind}"
             if kind == "csv":
@@ -91,11 +91,11 @@ def write(history: History, ablations: Sequence[Ablation], folder: Path, kind: F
     return written
 
 
-def frames(history: History, ablations: Sequence[Ablation] = ()) -> "dict[str, DataFrame]":
+def frames(record: StudyRecord, ablations: Sequence[Ablation] = ()) -> "dict[str, DataFrame]":
     """Return each of TABLES as a DataFrame with the columns described there; what is missing is NA."""
     return {
-        "trials": _frame(_trials(history)),
-        "epochs": _frame([row for trial in history.trials for row in _epochs(trial)]),
+        "trials": _frame(_trials(record)),
+        "epochs": _frame([row for trial in record.trials for row in _epochs(trial)]),
         "ablation": _frame([row for ablation in ablations for row in _ablation(ablation)]),
     }
 
@@ -127,23 +127,23 @@ def _plain(value: Any) -> Any:
     return json.dumps(value) if isinstance(value, list | tuple | Mapping) else value
 
 
-def _trials(history: History) -> list[Row]:
+def _trials(record: StudyRecord) -> list[Row]:
     return [
         {
             **{name: getattr(trial, name, None) for name in TRIALS if "NAME" not in name},
             "epochs": len(trial.curve),
             "parameters": trial.training.get("parameters"),
-            **{f"search.{name}": trial.parameters.get(name) for name in history.parameter_names},
+            **{f"search.{name}": trial.parameters.get(name) for name in record.parameter_names},
             **{f"config.{name}": value for name, value in trial.config.items()},
         }
-        for trial in history.trials
+        for trial in record.trials
     ]
 
 
 def _epochs(trial: TrialRecord) -> list[Row]:
     return [
-        {"trial": trial.number, **{name: getattr(record, name) for name in EPOCHS if name != "trial"}}
-        for record in trial.curve
+        {"trial": trial.number, **{name: getattr(epoch, name) for name in EPOCHS if name != "trial"}}
+        for epoch in trial.curve
     ]
 
 

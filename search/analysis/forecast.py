@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
-from winnow.search.analysis import history
-from winnow.search.analysis.history import TrialRecord
+from winnow.search.analysis import study_record
 from winnow.search.analysis.pruning_savings import savings
 from winnow.search.analysis.status import Status
+from winnow.search.analysis.study_record import TrialRecord
 from winnow.search.study.study import WinnowStudy
 
 LATEST = 50
@@ -29,7 +29,7 @@ class Outlook:
 
 def look_ahead(study: WinnowStudy, now: Status) -> Outlook:
     """What can be said of the rest of a study. Its cost grows with the study."""
-    record = history.read(study.optuna, {})
+    record = study_record.read(study.optuna, {})
     limit = now.spent.budget.device_hours
     left = None if limit is None else max(0.0, limit * 3600 - now.spent.device_seconds)
     return Outlook(savings(record).saved, left, _seconds_left(now, record.finished, left))

@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 
 from winnow.errors import StudyError
 from winnow.search.analysis.axes import Axis
-from winnow.search.analysis.history import History
 from winnow.search.analysis.importance import deviation, for_a_forest, usable
 from winnow.search.analysis.statistics import worse_fence
+from winnow.search.analysis.study_record import StudyRecord
 
 if TYPE_CHECKING:
     from sklearn.ensemble import ExtraTreesRegressor
@@ -93,35 +93,35 @@ class Landscape:
         return next((marginal for marginal in self.marginals if marginal.name == name), None)
 
 
-def known(history: History) -> Landscape | None:
+def known(record: StudyRecord) -> Landscape | None:
     """The landscape of completed trials, or with pruned ones where those are too few; None where there is none yet.
 
     None too where scikit-learn is not installed, which only training needs.
     """
     for pruned in (False, True):
         with suppress(StudyError, ModuleNotFoundError):
-            return survey(history, pruned=pruned)
+            return survey(record, pruned=pruned)
     return None
 
 
-def survey(history: History, *, pruned: bool = False) -> Landscape:
+def survey(record: StudyRecord, *, pruned: bool = False) -> Landscape:
     """Marginals and interactions over completed trials (and pruned ones, at their last value, where `pruned` is set).
 
     Values beyond `worse_fence` count as that. Intervals come from samples of half the trials, as in
     `winnow.search.analysis.importance`. Needs scikit-learn. Raises StudyError where there are too few trials.
     """
     generator = np.random.default_rng(0)
-    records = for_a_forest(usable(history, pruned), generator)
+    records = for_a_forest(usable(record, pruned), generator)
     trials = len(records)
     axes = [
-        Axis(history, name) for name in history.parameter_names if all(name in record.parameters for record in records)
+        Axis(record, name) for name in record.parameter_names if all(name in record.parameters for record in records)
     ]
     if not axes:
         return Landscape(trials, (), ())
     inputs = np.column_stack([axis.unit(records) for axis in axes])
     values = np.array([record.value for record in records], dtype=np.float64)
-    fence = worse_fence(values, history.direction)  # or a few trainings that broke down are all that a forest sees
-    values = np.maximum(values, fence) if history.direction == "maximize" else np.minimum(values, fence)
+    fence = worse_fence(values, record.direction)  # or a few trainings that broke down are all that a forest sees
+    values = np.maximum(values, fence) if record.direction == "maximize" else np.minimum(values, fence)
     forest = _grow(inputs, values)
     strongest = np.argsort(-forest.feature_importances_, kind="stable")[:_MOST_PAIRED]
     questions = _Questions(axes, sorted(strongest.tolist()), generator)

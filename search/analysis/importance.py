@@ -19,7 +19,7 @@ from optuna.importance import (
 from optuna.trial import FrozenTrial, TrialState
 
 from winnow.errors import StudyError
-from winnow.search.analysis.history import History, TrialRecord
+from winnow.search.analysis.study_record import StudyRecord, TrialRecord
 
 MINIMUM_TRIALS = 10
 """Below this, PED-ANOVA compares a handful of trials with their own half: its shares are then noise."""
@@ -66,7 +66,7 @@ class Importance:
     shares: tuple[Share, ...]
 
 
-def assess(history: History, method: Method = "PED-ANOVA", *, pruned: bool = False) -> Importance:
+def assess(record: StudyRecord, method: Method = "PED-ANOVA", *, pruned: bool = False) -> Importance:
     """Importance by one method, over completed trials (and pruned ones where `pruned` is set).
 
     PED-ANOVA (Watanabe et al., 2023, arXiv:2304.10255; conditional: arXiv:2601.20800) asks what sets the best trials
@@ -81,11 +81,11 @@ def assess(history: History, method: Method = "PED-ANOVA", *, pruned: bool = Fal
 
     Raises StudyError below MINIMUM_TRIALS, saying how many more are needed.
     """
-    records = usable(history, pruned)
+    records = usable(record, pruned)
     generator = np.random.default_rng(0)
     if method != "PED-ANOVA":
         records = for_a_forest(records, generator)
-    shares = _Shares(method, history, records, generator)
+    shares = _Shares(method, record, records, generator)
     found, floor = shares(range(len(records)))
     spread = _spread(shares, len(records), generator)
     ordered = sorted(zip(shares.names, found, spread, strict=True), key=lambda entry: (-entry[1], entry[0]))
@@ -108,20 +108,20 @@ def assess(history: History, method: Method = "PED-ANOVA", *, pruned: bool = Fal
     )
 
 
-def quick(history: History) -> tuple[Importance | None, str]:
+def quick(record: StudyRecord) -> tuple[Importance | None, str]:
     """PED-ANOVA over the completed trials, or over pruned ones too where those are too few; or why there is none."""
     refusal = ""
     for pruned in (False, True):
         try:
-            return assess(history, pruned=pruned), ""
+            return assess(record, pruned=pruned), ""
         except StudyError as error:
             refusal = f"{error}."
     return None, refusal
 
 
-def compare(history: History, *, pruned: bool = False) -> tuple[Importance, ...]:
+def compare(record: StudyRecord, *, pruned: bool = False) -> tuple[Importance, ...]:
     """Importance by all three methods; raises StudyError as `assess` does."""
-    return tuple(assess(history, method, pruned=pruned) for method in METHODS)
+    return tuple(assess(record, method, pruned=pruned) for method in METHODS)
 
 
 def disagreement(importances: Sequence[Importance]) -> str:
@@ -133,21 +133,21 @@ def disagreement(importances: Sequence[Importance]) -> str:
     return f"The methods disagree on the strongest ({named}), so none of them is to be relied on here."
 
 
-def usable(history: History, pruned: bool) -> list[TrialRecord]:
+def usable(record: StudyRecord, pruned: bool) -> list[TrialRecord]:
     """The trials that importance is drawn from, by number: completed ones and, where `pruned`, those with a value.
 
     Raises StudyError below MINIMUM_TRIALS.
     """
-    records = list(history.ranked)
+    records = list(record.ranked)
     if pruned:
         records += [
-            trial for trial in history.trials if trial.state == "PRUNED" and np.isfinite(history.loss(trial.value))
+            trial for trial in record.trials if trial.state == "PRUNED" and np.isfinite(record.loss(trial.value))
         ]
     records = [record for record in records if not record.baseline]
     if len(records) < MINIMUM_TRIALS:
         kind = "completed or pruned" if pruned else "completed"
         raise StudyError(
-            f"importance needs {MINIMUM_TRIALS} {kind} trials besides the baseline, and study {history.study!r} has "
+            f"importance needs {MINIMUM_TRIALS} {kind} trials besides the baseline, and study {record.study!r} has "
             f"{len(records)}",
             f"let {MINIMUM_TRIALS - len(records)} more end",
         )
@@ -176,15 +176,15 @@ class _Shares:
     """The shares that a method finds in any selection of the records, in the order of `names`."""
 
     def __init__(
-        self, method: Method, history: History, records: Sequence[TrialRecord], generator: np.random.Generator
+        self, method: Method, record: StudyRecord, records: Sequence[TrialRecord], generator: np.random.Generator
     ) -> None:
         self.evaluator = _EVALUATORS[method](_top_share(len(records)))
-        self.study = _Sample(history.direction)
+        self.study = _Sample(record.direction)
         self.random_names = () if method == "PED-ANOVA" else _RANDOM_NAMES
         self.trials = [_frozen(record, {name: generator.random() for name in self.random_names}) for record in records]
         self.names = [
             name
-            for name in history.parameter_names
+            for name in record.parameter_names
             if any(name in record.parameters for record in records)
             and (method == "PED-ANOVA" or all(name in record.parameters for record in records))
         ]

@@ -7,7 +7,7 @@ trial has no result and is not on it.
 from dataclasses import dataclass
 
 from winnow.errors import StudyError
-from winnow.search.analysis.history import History, TrialRecord
+from winnow.search.analysis.study_record import StudyRecord, TrialRecord
 from winnow.search.study.spec import Cost
 
 
@@ -20,25 +20,25 @@ class Point:
     cost: float
 
 
-def front(history: History, cost: Cost) -> list[Point]:
+def front(record: StudyRecord, cost: Cost) -> list[Point]:
     """The front of value against parameters or device seconds, the cheapest first; raises StudyError without costs."""
-    known = costs(history, cost)
+    known = costs(record, cost)
     if not known:
         raise StudyError(
-            f"no completed trial of {history.study!r} has recorded its {cost}",
-            "run it on, or ask for the other cost" if history.ranked else "run it on: none has completed",
+            f"no completed trial of {record.study!r} has recorded its {cost}",
+            "run it on, or ask for the other cost" if record.ranked else "run it on: none has completed",
         )
     points: list[Point] = []
-    trials = [trial for trial in history.ranked if trial.number in known]
-    for trial in sorted(trials, key=lambda trial: (known[trial.number], history.loss(trial.value))):
-        if not points or history.loss(trial.value) < history.loss(points[-1].value):
+    trials = [trial for trial in record.ranked if trial.number in known]
+    for trial in sorted(trials, key=lambda trial: (known[trial.number], record.loss(trial.value))):
+        if not points or record.loss(trial.value) < record.loss(points[-1].value):
             points.append(Point(trial.number, trial.value or 0.0, known[trial.number]))
     return points
 
 
-def costs(history: History, cost: Cost) -> dict[int, float]:
+def costs(record: StudyRecord, cost: Cost) -> dict[int, float]:
     """By number, what each completed trial cost, where it recorded that."""
-    known = {trial.number: _cost(trial, cost) for trial in history.ranked}
+    known = {trial.number: _cost(trial, cost) for trial in record.ranked}
     return {number: spent for number, spent in known.items() if spent is not None}
 
 

@@ -3,8 +3,8 @@
 import math
 from dataclasses import dataclass
 
-from winnow.search.analysis.history import History
 from winnow.search.analysis.statistics import proportion_interval
+from winnow.search.analysis.study_record import StudyRecord
 
 
 @dataclass(frozen=True)
@@ -28,15 +28,15 @@ class Audit:
         return self.wrong / self.completed
 
 
-def audit(history: History) -> Audit | None:
+def audit(record: StudyRecord) -> Audit | None:
     """What an audit of the pruner showed; None where no audited trial has completed."""
-    audited = [trial for trial in history.ranked if trial.would_prune is not None]
+    audited = [trial for trial in record.ranked if trial.would_prune is not None]
     if not audited:
         return None
-    others = [history.loss(trial.value) for trial in history.ranked if trial.would_prune is None]
+    others = [record.loss(trial.value) for trial in record.ranked if trial.would_prune is None]
     best = min(others, default=math.inf)
-    tenth = history.ranked[: max(1, len(history.ranked) // 10)]
-    wrong = sum(history.loss(trial.value) < best for trial in audited)
+    tenth = record.ranked[: max(1, len(record.ranked) // 10)]
+    wrong = sum(record.loss(trial.value) < best for trial in audited)
     return Audit(
         completed=len(audited),
         wrong=wrong,

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from winnow.search.analysis.history import History, TrialRecord
+from winnow.search.analysis.study_record import StudyRecord, TrialRecord
 
 
 @dataclass(frozen=True)
@@ -26,21 +26,21 @@ class Savings:
         return self.saved / (self.spent + self.saved) if self.saved > 0 else 0.0
 
 
-def savings(history: History) -> Savings:
+def savings(record: StudyRecord) -> Savings:
     """What pruning saved in this study; nothing where no completed trial says how long a trial takes."""
-    epochs = full_length(history)
-    cut = [trial for trial in history.finished if trial.cut_short]
+    epochs = full_length(record)
+    cut = [trial for trial in record.finished if trial.cut_short]
     return Savings(
         trials=len(cut),
         epochs=epochs,
-        spent=sum(trial.seconds for trial in history.finished),
+        spent=sum(trial.seconds for trial in record.finished),
         saved=sum(saved_by(trial, epochs) for trial in cut),
     )
 
 
-def full_length(history: History) -> float:
+def full_length(record: StudyRecord) -> float:
     """Epochs of a trial that nobody stops; 0 where none is known."""
-    lengths = [len(trial.curve) for trial in history.finished if trial.state == "COMPLETE" and trial.curve]
+    lengths = [len(trial.curve) for trial in record.finished if trial.state == "COMPLETE" and trial.curve]
     return float(np.mean(lengths)) if lengths else 0.0
 
 

@@ -11,10 +11,10 @@ from typing import Any
 from winnow.errors import StudyError
 from winnow.objectives.decision import Boundary, Curve, Decision
 from winnow.records import CONCLUSION, CONFIG, DECISION, WEIGHTS
-from winnow.search.analysis import history as histories
-from winnow.search.analysis.history import History, TrialRecord
+from winnow.search.analysis import study_record
 from winnow.search.analysis.seeds import Purpose, fresh_seeds
 from winnow.search.analysis.statistics import Sample, possibly_best
+from winnow.search.analysis.study_record import StudyRecord, TrialRecord
 from winnow.search.study import study as studies
 from winnow.search.study.study import WinnowStudy, match_source
 from winnow.storage import artifacts, epochs
@@ -29,7 +29,7 @@ class Entrants:
     """Who is compared, and how."""
 
     study: WinnowStudy
-    record: History
+    record: StudyRecord
     candidates: tuple[TrialRecord, ...]
     """The search's best with different configurations, best first."""
     baseline: TrialRecord | None
@@ -56,7 +56,7 @@ def enter(study: WinnowStudy, top: int, seeds: int) -> Entrants:
             "repeat its best parameters with your own code",
         )
     match_source(study)
-    record = histories.read(study.optuna, epochs.read(study.storage.engine, study.study_id))
+    record = study_record.read(study.optuna, epochs.read(study.storage.engine, study.study_id))
     if record.best is None:
         raise StudyError(
             f"the study {study.name!r} has no finished trial yet", f"run it first: winnow work {study.name}"
@@ -100,7 +100,7 @@ def remembered_decision(study: WinnowStudy) -> Decision | None:
     return Decision(**{**content, **parts})
 
 
-def remembered(study: WinnowStudy, record: History) -> Entrants | None:
+def remembered(study: WinnowStudy, record: StudyRecord) -> Entrants | None:
     """Who was compared when the repetitions of a search were last concluded; None where they never were."""
     name = _study_name(study)
     for other in study.storage.get_all_studies():

@@ -10,7 +10,7 @@ from winnow.search.analysis import pruning_audit as audits
 from winnow.search.analysis.conclusions import Conclusions
 from winnow.search.analysis.confirm import Confirmation
 from winnow.search.analysis.formatting import duration, interval, number, spread, with_article
-from winnow.search.analysis.history import History, TrialRecord, elapsed
+from winnow.search.analysis.study_record import StudyRecord, TrialRecord, elapsed
 
 
 @dataclass(frozen=True)
@@ -23,29 +23,29 @@ class Compared:
     best: Any
 
 
-def sentences(history: History, found: Conclusions | None = None) -> list[str]:
+def sentences(record: StudyRecord, found: Conclusions | None = None) -> list[str]:
     """What won, by how much, how sure that is, and what it cost; each a whole sentence."""
     found = found or Conclusions()
-    audited = audits.audit(history)
+    audited = audits.audit(record)
     return [
-        *_result(history),
-        *_how_sure(history, found.confirmation),
+        *_result(record),
+        *_how_sure(record, found.confirmation),
         *_what_made_it(found),
         *([audits.sentence(audited)] if audited else []),
-        _cost(history),
+        _cost(record),
         *_further_cost(found),
     ]
 
 
-def comparison(history: History) -> list[Compared]:
+def comparison(record: StudyRecord) -> list[Compared]:
     """The searched hyperparameters of the best trial beside the baseline's, and all others in which they differ.
 
     Empty while there is no best trial. The trial's own seed is left out: it differs always and means nothing.
     """
-    baseline, best = history.baseline, history.best
+    baseline, best = record.baseline, record.best
     if best is None:
         return []
-    searched = history.parameter_names
+    searched = record.parameter_names
     others = [name for name in best.config if name not in searched and name != "seed"]
     rows = [(name, True) for name in searched]
     rows += [(name, False) for name in others if baseline and baseline.config.get(name) != best.config[name]]
@@ -62,48 +62,48 @@ def _setting(trial: TrialRecord | None, name: str, searched: bool) -> Any:
     return trial.config.get(name, trial.parameters.get(name))
 
 
-def quoted(history: History) -> str:
+def quoted(record: StudyRecord) -> str:
     """The study's name as a shell takes it."""
-    return shlex.quote(history.study)
+    return shlex.quote(record.study)
 
 
-def confirm_command(history: History) -> str:
+def confirm_command(record: StudyRecord) -> str:
     """The command that measures the winner again, on fresh seeds and then on test data."""
-    return f"winnow confirm {quoted(history)}"
+    return f"winnow confirm {quoted(record)}"
 
 
-def _result(history: History) -> list[str]:
-    best, baseline = history.best, history.baseline
-    if not history.finished:
+def _result(record: StudyRecord) -> list[str]:
+    best, baseline = record.best, record.baseline
+    if not record.finished:
         return ["No trial has finished yet, so there is nothing to conclude."]
     if best is None:
         return ["No trial has completed, so there is no winner; the table of trials says why each one ended."]
     if best is baseline:
         return [
-            f"Nothing beat the baseline: its {history.metric} of {number(best.value)} is the best of "
-            f"{len(history.ranked)} completed trials."
+            f"Nothing beat the baseline: its {record.metric} of {number(best.value)} is the best of "
+            f"{len(record.ranked)} completed trials."
         ]
-    won = f"Trial {best.number} won with {with_article(history.metric)} of {number(best.value)}"
+    won = f"Trial {best.number} won with {with_article(record.metric)} of {number(best.value)}"
     if baseline is None:
         compared = [f"{won}.", "The study has no baseline, so nothing says how much the search gained."]
     elif baseline.value is None:
         compared = [f"{won}.", "The baseline has no value, so nothing says how much the search gained."]
     else:
-        gain = number(abs(history.gain(best, baseline)))
+        gain = number(abs(record.gain(best, baseline)))
         compared = [f"{won}, {gain} better than the baseline's {number(baseline.value)}."]
     return compared
 
 
-def _how_sure(history: History, found: Confirmation | None) -> list[str]:
-    best = history.best
-    if best is None or (found is None and best is history.baseline):
+def _how_sure(record: StudyRecord, found: Confirmation | None) -> list[str]:
+    best = record.best
+    if best is None or (found is None and best is record.baseline):
         return []
     if found is None:
         return [
-            f"This is not yet a result to rely on: the best of {len(history.ranked)} values measured once, and on the "
+            f"This is not yet a result to rely on: the best of {len(record.ranked)} values measured once, and on the "
             "data that chose it, is partly luck."
         ]
-    winner = "the baseline" if history.baseline and found.winner_number == history.baseline.number else "it"
+    winner = "the baseline" if record.baseline and found.winner_number == record.baseline.number else "it"
     if winner == "it" and found.winner_number != best.number:
         winner = f"trial {found.winner_number} comes out ahead and"
     where = found.metric.removeprefix("validation ")
@@ -135,9 +135,9 @@ def _listed(numbers: Sequence[int]) -> str:
     return f"{', '.join(others)} or {last}" if others else last
 
 
-def _cost(history: History) -> str:
-    finished = history.finished
-    pruned, failed = history.count("PRUNED"), history.count("FAIL")
+def _cost(record: StudyRecord) -> str:
+    finished = record.finished
+    pruned, failed = record.count("PRUNED"), record.count("FAIL")
     worker_time, wall_time = sum(trial.seconds for trial in finished), elapsed(finished)
     workers = len({trial.worker for trial in finished if trial.worker})
     by = f" by {workers} workers" if workers > 1 else ""

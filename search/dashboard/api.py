@@ -14,8 +14,8 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse, Response
 
 from winnow.errors import SpecError, StudyError
-from winnow.search.analysis import conclusions, export, history
-from winnow.search.analysis.history import History, TrialRecord
+from winnow.search.analysis import conclusions, export, study_record
+from winnow.search.analysis.study_record import StudyRecord, TrialRecord
 from winnow.search.dashboard import enqueue as wishes
 from winnow.search.dashboard.chapters import concluded, curve_numbers, pictures
 from winnow.search.dashboard.responses import LARGEST_ID, StudyId, TrialNumber, person, seen, watching
@@ -261,9 +261,9 @@ def audit(request: Request) -> list[dict[str, Any]]:
     return [finite_object(vars(entry)) for entry in audit_log.entries(watching(request).storage.engine)]
 
 
-def _whole(request: Request, name: str) -> History:
+def _whole(request: Request, name: str) -> StudyRecord:
     """The study with all its epochs: what a file to take away holds."""
-    return history.load(watching(request).storage, name)
+    return study_record.load(watching(request).storage, name)
 
 
 def _brief(trial: TrialRecord) -> dict[str, Any]:

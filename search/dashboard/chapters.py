@@ -4,7 +4,7 @@ import numpy as np
 
 from winnow.records import ABLATION, CONCLUSION
 from winnow.search.analysis import conclusions, importance, summary
-from winnow.search.analysis.history import History
+from winnow.search.analysis.study_record import StudyRecord
 from winnow.search.dashboard.view import SAMPLE, TOP, StudyView
 from winnow.search.report import evidence
 from winnow.search.report.chapters import Chapter, Picture
@@ -62,7 +62,7 @@ def first_words(storage: Storage, view: StudyView) -> list[str]:
     return summary.sentences(record, conclusions.find(storage, record))
 
 
-def curve_numbers(sample: History, top: int = TOP) -> dict[str, object]:
+def curve_numbers(sample: StudyRecord, top: int = TOP) -> dict[str, object]:
     """The numbers behind the picture of curves."""
     epochs, quartiles = curves.quartiles(sample.trials)
     chosen = [*sample.ranked[:top], *([sample.baseline] if sample.baseline else [])]
@@ -88,7 +88,7 @@ def curve_numbers(sample: History, top: int = TOP) -> dict[str, object]:
     }
 
 
-def _with_sides(storage: Storage, view: StudyView) -> History:
+def _with_sides(storage: Storage, view: StudyView) -> StudyRecord:
     """All trials, those in full that a confirmation or an ablation compared."""
     record = view.record()
     wanted = {trial.number for trial in (record.best, record.baseline) if trial}
@@ -102,7 +102,7 @@ def _with_sides(storage: Storage, view: StudyView) -> History:
     return view.with_details(wanted)
 
 
-def _thinned(record: History) -> History:
+def _thinned(record: StudyRecord) -> StudyRecord:
     """At most about MOST_POINTS trials: the winners of their time, the baseline, and of each stretch the best."""
     if len(record.finished) <= MOST_POINTS:
         return record
@@ -114,6 +114,6 @@ def _thinned(record: History) -> History:
             group = [trial for trial in members if trial.state == state and trial.value is not None]
             if group:
                 kept.add(min(group, key=lambda trial: record.loss(trial.value)).number)
-    return History(
+    return StudyRecord(
         record.study, record.direction, record.metric, tuple(trial for trial in record.trials if trial.number in kept)
     )

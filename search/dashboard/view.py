@@ -15,10 +15,10 @@ import optuna
 from sqlalchemy import Connection, func, select
 
 from winnow.records import SPEC, STOPPING, Outcome
-from winnow.search.analysis import history
-from winnow.search.analysis.history import History, TrialRecord
+from winnow.search.analysis import study_record
 from winnow.search.analysis.pruning_savings import savings
 from winnow.search.analysis.status import Best
+from winnow.search.analysis.study_record import StudyRecord, TrialRecord
 from winnow.search.dashboard.snapshot import Snapshot, WorkerNow
 from winnow.storage import Storage, deletions, trial_summaries, workers
 from winnow.storage.budget import spent
@@ -46,7 +46,7 @@ class StudyView:
         """By trial id: trials that have ended, in full."""
         self._plain: dict[int, TrialRecord] = {}
         self._searched_since = 0
-        self._history: History | None = None
+        self._history: StudyRecord | None = None
         self._trials_version = 0
 
     def look(self) -> Snapshot:
@@ -90,18 +90,18 @@ class StudyView:
                 has_spec=SPEC in attributes,
             )
 
-    def record(self) -> History:
+    def record(self) -> StudyRecord:
         """All trials, the best and the sampled ones in full."""
         with self._lock:
             if self._history is None:
                 raise KeyError(f"study {self.study_id} was not looked at yet")
             return self._history
 
-    def sample(self) -> History:
+    def sample(self) -> StudyRecord:
         """The trials that are known in full: for pictures of curves."""
         return self._sampled_history(self.record())
 
-    def with_details(self, numbers: Iterable[int]) -> History:
+    def with_details(self, numbers: Iterable[int]) -> StudyRecord:
         """All trials, those of these numbers in full too."""
         wanted = set(numbers)
         with self._lock:
@@ -112,7 +112,7 @@ class StudyView:
             trials = tuple(extra.get(trial.number, trial) for trial in self._history.trials)
             return replace(self._history, trials=trials)
 
-    def searched(self) -> History:
+    def searched(self) -> StudyRecord:
         """All trials with their parameters: for importance and for tables."""
         with self._lock:
             since = self._searched_since
@@ -141,29 +141,29 @@ class StudyView:
         ended = self._outlines.refresh(connection)
         return ended, spent(connection, self.study_id), _concluded(connection, study.study_name)
 
-    def _make_history(self, study: optuna.Study) -> History:
+    def _make_history(self, study: optuna.Study) -> StudyRecord:
         known = self._outlines.known
         for outline in known.values():
             before = self._plain.get(outline.trial_id)
             if before is None or before.state != outline.state:
                 self._plain[outline.trial_id] = _plain(outline, before)
         maximised = study.directions[0] == optuna.study.StudyDirection.MAXIMIZE
-        record = self._with(History(study.study_name, "maximize" if maximised else "minimize", "", ()))
+        record = self._with(StudyRecord(study.study_name, "maximize" if maximised else "minimize", "", ()))
         wanted = {trial.number for trial in record.ranked[:TOP]} | _spread(record.finished)
         if record.baseline is not None:
             wanted.add(record.baseline.number)
         missing = [o.trial_id for o in known.values() if o.number in wanted and o.trial_id not in self._detailed]
         self._detailed |= self._read_details(missing)
         kept = [trial for trial in self._detailed.values() if trial.number in wanted]
-        metric = study.metric_names[0] if study.metric_names else history.metric_of(kept)
+        metric = study.metric_names[0] if study.metric_names else study_record.metric_of(kept)
         return replace(self._with(record), metric=metric)
 
-    def _with(self, record: History) -> History:
+    def _with(self, record: StudyRecord) -> StudyRecord:
         """The same study with the trials as they are known now."""
         everything = {**self._plain, **self._detailed}.values()
         return replace(record, trials=tuple(sorted(everything, key=lambda trial: trial.number)))
 
-    def _sampled_history(self, record: History) -> History:
+    def _sampled_history(self, record: StudyRecord) -> StudyRecord:
         return replace(record, trials=tuple(trial for trial in record.trials if trial.curve))
 
     def _read_details(self, ids: Sequence[int]) -> dict[int, TrialRecord]:
@@ -173,7 +173,9 @@ class StudyView:
         def ask(connection: Connection) -> dict[int, TrialRecord]:
             curves = trial_summaries.curves(connection, ids)
             found = trial_summaries.details(connection, ids)
-            return {trial_id: history.record(trial, curves.get(trial_id, ())) for trial_id, trial in found.items()}
+            return {
+                trial_id: study_record.read_trial(trial, curves.get(trial_id, ())) for trial_id, trial in found.items()
+            }
 
         return read(self._storage.engine, ask)
 
@@ -219,7 +221,7 @@ def _spread(finished: Sequence[TrialRecord]) -> set[int]:
     return set(ordered[:SAMPLE])
 
 
-def _best(record: History) -> Best | None:
+def _best(record: StudyRecord) -> Best | None:
     best = record.best
     if best is None or best.value is None:
         return None

@@ -16,7 +16,7 @@ from winnow.errors import StudyError
 from winnow.objectives.methods import method_of
 from winnow.search.analysis import conclusions, importance, summary
 from winnow.search.analysis.conclusions import Conclusions
-from winnow.search.analysis.history import History
+from winnow.search.analysis.study_record import StudyRecord
 from winnow.search.report import evidence
 from winnow.search.report.chapters import Picture
 from winnow.search.report.figures import curves, effects
@@ -31,7 +31,7 @@ _MOST_NOTES = 100
 """Failed trials that get a note: each is a row of the study."""
 
 
-def add(storage: Storage, record: History) -> None:
+def add(storage: Storage, record: StudyRecord) -> None:
     """Put plots and notes into the study of `record`; does nothing where optuna-dashboard is not installed."""
     if find_spec("optuna_dashboard") is None:
         return
@@ -69,7 +69,7 @@ def add_augmentations(storage: Storage, spec: Spec) -> None:
         upload_artifact(artifact_store=store, file_path=str(path), study_or_trial=study)
 
 
-def _pictures(record: History, found: Conclusions) -> list[Picture]:
+def _pictures(record: StudyRecord, found: Conclusions) -> list[Picture]:
     """Those that optuna-dashboard has not: curves over a band, importance with intervals, what was measured since."""
     drawn = [Picture("curves", "Learning curves", "", curves.learning_curves(record))]
     with suppress(StudyError):  # too few trials to say anything

@@ -9,30 +9,30 @@ from winnow.search.analysis.confirm import Confirmation
 from winnow.search.analysis.effects import Effect
 from winnow.search.analysis.formatting import interval, number, spread
 from winnow.search.analysis.functional_anova import Landscape
-from winnow.search.analysis.history import History
 from winnow.search.analysis.statistics import Sample
+from winnow.search.analysis.study_record import StudyRecord
 from winnow.search.report.chapters import Chapter, Picture, Table
 from winnow.search.report.figures import decision, effects
 from winnow.search.report.terminal import screens
 
 
-def chapters(history: History, found: Conclusions, landscape: Landscape | None = None) -> list[Chapter]:
+def chapters(record: StudyRecord, found: Conclusions, landscape: Landscape | None = None) -> list[Chapter]:
     """The winner measured anew and what each method does; where nothing was measured, the command that would.
 
     A `landscape` of the search tells which method is the easiest to tune.
     """
-    if history.best is None:
+    if record.best is None:
         return []
-    return [*_confirmed(history, found.confirmation), *_ablated(history, found.ablations, landscape)]
+    return [*_confirmed(record, found.confirmation), *_ablated(record, found.ablations, landscape)]
 
 
-def _confirmed(history: History, found: Confirmation | None) -> list[Chapter]:
+def _confirmed(record: StudyRecord, found: Confirmation | None) -> list[Chapter]:
     title = "The winner, trained again"
     if found is None:
-        if not history.best or not history.best.config:
+        if not record.best or not record.best.config:
             return []
         asked = "To know what to expect of it, measure it again with fresh seeds, then once on test data:"
-        return [Chapter(title, [asked], [summary.confirm_command(history)])]
+        return [Chapter(title, [asked], [summary.confirm_command(record)])]
     where = found.metric.removeprefix("validation ")
     tables = [_measured(found, where), *([_compared(found, where)] if found.compared else [])]
     pictures = _decision(found)
@@ -92,28 +92,28 @@ def _name(found: Confirmation, trial: int) -> str:
     return "baseline" if trial == found.baseline_number else f"trial {trial}"
 
 
-def _ablated(history: History, found: Sequence[Ablation], landscape: Landscape | None) -> list[Chapter]:
+def _ablated(record: StudyRecord, found: Sequence[Ablation], landscape: Landscape | None) -> list[Chapter]:
     if found:
-        return [_ablation(history, each, landscape) for each in found]
-    best, baseline = history.best, history.baseline
+        return [_ablation(record, each, landscape) for each in found]
+    best, baseline = record.best, record.baseline
     if best is None or baseline is None or best is baseline or not (best.config and baseline.config):
         return []
     asked = (
         "Not measured yet: a search shows where good values lie, not what a method does. Training with and without "
         "each, with the same seeds, answers these questions:"
     )
-    return [Chapter("What each method does", [asked, *answers.QUESTIONS], [f"winnow ablate {summary.quoted(history)}"])]
+    return [Chapter("What each method does", [asked, *answers.QUESTIONS], [f"winnow ablate {summary.quoted(record)}"])]
 
 
-def _ablation(history: History, found: Ablation, landscape: Landscape | None) -> Chapter:
-    start, goal = (_side(history, number) for number in (found.start_number, found.goal_number))
+def _ablation(record: StudyRecord, found: Ablation, landscape: Landscape | None) -> Chapter:
+    start, goal = (_side(record, number) for number in (found.start_number, found.goal_number))
     said = [f"Measured by training {start} and {goal}, and what lies between them, with and without each method."]
     said += [answers.together(found)] if found.whole else []
     said += answers.rests_on(found)
-    usual = history.baseline is not None and found.start_number == history.baseline.number
+    usual = record.baseline is not None and found.start_number == record.baseline.number
     title = "What each method does" if usual else f"What each method does, from {start}"
     return Chapter(
-        f"{title}, up to {goal}" if history.best and found.goal_number != history.best.number else title,
+        f"{title}, up to {goal}" if record.best and found.goal_number != record.best.number else title,
         said,
         answers=answers.answers(found, landscape),
         tables=[_methods(found)],
@@ -121,10 +121,10 @@ def _ablation(history: History, found: Ablation, landscape: Landscape | None) ->
     )
 
 
-def _side(history: History, trial: int) -> str:
-    if history.baseline is not None and trial == history.baseline.number:
+def _side(record: StudyRecord, trial: int) -> str:
+    if record.baseline is not None and trial == record.baseline.number:
         return "the baseline"
-    return f"the best (trial {trial})" if history.best and trial == history.best.number else f"trial {trial}"
+    return f"the best (trial {trial})" if record.best and trial == record.best.number else f"trial {trial}"
 
 
 def _methods(found: Ablation) -> Table:

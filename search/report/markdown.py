@@ -9,8 +9,8 @@ from typing import Any
 from winnow.errors import WinnowError
 from winnow.search.analysis.conclusions import Conclusions
 from winnow.search.analysis.formatting import number
-from winnow.search.analysis.history import History
 from winnow.search.analysis.importance import Importance
+from winnow.search.analysis.study_record import StudyRecord
 from winnow.search.report import report
 from winnow.search.report.chapters import Chapter
 from winnow.search.report.figures import files
@@ -23,13 +23,13 @@ class _Markup(str):
 
 
 def write(
-    history: History, path: Path, found: Conclusions | None = None, importances: Sequence[Importance] | None = None
+    record: StudyRecord, path: Path, found: Conclusions | None = None, importances: Sequence[Importance] | None = None
 ) -> str:
     """Write the report to `path` and its pictures to the folder of that name; returns why there are none, or "".
 
     Raises OSError where it cannot be written.
     """
-    content = report.contents(history, found or Conclusions(), importances)
+    content = report.contents(record, found or Conclusions(), importances)
     pictures, missing = _draw(content["chapters"], path.with_suffix(""))
     path.write_text(render(content, pictures), encoding="utf-8")
     return missing
@@ -41,7 +41,7 @@ def render(content: Mapping[str, Any], pictures: Mapping[str, str]) -> str:
 
     # Names, reasons and attributes come from users: whatever the template prints is escaped unless it is _Markup.
     environment = jinja2.Environment(finalize=_plain, **report.settings())
-    names = content["history"].parameter_names
+    names = content["record"].parameter_names
     return environment.get_template("report.md.jinja").render(
         content,
         files=pictures,

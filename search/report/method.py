@@ -1,15 +1,15 @@
 """How a study's numbers came about, and how far they carry: the report's chapter on method and caveats."""
 
 from winnow.search.analysis.conclusions import Conclusions
-from winnow.search.analysis.history import History
+from winnow.search.analysis.study_record import StudyRecord
 
 
-def sentences(history: History, found: Conclusions) -> list[str]:
+def sentences(record: StudyRecord, found: Conclusions) -> list[str]:
     """What was done, and what must not be read into it; only what bears on this study."""
-    return [*_search(history, found), *_confirmation(found), *_ablation(found)]
+    return [*_search(record, found), *_confirmation(found), *_ablation(found)]
 
 
-def _search(history: History, found: Conclusions) -> list[str]:
+def _search(record: StudyRecord, found: Conclusions) -> list[str]:
     said = []
     if found.spec is not None:
         data = (found.spec.data or {}).get("name")
@@ -19,15 +19,15 @@ def _search(history: History, found: Conclusions) -> list[str]:
             f"{trained}. The whole spec lies in the storage."
         )
     said.append(
-        f"A trial is one training with one seed. Its {history.metric} was measured on the data that the search chose "
+        f"A trial is one training with one seed. Its {record.metric} was measured on the data that the search chose "
         "by, so the best of many is too hopeful."
     )
-    if history.count("PRUNED"):
+    if record.count("PRUNED"):
         said.append(
             "A pruned trial stands at the last value that it reported; what it would have reached is not known, and "
             "what is drawn over trials shows the stronger ones at full length only."
         )
-    if history.baseline is not None and history.baseline.config:
+    if record.baseline is not None and record.baseline.config:
         said.append(
             "The baseline is every hyperparameter at its default but for what the spec fixes; where a range cannot "
             "hold its value, the table of trials shows the nearest that it can."

@@ -8,9 +8,9 @@ from optuna.distributions import CategoricalDistribution
 from winnow.search.analysis import importance
 from winnow.search.analysis.formatting import duration
 from winnow.search.analysis.functional_anova import Landscape
-from winnow.search.analysis.history import History
 from winnow.search.analysis.importance import Importance
 from winnow.search.analysis.pruning_savings import savings
+from winnow.search.analysis.study_record import StudyRecord
 from winnow.search.report.chapters import Chapter, Picture
 from winnow.search.report.figures import curves, effects, front, progress, space
 from winnow.search.study.spec import Cost
@@ -20,7 +20,7 @@ _FEWEST_IN_CONTOUR = 10
 
 
 def chapters(
-    history: History, importances: Sequence[Importance] | None = None, landscape: Landscape | None = None
+    record: StudyRecord, importances: Sequence[Importance] | None = None, landscape: Landscape | None = None
 ) -> list[Chapter]:
     """Every picture of the search.
 
@@ -29,48 +29,48 @@ def chapters(
     """
     refusal = ""
     if importances is None:
-        found_quickly, refusal = importance.quick(history)
+        found_quickly, refusal = importance.quick(record)
         importances = [found_quickly] if found_quickly else []
     found = [
-        Chapter("The search", pictures=_search(history)),
-        Chapter("The trainings", pictures=_trainings(history)),
-        Chapter("The hyperparameters", pictures=_hyperparameters(history, importances, refusal, landscape)),
+        Chapter("The search", pictures=_search(record)),
+        Chapter("The trainings", pictures=_trainings(record)),
+        Chapter("The hyperparameters", pictures=_hyperparameters(record, importances, refusal, landscape)),
     ]
     return [chapter for chapter in found if chapter.pictures]
 
 
-def _search(history: History) -> list[Picture]:
+def _search(record: StudyRecord) -> list[Picture]:
     drawn = [
         Picture(
             "history",
             "Best so far",
             "Each point is a trial; the line is the best completed trial so far. A pruned trial stands at the last "
             "value that it reported.",
-            progress.optimisation_history(history),
+            progress.optimisation_history(record),
         )
     ]
-    found = savings(history)
+    found = savings(record)
     if found.saved > 0:
         caption = (
             f"Pruning cut {found.trials} trials short. Had each run on to the {found.epochs:.0f} epochs of a completed "
             f"one, the search would have cost {duration(found.saved)} of device time more: {found.share:.0%} "
             "was saved."
         )
-        drawn.append(Picture("pruning", "What pruning saved", caption, progress.pruning_savings(history)))
-    if any(trial.worker for trial in history.finished):
+        drawn.append(Picture("pruning", "What pruning saved", caption, progress.pruning_savings(record)))
+    if any(trial.worker for trial in record.finished):
         caption = "Who worked when, since the first start. A gap is a worker that waited, was away or started anew."
-        drawn.append(Picture("timeline", "Workers", caption, progress.timeline(history)))
+        drawn.append(Picture("timeline", "Workers", caption, progress.timeline(record)))
     return drawn
 
 
-def _trainings(history: History) -> list[Picture]:
+def _trainings(record: StudyRecord) -> list[Picture]:
     drawn = [
         Picture(
             "curves",
             "Learning curves",
             "The five best trials and the baseline, over the median and the middle half of all trials that reached "
             "the epoch. Pruning ends the weak ones early, so the band of later epochs is made of the stronger.",
-            curves.learning_curves(history),
+            curves.learning_curves(record),
         )
     ]
     drawn += [
@@ -78,7 +78,7 @@ def _trainings(history: History) -> list[Picture]:
             f"baseline-{quantity}",
             f"Baseline against best: {quantity}",
             f"The {quantity} on validation (solid) and on training data (dotted). A gap that grows is overfitting.",
-            curves.baseline_against_best(history, quantity),
+            curves.baseline_against_best(record, quantity),
         )
         for quantity in ("accuracy", "loss")
     ]
@@ -87,13 +87,13 @@ def _trainings(history: History) -> list[Picture]:
             "gap",
             "Generalisation gap",
             "How much better each completed trial did on the data that it trained on. The lower, the less it overfits.",
-            curves.generalisation_gap(history),
+            curves.generalisation_gap(record),
         ),
         Picture(
             "norms",
             "Weight norms",
             "The Frobenius norm of all weights: what weight decay and penalties hold down.",
-            curves.weight_norms(history),
+            curves.weight_norms(record),
         ),
     ]
     return [picture for picture in drawn if picture.figure is not None and picture.figure.data]
@@ -118,13 +118,13 @@ def _importance(importances: Sequence[Importance], refusal: str) -> Picture:
 
 
 def _hyperparameters(
-    history: History, importances: Sequence[Importance], refusal: str, landscape: Landscape | None
+    record: StudyRecord, importances: Sequence[Importance], refusal: str, landscape: Landscape | None
 ) -> list[Picture]:
     drawn = [_importance(importances, refusal)]
     if landscape is not None and landscape.interactions:
         drawn.append(_interactions(landscape))
-    drawn += _front(history)
-    return [*drawn, *_space(history, importances, landscape)]
+    drawn += _front(record)
+    return [*drawn, *_space(record, importances, landscape)]
 
 
 def _interactions(landscape: Landscape) -> Picture:
@@ -138,12 +138,12 @@ def _interactions(landscape: Landscape) -> Picture:
     return Picture("interactions", "Which hang together", caption, effects.interactions(landscape.interactions))
 
 
-def _front(history: History) -> list[Picture]:
+def _front(record: StudyRecord) -> list[Picture]:
     """Value against what it costs, where trials differ in that."""
     drawn = []
     costs: Sequence[tuple[Cost, str]] = (("parameters", "Value against size"), ("seconds", "Value against time"))
     for cost, title in costs:
-        figure = front.scatter(history, cost)
+        figure = front.scatter(record, cost)
         if figure is not None:
             caption = (
                 "Each point is a completed trial with its one seed. No other trial is better and cheaper at once than "
@@ -153,37 +153,37 @@ def _front(history: History) -> list[Picture]:
     return drawn
 
 
-def _space(history: History, importances: Sequence[Importance], landscape: Landscape | None) -> list[Picture]:
-    names = [share.name for share in importances[0].shares] if importances else list(history.parameter_names)
+def _space(record: StudyRecord, importances: Sequence[Importance], landscape: Landscape | None) -> list[Picture]:
+    names = [share.name for share in importances[0].shares] if importances else list(record.parameter_names)
     ranked = names[:_MOST_AXES]
     drawn = []
-    if len(ranked) > 1 and len(history.ranked) > 1:
+    if len(ranked) > 1 and len(record.ranked) > 1:
         caption = "Each line is a completed trial, through its hyperparameters to its value."
-        drawn.append(Picture("parallel", "Parallel coordinates", caption, space.parallel_coordinates(history, ranked)))
-    pair = _numeric_pair(history, ranked, landscape)
+        drawn.append(Picture("parallel", "Parallel coordinates", caption, space.parallel_coordinates(record, ranked)))
+    pair = _numeric_pair(record, ranked, landscape)
     if pair:
         caption = "Smoothed over the completed trials (the points); blank where too few of them bear on it."
-        drawn.append(Picture("contour", " and ".join(pair), caption, space.contour(history, *pair)))
-    crosses = "; a cross is a training that diverged" if any(trial.diverged for trial in history.trials) else ""
+        drawn.append(Picture("contour", " and ".join(pair), caption, space.contour(record, *pair)))
+    crosses = "; a cross is a training that diverged" if any(trial.diverged for trial in record.trials) else ""
     for name in ranked:
         marginal = landscape.marginal(name) if landscape else None
         mean = " In green, the mean over all else and its 95 % interval, as a forest tells it." if marginal else ""
         caption = f"Every finished trial over {name}{crosses}.{mean}"
-        title = f"{history.metric} over {name}"
-        drawn.append(Picture(f"slice-{len(drawn)}", title, caption, space.parameter_slice(history, name, marginal)))
+        title = f"{record.metric} over {name}"
+        drawn.append(Picture(f"slice-{len(drawn)}", title, caption, space.parameter_slice(record, name, marginal)))
     return drawn
 
 
-def _numeric_pair(history: History, names: Sequence[str], landscape: Landscape | None) -> tuple[str, str] | None:
+def _numeric_pair(record: StudyRecord, names: Sequence[str], landscape: Landscape | None) -> tuple[str, str] | None:
     """Two numeric hyperparameters that enough completed trials searched together: those that hang together most."""
     numeric = [
         name
         for name in names
-        if not any(isinstance(trial.distributions.get(name), CategoricalDistribution) for trial in history.trials)
+        if not any(isinstance(trial.distributions.get(name), CategoricalDistribution) for trial in record.trials)
     ]
     hanging = [pair.names for pair in landscape.interactions if {*pair.names} <= {*numeric}] if landscape else []
     for x, y in [*hanging, *itertools.combinations(numeric, 2)]:
-        together = sum(x in trial.parameters and y in trial.parameters for trial in history.ranked)
+        together = sum(x in trial.parameters and y in trial.parameters for trial in record.ranked)
         if together >= _FEWEST_IN_CONTOUR:
             return x, y
     return None

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 from winnow.search.analysis import formatting, summary
 from winnow.search.analysis import functional_anova as landscapes
 from winnow.search.analysis.conclusions import Conclusions
-from winnow.search.analysis.history import History, TrialRecord
 from winnow.search.analysis.importance import Importance
+from winnow.search.analysis.study_record import StudyRecord, TrialRecord
 from winnow.search.report import evidence, method, pictures
 
 if TYPE_CHECKING:
@@ -16,13 +16,15 @@ if TYPE_CHECKING:
 
 
 def write(
-    history: History, path: Path, found: Conclusions | None = None, importances: Sequence[Importance] | None = None
+    record: StudyRecord, path: Path, found: Conclusions | None = None, importances: Sequence[Importance] | None = None
 ) -> None:
-    """Write the report on `history` to `path`, replacing what was there; raises OSError where it cannot."""
-    path.write_text(render(history, found, importances), encoding="utf-8")
+    """Write the report on `record` to `path`, replacing what was there; raises OSError where it cannot."""
+    path.write_text(render(record, found, importances), encoding="utf-8")
 
 
-def render(history: History, found: Conclusions | None = None, importances: Sequence[Importance] | None = None) -> str:
+def render(
+    record: StudyRecord, found: Conclusions | None = None, importances: Sequence[Importance] | None = None
+) -> str:
     """The report as one HTML document, plotly's library and all figures inside.
 
     `found` is what was measured after the search. Without `importances` it shows PED-ANOVA's alone, which takes a
@@ -34,7 +36,7 @@ def render(history: History, found: Conclusions | None = None, importances: Sequ
     # Names, reasons and attributes come from users: everything is escaped unless the template says `safe`.
     environment = jinja2.Environment(autoescape=True, **settings())
     environment.filters.update(number=formatting.number, figure_json=figure_json)
-    content = contents(history, found or Conclusions(), importances)
+    content = contents(record, found or Conclusions(), importances)
     return environment.get_template("report.html.jinja").render(content, plotly=plotly.offline.get_plotlyjs())
 
 
@@ -50,21 +52,21 @@ def settings() -> dict[str, Any]:
     }
 
 
-def contents(history: History, found: Conclusions, importances: Sequence[Importance] | None) -> dict[str, Any]:
+def contents(record: StudyRecord, found: Conclusions, importances: Sequence[Importance] | None) -> dict[str, Any]:
     """All that a report says and shows, whatever its format."""
-    landscape = landscapes.known(history)
+    landscape = landscapes.known(record)
     return {
-        "history": history,
-        "sentences": summary.sentences(history, found),
-        "comparison": summary.comparison(history),
+        "record": record,
+        "sentences": summary.sentences(record, found),
+        "comparison": summary.comparison(record),
         "chapters": [
-            *evidence.chapters(history, found, landscape),
-            *pictures.chapters(history, importances, landscape),
+            *evidence.chapters(record, found, landscape),
+            *pictures.chapters(record, importances, landscape),
         ],
-        "rows": _by_rank(history),
-        "method": method.sentences(history, found),
-        "provenance": _provenance(history),
-        "commands": _commands(history, found),
+        "rows": _by_rank(record),
+        "method": method.sentences(record, found),
+        "provenance": _provenance(record),
+        "commands": _commands(record, found),
     }
 
 
@@ -73,25 +75,25 @@ def figure_json(figure: "Figure") -> str:
     return str(figure.to_json()).replace("<", "\\u003c")
 
 
-def _by_rank(history: History) -> Sequence[TrialRecord]:
+def _by_rank(record: StudyRecord) -> Sequence[TrialRecord]:
     """The trials as the table opens: completed ones from the best down, then all others by number."""
-    ranked = set(trial.number for trial in history.ranked)
-    return [*history.ranked, *(trial for trial in history.trials if trial.number not in ranked)]
+    ranked = set(trial.number for trial in record.ranked)
+    return [*record.ranked, *(trial for trial in record.trials if trial.number not in ranked)]
 
 
-def _commands(history: History, found: Conclusions) -> list[str]:
+def _commands(record: StudyRecord, found: Conclusions) -> list[str]:
     """What repeats the winner and remakes this page; the stock command for a study that recorded no configuration."""
-    study = summary.quoted(history)
-    if history.best is None:
+    study = summary.quoted(record)
+    if record.best is None:
         return [f"winnow report {study}"]
-    if not history.best.config:
+    if not record.best.config:
         return [f"optuna best-trial --study-name {study}"]
-    confirmation = [summary.confirm_command(history)] if found.confirmation else []
+    confirmation = [summary.confirm_command(record)] if found.confirmation else []
     ablations = [f"winnow ablate {study} --from {a.start_number} --to {a.goal_number}" for a in found.ablations]
-    return [f"winnow replay {study} {history.best.number}", *confirmation, *ablations, f"winnow report {study}"]
+    return [f"winnow replay {study} {record.best.number}", *confirmation, *ablations, f"winnow report {study}"]
 
 
-def _provenance(history: History) -> dict[str, Any]:
+def _provenance(record: StudyRecord) -> dict[str, Any]:
     """What the best trial (or the last) recorded of how it ran."""
-    trial = history.best or (history.trials[-1] if history.trials else None)
+    trial = record.best or (record.trials[-1] if record.trials else None)
     return {**trial.training, **trial.run} if trial else {}

@@ -9,7 +9,7 @@ import optuna
 from example_study import told, work
 from winnow import storage
 from winnow.objectives.decision import Boundary, Curve, Decision
-from winnow.search.analysis import ablation, conclusions, confirm, history, repetitions
+from winnow.search.analysis import ablation, conclusions, confirm, repetitions, study_record
 from winnow.search.analysis.seeds import Purpose
 from winnow.search.study.study import WinnowStudy
 from winnow.storage import epochs, ledger
@@ -28,8 +28,8 @@ def confirmed(study: WinnowStudy, score: Any) -> confirm.Confirmation:
     return confirm.conclude(entrants, scores)
 
 
-def read(study: WinnowStudy) -> history.History:
-    return history.read(study.optuna, epochs.read(study.storage.engine, study.study_id))
+def read(study: WinnowStudy) -> study_record.StudyRecord:
+    return study_record.read(study.optuna, epochs.read(study.storage.engine, study.study_id))
 
 
 def score(row: dict[str, Any]) -> float:
@@ -44,7 +44,7 @@ def test_a_search_alone_has_no_conclusions(tmp_path: Path) -> None:
 def test_a_study_of_stock_optuna_has_none(tmp_path: Path) -> None:
     opened = storage.open(f"sqlite:///{tmp_path}/winnow.db", create=True)
     stock = optuna.create_study(study_name="stock", storage=opened)
-    assert conclusions.find(opened, history.read(stock, {})) == conclusions.Conclusions()
+    assert conclusions.find(opened, study_record.read(stock, {})) == conclusions.Conclusions()
 
 
 def test_a_confirmation_is_found_as_it_was_concluded_though_the_search_went_on(tmp_path: Path) -> None:

@@ -8,10 +8,10 @@ import pytest
 from example_search import searched
 from winnow.errors import StudyError
 from winnow.search.analysis import importance
-from winnow.search.analysis.history import History, read
+from winnow.search.analysis.study_record import StudyRecord, read
 
 
-def plain(objective: optuna.study.study.ObjectiveFuncType, trials: int, direction: str = "minimize") -> History:
+def plain(objective: optuna.study.study.ObjectiveFuncType, trials: int, direction: str = "minimize") -> StudyRecord:
     study = optuna.create_study(study_name="plain", sampler=optuna.samplers.RandomSampler(seed=1), direction=direction)
     study.optimize(objective, n_trials=trials)
     return read(study, {})

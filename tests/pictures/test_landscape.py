@@ -8,11 +8,11 @@ import pytest
 
 from winnow.errors import StudyError
 from winnow.search.analysis.functional_anova import known, survey
-from winnow.search.analysis.history import History, read
+from winnow.search.analysis.study_record import StudyRecord, read
 from winnow.search.report.pictures import chapters
 
 
-def history(objective: optuna.study.study.ObjectiveFuncType, trials: int, direction: str = "maximize") -> History:
+def history(objective: optuna.study.study.ObjectiveFuncType, trials: int, direction: str = "maximize") -> StudyRecord:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     study = optuna.create_study(study_name="plain", sampler=optuna.samplers.RandomSampler(seed=1), direction=direction)
     study.optimize(objective, n_trials=trials)

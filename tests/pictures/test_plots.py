@@ -5,12 +5,12 @@ import optuna
 import pytest
 
 from example_search import searched
-from winnow.search.analysis.history import History, read
+from winnow.search.analysis.study_record import StudyRecord, read
 from winnow.search.report.figures import curves, progress
 
 
 @pytest.fixture(scope="module")
-def history() -> History:
+def history() -> StudyRecord:
     return searched(40)
 
 
@@ -19,7 +19,7 @@ def trace(figure: object, name: str) -> object:
     return found
 
 
-def test_the_best_so_far_never_gets_worse_and_ends_at_the_best(history: History) -> None:
+def test_the_best_so_far_never_gets_worse_and_ends_at_the_best(history: StudyRecord) -> None:
     line = trace(progress.optimisation_history(history), "best so far")
     assert history.best is not None
     assert list(line.y) == sorted(line.y)
@@ -27,7 +27,7 @@ def test_the_best_so_far_never_gets_worse_and_ends_at_the_best(history: History)
     assert line.x[-1] == history.trials[-1].number
 
 
-def test_the_optimisation_history_shows_every_trial_once(history: History) -> None:
+def test_the_optimisation_history_shows_every_trial_once(history: StudyRecord) -> None:
     drawn = progress.optimisation_history(history)
     numbers = [number for name in ("pruned", "completed", "baseline") for number in trace(drawn, name).x]
     assert sorted(numbers) == list(range(40))
@@ -41,7 +41,7 @@ def test_a_diverged_loss_does_not_stretch_the_axis_and_is_counted() -> None:
     assert drawn.layout.annotations[0].text == "1 value lies outside this picture"
 
 
-def test_learning_curves_show_the_top_and_the_baseline_over_quartiles(history: History) -> None:
+def test_learning_curves_show_the_top_and_the_baseline_over_quartiles(history: StudyRecord) -> None:
     drawn = curves.learning_curves(history, top=3)
     names = [trace.name for trace in drawn.data]
     tops = [f"trial {trial.number}" for trial in history.ranked[:3]]
@@ -52,11 +52,11 @@ def test_learning_curves_show_the_top_and_the_baseline_over_quartiles(history: H
     np.testing.assert_allclose(quartiles[0], np.quantile(first, [0.25, 0.5, 0.75]))
 
 
-def test_hundreds_of_trials_draw_no_more_lines_than_forty(history: History) -> None:
+def test_hundreds_of_trials_draw_no_more_lines_than_forty(history: StudyRecord) -> None:
     assert len(curves.learning_curves(searched(300)).data) == len(curves.learning_curves(history).data)
 
 
-def test_baseline_against_best_draws_training_and_validation(history: History) -> None:
+def test_baseline_against_best_draws_training_and_validation(history: StudyRecord) -> None:
     drawn = curves.baseline_against_best(history, "loss")
     assert drawn is not None
     assert [(trace.name, trace.line.dash) for trace in drawn.data] == [
@@ -71,14 +71,14 @@ def test_there_is_no_comparison_where_the_baseline_is_the_best() -> None:
     assert curves.baseline_against_best(searched(1), "loss") is None
 
 
-def test_weight_norms_are_drawn_of_the_top_and_the_baseline(history: History) -> None:
+def test_weight_norms_are_drawn_of_the_top_and_the_baseline(history: StudyRecord) -> None:
     drawn = curves.weight_norms(history, top=2)
     assert drawn is not None
     assert [trace.name for trace in drawn.data] == [*(f"trial {t.number}" for t in history.ranked[:2]), "baseline"]
     assert drawn.data[0].y[0] == pytest.approx(history.ranked[0].curve[0].weight_norm)
 
 
-def test_the_generalisation_gap_is_taken_where_the_result_is(history: History) -> None:
+def test_the_generalisation_gap_is_taken_where_the_result_is(history: StudyRecord) -> None:
     drawn = curves.generalisation_gap(history)
     assert history.best is not None
     last = history.best.curve[-1]
@@ -87,13 +87,13 @@ def test_the_generalisation_gap_is_taken_where_the_result_is(history: History) -
     assert trace(drawn, "best").y[0] == pytest.approx(last.train_accuracy - last.validation_accuracy, abs=1e-6)
 
 
-def test_the_timeline_has_a_row_for_each_worker_and_a_bar_for_each_trial(history: History) -> None:
+def test_the_timeline_has_a_row_for_each_worker_and_a_bar_for_each_trial(history: StudyRecord) -> None:
     drawn = progress.timeline(history)
     assert set(drawn.layout.yaxis.categoryarray) == {"worker-0 node1 cpu", "worker-1 node1 cpu"}
     assert sorted(number for bars in drawn.data for number in bars.customdata) == list(range(40))
 
 
-def test_pruning_savings_grow_from_what_was_spent(history: History) -> None:
+def test_pruning_savings_grow_from_what_was_spent(history: StudyRecord) -> None:
     drawn = progress.pruning_savings(history)
     spent, unpruned = trace(drawn, "spent").y, trace(drawn, "without pruning (estimate)").y
     assert spent[-1] * 3600 == pytest.approx(sum(t.seconds for t in history.trials))

@@ -6,16 +6,16 @@ import pytest
 
 from example_search import searched
 from winnow.errors import StudyError
-from winnow.search.analysis.history import History, read
+from winnow.search.analysis.study_record import StudyRecord, read
 from winnow.search.report.figures import space
 
 
 @pytest.fixture(scope="module")
-def history() -> History:
+def history() -> StudyRecord:
     return searched(40)
 
 
-def test_a_slice_shows_every_trial_that_searched_the_name_in_its_scale(history: History) -> None:
+def test_a_slice_shows_every_trial_that_searched_the_name_in_its_scale(history: StudyRecord) -> None:
     drawn = space.parameter_slice(history, "lr")
     numbers = {number for trace in drawn.data for number in trace.customdata}
     assert numbers == set(range(40))
@@ -24,7 +24,7 @@ def test_a_slice_shows_every_trial_that_searched_the_name_in_its_scale(history: 
     assert momentum == {trial.number for trial in history.trials if "momentum" in trial.parameters}
 
 
-def test_choices_stand_at_their_names(history: History) -> None:
+def test_choices_stand_at_their_names(history: StudyRecord) -> None:
     drawn = space.parameter_slice(history, "flip")
     assert list(drawn.layout.xaxis.ticktext) == ["true", "false"]
     assert {float(x) for trace in drawn.data for x in trace.x} == {0.0, 1.0}
@@ -73,7 +73,7 @@ def test_a_contour_finds_the_good_region_and_leaves_the_unseen_blank() -> None:
     assert np.isnan(surface.z[:, -1]).all()
 
 
-def test_a_contour_needs_two_numbers_that_were_searched_together(history: History) -> None:
+def test_a_contour_needs_two_numbers_that_were_searched_together(history: StudyRecord) -> None:
     with pytest.raises(StudyError, match="flip is a choice"):
         space.contour(history, "lr", "flip")
     with pytest.raises(StudyError, match=r"searched no 'depth'; searched were: lr, weight_decay"):
@@ -84,7 +84,7 @@ def test_a_contour_needs_two_numbers_that_were_searched_together(history: Histor
         space.contour(read(study, {}), "x", "y")
 
 
-def test_parallel_coordinates_lead_each_trial_to_its_value(history: History) -> None:
+def test_parallel_coordinates_lead_each_trial_to_its_value(history: StudyRecord) -> None:
     drawn = space.parallel_coordinates(history)
     lines = [trace for trace in drawn.data if trace.name]
     points = sum(len(trace.x) for trace in lines)

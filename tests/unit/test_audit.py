@@ -6,16 +6,16 @@ import pytest
 
 from example_search import searched
 from winnow.search.analysis import summary
-from winnow.search.analysis.history import History
 from winnow.search.analysis.pruning_audit import audit
 from winnow.search.analysis.statistics import proportion_interval
+from winnow.search.analysis.study_record import StudyRecord
 from winnow.search.study.pruners import is_audited
 from winnow.search.study.validation import check
 
 SPEC = {"name": "s", "data": {"name": "digits"}, "budget": {"trials": 9}, "search": {"flip": {"choices": [True]}}}
 
 
-def with_audited(history: History, ranks: list[int]) -> History:
+def with_audited(history: StudyRecord, ranks: list[int]) -> StudyRecord:
     numbers = {history.ranked[rank].number for rank in ranks}
     trials = tuple(replace(t, would_prune=2 if t.number in numbers else None) for t in history.trials)
     return replace(history, trials=trials)

@@ -3,8 +3,8 @@
 import optuna
 import pytest
 
-from winnow.search.analysis.history import read
 from winnow.search.analysis.pruning_savings import savings
+from winnow.search.analysis.study_record import read
 
 
 def test_missing_epochs_count_at_the_trials_own_pace() -> None:

@@ -4,11 +4,11 @@ import optuna
 
 from example_conclusions import ablated, confirmed
 from example_search import search, searched
-from winnow.search.analysis import formatting, history, summary
+from winnow.search.analysis import formatting, study_record, summary
 from winnow.search.analysis.conclusions import Conclusions
 
 
-def said_of(read: history.History) -> str:
+def said_of(read: study_record.StudyRecord) -> str:
     return " ".join(summary.sentences(read))
 
 
@@ -32,17 +32,17 @@ def test_a_baseline_that_nothing_beat_is_said_to_be_the_best() -> None:
 
 def test_a_study_without_baseline_or_without_results_says_so() -> None:
     study = optuna.create_study()
-    assert "No trial has finished yet" in said_of(history.read(study, {}))
+    assert "No trial has finished yet" in said_of(study_record.read(study, {}))
     trial = study.ask()
     study.tell(trial, state=optuna.trial.TrialState.FAIL)
-    assert "No trial has completed" in said_of(history.read(study, {}))
+    assert "No trial has completed" in said_of(study_record.read(study, {}))
     study.optimize(lambda trial: 1.0, n_trials=1)
-    assert "has no baseline" in said_of(history.read(study, {}))
+    assert "has no baseline" in said_of(study_record.read(study, {}))
 
 
 def test_the_comparison_shows_what_was_trained_and_leaves_out_what_played_no_part() -> None:
     study, rows = search(40)
-    read = history.read(study, rows)
+    read = study_record.read(study, rows)
     rows_by_name = {row.name: row for row in summary.comparison(read)}
     assert list(rows_by_name) == list(read.parameter_names)
     assert rows_by_name["weight_decay"].baseline == 0.0
@@ -56,7 +56,7 @@ def test_the_comparison_adds_unsearched_hyperparameters_that_differ() -> None:
             {}, user_attrs={"winnow:baseline": number == 0, "winnow:config": {"width": width, "seed": 1}}
         )
     study.optimize(lambda trial: float(trial.number), n_trials=2)
-    assert summary.comparison(history.read(study, {})) == [summary.Compared("width", False, 64, 128)]
+    assert summary.comparison(study_record.read(study, {})) == [summary.Compared("width", False, 64, 128)]
 
 
 def test_a_confirmation_takes_the_place_of_the_doubt() -> None:

@@ -113,11 +113,11 @@ def ablate(
 @click.option("--output", type=click.Path(path_type=Path), help="The folder.  [default: exports/STUDY]")
 def export(study: str, url: str, format: Literal["csv", "parquet", "json"], output: Path | None) -> None:
     """Write the trials, epochs and ablations of STUDY as tables for other programs."""
-    from winnow.search.analysis import conclusions, history
+    from winnow.search.analysis import conclusions, study_record
     from winnow.search.analysis import export as exports
 
     storage = open_storage(url)
-    record = history.load(storage, study)
+    record = study_record.load(storage, study)
     found = conclusions.find(storage, record).ablations
     for path in exports.write(record, found, output or Path("exports") / study, format):
         click.echo(path)

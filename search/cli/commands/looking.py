@@ -83,11 +83,11 @@ def report(study: str, url: str, output: Path | None, markdown: bool) -> None:
 @json_option
 def importance(study: str, url: str, pruned: bool, json: bool) -> None:
     """Which hyperparameters STUDY's results hang on, alone (PED-ANOVA, fANOVA, MDI) and in pairs, with intervals."""
-    from winnow.search.analysis import functional_anova, history
+    from winnow.search.analysis import functional_anova, study_record
     from winnow.search.analysis import importance as importances
     from winnow.search.report.terminal import importance_tables
 
-    record = history.load(open_storage(url), study)
+    record = study_record.load(open_storage(url), study)
     found, together = importances.compare(record, pruned=pruned), functional_anova.survey(record, pruned=pruned)
     if json:
         pairs = [dataclasses.asdict(pair) for pair in together.interactions]
@@ -111,10 +111,10 @@ def importance(study: str, url: str, pruned: bool, json: bool) -> None:
 @json_option
 def front(study: str, url: str, against: Literal["parameters", "seconds"], json: bool) -> None:
     """Show the trials of STUDY that no other beats in value and in cost at once: its Pareto front."""
-    from winnow.search.analysis import history, pareto
+    from winnow.search.analysis import pareto, study_record
     from winnow.search.report.terminal import screens
 
-    record = history.load(open_storage(url), study)
+    record = study_record.load(open_storage(url), study)
     points = pareto.front(record, against)
     if json:
         click.echo(dumps([dataclasses.asdict(point) for point in points], indent=2))

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from winnow.search.analysis.history import History
+    from winnow.search.analysis.study_record import StudyRecord
     from winnow.search.study.spec import Spec
     from winnow.search.study.study import WinnowStudy
     from winnow.storage import Storage
@@ -56,12 +56,12 @@ def read_spec(path: Path, **budget: float | None) -> "Spec":
     return validation.check({**content, "budget": {**content["budget"], **given}}, str(path))
 
 
-def write_report(storage: "Storage", name: str, path: Path, as_markdown: bool = False) -> "History":
+def write_report(storage: "Storage", name: str, path: Path, as_markdown: bool = False) -> "StudyRecord":
     """Write the report of a study; returns what it was drawn from."""
-    from winnow.search.analysis import conclusions, history
+    from winnow.search.analysis import conclusions, study_record
     from winnow.search.report import markdown, report
 
-    record = history.load(storage, name)
+    record = study_record.load(storage, name)
     path.parent.mkdir(parents=True, exist_ok=True)
     if as_markdown:
         missing = markdown.write(record, path, conclusions.find(storage, record))

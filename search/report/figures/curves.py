@@ -7,24 +7,24 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from winnow.search.analysis.history import History, TrialRecord
+from winnow.search.analysis.study_record import StudyRecord, TrialRecord
 from winnow.search.report.figures import style
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
 
-def learning_curves(history: History, top: int = 5) -> "Figure":
+def learning_curves(record: StudyRecord, top: int = 5) -> "Figure":
     """The curves of the `top` best trials and the baseline over a band of all: median and middle half at each epoch.
 
     The band is made of the trials that reached the epoch, so later epochs show only what pruning let through.
     """
-    drawn = style.figure("epoch", history.metric)
-    _add_band(drawn, history)
-    for trial, name, color, dash in _best_and_baseline(history, top):
+    drawn = style.figure("epoch", record.metric)
+    _add_band(drawn, record)
+    for trial, name, color, dash in _best_and_baseline(record, top):
         _add_curve(drawn, trial, "value", name, color, dash)
-    values = [record.value for trial in history.trials for record in trial.curve]
-    style.keep_in_view(drawn, values, history.direction)
+    values = [epoch.value for trial in record.trials for epoch in trial.curve]
+    style.keep_in_view(drawn, values, record.direction)
     return drawn
 
 
@@ -32,19 +32,19 @@ def quartiles(trials: Sequence[TrialRecord]) -> tuple[list[int], NDArray[np.floa
     """The epochs that any trial reached, and (epochs, 3) lower quartile, median and upper quartile of the values."""
     values: dict[int, list[float]] = defaultdict(list)
     for trial in trials:
-        for record in trial.curve:
-            if np.isfinite(record.value):
-                values[record.epoch].append(record.value)
-    epochs = sorted(values)
-    return epochs, np.array([np.quantile(values[epoch], [0.25, 0.5, 0.75]) for epoch in epochs]).reshape(-1, 3)
+        for epoch in trial.curve:
+            if np.isfinite(epoch.value):
+                values[epoch.epoch].append(epoch.value)
+    reached = sorted(values)
+    return reached, np.array([np.quantile(values[number], [0.25, 0.5, 0.75]) for number in reached]).reshape(-1, 3)
 
 
-def baseline_against_best(history: History, quantity: str) -> "Figure | None":
+def baseline_against_best(record: StudyRecord, quantity: str) -> "Figure | None":
     """Validation (solid) and training (dotted) curves of the baseline and of the best trial.
 
     `quantity` is `accuracy` or `loss`. None where neither trial recorded it, or where there are not two trials.
     """
-    baseline, best = history.baseline, history.best
+    baseline, best = record.baseline, record.best
     if baseline is None or best is None or best is baseline:
         return None
     drawn = style.figure("epoch", quantity)
@@ -61,28 +61,28 @@ def one_trial(trial: TrialRecord, metric: str) -> "Figure | None":
     return drawn if drawn.data else None
 
 
-def weight_norms(history: History, top: int = 5) -> "Figure | None":
+def weight_norms(record: StudyRecord, top: int = 5) -> "Figure | None":
     """The Frobenius norm of all weights of the `top` best trials and the baseline; None where it was not recorded."""
     drawn = style.figure("epoch", "norm of the weights")
-    for trial, name, color, dash in _best_and_baseline(history, top):
+    for trial, name, color, dash in _best_and_baseline(record, top):
         _add_curve(drawn, trial, "weight_norm", name, color, dash)
     return drawn if drawn.data else None
 
 
-def generalisation_gap(history: History) -> "Figure | None":
+def generalisation_gap(record: StudyRecord) -> "Figure | None":
     """How much better each completed trial did on training than on validation data, over its result.
 
     At the epoch whose value is the trial's; in accuracy where it was recorded, else in loss; None where neither was.
     """
-    gaps = _gaps(history, "accuracy")
+    gaps = _gaps(record, "accuracy")
     words = "training minus validation accuracy"
     if not gaps:
-        gaps = _gaps(history, "loss")
+        gaps = _gaps(record, "loss")
         words = "validation minus training loss"
     if not gaps:
         return None
-    drawn = style.figure(history.metric, words)
-    trials = [trial for trial in history.ranked if trial.number in gaps]
+    drawn = style.figure(record.metric, words)
+    trials = [trial for trial in record.ranked if trial.number in gaps]
     for name, marker, members in (
         ("completed", {"color": style.BLUE, "size": 6}, [trial for trial in trials if not trial.baseline]),
         ("best", style.BEST_MARKER, trials[:1]),
@@ -99,27 +99,27 @@ def generalisation_gap(history: History) -> "Figure | None":
                 hovertemplate="trial %{customdata}: %{x:.4g}, gap %{y:.4g}<extra></extra>",
             )
     drawn.update_yaxes(zeroline=True, zerolinecolor=style.INK)
-    style.keep_in_view(drawn, [trial.value for trial in trials], history.direction, "x")
+    style.keep_in_view(drawn, [trial.value for trial in trials], record.direction, "x")
     return drawn
 
 
-def _best_and_baseline(history: History, top: int) -> Iterator[tuple[TrialRecord, str, str, str]]:
+def _best_and_baseline(record: StudyRecord, top: int) -> Iterator[tuple[TrialRecord, str, str, str]]:
     """The trials to draw as lines, each with its name, colour and dash; the baseline last, so that it lies on top."""
-    for trial, (color, dash) in zip(history.ranked[:top], style.LINES, strict=False):
+    for trial, (color, dash) in zip(record.ranked[:top], style.LINES, strict=False):
         if not trial.baseline:
             yield trial, f"trial {trial.number}", color, dash
-    if history.baseline is not None:
-        yield history.baseline, "baseline", style.BLACK, "solid"
+    if record.baseline is not None:
+        yield record.baseline, "baseline", style.BLACK, "solid"
 
 
 def _add_curve(
     drawn: "Figure", trial: TrialRecord, quantity: str, name: str, color: str, dash: str, legend: bool = True
 ) -> None:
-    points = [(record.epoch, getattr(record, quantity)) for record in trial.curve]
-    known = [(epoch, value) for epoch, value in points if value is not None]
+    points = [(epoch.epoch, getattr(epoch, quantity)) for epoch in trial.curve]
+    known = [(number, value) for number, value in points if value is not None]
     if known:
         drawn.add_scatter(
-            x=[epoch for epoch, _ in known],
+            x=[number for number, _ in known],
             y=np.array([value for _, value in known], dtype=np.float32),
             mode="lines",
             line={"color": color, "dash": dash, "width": 2},
@@ -129,8 +129,8 @@ def _add_curve(
         )
 
 
-def _add_band(drawn: "Figure", history: History) -> None:
-    epochs, values = quartiles(history.trials)
+def _add_band(drawn: "Figure", record: StudyRecord) -> None:
+    epochs, values = quartiles(record.trials)
     if not epochs:
         return
     lower, median, upper = values.T
@@ -154,10 +154,10 @@ def _add_band(drawn: "Figure", history: History) -> None:
     )
 
 
-def _gaps(history: History, quantity: str) -> dict[int, float]:
+def _gaps(record: StudyRecord, quantity: str) -> dict[int, float]:
     """By how much each completed trial was better on training data, by its number; without those that do not know."""
     gaps = {}
-    for trial in history.ranked:
+    for trial in record.ranked:
         training = getattr(trial.best_epoch, f"train_{quantity}", None)
         validation = getattr(trial.best_epoch, f"validation_{quantity}", None)
         if training is not None and validation is not None:

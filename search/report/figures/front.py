@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from winnow.errors import StudyError
 from winnow.search.analysis import pareto
-from winnow.search.analysis.history import History
+from winnow.search.analysis.study_record import StudyRecord
 from winnow.search.report.figures import style
 from winnow.search.study.spec import Cost
 
@@ -17,20 +17,20 @@ _SPREAD = 1.1
 _DECADE = 10.0
 
 
-def scatter(history: History, cost: Cost) -> "Figure | None":
+def scatter(record: StudyRecord, cost: Cost) -> "Figure | None":
     """Every completed trial's value over its cost, and the front; None where the costs are unknown or all alike."""
     try:
-        best = pareto.front(history, cost)
+        best = pareto.front(record, cost)
     except StudyError:
         return None
-    known = pareto.costs(history, cost)
+    known = pareto.costs(record, cost)
     spread = max(known.values()) / max(min(known.values()), 1e-9)
     if spread < _SPREAD:
         return None
-    drawn = style.figure(_AXES[cost], history.metric)
+    drawn = style.figure(_AXES[cost], record.metric)
     if spread > _DECADE:
         drawn.update_xaxes(type="log")
-    trials = [trial for trial in history.ranked if trial.number in known]
+    trials = [trial for trial in record.ranked if trial.number in known]
     for label, marker, members in (
         ("completed", {"color": style.GREY, "size": 6}, [trial for trial in trials if not trial.baseline]),
         ("baseline", style.BASELINE_MARKER, [trial for trial in trials if trial.baseline]),
@@ -55,5 +55,5 @@ def scatter(history: History, cost: Cost) -> "Figure | None":
         customdata=[point.number for point in best],
         hovertemplate=f"trial %{{customdata}}: %{{y:.4g}} for %{{x:,.4g}} {cost}<extra></extra>",
     )
-    style.keep_in_view(drawn, [trial.value for trial in trials], history.direction)
+    style.keep_in_view(drawn, [trial.value for trial in trials], record.direction)
     return drawn

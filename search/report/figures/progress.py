@@ -5,18 +5,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from winnow.search.analysis.history import History, TrialRecord, elapsed
 from winnow.search.analysis.pruning_savings import full_length, saved_by
+from winnow.search.analysis.study_record import StudyRecord, TrialRecord, elapsed
 from winnow.search.report.figures import style
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
 
-def optimisation_history(history: History) -> "Figure":
+def optimisation_history(record: StudyRecord) -> "Figure":
     """Every finished trial's value over its number, and the best so far."""
-    drawn = style.figure("trial", history.metric)
-    valued = [trial for trial in history.finished if trial.value is not None and np.isfinite(trial.value)]
+    drawn = style.figure("trial", record.metric)
+    valued = [trial for trial in record.finished if trial.value is not None and np.isfinite(trial.value)]
     for name, marker, group in (
         ("pruned", style.PRUNED_MARKER, "PRUNED"),
         ("completed", {"color": style.BLUE, "symbol": "circle", "size": 6}, "COMPLETE"),
@@ -31,8 +31,8 @@ def optimisation_history(history: History) -> "Figure":
                 name=name,
                 hovertemplate="trial %{x}: %{y:.4g}<extra></extra>",
             )
-    _add_best_so_far(drawn, history)
-    baseline = history.baseline
+    _add_best_so_far(drawn, record)
+    baseline = record.baseline
     if baseline is not None and baseline in valued:
         drawn.add_scatter(
             x=[baseline.number],
@@ -42,13 +42,13 @@ def optimisation_history(history: History) -> "Figure":
             name="baseline",
             hovertemplate="baseline, trial %{x}: %{y:.4g}<extra></extra>",
         )
-    style.keep_in_view(drawn, [trial.value for trial in valued], history.direction)
+    style.keep_in_view(drawn, [trial.value for trial in valued], record.direction)
     return drawn
 
 
-def timeline(history: History) -> "Figure":
+def timeline(record: StudyRecord) -> "Figure":
     """Each finished trial from its start to its end, since the first start, in a row for each worker and device."""
-    timed = [trial for trial in history.finished if trial.started and trial.ended]
+    timed = [trial for trial in record.finished if trial.started and trial.ended]
     rows = sorted({_worker_row(trial) for trial in timed}, reverse=True)
     unit, seconds = next((unit, size) for unit, size in _UNITS if elapsed(timed) >= 2 * size or size == 1)
     drawn = style.figure(unit, "", height=130 + 26 * len(rows))
@@ -71,12 +71,12 @@ def timeline(history: History) -> "Figure":
     return drawn
 
 
-def pruning_savings(history: History) -> "Figure":
+def pruning_savings(record: StudyRecord) -> "Figure":
     """Device time spent over the trials, beside what it would have been, had completed trials' length held for all."""
-    epochs = full_length(history)
-    numbers = [trial.number for trial in history.finished]
-    spent = np.cumsum([trial.seconds / 3600 for trial in history.finished])
-    unpruned = np.cumsum([(trial.seconds + saved_by(trial, epochs)) / 3600 for trial in history.finished])
+    epochs = full_length(record)
+    numbers = [trial.number for trial in record.finished]
+    spent = np.cumsum([trial.seconds / 3600 for trial in record.finished])
+    unpruned = np.cumsum([(trial.seconds + saved_by(trial, epochs)) / 3600 for trial in record.finished])
     drawn = style.figure("trial", "device hours")
     for name, hours, color, dash in (
         ("without pruning (estimate)", unpruned, style.GREY, "dash"),
@@ -110,20 +110,20 @@ def _seconds(start: datetime | None, end: datetime | None) -> float:
     return (end - start).total_seconds() if start and end else 0.0
 
 
-def best_so_far(history: History) -> list[TrialRecord]:
+def best_so_far(record: StudyRecord) -> list[TrialRecord]:
     """The trials that were the best when they came, in order of their numbers."""
     winners: list[TrialRecord] = []
-    for trial in sorted(history.ranked, key=lambda trial: trial.number):
-        if not winners or history.gain(trial, winners[-1]) > 0:
+    for trial in sorted(record.ranked, key=lambda trial: trial.number):
+        if not winners or record.gain(trial, winners[-1]) > 0:
             winners.append(trial)
     return winners
 
 
-def _add_best_so_far(drawn: "Figure", history: History) -> None:
-    winners = best_so_far(history)
+def _add_best_so_far(drawn: "Figure", record: StudyRecord) -> None:
+    winners = best_so_far(record)
     if winners:
         drawn.add_scatter(
-            x=[*(trial.number for trial in winners), history.finished[-1].number],
+            x=[*(trial.number for trial in winners), record.finished[-1].number],
             y=[*(trial.value for trial in winners), winners[-1].value],
             mode="lines",
             line={"shape": "hv", "color": style.VERMILION, "width": 2},

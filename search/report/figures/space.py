@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from winnow.errors import StudyError
 from winnow.search.analysis.axes import Axis, scaled
 from winnow.search.analysis.functional_anova import Marginal
-from winnow.search.analysis.history import History, TrialRecord
+from winnow.search.analysis.study_record import StudyRecord, TrialRecord
 from winnow.search.report.figures import style
 
 if TYPE_CHECKING:
@@ -25,20 +25,20 @@ _NEIGHBOURS = 3.0
 """A contour is drawn where at least so many trials bear on a point; elsewhere nobody looked."""
 
 
-def parameter_slice(history: History, name: str, marginal: Marginal | None = None) -> "Figure":
+def parameter_slice(record: StudyRecord, name: str, marginal: Marginal | None = None) -> "Figure":
     """Every finished trial's value over one hyperparameter; diverged trials stand as crosses at the worse edge.
 
     Over the learning rate it is the sweep that shows where training breaks. `marginal` is drawn behind the trials.
     Raises StudyError for an unknown name.
     """
-    axis = Axis(history, name)
-    drawn = style.figure(name, history.metric, height=320)
+    axis = Axis(record, name)
+    drawn = style.figure(name, record.metric, height=320)
     drawn.update_xaxes(**_layout(axis))
     if marginal is not None:
         _add_marginal(drawn, marginal, as_line=not axis.choices)
-    trials = [trial for trial in history.finished if name in trial.parameters]
+    trials = [trial for trial in record.finished if name in trial.parameters]
     valued = [trial for trial in trials if trial.value is not None and np.isfinite(trial.value) and not trial.diverged]
-    best = history.best
+    best = record.best
     for label, marker, members in (
         ("pruned", style.PRUNED_MARKER, _only(valued, "PRUNED")),
         ("completed", {"color": style.BLUE, "size": 6}, _only(valued, "COMPLETE")),
@@ -46,28 +46,28 @@ def parameter_slice(history: History, name: str, marginal: Marginal | None = Non
         ("best", style.BEST_MARKER, [trial for trial in valued if trial is best]),
     ):
         _add_points(drawn, axis, members, [trial.value for trial in members], label, marker)
-    style.keep_in_view(drawn, [trial.value for trial in valued], history.direction)
+    style.keep_in_view(drawn, [trial.value for trial in valued], record.direction)
     diverged = [trial for trial in trials if trial.diverged]
     values = [trial.value for trial in valued if trial.value is not None]
     if values:
         edge = drawn.layout.yaxis.range or [min(values), max(values)]
-        edge = edge[0] if history.direction == "maximize" else edge[1]
+        edge = edge[0] if record.direction == "maximize" else edge[1]
         marker = {"color": style.VERMILION, "symbol": "x", "size": 8}
         _add_points(drawn, axis, diverged, [edge] * len(diverged), "diverged", marker)
     return drawn
 
 
-def contour(history: History, x: str, y: str) -> "Figure":
+def contour(record: StudyRecord, x: str, y: str) -> "Figure":
     """The metric over two numeric hyperparameters, smoothed over the completed trials, which stand as points.
 
     The surface is a kernel mean (Nadaraya and Watson, 1964; Scott's bandwidth), left blank where no trials bear on it.
     Raises StudyError for a hyperparameter that is unknown or not a number, or where no completed trial has both.
     """
-    across, up = Axis(history, x), Axis(history, y)
+    across, up = Axis(record, x), Axis(record, y)
     for axis in (across, up):
         if axis.choices:
             raise StudyError(f"{axis.name} is a choice and has no contour", "draw its slice instead")
-    trials = [trial for trial in history.ranked if x in trial.parameters and y in trial.parameters]
+    trials = [trial for trial in record.ranked if x in trial.parameters and y in trial.parameters]
     if not trials:
         raise StudyError(f"no completed trial searched both {x} and {y}", "choose two that were searched together")
     points = np.column_stack([across.unit(trials), up.unit(trials)])
@@ -82,10 +82,10 @@ def contour(history: History, x: str, y: str) -> "Figure":
         y=up.positions_at(ticks),
         z=surface.astype(np.float32),
         colorscale="Cividis",
-        reversescale=history.direction == "minimize",
+        reversescale=record.direction == "minimize",
         contours={"showlines": False},
         ncontours=12,
-        colorbar={"title": {"text": style.text(history.metric), "side": "right"}, "thickness": 12},
+        colorbar={"title": {"text": style.text(record.metric), "side": "right"}, "thickness": 12},
         hovertemplate="%{x:.4g}, %{y:.4g}: about %{z:.4g}<extra></extra>",
     )
     drawn.add_scatter(
@@ -100,13 +100,13 @@ def contour(history: History, x: str, y: str) -> "Figure":
     return drawn
 
 
-def parallel_coordinates(history: History, names: Sequence[str] | None = None) -> "Figure":
+def parallel_coordinates(record: StudyRecord, names: Sequence[str] | None = None) -> "Figure":
     """Each completed trial as a line through its hyperparameters to its value; the best stand out.
 
     Drawn as plain lines, for paper and machines without WebGL. `names` chooses and orders the axes.
     """
-    axes = [Axis(history, name) for name in (history.parameter_names if names is None else names)]
-    trials = history.ranked
+    axes = [Axis(record, name) for name in (record.parameter_names if names is None else names)]
+    trials = record.ranked
     drawn = style.figure("", "", height=460)
     if not trials or not axes:
         return drawn
@@ -131,7 +131,7 @@ def parallel_coordinates(history: History, names: Sequence[str] | None = None) -
                 name=label,
                 hoverinfo="skip",
             )
-    _label_axes(drawn, axes, history.metric, values, unused=bool((heights == _UNUSED).any()))
+    _label_axes(drawn, axes, record.metric, values, unused=bool((heights == _UNUSED).any()))
     return drawn
 
 

@@ -12,13 +12,13 @@ from rich.text import Text
 from winnow.search.analysis import summary
 from winnow.search.analysis.confirm import Confirmation
 from winnow.search.analysis.formatting import interval, number, spread
-from winnow.search.analysis.history import History
 from winnow.search.analysis.pareto import Point
 from winnow.search.analysis.replay import Replay
 from winnow.search.analysis.statistics import Sample
+from winnow.search.analysis.study_record import StudyRecord
 
 
-def result(record: History) -> RenderableType:
+def result(record: StudyRecord) -> RenderableType:
     """The end of a run: best beside baseline, in figures and in words, and what to do next."""
     best, baseline = record.best, record.baseline
     parts: list[RenderableType] = []

@@ -87,12 +87,12 @@ class TrialRecord:
     def best_epoch(self) -> Epoch | None:
         """The epoch whose value lies nearest to its result: the one whose weights were kept, where it stopped early."""
         value = self.value
-        known = [record for record in self.curve if math.isfinite(record.value)]
-        return min(known, key=lambda record: abs(record.value - value)) if known and value is not None else None
+        known = [epoch for epoch in self.curve if math.isfinite(epoch.value)]
+        return min(known, key=lambda epoch: abs(epoch.value - value)) if known and value is not None else None
 
 
 @dataclass(frozen=True)
-class History:
+class StudyRecord:
     """A study, by its first objective, and all its trials, in order of their numbers."""
 
     study: str
@@ -142,7 +142,7 @@ class History:
         return sum(trial.state == state for trial in self.trials)
 
 
-def load(storage: Storage, name: str) -> History:
+def load(storage: Storage, name: str) -> StudyRecord:
     """Read any study, one of stock Optuna included, with all its epochs; raise StudyError where there is none."""
     try:
         study = optuna.load_study(study_name=name, storage=storage)
@@ -151,13 +151,13 @@ def load(storage: Storage, name: str) -> History:
     return read(study, epochs.read(storage.engine, storage.get_study_id_from_name(name)))
 
 
-def read(study: optuna.Study, epochs: Mapping[int, Sequence[Epoch]]) -> History:
+def read(study: optuna.Study, epochs: Mapping[int, Sequence[Epoch]]) -> StudyRecord:
     """Read `study`; `epochs` holds what Winnow's table has of each trial, by its number, in order.
 
     A study with several objectives is read by its first.
     """
     trials = tuple(
-        record(trial, epochs.get(trial.number, ()))
+        read_trial(trial, epochs.get(trial.number, ()))
         for trial in sorted(study.get_trials(deepcopy=False), key=lambda trial: trial.number)
     )
     direction: Literal["maximize", "minimize"] = (
@@ -165,7 +165,7 @@ def read(study: optuna.Study, epochs: Mapping[int, Sequence[Epoch]]) -> History:
     )
     names = study.metric_names
     metric = names[0] if names else metric_of(trials)
-    return History(study.study_name, direction, metric, trials)
+    return StudyRecord(study.study_name, direction, metric, trials)
 
 
 def elapsed(trials: Sequence[TrialRecord]) -> float:
@@ -175,7 +175,7 @@ def elapsed(trials: Sequence[TrialRecord]) -> float:
     return (max(ends) - min(starts)).total_seconds() if starts and ends else 0.0
 
 
-def record(trial: FrozenTrial, epochs: Sequence[Epoch]) -> TrialRecord:
+def read_trial(trial: FrozenTrial, epochs: Sequence[Epoch]) -> TrialRecord:
     """Return one trial with its epochs as Winnow's table has them, in order."""
     attributes = trial.user_attrs
     run = attributes.get(RUN, {})
@@ -226,8 +226,8 @@ def _curve(trial: FrozenTrial) -> tuple[Epoch, ...]:
 
 def metric_of(trials: Sequence[TrialRecord]) -> str:
     """What the values are, in words: named after the recorded quantity that they equal, where there is one."""
-    records = [record for trial in trials for record in trial.curve if math.isfinite(record.value)]
+    epochs = [epoch for trial in trials for epoch in trial.curve if math.isfinite(epoch.value)]
     for name in ("validation_accuracy", "validation_loss"):
-        if records and all(getattr(record, name) == record.value for record in records):
+        if epochs and all(getattr(epoch, name) == epoch.value for epoch in epochs):
             return name.replace("_", " ")
     return "objective value"
