@@ -1,6 +1,7 @@
 """Tokens: who may use the dashboard, in which role. Shown once, when they are made; kept as a hash."""
 
 import hashlib
+import re
 import secrets
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
@@ -17,6 +18,7 @@ Role = Literal["reader", "editor", "admin"]
 ROLES: tuple[Role, ...] = get_args(Role)
 """Each may do what those before it may."""
 DAY = 86_400.0
+_FORM = re.compile(r"winnow_[A-Za-z0-9_-]{43}")
 
 
 @dataclass(frozen=True)
@@ -34,11 +36,11 @@ class Token:
 
 
 def create(engine: Engine, name: str, role: Role, days: float | None) -> str:
-    """Make a token that is good for so many days (None: for ever) and return its secret, which is kept nowhere.
+    """Make a token that is valid for so many days (None: for ever) and return its secret, which is kept nowhere.
 
     Raises StorageError where a token of this name was made before: the audit log knows people by these names.
     """
-    secret = f"winnow_{secrets.token_urlsafe(32)}"
+    secret = f"winnow_{secrets.token_urlsafe(32)}"  # of the form that `find` looks for
     row = insert(tokens).values(
         name=name,
         role=role,
@@ -64,30 +66,38 @@ def revoke(engine: Engine, name: str) -> bool:
 
 
 def everything(engine: Engine) -> list[Token]:
-    """All tokens that were ever made, oldest first."""
+    """Return all tokens that were ever made, oldest first."""
     query = select(*columns()).order_by(tokens.c.token)
     return [Token(**row) for row in read(engine, lambda connection: connection.execute(query).mappings().all())]
 
 
+def any_made(engine: Engine) -> bool:
+    """Whether a token was ever made, be it revoked or expired since."""
+    query = select(tokens.c.token).limit(1)
+    return read(engine, lambda connection: connection.execute(query).first()) is not None
+
+
 def find(engine: Engine, secret: str) -> Token | None:
-    """The valid token with this secret."""
+    """Return the valid token with this secret. What does not look like a token costs no query."""
+    if not _FORM.fullmatch(secret):
+        return None
     query = select(*columns()).where(tokens.c.sha256 == digest(secret), valid())
     row = read(engine, lambda connection: connection.execute(query).mappings().one_or_none())
     return None if row is None else Token(**row)
 
 
 def valid() -> ColumnElement[bool]:
-    """The condition under which a row of `tokens` opens anything."""
+    """Return the condition under which a row of `tokens` opens anything."""
     unexpired = or_(tokens.c.expires_at.is_(None), tokens.c.expires_at > database_now())
     return and_(tokens.c.revoked_at.is_(None), unexpired)
 
 
 def digest(secret: str) -> str:
-    """What is kept of a secret. It is 256 random bits, so a plain hash cannot be turned round by guessing."""
+    """Return the hash that is kept of a secret. Of 256 random bits, a plain hash cannot be inverted by guessing."""
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
 def columns() -> list[ColumnElement[Any]]:
-    """What a Token is made of."""
+    """Return the columns of a Token."""
     plain: list[ColumnElement[Any]] = [tokens.c[name] for name in Token.__dataclass_fields__ if name != "valid"]
     return [*plain, and_(literal(True), valid()).label("valid")]

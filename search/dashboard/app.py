@@ -29,7 +29,7 @@ def build(storage: Storage, artifacts: Path, *, allowed_hosts: Iterable[str] = (
 
     Who serves it sets `own.state.closing`, by which pages that listen for changes are told to let go.
     """
-    people = People(storage)
+    people = People(storage, local=local)
     own = FastAPI(title="Winnow", openapi_url=None, docs_url=None, redoc_url=None)
     own.state.watching = Watching(storage)
     own.state.people = people
@@ -39,7 +39,7 @@ def build(storage: Storage, artifacts: Path, *, allowed_hosts: Iterable[str] = (
     answering.describe_errors(own)
     others: Any = WSGIMiddleware(stock.application(storage, artifacts))
     both = _Both(GZipMiddleware(own, minimum_size=2000), others)
-    whole = Dashboard(both, storage, people, Hosts(allowed_hosts), local=local)
+    whole = Dashboard(both, storage, people, Hosts(allowed_hosts))
     whole.own = own
     return whole
 

@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 from fastapi import Request
-from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response, StreamingResponse
 
 from winnow.search.dashboard.live import Look
@@ -52,10 +51,8 @@ def stream(
 
 async def _still_known(request: Request) -> bool:
     """Whether the session that opened the stream still stands; while the database is away it does."""
-    given = request.state.credentials
-    if given is None:
-        return True
+    people, given = request.app.state.people, request.state.credentials
     try:
-        return await run_in_threadpool(request.app.state.people.find, given) is not None
+        return await people.is_open() or (given is not None and await people.find(given) is not None)
     except StorageUnreachable:
         return True

@@ -1,9 +1,13 @@
-"""Who is asking: the person behind a session's cookie or a script's bearer token."""
+"""Identify who is asking: the person behind a session's cookie or a script's bearer token."""
 
+import math
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from http.cookies import CookieError, SimpleCookie
 
+from anyio import CapacityLimiter, to_thread
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import HTTPConnection
 
 from winnow.storage import Storage, sessions, tokens
@@ -11,8 +15,10 @@ from winnow.storage.errors import StorageUnreachable
 from winnow.storage.tokens import ROLES, Role
 
 COOKIE = "winnow_session"
+# A revoked token opens nothing after so many seconds.
 _SECONDS = 10.0
-"""A revoked token opens nothing after this."""
+# An open dashboard asks for tokens so many seconds after the first was made.
+_SECONDS_OPEN = 2.0
 _MOST = 1000
 
 
@@ -24,7 +30,7 @@ class Person:
     role: Role
 
     def may(self, role: Role) -> bool:
-        """Whether this person's role holds what `role` may do."""
+        """Return whether this person's role may do what `role` may."""
         return ROLES.index(self.role) >= ROLES.index(role)
 
 
@@ -41,7 +47,7 @@ class Credentials:
 
 
 def credentials(request: HTTPConnection) -> Credentials | None:
-    """The bearer token, else the session's cookie."""
+    """Return the bearer token, else the session's cookie."""
     scheme, _, secret = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() == "bearer" and secret.strip():
         return Credentials(secret.strip(), by_cookie=False)
@@ -53,14 +59,29 @@ def credentials(request: HTTPConnection) -> Credentials | None:
 
 
 class People:
-    """Finds persons by their secrets, and knows them for a few seconds without asking the database again."""
+    """Find persons by their secrets, and remember them for a few seconds.
 
-    def __init__(self, storage: Storage) -> None:
+    `local` says that only this machine reaches the dashboard: then nobody needs a token until the first one is made.
+    """
+
+    def __init__(self, storage: Storage, *, local: bool) -> None:
         self._storage = storage
         self._known: dict[Credentials, tuple[float, Person]] = {}
+        self._open = local
+        self._asked_at = -math.inf
+        # Wrong secrets wait for each other here, and never take the threads that answer everybody else.
+        self._limiter = CapacityLimiter(4)
 
-    def find(self, given: Credentials) -> Person | None:
-        """Whose secret it is; raises StorageUnreachable where only the database could tell.
+    async def is_open(self) -> bool:
+        """Return whether nobody needs a token; once false, it stays so, whatever becomes of the tokens."""
+        if self._open and time.monotonic() - self._asked_at >= _SECONDS_OPEN:
+            self._asked_at = time.monotonic()
+            with suppress(StorageUnreachable):  # while the database is away nobody can make a token either
+                self._open = not await run_in_threadpool(tokens.any_made, self._storage.engine)
+        return self._open
+
+    async def find(self, given: Credentials) -> Person | None:
+        """Return whose secret it is; raise StorageUnreachable where only the database could tell.
 
         While the database is away a person stays who they were: nobody can revoke a token then either.
         """
@@ -69,7 +90,7 @@ class People:
             return person
         find = sessions.find if given.by_cookie else tokens.find
         try:
-            token = find(self._storage.engine, given.secret)
+            token = await to_thread.run_sync(find, self._storage.engine, given.secret, limiter=self._limiter)
         except StorageUnreachable:
             if person is None:
                 raise

@@ -14,7 +14,7 @@ from winnow.search.dashboard.access import Rule, rule_for
 from winnow.search.dashboard.headers import protect
 from winnow.search.dashboard.hosts import Hosts
 from winnow.search.dashboard.identity import LOCAL, Credentials, People, Person, credentials
-from winnow.search.dashboard.rate_limit import Attempts
+from winnow.search.dashboard.rate_limit import WrongTokens
 from winnow.storage import Storage, audit_log
 from winnow.storage.errors import StorageUnreachable
 
@@ -39,14 +39,12 @@ class _Refused(Exception):
 class Guard:
     """Lets requests through to `app` by the table of `access`, and adds the headers that protect the answers."""
 
-    def __init__(self, app: ASGIApp, storage: Storage, people: People, hosts: Hosts, *, local: bool) -> None:
+    def __init__(self, app: ASGIApp, storage: Storage, people: People, hosts: Hosts) -> None:
         self._app = app
         self._storage = storage
         self._people = people
         self._hosts = hosts
-        self._local = local
-        """Whether nobody needs a token, since only this machine reaches the dashboard."""
-        self._attempts = Attempts()
+        self._wrong_tokens = WrongTokens()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -87,7 +85,7 @@ class Guard:
             **scope.get("state", {}),
             "person": person,
             "credentials": given,
-            "attempts": self._attempts,
+            "wrong_tokens": self._wrong_tokens,
             "address": _address(request),
         }
         if not changes:
@@ -102,8 +100,8 @@ class Guard:
             await self._write_down(request, person, body, receive, send)
 
     async def _person(self, request: HTTPConnection, given: Credentials | None) -> Person | None:
-        """Who asks; None where nobody is known by what they gave."""
-        if self._local:
+        """Return who asks; None where nobody is known by what they gave."""
+        if await self._people.is_open():
             if "forwarded" in request.headers or "x-forwarded-for" in request.headers:
                 raise _Refused(
                     403, "this dashboard is open to this machine alone; make a token for others: winnow token create"
@@ -111,12 +109,9 @@ class Guard:
             return LOCAL
         if given is None:
             return None
-        address = _address(request)
-        if not given.by_cookie and (seconds := self._attempts.wait(address)):
-            raise _Refused(429, "too many wrong tokens", **{"Retry-After": f"{seconds:.0f}"})
-        person = await run_in_threadpool(self._people.find, given)
-        if person is None and not given.by_cookie:
-            self._attempts.note(address)
+        person = await self._people.find(given)
+        if person is None and not given.by_cookie and (seconds := self._wrong_tokens.note(_address(request))):
+            raise _Refused(429, "invalid or expired token", **{"Retry-After": f"{seconds:.0f}"})
         return person
 
     async def _write_down(

@@ -55,24 +55,27 @@ async def login(request: Request) -> Response:
     """Open a session for a token."""
     fields = parse_qs((await request.body()).decode("utf-8", "replace"))
     secret, target = fields.get("token", [""])[0].strip(), _local(fields.get("next", [""])[0])
-    attempts, address = request.state.attempts, request.state.address
-    if seconds := attempts.wait(address):
-        return _wrong(request, target, f"Too many wrong tokens. Try again in {seconds:.0f} seconds.", 429)
+    address, wrong_tokens = request.state.address, request.state.wrong_tokens
     engine = watching(request).storage.engine
+    wait = 0.0
 
     def open_session() -> str | None:
-        token = tokens.find(engine, secret) if secret else None
-        who = token.name if token else "somebody"
-        audit_log.begin(engine, who, address, "login", "", status=303 if token else 401)
-        return sessions.begin(engine, token) if token else None
+        nonlocal wait
+        token = tokens.find(engine, secret)
+        if token is not None:
+            audit_log.begin(engine, token.name, address, "login", "", status=303)
+            return sessions.begin(engine, token)
+        wait = wrong_tokens.note(address)
+        if not wait:  # a flood of wrong tokens fills no log
+            audit_log.begin(engine, "somebody", address, "login", "", status=401)
+        return None
 
     try:
         session = await run_in_threadpool(open_session)
     except StorageUnreachable:
         return _wrong(request, target, "The database does not answer now. Try again in a moment.", 503)
     if session is None:
-        attempts.note(address)
-        return _wrong(request, target, "No valid token is written like this.", 401)
+        return _wrong(request, target, "Invalid or expired token.", 429 if wait else 401)
     answer = RedirectResponse(target, 303)
     answer.set_cookie(
         COOKIE,

@@ -1,4 +1,4 @@
-"""A limit on guessing: after a few wrong secrets from one address, or many from all, none is looked at for a while."""
+"""Count wrong tokens, so that guessing is slowed and fills no log. What is right is never counted nor refused."""
 
 import time
 from collections import deque
@@ -7,29 +7,31 @@ WINDOW = 60.0
 """Seconds."""
 OF_ONE = 5
 OF_ALL = 100
+# Bounds the memory that a flood from many addresses takes; `OF_ALL` holds beyond it.
 _MOST_ADDRESSES = 10_000
 
 
-class Attempts:
-    """Wrong secrets of the last minute."""
+class WrongTokens:
+    """The wrong tokens of the last minute, by the address that they came from."""
 
     def __init__(self) -> None:
         self._by_address: dict[str, deque[float]] = {}
         self._all: deque[float] = deque()
 
-    def wait(self, address: str) -> float:
-        """For how many seconds this address must wait before its next try; 0 where it need not."""
-        return max(self._wait(self._by_address.get(address, deque()), OF_ONE), self._wait(self._all, OF_ALL))
-
-    def note(self, address: str) -> None:
-        """A wrong secret came from this address."""
+    def note(self, address: str) -> float:
+        """Count a wrong token; return the seconds to wait before the next try, 0 while there were only a few."""
         if len(self._by_address) >= _MOST_ADDRESSES:
-            self._by_address.clear()  # `OF_ALL` still holds
-        for tries in (self._by_address.setdefault(address, deque()), self._all):
-            tries.append(time.monotonic())
+            self._by_address.clear()
+        counted = ((self._by_address.setdefault(address, deque()), OF_ONE), (self._all, OF_ALL))
+        wait = max(_wait(tries, most) for tries, most in counted)
+        if not wait:
+            for tries, _ in counted:
+                tries.append(time.monotonic())
+        return wait
 
-    def _wait(self, tries: deque[float], most: int) -> float:
-        now = time.monotonic()
-        while tries and now - tries[0] > WINDOW:
-            tries.popleft()
-        return 0.0 if len(tries) < most else WINDOW - (now - tries[-most])
+
+def _wait(tries: deque[float], most: int) -> float:
+    now = time.monotonic()
+    while tries and now - tries[0] > WINDOW:
+        tries.popleft()
+    return 0.0 if len(tries) < most else WINDOW - (now - tries[-most])

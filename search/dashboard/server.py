@@ -37,18 +37,18 @@ class Place:
 
 
 def is_open(storage: Storage, place: Place) -> bool:
-    """Whether nobody needs a token: only this machine reaches it, and no token was made.
+    """Return whether nobody needs a token: only this machine reaches the place, and no token was ever made.
 
     Raises WinnowError where it is reached by others and no token would let anybody in.
     """
-    usable = [token for token in tokens.everything(storage.engine) if token.valid]
+    made = tokens.everything(storage.engine)
     others = not is_loopback(place.host) or bool(place.allowed_hosts)
-    if others and not usable:
+    if others and not any(token.valid for token in made):
         raise WinnowError(
             f"the dashboard would be reached from other machines at {place.host}, and there is no token to log in with",
             "make one: winnow token create NAME --role reader",
         )
-    return not usable
+    return not made
 
 
 def listen(place: Place) -> socket.socket:

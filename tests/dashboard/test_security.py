@@ -13,6 +13,7 @@ import pytest
 from click.testing import CliRunner
 from optuna.distributions import CategoricalDistribution
 from optuna.trial import TrialState
+from sqlalchemy import update
 
 from dashboard_server import Serve, Served
 from winnow.errors import WinnowError
@@ -21,6 +22,9 @@ from winnow.search.dashboard import server
 from winnow.search.dashboard.identity import COOKIE
 from winnow.search.dashboard.server import Place
 from winnow.storage import audit_log, sessions, tokens
+from winnow.storage.clock import database_now
+from winnow.storage.retries import transact
+from winnow.storage.tables import tokens as token_rows
 
 
 def cookie(served: Served, role: Any) -> str:
@@ -73,16 +77,16 @@ def test_a_session_changes_nothing_from_another_site(served: Served, headers: di
 def test_a_script_needs_no_origin_and_an_open_dashboard_takes_none_from_elsewhere(
     serve: Serve, sqlite_url: str
 ) -> None:
-    served = serve(sqlite_url)
-    optuna.create_study(storage=served.storage)
-    with served.client("editor") as script:
-        assert script.put("/api/studies/1/note", json={"version": 1, "body": "hello"}).status_code == 204
     local = serve(sqlite_url, local=True)
     forged = httpx.post(f"{local.url}/api/studies", json={}, headers={"Origin": "https://evil.example"})
     assert forged.status_code == 403
     proxied = httpx.get(f"{local.url}/winnow/", headers={"X-Forwarded-For": "10.0.0.9"})
     assert proxied.status_code == 403
     assert "winnow token create" in proxied.json()["reason"]
+    served = serve(sqlite_url)
+    optuna.create_study(storage=served.storage)
+    with served.client("editor") as script:
+        assert script.put("/api/studies/1/note", json={"version": 1, "body": "hello"}).status_code == 204
 
 
 def test_every_answer_carries_the_headers_and_none_lets_other_sites_read(served: Served) -> None:
@@ -213,6 +217,59 @@ def test_off_this_machine_it_starts_with_tokens_alone(served: Served) -> None:
     tokens.revoke(served.storage.engine, "reader")
     with pytest.raises(WinnowError):
         server.is_open(served.storage, Place("0.0.0.0", 0))
+    assert not server.is_open(served.storage, Place("127.0.0.1", 0)), "a revoked token opens it to nobody"
+
+
+def test_once_a_token_was_made_a_loopback_dashboard_stays_closed(
+    serve: Serve, sqlite_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("winnow.search.dashboard.identity._SECONDS_OPEN", 0.0)
+    monkeypatch.setattr("winnow.search.dashboard.identity._SECONDS", 0.0)
+    served = serve(sqlite_url, local=True)
+    engine = served.storage.engine
+
+    def status(secret: str = "") -> int:
+        headers = {"Authorization": f"Bearer {secret}"} if secret else {}
+        return httpx.get(f"{served.url}/winnow/audit", headers=headers).status_code
+
+    assert status() == 200
+    with httpx.stream("GET", f"{served.url}/winnow/events", timeout=60) as opened:
+        lines = opened.iter_lines()
+        assert next(lines)
+        secret = tokens.create(engine, "ann", "admin", days=None)
+        assert "event: gone" in lines, "a page that was open before asks for a login"
+    assert status() == 401, "the running dashboard hears of the first token"
+    assert status(secret) == 200
+    tokens.revoke(engine, "ann")
+    assert (status(), status(secret)) == (401, 401)
+    again = tokens.create(engine, "ben", "admin", days=1)
+    assert status(again) == 200
+    transact(engine, lambda c: c.execute(update(token_rows).values(expires_at=database_now() - 1)))
+    assert (status(), status(again)) == (401, 401), "expiry of the last token opens nothing either"
+    restarted = serve(sqlite_url, local=server.is_open(served.storage, Place("127.0.0.1", 0)))
+    assert httpx.get(f"{restarted.url}/winnow/").status_code == 401
+
+
+def test_wrong_tokens_lock_nobody_out(serve: Serve, sqlite_url: str) -> None:
+    served = serve(sqlite_url)
+    session = cookie(served, "reader")
+    forms = ["x", "winnow_", "winnow_" + "é" * 43, "winnow_" + "a" * 44, "winnow_" + "\x00" * 43, "w" * 6000]
+    with httpx.Client(base_url=served.url, timeout=60) as stranger:
+        for number in range(150):
+            wrong = forms[number] if number < len(forms) else f"winnow_{number:043}"
+            headers = {"Authorization": f"Bearer {wrong}".encode()} if "\x00" not in wrong else {}
+            assert stranger.get("/winnow/api/studies", headers=headers).status_code in (401, 429), wrong
+            given = stranger.post("/winnow/login", data={"token": wrong}, headers={"Origin": served.url})
+            assert given.status_code in (401, 429)
+            assert "Invalid or expired token" in given.text
+    with served.client("reader") as honest:
+        assert honest.get("/winnow/api/studies").status_code == 200, "a right token is never slowed"
+    late = tokens.create(served.storage.engine, "late", "reader", days=1)
+    answer = httpx.post(f"{served.url}/winnow/login", data={"token": late}, headers={"Origin": served.url})
+    assert answer.status_code == 303, "nor a login with one that was made meanwhile"
+    assert httpx.get(f"{served.url}/winnow/", cookies={COOKIE: session}).status_code == 200
+    failed = [entry for entry in audit_log.entries(served.storage.engine) if entry.status == 401]
+    assert 0 < len(failed) <= 5, "a flood of wrong tokens fills no log"
 
 
 def test_the_commands(sqlite_url: str) -> None:

@@ -42,6 +42,7 @@ def dashboard(
 ) -> None:
     """Serve live pages of all studies, with optuna-dashboard around them; off this machine, to those with a token."""
     from winnow.errors import WinnowError
+    from winnow.storage import tokens
 
     try:
         from winnow.search.dashboard import server
@@ -56,7 +57,9 @@ def dashboard(
     listening = server.listen(place)
     click.echo(f"Dashboard: {place.url}")
     if local:
-        click.echo("Only this machine reaches it, and whoever is on it may do everything. Ctrl-C ends it.")
+        click.echo("Only this machine can reach it, and everybody on it may do everything. Press Ctrl-C to end it.")
+    elif not any(each.valid for each in tokens.everything(storage.engine)):
+        click.echo("No token is valid: make one with winnow token create NAME --role admin")
     server.serve(storage, place, listening, artifacts or storage.files / decoration.ARTIFACTS, local=local)
 
 
