@@ -1,5 +1,6 @@
 """The dashboard as it is served: a real server on a real port, with people who hold tokens."""
 
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -23,6 +24,7 @@ class Served:
     url: str
     artifacts: Path
     application: Any
+    server: Any
     secrets: dict[str, str] = field(default_factory=dict)
 
     def client(self, role: Role | None = None) -> httpx.Client:
@@ -45,25 +47,19 @@ def serve(tmp_path: Path) -> Iterator[Serve]:
     import uvicorn
 
     from winnow.search.dashboard import app
+    from winnow.search.dashboard import server as servers
 
     running: list[tuple[uvicorn.Server, threading.Thread, Storage]] = []
 
-    def start(url: str, *, local: bool = False) -> Served:
+    def start(url: str, *, local: bool = False, **options: Any) -> Served:
         opened = storage.open(url)
         opened.link.patience = 1.0
-        made = app.build(opened, tmp_path / "artifacts", local=local)
-        config = uvicorn.Config(
-            made,
-            port=0,
-            log_level="error",
-            access_log=False,
-            ws="none",
-            server_header=False,
-            timeout_graceful_shutdown=5,
-        )
-        server = uvicorn.Server(config)
-        made.own.state.closing = lambda: server.should_exit
-        thread = threading.Thread(target=server.run)
+        place = servers.Place("127.0.0.1", 0, **options)
+        made = app.build(opened, tmp_path / "artifacts", allowed_hosts=place.allowed_hosts, local=local)
+        server = servers.make(made, place)
+        listening = servers.listen(place)
+        port = listening.getsockname()[1]
+        thread = threading.Thread(target=server.run, args=[[listening]])
         thread.start()
         running.append((server, thread, opened))
         deadline = time.monotonic() + 60
@@ -71,8 +67,8 @@ def serve(tmp_path: Path) -> Iterator[Serve]:
             assert thread.is_alive()
             assert time.monotonic() < deadline
             time.sleep(0.01)
-        port = server.servers[0].sockets[0].getsockname()[1]
-        return Served(opened, f"http://127.0.0.1:{port}", tmp_path / "artifacts", made)
+        scheme = "http" if place.certificate is None else "https"
+        return Served(opened, f"{scheme}://127.0.0.1:{port}", tmp_path / "artifacts", made, server)
 
     yield start
     for server, thread, opened in running:
@@ -85,3 +81,12 @@ def serve(tmp_path: Path) -> Iterator[Serve]:
 def served(serve: Serve, sqlite_url: str) -> Served:
     """A dashboard on an SQLite file, which asks for tokens."""
     return serve(sqlite_url)
+
+
+@pytest.fixture
+def pair(tmp_path: Path) -> tuple[Path, Path]:
+    """A certificate of this machine's own, and its key."""
+    certificate, key = tmp_path / "certificate.pem", tmp_path / "key.pem"
+    make = "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost -addext subjectAltName=DNS:localhost"
+    subprocess.run([*make.split(), "-keyout", key, "-out", certificate], check=True, capture_output=True)
+    return certificate, key

@@ -1,11 +1,12 @@
 """The one door: every request is looked at here, whichever application answers it, and every change is written down."""
 
+import asyncio
 import json
 from typing import Any
 from urllib.parse import quote
 
 from starlette.concurrency import run_in_threadpool
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import MutableHeaders
 from starlette.requests import HTTPConnection
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -23,6 +24,8 @@ _LARGEST = 1_000_000
 """Bytes of a request's body."""
 _LARGEST_FILE = 64_000_000
 """Of an artifact's, which optuna-dashboard sends as text."""
+_SECONDS = 20.0
+"""For the body of a request to come; an artifact's has longer."""
 _LOGIN = "/winnow/login"
 
 
@@ -91,8 +94,12 @@ class Guard:
         if not changes:
             await self._app(scope, receive, send)
             return
-        largest = _LARGEST_FILE if path.startswith("/api/artifacts/") else _LARGEST
-        body = await _body(request.headers, receive, largest)
+        largest, seconds = (_LARGEST_FILE, 600) if path.startswith("/api/artifacts/") else (_LARGEST, _SECONDS)
+        try:
+            async with asyncio.timeout(seconds):
+                body = await _body(receive, largest)
+        except TimeoutError:
+            raise _Refused(408, f"the request was not here in full after {seconds:.0f} seconds") from None
         _check_content(path, body)
         if path.rstrip("/") == _LOGIN:  # writes its own entry: the body is a secret
             await self._app(scope, _replay(body, receive), send)
@@ -167,7 +174,7 @@ def _check_content(path: str, body: bytes) -> None:
         raise _Refused(403, "attributes named winnow:… are Winnow's own record of a trial")
 
 
-async def _body(headers: Headers, receive: Receive, largest: int) -> bytes:
+async def _body(receive: Receive, largest: int) -> bytes:
     body = bytearray()
     while True:
         message = await receive()

@@ -6,13 +6,19 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from winnow.errors import WinnowError
 from winnow.search.dashboard.hosts import is_loopback
 from winnow.storage import Storage, audit_log, deletions, tokens
 
+if TYPE_CHECKING:
+    import uvicorn
+
+    from winnow.search.dashboard.app import Dashboard
+
+# Seconds: a page is told of an outage rather than kept waiting.
 _PATIENCE = 1.5
-"""Seconds: a page is told of an outage rather than kept waiting."""
 
 
 @dataclass(frozen=True)
@@ -52,15 +58,8 @@ def is_open(storage: Storage, place: Place) -> bool:
 
 
 def listen(place: Place) -> socket.socket:
-    """The socket to answer at; raises WinnowError where it is taken, or the certificate is none."""
-    if place.certificate is not None:
-        try:
-            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(place.certificate, place.key)
-        except OSError as error:  # ssl.SSLError is one
-            raise WinnowError(
-                f"{place.certificate} and {place.key} are not a certificate and its key: {error.strerror or error}",
-                "give two PEM files that belong together",
-            ) from None
+    """Return the socket to answer at; raise WinnowError where it is taken, or the certificate is none."""
+    _tls(place)
     family = socket.AF_INET6 if ":" in place.host else socket.AF_INET
     try:
         return socket.create_server((place.host, place.port), family=family)
@@ -71,22 +70,36 @@ def listen(place: Place) -> socket.socket:
         ) from None
 
 
-def serve(storage: Storage, place: Place, listening: socket.socket, artifacts: Path, *, local: bool) -> None:
-    """Answer until the process is told to end."""
+def _tls(place: Place) -> ssl.SSLContext | None:
+    if place.certificate is None:
+        return None
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    try:
+        context.load_cert_chain(place.certificate, place.key)
+    except OSError as error:  # ssl.SSLError is one
+        raise WinnowError(
+            f"{place.certificate} and {place.key} are not a certificate and its key: {error.strerror or error}",
+            "give two PEM files that belong together",
+        ) from None
+    return context
+
+
+def make(dashboard: "Dashboard", place: Place) -> "uvicorn.Server":
+    """Return the server of a place, which begins to answer when it is run."""
     import uvicorn
 
-    from winnow.search.dashboard.app import build
+    from winnow.search.dashboard import connections
 
-    for name in deletions.purge(storage.engine):
-        audit_log.begin(storage.engine, "winnow dashboard", "", "purge", f"{name}: deleted 30 days ago", status=0)
-    storage.link.patience = _PATIENCE
-    dashboard = build(storage, artifacts, allowed_hosts=place.allowed_hosts, local=local)
+    class Protocol(connections.BoundedProtocol):
+        tls = _tls(place)
+        most = connections.most()
+
     server = uvicorn.Server(
         uvicorn.Config(
             dashboard,
+            http=Protocol,
             forwarded_allow_ips=place.trusted_proxy,
-            ssl_certfile=place.certificate,
-            ssl_keyfile=place.key,
+            backlog=connections.BACKLOG,
             log_level="warning",
             access_log=False,
             ws="none",
@@ -94,6 +107,17 @@ def serve(storage: Storage, place: Place, listening: socket.socket, artifacts: P
             timeout_graceful_shutdown=5,
         )
     )
-    threading.Thread(target=dashboard.own.state.watching.warm, daemon=True).start()
     dashboard.own.state.closing = lambda: server.should_exit
-    server.run([listening])
+    return server
+
+
+def serve(storage: Storage, place: Place, listening: socket.socket, artifacts: Path, *, local: bool) -> None:
+    """Answer until the process is told to end; `local` asks nobody for a token."""
+    from winnow.search.dashboard import app
+
+    for name in deletions.purge(storage.engine):
+        audit_log.begin(storage.engine, "winnow dashboard", "", "purge", f"{name}: deleted 30 days ago", status=0)
+    storage.link.patience = _PATIENCE
+    dashboard = app.build(storage, artifacts, allowed_hosts=place.allowed_hosts, local=local)
+    threading.Thread(target=dashboard.own.state.watching.warm, daemon=True).start()
+    make(dashboard, place).run([listening])

@@ -96,6 +96,7 @@ def _without_formulas(stock: Callable[..., Iterable[bytes]]) -> Callable[..., It
     """The same application, whose CSV files a spreadsheet does not run."""
 
     def answer(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        environ.setdefault("HTTP_ACCEPT_ENCODING", "")  # which it takes to be there
         if not environ.get("PATH_INFO", "").startswith("/csv/"):
             return stock(environ, start_response)
         started: list[Any] = []

@@ -34,15 +34,6 @@ def free_port() -> int:
         return int(found.getsockname()[1])
 
 
-@pytest.fixture
-def pair(tmp_path: Path) -> tuple[Path, Path]:
-    """A certificate of this machine's own, and its key."""
-    certificate, key = tmp_path / "certificate.pem", tmp_path / "key.pem"
-    make = "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost -addext subjectAltName=DNS:localhost"
-    subprocess.run([*make.split(), "-keyout", key, "-out", certificate], check=True, capture_output=True)
-    return certificate, key
-
-
 def test_behind_tls_a_session_is_for_tls_alone(sqlite_url: str, free_port: int, pair: tuple[Path, Path]) -> None:
     secret = tokens.create(storage.open(sqlite_url).engine, "ann", "reader", days=1)
     options = ["--port", str(free_port), "--tls-certificate", str(pair[0]), "--tls-key", str(pair[1])]
