@@ -8,7 +8,7 @@ Shape = tuple[int, ...]
 
 DECIDING = (
     *("model", "widths", "filters", "depth", "hidden", "kernel", "stride", "padding", "pool_every", "pool_size"),
-    *("dropout", "dropouts", "label_smoothing", "batch_size", "crop", "crop_padding", "crop_size"),
+    *("dropout", "dropouts", "label_smoothing", "batch_size", "batch_norm", "crop", "crop_padding", "crop_size"),
 )
 """The hyperparameters that `check` looks at."""
 
@@ -64,6 +64,8 @@ def check_architecture(config: Config, shape: Shape) -> None:
         feature_shape(config, shape)
     hidden = repeated(config, config.widths) if config.model == "mlp" else config.hidden
     free = config.model in ("mlp", "cnn", "resnet")  # the others' dense layers are what they are
+    if free and hidden and config.batch_norm and config.batch_size == 1:
+        raise _nothing_to_normalise("dense layers")
     if free and config.dropouts and (config.dropout or len(config.dropouts) != len(hidden)):
         raise ObjectiveError(
             f"dropouts = {list(config.dropouts)} does not go with {len(hidden)} hidden dense layers and "
@@ -85,6 +87,8 @@ def feature_shape(config: Config, shape: Shape) -> Shape:
     for number in range(1, len(filters) + 1):
         if config.model == "cnn":  # the others' convolutions keep the size of an image
             sides = [(side + 2 * config.padding - config.kernel) // config.stride + 1 for side in sides]
+        if config.batch_size == 1 and max(sides) == 1 and (config.batch_norm or config.model != "cnn"):
+            raise _nothing_to_normalise("convolutions whose output is one pixel")
         if number % pool_every == 0 and min(sides) > 0:
             sides = [side // pool_size for side in sides]
         if min(sides) < 1:
@@ -94,6 +98,13 @@ def feature_shape(config: Config, shape: Shape) -> Shape:
                 "take fewer or smaller ones, or larger images",
             )
     return (filters[-1], *sides)
+
+
+def _nothing_to_normalise(layers: str) -> ObjectiveError:
+    return ObjectiveError(
+        f"batch_size = 1 gives batch normalisation of {layers} a single value, which has no spread",
+        "choose batch_size = 2 or more, or batch_norm = false",
+    )
 
 
 SMALLNET_FILTERS = (32, 64, 128)

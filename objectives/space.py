@@ -9,6 +9,7 @@ range in all of a study: `lr` and `lr@optimizer=sgd`.
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any, Protocol
 
 from winnow.objectives.errors import HyperparameterError
@@ -51,9 +52,9 @@ class Range:
     def nearest(self, value: Any) -> float | int:
         """The member of this range that lies nearest to `value`."""
         inside = min(max(value, self.low), self.high)
-        if self.step:
-            inside = self.low + round((inside - self.low) / self.step) * self.step
-            inside = min(inside, self.high)
+        if self.step:  # in decimals, as Optuna counts: no value lies a rounding error beyond the last step
+            low, high, step = (Decimal(str(number)) for number in (self.low, self.high, self.step))
+            inside = float(low + min(round((inside - self.low) / self.step), int((high - low) // step)) * step)
         return int(inside) if self.whole else float(inside)
 
 

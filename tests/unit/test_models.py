@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import nn
 
+from winnow.objectives import fits_data
 from winnow.objectives.data.catalog import DataSpec
 from winnow.objectives.errors import ObjectiveError
 from winnow.objectives.hyperparameters import Config, make_config
@@ -223,3 +224,20 @@ def test_a_file_that_is_no_resnet18_is_refused(tmp_path: Path) -> None:
 def test_resnet18_refuses_other_channels() -> None:
     with pytest.raises(ObjectiveError, match="images of 1 or 3 channels, and these have 2"):
         on_meta(shape=(2, 32, 32), model="resnet18")
+
+
+@pytest.mark.parametrize(
+    ("values", "shape"),
+    [
+        ({"model": "mlp"}, (1, 8, 8)),
+        ({"model": "cnn", "hidden": [16]}, (1, 8, 8)),
+        (
+            {"model": "cnn", "hidden": [], "filters": [4, 4, 4], "pool_every": 1, "pool_size": 2, "padding": 0},
+            (1, 8, 8),
+        ),
+    ],
+)
+def test_batch_normalisation_of_a_single_value_is_refused(values: dict[str, Any], shape: tuple[int, ...]) -> None:
+    with pytest.raises(ObjectiveError, match="batch_size = 1 gives batch normalisation of"):
+        fits_data.check(make_config({**values, "batch_norm": True, "batch_size": 1}), "made", shape, 10, 100)
+    fits_data.check(make_config({"model": "mlp", "batch_norm": False, "batch_size": 1}), "made", shape, 10, 100)

@@ -1,12 +1,13 @@
 """The search space: conditions, the baseline, the grid; with real Optuna trials."""
 
+import warnings
 from typing import Any
 
 import optuna
 import pytest
 
 from winnow.objectives.errors import HyperparameterError
-from winnow.objectives.space import Choice, Range, baseline, cells, ordered, suggest
+from winnow.objectives.space import Choice, Range, baseline, cells, grid, ordered, suggest
 
 SPACE = {
     "momentum": Range(0.0, 0.9),  # needs optimizer = sgd, by its definition
@@ -106,3 +107,20 @@ def test_grid_cells_differ_in_what_has_an_effect() -> None:
     assert [cell["lr"] for cell in cells({"lr": Range(1e-3, 1e-1, log=True)}, 3)] == pytest.approx([1e-3, 1e-2, 1e-1])
     whole = list(cells({"batch_size": Range(16, 64, step=16, whole=True)}, 9))
     assert [cell["batch_size"] for cell in whole] == [16, 32, 48, 64]
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "step", "whole"),
+    [(0, 0.6, 0.35, False), (0.1, 0.75, 0.1, False), (0.0, 1.0, 0.3, False), (1, 10, 4, True), (-1.0, 0.5, 0.4, False)],
+)
+def test_a_grid_keeps_to_the_values_that_optuna_draws(low: float, high: float, step: float, whole: bool) -> None:
+    entry = Range(low, high, step=step, whole=whole)
+    ((_, values),) = grid({"dropout": entry}, 7)
+    study = optuna.create_study()
+    for value in values:
+        study.enqueue_trial({"dropout": value})
+        with warnings.catch_warnings():  # Optuna says that its steps do not reach `high`
+            warnings.simplefilter("ignore", UserWarning)
+            trial = study.ask()
+            assert entry.suggest(trial, "dropout") == value
+            assert trial.distributions["dropout"]._contains(float(value))
