@@ -30,7 +30,6 @@ from sqlalchemy import event
 
 from bench.storage import databases
 from winnow import storage
-from winnow.storage.retries import transact
 
 CONFIG = {"model": "mlp", "optimizer": "adam", "epochs": 10, "widths": [256, 256], "dropout": 0.1, "lr": 0.001}
 CONFIG |= {"weight_decay": 0.0001, "batch_size": 128, "schedule": "cosine", "label_smoothing": 0.1, "seed": 1}
@@ -60,10 +59,10 @@ def dress(url: str) -> None:
             "SELECT trial_id, 'winnow:reason', '\"below the others\"' FROM trials WHERE state = 'PRUNED'"
         )
 
-    transact(opened.engine, work)
-    with opened.engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
+    opened.database.write(work)
+    with opened.database.engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
         connection.exec_driver_sql("VACUUM ANALYZE")
-    opened.engine.dispose()
+    opened.database.release()
 
 
 @contextmanager
@@ -75,7 +74,9 @@ def served(storage_url: str) -> Iterator[tuple[str, Any, list[str]]]:
 
     opened = storage.open(storage_url)
     statements: list[str] = []
-    event.listen(opened.engine, "after_cursor_execute", lambda c, cursor, statement, *_: statements.append(statement))
+    event.listen(
+        opened.database.engine, "after_cursor_execute", lambda c, cursor, statement, *_: statements.append(statement)
+    )
     with tempfile.TemporaryDirectory() as folder:
         made = app.build(opened, Path(folder), local=True)
         server = uvicorn.Server(uvicorn.Config(made, port=0, log_level="error", access_log=False, ws="none"))
@@ -89,7 +90,7 @@ def served(storage_url: str) -> Iterator[tuple[str, Any, list[str]]]:
         finally:
             server.should_exit = True
             thread.join()
-            opened.engine.dispose()
+            opened.database.release()
 
 
 # --- the live page

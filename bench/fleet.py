@@ -78,7 +78,7 @@ def start(kind: str, size: int, repeats: int) -> None:
             studies.create(opened, check({**content, "budget": budget}, "the benchmark"))
             imported = _seconds(_import_torch)
             beyond.append(_until_first_step(url, folder, log) - imported)
-        opened.engine.dispose()
+        opened.database.release()
         beyond = beyond[1:]
         spread = f"{statistics.median(beyond):.2f} s ({min(beyond):.2f} to {max(beyond):.2f})"
         print(f"start to first step beyond importing torch: {spread}")

@@ -40,7 +40,7 @@ def main() -> None:
         server.init()
         server.start()
         server.execute(f"CREATE DATABASE {TEMPLATE}")
-        storage.open(server.url(TEMPLATE)).engine.dispose()
+        storage.open(server.url(TEMPLATE)).database.release()
         database = server.clone()
         fixed = {"epochs": chosen.epochs, "epoch_seconds": chosen.epoch_seconds}
         fleet = Fleet(folder, server.url(database), trials=100_000, lease_seconds=30.0, **fixed)

@@ -36,7 +36,6 @@ from winnow.search.study.percentile import IndexedPercentilePruner
 from winnow.storage import epochs, leases
 from winnow.storage.budget import Budget, set_budget
 from winnow.storage.optuna_tables import intermediate_values, parameters, trials, values
-from winnow.storage.retries import transact
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 STEPS = 10
@@ -55,7 +54,7 @@ SPACE: dict[str, BaseDistribution] = {
 def populate(opened: storage.Storage, size: int) -> None:
     """A study with so many finished trials, half of them pruned, written in bulk."""
     study_id = opened.create_new_study([optuna.study.StudyDirection.MINIMIZE], "s")
-    set_budget(opened.engine, study_id, Budget())
+    set_budget(opened.database, study_id, Budget())
     rng = random.Random(0)
     rows: dict[Any, list[dict[str, Any]]] = {trials: [], parameters: [], values: [], intermediate_values: []}
     begun = datetime.now(UTC).replace(tzinfo=None) - timedelta(seconds=size)
@@ -90,9 +89,9 @@ def populate(opened: storage.Storage, size: int) -> None:
         if connection.dialect.name == "postgresql":
             connection.exec_driver_sql("SELECT setval('trials_trial_id_seq', (SELECT max(trial_id) + 1 FROM trials))")
 
-    transact(opened.engine, work)
-    if opened.engine.dialect.name == "postgresql":
-        with opened.engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
+    opened.database.write(work)
+    if opened.database.kind == "postgresql":
+        with opened.database.engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
             connection.exec_driver_sql("VACUUM ANALYZE")
 
 
@@ -113,7 +112,7 @@ def databases(kind: str) -> Iterator[Callable[[int], Callable[[], str]]]:
             made = folder / f"{size}.db"
             opened = storage.open(f"sqlite:///{made}")
             populate(opened, size)
-            opened.engine.dispose()
+            opened.database.release()
             copies = iter(range(10**6))
             return lambda: f"sqlite:///{shutil.copy(made, folder / f'{size}-{next(copies)}.db')}"
 
@@ -130,7 +129,7 @@ def databases(kind: str) -> Iterator[Callable[[int], Callable[[], str]]]:
             server.execute(f"CREATE DATABASE size_{size}")
             opened = storage.open(server.url(f"size_{size}"))
             populate(opened, size)
-            opened.engine.dispose()
+            opened.database.release()
             return lambda: server.url(server.clone(f"size_{size}"))
 
         try:
@@ -148,7 +147,7 @@ class Stock:
 
     def __init__(self, url: str, sampler: str, pruner: str) -> None:
         self.storage = optuna.storages.RDBStorage(url)
-        self.engine = self.storage.engine
+        self.database = self.storage.database
         samplers = {"random": optuna.samplers.RandomSampler, "tpe": optuna.samplers.TPESampler}
         pruners = {"none": optuna.pruners.NopPruner, "median": optuna.pruners.MedianPruner}
         self.study = optuna.load_study(
@@ -172,7 +171,7 @@ class Ours:
     def __init__(self, url: str, sampler: str, pruner: str) -> None:
         self.storage = storage.open(url)
         self.storage.freshness = 1.0
-        self.engine = self.storage.engine
+        self.database = self.storage.database
         samplers: dict[str, Any] = {"random": optuna.samplers.RandomSampler, "tpe": QuickTPESampler}
         self.study = optuna.load_study(
             study_name="s",
@@ -186,7 +185,7 @@ class Ours:
     def trial(self, base: float) -> None:
         """Run one trial to its end."""
         since = self.storage.oldest_unfinished(self.study_id)
-        lease = leases.claim(self.engine, self.study_id, "bench", since=since)
+        lease = leases.claim(self.database, self.study_id, "bench", since=since)
         assert lease is not None
         with self.storage.holding(lease):
             trial = optuna.trial.Trial(self.study, lease.trial_id)
@@ -194,10 +193,10 @@ class Ours:
                 trial._suggest(name, kind)
             for step in range(1, STEPS + 1):
                 value = base + math.exp(-0.3 * step)
-                epochs.record(self.engine, lease, Epoch(step, value))
+                epochs.record(self.database, lease, Epoch(step, value))
                 self.storage.note_intermediate_value(lease.trial_id, step, value)
                 self.study.pruner.prune(self.study, self.storage.get_trial(lease.trial_id))
-            leases.finish(self.engine, lease, Outcome.COMPLETE, base)
+            leases.finish(self.database, lease, Outcome.COMPLETE, base)
 
 
 KINDS = {"stock": Stock, "ours": Ours}
@@ -208,7 +207,7 @@ def measured(maker: Any, url: str, sampler: str, pruner: str, repeats: int) -> d
     made = maker(url, sampler, pruner)
     statements = [0]
 
-    @event.listens_for(made.engine, "before_cursor_execute")
+    @event.listens_for(made.database.engine, "before_cursor_execute")
     def _(connection: Any, cursor: Any, statement: str, *_: Any) -> None:
         statements[0] += not statement.startswith("BEGIN")  # which stock leaves to its drivers
 
@@ -221,7 +220,7 @@ def measured(maker: Any, url: str, sampler: str, pruner: str, repeats: int) -> d
         cpu.append(time.process_time() - used)
         wall.append(time.perf_counter() - began)
         counts.append(statements[0])
-    made.engine.dispose()
+    made.database.release()
     return {
         "cpu_ms": round(1000 * statistics.median(cpu), 1),
         "wall_ms": round(1000 * statistics.median(wall), 1),
@@ -294,7 +293,7 @@ def ready(kind: str, size: int, repeats: int) -> None:
                 made.study.get_trials(deepcopy=False)
                 print(json.dumps({"size": size, "storage": name, "seconds": round(time.perf_counter() - began, 2)}))
                 sys.stdout.flush()
-                made.engine.dispose()
+                made.database.release()
 
 
 def main() -> None:

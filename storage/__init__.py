@@ -3,7 +3,7 @@
 `storage.open(url)` gives a full Optuna storage; everything else takes that storage's `engine`.
 """
 
-from winnow.storage.database import open
+from winnow.storage.opening import open
 from winnow.storage.storage import Storage
 
 __all__ = ["Storage", "open"]

@@ -2,10 +2,10 @@
 
 from enum import StrEnum
 
-from sqlalchemy import Connection, Engine, select, update
+from sqlalchemy import Connection, select, update
 
+from winnow.storage.database import Database
 from winnow.storage.notifications import ring
-from winnow.storage.retries import read, transact
 from winnow.storage.tables import budgets
 
 
@@ -19,7 +19,7 @@ class State(StrEnum):
     """Hand their trials back and leave."""
 
 
-def set_state(engine: Engine, study_id: int, state: State) -> None:
+def set_state(database: Database, study_id: int, state: State) -> None:
     """Have a study worked on, paused or stopped from now on, wherever its workers are."""
     change = update(budgets).where(budgets.c.study_id == study_id).values(state=state)
 
@@ -27,10 +27,10 @@ def set_state(engine: Engine, study_id: int, state: State) -> None:
         connection.execute(change)
         ring(connection)
 
-    transact(engine, work)
+    database.write(work)
 
 
-def state_of(engine: Engine, study_id: int) -> State:
+def state_of(database: Database, study_id: int) -> State:
     """What the workers of a study shall do; a study without a budget of ours is active."""
     query = select(budgets.c.state).where(budgets.c.study_id == study_id)
-    return State(read(engine, lambda connection: connection.execute(query).scalar()) or State.ACTIVE)
+    return State(database.scalar(query) or State.ACTIVE)

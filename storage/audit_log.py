@@ -5,10 +5,10 @@ An entry is written before the change is made, and its outcome after: no change 
 
 from dataclasses import dataclass
 
-from sqlalchemy import Engine, insert, select, update
+from sqlalchemy import insert, select, update
 
 from winnow.storage.clock import database_now
-from winnow.storage.retries import read, transact
+from winnow.storage.database import Database
 from winnow.storage.tables import audit
 
 LONGEST = 500
@@ -30,7 +30,7 @@ class Entry:
     """The HTTP status that it ended with (0 on the command line); None where nobody lived to write it."""
 
 
-def begin(engine: Engine, who: str, address: str, action: str, content: str, status: int | None = None) -> int:
+def begin(database: Database, who: str, address: str, action: str, content: str, status: int | None = None) -> int:
     """Write that a change is about to be made; returns the entry."""
     row = insert(audit).values(
         at=database_now(),
@@ -40,18 +40,16 @@ def begin(engine: Engine, who: str, address: str, action: str, content: str, sta
         content=content[:LONGEST].replace("\x00", ""),
         status=status,
     )
-    made = transact(engine, lambda connection: connection.execute(row).inserted_primary_key)
-    assert made is not None
-    return int(made[0])
+    return int(database.add(row))
 
 
-def conclude(engine: Engine, entry: int, status: int) -> None:
+def conclude(database: Database, entry: int, status: int) -> None:
     """Add how it ended."""
     change = update(audit).where(audit.c.entry == entry).values(status=status)
-    transact(engine, lambda connection: connection.execute(change))
+    database.execute(change)
 
 
-def entries(engine: Engine, most: int = 500) -> list[Entry]:
+def entries(database: Database, most: int = 500) -> list[Entry]:
     """The latest entries, newest first."""
     query = select(audit).order_by(audit.c.entry.desc()).limit(most)
-    return [Entry(**row) for row in read(engine, lambda connection: connection.execute(query).mappings().all())]
+    return [Entry(**row) for row in database.mappings(query)]

@@ -8,13 +8,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Engine, func, insert, select, update
+from sqlalchemy import Connection, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from winnow.storage.activity import State
 from winnow.storage.clock import database_now
+from winnow.storage.database import Database
 from winnow.storage.optuna_tables import studies, trials
-from winnow.storage.retries import transact
 from winnow.storage.tables import attempts, budgets
 
 
@@ -52,7 +52,7 @@ class Spent:
         return ""
 
 
-def set_budget(engine: Engine, study_id: int, budget: Budget, priority: float = 1.0) -> bool:
+def set_budget(database: Database, study_id: int, budget: Budget, priority: float = 1.0) -> bool:
     """Give a study its limits in place of those it had, and make it active. Returns whether these are its first.
 
     A pool gives a study workers in proportion to its `priority`.
@@ -73,13 +73,13 @@ def set_budget(engine: Engine, study_id: int, budget: Budget, priority: float = 
         return True
 
     try:
-        return transact(engine, work)
+        return database.write(work)
     except IntegrityError:  # another process was first by a moment
-        transact(engine, lambda connection: connection.execute(change))
+        database.execute(change)
         return False
 
 
-def end_now(engine: Engine, study_id: int) -> int:
+def end_now(database: Database, study_id: int) -> int:
     """Make the trials that a study has its whole budget of trials; returns how many these are."""
     count = select(func.count()).where(trials.c.study_id == study_id).scalar_subquery()
 
@@ -88,7 +88,7 @@ def end_now(engine: Engine, study_id: int) -> int:
         limit = select(budgets.c.trials).where(budgets.c.study_id == study_id)
         return int(connection.execute(limit).scalar_one())
 
-    return transact(engine, work)
+    return database.write(work)
 
 
 def spent(connection: Connection, study_id: int) -> Spent:

@@ -7,12 +7,12 @@ transaction that records its epoch, under the lease. A trial keeps its last two 
 import logging
 from dataclasses import dataclass
 
-from sqlalchemy import Engine, select
+from sqlalchemy import select
 
+from winnow.storage.database import Database
 from winnow.storage.errors import FileDamaged, StorageError
 from winnow.storage.leases import Lease
 from winnow.storage.optuna_tables import trials
-from winnow.storage.retries import read
 from winnow.storage.stores import Store
 from winnow.storage.tables import checkpoints
 from winnow.storage.upserts import OPEN_STATES, Row
@@ -42,7 +42,7 @@ def row(lease: Lease, epoch: int, stored: Stored) -> Row:
     return Row(checkpoints, ("trial_id", "epoch"), {"trial_id": lease.trial_id, **content}, over=True)
 
 
-def newest(engine: Engine, store: Store, lease: Lease) -> tuple[int, bytes] | None:
+def newest(database: Database, store: Store, lease: Lease) -> tuple[int, bytes] | None:
     """The newest whole checkpoint of a trial as (epoch, bytes); a damaged one is passed over with a word in the log."""
     query = (
         select(checkpoints.c.epoch, checkpoints.c.token, checkpoints.c.sha256)
@@ -50,7 +50,7 @@ def newest(engine: Engine, store: Store, lease: Lease) -> tuple[int, bytes] | No
         .order_by(checkpoints.c.epoch.desc())
         .limit(2 * KEPT)
     )
-    for epoch, token, sha256 in read(engine, lambda connection: connection.execute(query).all()):
+    for epoch, token, sha256 in database.rows(query):
         try:
             return epoch, store.read(_name(lease.trial_id, token, epoch), sha256)
         except FileDamaged as error:
@@ -68,7 +68,7 @@ def prune_files(store: Store, lease: Lease, keep: int = KEPT) -> None:
         _log.warning("trial %d: an old checkpoint stays: %s", lease.number, error)
 
 
-def sweep(engine: Engine, store: Store) -> None:
+def sweep(database: Database, store: Store) -> None:
     """Remove the files of trials that have finished: those whose worker died before it did, or at its last attempt."""
     try:
         numbers = {name: name.removeprefix(_FOLDER).partition("-")[0] for name in store.names(_FOLDER)}
@@ -76,7 +76,7 @@ def sweep(engine: Engine, store: Store) -> None:
         query = select(trials.c.trial_id).where(
             trials.c.trial_id.in_(set(files.values())), trials.c.state.not_in(OPEN_STATES)
         )
-        finished = set(read(engine, lambda connection: connection.execute(query).scalars().all()))
+        finished = set(database.scalars(query))
         for name, trial_id in files.items():
             if trial_id in finished:
                 store.remove(name)

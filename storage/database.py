@@ -1,117 +1,224 @@
-"""Opening the SQL storage: one URL, Optuna's tables and Winnow's, and errors that keep the password."""
+"""The one way to a database: every statement of Winnow's is run by a `Database`, which meets the troubles of it.
 
-import os
-from pathlib import Path
+A restart, a lost connection, a deadlock or somebody else's lock is waited out for as long as the `Database` has
+patience; anything else is raised at once. What leaves here is a StorageError without a password, never a driver's
+exception. A commit whose answer was lost is looked up, so that nothing is written twice.
+"""
 
-from sqlalchemy import URL, make_url
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError
+import logging
+import math
+import random
+import secrets
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from winnow.storage import migrations
+from sqlalchemy import Connection, Engine, Executable, Insert, RowMapping, insert, update
+from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
 from winnow.storage.errors import StorageError, StorageUnreachable
-from winnow.storage.retries import read
-from winnow.storage.storage import Storage
+from winnow.storage.retries import LONGEST_PAUSE, cause, is_full, is_passing, remedy
+from winnow.storage.tables import receipts
 
-DRIVERS = {
-    "postgresql": "postgresql+psycopg",
-    "postgres": "postgresql+psycopg",
-    "mysql": "mysql+pymysql",
-    "mariadb": "mariadb+pymysql",
-}
-SQLITE_PATIENCE = 10.0
-"""Seconds: a file may be locked for a moment by a process that makes its tables."""
-PASSWORD_FILE = "OPTUNA_STORAGE_PASSWORD_FILE"
-"""Names the file that holds the password of a URL without one, as the secrets of containers are given."""
-EXTRAS = {"postgresql": "postgresql", "mysql": "mariadb", "mariadb": "mariadb"}
+Result = TypeVar("Result")
+P = ParamSpec("P")
+FULL_SECONDS = 60.0
+"""For so long, at least, a server is asked again that has no connection left: others will give theirs up."""
+_log = logging.getLogger("winnow")
 
 
-def open(url: str, *, create: bool = True, patience: float = 0.0) -> Storage:
-    """The storage at an SQLAlchemy URL, with all its tables.
+@dataclass
+class Contact:
+    """Since when a process has been in touch with its database."""
 
-    Several processes may open an empty database at once. With `create` false a missing SQLite file is refused
-    instead of made. A server that does not answer is waited for, for `patience` seconds. Raises StorageUnreachable or
-    StorageError; neither holds the password.
-    """
-    parsed = parse(url)
-    if parsed.get_backend_name() == "sqlite":
-        _check_sqlite(parsed, create)
-    try:
-        storage = Storage(parsed)
-    except ImportError:
-        raise _no_driver(parsed) from None
-    afterwards = storage.link.patience
-    storage.link.patience = max(patience, SQLITE_PATIENCE) if parsed.get_backend_name() == "sqlite" else patience
-    try:
-        if parsed.get_backend_name() == "sqlite":
-            _use_write_ahead_log(storage)
-        migrations.apply(storage.engine)
-    except StorageUnreachable as error:
-        raise StorageUnreachable(
-            f"the storage {storage.place} cannot be opened: {error.problem}",
-            "check that the server runs and that host, port, database, user and password are right",
-        ) from None
-    storage.link.patience = afterwards
-    return storage
+    longest_gap: float = math.inf
+    """Seconds between two calls after which nobody can say that the database was there all the time."""
+    since: float | None = None
+    """Since when (`time.monotonic`) every call has succeeded; None before the first and after a failure."""
+    _last: float = -math.inf
+
+    def made(self) -> None:
+        """Note that a call has succeeded."""
+        now = time.monotonic()
+        if self.since is None or now - self._last > self.longest_gap:
+            self.since = now
+        self._last = now
+
+    def lost(self) -> None:
+        """Note that a call has failed."""
+        self.since = None
+
+    @property
+    def seconds(self) -> float:
+        """For how long there has been contact without a break."""
+        return 0.0 if self.since is None else time.monotonic() - self.since
 
 
-def parse(url: str) -> URL:
-    """A storage's URL with the driver that Winnow uses and its password, wherever that comes from.
+@dataclass
+class _Receipt:
+    """A row that one transaction at a time counts up: it tells whether a commit took place."""
 
-    Raises StorageError.
-    """
-    try:
-        parsed = make_url(url)
-        if parsed.drivername in DRIVERS:
-            parsed = parsed.set(drivername=DRIVERS[parsed.drivername])
-        parsed.get_dialect()
-    except (ArgumentError, NoSuchModuleError, ValueError):
-        # The text of the URL is not repeated: where it cannot be parsed, nobody knows which part is the password.
-        raise StorageError(
-            "the storage URL is not one that can be read",
-            "write sqlite:///FILE.db or postgresql://USER:PASSWORD@HOST:PORT/DATABASE "
-            "(a password's own @ / : % are written %40 %2F %3A %25)",
-        ) from None
-    except ImportError:
-        raise _no_driver(parsed) from None
-    if parsed.get_backend_name() not in ("sqlite", *EXTRAS):
-        raise StorageError(
-            f"{parsed.get_backend_name()} is not a database that Winnow knows",
-            "use SQLite on one machine, PostgreSQL or MariaDB for many workers",
+    name: str = field(default_factory=lambda: secrets.token_hex(16))
+    number: int = 0
+
+
+@dataclass
+class Database:
+    """A database as one part of a process uses it. May be shared by threads."""
+
+    engine: Engine
+    patience: float = 10.0
+    """Seconds for which a call goes on trying."""
+    give_up: Callable[[], bool] = lambda: False
+    """Asked between two tries: whether the caller wants to wait no longer."""
+    contact: Contact = field(default_factory=Contact)
+    """Shared by all that a process has of one database."""
+    _receipts: list[_Receipt] = field(default_factory=list, init=False, repr=False)
+    """Those that no transaction uses now: there are as many as there were writers at once."""
+
+    @property
+    def kind(self) -> str:
+        """The name of its dialect: sqlite, postgresql, mysql or mariadb."""
+        return self.engine.dialect.name
+
+    @property
+    def url(self) -> str:
+        """Its URL, password included."""
+        return self.engine.url.render_as_string(hide_password=False)
+
+    # --- questions
+
+    def read(self, work: Callable[Concatenate[Connection, P], Result], *args: P.args, **options: P.kwargs) -> Result:
+        """Ask something outside of any transaction; raise StorageUnreachable when the database stays away."""
+
+        def once() -> Result:
+            with self.engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
+                return work(connection, *args, **options)
+
+        return self._patiently(once)
+
+    def rows(self, query: Executable) -> Sequence[Any]:
+        """Return all rows of a query."""
+        return self.read(lambda connection: connection.execute(query).all())
+
+    def mappings(self, query: Executable) -> Sequence[RowMapping]:
+        """Return all rows of a query by the names of their columns."""
+        return self.read(lambda connection: connection.execute(query).mappings().all())
+
+    def scalars(self, query: Executable) -> Sequence[Any]:
+        """Return the first column of all rows of a query."""
+        return self.read(lambda connection: connection.execute(query).scalars().all())
+
+    def scalar(self, query: Executable, values: Mapping[str, Any] | None = None) -> Any:
+        """Return the first column of a query's first row; None where it has none."""
+        return self.read(lambda connection: connection.execute(query, values).scalar())
+
+    # --- changes
+
+    def write(self, work: Callable[Concatenate[Connection, P], Result], *args: P.args, **options: P.kwargs) -> Result:
+        """Do some work in one transaction, which takes place once, however often it has to be tried.
+
+        It begins by counting up a receipt. A later try that finds it counted knows that only the answer to the commit
+        was lost; one that comes while the first is still being committed waits for its end at that row.
+        """
+        receipt = self._receipts.pop() if self._receipts else self._new_receipt()
+        receipt.number += 1
+        mark = (
+            update(receipts)
+            .where(receipts.c.receipt == receipt.name, receipts.c.number < receipt.number)
+            .values(number=receipt.number)
         )
-    return _with_password(parsed)
+        results: list[Result] = []
 
+        def once() -> Result:
+            with self.engine.connect() as connection, connection.begin():
+                if connection.execute(mark).rowcount == 0 and results:
+                    return results[-1]
+                results[:] = []
+                result = work(connection, *args, **options)
+                results.append(result)
+            results.clear()
+            return result
 
-def _with_password(url: URL) -> URL:
-    path = os.environ.get(PASSWORD_FILE)
-    if path is None or url.password is not None or url.get_backend_name() == "sqlite":
-        return url
-    try:
-        return url.set(password=Path(path).read_text().strip())
-    except (OSError, UnicodeDecodeError) as error:
-        raise StorageError(
-            f"the storage's password cannot be read from {path}: {getattr(error, 'strerror', 'it is no text')}",
-            f"{PASSWORD_FILE} names a text file that this process may read, and that holds nothing else",
-        ) from None
+        try:
+            return self._patiently(once)
+        finally:
+            if not results:  # or nobody knows what became of it
+                self._receipts.append(receipt)
 
+    def add(self, row: Insert) -> Any:
+        """Insert one row, once; return its primary key's first column."""
+        made = self.write(lambda connection: connection.execute(row).inserted_primary_key)
+        assert made is not None
+        return made[0]
 
-def _no_driver(url: URL) -> StorageError:
-    extra = EXTRAS.get(url.get_backend_name(), "postgresql")
-    return StorageError(f"the driver for {url.drivername} is not installed", f"pip install 'winnow-hpo[{extra}]'")
+    def transaction(
+        self, work: Callable[Concatenate[Connection, P], Result], *args: P.args, **options: P.kwargs
+    ) -> Result:
+        """Do some work in one transaction that may take place twice, since it finds or makes the same each time."""
 
+        def once() -> Result:
+            with self.engine.connect() as connection, connection.begin():
+                return work(connection, *args, **options)
 
-def _check_sqlite(url: URL, create: bool) -> None:
-    if not url.database or url.database == ":memory:":
-        raise StorageError("an SQLite database in memory cannot be shared by workers", "write sqlite:///FILE.db")
-    path = Path(url.database)
-    if not path.exists() and not create:
-        raise StorageUnreachable(
-            f"there is no storage at {path}", "give --storage or OPTUNA_STORAGE, or create a study"
-        )
-    if not path.parent.is_dir():
-        raise StorageUnreachable(f"the folder of the storage {path} is not there", f"make it: mkdir -p {path.parent}")
+        return self._patiently(once)
 
+    def change(self, work: Callable[Concatenate[Connection, P], Result], *args: P.args, **options: P.kwargs) -> Result:
+        """Do work that is one statement and may run twice, as a transaction by itself."""
+        return self.read(work, *args, **options)
 
-def _use_write_ahead_log(storage: Storage) -> None:
-    """Let readers and a writer not wait for each other. The file remembers it."""
-    query = "PRAGMA journal_mode"
-    if read(storage.engine, lambda connection: connection.exec_driver_sql(query).scalar()) != "wal":
-        read(storage.engine, lambda connection: connection.exec_driver_sql(f"{query}=WAL").scalar())
+    def execute(self, statement: Executable, values: Mapping[str, Any] | None = None) -> int:
+        """Run one statement that may run twice, as a transaction by itself; return how many rows it changed."""
+        return self.change(lambda connection: connection.execute(statement, values).rowcount)
+
+    # --- connections
+
+    def release(self) -> None:
+        """Close the connections that nobody uses at this moment."""
+        self.engine.dispose()
+
+    def _new_receipt(self) -> _Receipt:
+        receipt = _Receipt()
+        with suppress(IntegrityError):  # made before, by a try whose answer was lost
+            self.execute(insert(receipts).values(receipt=receipt.name, number=0))
+        return receipt
+
+    def _patiently(self, once: Callable[[], Result]) -> Result:
+        began = time.monotonic()
+        tries = 0
+        while True:
+            try:
+                result = once()
+            except IntegrityError:
+                raise  # a race with another writer: the caller knows what it means
+            except (DBAPIError, PoolTimeout) as error:
+                self.contact.lost()
+                if isinstance(error, DBAPIError) and not is_passing(error):
+                    raise StorageError(f"the database refused a statement: {cause(error, self.engine)}") from None
+                tries += 1
+                waited = time.monotonic() - began
+                patience = max(self.patience, FULL_SECONDS) if is_full(error) else self.patience
+                if waited >= patience or self.give_up():
+                    problem = f"the database does not answer: {cause(error, self.engine)} (tried for {waited:.0f} s)"
+                    raise StorageUnreachable(problem, remedy(error, self.kind)) from None
+                if tries == 3:
+                    problem = cause(error, self.engine)
+                    advice = remedy(error, self.kind)
+                    _log.warning("the database does not answer: %s; trying again; %s", problem, advice)
+                self._pause(tries)
+            except SQLAlchemyError as error:
+                raise StorageError(f"the database refused a statement: {cause(error, self.engine)}") from None
+            else:
+                self.contact.made()
+                if tries >= 3:
+                    _log.warning("the database answers again after %.0f s", time.monotonic() - began)
+                return result
+
+    def _pause(self, tries: int) -> None:
+        """Wait longer from try to try, at random, so that the workers do not all come back at once."""
+        end = time.monotonic() + min(LONGEST_PAUSE, 0.05 * 2**tries) * random.uniform(0.5, 1.0)
+        while (left := end - time.monotonic()) > 0 and not self.give_up():
+            time.sleep(min(left, 0.2))

@@ -1,17 +1,16 @@
 """Deleting a study so that it can be restored: it is hidden from every list and gives up its name for thirty days."""
 
 from dataclasses import dataclass
-from functools import partial
 
-from sqlalchemy import ColumnElement, Connection, Engine, delete, exists, insert, select, update
+from sqlalchemy import ColumnElement, Connection, delete, exists, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from winnow.storage import studies as rows
 from winnow.storage.activity import State
 from winnow.storage.clock import database_now
+from winnow.storage.database import Database
 from winnow.storage.errors import StorageError
 from winnow.storage.optuna_tables import studies
-from winnow.storage.retries import read, transact
 from winnow.storage.tables import attempts, budgets, deletions
 
 DAYS = 30.0
@@ -28,7 +27,7 @@ class Deletion:
     deleted_by: str
 
 
-def remove(engine: Engine, study_id: int, by: str) -> None:
+def remove(database: Database, study_id: int, by: str) -> None:
     """Hide a study, stop it, and free its name; raises StorageError while a worker holds one of its trials."""
 
     def work(connection: Connection) -> None:
@@ -44,7 +43,7 @@ def remove(engine: Engine, study_id: int, by: str) -> None:
         connection.execute(update(budgets).where(budgets.c.study_id == study_id).values(state=State.STOPPED))
 
     try:
-        transact(engine, work)
+        database.write(work)
     except IntegrityError:
         raise StorageError("this study was deleted already", "winnow restore lists what can be restored") from None
 
@@ -57,7 +56,7 @@ def shown_name(connection: Connection, study_id: int) -> str:
     return rows.name_of(connection, study_id)
 
 
-def restore(engine: Engine, name: str) -> None:
+def restore(database: Database, name: str) -> None:
     """Bring the study of this name that was deleted last back under its name; raises StorageError."""
 
     def work(connection: Connection) -> None:
@@ -72,23 +71,23 @@ def restore(engine: Engine, name: str) -> None:
         connection.execute(delete(deletions).where(deletions.c.study_id == found.study_id))
 
     try:
-        transact(engine, work)
+        database.write(work)
     except IntegrityError:
         raise StorageError(f"there is another study {name!r} now", "delete that one first") from None
 
 
-def everything(engine: Engine) -> list[Deletion]:
+def everything(database: Database) -> list[Deletion]:
     """The studies that can be restored, the last deleted first."""
     query = select(deletions).where(_restorable()).order_by(deletions.c.deleted_at.desc())
-    return [Deletion(**row) for row in read(engine, lambda connection: connection.execute(query).mappings().all())]
+    return [Deletion(**row) for row in database.mappings(query)]
 
 
-def purge(engine: Engine) -> list[str]:
+def purge(database: Database) -> list[str]:
     """Delete for good what nobody restored in time; returns the names."""
     query = select(deletions.c.study_id, deletions.c.name).where(~_restorable())
-    found = read(engine, lambda connection: connection.execute(query).all())
+    found = database.rows(query)
     for study_id, _ in found:
-        transact(engine, partial(rows.remove, study_id=study_id))
+        database.write(rows.remove, study_id)
     return [name for _, name in found]
 
 

@@ -4,10 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Engine, func, insert, select
+from sqlalchemy import Connection, func, insert, select
 
-from winnow.storage.retries import read as query
-from winnow.storage.retries import transact
+from winnow.storage.database import Database
 from winnow.storage.tables import designs
 
 
@@ -21,7 +20,7 @@ class Row:
     """What is trained."""
 
 
-def extend(engine: Engine, study_id: int, rows: Sequence[Row]) -> None:
+def extend(database: Database, study_id: int, rows: Sequence[Row]) -> None:
     """Make `rows` the design; those that it has already stay as they are, so its new ones must come after them."""
 
     def work(connection: Connection) -> None:
@@ -31,11 +30,11 @@ def extend(engine: Engine, study_id: int, rows: Sequence[Row]) -> None:
                 insert(designs).values(study_id=study_id, number=number, parameters=row.parameters, config=row.config)
             )
 
-    transact(engine, work)
+    database.write(work)
 
 
-def read(engine: Engine, study_id: int) -> list[Row]:
+def read(database: Database, study_id: int) -> list[Row]:
     """All rows of a study, in order; empty where it has no design."""
     rows = select(designs).where(designs.c.study_id == study_id).order_by(designs.c.number)
-    found = query(engine, lambda connection: connection.execute(rows).all())
+    found = database.rows(rows)
     return [Row(row.parameters, row.config) for row in found]

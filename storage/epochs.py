@@ -4,13 +4,13 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Engine, select
+from sqlalchemy import select
 
 from winnow.records import METRICS, Epoch
 from winnow.storage import checkpoints
+from winnow.storage.database import Database
 from winnow.storage.leases import Lease
 from winnow.storage.optuna_tables import intermediate_values, stored, trials
-from winnow.storage.retries import read as query
 from winnow.storage.tables import epochs
 from winnow.storage.upserts import Row, write_held
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import pandas
 
 
-def record(engine: Engine, lease: Lease, epoch: Epoch, checkpoint: checkpoints.Stored | None = None) -> None:
+def record(database: Database, lease: Lease, epoch: Epoch, checkpoint: checkpoints.Stored | None = None) -> None:
     """Write one epoch of a held trial, with the checkpoint that was taken after it; raise LeaseLost.
 
     The first committed value of an epoch stays: what a later attempt reports for it again changes nothing. A report is
@@ -32,11 +32,11 @@ def record(engine: Engine, lease: Lease, epoch: Epoch, checkpoint: checkpoints.S
     rows = [Row(intermediate_values, ("trial_id", "step"), as_optuna), Row(epochs, ("trial_id", "epoch"), as_winnow)]
     if checkpoint is not None:
         rows.append(checkpoints.row(lease, epoch.epoch, checkpoint))
-    if not write_held(engine, lease.holder, rows):
+    if not write_held(database, lease.holder, rows):
         raise lease.lost()
 
 
-def read(engine: Engine, study_id: int) -> dict[int, list[Epoch]]:
+def read(database: Database, study_id: int) -> dict[int, list[Epoch]]:
     """Return every epoch of a study by trial number, each trial's in order."""
     rows = (
         select(trials.c.number, epochs)
@@ -45,7 +45,7 @@ def read(engine: Engine, study_id: int) -> dict[int, list[Epoch]]:
         .order_by(trials.c.number, epochs.c.epoch)
     )
     curves: dict[int, list[Epoch]] = {}
-    for row in query(engine, lambda connection: connection.execute(rows).mappings().all()):
+    for row in database.mappings(rows):
         curves.setdefault(row["number"], []).append(from_row(row))
     return curves
 
@@ -56,11 +56,11 @@ def from_row(row: Mapping[Any, Any]) -> Epoch:
     return Epoch(row["epoch"], value, **{name: row[name] for name in METRICS})
 
 
-def frame(engine: Engine, study_id: int) -> "pandas.DataFrame":
+def frame(database: Database, study_id: int) -> "pandas.DataFrame":
     """Return every epoch of a study as a DataFrame: one row an epoch, `trial` and `epoch` first. Needs pandas."""
     import pandas
 
-    curves = read(engine, study_id)
+    curves = read(database, study_id)
     rows = [{"trial": number, **vars(epoch)} for number, curve in curves.items() for epoch in curve]
     return pandas.DataFrame(rows, columns=["trial", "epoch", "value", *METRICS])
 

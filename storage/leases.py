@@ -5,8 +5,6 @@ ran out goes back to WAITING in place (same row, number, parameters and curve) a
 token. Every write for a trial locks its open attempt in the same transaction and finds none when the token is no
 longer the trial's: a worker that lost its lease can write nothing more (`LeaseLost`). A lease that ran out and was
 claimed by nobody is still its owner's, who may renew it.
-
-The calls may be repeated after a lost connection: each finds out whether it took place before.
 """
 
 import json
@@ -16,16 +14,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Engine, func, insert, literal, select, update
+from sqlalchemy import Connection, func, insert, literal, select, update
 
 from winnow.records import OUTCOME, REASON, FinalState, Outcome, Retry
 from winnow.storage.activity import State
 from winnow.storage.budget import note_started, spend, spent
 from winnow.storage.clock import database_now, optuna_now
+from winnow.storage.database import Database
 from winnow.storage.errors import LeaseLost
 from winnow.storage.notifications import ring
 from winnow.storage.optuna_tables import stored, studies, trial_user_attributes, trials, values
-from winnow.storage.retries import at_once, link_of, read, transact
 from winnow.storage.tables import attempts
 from winnow.storage.upserts import HELD, RENEWAL, Holder, put
 
@@ -66,20 +64,16 @@ class Lease:
         )
 
 
-def claim(engine: Engine, study_id: int, worker: str, seconds: float = LEASE_SECONDS, since: int = 0) -> Lease | None:
+def claim(
+    database: Database, study_id: int, worker: str, seconds: float = LEASE_SECONDS, since: int = 0
+) -> Lease | None:
     """The next trial of a study: one that waits, or a new one while the budget lasts; None when there is neither.
 
     A paused or stopped study gives none. `since` is a trial id before which no trial waits, where the caller knows
     one: it keeps the search short.
     """
-    nonce = secrets.token_hex(16)
-    tried = False
 
     def work(connection: Connection) -> Lease | None:
-        nonlocal tried
-        if tried and (made := _made_by(connection, nonce, seconds)) is not None:
-            return made
-        tried = True
         connection.execute(select(studies.c.study_id).where(studies.c.study_id == study_id).with_for_update())
         used = spent(connection, study_id)
         waiting = connection.execute(
@@ -116,7 +110,7 @@ def claim(engine: Engine, study_id: int, worker: str, seconds: float = LEASE_SEC
                 token=lease.token,
                 study_id=study_id,
                 worker=worker,
-                claim=nonce,
+                claim=secrets.token_hex(16),
                 started_at=database_now(),
                 expires_at=database_now() + seconds,
             )
@@ -125,12 +119,12 @@ def claim(engine: Engine, study_id: int, worker: str, seconds: float = LEASE_SEC
             note_started(connection, study_id)
         return lease
 
-    return transact(engine, work)
+    return database.write(work)
 
 
-def renew(engine: Engine, lease: Lease) -> None:
+def renew(database: Database, lease: Lease) -> None:
     """Hold the trial for another `lease.seconds` from now; raises LeaseLost."""
-    at_once(engine, lambda connection: hold(connection, lease))
+    database.read(lambda connection: hold(connection, lease))
 
 
 def hold(connection: Connection, lease: Lease) -> None:
@@ -140,7 +134,7 @@ def hold(connection: Connection, lease: Lease) -> None:
 
 
 def finish(
-    engine: Engine,
+    database: Database,
     lease: Lease,
     outcome: Outcome,
     value: float | None = None,
@@ -166,10 +160,10 @@ def finish(
             _put_attribute(connection, lease.trial_id, key, content)
         _settle(connection, lease.trial_id, lease.token, final)
 
-    _once(engine, lease, outcome, work)
+    database.write(work)
 
 
-def give_back(engine: Engine, lease: Lease, outcome: Outcome) -> None:
+def give_back(database: Database, lease: Lease, outcome: Outcome) -> None:
     """Return the trial to WAITING in place, for whoever asks next; raise LeaseLost."""
 
     def work(connection: Connection) -> None:
@@ -177,10 +171,10 @@ def give_back(engine: Engine, lease: Lease, outcome: Outcome) -> None:
         _settle(connection, lease.trial_id, lease.token, "WAITING")
         ring(connection)
 
-    _once(engine, lease, outcome, work)
+    database.write(work)
 
 
-def reap(engine: Engine, study_id: int | None, quiet_seconds: float = 0.0) -> list[int]:
+def reap(database: Database, study_id: int | None, quiet_seconds: float = 0.0) -> list[int]:
     """Return trials whose lease ran out to WAITING, of one study or of all; give their numbers.
 
     After MOST_CRASHES crashes a trial FAILs.
@@ -188,8 +182,8 @@ def reap(engine: Engine, study_id: int | None, quiet_seconds: float = 0.0) -> li
     an outage the owners come first. A trial that runs without any lease belongs to somebody else's `study.optimize`
     and is left alone; one that somebody is writing for at this moment is not expired.
     """
-    if link_of(engine).contact.seconds < quiet_seconds:
-        read(engine, lambda connection: connection.execute(select(literal(1))).scalar())  # contact begins, or goes on
+    if database.contact.seconds < quiet_seconds:
+        database.scalar(select(literal(1)))  # contact begins, or goes on
         return []
 
     def work(connection: Connection) -> list[int]:
@@ -217,19 +211,19 @@ def reap(engine: Engine, study_id: int | None, quiet_seconds: float = 0.0) -> li
             ring(connection)
         return [number for _, _, number, state in expired if state == "RUNNING"]
 
-    return transact(engine, work)
+    return database.write(work)
 
 
-def waits_for(engine: Engine, study_id: int) -> int:
+def waits_for(database: Database, study_id: int) -> int:
     """How many trials are held by a lease now: what an idle worker waits for before it goes home."""
     query = select(func.count()).where(attempts.c.study_id == study_id, attempts.c.ended_at.is_(None))
-    return read(engine, lambda connection: connection.execute(query).scalar_one())
+    return int(database.scalar(query))
 
 
-def count_ended(engine: Engine) -> int:
+def count_ended(database: Database) -> int:
     """How many attempts have ended, of all studies."""
     query = select(func.count()).where(attempts.c.ended_at.is_not(None))
-    return read(engine, lambda connection: connection.execute(query).scalar_one())
+    return int(database.scalar(query))
 
 
 def end(connection: Connection, trial_id: int, token: int, outcome: Outcome, state: str | None = None) -> None:
@@ -254,26 +248,6 @@ def _settle(connection: Connection, trial_id: int, token: int, state: str | None
         connection.execute(update(trials).where(trials.c.trial_id == trial_id).values(state=state, **finished))
 
 
-def _once(engine: Engine, lease: Lease, outcome: Outcome, work: Any) -> None:
-    """End an attempt. When the connection broke during the commit, the second try may find it ended as wished."""
-    tried = False
-
-    def checked(connection: Connection) -> None:
-        nonlocal tried
-        if tried and _outcome(connection, lease) == outcome:
-            return
-        tried = True
-        work(connection)
-
-    transact(engine, checked)
-
-
-def _outcome(connection: Connection, lease: Lease) -> str | None:
-    return connection.execute(
-        select(attempts.c.outcome).where(attempts.c.trial_id == lease.trial_id, attempts.c.token == lease.token)
-    ).scalar()
-
-
 def _history(connection: Connection, trial_id: int) -> tuple[int, tuple[Outcome, ...]]:
     """Return the token of a trial's next attempt, and how those before it ended."""
     query = select(attempts.c.outcome).where(attempts.c.trial_id == trial_id).order_by(attempts.c.token)
@@ -288,17 +262,6 @@ def _retries(outcome: Outcome, earlier: tuple[Outcome, ...]) -> bool:
         case Retry.ONCE:
             return outcome not in earlier
     return outcome.retry is Retry.ALWAYS
-
-
-def _made_by(connection: Connection, nonce: str, seconds: float) -> Lease | None:
-    row = connection.execute(
-        select(attempts.c.study_id, attempts.c.trial_id, trials.c.number, attempts.c.token, attempts.c.worker)
-        .join(trials, trials.c.trial_id == attempts.c.trial_id)
-        .where(attempts.c.claim == nonce)
-    ).one_or_none()
-    if row is None:
-        return None
-    return Lease(*row, seconds, _history(connection, row.trial_id)[1])
 
 
 def _put_attribute(connection: Connection, trial_id: int, key: str, content: Any) -> None:

@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Engine, insert, select, update
+from sqlalchemy import insert, select, update
 
 from winnow.storage.clock import database_now
-from winnow.storage.retries import read, transact
+from winnow.storage.database import Database
 from winnow.storage.tables import ledger
 
 
@@ -24,7 +24,7 @@ class Entry:
     results: dict[str, Any]
 
 
-def announce(engine: Engine, study_name: str, data_fingerprint: str, reader: str, purpose: str) -> int:
+def announce(database: Database, study_name: str, data_fingerprint: str, reader: str, purpose: str) -> int:
     """Write that test data are about to be read; returns the entry. Done before the reading, so that none is hidden."""
     row = insert(ledger).values(
         study_name=study_name,
@@ -34,19 +34,17 @@ def announce(engine: Engine, study_name: str, data_fingerprint: str, reader: str
         purpose=purpose,
         results={},
     )
-    made = transact(engine, lambda connection: connection.execute(row).inserted_primary_key)
-    assert made is not None
-    return int(made[0])
+    return int(database.add(row))
 
 
-def conclude(engine: Engine, entry: int, results: dict[str, Any]) -> None:
+def conclude(database: Database, entry: int, results: dict[str, Any]) -> None:
     """Add what the reading gave."""
     change = update(ledger).where(ledger.c.entry == entry).values(results=results)
-    transact(engine, lambda connection: connection.execute(change))
+    database.execute(change)
 
 
-def entries(engine: Engine, study_name: str) -> list[Entry]:
+def entries(database: Database, study_name: str) -> list[Entry]:
     """Every reading for a study, oldest first."""
     query = select(ledger).where(ledger.c.study_name == study_name).order_by(ledger.c.entry)
-    rows = read(engine, lambda connection: connection.execute(query).mappings().all())
+    rows = database.mappings(query)
     return [Entry(**row) for row in rows]

@@ -7,39 +7,38 @@ also be taken again after it was broken off (MariaDB).
 import fcntl
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 
 import optuna
 from sqlalchemy import Connection, Engine, Table, func, inspect, select, text
 
 from winnow.storage import optuna_tables, tables
+from winnow.storage.database import Database
 from winnow.storage.errors import StorageError
-from winnow.storage.retries import read, transact
 
 LOCK = 0x77696E6E6F77
 """The number of the advisory lock: the letters of "winnow"."""
 LOCK_SECONDS = 120
 
 
-def apply(engine: Engine) -> None:
+def apply(database: Database) -> None:
     """Bring the storage to this version of Winnow: Optuna's tables where there are none, then our own.
 
     Any number of processes may do this at once. A storage that is up to date is only looked at, which needs no right
     to change tables. Raises StorageError where Optuna's tables or ours are of another version than this program's.
     """
-    if read(engine, _is_current):
+    if database.read(_is_current):
         return
-    with _alone(engine):
-        if read(engine, _revision) is None:
-            _make_optuna_tables(engine)
-        if (revision := read(engine, _revision)) != optuna_tables.REVISION:
+    with _alone(database.engine):
+        if database.read(_revision) is None:
+            _make_optuna_tables(database)
+        if (revision := database.read(_revision)) != optuna_tables.REVISION:
             raise StorageError(
                 f"Optuna's tables are of version {revision}, and this Winnow reads {optuna_tables.REVISION}",
                 "bring them up to date with: optuna storage upgrade --storage URL",
             )
         for version, step in enumerate(STEPS, start=1):
-            transact(engine, partial(_take, version=version, step=step))
+            database.transaction(_take, version, step)
 
 
 def _is_current(connection: Connection) -> bool:
@@ -61,15 +60,16 @@ def _revision(connection: Connection) -> str | None:
     return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
 
 
-def _make_optuna_tables(engine: Engine) -> None:
+def _make_optuna_tables(database: Database) -> None:
     """Have Optuna make its own, with its own version marks."""
-    url = engine.url.render_as_string(hide_password=False)
-    made = optuna.storages.RDBStorage(url.replace("{", "{{").replace("}", "}}"))  # Optuna takes braces as a template
+    made = optuna.storages.RDBStorage(
+        database.url.replace("{", "{{").replace("}", "}}")
+    )  # Optuna takes braces as a template
     made.engine.dispose()
-    if engine.dialect.name in ("mysql", "mariadb"):
+    if database.kind in ("mysql", "mariadb"):
         # Optuna's DATETIME would cut a trial's times to whole seconds here; everywhere else they are kept.
         for column in ("datetime_start", "datetime_complete"):
-            transact(engine, partial(_alter, column=column))
+            database.transaction(_alter, column)
 
 
 def _alter(connection: Connection, column: str) -> None:
@@ -86,19 +86,13 @@ def _take(connection: Connection, version: int, step: Callable[[Connection], Non
 
 
 def _first(connection: Connection) -> None:
-    """All tables of Winnow 0.1."""
-    optuna_tables.metadata.create_all(connection, tables=tables.OWN)
-    _sweep(connection, "trials", "trials", "trial_id", tables.OF_A_TRIAL)
-    _sweep(connection, "studies", "studies", "study_id", tables.OF_A_STUDY)
+    """Make all tables of Winnow 0.1."""
+    optuna_tables.metadata.create_all(connection, tables=tables.ALL)
+    _sweep(connection, "trials", "trial_id", tables.OF_A_TRIAL)
+    _sweep(connection, "studies", "study_id", tables.OF_A_STUDY)
 
 
-def _dashboard(connection: Connection) -> None:
-    """Tokens, sessions, the audit log and the studies that were deleted there."""
-    optuna_tables.metadata.create_all(connection, tables=tables.OF_THE_DASHBOARD)
-    _sweep(connection, "deletions", "studies", "study_id", [tables.deletions])
-
-
-def _sweep(connection: Connection, name: str, parent: str, key: str, own: Sequence[Table]) -> None:
+def _sweep(connection: Connection, parent: str, key: str, own: Sequence[Table]) -> None:
     """Have the rows that belong to a deleted row deleted with it, where the database does not do so by itself.
 
     SQLite gives the ids of deleted rows to new ones and, as stock Optuna opens it, cascades nothing: triggers do.
@@ -107,24 +101,11 @@ def _sweep(connection: Connection, name: str, parent: str, key: str, own: Sequen
         return
     deletes = " ".join(f"DELETE FROM {table.name} WHERE {key} = OLD.{key};" for table in own)
     connection.execute(
-        text(f"CREATE TRIGGER IF NOT EXISTS winnow_sweep_{name} AFTER DELETE ON {parent} BEGIN {deletes} END")
+        text(f"CREATE TRIGGER IF NOT EXISTS winnow_sweep_{parent} AFTER DELETE ON {parent} BEGIN {deletes} END")
     )
 
 
-def _second(connection: Connection) -> None:
-    """A study's state and priority beside its budget, in place of the stop that it could be marked with."""
-    there = {column["name"] for column in inspect(connection).get_columns(tables.budgets.name)}
-    for name, kind in (
-        ("state", "VARCHAR(16) NOT NULL DEFAULT 'active'"),
-        ("priority", "FLOAT(53) NOT NULL DEFAULT 1"),
-    ):
-        if name not in there:
-            connection.execute(text(f"ALTER TABLE {tables.budgets.name} ADD COLUMN {name} {kind}"))
-    if "draining" in there:
-        connection.execute(text(f"ALTER TABLE {tables.budgets.name} DROP COLUMN draining"))
-
-
-STEPS: list[Callable[[Connection], None]] = [_first, _second, _dashboard]
+STEPS: list[Callable[[Connection], None]] = [_first]
 
 
 @contextmanager

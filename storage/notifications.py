@@ -8,10 +8,10 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from winnow.storage.retries import transact
+from winnow.storage.database import Database
 
 _NAME = "winnow"
 _STEP = 0.5
@@ -24,18 +24,18 @@ def ring(connection: Connection) -> None:
         connection.execute(text(f"NOTIFY {_NAME}"))
 
 
-def ring_now(engine: Engine) -> None:
+def ring_now(database: Database) -> None:
     """Wake the idle workers of this database."""
-    if engine.dialect.name == "postgresql":
-        transact(engine, ring)
+    if database.kind == "postgresql":
+        database.transaction(ring)
 
 
 class Bell:
     """What one idle worker waits at. Holds a connection from its first wait until it is closed."""
 
-    def __init__(self, engine: Engine, give_up: Callable[[], bool]) -> None:
+    def __init__(self, database: Database, give_up: Callable[[], bool]) -> None:
         """`give_up` is asked twice a second: whether the worker was asked to leave."""
-        self._engine = engine
+        self._database = database
         self._give_up = give_up
         self._connection: Any = None
 
@@ -44,7 +44,8 @@ class Bell:
 
         The first wait returns at once when it has begun to listen: what rang before that was not heard.
         """
-        if self._engine.dialect.name != "postgresql":
+        self._database.release()  # an idle worker holds this one connection
+        if self._database.kind != "postgresql":
             return self._sleep(blind)
         if self._connection is None:
             return self._listen(blind)
@@ -68,7 +69,7 @@ class Bell:
 
     def _listen(self, blind: float) -> None:
         try:
-            connection = self._engine.raw_connection()
+            connection = self._database.engine.raw_connection()
             driver: Any = connection.driver_connection
             driver.autocommit = True
             driver.execute(f"LISTEN {_NAME}")

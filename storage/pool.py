@@ -4,13 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Engine, exists, func, select
+from sqlalchemy import exists, func, select
 
 from winnow.storage.activity import State
 from winnow.storage.budget import Budget, Spent, spent_as
 from winnow.storage.clock import database_now
+from winnow.storage.database import Database
 from winnow.storage.optuna_tables import studies, study_user_attributes, trials
-from winnow.storage.retries import read
 from winnow.storage.tables import attempts, budgets, workers
 from winnow.storage.workers import GONE
 
@@ -34,15 +34,15 @@ class Wanting:
 class Pool:
     """The studies of a storage, as one process of a pool asks for them again and again."""
 
-    def __init__(self, engine: Engine, ready: str) -> None:
+    def __init__(self, database: Database, ready: str) -> None:
         """A study is served once it has the user attribute `ready`."""
-        self._engine = engine
+        self._database = database
         self._ready = ready
         self._finished: dict[int, tuple[int, Budget]] = {}
 
     def wanting(self, besides: str = "") -> list[Wanting]:
         """The studies that have a trial to give now; the worker `besides` is not counted as at work."""
-        rows = read(self._engine, lambda connection: connection.execute(self._query(besides)).mappings().all())
+        rows = self._database.mappings(self._query(besides))
         found = [(row, spent_as(row)) for row in rows]
         return [
             Wanting(row["study_id"], row["study_name"], row["priority"], row["at_it"], used.device_seconds)
@@ -87,7 +87,7 @@ class Pool:
         if self._finished.get(study_id) == known:
             return False
         waits = exists().where(trials.c.study_id == study_id, trials.c.state == "WAITING")
-        if read(self._engine, lambda connection: connection.execute(select(waits)).scalar_one()):
+        if self._database.scalar(select(waits)):
             return True
         if not row["under_way_count"]:
             self._finished[study_id] = known

@@ -2,25 +2,25 @@
 
 import secrets
 
-from sqlalchemy import Engine, insert, select, update
+from sqlalchemy import insert, select, update
 
 from winnow.storage.clock import database_now
-from winnow.storage.retries import read, transact
+from winnow.storage.database import Database
 from winnow.storage.tables import sessions, tokens
 from winnow.storage.tokens import Token, columns, digest, valid
 
 HOURS = 12.0
 
 
-def begin(engine: Engine, token: Token) -> str:
+def begin(database: Database, token: Token) -> str:
     """Open a session of HOURS and return its secret, which is kept as a hash only."""
     secret = secrets.token_urlsafe(32)
     row = insert(sessions).values(sha256=digest(secret), token=token.token, expires_at=database_now() + HOURS * 3600)
-    transact(engine, lambda connection: connection.execute(row))
+    database.add(row)
     return secret
 
 
-def find(engine: Engine, secret: str) -> Token | None:
+def find(database: Database, secret: str) -> Token | None:
     """The token by which a session was opened; None where either has ended."""
     query = (
         select(*columns())
@@ -32,11 +32,11 @@ def find(engine: Engine, secret: str) -> Token | None:
             valid(),
         )
     )
-    row = read(engine, lambda connection: connection.execute(query).mappings().one_or_none())
+    row = next(iter(database.mappings(query)), None)
     return None if row is None else Token(**row)
 
 
-def end(engine: Engine, secret: str) -> None:
+def end(database: Database, secret: str) -> None:
     """Close a session."""
     change = update(sessions).where(sessions.c.sha256 == digest(secret)).values(ended_at=database_now())
-    transact(engine, lambda connection: connection.execute(change))
+    database.execute(change)

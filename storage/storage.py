@@ -10,13 +10,13 @@ import os
 import threading
 import time
 import weakref
-from collections.abc import Callable, Container, Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from optuna.distributions import BaseDistribution, check_distribution_compatibility
 from optuna.exceptions import DuplicatedStudyError, UpdateFinishedTrialError
@@ -24,10 +24,11 @@ from optuna.storages import BaseStorage
 from optuna.study import StudyDirection
 from optuna.study._frozen import FrozenStudy
 from optuna.trial import FrozenTrial, TrialState
-from sqlalchemy import URL, Connection, Engine, make_url
+from sqlalchemy import URL, make_url
 from sqlalchemy.exc import IntegrityError
 
 from winnow.storage import connections, stores, studies, trials
+from winnow.storage.database import Database
 from winnow.storage.leases import Lease
 from winnow.storage.optuna_tables import (
     study_system_attributes,
@@ -35,10 +36,7 @@ from winnow.storage.optuna_tables import (
     trial_system_attributes,
     trial_user_attributes,
 )
-from winnow.storage.retries import Link, at_once, attach, read, transact
 from winnow.storage.trial_cache import History, read_one
-
-Result = TypeVar("Result")
 
 
 @dataclass
@@ -64,9 +62,8 @@ class Storage(BaseStorage):
 
     def __init__(self, url: URL) -> None:
         self._url = url
-        self.link = Link()
-        self.engine: Engine = attach(connections.make(url), self.link)
-        weakref.finalize(self, self.engine.dispose)  # a storage that nobody holds any more keeps no connection
+        self.database = Database(connections.make(url))
+        weakref.finalize(self, self.database.release)  # a storage that nobody holds any more keeps no connection
         self.freshness = 0.0
         """For how many seconds finished trials may be given as they were last read. A worker's pruner need not know
         within a second what another worker's trial came to."""
@@ -155,15 +152,13 @@ class Storage(BaseStorage):
     def create_new_study(self, directions: Sequence[StudyDirection], study_name: str | None = None) -> int:
         """As Optuna's."""
         try:
-            return transact(
-                self.engine, lambda connection: studies.create(connection, directions, study_name), repeatable=False
-            )
+            return self.database.write(studies.create, directions, study_name)
         except IntegrityError:
             raise DuplicatedStudyError(f"there is a study {study_name!r} already") from None
 
     def delete_study(self, study_id: int) -> None:
         """As Optuna's."""
-        transact(self.engine, lambda connection: studies.remove(connection, study_id), repeatable=False)
+        self.database.write(studies.remove, study_id)
         with self._lock:
             self._histories.pop(study_id, None)
             self._directions.pop(study_id, None)
@@ -172,47 +167,43 @@ class Storage(BaseStorage):
 
     def set_study_user_attr(self, study_id: int, key: str, value: Any) -> None:
         """As Optuna's."""
-        self._change(lambda connection: studies.set_attribute(connection, study_user_attributes, study_id, key, value))
+        self.database.change(studies.set_attribute, study_user_attributes, study_id, key, value)
 
     def set_study_system_attr(self, study_id: int, key: str, value: Any) -> None:
         """As Optuna's."""
-        self._change(
-            lambda connection: studies.set_attribute(connection, study_system_attributes, study_id, key, value)
-        )
+        self.database.change(studies.set_attribute, study_system_attributes, study_id, key, value)
 
     def get_study_id_from_name(self, study_name: str) -> int:
         """As Optuna's."""
-        return self._ask(lambda connection: studies.id_of(connection, study_name))
+        return self.database.read(studies.id_of, study_name)
 
     def get_study_name_from_id(self, study_id: int) -> str:
         """As Optuna's."""
-        return self._ask(lambda connection: studies.name_of(connection, study_id))
+        return self.database.read(studies.name_of, study_id)
 
     def get_study_directions(self, study_id: int) -> list[StudyDirection]:
         """As Optuna's."""
         if study_id not in self._directions:
-            self._directions[study_id] = self._ask(lambda connection: studies.directions_of(connection, study_id))
+            self._directions[study_id] = self.database.read(studies.directions_of, study_id)
         return list(self._directions[study_id])
 
     def get_study_user_attrs(self, study_id: int) -> dict[str, Any]:
         """As Optuna's."""
-        return self._ask(lambda connection: studies.attributes(connection, study_user_attributes, study_id))
+        return self.database.read(studies.attributes, study_user_attributes, study_id)
 
     def get_study_system_attrs(self, study_id: int) -> dict[str, Any]:
         """As Optuna's."""
-        return self._ask(lambda connection: studies.attributes(connection, study_system_attributes, study_id))
+        return self.database.read(studies.attributes, study_system_attributes, study_id)
 
     def get_all_studies(self) -> list[FrozenStudy]:
         """As Optuna's."""
-        return self._ask(studies.everything)
+        return self.database.read(studies.everything)
 
     # --- trials, as Optuna's BaseStorage says
 
     def create_new_trial(self, study_id: int, template_trial: FrozenTrial | None = None) -> int:
         """As Optuna's."""
-        trial_id, _ = transact(
-            self.engine, lambda connection: trials.create(connection, study_id, template_trial), repeatable=False
-        )
+        trial_id, _ = self.database.write(trials.create, study_id, template_trial)
         self._studies[trial_id] = study_id
         return trial_id
 
@@ -225,46 +216,33 @@ class Storage(BaseStorage):
             if trial_id not in self._held:
                 self.check_trial_is_updatable(trial_id, self.get_trial(trial_id).state)
             check_distribution_compatibility(known, distribution)
-        self._change_trial(
-            trial_id,
-            lambda connection, lease: trials.set_parameter(
-                connection, trial_id, lease, param_name, param_value_internal, distribution
-            ),
-        )
+        with self._by_right(trial_id) as lease:
+            self.database.change(trials.set_parameter, trial_id, lease, param_name, param_value_internal, distribution)
         self._distributions.setdefault((self._study_of(trial_id), param_name), distribution)
         self._remember(trial_id, "_params", param_name, distribution.to_external_repr(param_value_internal))
         self._remember(trial_id, "_distributions", param_name, distribution)
 
     def set_trial_state_values(self, trial_id: int, state: TrialState, values: Sequence[float] | None = None) -> bool:
         """As Optuna's; raises LeaseLost."""
-        return self._change_trial(
-            trial_id, lambda connection, lease: trials.set_state(connection, trial_id, lease, state, values), transact
-        )
+        with self._by_right(trial_id) as lease:
+            return self.database.write(trials.set_state, trial_id, lease, state, values)
 
     def set_trial_intermediate_value(self, trial_id: int, step: int, intermediate_value: float) -> None:
         """As Optuna's; raises LeaseLost."""
-        self._change_trial(
-            trial_id,
-            lambda connection, lease: trials.set_intermediate_value(
-                connection, trial_id, lease, step, intermediate_value
-            ),
-        )
+        with self._by_right(trial_id) as lease:
+            self.database.change(trials.set_intermediate_value, trial_id, lease, step, intermediate_value)
         self._remember(trial_id, "intermediate_values", step, intermediate_value)
 
     def set_trial_user_attr(self, trial_id: int, key: str, value: Any) -> None:
         """As Optuna's; raises LeaseLost."""
-        table = trial_user_attributes
-        self._change_trial(
-            trial_id, lambda connection, lease: trials.set_attribute(connection, table, trial_id, lease, key, value)
-        )
+        with self._by_right(trial_id) as lease:
+            self.database.change(trials.set_attribute, trial_user_attributes, trial_id, lease, key, value)
         self._remember(trial_id, "_user_attrs", key, value)
 
     def set_trial_system_attr(self, trial_id: int, key: str, value: Any) -> None:
         """As Optuna's; raises LeaseLost."""
-        table = trial_system_attributes
-        self._change_trial(
-            trial_id, lambda connection, lease: trials.set_attribute(connection, table, trial_id, lease, key, value)
-        )
+        with self._by_right(trial_id) as lease:
+            self.database.change(trials.set_attribute, trial_system_attributes, trial_id, lease, key, value)
         self._remember(trial_id, "_system_attrs", key, value)
 
     def get_trial(self, trial_id: int) -> FrozenTrial:
@@ -275,7 +253,7 @@ class Storage(BaseStorage):
             history = self._histories.get(self._studies.get(trial_id, -1))
             if history is not None and trial_id in history.finished:
                 return history.finished[trial_id]
-        trial = self._ask(lambda connection: read_one(connection, trial_id))
+        trial = self.database.read(read_one, trial_id)
         if trial is None:
             raise KeyError(f"there is no trial with the id {trial_id}")
         return trial
@@ -288,13 +266,13 @@ class Storage(BaseStorage):
         with self._lock:
             history = self._histories.get(study_id)
             if history is None:
-                self._ask(lambda connection: studies.check(connection, study_id))
+                self.database.read(studies.check, study_id)
                 history = self._histories.setdefault(study_id, History(study_id))
             only_finished = all(state.is_finished() for state in wanted)
             if only_finished and time.monotonic() - history.read_at < self.freshness:
                 unfinished = []
             else:
-                unfinished = self._ask(lambda connection: history.refresh(connection, wanted))
+                unfinished = self.database.read(history.refresh, wanted)
             found = history.of_states(wanted)
             if unfinished:
                 held = {trial_id: held.trial for trial_id, held in self._held.items()}
@@ -304,22 +282,13 @@ class Storage(BaseStorage):
 
     # --- how all of them reach the database
 
-    def _ask(self, question: Callable[[Connection], Result]) -> Result:
-        return read(self.engine, question)
-
-    def _change(self, work: Callable[[Connection], Result]) -> Result:
-        return transact(self.engine, work)
-
-    def _change_trial(
-        self,
-        trial_id: int,
-        work: Callable[[Connection, Lease | None], Result],
-        run: Callable[[Engine, Callable[[Connection], Result]], Result] = at_once,
-    ) -> Result:
+    @contextmanager
+    def _by_right(self, trial_id: int) -> Iterator[Lease | None]:
+        """Give the lease by which a trial may be changed, and say why where a change was refused."""
         held = self._held.get(trial_id)
         lease = None if held is None else held.lease
         try:
-            return run(self.engine, lambda connection: work(connection, lease))
+            yield lease
         except trials.Refused:
             if lease is not None:
                 raise lease.lost() from None
@@ -339,7 +308,7 @@ class Storage(BaseStorage):
     def _distribution(self, trial_id: int, name: str) -> BaseDistribution | None:
         key = (self._study_of(trial_id), name)
         if key not in self._distributions:
-            found = self._ask(lambda connection: trials.distribution_in_study(connection, *key))
+            found = self.database.read(trials.distribution_in_study, *key)
             if found is None:
                 return None
             self._distributions[key] = found
@@ -347,7 +316,7 @@ class Storage(BaseStorage):
 
     def _study_of(self, trial_id: int) -> int:
         if trial_id not in self._studies:
-            self._studies[trial_id] = self._ask(lambda connection: trials.study_of(connection, trial_id))
+            self._studies[trial_id] = self.database.read(trials.study_of, trial_id)
         return self._studies[trial_id]
 
 

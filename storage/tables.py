@@ -20,6 +20,13 @@ def _study_key(**options: Any) -> Column[int]:
 
 
 schema = Table("winnow_schema", metadata, Column("version", Integer, primary_key=True, autoincrement=False))
+receipts = Table(
+    # What a transaction counts up to be known by, when the answer to its commit was lost: see Database.write.
+    "winnow_receipts",
+    metadata,
+    Column("receipt", String(32), primary_key=True),
+    Column("number", Integer, nullable=False),
+)
 
 budgets = Table(
     "winnow_budgets",
@@ -147,6 +154,5 @@ deletions = Table(
 )
 
 OF_A_TRIAL = [attempts, epochs, checkpoints]
-OF_A_STUDY = [budgets, workers, designs]
-OWN = [schema, ledger, *OF_A_STUDY, *OF_A_TRIAL]
-OF_THE_DASHBOARD = [tokens, sessions, audit, deletions]
+OF_A_STUDY = [budgets, workers, designs, deletions]
+ALL = [schema, receipts, ledger, tokens, sessions, audit, *OF_A_STUDY, *OF_A_TRIAL]

@@ -6,12 +6,12 @@ import secrets
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
-from sqlalchemy import ColumnElement, Engine, and_, insert, literal, or_, select, update
+from sqlalchemy import ColumnElement, and_, insert, literal, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from winnow.storage.clock import database_now
+from winnow.storage.database import Database
 from winnow.storage.errors import StorageError
-from winnow.storage.retries import read, transact
 from winnow.storage.tables import tokens
 
 Role = Literal["reader", "editor", "admin"]
@@ -35,7 +35,7 @@ class Token:
     """Whether it opens anything now."""
 
 
-def create(engine: Engine, name: str, role: Role, days: float | None) -> str:
+def create(database: Database, name: str, role: Role, days: float | None) -> str:
     """Make a token that is valid for so many days (None: for ever) and return its secret, which is kept nowhere.
 
     Raises StorageError where a token of this name was made before: the audit log knows people by these names.
@@ -49,7 +49,7 @@ def create(engine: Engine, name: str, role: Role, days: float | None) -> str:
         expires_at=None if days is None else database_now() + days * DAY,
     )
     try:
-        transact(engine, lambda connection: connection.execute(row))
+        database.add(row)
     except IntegrityError:
         raise StorageError(
             f"there is, or was, a token named {name!r}", "take another name: the audit log knows people by it"
@@ -57,32 +57,32 @@ def create(engine: Engine, name: str, role: Role, days: float | None) -> str:
     return secret
 
 
-def revoke(engine: Engine, name: str) -> bool:
+def revoke(database: Database, name: str) -> bool:
     """End a token and every session that was opened with it; returns whether there was one to end."""
     change = (
         update(tokens).where(tokens.c.name == name, tokens.c.revoked_at.is_(None)).values(revoked_at=database_now())
     )
-    return transact(engine, lambda connection: connection.execute(change).rowcount) == 1
+    return database.write(lambda connection: connection.execute(change).rowcount) == 1
 
 
-def everything(engine: Engine) -> list[Token]:
+def everything(database: Database) -> list[Token]:
     """Return all tokens that were ever made, oldest first."""
     query = select(*columns()).order_by(tokens.c.token)
-    return [Token(**row) for row in read(engine, lambda connection: connection.execute(query).mappings().all())]
+    return [Token(**row) for row in database.mappings(query)]
 
 
-def any_made(engine: Engine) -> bool:
+def any_made(database: Database) -> bool:
     """Whether a token was ever made, be it revoked or expired since."""
     query = select(tokens.c.token).limit(1)
-    return read(engine, lambda connection: connection.execute(query).first()) is not None
+    return database.scalar(query) is not None
 
 
-def find(engine: Engine, secret: str) -> Token | None:
+def find(database: Database, secret: str) -> Token | None:
     """Return the valid token with this secret. What does not look like a token costs no query."""
     if not _FORM.fullmatch(secret):
         return None
     query = select(*columns()).where(tokens.c.sha256 == digest(secret), valid())
-    row = read(engine, lambda connection: connection.execute(query).mappings().one_or_none())
+    row = next(iter(database.mappings(query)), None)
     return None if row is None else Token(**row)
 
 

@@ -10,12 +10,12 @@ from enum import Enum
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Float, Select, Table, and_, bindparam, exists, func, select, update
+from sqlalchemy import Connection, Float, Select, Table, and_, bindparam, exists, func, select, update
 from sqlalchemy.dialects import mysql, postgresql, sqlite
 
 from winnow.storage.clock import database_now
+from winnow.storage.database import Database
 from winnow.storage.optuna_tables import studies, trials
-from winnow.storage.retries import at_once, transact
 from winnow.storage.tables import attempts
 
 _COUNTED = {"preserve_rowcount": True}
@@ -91,16 +91,16 @@ def put(
     return _write(connection, Row(table, tuple(key), row, over=True), right, holder)
 
 
-def write_held(engine: Engine, holder: Holder, rows: Sequence[Row]) -> bool:
+def write_held(database: Database, holder: Holder, rows: Sequence[Row]) -> bool:
     """Keep a lease and write some rows of its trial, all or none; False where the lease is lost.
 
     PostgreSQL does it in one statement. Elsewhere there is one for each row, and a lease that has half of its seconds
     left is not renewed, which spares one more.
     """
-    if engine.dialect.name == "postgresql":
+    if database.kind == "postgresql":
         statement = _all_in_one(tuple((row.table, row.key, tuple(row.content), row.over) for row in rows))
         values = {f"{row.table.name}_{name}": value for row in rows for name, value in row.content.items()}
-        return at_once(engine, lambda connection: connection.execute(statement, holder.values | values).scalar()) == 1
+        return bool(database.scalar(statement, holder.values | values) == 1)
 
     def work(connection: Connection) -> bool:
         first, *others = rows
@@ -112,7 +112,7 @@ def write_held(engine: Engine, holder: Holder, rows: Sequence[Row]) -> bool:
             _write(connection, row)
         return True
 
-    return transact(engine, work)
+    return database.transaction(work)
 
 
 def _write(connection: Connection, row: Row, right: Right = Right.ASSURED, holder: Holder | None = None) -> bool:

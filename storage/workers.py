@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 
-from sqlalchemy import Engine, insert, select, update
+from sqlalchemy import insert, select, update
 
 from winnow.storage.clock import database_now
-from winnow.storage.retries import at_once, read, transact
+from winnow.storage.database import Database
 from winnow.storage.tables import workers
 
 GONE = "gone"
@@ -28,7 +28,7 @@ class Worker:
     """Seconds since it last gave a sign of life."""
 
 
-def register(engine: Engine, study_id: int, worker: str, host: str, process: int, device: str) -> None:
+def register(database: Database, study_id: int, worker: str, host: str, process: int, device: str) -> None:
     """Write down that a worker has started, under a name that no other ever had."""
     row = insert(workers).values(
         worker=worker,
@@ -40,11 +40,11 @@ def register(engine: Engine, study_id: int, worker: str, host: str, process: int
         started_at=database_now(),
         seen_at=database_now(),
     )
-    transact(engine, lambda connection: connection.execute(row))
+    database.add(row)
 
 
 def sign_of_life(
-    engine: Engine,
+    database: Database,
     worker: str,
     state: str,
     trial_number: int | None = None,
@@ -57,15 +57,15 @@ def sign_of_life(
         .where(workers.c.worker == worker)
         .values(state=state, trial_number=trial_number, epoch=epoch, value=value, seen_at=database_now())
     )
-    at_once(engine, lambda connection: connection.execute(change))
+    database.execute(change)
 
 
-def sign_off(engine: Engine, worker: str) -> None:
+def sign_off(database: Database, worker: str) -> None:
     """Say that a worker ends in order. One that is killed stays as it was, and its age tells."""
-    sign_of_life(engine, worker, GONE)
+    sign_of_life(database, worker, GONE)
 
 
-def present(engine: Engine, study_id: int) -> list[Worker]:
+def present(database: Database, study_id: int) -> list[Worker]:
     """The workers of a study that have not signed off, in the order in which they started.
 
     One that has been silent for FORGOTTEN_SECONDS is not there any more.
@@ -80,5 +80,5 @@ def present(engine: Engine, study_id: int) -> list[Worker]:
         )
         .order_by(workers.c.started_at)
     )
-    rows = read(engine, lambda connection: connection.execute(query).mappings().all())
+    rows = database.mappings(query)
     return [Worker(**row) for row in rows]

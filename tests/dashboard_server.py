@@ -34,7 +34,7 @@ class Served:
 
     def secret(self, role: Role) -> str:
         if role not in self.secrets:
-            self.secrets[role] = tokens.create(self.storage.engine, role, role, days=1)
+            self.secrets[role] = tokens.create(self.storage.database, role, role, days=1)
         return self.secrets[role]
 
 
@@ -53,7 +53,7 @@ def serve(tmp_path: Path) -> Iterator[Serve]:
 
     def start(url: str, *, local: bool = False, **options: Any) -> Served:
         opened = storage.open(url)
-        opened.link.patience = 1.0
+        opened.database.patience = 1.0
         place = servers.Place("127.0.0.1", 0, **options)
         made = app.build(opened, tmp_path / "artifacts", allowed_hosts=place.allowed_hosts, local=local)
         server = servers.make(made, place)
@@ -74,7 +74,7 @@ def serve(tmp_path: Path) -> Iterator[Serve]:
     for server, thread, opened in running:
         server.should_exit = True
         thread.join(60)
-        opened.engine.dispose()
+        opened.database.release()
 
 
 @pytest.fixture

@@ -39,7 +39,7 @@ def told(folder: Path, values: Sequence[float | None], configs: Sequence[Mapping
 
 def work(study: WinnowStudy, value: Any) -> None:
     """Tell every open row of an analysis's design `value(parameters)`: a score, a reason to prune, or None to fail."""
-    rows = designs.read(study.storage.engine, study.study_id)
+    rows = designs.read(study.storage.database, study.study_id)
     for row in rows[len(study.optuna.get_trials(deepcopy=False)) :]:
         trial = study.optuna.ask()
         for name, given in row.parameters.items():

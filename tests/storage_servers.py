@@ -108,7 +108,7 @@ def postgres() -> Iterator[PostgresServer]:
     server.init()
     server.start()
     server.execute(f"CREATE DATABASE {TEMPLATE}")
-    storage.open(server.url(TEMPLATE)).engine.dispose()
+    storage.open(server.url(TEMPLATE)).database.release()
     yield server
     server.stop("immediate")
     shutil.rmtree(folder, ignore_errors=True)
@@ -147,7 +147,7 @@ def mariadb_database(server: URL) -> Iterator[str]:
 def mariadb_with_tables(mariadb_server: URL) -> Iterator[str]:
     """One MariaDB database with all tables: making them takes seconds there."""
     with mariadb_database(mariadb_server) as url:
-        storage.open(url).engine.dispose()
+        storage.open(url).database.release()
         yield url
 
 
@@ -167,7 +167,7 @@ def mariadb_url(mariadb_with_tables: str) -> Iterator[str]:
 def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An SQLite file with all tables, to be copied."""
     path = tmp_path_factory.mktemp("template") / "winnow.db"
-    storage.open(f"sqlite:///{path}").engine.dispose()
+    storage.open(f"sqlite:///{path}").database.release()
     return path
 
 
@@ -191,7 +191,7 @@ def opened(any_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[storage.St
     monkeypatch.setenv("OPTUNA_STORAGE", any_url)
     made = storage.open(any_url)
     yield made
-    made.engine.dispose()
+    made.database.release()
 
 
 @pytest.fixture(scope="session")

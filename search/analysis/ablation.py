@@ -115,7 +115,7 @@ def between(
         check_groups(groups)
     except HyperparameterError as error:
         raise StudyError(f"these methods cannot be: {error.problem}", error.remedy) from None
-    record = record or study_record.read(study.optuna, epochs.read(study.storage.engine, study.study_id))
+    record = record or study_record.read(study.optuna, epochs.read(study.storage.database, study.study_id))
     before, after = _side(record, start, record.baseline, "baseline"), _side(record, goal, record.best, "best trial")
     methods = _differences(before, after, groups)
     if not methods:
@@ -252,7 +252,7 @@ def _trials(sides: Sides) -> tuple[TrialRecord, ...]:
     if sides.name not in {study.study_name for study in storage.get_all_studies()}:
         return ()
     study = studies.load(storage, sides.name)
-    return study_record.read(study.optuna, epochs.read(storage.engine, study.study_id)).trials
+    return study_record.read(study.optuna, epochs.read(storage.database, study.study_id)).trials
 
 
 def _worst(sides: Sides, trials: Sequence[TrialRecord]) -> float | None:

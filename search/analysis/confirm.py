@@ -188,13 +188,13 @@ def _read_test_data(entrants: Entrants, models: list[Repetition]) -> _Reading:
     from winnow.objectives import held_out
 
     study = entrants.study
-    earlier = ledger.entries(study.storage.engine, study.name)
+    earlier = ledger.entries(study.storage.database, study.name)
     if _named(models) in [entry.results.get("models") for entry in earlier]:
         return _from_ledger(entrants, models)
     trained = [weights(entrants, number, seed) for number, seed in models]
     fingerprint = entrants.record.ranked[0].training.get("data_fingerprint", "")
     entry_number = ledger.announce(
-        study.storage.engine,
+        study.storage.database,
         study.name,
         str(fingerprint),
         reader=f"{getpass.getuser()}@{platform.node()}",
@@ -203,13 +203,13 @@ def _read_test_data(entrants: Entrants, models: list[Repetition]) -> _Reading:
     scores = held_out.scores(study.spec.data_spec, trained)
     at_threshold = held_out.scores_at_threshold(study.spec.data_spec, trained)
     results = {"models": _named(models), "scores": scores, "at_threshold": at_threshold}
-    ledger.conclude(study.storage.engine, entry_number, results)
+    ledger.conclude(study.storage.database, entry_number, results)
     return _Reading(tuple(scores), tuple(at_threshold), len(earlier))
 
 
 def _from_ledger(entrants: Entrants, models: list[Repetition]) -> _Reading:
     """What an earlier reading gave for these models, and how many readings came before it; raises StudyError."""
-    for position, entry in enumerate(ledger.entries(entrants.study.storage.engine, entrants.study.name)):
+    for position, entry in enumerate(ledger.entries(entrants.study.storage.database, entrants.study.name)):
         if entry.results.get("models") == _named(models):
             return _Reading(tuple(entry.results["scores"]), tuple(entry.results.get("at_threshold", ())), position)
     raise StudyError(

@@ -56,7 +56,7 @@ def enter(study: WinnowStudy, top: int, seeds: int) -> Entrants:
             "repeat its best parameters with your own code",
         )
     match_source(study)
-    record = study_record.read(study.optuna, epochs.read(study.storage.engine, study.study_id))
+    record = study_record.read(study.optuna, epochs.read(study.storage.database, study.study_id))
     if record.best is None:
         raise StudyError(
             f"the study {study.name!r} has no finished trial yet", f"run it first: winnow work {study.name}"

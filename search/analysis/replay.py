@@ -53,7 +53,7 @@ def replay(study: WinnowStudy, number: int, device: str = "cpu") -> Replay:
     if not 0 <= number < len(trials):
         raise StudyError(f"the study {study.name!r} has no trial {number}", f"it has trials 0 to {len(trials) - 1}")
     attributes = trials[number].user_attrs
-    recorded = epochs.read(study.storage.engine, study.study_id).get(number, [])
+    recorded = epochs.read(study.storage.database, study.study_id).get(number, [])
     if CONFIG not in attributes or not recorded:
         raise StudyError(f"trial {number} has no recorded epoch", "choose one that has trained")
     data = loading.load(study.spec.data_spec, device)

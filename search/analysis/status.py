@@ -14,7 +14,6 @@ from winnow.storage import workers
 from winnow.storage.activity import State
 from winnow.storage.budget import Spent, spent
 from winnow.storage.optuna_tables import trials
-from winnow.storage.retries import read as ask
 from winnow.storage.upserts import OPEN_STATES
 from winnow.storage.workers import Worker
 
@@ -78,19 +77,19 @@ def count_ended(states: Mapping[str, int]) -> int:
 
 def end_of(study: WinnowStudy) -> str:
     """Why there is nothing left to do in a study; empty while there is something."""
-    engine, of_study = study.storage.engine, trials.c.study_id == study.study_id
+    database, of_study = study.storage.database, trials.c.study_id == study.study_id
     open_ones = select(func.count()).where(of_study, trials.c.state.in_(OPEN_STATES))
-    if ask(engine, lambda connection: connection.execute(open_ones).scalar_one()):
+    if database.scalar(open_ones):
         return ""
-    used = ask(engine, lambda connection: spent(connection, study.study_id))
+    used = database.read(spent, study.study_id)
     return str(study.optuna.user_attrs.get(STOPPING, {}).get("reason") or used.exhausted) if used.exhausted else ""
 
 
 def read(study: WinnowStudy) -> Status:
     """The study as the storage shows it now."""
     states = select(trials.c.state, func.count()).where(trials.c.study_id == study.study_id).group_by(trials.c.state)
-    counted = ask(study.storage.engine, lambda connection: connection.execute(states).all())
-    used = ask(study.storage.engine, lambda connection: spent(connection, study.study_id))
+    counted = study.storage.database.rows(states)
+    used = study.storage.database.read(spent, study.study_id)
     everything = study.optuna.get_trials(deepcopy=False)
     baseline = next((t for t in everything if BASELINE in t.user_attrs and t.state.is_finished()), None)
     failed = [(str(t.user_attrs.get(REASON, "unknown")), t) for t in everything if t.state.name == "FAIL"]
@@ -101,7 +100,7 @@ def read(study: WinnowStudy) -> Status:
         best=_best(study),
         baseline=baseline.values[0] if baseline and baseline.values else None,
         spent=used,
-        workers=workers.present(study.storage.engine, study.study_id),
+        workers=workers.present(study.storage.database, study.study_id),
         failures=dict(Counter(reason for reason, _ in failed)),
         stopped=study.optuna.user_attrs.get(STOPPING, {}).get("reason", ""),
         tracebacks={reason: t.user_attrs[TRACEBACK] for reason, t in reversed(failed) if TRACEBACK in t.user_attrs},

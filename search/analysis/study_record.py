@@ -148,7 +148,7 @@ def load(storage: Storage, name: str) -> StudyRecord:
         study = optuna.load_study(study_name=name, storage=storage)
     except KeyError:
         raise StudyError(f"there is no study {name!r} in {storage.place}", "see optuna studies") from None
-    return read(study, epochs.read(storage.engine, storage.get_study_id_from_name(name)))
+    return read(study, epochs.read(storage.database, storage.get_study_id_from_name(name)))
 
 
 def read(study: optuna.Study, epochs: Mapping[int, Sequence[Epoch]]) -> StudyRecord:

@@ -129,8 +129,8 @@ async def remove(request: Request, study_id: StudyId, typed: Confirmed) -> Respo
     _, now = await seen(request, study_id)
     if typed.confirm != now.study:
         raise HTTPException(422, f"type the study's name to delete it: {now.study}")
-    engine = watching(request).storage.engine
-    await run_in_threadpool(deletions.remove, engine, study_id, person(request).name)
+    database = watching(request).storage.database
+    await run_in_threadpool(deletions.remove, database, study_id, person(request).name)
     watching(request).forget(study_id)
     return Response(status_code=204)
 
@@ -180,7 +180,7 @@ async def steer(request: Request, study_id: StudyId, wish: Literal["stop", "paus
         raise StudyError(f"the study {now.study!r} was not made by Winnow, whose workers alone would hear this")
     if now.standing == "done":
         raise StudyError(f"the study {now.study!r} is finished: {now.exhausted}", "give it a larger budget")
-    await run_in_threadpool(set_state, watching(request).storage.engine, study_id, _STATES[wish])
+    await run_in_threadpool(set_state, watching(request).storage.database, study_id, _STATES[wish])
     watching(request).channel(study_id).expire()
     return {"study": now.study, "state": _STATES[wish]}
 
@@ -258,7 +258,7 @@ async def download_table(
 @router.get("/audit", responses=REFUSALS)
 def audit(request: Request) -> list[dict[str, Any]]:
     """The latest changes that were asked for: who, when, what, and how it ended."""
-    return [finite_object(vars(entry)) for entry in audit_log.entries(watching(request).storage.engine)]
+    return [finite_object(vars(entry)) for entry in audit_log.entries(watching(request).storage.database)]
 
 
 def _whole(request: Request, name: str) -> StudyRecord:

@@ -7,7 +7,6 @@ from winnow.errors import StudyError
 from winnow.search.study.spec import SearchEntry
 from winnow.search.study.study import WinnowStudy
 from winnow.storage.budget import spent
-from winnow.storage.retries import read
 
 
 def enqueue(study: WinnowStudy, parameters: Mapping[str, Any]) -> None:
@@ -23,7 +22,7 @@ def enqueue(study: WinnowStudy, parameters: Mapping[str, Any]) -> None:
                 f"{name} = {value} lies outside of what the study {study.name!r} searches",
                 " or ".join(_range(each) for each in entries),
             )
-    used = read(study.storage.engine, lambda connection: spent(connection, study.study_id))
+    used = study.storage.database.read(spent, study.study_id)
     if used.exhausted:
         raise StudyError(f"the study {study.name!r} gives out no more trials: {used.exhausted}")
     study.optuna.enqueue_trial(dict(parameters))

@@ -77,7 +77,7 @@ class People:
         if self._open and time.monotonic() - self._asked_at >= _SECONDS_OPEN:
             self._asked_at = time.monotonic()
             with suppress(StorageUnreachable):  # while the database is away nobody can make a token either
-                self._open = not await run_in_threadpool(tokens.any_made, self._storage.engine)
+                self._open = not await run_in_threadpool(tokens.any_made, self._storage.database)
         return self._open
 
     async def find(self, given: Credentials) -> Person | None:
@@ -90,7 +90,7 @@ class People:
             return person
         find = sessions.find if given.by_cookie else tokens.find
         try:
-            token = await to_thread.run_sync(find, self._storage.engine, given.secret, limiter=self._limiter)
+            token = await to_thread.run_sync(find, self._storage.database, given.secret, limiter=self._limiter)
         except StorageUnreachable:
             if person is None:
                 raise

@@ -126,25 +126,25 @@ class Guard:
     ) -> None:
         """Make a change between the two halves of its entry in the audit log."""
         scope = request.scope
-        engine = self._storage.engine
+        database = self._storage.database
         who = person.name if person else ""
         content = "" if scope["path"].startswith("/api/artifacts/") else body.decode("utf-8", "replace")
         action = f"{scope['method']} {scope['path']}"
-        entry = await run_in_threadpool(audit_log.begin, engine, who, _address(request), action, content)
+        entry = await run_in_threadpool(audit_log.begin, database, who, _address(request), action, content)
         answered = False
 
         async def watched(message: Message) -> None:
             nonlocal answered
             if message["type"] == "http.response.start":
                 answered = True
-                await run_in_threadpool(audit_log.conclude, engine, entry, message["status"])
+                await run_in_threadpool(audit_log.conclude, database, entry, message["status"])
             await send(message)
 
         try:
             await self._app(scope, _replay(body, receive), watched)
         finally:
             if not answered:
-                await run_in_threadpool(audit_log.conclude, engine, entry, 500)
+                await run_in_threadpool(audit_log.conclude, database, entry, 500)
 
 
 def _check(rule: Rule | None, person: Person | None) -> None:

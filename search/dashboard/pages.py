@@ -56,18 +56,18 @@ async def login(request: Request) -> Response:
     fields = parse_qs((await request.body()).decode("utf-8", "replace"))
     secret, target = fields.get("token", [""])[0].strip(), _local(fields.get("next", [""])[0])
     address, wrong_tokens = request.state.address, request.state.wrong_tokens
-    engine = watching(request).storage.engine
+    database = watching(request).storage.database
     wait = 0.0
 
     def open_session() -> str | None:
         nonlocal wait
-        token = tokens.find(engine, secret)
+        token = tokens.find(database, secret)
         if token is not None:
-            audit_log.begin(engine, token.name, address, "login", "", status=303)
-            return sessions.begin(engine, token)
+            audit_log.begin(database, token.name, address, "login", "", status=303)
+            return sessions.begin(database, token)
         wait = wrong_tokens.note(address)
         if not wait:  # a flood of wrong tokens fills no log
-            audit_log.begin(engine, "somebody", address, "login", "", status=401)
+            audit_log.begin(database, "somebody", address, "login", "", status=401)
         return None
 
     try:
@@ -93,7 +93,7 @@ async def logout(request: Request) -> Response:
     """End the session."""
     given = request.state.credentials
     if given is not None and given.by_cookie:
-        await run_in_threadpool(sessions.end, watching(request).storage.engine, given.secret)
+        await run_in_threadpool(sessions.end, watching(request).storage.database, given.secret)
         request.app.state.people.forget(given)
     answer = RedirectResponse("/winnow/login", 303)
     answer.delete_cookie(COOKIE, httponly=True, samesite="strict")
@@ -103,7 +103,7 @@ async def logout(request: Request) -> Response:
 @router.get("/audit")
 def audit_page(request: Request) -> Response:
     """What was changed, by whom."""
-    found = audit_log.entries(watching(request).storage.engine)
+    found = audit_log.entries(watching(request).storage.database)
     return page(request, "audit.html.jinja", entries=found)
 
 

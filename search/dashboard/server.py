@@ -47,7 +47,7 @@ def is_open(storage: Storage, place: Place) -> bool:
 
     Raises WinnowError where it is reached by others and no token would let anybody in.
     """
-    made = tokens.everything(storage.engine)
+    made = tokens.everything(storage.database)
     others = not is_loopback(place.host) or bool(place.allowed_hosts)
     if others and not any(token.valid for token in made):
         raise WinnowError(
@@ -115,9 +115,9 @@ def serve(storage: Storage, place: Place, listening: socket.socket, artifacts: P
     """Answer until the process is told to end; `local` asks nobody for a token."""
     from winnow.search.dashboard import app
 
-    for name in deletions.purge(storage.engine):
-        audit_log.begin(storage.engine, "winnow dashboard", "", "purge", f"{name}: deleted 30 days ago", status=0)
-    storage.link.patience = _PATIENCE
+    for name in deletions.purge(storage.database):
+        audit_log.begin(storage.database, "winnow dashboard", "", "purge", f"{name}: deleted 30 days ago", status=0)
+    storage.database.patience = _PATIENCE
     dashboard = app.build(storage, artifacts, allowed_hosts=place.allowed_hosts, local=local)
     threading.Thread(target=dashboard.own.state.watching.warm, daemon=True).start()
     make(dashboard, place).run([listening])

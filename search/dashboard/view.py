@@ -23,7 +23,6 @@ from winnow.search.dashboard.snapshot import Snapshot, WorkerNow
 from winnow.storage import Storage, deletions, trial_summaries, workers
 from winnow.storage.budget import spent
 from winnow.storage.optuna_tables import studies, trials
-from winnow.storage.retries import read
 from winnow.storage.trial_summaries import Outline
 from winnow.storage.workers import Worker
 
@@ -52,15 +51,15 @@ class StudyView:
     def look(self) -> Snapshot:
         """The study as it stands now; raises KeyError where it is gone, StorageError."""
         with self._lock:
-            name = read(self._storage.engine, lambda connection: deletions.shown_name(connection, self.study_id))
+            name = self._storage.database.read(deletions.shown_name, self.study_id)
             study = optuna.load_study(study_name=name, storage=self._storage)
             attributes = study.user_attrs
-            ended, used, conclusions = read(self._storage.engine, lambda connection: self._read(connection, study))
+            ended, used, conclusions = self._storage.database.read(self._read, study)
             if ended or self._history is None:
                 self._history = self._make_history(study)
                 self._trials_version += 1
             record = self._history
-            present = workers.present(self._storage.engine, self.study_id)
+            present = workers.present(self._storage.database, self.study_id)
             curves = self._running_curves(
                 [worker.trial_number for worker in present if worker.trial_number is not None]
             )
@@ -116,9 +115,7 @@ class StudyView:
         """All trials with their parameters: for importance and for tables."""
         with self._lock:
             since = self._searched_since
-            found = read(
-                self._storage.engine, lambda connection: trial_summaries.searched(connection, self.study_id, since)
-            )
+            found = self._storage.database.read(trial_summaries.searched, self.study_id, since)
             for trial_id, (parameters, distributions) in found.items():
                 for known in (self._plain, self._detailed):
                     if trial_id in known:
@@ -177,13 +174,13 @@ class StudyView:
                 trial_id: study_record.read_trial(trial, curves.get(trial_id, ())) for trial_id, trial in found.items()
             }
 
-        return read(self._storage.engine, ask)
+        return self._storage.database.read(ask)
 
     def _running_curves(self, numbers: Sequence[int]) -> dict[int, tuple[float, ...]]:
         ids = {o.trial_id: o.number for o in self._outlines.known.values() if o.number in set(numbers)}
         if not ids:
             return {}
-        found = read(self._storage.engine, lambda connection: trial_summaries.curves(connection, list(ids)))
+        found = self._storage.database.read(trial_summaries.curves, list(ids))
         return {
             ids[trial_id]: tuple(epoch.value for epoch in curve if not math.isnan(epoch.value))
             for trial_id, curve in found.items()

@@ -14,7 +14,6 @@ from winnow.search.dashboard.snapshot import Snapshot
 from winnow.search.dashboard.view import StudyView
 from winnow.storage import Storage, deletions, trial_summaries
 from winnow.storage.errors import StorageError, StorageUnreachable
-from winnow.storage.retries import read
 
 SECONDS = 2.0
 """Between two looks at a study."""
@@ -73,7 +72,7 @@ class Watching:
         """The view of a study, made where nobody looked before; raises KeyError where there is none."""
         with self._lock:
             if study_id not in self._views:
-                read(self.storage.engine, lambda connection: deletions.shown_name(connection, study_id))
+                self.storage.database.read(deletions.shown_name, study_id)
                 self._views[study_id] = StudyView(self.storage, study_id)
                 self._channels[study_id] = Channel(self._views[study_id].look, SECONDS)
                 while len(self._views) > _MOST:
@@ -108,14 +107,14 @@ class Watching:
     def _list(self) -> list[Entry]:
         """Every study; only those whose counts changed are looked at again."""
         counted: dict[int, dict[str, int]] = {}
-        for count in read(self.storage.engine, trial_summaries.counts):
+        for count in self.storage.database.read(trial_summaries.counts):
             counted.setdefault(count.study_id, {})[count.state] = count.trials
         entries = []
         for study in self.storage.get_all_studies():
             states = counted.get(study._study_id, {})
             known = self._listed.setdefault(study._study_id, trial_summaries.Outlines(study._study_id))
             if states != self._counted.get(study._study_id):
-                read(self.storage.engine, known.refresh)
+                self.storage.database.read(known.refresh)
             maximised = study.directions[0] == StudyDirection.MAXIMIZE
             ranked = [o for o in known.known.values() if o.state == "COMPLETE" and o.feasible and o.value is not None]
             best = min(ranked, key=lambda o: (-o.value if maximised else o.value, o.number), default=None)  # type: ignore[operator]

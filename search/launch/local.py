@@ -31,8 +31,8 @@ class LocalRun:
         self.study = study
         self.places = list(places)
         self.now = status.read(study)
-        engine, files = study.storage.engine, study.storage.files
-        url = engine.url.render_as_string(hide_password=False)
+        database, files = study.storage.database, study.storage.files
+        url = database.url
         self.fleet = Fleet(
             [study.name, *more],
             places,
@@ -42,8 +42,8 @@ class LocalRun:
             grace_seconds=grace_seconds,
         )
         self._packer = None if pack_to is None else Packer(self.fleet, places, pack_to)
-        study.storage.link.patience = math.inf  # an outage of the database ends no search
-        study.storage.link.give_up = lambda: self.fleet.stopped_by is not None
+        study.storage.database.patience = math.inf  # an outage of the database ends no search
+        study.storage.database.give_up = lambda: self.fleet.stopped_by is not None
 
     def run(self, show: Callable[[Status], None]) -> Status:
         """Work until the study is done or is stopped, here or from elsewhere; `show` gets the state of things.

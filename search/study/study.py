@@ -51,7 +51,7 @@ class WinnowStudy:
     @cached_property
     def optuna(self) -> optuna.Study:
         """The Optuna study with the spec's sampler and pruner."""
-        rows = designs.read(self.storage.engine, self.study_id)
+        rows = designs.read(self.storage.database, self.study_id)
         if rows:
             sampler: optuna.samplers.BaseSampler = samplers.PlannedSampler([row.parameters for row in rows])
         else:
@@ -74,7 +74,7 @@ def create(storage: Storage, spec: Spec, design: Sequence[designs.Row] = ()) -> 
     except optuna.exceptions.DuplicatedStudyError:
         study = optuna.load_study(study_name=spec.name, storage=storage)
     study_id = storage.get_study_id_from_name(spec.name)
-    first = set_budget(storage.engine, study_id, _budget(study, spec), spec.budget.priority)
+    first = set_budget(storage.database, study_id, _budget(study, spec), spec.budget.priority)
     if not first:
         _wait_until_ready(study)
     if SPEC in study.user_attrs:
@@ -87,9 +87,9 @@ def create(storage: Storage, spec: Spec, design: Sequence[designs.Row] = ()) -> 
             _enqueue_baseline(study, spec)
         study.set_user_attr(SOURCE, source)
     if design:
-        designs.extend(storage.engine, study_id, design)
+        designs.extend(storage.database, study_id, design)
     study.set_user_attr(SPEC, spec.model_dump(mode="json"))
-    notifications.ring_now(storage.engine)
+    notifications.ring_now(storage.database)
     return WinnowStudy(storage, spec, source, study_id)
 
 
@@ -114,11 +114,11 @@ def grow(storage: Storage, spec: Spec, rows: Sequence[designs.Row], *, keep_weig
     known: list[designs.Row] = []
     if spec.name in {study.study_name for study in storage.get_all_studies()}:
         study_id = storage.get_study_id_from_name(spec.name)
-        known = designs.read(storage.engine, study_id)
+        known = designs.read(storage.database, study_id)
     there = {frozenset(row.parameters.items()) for row in known}
     design = [*known, *(row for row in rows if frozenset(row.parameters.items()) not in there)]
     if known:
-        designs.extend(storage.engine, study_id, design)  # before the budget, which lets workers ask for them
+        designs.extend(storage.database, study_id, design)  # before the budget, which lets workers ask for them
     whole = check({**spec.model_dump(mode="json"), "budget": {"trials": len(design)}}, f"the study {spec.name}")
     study = create(storage, whole, design)
     if keep_weights:

@@ -47,7 +47,7 @@ class Attempt:
         self.place = place
         self.lease = lease
         self.storage = place.study.storage
-        self.engine = self.storage.engine
+        self.database = self.storage.database
         # A handle of its own. Optuna's samplers go by the trials that a handle saw first until `ask` or `tell`, which
         # no worker calls: on one handle for all attempts, TPE would draw at random for ever.
         shared = place.study.optuna
@@ -89,7 +89,7 @@ class Attempt:
                 self.place.trainer.kill()  # it may keep what it had, and others come back
             else:
                 self._raise_if_lost()
-                leases.give_back(self.engine, self.lease, self._interrupted() or Outcome.STOPPED)
+                leases.give_back(self.database, self.lease, self._interrupted() or Outcome.STOPPED)
 
     def _can_wait(self) -> bool:
         self.recorder.watch()
@@ -122,14 +122,14 @@ class Attempt:
                 raise
             self.place.trainer.kill()
             with suppress(StorageError):  # who cannot be told finds the lease run out, and what is on disk
-                leases.give_back(self.engine, self.lease, why)
+                leases.give_back(self.database, self.lease, why)
         else:
             self._end(ended)
 
     def _take_up_leftovers(self) -> None:
         """Deliver, in this attempt's name, what the last one trained and could not deliver any more."""
         for epoch, checkpoint in outbox.leftovers(self.storage.files, self.lease):
-            epochs.record(self.engine, self.lease, epoch, checkpoint)
+            epochs.record(self.database, self.lease, epoch, checkpoint)
             self.storage.note_intermediate_value(self.lease.trial_id, epoch.epoch, epoch.value)
         outbox.clear_leftovers(self.storage.files, self.lease)
 
@@ -137,7 +137,7 @@ class Attempt:
         """Show the row of the design as this trial's parameters, and give its configuration to the objective."""
         design = self.place.design
         if self.lease.number >= len(design):  # rows were added since this worker began
-            design[:] = designs.read(self.engine, self.lease.study_id)
+            design[:] = designs.read(self.database, self.lease.study_id)
         self.study.sampler = PlannedSampler([row.parameters for row in design])
         row = design[self.lease.number]
         for name, value in row.parameters.items():
@@ -153,7 +153,7 @@ class Attempt:
         return self.place.study.spec.keep.weights > 0
 
     def _job(self) -> Job:
-        checkpoint = checkpoints.newest(self.engine, self.storage.store, self.lease)
+        checkpoint = checkpoints.newest(self.database, self.storage.store, self.lease)
         frozen = self._frozen()
         return Job(
             self.lease.number,
@@ -270,7 +270,7 @@ class Attempt:
             frozen = self._frozen()
             epoch = frozen.last_step
             value = None if epoch is None else frozen.intermediate_values[epoch]
-            workers.sign_of_life(self.engine, self.place.name, "training", self.lease.number, epoch, value)
+            workers.sign_of_life(self.database, self.place.name, "training", self.lease.number, epoch, value)
 
     # --- when it has ended
 
@@ -279,19 +279,19 @@ class Attempt:
         if outcome is Outcome.STOPPED:
             if self.recorder.lost is not None:
                 raise self.recorder.lost
-            leases.give_back(self.engine, self.lease, self._interrupted() or outcome)
+            leases.give_back(self.database, self.lease, self._interrupted() or outcome)
         elif self.lease.retries(outcome):
             self.place.trainer.kill()  # nothing of the failed attempt stays on the device
-            leases.give_back(self.engine, self.lease, outcome)
+            leases.give_back(self.database, self.lease, outcome)
         else:
             self._finish(outcome, ended.value, ended.reason, ended)
 
     def _end_without_trainer(self, reason: str, outcome: Outcome) -> None:
         if why := self._interrupted():
-            leases.give_back(self.engine, self.lease, why)
+            leases.give_back(self.database, self.lease, why)
         elif self.lease.retries(outcome):
             _log.warning("trial %d: %s; it goes on from its last checkpoint", self.lease.number, reason)
-            leases.give_back(self.engine, self.lease, outcome)
+            leases.give_back(self.database, self.lease, outcome)
         else:
             self._finish(outcome, None, reason, None)
 

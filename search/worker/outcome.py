@@ -42,7 +42,7 @@ class Ending:
         values = None if value is None else [value] if cost is None else [value, cost]
         study.sampler.after_trial(study, frozen, TrialState[state], values)
         attributes = self._attributes(place, lease, frozen)
-        leases.finish(storage.engine, lease, self.outcome, value, attributes, cost, state)
+        leases.finish(storage.database, lease, self.outcome, value, attributes, cost, state)
         checkpoints.prune_files(storage.store, lease, keep=0)
 
     def _attributes(self, place: Workplace, lease: Lease, frozen: FrozenTrial) -> dict[str, Any]:

@@ -37,17 +37,17 @@ class PoolWorker:
         self._storage = storage
         self._options = options
         self._leaving = leaving
-        self._pool = Pool(storage.engine, SPEC)
-        self._bell = Bell(storage.engine, lambda: leaving.asked)
+        self._pool = Pool(storage.database, SPEC)
+        self._bell = Bell(storage.database, lambda: leaving.asked)
         self._shunned: dict[int, float] = {}
 
     def run(self) -> None:
         """Serve whichever study comes next, and wait at the bell while none does."""
         most = self._options.longest_wait
-        self._storage.link.contact.longest_gap = self._options.longest_gap
+        self._storage.database.contact.longest_gap = self._options.longest_gap
         while not self._leaving.asked:
-            self._storage.link.patience = math.inf
-            self._storage.link.give_up = lambda: self._leaving.asked
+            self._storage.database.patience = math.inf
+            self._storage.database.give_up = lambda: self._leaving.asked
             try:
                 chosen = choose(self._wanting())
                 if chosen is None:
@@ -63,7 +63,7 @@ class PoolWorker:
 
     def _reap(self) -> None:
         """Bring back the trials of workers that are gone: a study that has given all out has no worker to do it."""
-        for number in leases.reap(self._storage.engine, None, self._options.lease_seconds):
+        for number in leases.reap(self._storage.database, None, self._options.lease_seconds):
             _log.warning("trial %d: its worker is gone; the trial goes on elsewhere", number)
 
     def _wanting(self, besides: str = "") -> list[Wanting]:

@@ -15,11 +15,11 @@ def reap(storage: Storage, lease_seconds: float, every: float | None = None) -> 
     It first keeps in touch with the database for one whole lease, so that after an outage the owners come first.
     """
     if every is not None:
-        storage.link.patience = math.inf
+        storage.database.patience = math.inf
     pause = threading.Event()
     while True:
-        numbers = leases.reap(storage.engine, None, lease_seconds)
-        if storage.link.contact.seconds < lease_seconds:
+        numbers = leases.reap(storage.database, None, lease_seconds)
+        if storage.database.contact.seconds < lease_seconds:
             pause.wait(LOOK_SECONDS)
             continue
         yield numbers

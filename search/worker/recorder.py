@@ -17,7 +17,7 @@ from winnow.storage import Storage, checkpoints, epochs, leases
 from winnow.storage.errors import LeaseLost, StorageError, StorageUnreachable
 from winnow.storage.leases import Lease
 from winnow.storage.outbox import Outbox
-from winnow.storage.retries import LONGEST_PAUSE, attach
+from winnow.storage.retries import LONGEST_PAUSE
 
 PATIENCE_SECONDS = 2.0
 """How long training waits for the database after an epoch, and so for the word whether it is pruned."""
@@ -50,7 +50,7 @@ class Recorder:
         self.failure: StorageError | None = None
         self._storage = storage
         # One try at a time: between two, the lease is renewed, which somebody's lock on other rows does not hinder.
-        self._engine = attach(storage.engine, replace(storage.link, patience=0.0))
+        self._database = replace(storage.database, patience=0.0)
         self._renewed_at = time.monotonic()
         self._lease = lease
         self._judge = judge
@@ -116,7 +116,7 @@ class Recorder:
             except LeaseLost as lost:
                 return self._stop(lost, None)
             except StorageUnreachable as error:
-                if self._storage.link.give_up():
+                if self._storage.database.give_up():
                     return None
                 tries += 1
                 if tries == 2:
@@ -147,14 +147,14 @@ class Recorder:
     def _renew(self) -> None:
         trusted = time.monotonic() - self._watched_at < self._trusted_seconds
         if trusted:
-            leases.renew(self._engine, self._lease)
+            leases.renew(self._database, self._lease)
         self._renewed_at = time.monotonic()
         if trusted:
             self._chores()
 
     def _deliver(self, report: _Report) -> None:
         epoch = report.epoch
-        epochs.record(self._engine, self._lease, epoch, report.checkpoint)
+        epochs.record(self._database, self._lease, epoch, report.checkpoint)
         self._renewed_at = time.monotonic()
         self._storage.note_intermediate_value(self._lease.trial_id, epoch.epoch, epoch.value)
         if report.checkpoint is not None:

@@ -49,7 +49,7 @@ class WorkerOptions:
 
 def settled_threads(study: WinnowStudy) -> int | None:
     """With how many CPU threads all trials of a study train; None while none has trained."""
-    numerics = settled.settled(study.storage.engine, study.study_id, NUMERICS)
+    numerics = settled.settled(study.storage.database, study.study_id, NUMERICS)
     return None if numerics is None else int(numerics["threads"])
 
 
@@ -81,7 +81,7 @@ class Trainer:
         theirs.close()
         self.pipe = Connection(ours.detach())
         calibrate = "precision" not in {**self.study.spec.fixed, **self.study.spec.search}
-        if settled.settled(self.study.storage.engine, self.study.study_id, NUMERICS):
+        if settled.settled(self.study.storage.database, self.study.study_id, NUMERICS):
             calibrate = False
         self.pipe.send(Prepare(self.study.spec.model_dump(mode="json"), self.options.device.kind, calibrate))
         return self.pipe

@@ -62,12 +62,12 @@ class Worker:
         self._state = State.ACTIVE
         self._ending = False
         self._next_look = self._next_reap = 0.0
-        self.engine = study.storage.engine
-        self._bell = Bell(self.engine, lambda: self._stopping)
+        self.database = study.storage.database
+        self._bell = Bell(self.database, lambda: self._stopping)
         leaving.kill = self.trainer.kill
-        study.storage.link.patience = math.inf
-        study.storage.link.give_up = lambda: self._stopping
-        study.storage.link.contact.longest_gap = options.longest_gap
+        study.storage.database.patience = math.inf
+        study.storage.database.give_up = lambda: self._stopping
+        study.storage.database.contact.longest_gap = options.longest_gap
         study.storage.freshness = FRESH_SECONDS
 
     @property
@@ -80,9 +80,9 @@ class Worker:
         store = self.study.storage.store  # one that cannot be is refused before a trial is taken
         try:
             node, process = platform.node(), os.getpid()
-            workers.register(self.engine, self.study.study_id, self.name, node, process, self.options.device.name)
+            workers.register(self.database, self.study.study_id, self.name, node, process, self.options.device.name)
             # Beside all else: a store that does not answer keeps nobody from training.
-            threading.Thread(target=checkpoints.sweep, args=(self.engine, store), daemon=True).start()
+            threading.Thread(target=checkpoints.sweep, args=(self.database, store), daemon=True).start()
             if self._join():
                 self.trainer.start()
                 # While it imports torch: the history that sampler and pruner will ask for, seconds in a large study.
@@ -98,7 +98,7 @@ class Worker:
             self._bell.close()
             self._ending = True  # one try is enough for what remains
             with suppress(StorageError):
-                workers.sign_off(self.engine, self.name)
+                workers.sign_off(self.database, self.name)
 
     def _work(self, precision: str) -> None:
         place = Workplace(
@@ -107,7 +107,7 @@ class Worker:
             self.trainer,
             self._share,
             self.name,
-            designs.read(self.engine, self.study.study_id),
+            designs.read(self.database, self.study.study_id),
             precision,
             self._interruption,
             self.look,
@@ -136,14 +136,14 @@ class Worker:
         if self._state is State.PAUSED:
             self._leave_device()  # a paused study holds no device
             while self._state is State.PAUSED and not self._stopping:
-                workers.sign_of_life(self.engine, self.name, "paused")
+                workers.sign_of_life(self.database, self.name, "paused")
                 self._pause()
                 self.reap()
                 self._look_now()
             return True
         # The budget may be given out, but a trial under way comes back if its worker dies.
-        if self._state is State.ACTIVE and leases.waits_for(self.engine, self.study.study_id):
-            workers.sign_of_life(self.engine, self.name, "idle")
+        if self._state is State.ACTIVE and leases.waits_for(self.database, self.study.study_id):
+            workers.sign_of_life(self.database, self.name, "idle")
             self._pause()
             return True
         return False
@@ -154,7 +154,7 @@ class Worker:
         def keep_waiting() -> bool:
             if time.monotonic() >= self._next_look:
                 self._look_now()
-                workers.sign_of_life(self.engine, self.name, "making room")
+                workers.sign_of_life(self.database, self.name, "making room")
             return not self._stopping
 
         return self._share.join(keep_waiting)
@@ -175,7 +175,7 @@ class Worker:
     def _settle_numerics(self, ready: Ready) -> str:
         """The study's precision. Precision and threads are one for all its trials, or they could not be compared."""
         mine = {"threads": self.options.threads, "precision": ready.precision}
-        study = settled.settle(self.engine, self.study.study_id, NUMERICS, mine)
+        study = settled.settle(self.database, self.study.study_id, NUMERICS, mine)
         if study["threads"] != self.options.threads:
             raise StudyError(
                 f"the study {self.study.name!r} trains with {study['threads']} threads a worker, "
@@ -187,7 +187,7 @@ class Worker:
     def _claim(self) -> Lease | None:
         study_id = self.study.study_id
         since = self.study.storage.oldest_unfinished(study_id)
-        return leases.claim(self.engine, study_id, self.name, self.options.lease_seconds, since)
+        return leases.claim(self.database, study_id, self.name, self.options.lease_seconds, since)
 
     def _attempt(self, place: Workplace, lease: Lease) -> None:
         """One attempt at one trial: whatever happens to it, the worker goes on."""
@@ -202,7 +202,7 @@ class Worker:
         """Give out no more trials where the study's rule says that enough are done."""
         reason = reason_to_stop(self.study.optuna, self.study.spec.budget)
         if reason:
-            trials = end_now(self.engine, self.study.study_id)
+            trials = end_now(self.database, self.study.study_id)
             self.study.optuna.set_user_attr(STOPPING, {"reason": reason, "trials": trials})
 
     def look(self) -> None:
@@ -212,11 +212,11 @@ class Worker:
 
     def _look_now(self) -> None:
         self._next_look = time.monotonic() + LOOK_SECONDS
-        self._state = state_of(self.engine, self.study.study_id)
+        self._state = state_of(self.database, self.study.study_id)
 
     def reap(self) -> None:
         """Now and then, bring back the trials of workers that are gone."""
         if time.monotonic() >= self._next_reap:
             self._next_reap = time.monotonic() + self.options.lease_seconds / 2
-            for number in leases.reap(self.engine, self.study.study_id, self.options.lease_seconds):
+            for number in leases.reap(self.database, self.study.study_id, self.options.lease_seconds):
                 _log.warning("trial %d: its worker is gone; the trial goes on elsewhere", number)

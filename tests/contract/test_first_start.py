@@ -14,7 +14,6 @@ from storage_servers import PostgresServer, mariadb_database
 from winnow import storage
 from winnow.storage import migrations, tables
 from winnow.storage.errors import StorageError
-from winnow.storage.retries import read, transact
 
 STARTS = 8
 TIMES = 20
@@ -28,7 +27,7 @@ for url in sys.stdin:
     try:
         opened = storage.open(url.strip())
         study = opened.create_new_study([StudyDirection.MINIMIZE], None)
-        opened.engine.dispose()
+        opened.database.release()
         print("good", flush=True)
     except Exception as error:
         print(repr(error), flush=True)
@@ -106,7 +105,7 @@ def test_a_first_start_that_was_broken_off_is_taken_up(tmp_path: Path, monkeypat
         with pytest.raises(RuntimeError):
             storage.open(url)
     opened = storage.open(url)
-    assert inspect(opened.engine).has_table("winnow_attempts")
+    assert inspect(opened.database.engine).has_table("winnow_attempts")
 
 
 def test_a_later_version_adds_its_step_once(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -115,7 +114,7 @@ def test_a_later_version_adds_its_step_once(sqlite_url: str, monkeypatch: pytest
     monkeypatch.setattr(migrations, "STEPS", [*migrations.STEPS, lambda connection: taken.append(1)])
     for _ in range(2):
         opened = storage.open(sqlite_url)
-    versions = read(opened.engine, lambda connection: connection.execute(select(tables.schema)).all())
+    versions = opened.database.rows(select(tables.schema))
     assert taken == [1]
     assert [version for (version,) in versions] == [*range(1, len(migrations.STEPS) + 1)]
 
@@ -123,6 +122,6 @@ def test_a_later_version_adds_its_step_once(sqlite_url: str, monkeypatch: pytest
 def test_tables_of_a_newer_version_are_refused(sqlite_url: str) -> None:
     opened = storage.open(sqlite_url)
     newer = insert(tables.schema).values(version=99)
-    transact(opened.engine, lambda connection: connection.execute(newer))
+    opened.database.execute(newer)
     with pytest.raises(StorageError, match="newer Winnow"):
         storage.open(sqlite_url)

@@ -7,40 +7,39 @@ import optuna
 import pytest
 from optuna.distributions import FloatDistribution
 from optuna.trial import TrialState
-from sqlalchemy import Connection, Engine, event, func, select, update
-from sqlalchemy.exc import OperationalError
+from sqlalchemy import func, select, update
 
 from winnow.records import Epoch, Outcome
 from winnow.storage import Storage, checkpoints, epochs, leases
 from winnow.storage.budget import Budget, set_budget, spent
 from winnow.storage.clock import database_now
+from winnow.storage.database import Database
 from winnow.storage.errors import LeaseLost
 from winnow.storage.leases import MOST_CRASHES, Lease
-from winnow.storage.retries import read, transact
 from winnow.storage.tables import attempts
 
 
 @pytest.fixture
 def study_id(opened: Storage) -> int:
     made = opened.create_new_study([optuna.study.StudyDirection.MAXIMIZE], "s")
-    set_budget(opened.engine, made, Budget(trials=3))
+    set_budget(opened.database, made, Budget(trials=3))
     return made
 
 
 def claimed(storage: Storage, study_id: int, worker: str = "one") -> Lease:
-    lease = leases.claim(storage.engine, study_id, worker)
+    lease = leases.claim(storage.database, study_id, worker)
     assert lease is not None
     return lease
 
 
-def expire(engine: Engine, lease: Lease) -> None:
+def expire(database: Database, lease: Lease) -> None:
     """Let a lease run out, as time would."""
     change = update(attempts).where(attempts.c.trial_id == lease.trial_id, attempts.c.token == lease.token)
-    transact(engine, lambda connection: connection.execute(change.values(expires_at=database_now() - 1)))
+    database.execute(change.values(expires_at=database_now() - 1))
 
 
 def test_a_budget_is_given_out_exactly(opened: Storage, study_id: int) -> None:
-    given = [leases.claim(opened.engine, study_id, f"worker {i}") for i in range(5)]
+    given = [leases.claim(opened.database, study_id, f"worker {i}") for i in range(5)]
     assert [lease and lease.number for lease in given] == [0, 1, 2, None, None]
     assert [trial.state for trial in opened.get_all_trials(study_id)] == [TrialState.RUNNING] * 3
 
@@ -49,9 +48,9 @@ def test_a_trial_goes_on_in_place_with_a_higher_token(opened: Storage, study_id:
     first = claimed(opened, study_id)
     with opened.holding(first):
         opened.set_trial_param(first.trial_id, "x", 0.5, FloatDistribution(0, 1))
-        epochs.record(opened.engine, first, Epoch(1, 0.7))
-    expire(opened.engine, first)
-    assert leases.reap(opened.engine, study_id) == [0]
+        epochs.record(opened.database, first, Epoch(1, 0.7))
+    expire(opened.database, first)
+    assert leases.reap(opened.database, study_id) == [0]
     second = claimed(opened, study_id, "two")
     assert (second.trial_id, second.number, second.token) == (first.trial_id, 0, 2)
     assert second.earlier == ("lease expired",)
@@ -61,18 +60,18 @@ def test_a_trial_goes_on_in_place_with_a_higher_token(opened: Storage, study_id:
 
 def test_an_expired_lease_that_nobody_claimed_is_its_owners(opened: Storage, study_id: int) -> None:
     lease = claimed(opened, study_id)
-    expire(opened.engine, lease)
-    leases.renew(opened.engine, lease)
-    assert leases.reap(opened.engine, study_id) == []
+    expire(opened.database, lease)
+    leases.renew(opened.database, lease)
+    assert leases.reap(opened.database, study_id) == []
 
 
 def test_nothing_is_reaped_before_a_lease_of_contact(opened: Storage, study_id: int) -> None:
     lease = claimed(opened, study_id)
-    expire(opened.engine, lease)
-    assert leases.reap(opened.engine, study_id, quiet_seconds=30) == []
-    opened.link.contact.lost()
-    assert leases.reap(opened.engine, study_id, quiet_seconds=0.001) == []
-    assert opened.link.contact.since is not None
+    expire(opened.database, lease)
+    assert leases.reap(opened.database, study_id, quiet_seconds=30) == []
+    opened.database.contact.lost()
+    assert leases.reap(opened.database, study_id, quiet_seconds=0.001) == []
+    assert opened.database.contact.since is not None
 
 
 WRITES: dict[str, Callable[[Storage, Lease], Any]] = {
@@ -82,19 +81,19 @@ WRITES: dict[str, Callable[[Storage, Lease], Any]] = {
     "intermediate value": lambda s, lease: s.set_trial_intermediate_value(lease.trial_id, 1, 0.5),
     "result": lambda s, lease: s.set_trial_state_values(lease.trial_id, TrialState.COMPLETE, [1.0]),
     "failure": lambda s, lease: s.set_trial_state_values(lease.trial_id, TrialState.FAIL),
-    "epoch": lambda s, lease: epochs.record(s.engine, lease, Epoch(1, 0.5)),
+    "epoch": lambda s, lease: epochs.record(s.database, lease, Epoch(1, 0.5)),
     "checkpoint": lambda s, lease: epochs.record(
-        s.engine, lease, Epoch(1, 0.5), checkpoints.Stored("0" * 64, 1, lease.token)
+        s.database, lease, Epoch(1, 0.5), checkpoints.Stored("0" * 64, 1, lease.token)
     ),
-    "finish": lambda s, lease: leases.finish(s.engine, lease, Outcome.COMPLETE, 1.0),
-    "return": lambda s, lease: leases.give_back(s.engine, lease, Outcome.STOPPED),
-    "renewal": lambda s, lease: leases.renew(s.engine, lease),
+    "finish": lambda s, lease: leases.finish(s.database, lease, Outcome.COMPLETE, 1.0),
+    "return": lambda s, lease: leases.give_back(s.database, lease, Outcome.STOPPED),
+    "renewal": lambda s, lease: leases.renew(s.database, lease),
 }
 
 
 def _reaped(storage: Storage, lease: Lease) -> None:
-    expire(storage.engine, lease)
-    leases.reap(storage.engine, lease.study_id)
+    expire(storage.database, lease)
+    leases.reap(storage.database, lease.study_id)
 
 
 def _claimed_by_another(storage: Storage, lease: Lease) -> None:
@@ -116,14 +115,14 @@ def test_who_lost_the_lease_writes_nothing_more(
 ) -> None:
     lease = claimed(opened, study_id)
     with opened.holding(lease):
-        other = Storage(opened.engine.url)
+        other = Storage(opened.database.engine.url)
         loss(other, lease)
         before = other.get_all_studies() and other.get_trial(lease.trial_id)
         for write in WRITES.values():
             with pytest.raises(LeaseLost, match="trial 0 no longer belongs"):
                 write(opened, lease)
         assert before == (other.get_all_studies() and other.get_trial(lease.trial_id))
-    rows = [read(opened.engine, lambda c, t=t: c.execute(select(func.count()).select_from(t)).scalar()) for t in _OWN]
+    rows = [opened.database.scalar(select(func.count()).select_from(t)) for t in _OWN]
     assert rows == [0, 0]
 
 
@@ -144,7 +143,7 @@ def test_optunas_own_calls_are_fenced_too(opened: Storage, study_id: int) -> Non
         trial = optuna.trial.Trial(study, lease.trial_id)
         trial.suggest_float("x", 0, 1)
         trial.report(0.5, 1)
-        _reaped(Storage(opened.engine.url), lease)
+        _reaped(Storage(opened.database.engine.url), lease)
         for call in (
             lambda: trial.suggest_float("y", 0, 1),
             lambda: trial.report(0.6, 2),
@@ -157,10 +156,10 @@ def test_optunas_own_calls_are_fenced_too(opened: Storage, study_id: int) -> Non
 
 def test_the_first_value_of_an_epoch_stays(opened: Storage, study_id: int) -> None:
     lease = claimed(opened, study_id)
-    epochs.record(opened.engine, lease, Epoch(1, 0.5, train_loss=2.0))
-    epochs.record(opened.engine, lease, Epoch(1, 0.9, train_loss=1.0))
+    epochs.record(opened.database, lease, Epoch(1, 0.5, train_loss=2.0))
+    epochs.record(opened.database, lease, Epoch(1, 0.9, train_loss=1.0))
     assert opened.get_trial(lease.trial_id).intermediate_values == {1: 0.5}
-    (row,) = epochs.read(opened.engine, study_id)[0]
+    (row,) = epochs.read(opened.database, study_id)[0]
     assert row == Epoch(1, 0.5, train_loss=2.0)
 
 
@@ -176,7 +175,7 @@ def test_a_trial_that_kills_its_workers_fails_with_its_reason(opened: Storage, s
 
 def test_trials_handed_back_do_not_count_as_crashes(opened: Storage, study_id: int) -> None:
     for _ in range(MOST_CRASHES + 1):
-        leases.give_back(opened.engine, claimed(opened, study_id), Outcome.STOPPED)
+        leases.give_back(opened.database, claimed(opened, study_id), Outcome.STOPPED)
     assert claimed(opened, study_id).token == MOST_CRASHES + 2
 
 
@@ -196,11 +195,11 @@ def test_a_trial_goes_on_as_often_as_its_outcome_says(
     for expected in again:
         lease = claimed(opened, study_id)
         assert lease.retries(outcome) is expected
-        leases.give_back(opened.engine, lease, outcome)
+        leases.give_back(opened.database, lease, outcome)
 
 
 def test_a_trial_that_is_retried_no_more_has_failed(opened: Storage, study_id: int) -> None:
-    leases.finish(opened.engine, claimed(opened, study_id), Outcome.OUT_OF_MEMORY)
+    leases.finish(opened.database, claimed(opened, study_id), Outcome.OUT_OF_MEMORY)
     (trial,) = opened.get_all_trials(study_id)
     assert (trial.state, trial.user_attrs) == (TrialState.FAIL, {"winnow:outcome": "out of memory"})
 
@@ -208,31 +207,7 @@ def test_a_trial_that_is_retried_no_more_has_failed(opened: Storage, study_id: i
 def test_device_seconds_are_those_of_all_attempts(opened: Storage, study_id: int) -> None:
     first, _ = claimed(opened, study_id), claimed(opened, study_id)
     long_ago = update(attempts).values(started_at=attempts.c.started_at - 100)
-    transact(opened.engine, lambda connection: connection.execute(long_ago))
-    leases.finish(opened.engine, first, Outcome.COMPLETE, 1.0)
-    used = read(opened.engine, lambda connection: spent(connection, study_id))
+    opened.database.execute(long_ago)
+    leases.finish(opened.database, first, Outcome.COMPLETE, 1.0)
+    used = opened.database.read(spent, study_id)
     assert used.device_seconds == pytest.approx(200, abs=10)
-
-
-@pytest.mark.parametrize("what", ["claim", "finish", "give back"])
-def test_a_commit_whose_answer_was_lost_is_not_made_twice(opened: Storage, study_id: int, what: str) -> None:
-    lease = claimed(opened, study_id)
-    broken: list[Connection] = []
-
-    def lose_the_answer(connection: Connection) -> None:
-        if not broken:
-            broken.append(connection)
-            connection.connection.commit()
-            raise OperationalError("COMMIT", {}, Exception("the connection was lost"), connection_invalidated=True)
-
-    event.listen(opened.engine, "commit", lose_the_answer)
-    if what == "claim":
-        assert claimed(opened, study_id).number == 1
-        assert len(opened.get_all_trials(study_id)) == 2
-    elif what == "finish":
-        leases.finish(opened.engine, lease, Outcome.COMPLETE, 1.0)
-        assert opened.get_trial(lease.trial_id).value == 1.0
-    else:
-        leases.give_back(opened.engine, lease, Outcome.STOPPED)
-        assert opened.get_trial(lease.trial_id).state is TrialState.WAITING
-    assert broken

@@ -16,7 +16,6 @@ from winnow.storage.budget import Budget, set_budget
 from winnow.storage.clock import database_now
 from winnow.storage.errors import LeaseLost
 from winnow.storage.leases import MOST_CRASHES, Lease
-from winnow.storage.retries import read, transact
 from winnow.storage.tables import attempts
 
 TRIALS = 4
@@ -45,13 +44,15 @@ class LeasesAndModel(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.study_id = self.opened.create_new_study([StudyDirection.MAXIMIZE])
-        set_budget(self.opened.engine, self.study_id, Budget(trials=TRIALS))
+        set_budget(self.opened.database, self.study_id, Budget(trials=TRIALS))
         self.model: list[Trial] = []
         self.given: list[Lease] = []
 
     @rule()
     def claim(self) -> None:
-        lease = leases.claim(self.opened.engine, self.study_id, "w", since=self.opened.oldest_unfinished(self.study_id))
+        lease = leases.claim(
+            self.opened.database, self.study_id, "w", since=self.opened.oldest_unfinished(self.study_id)
+        )
         waiting = [number for number, trial in enumerate(self.model) if trial.state == "WAITING"]
         if waiting:
             trial = self.model[waiting[0]]
@@ -78,45 +79,45 @@ class LeasesAndModel(RuleBasedStateMachine):
     def renew(self, data: st.DataObject) -> None:
         lease, trial, holds = self._use(data)
         if holds:
-            leases.renew(self.opened.engine, lease)
+            leases.renew(self.opened.database, lease)
             trial.expired = False
         else:
             with pytest.raises(LeaseLost):
-                leases.renew(self.opened.engine, lease)
+                leases.renew(self.opened.database, lease)
 
     @precondition(lambda self: self.given)
     @rule(data=st.data(), epoch=st.integers(1, 3), value=st.floats(0, 1))
     def record(self, data: st.DataObject, epoch: int, value: float) -> None:
         lease, trial, holds = self._use(data)
         if holds:
-            epochs.record(self.opened.engine, lease, Epoch(epoch, value))
+            epochs.record(self.opened.database, lease, Epoch(epoch, value))
             trial.curve.setdefault(epoch, value)
             trial.expired = False
         else:
             with pytest.raises(LeaseLost):
-                epochs.record(self.opened.engine, lease, Epoch(epoch, value))
+                epochs.record(self.opened.database, lease, Epoch(epoch, value))
 
     @precondition(lambda self: self.given)
     @rule(data=st.data(), outcome=st.sampled_from(Outcome))
     def finish(self, data: st.DataObject, outcome: Outcome) -> None:
         lease, trial, holds = self._use(data)
         if holds:
-            leases.finish(self.opened.engine, lease, outcome, 1.0)
+            leases.finish(self.opened.database, lease, outcome, 1.0)
             trial.stop(outcome.final_state, outcome)
         else:
             with pytest.raises(LeaseLost):
-                leases.finish(self.opened.engine, lease, outcome, 1.0)
+                leases.finish(self.opened.database, lease, outcome, 1.0)
 
     @precondition(lambda self: self.given)
     @rule(data=st.data())
     def give_back(self, data: st.DataObject) -> None:
         lease, trial, holds = self._use(data)
         if holds:
-            leases.give_back(self.opened.engine, lease, Outcome.STOPPED)
+            leases.give_back(self.opened.database, lease, Outcome.STOPPED)
             trial.stop("WAITING", Outcome.STOPPED)
         else:
             with pytest.raises(LeaseLost):
-                leases.give_back(self.opened.engine, lease, Outcome.STOPPED)
+                leases.give_back(self.opened.database, lease, Outcome.STOPPED)
 
     @precondition(lambda self: self.given)
     @rule(data=st.data())
@@ -124,13 +125,13 @@ class LeasesAndModel(RuleBasedStateMachine):
         lease, trial, holds = self._use(data)
         change = update(attempts).where(attempts.c.trial_id == lease.trial_id, attempts.c.token == lease.token)
         late = change.values(expires_at=database_now() - 1)
-        transact(self.opened.engine, lambda connection: connection.execute(late))
+        self.opened.database.execute(late)
         trial.expired = trial.expired or holds
 
     @rule()
     def reap(self) -> None:
         expected = [number for number, trial in enumerate(self.model) if trial.expired]
-        assert sorted(leases.reap(self.opened.engine, self.study_id)) == expected
+        assert sorted(leases.reap(self.opened.database, self.study_id)) == expected
         for number in expected:
             trial = self.model[number]
             crashes = 1 + trial.outcomes.count(Outcome.LEASE_EXPIRED)
@@ -142,7 +143,7 @@ class LeasesAndModel(RuleBasedStateMachine):
         assert [trial.state.name for trial in trials] == [trial.state for trial in self.model]
         assert [trial.intermediate_values for trial in trials] == [trial.curve for trial in self.model]
         query = select(attempts.c.trial_id).where(attempts.c.study_id == self.study_id, attempts.c.ended_at.is_(None))
-        held = read(self.opened.engine, lambda connection: connection.execute(query).scalars().all())
+        held = self.opened.database.scalars(query)
         assert len(held) == len(set(held)) == sum(trial.state == "RUNNING" for trial in self.model)
 
 
@@ -155,4 +156,4 @@ def test_leases_and_budget_follow_the_model(kind: str, request: pytest.FixtureRe
             max_examples=15, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
         ),
     )
-    LeasesAndModel.opened.engine.dispose()
+    LeasesAndModel.opened.database.release()

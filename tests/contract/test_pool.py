@@ -19,7 +19,7 @@ READY = "ready"
 
 def made(opened: Storage, name: str, trials: int = 2, priority: float = 1.0) -> int:
     study_id = opened.create_new_study([optuna.study.StudyDirection.MAXIMIZE], name)
-    set_budget(opened.engine, study_id, Budget(trials=trials), priority)
+    set_budget(opened.database, study_id, Budget(trials=trials), priority)
     opened.set_study_user_attr(study_id, READY, True)
     return study_id
 
@@ -29,34 +29,34 @@ def names(pool: Pool, besides: str = "") -> list[str]:
 
 
 def test_studies_that_are_ready_active_and_have_trials_left_want_workers(opened: Storage) -> None:
-    pool = Pool(opened.engine, READY)
+    pool = Pool(opened.database, READY)
     first, second = made(opened, "first"), made(opened, "second", priority=2.5)
     unready = opened.create_new_study([optuna.study.StudyDirection.MAXIMIZE], "unready")
-    set_budget(opened.engine, unready, Budget(trials=2))
+    set_budget(opened.database, unready, Budget(trials=2))
     opened.create_new_study([optuna.study.StudyDirection.MAXIMIZE], "stock")
     assert [(each.name, each.priority) for each in pool.wanting()] == [("first", 1.0), ("second", 2.5)]
-    set_state(opened.engine, first, State.PAUSED)
+    set_state(opened.database, first, State.PAUSED)
     assert names(pool) == ["second"]
-    set_state(opened.engine, first, State.ACTIVE)
-    held = [leases.claim(opened.engine, first, "w") for _ in range(2)]
+    set_state(opened.database, first, State.ACTIVE)
+    held = [leases.claim(opened.database, first, "w") for _ in range(2)]
     assert all(held)
     assert names(pool) == ["second"], "all is given out"
-    leases.give_back(opened.engine, held[0], Outcome.STOPPED)  # type: ignore[arg-type]
+    leases.give_back(opened.database, held[0], Outcome.STOPPED)  # type: ignore[arg-type]
     assert names(pool) == ["first", "second"], "but one waits again"
     for _ in range(2):
-        leases.claim(opened.engine, first, "w")
-    leases.finish(opened.engine, held[1], Outcome.COMPLETE, 1.0)  # type: ignore[arg-type]
+        leases.claim(opened.database, first, "w")
+    leases.finish(opened.database, held[1], Outcome.COMPLETE, 1.0)  # type: ignore[arg-type]
     assert names(pool) == ["second"]
-    set_budget(opened.engine, first, Budget(trials=9))
+    set_budget(opened.database, first, Budget(trials=9))
     assert names(pool) == ["first", "second"], "a larger budget"
     assert second
 
 
 def test_a_worker_counts_for_its_study_as_long_as_it_lives(opened: Storage) -> None:
-    pool, study_id = Pool(opened.engine, READY), made(opened, "s")
+    pool, study_id = Pool(opened.database, READY), made(opened, "s")
     for name in ("one", "two", "three"):
-        workers.register(opened.engine, study_id, name, "host", 1, "cpu")
-    workers.sign_off(opened.engine, "three")
+        workers.register(opened.database, study_id, name, "host", 1, "cpu")
+    workers.sign_off(opened.database, "three")
     assert [each.workers for each in pool.wanting()] == [2]
     assert [each.workers for each in pool.wanting(besides="one")] == [1]
 
@@ -67,12 +67,12 @@ def listening(postgres_url: str) -> Storage:
 
 
 def test_the_bell_wakes_whoever_waits_at_it(listening: Storage) -> None:
-    bell = Bell(listening.engine, lambda: False)
+    bell = Bell(listening.database, lambda: False)
     study_id = made(listening, "s")
     bell.wait(60, 60)  # begins to listen
     for rings in (
-        lambda: ring_now(listening.engine),
-        lambda: set_state(listening.engine, study_id, State.PAUSED),
+        lambda: ring_now(listening.database),
+        lambda: set_state(listening.database, study_id, State.PAUSED),
     ):
         threading.Timer(0.2, rings).start()
         began = time.monotonic()
@@ -82,16 +82,16 @@ def test_the_bell_wakes_whoever_waits_at_it(listening: Storage) -> None:
 
 
 def test_a_bell_whose_connection_is_cut_is_only_slower(listening: Storage) -> None:
-    bell = Bell(listening.engine, lambda: False)
+    bell = Bell(listening.database, lambda: False)
     bell.wait(60, 60)
-    with listening.engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
+    with listening.database.engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
         connection.exec_driver_sql(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
             " WHERE datname = current_database() AND starts_with(query, 'LISTEN')"
         )
     bell.wait(60, 0.1)
     bell.wait(60, 0.1)  # listens again
-    threading.Timer(0.2, lambda: ring_now(listening.engine)).start()
+    threading.Timer(0.2, lambda: ring_now(listening.database)).start()
     began = time.monotonic()
     bell.wait(60, 60)
     assert time.monotonic() - began < 30
@@ -100,7 +100,7 @@ def test_a_bell_whose_connection_is_cut_is_only_slower(listening: Storage) -> No
 
 def test_whoever_is_asked_to_leave_waits_no_longer(opened: Storage) -> None:
     asked = threading.Event()
-    bell = Bell(opened.engine, asked.is_set)
+    bell = Bell(opened.database, asked.is_set)
     bell.wait(60, 0.1)
     threading.Timer(0.2, asked.set).start()
     began = time.monotonic()

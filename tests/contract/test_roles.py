@@ -12,7 +12,6 @@ from winnow import storage
 from winnow.records import Epoch, Outcome
 from winnow.storage import budget, epochs, leases, workers
 from winnow.storage.errors import StorageError
-from winnow.storage.retries import read, transact
 
 GRANTS = Path(__file__).parents[2] / "docs" / "roles.sql"
 
@@ -23,10 +22,10 @@ def database(postgres: PostgresServer, postgres_url: str) -> Iterator[str]:
     name = postgres_url.partition("@/")[2].partition("?")[0]
     owner = storage.open(postgres_url)
     study_id = owner.create_new_study([optuna.study.StudyDirection.MAXIMIZE], "s")
-    budget.set_budget(owner.engine, study_id, budget.Budget(trials=5))
+    budget.set_budget(owner.database, study_id, budget.Budget(trials=5))
     postgres.execute(GRANTS.read_text(), name)
     yield name
-    owner.engine.dispose()
+    owner.database.release()
     for role in ("winnow_worker", "winnow_reader"):
         postgres.execute(f"DROP OWNED BY {role}", name)
         postgres.execute(f"DROP ROLE {role}", name)
@@ -36,21 +35,21 @@ def test_a_worker_can_do_all_of_its_work(postgres: PostgresServer, database: str
     opened = storage.open(postgres.url(database, "winnow_worker"))
     study = optuna.load_study(study_name="s", storage=opened)
     study_id = opened.get_study_id_from_name("s")
-    workers.register(opened.engine, study_id, "w", "host", 1, "cpu")
-    lease = leases.claim(opened.engine, study_id, "w")
+    workers.register(opened.database, study_id, "w", "host", 1, "cpu")
+    lease = leases.claim(opened.database, study_id, "w")
     assert lease is not None
     with opened.holding(lease):
         trial = optuna.trial.Trial(study, lease.trial_id)
         trial.suggest_float("x", 0, 1)
         trial.set_user_attr("key", 1)
-        epochs.record(opened.engine, lease, Epoch(1, 0.5))
-        leases.renew(opened.engine, lease)
-        leases.give_back(opened.engine, lease, Outcome.STOPPED)
-    again = leases.claim(opened.engine, study_id, "w")
+        epochs.record(opened.database, lease, Epoch(1, 0.5))
+        leases.renew(opened.database, lease)
+        leases.give_back(opened.database, lease, Outcome.STOPPED)
+    again = leases.claim(opened.database, study_id, "w")
     assert again is not None
-    leases.finish(opened.engine, again, Outcome.COMPLETE, 1.0, {"winnow:run": {}})
-    leases.reap(opened.engine, study_id)
-    workers.sign_off(opened.engine, "w")
+    leases.finish(opened.database, again, Outcome.COMPLETE, 1.0, {"winnow:run": {}})
+    leases.reap(opened.database, study_id)
+    workers.sign_off(opened.database, "w")
     study.optimize(lambda trial: trial.suggest_float("x", 0, 1), n_trials=1)
     assert study.best_value == 1.0
 
@@ -69,7 +68,7 @@ def test_a_worker_can_do_all_of_its_work(postgres: PostgresServer, database: str
 def test_a_worker_can_destroy_nothing(postgres: PostgresServer, database: str, statement: str) -> None:
     opened = storage.open(postgres.url(database, "winnow_worker"))
     with pytest.raises(StorageError, match=r"permission denied|must be owner"):
-        transact(opened.engine, lambda connection: connection.exec_driver_sql(statement))
+        opened.database.write(lambda connection: connection.exec_driver_sql(statement))
 
 
 def test_a_reader_reads_and_changes_nothing(postgres: PostgresServer, database: str) -> None:
@@ -77,10 +76,10 @@ def test_a_reader_reads_and_changes_nothing(postgres: PostgresServer, database: 
     study = optuna.load_study(study_name="s", storage=opened)
     study_id = opened.get_study_id_from_name("s")
     assert study.trials == []
-    assert workers.present(opened.engine, study_id) == []
-    assert read(opened.engine, lambda connection: budget.spent(connection, study_id)).trials == 0
+    assert workers.present(opened.database, study_id) == []
+    assert opened.database.read(budget.spent, study_id).trials == 0
     with pytest.raises(StorageError, match="permission denied"):
         study.set_user_attr("key", 1)
     with contextlib.suppress(StorageError):
-        leases.claim(opened.engine, study_id, "w")
+        leases.claim(opened.database, study_id, "w")
     assert study.get_trials() == []

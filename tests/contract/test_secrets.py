@@ -13,8 +13,8 @@ from sqlalchemy import make_url
 
 from winnow import storage
 from winnow.storage import Storage
-from winnow.storage.database import parse
 from winnow.storage.errors import StorageError
+from winnow.storage.opening import parse
 
 SECRET = "hunter2"
 URLS = [
@@ -67,12 +67,12 @@ def test_no_repr_or_pickle_holds_it(monkeypatch: pytest.MonkeyPatch) -> None:
     opened = Storage(make_url(url))
     content = pickle.dumps(opened)
     assert SECRET.encode() not in content
-    assert SECRET not in repr(opened) + repr(opened.engine) + opened.place
-    assert pickle.loads(content).engine.url.password is None
+    assert SECRET not in repr(opened) + repr(opened.database) + opened.place
+    assert pickle.loads(content).database.engine.url.password is None
     monkeypatch.setenv("OPTUNA_STORAGE", url.replace("+psycopg", ""))
-    assert pickle.loads(content).engine.url.password == SECRET
+    assert pickle.loads(content).database.engine.url.password == SECRET
     monkeypatch.setenv("OPTUNA_STORAGE", f"postgresql://me:{SECRET}@elsewhere:1/db")
-    assert pickle.loads(content).engine.url.password is None
+    assert pickle.loads(content).database.engine.url.password is None
 
 
 def test_a_password_may_come_from_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -69,7 +69,7 @@ def test_an_editor_submits_steers_and_asks_for_a_trial(served: Served) -> None:
         number = made.json()["study_id"]
         for wish, state in (("pause", State.PAUSED), ("stop", State.STOPPED), ("resume", State.ACTIVE)):
             assert editor.post(f"/winnow/api/studies/{number}/{wish}").status_code == 200
-            assert state_of(served.storage.engine, number) == state
+            assert state_of(served.storage.database, number) == state
         asked = editor.post(f"/winnow/api/studies/{number}/trials", json={"parameters": {"lr": 0.01}})
         assert asked.status_code == 201
         waiting = studies.load(served.storage, "second").optuna.get_trials(deepcopy=False)
@@ -77,11 +77,11 @@ def test_an_editor_submits_steers_and_asks_for_a_trial(served: Served) -> None:
 
 
 def test_a_finished_study_is_not_steered(served: Served) -> None:
-    end_now(served.storage.engine, 1)
+    end_now(served.storage.database, 1)
     with served.client("editor") as editor:
         answer = editor.post("/winnow/api/studies/1/pause")
     assert (answer.status_code, "is finished" in answer.json()["reason"]) == (409, True)
-    assert state_of(served.storage.engine, 1) == State.ACTIVE
+    assert state_of(served.storage.database, 1) == State.ACTIVE
 
 
 @pytest.mark.parametrize(

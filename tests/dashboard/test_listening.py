@@ -35,7 +35,7 @@ def free_port() -> int:
 
 
 def test_behind_tls_a_session_is_for_tls_alone(sqlite_url: str, free_port: int, pair: tuple[Path, Path]) -> None:
-    secret = tokens.create(storage.open(sqlite_url).engine, "ann", "reader", days=1)
+    secret = tokens.create(storage.open(sqlite_url).database, "ann", "reader", days=1)
     options = ["--port", str(free_port), "--tls-certificate", str(pair[0]), "--tls-key", str(pair[1])]
     url = f"https://localhost:{free_port}"
     behind_tls = ssl.create_default_context(cafile=str(pair[0]))

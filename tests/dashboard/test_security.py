@@ -23,15 +23,14 @@ from winnow.search.dashboard.identity import COOKIE
 from winnow.search.dashboard.server import Place
 from winnow.storage import audit_log, sessions, tokens
 from winnow.storage.clock import database_now
-from winnow.storage.retries import transact
 from winnow.storage.tables import tokens as token_rows
 
 
 def cookie(served: Served, role: Any) -> str:
     """A session's secret, as a browser holds it."""
-    token = tokens.find(served.storage.engine, served.secret(role))
+    token = tokens.find(served.storage.database, served.secret(role))
     assert token is not None
-    return sessions.begin(served.storage.engine, token)
+    return sessions.begin(served.storage.database, token)
 
 
 @pytest.mark.parametrize(
@@ -174,7 +173,7 @@ def test_every_change_is_written_down_with_its_outcome(served: Served) -> None:
         assert editor.post(path, json={"state": "Complete", "values": [1.0]}).status_code == 204
         assert editor.post(path, json={"state": "Nonsense"}).status_code == 400
         editor.get("/api/studies")
-    wrong, done = audit_log.entries(served.storage.engine)
+    wrong, done = audit_log.entries(served.storage.database)
     assert (done.who, done.action, done.status) == ("editor", f"POST {path}", 204)
     assert json.loads(done.content) == {"state": "Complete", "values": [1.0]}
     assert done.address == "127.0.0.1"
@@ -192,7 +191,7 @@ def test_no_secret_is_in_a_log_an_error_or_a_page(
         for path in ("/winnow/", "/winnow/audit", "/winnow/api/audit", "/winnow/nothing", "/winnow/api/studies/99"):
             texts.append(admin.get(path).text)
     httpx.post(f"{served.url}/winnow/login", data={"token": secret}, headers={"Origin": served.url})
-    written = audit_log.entries(served.storage.engine)
+    written = audit_log.entries(served.storage.database)
     for text in (*texts, repr(written), caplog.text.replace("HTTP Request", ""), *capfd.readouterr()):
         assert secret not in text
         assert session not in text
@@ -202,7 +201,7 @@ def test_a_revoked_token_opens_nothing(served: Served, monkeypatch: pytest.Monke
     monkeypatch.setattr("winnow.search.dashboard.identity._SECONDS", 0.0)
     with served.client("reader") as reader:
         assert reader.get("/api/studies").status_code == 200
-        tokens.revoke(served.storage.engine, "reader")
+        tokens.revoke(served.storage.database, "reader")
         assert reader.get("/api/studies").status_code == 401
 
 
@@ -214,7 +213,7 @@ def test_off_this_machine_it_starts_with_tokens_alone(served: Served) -> None:
     served.secret("reader")
     assert not server.is_open(served.storage, Place("0.0.0.0", 0))
     assert not server.is_open(served.storage, Place("127.0.0.1", 0)), "who has made tokens wants them used"
-    tokens.revoke(served.storage.engine, "reader")
+    tokens.revoke(served.storage.database, "reader")
     with pytest.raises(WinnowError):
         server.is_open(served.storage, Place("0.0.0.0", 0))
     assert not server.is_open(served.storage, Place("127.0.0.1", 0)), "a revoked token opens it to nobody"
@@ -226,7 +225,7 @@ def test_once_a_token_was_made_a_loopback_dashboard_stays_closed(
     monkeypatch.setattr("winnow.search.dashboard.identity._SECONDS_OPEN", 0.0)
     monkeypatch.setattr("winnow.search.dashboard.identity._SECONDS", 0.0)
     served = serve(sqlite_url, local=True)
-    engine = served.storage.engine
+    database = served.storage.database
 
     def status(secret: str = "") -> int:
         headers = {"Authorization": f"Bearer {secret}"} if secret else {}
@@ -236,15 +235,15 @@ def test_once_a_token_was_made_a_loopback_dashboard_stays_closed(
     with httpx.stream("GET", f"{served.url}/winnow/events", timeout=60) as opened:
         lines = opened.iter_lines()
         assert next(lines)
-        secret = tokens.create(engine, "ann", "admin", days=None)
+        secret = tokens.create(database, "ann", "admin", days=None)
         assert "event: gone" in lines, "a page that was open before asks for a login"
     assert status() == 401, "the running dashboard hears of the first token"
     assert status(secret) == 200
-    tokens.revoke(engine, "ann")
+    tokens.revoke(database, "ann")
     assert (status(), status(secret)) == (401, 401)
-    again = tokens.create(engine, "ben", "admin", days=1)
+    again = tokens.create(database, "ben", "admin", days=1)
     assert status(again) == 200
-    transact(engine, lambda c: c.execute(update(token_rows).values(expires_at=database_now() - 1)))
+    database.execute(update(token_rows).values(expires_at=database_now() - 1))
     assert (status(), status(again)) == (401, 401), "expiry of the last token opens nothing either"
     restarted = serve(sqlite_url, local=server.is_open(served.storage, Place("127.0.0.1", 0)))
     assert httpx.get(f"{restarted.url}/winnow/").status_code == 401
@@ -264,11 +263,11 @@ def test_wrong_tokens_lock_nobody_out(serve: Serve, sqlite_url: str) -> None:
             assert "Invalid or expired token" in given.text
     with served.client("reader") as honest:
         assert honest.get("/winnow/api/studies").status_code == 200, "a right token is never slowed"
-    late = tokens.create(served.storage.engine, "late", "reader", days=1)
+    late = tokens.create(served.storage.database, "late", "reader", days=1)
     answer = httpx.post(f"{served.url}/winnow/login", data={"token": late}, headers={"Origin": served.url})
     assert answer.status_code == 303, "nor a login with one that was made meanwhile"
     assert httpx.get(f"{served.url}/winnow/", cookies={COOKIE: session}).status_code == 200
-    failed = [entry for entry in audit_log.entries(served.storage.engine) if entry.status == 401]
+    failed = [entry for entry in audit_log.entries(served.storage.database) if entry.status == 401]
     assert 0 < len(failed) <= 5, "a flood of wrong tokens fills no log"
 
 

@@ -51,5 +51,5 @@ class SearchOnCluster(Fleet):
 
     def processes(self) -> list[psutil.Process]:
         """The workers that are at work; a cluster's machines are all this one."""
-        present = workers.present(self.storage.engine, self.study.study_id)
+        present = workers.present(self.storage.database, self.study.study_id)
         return [psutil.Process(worker.process) for worker in present if psutil.pid_exists(worker.process)]

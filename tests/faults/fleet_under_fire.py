@@ -104,7 +104,7 @@ class Fleet:
 
     def training(self) -> list[int]:
         """The processes of the workers that said at last that they train."""
-        present = workers.present(self.storage.engine, self.study.study_id)
+        present = workers.present(self.storage.database, self.study.study_id)
         return [worker.process for worker in present if worker.state == "training"]
 
     def remaining(self) -> int:
@@ -117,7 +117,7 @@ class Fleet:
                 process.send_signal(signal.SIGCONT)
                 process.kill()
             worker.wait()
-        self.storage.engine.dispose()
+        self.storage.database.release()
 
     # --- the proof
 

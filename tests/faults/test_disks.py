@@ -55,7 +55,7 @@ def test_the_files_are_read_only_for_a_while(small_disk: Path, fleet: Callable[.
 def test_a_read_only_database_is_refused_in_a_sentence(small_disk: Path, tmp_path: Path) -> None:
     ours = Fleet(tmp_path, f"sqlite:///{small_disk}/winnow.db", trials=2)
     try:
-        ours.storage.engine.dispose()
+        ours.storage.database.release()
         assert _remount(small_disk, "ro")
         ours.start(1)
         assert ours.workers[0].wait(60) == 2

@@ -44,7 +44,7 @@ def test_from_the_baseline_to_the_best_by_methods_that_people_name(tmp_path: Pat
         "augmentation": "cannot tell",
     }
     assert [effect.method for effect in found.path] == ["learning rate", "augmentation", "dropout"]
-    rows = designs.read(study.storage.engine, study.storage.get_study_id_from_name(sides.name))
+    rows = designs.read(study.storage.database, study.storage.get_study_id_from_name(sides.name))
     assert len({tuple(sorted(row.parameters.items())) for row in rows}) == len(rows), "nothing is trained twice"
     first = next(row for row in rows if row.parameters["augmentation"] and not row.parameters["dropout"])
     assert (first.config["crop"], first.config["crop_padding"], first.config["dropout"]) == (True, 2, 0.0)

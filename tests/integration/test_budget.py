@@ -103,7 +103,7 @@ def test_workers_do_not_outlive_their_fleet(place: Place) -> None:
 def _workers(place: Place) -> list[workers.Worker]:
     study = place.storage()
     try:
-        return workers.present(study.engine, study.get_study_id_from_name("s"))
+        return workers.present(study.database, study.get_study_id_from_name("s"))
     except KeyError:
         return []
 

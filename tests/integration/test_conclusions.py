@@ -23,13 +23,13 @@ def confirmed(study: WinnowStudy, score: Any) -> confirm.Confirmation:
     scores = repetitions.read(entrants)
     winner, _, _ = repetitions.choose(entrants, scores)
     models = [[number, seed] for number in (winner.number, 0) for seed in entrants.seeds_for(Purpose.MEASURING)]
-    entry = ledger.announce(study.storage.engine, study.name, "", "a test", "told")
-    ledger.conclude(study.storage.engine, entry, {"models": models, "scores": [0.8, 0.82, 0.81, 0.7, 0.71, 0.72]})
+    entry = ledger.announce(study.storage.database, study.name, "", "a test", "told")
+    ledger.conclude(study.storage.database, entry, {"models": models, "scores": [0.8, 0.82, 0.81, 0.7, 0.71, 0.72]})
     return confirm.conclude(entrants, scores)
 
 
 def read(study: WinnowStudy) -> study_record.StudyRecord:
-    return study_record.read(study.optuna, epochs.read(study.storage.engine, study.study_id))
+    return study_record.read(study.optuna, epochs.read(study.storage.database, study.study_id))
 
 
 def score(row: dict[str, Any]) -> float:
@@ -54,7 +54,7 @@ def test_a_confirmation_is_found_as_it_was_concluded_though_the_search_went_on(t
     assert conclusions.find(study.storage, read(study)).confirmation == concluded
     study.optuna.add_trial(optuna.trial.create_trial(value=0.95))
     assert conclusions.find(study.storage, read(study)).confirmation.winner == concluded.winner  # type: ignore[union-attr]
-    assert len(ledger.entries(study.storage.engine, study.name)) == 1, "test data are not read again"
+    assert len(ledger.entries(study.storage.database, study.name)) == 1, "test data are not read again"
 
 
 def test_how_a_winner_of_two_classes_decides_is_remembered(tmp_path: Path) -> None:

@@ -75,11 +75,11 @@ def test_a_trial_records_enough_to_repeat_it(searched: Place) -> None:
         *("worker", "host", "device", "wall_seconds", "device_seconds", "peak_memory_bytes", "versions", "git_commit")
     }
     storage = searched.storage()
-    rows = epochs.read(storage.engine, storage.get_study_id_from_name("digits"))[1]
+    rows = epochs.read(storage.database, storage.get_study_id_from_name("digits"))[1]
     assert [row.epoch for row in rows] == [1, 2, 3]
     assert [row.value for row in rows] == list(trial.intermediate_values.values())
     assert all(value is not None for row in rows for value in vars(row).values())
-    frame = epochs.frame(storage.engine, storage.get_study_id_from_name("digits"))
+    frame = epochs.frame(storage.database, storage.get_study_id_from_name("digits"))
     assert list(frame.columns) == ["trial", "epoch", "value", *METRICS]
     assert len(frame) == 15
     assert list(frame[frame.trial == 1].validation_loss) == [row.validation_loss for row in rows]
@@ -94,7 +94,7 @@ def test_replay_is_identical_to_the_bit(searched: Place) -> None:
 
 def test_confirm_reads_test_data_once_and_says_so(searched: Place) -> None:
     def entries() -> list[ledger.Entry]:
-        return ledger.entries(searched.storage().engine, "digits")
+        return ledger.entries(searched.storage().database, "digits")
 
     assert entries() == [], "a search reads no test data"
     command = ("confirm", "digits", "--top", "2", "--seeds", "2", "--json")
@@ -141,7 +141,7 @@ def test_ablate_trains_with_and_without_each_method(searched: Place) -> None:
     assert found["alone"][0]["runs"] == 4
     trials = searched.study("digits-ablation-1-2").trials
     opened = searched.storage()
-    rows = designs.read(opened.engine, opened.get_study_id_from_name("digits-ablation-1-2"))
+    rows = designs.read(opened.database, opened.get_study_id_from_name("digits-ablation-1-2"))
     assert [trial.params for trial in trials] == [row.parameters for row in rows]
     assert trials[0].user_attrs["winnow:run"]["attempts"] == 2, "the first died with half of its row written"
     assert "winnow:artifact:weights" not in trials[0].user_attrs, "nobody will ask for its weights"
@@ -155,14 +155,14 @@ def _die_at_the_first_trial(opened: Storage, name: str) -> None:
     """Be a worker that dies while it takes up the first row of a design."""
     wait_for(lambda: name in [study.study_name for study in opened.get_all_studies()])
     study_id = opened.get_study_id_from_name(name)
-    first = wait_for(lambda: designs.read(opened.engine, study_id))[0].parameters
-    lease = wait_for(lambda: leases.claim(opened.engine, study_id, "dies"))
+    first = wait_for(lambda: designs.read(opened.database, study_id))[0].parameters
+    lease = wait_for(lambda: leases.claim(opened.database, study_id, "dies"))
     assert lease.number == 0
     with opened.holding(lease):
         method = next(iter(first))
         sides = optuna.distributions.CategoricalDistribution([False, True])
         opened.set_trial_param(lease.trial_id, method, sides.to_internal_repr(first[method]), sides)
-        leases.give_back(opened.engine, lease, Outcome.TRAINER_DIED)
+        leases.give_back(opened.database, lease, Outcome.TRAINER_DIED)
 
 
 def test_two_objectives_give_a_front(place: Place) -> None:

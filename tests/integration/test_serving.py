@@ -21,7 +21,7 @@ def url(postgres_url: str) -> str:
 def opened(url: str) -> Iterator[Storage]:
     opened = storage.open(url)
     yield opened
-    opened.engine.dispose()
+    opened.database.release()
 
 
 def states(opened: Storage, name: str) -> list[str]:
@@ -66,7 +66,7 @@ def test_an_idle_pool_takes_up_the_last_trial_of_a_worker_that_died(place: Place
     _, errors = pool.communicate(timeout=60)
     assert pool.returncode == 0, errors
     assert "trial 0: its worker is gone; the trial goes on elsewhere" in errors
-    opened.engine.dispose()
+    opened.database.release()
 
 
 def test_one_study_or_all(place: Place) -> None:

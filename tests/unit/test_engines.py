@@ -1,4 +1,4 @@
-"""What is asked of a cluster's engine, as a person gives it: what would be submitted, and what is refused."""
+"""What is asked of a cluster's database, as a person gives it: what would be submitted, and what is refused."""
 
 import sys
 from pathlib import Path

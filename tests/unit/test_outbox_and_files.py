@@ -26,7 +26,7 @@ def opened(sqlite_url: str) -> Storage:
 def lease(opened: Storage) -> Lease:
     from optuna.study import StudyDirection
 
-    claimed = leases.claim(opened.engine, opened.create_new_study([StudyDirection.MAXIMIZE]), "w")
+    claimed = leases.claim(opened.database, opened.create_new_study([StudyDirection.MAXIMIZE]), "w")
     assert claimed is not None
     return claimed
 
@@ -68,11 +68,11 @@ def test_a_damaged_checkpoint_is_passed_over_with_a_word(
 ) -> None:
     for epoch in (1, 2):
         stored = checkpoints.write(opened.store, lease, epoch, b"epoch %d" % epoch)
-        epochs.record(opened.engine, lease, Epoch(epoch, 0.5), stored)
-    assert checkpoints.newest(opened.engine, opened.store, lease) == (2, b"epoch 2")
+        epochs.record(opened.database, lease, Epoch(epoch, 0.5), stored)
+    assert checkpoints.newest(opened.database, opened.store, lease) == (2, b"epoch 2")
     (newest,) = opened.files.rglob("*000002.checkpoint")
     damage(newest)
-    assert checkpoints.newest(opened.engine, opened.store, lease) == (1, b"epoch 1")
+    assert checkpoints.newest(opened.database, opened.store, lease) == (1, b"epoch 1")
     assert "trying the checkpoint before it" in caplog.text
 
 
@@ -89,14 +89,14 @@ def test_two_checkpoints_are_kept_and_none_of_a_finished_trial(opened: Storage, 
 
 
 def test_what_a_dead_worker_left_of_a_finished_trial_is_swept_up(opened: Storage, lease: Lease) -> None:
-    running = leases.claim(opened.engine, lease.study_id, "w")
+    running = leases.claim(opened.database, lease.study_id, "w")
     assert running is not None
     for each in (lease, running):
         checkpoints.write(opened.store, each, 1, b"x")
-    checkpoints.sweep(opened.engine, opened.store)
+    checkpoints.sweep(opened.database, opened.store)
     assert len(opened.store.names("checkpoints/")) == 2, "both trials may go on"
-    leases.finish(opened.engine, lease, Outcome.LEASE_EXPIRED)
-    checkpoints.sweep(opened.engine, opened.store)
+    leases.finish(opened.database, lease, Outcome.LEASE_EXPIRED)
+    checkpoints.sweep(opened.database, opened.store)
     assert opened.store.names("checkpoints/") == [f"checkpoints/{running.trial_id:08d}-001-000001.checkpoint"]
 
 

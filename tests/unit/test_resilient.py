@@ -2,6 +2,7 @@
 
 import sqlite3
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from sqlalchemy.exc import DBAPIError
 from winnow import storage
 from winnow.storage import Storage
 from winnow.storage.errors import StorageError, StorageUnreachable
-from winnow.storage.retries import Link, attach, is_passing, link_of, read, transact
+from winnow.storage.retries import is_passing, remedy
 
 
 @pytest.fixture
@@ -25,7 +26,7 @@ class Trouble:
     def __init__(self, opened: Storage, code: int, times: int) -> None:
         self.left = times
         self.code = code
-        event.listen(opened.engine, "before_cursor_execute", self)
+        event.listen(opened.database.engine, "before_cursor_execute", self)
 
     def __call__(self, *_: object) -> None:
         if self.left:
@@ -41,59 +42,65 @@ ONE = text("SELECT 1")
 @pytest.mark.parametrize("code", [sqlite3.SQLITE_BUSY, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_FULL])
 def test_what_passes_is_tried_again(opened: Storage, code: int) -> None:
     Trouble(opened, code, times=2)
-    assert read(opened.engine, lambda connection: connection.execute(ONE).scalar()) == 1
+    assert opened.database.scalar(ONE) == 1
 
 
 def test_what_cannot_succeed_is_not(opened: Storage) -> None:
     trouble = Trouble(opened, sqlite3.SQLITE_ERROR, times=2)
     with pytest.raises(StorageError, match="refused a statement: trouble"):
-        read(opened.engine, lambda connection: connection.execute(ONE))
+        opened.database.scalar(ONE)
     assert trouble.left == 1
 
 
 def test_patience_ends(opened: Storage) -> None:
     Trouble(opened, sqlite3.SQLITE_BUSY, times=10**6)
-    impatient = attach(opened.engine, Link(patience=0.05))
+    impatient = replace(opened.database, patience=0.05)
     with pytest.raises(StorageUnreachable, match="does not answer: trouble"):
-        read(impatient, lambda connection: connection.execute(ONE))
-    assert link_of(impatient).contact.since is None
+        impatient.scalar(ONE)
+    assert impatient.contact.since is None
 
 
 def test_who_is_told_to_stop_waits_no_longer(opened: Storage) -> None:
     Trouble(opened, sqlite3.SQLITE_BUSY, times=10**6)
     stop = threading.Event()
-    opened.link.patience = 60
-    opened.link.give_up = stop.is_set
+    opened.database.patience = 60
+    opened.database.give_up = stop.is_set
     threading.Timer(0.2, stop.set).start()
     with pytest.raises(StorageUnreachable):
-        transact(opened.engine, lambda connection: connection.execute(ONE))
+        opened.database.execute(ONE)
 
 
 def test_a_failure_breaks_the_contact(opened: Storage) -> None:
-    read(opened.engine, lambda connection: connection.execute(ONE))
-    before = opened.link.contact.since
+    opened.database.scalar(ONE)
+    before = opened.database.contact.since
     Trouble(opened, sqlite3.SQLITE_BUSY, times=1)
-    read(opened.engine, lambda connection: connection.execute(ONE))
+    opened.database.scalar(ONE)
     assert before is not None
-    assert opened.link.contact.since is not None
-    assert opened.link.contact.since > before
+    assert opened.database.contact.since is not None
+    assert opened.database.contact.since > before
 
 
 def test_a_long_silence_is_no_contact(opened: Storage) -> None:
-    opened.link.contact.longest_gap = 0.0
-    read(opened.engine, lambda connection: connection.execute(ONE))
-    before = opened.link.contact.since
-    read(opened.engine, lambda connection: connection.execute(ONE))
-    assert opened.link.contact.since != before
+    opened.database.contact.longest_gap = 0.0
+    opened.database.scalar(ONE)
+    before = opened.database.contact.since
+    opened.database.scalar(ONE)
+    assert opened.database.contact.since != before
 
 
-def test_a_lost_commit_of_what_cannot_be_repeated_is_said(opened: Storage) -> None:
-    def lost(connection: object) -> None:
-        raise DBAPIError.instance("COMMIT", {}, sqlite3.OperationalError("lost"), sqlite3.Error)
-
-    event.listen(opened.engine, "commit", lost)
-    with pytest.raises(StorageError):
-        transact(opened.engine, lambda connection: connection.execute(ONE), repeatable=False)
+@pytest.mark.parametrize(
+    ("kind", "error", "advice"),
+    [
+        ("postgresql", "FATAL: sorry, too many clients already", "max_connections"),
+        ("mysql", "(1040, 'Too many connections')", "max_connections"),
+        ("postgresql", 'password authentication failed for user "x"', "user and password"),
+        ("postgresql", "connection refused", "the server runs"),
+        ("sqlite", "unable to open database file", "may read and write the file"),
+        ("sqlite", "disk I/O error", "disk of the file"),
+    ],
+)
+def test_a_remedy_fits_the_error_and_the_kind_of_database(kind: str, error: str, advice: str) -> None:
+    assert advice in remedy(DBAPIError("", {}, Exception(error)), kind)
 
 
 @pytest.mark.parametrize(
@@ -122,5 +129,5 @@ def test_a_transaction_of_sqlite_locks_before_it_reads(tmp_path: Path, sqlite_ur
         with other.connect() as second, pytest.raises(DBAPIError, match="locked"):
             second.execute(text("INSERT INTO studies (study_name) VALUES ('x')"))
 
-    transact(opened.engine, work)
+    opened.database.write(work)
     other.dispose()

@@ -90,17 +90,17 @@ def test_estimates_come_from_the_trials_that_ended(tmp_path: Path) -> None:
         (Outcome.COMPLETE, 4, 40.0),
         (Outcome.PRUNED, 1, 10.0),
     ):
-        lease = leases.claim(opened.engine, study.study_id, "w")
+        lease = leases.claim(opened.database, study.study_id, "w")
         assert lease is not None
         for epoch in range(1, lasts + 1):
-            epochs.record(opened.engine, lease, Epoch(epoch, 0.5))
-        leases.finish(opened.engine, lease, outcome, 0.5, {"winnow:run": {"device_seconds": seconds}})
+            epochs.record(opened.database, lease, Epoch(epoch, 0.5))
+        leases.finish(opened.database, lease, outcome, 0.5, {"winnow:run": {"device_seconds": seconds}})
     alone = forecast.look_ahead(study, status.read(study))
     assert alone.saved_device_seconds == pytest.approx(30.0), "three epochs of ten seconds"
     assert alone.device_seconds_left == pytest.approx(3600.0, abs=60.0)
     assert alone.seconds_left is None, "nobody is at work"
     for name in ("one", "two"):
-        workers.register(opened.engine, study.study_id, name, "host", 1, "cpu")
+        workers.register(opened.database, study.study_id, name, "host", 1, "cpu")
     ahead = forecast.look_ahead(study, status.read(study))
     assert ahead.seconds_left == pytest.approx(7 * 30.0 / 2), "seven trials of thirty seconds by two workers"
-    opened.engine.dispose()
+    opened.database.release()

@@ -119,7 +119,7 @@ def run_on_cluster(
 
 def _order(study: str, url: str, wishes: "Wishes", gpus: int | None) -> "Order":
     from winnow.search.launch.engines.engine import EngineError, Order
-    from winnow.storage.database import parse
+    from winnow.storage.opening import parse
     from winnow.storage.storage import files_of
 
     place = parse(url)

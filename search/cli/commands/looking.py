@@ -33,7 +33,7 @@ def status(study: str, url: str, watch: bool, every: float, json: bool) -> None:
 
     loaded = load_study(study, url)
     if watch:
-        loaded.storage.link.patience = math.inf
+        loaded.storage.database.patience = math.inf
     console = terminal()
 
     def look() -> "tuple[Status, Outlook]":

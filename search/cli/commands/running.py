@@ -109,13 +109,13 @@ def serve_here(storage: "Storage", wishes: Wishes) -> None:
     fleet = Fleet(
         ["--all", *wishes.more],
         places,
-        storage.engine.url.render_as_string(hide_password=False),
+        storage.database.url,
         storage.files / "logs",
-        finished=lambda: count_ended(storage.engine),
+        finished=lambda: count_ended(storage.database),
         grace_seconds=wishes.grace_seconds,
     )
-    storage.link.patience = math.inf
-    storage.link.give_up = lambda: fleet.stopped_by is not None
+    storage.database.patience = math.inf
+    storage.database.give_up = lambda: fleet.stopped_by is not None
     terminal(stderr=True).print(f"every study of {storage.place} on {place_words(places)}", highlight=False)
     fleet.run(lambda: False)
 

@@ -58,7 +58,7 @@ def dashboard(
     click.echo(f"Dashboard: {place.url}")
     if local:
         click.echo("Only this machine can reach it, and everybody on it may do everything. Press Ctrl-C to end it.")
-    elif not any(each.valid for each in tokens.everything(storage.engine)):
+    elif not any(each.valid for each in tokens.everything(storage.database)):
         click.echo("No token is valid: make one with winnow token create NAME --role admin")
     server.serve(storage, place, listening, artifacts or storage.files / decoration.ARTIFACTS, local=local)
 
@@ -79,8 +79,8 @@ def create_token(name: str, url: str, role: str, days: float, forever: bool) -> 
     from winnow.storage import audit_log, tokens
 
     storage = open_storage(url)
-    secret = tokens.create(storage.engine, name, role, None if forever else days)  # type: ignore[arg-type]
-    audit_log.begin(storage.engine, getpass.getuser(), "", "token create", f"{name}, {role}", status=0)
+    secret = tokens.create(storage.database, name, role, None if forever else days)  # type: ignore[arg-type]
+    audit_log.begin(storage.database, getpass.getuser(), "", "token create", f"{name}, {role}", status=0)
     click.echo(secret)
     life = "for ever" if forever else f"for {days:g} days"
     click.echo(f"This is {name}'s {role} token, good {life}. It is shown only now.", err=True)
@@ -95,7 +95,7 @@ def list_tokens(url: str, json: bool) -> None:
 
     from winnow.storage import tokens
 
-    found = tokens.everything(open_storage(url).engine)
+    found = tokens.everything(open_storage(url).database)
     if json:
         click.echo(dumps([dataclasses.asdict(each) for each in found], indent=2))
         return
@@ -116,9 +116,9 @@ def revoke_token(name: str, url: str) -> None:
     from winnow.storage import audit_log, tokens
 
     storage = open_storage(url)
-    if not tokens.revoke(storage.engine, name):
+    if not tokens.revoke(storage.database, name):
         raise WinnowError(f"there is no token {name!r} to revoke", "see winnow token list")
-    audit_log.begin(storage.engine, getpass.getuser(), "", "token revoke", name, status=0)
+    audit_log.begin(storage.database, getpass.getuser(), "", "token revoke", name, status=0)
     click.echo(f"{name}'s token opens nothing any more.")
 
 
@@ -131,11 +131,11 @@ def restore(study: str | None, url: str) -> None:
 
     storage = open_storage(url)
     if study is not None:
-        deletions.restore(storage.engine, study)
-        audit_log.begin(storage.engine, getpass.getuser(), "", "restore", study, status=0)
+        deletions.restore(storage.database, study)
+        audit_log.begin(storage.database, getpass.getuser(), "", "restore", study, status=0)
         click.echo(f"The study {study} is back. It is stopped: winnow run or winnow create lets it go on.")
         return
-    for each in deletions.everything(storage.engine):
+    for each in deletions.everything(storage.database):
         click.echo(f"{each.name}: deleted {_day(each.deleted_at)} by {each.deleted_by}")
 
 

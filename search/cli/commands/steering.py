@@ -58,7 +58,7 @@ def _steer(name: str, url: str, state: "State") -> "Status":
 
     study = load_study(name, url)
     refuse_finished(study)
-    set_state(study.storage.engine, study.study_id, state)
+    set_state(study.storage.database, study.study_id, state)
     return status.read(study)
 
 

@@ -30,7 +30,7 @@ def of(study: WinnowStudy) -> Job | None:
 
 def start(study: WinnowStudy, engine: Engine, order: Order) -> Job:
     """Start the workers of a study, and note their job; raises EngineError."""
-    url = study.storage.engine.url.render_as_string(hide_password=False)
+    url = study.storage.database.url
     job = Job(engine.name, engine.start(order, url), engine.address)
     study.optuna.set_user_attr(ENGINE_JOB, asdict(job))
     return job

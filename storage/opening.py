@@ -1,0 +1,115 @@
+"""Opening the SQL storage: one URL, Optuna's tables and Winnow's, and errors that keep the password."""
+
+import os
+from pathlib import Path
+
+from sqlalchemy import URL, make_url
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError
+
+from winnow.storage import migrations
+from winnow.storage.errors import StorageError, StorageUnreachable
+from winnow.storage.storage import Storage
+
+DRIVERS = {
+    "postgresql": "postgresql+psycopg",
+    "postgres": "postgresql+psycopg",
+    "mysql": "mysql+pymysql",
+    "mariadb": "mariadb+pymysql",
+}
+SQLITE_PATIENCE = 10.0
+"""Seconds: a file may be locked for a moment by a process that makes its tables."""
+PASSWORD_FILE = "OPTUNA_STORAGE_PASSWORD_FILE"
+"""Names the file that holds the password of a URL without one, as the secrets of containers are given."""
+EXTRAS = {"postgresql": "postgresql", "mysql": "mariadb", "mariadb": "mariadb"}
+
+
+def open(url: str, *, create: bool = True, patience: float = 0.0) -> Storage:
+    """The storage at an SQLAlchemy URL, with all its tables.
+
+    Several processes may open an empty database at once. With `create` false a missing SQLite file is refused
+    instead of made. A server that does not answer is waited for, for `patience` seconds. Raises StorageUnreachable or
+    StorageError; neither holds the password.
+    """
+    parsed = parse(url)
+    if parsed.get_backend_name() == "sqlite":
+        _check_sqlite(parsed, create)
+    try:
+        storage = Storage(parsed)
+    except ImportError:
+        raise _no_driver(parsed) from None
+    afterwards = storage.database.patience
+    storage.database.patience = max(patience, SQLITE_PATIENCE) if parsed.get_backend_name() == "sqlite" else patience
+    try:
+        if parsed.get_backend_name() == "sqlite":
+            _use_write_ahead_log(storage)
+        migrations.apply(storage.database)
+    except StorageUnreachable as error:
+        raise StorageUnreachable(
+            f"the storage {storage.place} cannot be opened: {error.problem}", error.remedy
+        ) from None
+    storage.database.patience = afterwards
+    return storage
+
+
+def parse(url: str) -> URL:
+    """A storage's URL with the driver that Winnow uses and its password, wherever that comes from.
+
+    Raises StorageError.
+    """
+    try:
+        parsed = make_url(url)
+        if parsed.drivername in DRIVERS:
+            parsed = parsed.set(drivername=DRIVERS[parsed.drivername])
+        parsed.get_dialect()
+    except (ArgumentError, NoSuchModuleError, ValueError):
+        # The text of the URL is not repeated: where it cannot be parsed, nobody knows which part is the password.
+        raise StorageError(
+            "the storage URL is not one that can be read",
+            "write sqlite:///FILE.db or postgresql://USER:PASSWORD@HOST:PORT/DATABASE "
+            "(a password's own @ / : % are written %40 %2F %3A %25)",
+        ) from None
+    except ImportError:
+        raise _no_driver(parsed) from None
+    if parsed.get_backend_name() not in ("sqlite", *EXTRAS):
+        raise StorageError(
+            f"{parsed.get_backend_name()} is not a database that Winnow knows",
+            "use SQLite on one machine, PostgreSQL or MariaDB for many workers",
+        )
+    return _with_password(parsed)
+
+
+def _with_password(url: URL) -> URL:
+    path = os.environ.get(PASSWORD_FILE)
+    if path is None or url.password is not None or url.get_backend_name() == "sqlite":
+        return url
+    try:
+        return url.set(password=Path(path).read_text().strip())
+    except (OSError, UnicodeDecodeError) as error:
+        raise StorageError(
+            f"the storage's password cannot be read from {path}: {getattr(error, 'strerror', 'it is no text')}",
+            f"{PASSWORD_FILE} names a text file that this process may read, and that holds nothing else",
+        ) from None
+
+
+def _no_driver(url: URL) -> StorageError:
+    extra = EXTRAS.get(url.get_backend_name(), "postgresql")
+    return StorageError(f"the driver for {url.drivername} is not installed", f"pip install 'winnow-hpo[{extra}]'")
+
+
+def _check_sqlite(url: URL, create: bool) -> None:
+    if not url.database or url.database == ":memory:":
+        raise StorageError("an SQLite database in memory cannot be shared by workers", "write sqlite:///FILE.db")
+    path = Path(url.database)
+    if not path.exists() and not create:
+        raise StorageUnreachable(
+            f"there is no storage at {path}", "give --storage or OPTUNA_STORAGE, or create a study"
+        )
+    if not path.parent.is_dir():
+        raise StorageUnreachable(f"the folder of the storage {path} is not there", f"make it: mkdir -p {path.parent}")
+
+
+def _use_write_ahead_log(storage: Storage) -> None:
+    """Let readers and a writer not wait for each other. The file remembers it."""
+    query = "PRAGMA journal_mode"
+    if storage.database.read(lambda connection: connection.exec_driver_sql(query).scalar()) != "wal":
+        storage.database.read(lambda connection: connection.exec_driver_sql(f"{query}=WAL").scalar())
