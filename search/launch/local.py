@@ -38,7 +38,6 @@ class LocalRun:
             places,
             url,
             files / "logs",
-            finished=lambda: self.now.finished,
             grace_seconds=grace_seconds,
         )
         self._packer = None if pack_to is None else Packer(self.fleet, places, pack_to)

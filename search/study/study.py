@@ -5,10 +5,8 @@ its objective. Its presence means that the study is ready; its budget lies besid
 """
 
 import hashlib
-import importlib.util
 import json
 import secrets
-import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -23,7 +21,7 @@ from winnow.errors import StudyError
 from winnow.objectives.models import weights_file
 from winnow.objectives.space import baseline
 from winnow.records import BASELINE, GIVEN, KEEP_WEIGHTS, SOURCE, SPEC, STOPPING
-from winnow.search.study import pruners, samplers
+from winnow.search.study import pruners, samplers, user_code
 from winnow.search.study.spec import Spec
 from winnow.search.study.validation import check
 from winnow.storage import Storage, designs, notifications
@@ -154,32 +152,11 @@ def match_source(study: WinnowStudy) -> None:
 
 def source_of(spec: Spec) -> str:
     """A fingerprint of the objective's code: the module's file, or every file of the built-in objectives."""
-    if spec.built_in:
-        files = sorted(Path(objectives.__path__[0]).rglob("*.py"))
-    else:
-        module = spec.objective.partition(":")[0]
-        make_importable()
-        try:
-            found = importlib.util.find_spec(module)
-        except (ImportError, ValueError):
-            found = None
-        if found is None or found.origin is None:
-            raise StudyError(
-                f"the objective {spec.objective!r} is not there: no module {module!r} can be found",
-                "run winnow in the folder that holds it, or install it",
-            )
-        files = [Path(found.origin)]
+    files = sorted(Path(objectives.__path__[0]).rglob("*.py")) if spec.built_in else [user_code.find(spec.objective)]
     digest = hashlib.sha256()
     for file in files:
         digest.update(file.read_bytes())
     return digest.hexdigest()[:16]
-
-
-def make_importable() -> None:
-    """Let an objective of the user's be found in the folder where winnow was started, after everything installed."""
-    here = str(Path.cwd())
-    if here not in sys.path:
-        sys.path.append(here)
 
 
 def _loaded(storage: Storage, study: optuna.Study, study_id: int) -> WinnowStudy:

@@ -10,6 +10,7 @@ from winnow.errors import WinnowError
 from winnow.records import SPEC
 from winnow.search.study import study as studies
 from winnow.search.worker.shutdown import Leaving
+from winnow.search.worker.supervision import Supervision
 from winnow.search.worker.trainer_process import WorkerOptions, settled_threads
 from winnow.search.worker.worker import Worker
 from winnow.storage import Storage, leases
@@ -32,11 +33,14 @@ _log = logging.getLogger("winnow")
 class PoolWorker:
     """One worker of all studies, until it is asked to leave."""
 
-    def __init__(self, storage: Storage, options: WorkerOptions, leaving: Leaving) -> None:
+    def __init__(
+        self, storage: Storage, options: WorkerOptions, leaving: Leaving, supervision: Supervision | None = None
+    ) -> None:
         """A study that has settled its CPU threads is served with those, in place of what the options say."""
         self._storage = storage
         self._options = options
         self._leaving = leaving
+        self._supervision = supervision
         self._pool = Pool(storage.database, SPEC)
         self._bell = Bell(storage.database, lambda: leaving.asked)
         self._shunned: dict[int, float] = {}
@@ -75,7 +79,8 @@ class PoolWorker:
         try:
             study = studies.load(self._storage, wanting.name)
             threads = settled_threads(study) or self._options.threads
-            Worker(study, replace(self._options, threads=threads), self._leaving, self._stays(wanting)).run()
+            options = replace(self._options, threads=threads)
+            Worker(study, options, self._leaving, self._stays(wanting), self._supervision).run()
         except WinnowError as error:  # what is wrong with one study is no reason to leave the others
             _log.warning("the study %r cannot be served here: %s", wanting.name, error)
             self._shunned[wanting.study_id] = time.monotonic() + SHUN_SECONDS

@@ -1,4 +1,4 @@
-"""Leaving: SIGTERM and SIGINT ask a worker to hand its trial back and go, within a time that somebody may count on."""
+"""Leaving: a signal asks a worker to hand its trial back and go, within a time that somebody may count on."""
 
 import os
 import signal
@@ -26,8 +26,9 @@ class Leaving:
 
     def listen(self) -> None:
         """Take the signals from now on."""
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, self._ask)
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup asks for
+                signal.signal(number, self._ask)
 
     def _ask(self, number: int, frame: FrameType | None) -> None:
         if not self.asked:

@@ -5,7 +5,6 @@ looks like an Optuna trial and asks the supervisor for everything.
 """
 
 import gc
-import importlib
 import inspect
 import os
 import resource
@@ -26,8 +25,8 @@ from winnow.objectives.errors import Diverged, Infeasible, OutOfTime
 from winnow.objectives.objective import TrainingObjective
 from winnow.objectives.space import baseline
 from winnow.records import Epoch, Outcome
+from winnow.search.study import user_code
 from winnow.search.study.spec import Spec
-from winnow.search.study.study import make_importable
 from winnow.search.study.validation import check
 from winnow.search.worker.messages import (
     Answer,
@@ -41,7 +40,6 @@ from winnow.search.worker.messages import (
     Report,
     Verdict,
 )
-from winnow.search.worker.processes import die_with_parent
 
 TRACEBACK_CHARACTERS = 4000
 _OF_PRUNED = {Diverged: Outcome.DIVERGED, Infeasible: Outcome.INFEASIBLE}
@@ -173,9 +171,7 @@ def load_objective(spec: Spec, device: str) -> Objective:
             spec.limits.max_parameters,
             spec.limits.trial_minutes,
         )
-    make_importable()
-    module, _, name = spec.objective.partition(":")
-    function: Objective = getattr(importlib.import_module(module), name)
+    function: Objective = user_code.load(spec.objective)
 
     def with_fixed(trial: Any, **options: Any) -> float:
         return function(trial, **spec.fixed, **options)
@@ -187,8 +183,7 @@ def takes_resume(spec: Spec) -> bool:
     """Whether the objective can go on from a checkpoint: a user's own says so by a parameter named `resume`."""
     if spec.built_in:
         return True
-    module, _, name = spec.objective.partition(":")
-    return "resume" in inspect.signature(getattr(importlib.import_module(module), name)).parameters
+    return "resume" in inspect.signature(user_code.load(spec.objective)).parameters
 
 
 def run(objective: Objective, resumable: bool, trial: RemoteTrial, job: Job) -> Ended:
@@ -251,7 +246,6 @@ def prepare(message: Prepare) -> tuple[Objective, bool, Ready]:
 
 def main(file_descriptor: int) -> None:
     """Serve jobs until the supervisor closes the pipe."""
-    die_with_parent(signal.SIGKILL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the supervisor decides what an interrupt means
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     pipe: Pipe = Connection(file_descriptor)

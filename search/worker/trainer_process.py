@@ -3,8 +3,6 @@
 import logging
 import os
 import socket
-import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
@@ -14,7 +12,7 @@ from winnow.records import NUMERICS
 from winnow.search.study.study import WinnowStudy
 from winnow.search.worker.devices import Device, bind
 from winnow.search.worker.messages import Pipe, Prepare, Ready
-from winnow.search.worker.processes import kill_group
+from winnow.search.worker.processes import ProcessGroup, module_command
 from winnow.storage import leases, settled
 
 ALLOCATOR = {"MALLOC_MMAP_THRESHOLD_": str(4 * 2**30), "MALLOC_TRIM_THRESHOLD_": str(8 * 2**30)}
@@ -59,24 +57,23 @@ class Trainer:
 
     study: WinnowStudy
     options: WorkerOptions
-    process: subprocess.Popen[bytes] | None = None
+    process: ProcessGroup | None = None
     pipe: Pipe | None = None
 
     @property
     def alive(self) -> bool:
         """Whether there is a process that can be given a trial."""
-        return self.process is not None and self.process.poll() is None
+        return self.process is not None and self.process.alive
 
     def start(self) -> Pipe:
         """The pipe of a running trainer; raises WorkerFailed where it cannot load the objective or its data."""
         if self.pipe is not None and self.alive:
             return self.pipe
         ours, theirs = socket.socketpair()
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "winnow.search.worker.trainer", str(theirs.fileno())],
-            pass_fds=[theirs.fileno()],
-            env={**ALLOCATOR, **os.environ, **bind(self.options.device, self.options.threads)},
-            start_new_session=True,  # a group of its own, to be killed whole
+        self.process = ProcessGroup(
+            module_command("winnow.search.worker.trainer", str(theirs.fileno())),
+            {**ALLOCATOR, **os.environ, **bind(self.options.device, self.options.threads)},
+            theirs.fileno(),
         )
         theirs.close()
         self.pipe = Connection(ours.detach())
@@ -107,8 +104,7 @@ class Trainer:
     def kill(self) -> None:
         """End the trainer and all that it started; its device is free afterwards."""
         if self.process is not None:
-            kill_group(self.process.pid)
-            self.process.wait()
+            self.process.kill()
         if self.pipe is not None:
             self.pipe.close()
         self.process = self.pipe = None

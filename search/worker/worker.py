@@ -25,6 +25,7 @@ from winnow.search.worker.device_share import DeviceShare
 from winnow.search.worker.messages import Ready
 from winnow.search.worker.retention import keep_best
 from winnow.search.worker.shutdown import Leaving
+from winnow.search.worker.supervision import Supervision
 from winnow.search.worker.trainer_process import Trainer, WorkerOptions
 from winnow.storage import checkpoints, designs, leases, settled, workers
 from winnow.storage.activity import State, state_of
@@ -50,6 +51,7 @@ class Worker:
         options: WorkerOptions,
         leaving: Leaving,
         stays: Callable[[str], bool] | None = None,
+        supervision: Supervision | None = None,
     ) -> None:
         """A worker of a pool is asked after each trial, by its name, whether it `stays`; it waits for nothing."""
         self.study = study
@@ -59,6 +61,7 @@ class Worker:
         self._share = DeviceShare(options.device)
         self._leaving = leaving
         self._stays = stays
+        self._supervision = supervision or Supervision()
         self._state = State.ACTIVE
         self._ending = False
         self._next_look = self._next_reap = 0.0
@@ -194,6 +197,7 @@ class Worker:
         try:
             with self.study.storage.holding(lease):
                 Attempt(place, lease).run()
+            self._supervision.trial_ended()
             keep_best(self.study)
         except LeaseLost as lost:
             _log.warning("%s", lost)

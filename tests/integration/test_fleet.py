@@ -21,25 +21,36 @@ def test_a_crash_loop_stops_with_its_reason(place: Place) -> None:
     done = place.run("run", spec, "--devices", "cpu", "--workers", "1", seconds=200)
     assert done.returncode == 1
     told = " ".join(done.stderr.split())
-    assert "no worker can be kept alive; the last log says: the trainer's process died while it started" in told
+    assert "no worker can be kept alive; the last one says: the trainer's process died while it started" in told
     assert place.states() == ["WAITING"], "no trial was spent on it"
     log = next((place.folder / "winnow.db.files" / "logs").glob("s-*-0.log")).read_text()
     assert log.count("no licence for this") == 4, "it was tried again, but not for ever"
 
 
-@pytest.mark.parametrize("sent", [signal.SIGKILL, signal.SIGTERM])
+def test_workers_that_leave_at_once_and_content_are_not_started_for_ever(place: Place) -> None:
+    (place.folder / "sitecustomize.py").write_text(
+        "import os, sys\nif 'work' in sys.orig_argv:\n    open('started', 'a').write('x')\n    os._exit(0)\n"
+    )
+    spec = place.spec(trials=3)
+    done = place.run("run", spec, "--devices", "cpu", "--workers", "1", PYTHONPATH=str(place.folder), seconds=200)
+    assert done.returncode == 1
+    assert "the last one says: it ended without having worked and without a word" in " ".join(done.stderr.split())
+    assert (place.folder / "started").read_text() == "xxxx"
+
+
+@pytest.mark.parametrize("sent", [signal.SIGKILL, signal.SIGTERM, signal.SIGHUP])
 def test_nothing_outlives_a_fleet(place: Place, sent: signal.Signals) -> None:
     search = place.start("run", place.spec(trials=4, more=SLOW), "--devices", "cpu", "--workers", "2")
     wait_for(lambda: [worker["epoch"] for worker in _workers(place) if worker["epoch"]][1:])
     family = psutil.Process(search.pid).children(recursive=True)
-    assert len(family) == 4, "two supervisors and their trainers"
+    assert len(family) == 6, "two supervisors, their trainers, and who guards each trainer's group"
     search.send_signal(sent)
     search.communicate()
     gone, alive = psutil.wait_procs(family, timeout=60)
     assert not alive
-    assert len(gone) == 4
+    assert len(gone) == 6
     assert place.states() == ["WAITING"] * 2, "their trials are handed back"
-    assert search.returncode == (128 + sent if sent is signal.SIGTERM else -sent)
+    assert search.returncode == (-sent if sent is signal.SIGKILL else 128 + sent)
 
 
 def test_devices_that_are_not_there_are_refused_before_anything_is_written(place: Place) -> None:

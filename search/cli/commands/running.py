@@ -101,7 +101,6 @@ def serve_here(storage: "Storage", wishes: Wishes) -> None:
     """Serve every active study with this machine's devices, until interrupted."""
     from winnow.errors import DeviceError
     from winnow.search.launch.fleet import Fleet
-    from winnow.storage.leases import count_ended
 
     if wishes.packs:
         raise DeviceError("--slots auto measures the trials of one study, and a pool serves many", "give a number")
@@ -111,7 +110,6 @@ def serve_here(storage: "Storage", wishes: Wishes) -> None:
         places,
         storage.database.url,
         storage.files / "logs",
-        finished=lambda: count_ended(storage.database),
         grace_seconds=wishes.grace_seconds,
     )
     storage.database.patience = math.inf

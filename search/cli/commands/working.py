@@ -1,8 +1,5 @@
 """Working: work."""
 
-import os
-import signal
-import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -19,10 +16,9 @@ from winnow.search.cli.commands.options import (
 from winnow.search.cli.commands.running import Wishes, serve_here, work_here
 
 if TYPE_CHECKING:
-    from winnow.search.worker.trainer_process import WorkerOptions
-    from winnow.storage import Storage
+    from winnow.search.worker.supervision import Supervision
 
-FLEET_PATIENCE = 600.0
+SUPERVISED_PATIENCE = 600.0
 
 
 @click.command()
@@ -57,54 +53,61 @@ def work(
     grace_seconds: float,
 ) -> None:
     """Work on STUDY until nothing is left to do, or --all studies: as one worker, or with --devices as a fleet."""
-    from winnow.search.launch.fleet import FLEET
+    from winnow.search.worker.supervision import Supervision
 
-    in_fleet = FLEET in os.environ
+    supervision = Supervision.from_environment()
     if (study is None) != everything:
         raise click.UsageError("name one study, or give --all")
-    if devices is not None and not in_fleet:  # a fleet's worker inherits what the environment says of the fleet
-        passed_on = ("--lease-seconds", str(lease_seconds), "--progress-minutes", str(progress_minutes))
-        _be_a_fleet(study, url, Wishes(devices, slots, workers, grace_seconds, passed_on))
+    if supervision is None:  # a supervised worker inherits what the environment says of the fleet
+        if devices is not None:
+            passed_on = ("--lease-seconds", str(lease_seconds), "--progress-minutes", str(progress_minutes))
+            _be_a_fleet(study, url, Wishes(devices, slots, workers, grace_seconds, passed_on))
+            return
+        if slots or workers:
+            raise click.UsageError("--slots and --workers need --devices, for example --devices auto")
+        _be_a_worker(study, url, device, threads, lease_seconds, progress_minutes, grace_seconds)
         return
-    if (slots or workers) and not in_fleet:
-        raise click.UsageError("--slots and --workers need --devices, for example --devices auto")
-
-    from winnow.search.worker.devices import find
-    from winnow.search.worker.processes import die_with_parent
-    from winnow.search.worker.trainer_process import WorkerOptions
-    from winnow.storage.errors import StorageUnreachable
-
-    if in_fleet:
-        die_with_parent(signal.SIGTERM)
-    options = WorkerOptions(find(device), threads or 1, lease_seconds, progress_minutes, grace_seconds)
-    try:
-        # In a fleet it may be started during an outage of the database, to replace one that died.
-        _be_a_worker(open_storage(url, patience=FLEET_PATIENCE if in_fleet else 0.0), study, options, threads, in_fleet)
-    except StorageUnreachable as error:
-        if not in_fleet:
-            raise
-        click.echo(f"winnow: {error}", err=True)
-        sys.exit(1)  # no mistake of the user's: the fleet starts it again
+    with supervision.told():
+        _be_a_worker(study, url, device, threads, lease_seconds, progress_minutes, grace_seconds, supervision)
 
 
 def _be_a_worker(
-    storage: "Storage", study: str | None, options: "WorkerOptions", threads: int | None, in_fleet: bool
+    study: str | None,
+    url: str,
+    device: str,
+    threads: int | None,
+    lease_seconds: float,
+    progress_minutes: float,
+    grace_seconds: float,
+    supervision: "Supervision | None" = None,
 ) -> None:
+    from winnow.errors import WorkerFailed
     from winnow.search.study import study as studies
+    from winnow.search.worker.devices import find
     from winnow.search.worker.pool import PoolWorker
     from winnow.search.worker.shutdown import Leaving
-    from winnow.search.worker.trainer_process import settled_threads
+    from winnow.search.worker.trainer_process import WorkerOptions, settled_threads
     from winnow.search.worker.worker import Worker
+    from winnow.storage.errors import StorageUnreachable
 
-    leaving = Leaving(options.grace_seconds)
+    options = WorkerOptions(find(device), threads or 1, lease_seconds, progress_minutes, grace_seconds)
+    leaving = Leaving(grace_seconds)
     leaving.listen()
-    if study is None:
-        PoolWorker(storage, options, leaving).run()
-        return
-    loaded = studies.load(storage, study)
-    if not in_fleet:  # to a fleet's worker that comes late, the end of the study is no mistake
-        refuse_finished(loaded)
-    Worker(loaded, replace(options, threads=threads or settled_threads(loaded) or 1), leaving).run()
+    try:
+        # Its supervisor may start it during an outage of the database, to replace one that died.
+        storage = open_storage(url, patience=0.0 if supervision is None else SUPERVISED_PATIENCE)
+        if study is None:
+            PoolWorker(storage, options, leaving, supervision).run()
+            return
+        loaded = studies.load(storage, study)
+        if supervision is None:  # to one that is started again, the end of the study is no mistake
+            refuse_finished(loaded)
+        options = replace(options, threads=threads or settled_threads(loaded) or 1)
+        Worker(loaded, options, leaving, supervision=supervision).run()
+    except StorageUnreachable as error:
+        if supervision is None:
+            raise
+        raise WorkerFailed(error.problem, error.remedy) from None  # no mistake of the user's: it is started again
 
 
 def _be_a_fleet(study: str | None, url: str, wishes: Wishes) -> None:

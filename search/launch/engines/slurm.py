@@ -8,10 +8,10 @@ import os
 import re
 import shlex
 import subprocess
-import sys
 from dataclasses import dataclass
 
 from winnow.search.launch.engines.engine import EngineError, Order
+from winnow.search.worker.processes import module_command
 
 WARNING_SECONDS = 120
 """So long before its time limit a task is told to hand its trial back; Slurm may be a minute early."""
@@ -48,7 +48,7 @@ class Slurm:
             f'--output="{order.logs}/{order.study}-%A_%a.log"',
             *(_one_line(option) for option in self.more),
         ]
-        worker = [sys.executable, "-m", "winnow.search.launch.engines.slurm_task", *order.worker_options]
+        worker = module_command("winnow.search.launch.engines.slurm_task", *order.worker_options)
         lines = ["#!/bin/bash", *(f"#SBATCH {option}" for option in options), f"exec {shlex.join(worker)}"]
         return "\n".join(lines) + "\n"
 

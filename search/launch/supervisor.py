@@ -1,0 +1,179 @@
+"""The restart loop: one worker kept at work, started again when it dies, and given up when that does not help.
+
+It serves the fleet of this machine, a task of Slurm and an actor of Ray alike. Nothing heavy is imported: the process
+of a supervisor waits, and the worker beside it does the work.
+"""
+
+import logging
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import FrameType
+
+from winnow.errors import WinnowError, WorkerFailed
+from winnow.search.worker.processes import module_command
+from winnow.search.worker.supervision import SUPERVISOR, Farewell, Heard
+
+LOOK_SECONDS = 0.5
+MOST_CRASHES = 4
+"""A worker that dies so often without ending a trial in between is not started again."""
+LONGEST_PAUSE = 60.0
+DEVICE_PAUSE = 600.0
+"""A device that failed its worker is tried again after so many seconds."""
+_log = logging.getLogger("winnow")
+
+
+class Supervisor:
+    """One worker's place. `look` is to be called about twice a second; no method waits for the worker."""
+
+    def __init__(
+        self,
+        arguments: Sequence[str],
+        *,
+        name: str = "the worker",
+        environment: Mapping[str, str] | None = None,
+        log: Path | None = None,
+        cores: Sequence[int] = (),
+    ) -> None:
+        """`arguments` are those of `winnow work`; the worker writes to `log`, or where this process does."""
+        self.given_up: Farewell | None = None
+        """Why it is not started again, or not before long; None while it is kept at work."""
+        self.idle = False
+        """Whether the worker left because nothing was left to do."""
+        self.process: subprocess.Popen[bytes] | None = None
+        self._arguments = list(arguments)
+        self._name = name
+        self._environment = dict(environment or {})
+        self._log = log
+        self._cores = cores
+        self._heard = Heard(-1)
+        self._fruitless = 0
+        self._start_after = 0.0
+
+    def look(self) -> None:
+        """Take note of the worker's end, and start one where there is none and it is time."""
+        if self.process is not None:
+            self._heard.read()
+            if (status := self.process.poll()) is not None:
+                self._heard.read()
+                os.close(self._heard.descriptor)
+                self.process = None
+                self._note_end(status, self._heard)
+        can_start = self.given_up is None or self.given_up.device
+        if self.process is None and can_start and time.monotonic() >= self._start_after:
+            self._start()
+
+    def ask_to_leave(self) -> None:
+        """Have the worker hand its trial back and leave."""
+        if self.process is not None:
+            self.process.terminate()
+
+    def kill(self) -> None:
+        """End the worker at once."""
+        if self.process is not None and self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+
+    def _note_end(self, status: int, heard: Heard) -> None:
+        self.idle = status == 0 and heard.farewell == Farewell()
+        self._fruitless = 1 if heard.ended else self._fruitless + 1
+        self._start_after = time.monotonic() + min(LONGEST_PAUSE, 2.0**self._fruitless)
+        farewell = heard.farewell or Farewell(_words(status), exit_code=1)
+        if self.idle:
+            _log.info("%s found nothing to do; it looks again later", self._name)
+        elif farewell.device:
+            self._start_after = time.monotonic() + DEVICE_PAUSE
+            self._give_up(farewell)
+        elif farewell.refused or self._fruitless >= MOST_CRASHES:
+            self._give_up(farewell)
+        else:
+            _log.warning("%s ended: %s; it is started again", self._name, farewell.problem)
+
+    def _give_up(self, farewell: Farewell) -> None:
+        self.given_up = farewell
+        when = f"for {DEVICE_PAUSE / 60:.0f} minutes" if farewell.device else "again"
+        _log.warning("%s is not started %s: %s", self._name, when, farewell.problem)
+
+    def _start(self) -> None:
+        self.given_up = None
+        ours, theirs = os.pipe()
+        os.set_blocking(ours, False)
+        self._heard = Heard(ours)
+        log = None if self._log is None else self._log.open("ab")
+        self.process = subprocess.Popen(
+            module_command("winnow", "work", *self._arguments),
+            env={**os.environ, **self._environment, SUPERVISOR: f"{os.getpid()}:{theirs}"},
+            pass_fds=[theirs],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+        )
+        os.close(theirs)
+        if log is not None:
+            log.close()
+        if self._cores and hasattr(os, "sched_setaffinity"):
+            os.sched_setaffinity(self.process.pid, self._cores)  # its trainer inherits it
+
+
+class Signals:
+    """Takes SIGINT, SIGTERM and SIGHUP (a terminal that is closed) as the wish to stop, while it is entered."""
+
+    def __init__(self) -> None:
+        self.stopped_by: int | None = None
+        self.times = 0
+
+    def __enter__(self) -> "Signals":
+        self._before = {
+            number: signal.signal(number, self._note)
+            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+            if signal.getsignal(number) is not signal.SIG_IGN  # as nohup asks for
+        }
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        self.stopped_by = number
+        self.times += 1
+
+
+def keep_one(arguments: Sequence[str]) -> tuple[int, bool]:
+    """Keep one worker at work where an engine has put this process, until nothing is left to do or it is stopped.
+
+    Returns the exit status, and whether it was stopped by a signal.
+    """
+    logging.basicConfig(format="winnow: %(message)s")
+    worker = Supervisor(arguments)
+    with Signals() as signals:
+        while signals.stopped_by is None and not worker.idle and worker.given_up is None:
+            worker.look()
+            time.sleep(LOOK_SECONDS)
+        worker.ask_to_leave()
+        while worker.process is not None and worker.process.poll() is None:
+            time.sleep(LOOK_SECONDS)
+    failed = signals.stopped_by is None and worker.given_up is not None
+    return worker.given_up.exit_code if failed and worker.given_up else 0, signals.stopped_by is not None
+
+
+def refuse_all_given_up(workers: Sequence[Supervisor]) -> None:
+    """Raise WorkerFailed where a worker refused its input, or where none can be kept at work."""
+    given_up = [worker.given_up for worker in workers if worker.given_up is not None]
+    for farewell in given_up:
+        if farewell.refused and not farewell.device:  # it would be as bad for every other
+            raise WorkerFailed(farewell.problem, farewell.remedy)
+    if workers and len(given_up) == len(workers):
+        first: WinnowError = WorkerFailed(given_up[0].problem, given_up[0].remedy)
+        raise WorkerFailed("no worker can be kept alive", f"the last one says: {first}")
+
+
+def _words(status: int) -> str:
+    if status == 0:
+        return "it ended without having worked and without a word"
+    if status < 0:
+        return f"it was killed by {signal.Signals(-status).name}"
+    return f"it left with status {status} and without a word"

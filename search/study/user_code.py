@@ -1,0 +1,139 @@
+"""The user's own code: found wherever it lies, imported without hiding a library, and known by what it says.
+
+Two versions of a module are the same code where their syntax trees are equal: a comment, a docstring or the layout of
+a line makes no new one.
+"""
+
+import ast
+import hashlib
+import importlib
+import importlib.util
+import sys
+import sysconfig
+from collections.abc import Callable
+from contextlib import suppress
+from importlib.machinery import ModuleSpec, PathFinder
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from winnow.errors import StudyError
+
+_INSTALLED = ("site-packages", "dist-packages")
+
+
+def find(objective: str) -> Path:
+    """Return the file of the module that `module:function` names, without running it; raises StudyError."""
+    module = objective.partition(":")[0]
+    _make_importable()
+    try:
+        found = _local_spec(module) or importlib.util.find_spec(module)
+    except (ImportError, ValueError):
+        found = None
+    if found is None or found.origin is None:
+        raise StudyError(
+            f"the objective {objective!r} is not there: no module {module!r} can be found",
+            "run winnow in the folder that holds it, or install it",
+        )
+    return Path(found.origin)
+
+
+def load(objective: str) -> Callable[..., Any]:
+    """Import and return the function that `module:function` names; raises StudyError, or what the import raises."""
+    find(objective)
+    module, _, name = objective.partition(":")
+    function: Callable[..., Any] | None = getattr(_import(module), name, None)
+    if not callable(function):
+        raise StudyError(f"the objective {objective!r} is not there: {module} has no function {name!r}", "name another")
+    return function
+
+
+def imported() -> dict[str, str]:
+    """Return a fingerprint of each module of the user's that this process has imported, by the module's name.
+
+    The user's are all that belong neither to Python, nor to an installed package, nor to Winnow.
+    """
+    libraries = [Path(sysconfig.get_path(name)).resolve() for name in ("stdlib", "platstdlib")]
+    found = {}
+    for name, module in sorted(sys.modules.items()):
+        file = _file_of(module)
+        if file is None or name == "__main__" or name.partition(".")[0] == "winnow":
+            continue
+        if any(part in _INSTALLED for part in file.parts) or any(file.is_relative_to(home) for home in libraries):
+            continue
+        if (digest := fingerprint(file)) is not None:
+            found[name] = digest
+    return found
+
+
+def fingerprint(file: Path) -> str | None:
+    """Return a fingerprint of the code in a file, or of its bytes where it is no Python; None where it is gone."""
+    try:
+        content = file.read_bytes()
+    except OSError:
+        return None
+    if file.suffix == ".py":
+        with suppress(SyntaxError, ValueError):  # it was good when it was imported: what lies there now is another code
+            content = repr(_structure(ast.parse(content))).encode()
+    return hashlib.sha256(content).hexdigest()[:16]
+
+
+def _structure(node: object) -> object:
+    """The syntax tree as plain data, without docstrings and without what a version of Python adds as empty."""
+    if isinstance(node, list):
+        return [_structure(item) for item in node]
+    if not isinstance(node, ast.AST):
+        return node
+    fields = dict(ast.iter_fields(node))
+    if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and ast.get_docstring(node):
+        fields["body"] = node.body[1:]
+    return type(node).__name__, [(name, _structure(value)) for name, value in fields.items() if value not in (None, [])]
+
+
+def _make_importable() -> None:
+    """Look for modules in the folder where winnow was started too, after everything installed."""
+    here = str(Path.cwd())
+    if here not in sys.path:
+        sys.path.append(here)
+
+
+def _local_spec(module: str) -> ModuleSpec | None:
+    """The module's top-level package or file in this folder, whatever else bears its name."""
+    top, _, rest = module.partition(".")
+    local = PathFinder.find_spec(top, [str(Path.cwd())])
+    if local is None or local.origin is None:  # a folder that is no package hides nothing
+        return None
+    if not rest:
+        return local
+    for part in rest.split("."):
+        local = PathFinder.find_spec(f"{top}.{part}", local.submodule_search_locations or [])
+        if local is None:
+            return None
+    return local
+
+
+def _import(module: str) -> ModuleType:
+    """Import a module: the one in this folder, where it bears the name of a library's, under a name beside that."""
+    top = module.partition(".")[0]
+    local = PathFinder.find_spec(top, [str(Path.cwd())])
+    usual = importlib.util.find_spec(top)
+    if local is not None and local.origin is not None and (usual is None or usual.origin != local.origin):
+        name = f"users_{top}"
+        if name not in sys.modules:
+            folders = local.submodule_search_locations
+            local = importlib.util.spec_from_file_location(name, local.origin, submodule_search_locations=folders)
+            assert local is not None
+            assert local.loader is not None
+            sys.modules[name] = importlib.util.module_from_spec(local)
+            try:
+                local.loader.exec_module(sys.modules[name])
+            except BaseException:
+                del sys.modules[name]
+                raise
+        module = f"{name}{module.removeprefix(top)}"
+    return importlib.import_module(module)
+
+
+def _file_of(module: ModuleType | None) -> Path | None:
+    file = getattr(module, "__file__", None)
+    return Path(file).resolve() if isinstance(file, str) else None
