@@ -1,0 +1,227 @@
+"""What must be right on a GPU before any rate counts; each check returns figures with `ok`."""
+
+import json
+import math
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import torch
+
+from bench.gpu_loops import AUGMENTED, NETWORKS, cifar_like
+from winnow.objectives import snapshots
+from winnow.objectives.data.loading import Data
+from winnow.objectives.hyperparameters import Config, make_config
+from winnow.objectives.training import Result, train
+from winnow.records import Epoch
+from winnow.search.worker import devices, nvml
+
+Figures = dict[str, Any]
+LASTING = (
+    "device-side assert",
+    "illegal memory access",
+    "illegal instruction",
+    "misaligned address",
+    "launch failure",
+    "launch failed",
+    "ECC error",
+    "CUBLAS_STATUS_NOT_INITIALIZED",
+    "unable to find an engine",
+    "hardware",
+)
+"""What an error says that outlives the trial in which it happened."""
+
+
+def as_on_the_cpu(device: torch.device, quick: bool) -> Figures:
+    """The losses of 20 steps beside those of the CPU in fp32: with plain fp32, with TF32, and with bf16."""
+    size, steps = (8, 3) if quick else (128, 20)
+    small = make_config({"model": "resnet", "filters": [32, 64], "batch_norm": True, "pool_every": 2, "depth": 2})
+    configs = {network.name: network.config for network in NETWORKS} | {"residual CNN": small}
+    figures: Figures = {"ok": True}
+    for name, config in configs.items():
+        # One batch is the whole of the data, so each epoch is a step; nothing is drawn on the device. SGD, because
+        # Adam's first steps are the signs of gradients, and those of the smallest are noise.
+        still = replace(config, dropout=0.0, conv_dropout=0.0, optimizer="sgd", lr=0.01, momentum=0.9)
+        still = replace(still, batch_size=size, epochs=steps)
+        reference = losses(still, cifar_like(size, torch.device("cpu")))
+        data = cifar_like(size, device)
+        found = {}
+        for label, tf32, precision, tolerance in (
+            ("fp32", False, "fp32", 1e-3),
+            ("tf32", True, "fp32", 2e-2),
+            ("bf16", False, "bf16", 5e-2),
+        ):
+            with_tf32(tf32)
+            other = losses(replace(still, precision=precision), data)
+            worst = max(abs(a - b) for a, b in zip(reference, other, strict=True)) / reference[0]
+            found[label] = {"worst_difference": worst, "tolerance": tolerance, "ok": worst <= tolerance}
+            figures["ok"] &= worst <= tolerance
+        with_tf32(None)
+        figures[name] = {"first_loss": reference[0], "last_loss": reference[-1], **found}
+    return figures
+
+
+def losses(config: Config, data: Data) -> list[float]:
+    """The training loss of each epoch."""
+    return [metrics.train_loss for metrics in train(config, data, lambda *_: None).epochs]
+
+
+def with_tf32(allowed: bool | None) -> None:
+    """Let float32 products use TF32, or not; None is as torch comes."""
+    torch.backends.cuda.matmul.allow_tf32 = bool(allowed)
+    torch.backends.cudnn.allow_tf32 = allowed is not False
+
+
+def resume(device: torch.device, quick: bool) -> Figures:
+    """Train on from the bytes of a snapshot, and compare with two trainings that were never broken off."""
+    mlp, smallnet, _ = NETWORKS
+    data = cifar_like(128 if quick else 8192, device)
+    cases = {
+        "MLP fp32": replace(mlp.config, **AUGMENTED),
+        "SmallNet fp32": replace(smallnet.config, **AUGMENTED, color_jitter=True, erasing=True, affine=True),
+        "SmallNet bf16": replace(smallnet.config, **AUGMENTED, precision="bf16"),
+        "SmallNet bf16, SGD": replace(smallnet.config, optimizer="sgd", momentum=0.9, nesterov=True, precision="bf16"),
+        "MLP bf16, CUDA graphs": replace(mlp.config, precision="bf16", compile="graphs"),
+    }
+    figures: Figures = {"ok": True}
+    for name, config in list(cases.items())[: 2 if quick else None]:
+        config = replace(config, epochs=4)
+        kept: list[bytes] = []
+
+        def keep(epoch: Epoch, snapshot: Callable[[], Any], kept: list[bytes] = kept) -> None:
+            if epoch.epoch == 2:
+                kept.append(snapshots.to_bytes(snapshot()))
+
+        whole = train(config, data, keep)
+        again = train(config, data, lambda *_: None)
+        resumed = train(config, data, lambda *_: None, snapshots.from_bytes(kept[0]))
+        floor, difference = apart(whole, again), apart(whole, resumed)
+        ok = difference <= max(1e-6, 4 * floor)
+        figures[name] = {"twice_the_same": floor, "resumed": difference, "ok": ok}
+        figures["ok"] &= ok
+    return figures
+
+
+def apart(one: Result, other: Result) -> float:
+    """The largest difference between two results' weights; 0 where they are the same bits."""
+    return max(
+        float((weight.double() - other.weights[name].double()).abs().max()) for name, weight in one.weights.items()
+    )
+
+
+def out_of_memory(device: torch.device, quick: bool) -> Figures:
+    """Too large a batch on a card that is nearly full: what is raised, and whether a smaller one trains afterwards."""
+    if device.type != "cuda":
+        return {"ok": None, "why": "on a GPU only"}
+    data = cifar_like(4096, device)
+    config = replace(NETWORKS[2].config, batch_size=4096, epochs=2)
+    torch.cuda.empty_cache()
+    free, _ = torch.cuda.mem_get_info()
+    filler = torch.empty(free - 2**30, dtype=torch.uint8, device=device)
+    error: Exception | None = None
+    try:
+        train(config, data, lambda *_: None)
+    except Exception as caught:
+        error = caught
+    kind, text = type(error).__name__, str(error)[:300]
+    error = None
+    reserved_after = torch.cuda.memory_reserved() - filler.numel()
+    smaller = train(replace(config, batch_size=32, model="mlp"), data, lambda *_: None)
+    del filler
+    torch.cuda.empty_cache()
+    ok = kind == "OutOfMemoryError" and math.isfinite(smaller.value)
+    return {"ok": ok, "raised": kind, "text": text, "reserved_after_bytes": reserved_after, "then_trained": True}
+
+
+def poisoned(device: torch.device, quick: bool) -> Figures:
+    """What a process says after a device-side assert, and after an illegal access: is each later error told as such?"""
+    if device.type != "cuda":
+        return {"ok": None, "why": "on a GPU only"}
+    figures: Figures = {"ok": True}
+    for how in ("assert", "illegal"):
+        told = json.loads(child("poison", how)[-1])
+        told["ok"] = bool(told["errors"]) and all(any(word in text for word in LASTING) for text in told["errors"])
+        figures[how] = told
+        figures["ok"] &= told["ok"]
+    return figures
+
+
+def pinning(device: torch.device, quick: bool) -> Figures:
+    """Two processes bound to the first card as the fleet binds workers: what each of them sees of it."""
+    if device.type != "cuda":
+        return {"ok": None, "why": "on a GPU only"}
+    first = devices.choose("auto")[0]
+    environment = {**os.environ, **devices.bind(first, 1)}
+    before = nvml.memory(first.visible)
+    command = [sys.executable, "-m", "bench.gpu", "--child", "see"]
+    both = [
+        subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
+    seen = [json.loads(process.stdout.readline()) for process in both]  # type: ignore[union-attr]
+    during = nvml.memory(first.visible)
+    for process in both:
+        process.communicate("end\n")
+    ok = all(each["count"] == 1 and first.visible.endswith(each["uuid"]) for each in seen)
+    used = None if before is None or during is None else during.used - before.used
+    bound = {name: value for name, value in devices.bind(first, 1).items() if "CUDA" in name}
+    return {"ok": ok, "device": str(first), "environment": bound, "seen": seen, "bytes_of_both": used}
+
+
+def child(*arguments: str) -> list[str]:
+    """The lines that a process of this program prints for a check."""
+    done = subprocess.run(
+        [sys.executable, "-m", "bench.gpu", "--child", *arguments], capture_output=True, text=True, timeout=90
+    )
+    lines = done.stdout.splitlines()
+    return lines or [json.dumps({"errors": [], "stderr": done.stderr[-500:], "exit": done.returncode})]
+
+
+# ----------------------------------------------------------------------
+# What the processes do that checks start
+# ----------------------------------------------------------------------
+def see() -> None:
+    """Print what this process sees of its one card, train a little, and stay until a line comes."""
+    config = replace(NETWORKS[0].config, epochs=1)
+    device = torch.device("cuda")
+    value = train(config, cifar_like(1024, device), lambda *_: None).value
+    properties = torch.cuda.get_device_properties(0)
+    told = {"count": torch.cuda.device_count(), "uuid": str(properties.uuid), "name": properties.name, "value": value}
+    print(json.dumps({**told, "allocated_bytes": torch.cuda.max_memory_allocated()}), flush=True)
+    sys.stdin.readline()
+
+
+def poison(how: str) -> None:
+    """Spoil this process's context, then try four things more; print what each of them says."""
+    device = torch.device("cuda")
+    data = cifar_like(256, device)
+    config = replace(NETWORKS[0].config, epochs=1)
+    train(config, data, lambda *_: None)
+    errors = []
+    for attempt in (lambda: spoil(how, device), *[lambda: train(config, data, lambda *_: None)] * 3):
+        try:
+            attempt()
+        except Exception as error:
+            errors.append(f"{type(error).__name__}: {' '.join(str(error).split())[:200]}")
+    print(json.dumps({"errors": errors}), flush=True)
+    os._exit(0)
+
+
+def spoil(how: str, device: torch.device) -> None:
+    """Look up a class that is not there, or write where nothing is."""
+    if how == "assert":
+        torch.nn.functional.cross_entropy(torch.zeros(4, 3, device=device), torch.full((4,), 9, device=device))
+    else:
+        illegal_write(device)
+    torch.cuda.synchronize()
+
+
+def illegal_write(device: torch.device) -> None:
+    """Write far behind the end of a tensor, by a kernel of our own."""
+    from torch.cuda import _compile_kernel
+
+    source = 'extern "C" __global__ void beyond(float* place) { place[1LL << 40] = 1.0f; }'
+    _compile_kernel(source, "beyond")((1, 1, 1), (1, 1, 1), (torch.zeros(1, device=device),))

@@ -1,0 +1,362 @@
+"""The training loops that `bench/gpu.py` compares: ours, the tutorial's, a competent person's, and stacked members.
+
+Each is an epoch: a callable that returns how many images it trained on. All use the same images, with random crop and
+flip, AdamW and the same network.
+"""
+
+import copy
+import os
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+from torch.utils.data import DataLoader, Dataset
+from torch.utils.flop_counter import FlopCounterMode
+
+from bench import usual
+from winnow.objectives.data.loading import Data, Split
+from winnow.objectives.hyperparameters import Config, make_config
+from winnow.objectives.training import train
+
+CLASSES = 10
+MEAN, STD = (0.491, 0.482, 0.447), (0.247, 0.243, 0.262)
+PADDING = 4
+Epoch = Callable[[], int]
+
+
+def resnet18() -> nn.Module:
+    """torchvision's ResNet-18 in its own shape."""
+    from torchvision.models import resnet18
+
+    return resnet18(num_classes=CLASSES)
+
+
+@dataclass(frozen=True)
+class Network:
+    """One network as a configuration of ours and as PyTorch's own layers."""
+
+    name: str
+    config: Config
+    plain: Callable[[], nn.Module]
+    convolutional: bool = True
+
+
+NETWORKS = (
+    Network(
+        "MLP 3072-256-256-10",
+        make_config({"model": "mlp", "widths": [256, 256], "dropout": 0.2, "optimizer": "adamw"}),
+        lambda: usual.mlp(classes=CLASSES),
+        convolutional=False,
+    ),
+    Network(
+        "SmallNet",
+        make_config({"model": "smallnet", "conv_dropout": 0.2, "dropout": 0.2, "optimizer": "adamw"}),
+        lambda: usual.smallnet(classes=CLASSES),
+    ),
+    Network("ResNet-18", make_config({"model": "resnet18", "optimizer": "adamw"}), resnet18),
+)
+AUGMENTED = {"crop": True, "flip": True}
+
+
+def cifar_like(count: int, device: torch.device) -> Data:
+    """Images in the shape of CIFAR whose brightness tells their class; one of them stands for validation."""
+    generator = torch.Generator().manual_seed(0)
+    labels = torch.randint(0, CLASSES, (count,), generator=generator)
+    images = torch.randint(0, 156, (count, 3, 32, 32), dtype=torch.uint8, generator=generator)
+    images += (10 * labels).to(torch.uint8).view(-1, 1, 1, 1)
+    images, labels = images.to(device), labels.to(device)
+    one = Split(images[:2], labels[:2])
+    mean, std = torch.tensor(MEAN, device=device), torch.tensor(STD, device=device)
+    return Data("random", "classification", Split(images, labels), one, CLASSES, (3, 32, 32), mean, std, "random")
+
+
+# ----------------------------------------------------------------------
+# What is measured of an epoch
+# ----------------------------------------------------------------------
+@dataclass
+class Rate:
+    """Images a second, the median over the epochs after the first."""
+
+    images: float
+    first_epoch_seconds: float
+    """With what it compiles, captures and caches."""
+    epochs: int
+    spread: tuple[float, float] = field(default=(0.0, 0.0))
+    """Least and most images a second of an epoch."""
+
+
+def rate_of(counts: Sequence[int], ends: Sequence[float], began: float) -> Rate:
+    """The rate of epochs of so many images that ended at these times."""
+    rates = [n / (end - start) for n, start, end in zip(counts[1:], ends, ends[1:], strict=False)]
+    return Rate(statistics.median(rates), ends[0] - began, len(rates), (min(rates), max(rates)))
+
+
+def measure(epoch: Epoch, device: torch.device, seconds: float) -> Rate:
+    """Run epochs for so many seconds after a first one, which warms up."""
+    began = time.perf_counter()
+    counts, ends = [], []
+    while len(ends) < 2 or ends[-1] - ends[0] < seconds:
+        counts.append(epoch())
+        synchronise(device)
+        ends.append(time.perf_counter())
+    return rate_of(counts, ends, began)
+
+
+class Enough(Exception):
+    """Raised in `report` to end a training."""
+
+
+def measure_ours(config: Config, data: Data, seconds: float) -> Rate:
+    """The rate of `train`, from report to report."""
+    began = time.perf_counter()
+    ends: list[float] = []
+
+    def report(*_: Any) -> None:
+        ends.append(time.perf_counter())
+        if len(ends) > 2 and ends[-1] - ends[0] >= seconds:
+            raise Enough
+
+    with suppress(Enough):
+        train(replace(config, epochs=1_000_000), data, report)
+    return rate_of([len(data.train.targets)] * len(ends), ends, began)
+
+
+def synchronise(device: torch.device) -> None:
+    """Wait for the device."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+def training_flops(network: Network) -> float:
+    """Floating-point operations of a training step for one image: forward and backward, optimiser left out."""
+    model, batch = network.plain(), 4
+    with FlopCounterMode(display=False) as counter:
+        model(torch.randn(batch, 3, 32, 32)).sum().backward()
+    return counter.get_total_flops() / batch
+
+
+def matmul_peak(device: torch.device, dtype: torch.dtype, size: int, tf32: bool = False, seconds: float = 1.0) -> float:
+    """Floating-point operations a second of a square matrix product of random numbers."""
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("high" if tf32 else "highest")
+    try:
+        a, b = (torch.randn(size, size, device=device, dtype=dtype) for _ in range(2))
+        for _ in range(3):
+            a @ b
+        synchronise(device)
+        began, products = time.perf_counter(), 0
+        while time.perf_counter() - began < seconds:
+            for _ in range(10):
+                a @ b
+            products += 10
+            synchronise(device)
+        return 2 * size**3 * products / (time.perf_counter() - began)
+    finally:
+        torch.set_float32_matmul_precision(before)
+
+
+# ----------------------------------------------------------------------
+# The tutorial's loop
+# ----------------------------------------------------------------------
+class Images(Dataset[tuple[torch.Tensor, int]]):
+    """Images as uint8 tensors, each augmented when it is asked for, as torchvision's v2 transforms do it."""
+
+    def __init__(self, data: Data, count: int) -> None:
+        from torchvision.transforms import v2
+
+        self.images, self.labels = data.train.inputs[:count].cpu(), data.train.targets[:count].tolist()
+        steps = [v2.RandomCrop(32, PADDING), v2.RandomHorizontalFlip(), v2.ToDtype(torch.float32, scale=True)]
+        self.transform = v2.Compose([*steps, v2.Normalize(MEAN, STD)])
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __getitem__(self, number: int) -> tuple[torch.Tensor, int]:
+        return self.transform(self.images[number]), self.labels[number]
+
+
+def tutorial(network: Network, data: Data, batch_size: int, images: int, workers: int) -> Epoch:
+    """DataLoader with workers and pinned memory, fp32, `.item()` at each step."""
+    device = data.train.inputs.device
+    pinned = device.type == "cuda"
+    batches = DataLoader(
+        Images(data, images),
+        batch_size,
+        shuffle=True,
+        num_workers=workers,
+        pin_memory=pinned,
+        persistent_workers=workers > 0,
+    )
+    model = network.plain().to(device)
+    optimizer = torch.optim.AdamW(model.parameters(), 1e-3)
+
+    def epoch() -> int:
+        model.train()
+        running_loss, correct, seen = 0.0, 0, 0
+        for inputs, labels in batches:
+            inputs, labels = inputs.to(device, non_blocking=pinned), labels.to(device, non_blocking=pinned)
+            optimizer.zero_grad()
+            outputs = model(inputs)
+            loss = F.cross_entropy(outputs, labels)
+            loss.backward()
+            optimizer.step()
+            running_loss += loss.item() * len(labels)
+            correct += (outputs.argmax(1) == labels).sum().item()
+            seen += len(labels)
+        return seen
+
+    return epoch
+
+
+# ----------------------------------------------------------------------
+# What a competent person writes
+# ----------------------------------------------------------------------
+class Augmenter:
+    """Random crop and flip of a whole batch as one gather from images that were padded once."""
+
+    def __init__(self, data: Data) -> None:
+        device = data.train.inputs.device
+        self.padded = F.pad(data.train.inputs, (PADDING,) * 4)
+        self.channel = torch.arange(3, device=device).view(1, 3, 1, 1)
+        self.row, self.column = torch.arange(32, device=device).view(1, 1, 32, 1), torch.arange(32, device=device)
+        self.mean = 255 * torch.tensor(MEAN, device=device).view(1, 3, 1, 1)
+        self.scale = 1 / (255 * torch.tensor(STD, device=device).view(1, 3, 1, 1))
+
+    def __call__(self, index: torch.Tensor) -> torch.Tensor:
+        """Float32 (B, 3, 32, 32) of the images at `index` (B,)."""
+        n, device = len(index), index.device
+        top, left = torch.randint(0, 2 * PADDING + 1, (2, n, 1, 1, 1), device=device)
+        mirrored = torch.rand(n, 1, device=device) < 0.5
+        column = torch.where(mirrored, 31 - self.column, self.column).view(n, 1, 1, 32)
+        images = self.padded[index.view(n, 1, 1, 1), self.channel, self.row + top, column + left]
+        return (images.float() - self.mean) * self.scale
+
+
+def competent(
+    network: Network, data: Data, batch_size: int, *, bf16: bool = True, compiled: str = "", whole_step: bool = False
+) -> Epoch:
+    """Images on the device, batched crop and flip, fused AdamW, bf16, channels_last, no figure read before the end.
+
+    `compiled` is a mode of torch.compile; `whole_step` replays augmentation, forward, backward and optimiser as one
+    CUDA graph, and leaves the last short batch out.
+    """
+    images, labels = data.train.inputs, data.train.targets
+    device = images.device
+    model = network.plain().to(device)
+    if network.convolutional:
+        model = model.to(memory_format=torch.channels_last)
+    step_model = torch.compile(model, mode=compiled) if compiled else model
+    graph = whole_step and device.type == "cuda"
+    optimizer = torch.optim.AdamW(model.parameters(), 1e-3, fused=True, capturable=graph)
+    augment = Augmenter(data)
+    total, right = torch.zeros((), device=device), torch.zeros((), device=device, dtype=torch.long)
+
+    def step(index: torch.Tensor) -> None:
+        inputs, targets = augment(index), labels[index]
+        if network.convolutional:
+            inputs = inputs.contiguous(memory_format=torch.channels_last)
+        with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
+            outputs = step_model(inputs)
+        loss = F.cross_entropy(outputs.float(), targets)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        total.add_(loss.detach() * len(index))
+        right.add_((outputs.detach().argmax(1) == targets).sum())
+
+    run = captured(step, (batch_size,), len(images), device) if whole_step else step
+
+    def epoch() -> int:
+        model.train()
+        total.zero_()
+        right.zero_()
+        order, seen = torch.randperm(len(images), device=device), 0
+        for index in order.split(batch_size):
+            if whole_step and len(index) < batch_size:
+                break
+            run(index)
+            seen += len(index)
+        total.item(), right.item()
+        return seen
+
+    return epoch
+
+
+def captured(
+    step: Callable[[torch.Tensor], None], shape: tuple[int, ...], examples: int, device: torch.device
+) -> Callable[[torch.Tensor], None]:
+    """`step` as one CUDA graph that reads its indices from a fixed place; on a CPU the step itself."""
+    if device.type != "cuda":
+        return step
+    place = torch.randint(0, examples, shape, device=device)
+    stream = torch.cuda.Stream()
+    stream.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(stream):
+        for _ in range(3):
+            step(place)
+    torch.cuda.current_stream().wait_stream(stream)
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        step(place)
+
+    def run(index: torch.Tensor) -> None:
+        place.copy_(index)
+        graph.replay()
+
+    return run
+
+
+# ----------------------------------------------------------------------
+# Several members as one stack: an upper bound, for the product has none
+# ----------------------------------------------------------------------
+def stacked(network: Network, data: Data, batch_size: int, members: int, whole_step: bool) -> Epoch:
+    """`members` networks of one shape as one, by torch.func and vmap: own images, crops, flips and dropout for each."""
+    images, labels = data.train.inputs, data.train.targets
+    device = images.device
+    models = [network.plain().to(device) for _ in range(members)]
+    parameters, buffers = torch.func.stack_module_state(models)
+    skeleton = copy.deepcopy(models[0]).to("meta").train()
+
+    def one(parameters: dict[str, Any], buffers: dict[str, Any], inputs: torch.Tensor) -> torch.Tensor:
+        return torch.func.functional_call(skeleton, (parameters, buffers), (inputs,))
+
+    forward = torch.vmap(one, randomness="different")
+    graph = whole_step and device.type == "cuda"
+    optimizer = torch.optim.AdamW(list(parameters.values()), 1e-3, fused=True, capturable=graph)
+    augment = Augmenter(data)
+    total = torch.zeros((), device=device)
+
+    def step(index: torch.Tensor) -> None:
+        """With indices (members, batch)."""
+        flat = index.reshape(-1)
+        inputs, targets = augment(flat), labels[flat]
+        with torch.autocast(device.type, torch.bfloat16):
+            outputs = forward(parameters, buffers, inputs.view(members, -1, 3, 32, 32))
+        loss = members * F.cross_entropy(outputs.flatten(0, 1).float(), targets)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        total.add_(loss.detach())
+
+    run = captured(step, (members, batch_size), len(images), device) if whole_step else step
+    steps = min(len(images) // batch_size, max(20, 800 // members))
+
+    def epoch() -> int:
+        orders = torch.stack([torch.randperm(len(images), device=device) for _ in range(members)])
+        for number in range(steps):
+            run(orders[:, number * batch_size : (number + 1) * batch_size])
+        total.item()
+        return steps * batch_size * members
+
+    return epoch
+
+
+def loader_workers() -> int:
+    """As many as a person takes who knows the machine: its cores, and 12 at most."""
+    return min(12, len(os.sched_getaffinity(0)))
