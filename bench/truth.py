@@ -14,8 +14,8 @@ import numpy as np
 import optuna
 
 from winnow.search.analysis import contrasts
-from winnow.search.analysis.contrasts import On, Question
-from winnow.search.analysis.sequential import Race
+from winnow.search.analysis.contrasts import Contrast, MethodSet
+from winnow.search.analysis.sequential import SequentialDesign
 from winnow.search.analysis.statistics import ERROR, Sample, error_of_look, possibly_best
 
 METHODS = ("strong", "medium", "useless", "harmful", "left", "right")
@@ -28,7 +28,7 @@ TRIALS = 40
 KINDS: tuple[contrasts.Kind, ...] = ("whole", "alone", "removed", "path", "together", "order")
 
 
-def truth(on: On) -> float:
+def truth(on: MethodSet) -> float:
     """The planted value: `left` and `right` only work together, `useless` does nothing."""
     return (
         0.80
@@ -45,9 +45,9 @@ class Trainings:
     def __init__(self, seed: int) -> None:
         self.random = np.random.default_rng(seed)
         self.of_seed: dict[int, float] = {}
-        self.scores: dict[tuple[On, int], float] = {}
+        self.scores: dict[tuple[MethodSet, int], float] = {}
 
-    def __call__(self, on: On, seed: int) -> float:
+    def __call__(self, on: MethodSet, seed: int) -> float:
         """The score of a training."""
         if (on, seed) not in self.scores:
             luck = self.of_seed.setdefault(seed, float(self.random.normal(0, NOISE_OF_SEED)))
@@ -129,21 +129,21 @@ def _confirm(tally: Tally, trainings: Trainings, study: optuna.Study) -> None:
 
 def _ablate(tally: Tally, trainings: Trainings) -> None:
     """From nothing to everything."""
-    race = Race(METHODS, range(30_000, 30_020), range(40_000, 40_020))
-    results: dict[tuple[On, int], float | None] = {}
-    while wanted := race.wanted(results):
+    design = SequentialDesign(METHODS, range(30_000, 30_020), range(40_000, 40_020))
+    results: dict[tuple[MethodSet, int], float | None] = {}
+    while wanted := design.next_trainings(results):
         results.update({training: trainings(*training) for training in wanted})
     tally.trainings.append(len(results))
     for kind in KINDS:
-        asked = contrasts.path(race.path(results)) if kind == "path" else race.fixed_questions
-        for question in asked:
-            effect = race.effect(question, results) if question.kind == kind else None
+        asked = contrasts.path(design.path(results)) if kind == "path" else design.fixed_contrasts
+        for contrast in asked:
+            effect = design.effect(contrast, results) if contrast.kind == kind else None
             if effect is None:
                 continue
-            tally.held[kind].append(_holds((effect.low, effect.high), _truth_of(question)))
-            tally.widths[kind].append(_width(effect.runs // len(question.weights(0)), race.first))
+            tally.held[kind].append(_holds((effect.low, effect.high), _truth_of(contrast)))
+            tally.widths[kind].append(_width(effect.runs // len(contrast.weights(0)), design.first))
             if effect.method == "useless":
-                tally.useless_judged.append(effect.verdict != "cannot tell")
+                tally.useless_judged.append(effect.verdict != "inconclusive")
             if kind == "together" and effect.method == "left and right":
                 tally.pair_found.append(effect.verdict == "helps")
 
@@ -157,16 +157,16 @@ def _width(seeds: int, first: int) -> float:
     return (high - low) / (once_high - once_low)
 
 
-def _truth_of(question: Question) -> float:
+def _truth_of(contrast: Contrast) -> float:
     """Of six methods every set is trained, so the weights are the same for every seed."""
-    return sum(weight * truth(on) for on, weight in question.weights(0).items())
+    return sum(weight * truth(on) for on, weight in contrast.weights(0).items())
 
 
 def _holds(interval: tuple[float, float], value: float) -> bool:
     return interval[0] <= value <= interval[1]
 
 
-def _on(trial: optuna.trial.FrozenTrial) -> On:
+def _on(trial: optuna.trial.FrozenTrial) -> MethodSet:
     return frozenset(method for method, on in trial.params.items() if on)
 
 

@@ -1,8 +1,8 @@
 """`winnow ablate`: what each method between two configurations does, by training with and without it.
 
 The trainings are a study of their own, worked on like any other: one on/off parameter a method and the seed. Rows are
-added round by round (`racing`), and what has been trained is never trained again, so an ablation may be interrupted,
-gone on with under a larger budget, and read at any time.
+added round by round (see `sequential`), and nothing is trained twice, so an ablation may be interrupted, continued with
+a larger budget, and read at any time.
 """
 
 import math
@@ -15,10 +15,10 @@ from winnow.objectives.errors import HyperparameterError
 from winnow.objectives.methods import check_groups, method_of
 from winnow.records import ABLATION
 from winnow.search.analysis import study_record
-from winnow.search.analysis.contrasts import MOST_SETS, On
+from winnow.search.analysis.contrasts import MOST_SETS, MethodSet
 from winnow.search.analysis.effects import Effect, OrderedEffect
 from winnow.search.analysis.seeds import Purpose, fresh_seeds
-from winnow.search.analysis.sequential import Race, Training
+from winnow.search.analysis.sequential import SequentialDesign, Training
 from winnow.search.analysis.statistics import Sample, seeds_at_look
 from winnow.search.analysis.study_record import StudyRecord, TrialRecord
 from winnow.search.study import study as studies
@@ -31,7 +31,7 @@ Methods = Mapping[str, Mapping[str, tuple[Any, Any]]]
 
 
 @dataclass(frozen=True)
-class Sides:
+class AblationPlan:
     """The two configurations between which an ablation goes, and how far."""
 
     study: WinnowStudy
@@ -39,7 +39,7 @@ class Sides:
     start: TrialRecord
     goal: TrialRecord
     methods: Methods
-    race: Race
+    design: SequentialDesign
 
     @property
     def name(self) -> str:
@@ -88,7 +88,7 @@ class Ablation:
     """Whether every question is answered or has had all its seeds."""
 
 
-def between(
+def plan_ablation(
     study: WinnowStudy,
     start: int | None = None,
     goal: int | None = None,
@@ -98,7 +98,7 @@ def between(
     looks: int = 3,
     trainings: int | None = None,
     record: StudyRecord | None = None,
-) -> Sides:
+) -> AblationPlan:
     """The ablation from one trial to another: from the baseline to the best where none are named.
 
     `groups` makes methods of hyperparameters, by default those of the spec's `[ablation]`; what it does not name stays
@@ -125,7 +125,7 @@ def between(
             "search more trials, or name two others by --from and --to",
         )
     most = seeds_at_look(looks, seeds)
-    race = Race(
+    design = SequentialDesign(
         tuple(methods),
         fresh_seeds(study.spec.seed, Purpose.ABLATION, most),
         fresh_seeds(study.spec.seed, Purpose.PATH, most),
@@ -133,82 +133,82 @@ def between(
         looks,
         trainings,
     )
-    return Sides(study, record, before, after, methods, race)
+    return AblationPlan(study, record, before, after, methods, design)
 
 
-def add(sides: Sides, wanted: Sequence[Training]) -> WinnowStudy:
+def add_trainings(plan: AblationPlan, wanted: Sequence[Training]) -> WinnowStudy:
     """The study of the trainings, made or continued with those that are wanted next; raises StudyError."""
-    match_source(sides.study)
-    searched = sides.study.spec
+    match_source(plan.study)
+    searched = plan.study.spec
     description = (
-        f"What each method does between trials {sides.start.number} and {sides.goal.number} of {searched.name}, by "
+        f"What each method does between trials {plan.start.number} and {plan.goal.number} of {searched.name}, by "
         "training with and without it"
     )
-    rows = [Row(_parameters(sides, on, seed), {**_config(sides, on), "seed": seed}) for on, seed in wanted]
-    study = studies.grow(sides.study.storage, studies.analysis(searched, sides.name, description), rows)
-    race = sides.race
-    asked = {"seeds": race.first, "looks": race.looks, "trainings": race.trainings}
-    groups = {method: list(members) for method, members in sides.methods.items()}
+    rows = [Row(_parameters(plan, on, seed), {**_config(plan, on), "seed": seed}) for on, seed in wanted]
+    study = studies.grow(plan.study.storage, studies.analysis(searched, plan.name, description), rows)
+    design = plan.design
+    asked = {"seeds": design.first, "looks": design.looks, "trainings": design.trainings}
+    groups = {method: list(members) for method, members in plan.methods.items()}
     study.optuna.set_user_attr(
         ABLATION,
-        {"of": searched.name, "start": sides.start.number, "goal": sides.goal.number, "groups": groups, **asked},
+        {"of": searched.name, "start": plan.start.number, "goal": plan.goal.number, "groups": groups, **asked},
     )
     return study
 
 
-def recorded(study: WinnowStudy, record: StudyRecord) -> list[Sides]:
+def recorded_plans(study: WinnowStudy, record: StudyRecord) -> list[AblationPlan]:
     """Every ablation of a search (`record`) that its storage holds, as it was last asked for; the oldest first."""
     found = []
     for other in study.storage.get_all_studies():
         asked = dict(other.user_attrs.get(ABLATION, {}))
         if asked.pop("of", None) == study.name:
-            found.append(between(study, record=record, **asked))
+            found.append(plan_ablation(study, record=record, **asked))
     return found
 
 
-def read(sides: Sides) -> dict[Training, float | None]:
+def read_scores(plan: AblationPlan) -> dict[Training, float | None]:
     """The score of every training that has ended, the higher the better; None where one failed.
 
     One that diverged counts as the worst value that any training of the ablation reported: a method that makes
     training diverge is to look bad, and an infinite loss has no mean.
     """
-    trials = _trials(sides)
-    worst = _worst(sides, trials)
+    trials = _trials(plan)
+    worst = _worst(plan, trials)
     results: dict[Training, float | None] = {}
     for trial in trials:
-        if trial.finished and trial.parameters.keys() == {*sides.methods, "seed"}:
-            on = frozenset(method for method in sides.methods if trial.parameters[method])
+        if trial.finished and trial.parameters.keys() == {*plan.methods, "seed"}:
+            on = frozenset(method for method in plan.methods if trial.parameters[method])
             value = trial.value if trial.state == "COMPLETE" else worst if trial.diverged else None
-            results[on, int(trial.parameters["seed"])] = None if value is None else _sign(sides) * value
+            results[on, int(trial.parameters["seed"])] = None if value is None else _sign(plan) * value
     return results
 
 
-def conclude(sides: Sides) -> Ablation:
+def conclude(plan: AblationPlan) -> Ablation:
     """What the trainings so far say, however many they are."""
-    race, results = sides.race, read(sides)
-    trials = [trial for trial in _trials(sides) if trial.finished]
-    whole = race.effects("whole", results)
+    design, results = plan.design, read_scores(plan)
+    trials = [trial for trial in _trials(plan) if trial.finished]
+    whole = design.effects("whole", results)
     return Ablation(
-        study=sides.study.name,
-        name=sides.name,
-        metric=sides.record.metric,
-        direction=sides.study.spec.optimises,
-        start_number=sides.start.number,
-        goal_number=sides.goal.number,
-        methods=sides.methods,
-        start=_sample(sides, results, frozenset()),
-        goal=_sample(sides, results, frozenset(sides.methods)),
+        study=plan.study.name,
+        name=plan.name,
+        metric=plan.record.metric,
+        direction=plan.study.spec.optimises,
+        start_number=plan.start.number,
+        goal_number=plan.goal.number,
+        methods=plan.methods,
+        start=_sample(plan, results, frozenset()),
+        goal=_sample(plan, results, frozenset(plan.methods)),
         whole=whole[0] if whole else None,
-        alone=race.effects("alone", results),
-        removed=race.effects("removed", results),
-        path=race.effects("path", results),
-        order=race.ordered(results),
-        together=race.effects("together", results),
-        exact_order=2 ** len(sides.methods) <= MOST_SETS,
+        alone=design.effects("alone", results),
+        removed=design.effects("removed", results),
+        path=design.effects("path", results),
+        order=design.ordered(results),
+        together=design.effects("together", results),
+        exact_order=2 ** len(plan.methods) <= MOST_SETS,
         trainings=len(trials),
         failed=sum(trial.state != "COMPLETE" and not trial.diverged for trial in trials),
         diverged=sum(trial.diverged for trial in trials),
-        complete=not replace(race, trainings=None).wanted(results),
+        complete=not replace(design, trainings=None).next_trainings(results),
     )
 
 
@@ -238,34 +238,34 @@ def _differences(start: TrialRecord, goal: TrialRecord, groups: Mapping[str, Seq
     return methods
 
 
-def _config(sides: Sides, on: On) -> dict[str, Any]:
-    taken = {name: after for method in on for name, (_, after) in sides.methods[method].items()}
-    return {**sides.start.config, **taken}
+def _config(plan: AblationPlan, on: MethodSet) -> dict[str, Any]:
+    taken = {name: after for method in on for name, (_, after) in plan.methods[method].items()}
+    return {**plan.start.config, **taken}
 
 
-def _parameters(sides: Sides, on: On, seed: int) -> dict[str, Any]:
-    return {**{method: method in on for method in sides.methods}, "seed": seed}
+def _parameters(plan: AblationPlan, on: MethodSet, seed: int) -> dict[str, Any]:
+    return {**{method: method in on for method in plan.methods}, "seed": seed}
 
 
-def _trials(sides: Sides) -> tuple[TrialRecord, ...]:
-    storage = sides.study.storage
-    if sides.name not in {study.study_name for study in storage.get_all_studies()}:
+def _trials(plan: AblationPlan) -> tuple[TrialRecord, ...]:
+    storage = plan.study.storage
+    if plan.name not in {study.study_name for study in storage.get_all_studies()}:
         return ()
-    study = studies.load(storage, sides.name)
+    study = studies.load(storage, plan.name)
     return study_record.read(study.optuna, epochs.read(storage.database, study.study_id)).trials
 
 
-def _worst(sides: Sides, trials: Sequence[TrialRecord]) -> float | None:
+def _worst(plan: AblationPlan, trials: Sequence[TrialRecord]) -> float | None:
     """The worst value that any epoch or trial had; None where none had one."""
     reported = [epoch.value for trial in trials for epoch in trial.curve if math.isfinite(epoch.value)]
     values = reported + [trial.value for trial in trials if trial.value is not None and math.isfinite(trial.value)]
-    return min(values, key=lambda value: _sign(sides) * value, default=None)
+    return min(values, key=lambda value: _sign(plan) * value, default=None)
 
 
-def _sign(sides: Sides) -> int:
-    return 1 if sides.study.spec.optimises == "maximize" else -1
+def _sign(plan: AblationPlan) -> int:
+    return 1 if plan.study.spec.optimises == "maximize" else -1
 
 
-def _sample(sides: Sides, results: Mapping[Training, float | None], on: On) -> Sample:
-    scores = [results.get((on, seed)) for seed in sides.race.seeds]
-    return Sample(tuple(_sign(sides) * score for score in scores if score is not None))
+def _sample(plan: AblationPlan, results: Mapping[Training, float | None], on: MethodSet) -> Sample:
+    scores = [results.get((on, seed)) for seed in plan.design.seeds]
+    return Sample(tuple(_sign(plan) * score for score in scores if score is not None))

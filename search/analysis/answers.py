@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from winnow.search.analysis import tunability
 from winnow.search.analysis.ablation import Ablation
 from winnow.search.analysis.effects import Effect
-from winnow.search.analysis.functional_anova import Landscape
+from winnow.search.analysis.functional_anova import FunctionalAnova
 
 
 @dataclass(frozen=True)
@@ -26,9 +26,9 @@ QUESTIONS = (
 )
 
 
-def answers(found: Ablation, landscape: Landscape | None = None) -> list[Answer]:
+def answers(found: Ablation, anova: FunctionalAnova | None = None) -> list[Answer]:
     """An answer to each of QUESTIONS; that it is not told yet, where the trainings so far do not say."""
-    said = (_biggest(found), _without_help(found), tunability.sentences(found, landscape), _order(found))
+    said = (_biggest(found), _without_help(found), tunability.sentences(found, anova), _order(found))
     nothing = ("The trainings so far do not tell yet.",)
     return [Answer(question, tuple(each) or nothing) for question, each in zip(QUESTIONS, said, strict=True)]
 
@@ -70,7 +70,7 @@ def interval(effect: Effect) -> str:
     return f"{effect.low:+.4f} to {effect.high:+.4f}" if math.isfinite(effect.low) else "interval unknown"
 
 
-_VERDICTS = {"helps": "they help", "hurts": "they hurt", "cannot tell": "whether they help cannot be told"}
+_VERDICTS = {"helps": "they help", "hurts": "they hurt", "inconclusive": "whether they help cannot be told"}
 
 
 def _biggest(found: Ablation) -> list[str]:
@@ -96,7 +96,7 @@ def _without_help(found: Ablation) -> list[str]:
     idle = _idle(found)
     if idle:
         said.append(f"{_listed(idle)}: every training is the same with and without it. It changes nothing here.")
-    unclear = [effect.method for effect in found.alone if effect.verdict == "cannot tell"]
+    unclear = [effect.method for effect in found.alone if effect.verdict == "inconclusive"]
     open_ones = [method for method in unclear if method not in idle]
     if open_ones:
         said.append(
@@ -122,7 +122,7 @@ def _doing_harm(effects: Sequence[Effect], where: str) -> list[str]:
 
 
 def _order(found: Ablation) -> list[str]:
-    pairs = [effect for effect in found.together if effect.verdict != "cannot tell"]
+    pairs = [effect for effect in found.together if effect.verdict != "inconclusive"]
     if pairs:
         return [
             f"The order matters: {effect.method} together do {abs(effect.effect):.4f} "

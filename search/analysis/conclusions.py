@@ -29,7 +29,7 @@ class Conclusions:
     """What was searched; None of a study that Winnow did not make."""
 
 
-def find(storage: Storage, record: StudyRecord) -> Conclusions:
+def load(storage: Storage, record: StudyRecord) -> Conclusions:
     """All that `storage` holds about the study of `record`. Trains nothing, and reads no test data."""
     names = {study.study_name: study for study in storage.get_all_studies()}
     if SPEC not in names[record.study].user_attrs:
@@ -37,7 +37,7 @@ def find(storage: Storage, record: StudyRecord) -> Conclusions:
     study = studies.load(storage, record.study)
     confirmation = confirm.recorded(study, record)
     try:
-        ablations = tuple(ablation.conclude(sides) for sides in ablation.recorded(study, record))
+        ablations = tuple(ablation.conclude(plan) for plan in ablation.recorded_plans(study, record))
     except StudyError:
         ablations = ()  # of a search of this name that was deleted: its trials are not there
     cost = {

@@ -14,7 +14,15 @@ from dataclasses import dataclass, field, replace
 from winnow.errors import StudyError
 from winnow.objectives.decision import Decision
 from winnow.search.analysis import repetitions
-from winnow.search.analysis.repetitions import Entrants, Repetition, choose, group, remember, remembered, weights
+from winnow.search.analysis.repetitions import (
+    ConfirmationPlan,
+    Repetition,
+    best_group,
+    choose_winner,
+    record_plan,
+    recorded_plan,
+    weights,
+)
 from winnow.search.analysis.seeds import Purpose
 from winnow.search.analysis.statistics import Sample, paired
 from winnow.search.analysis.study_record import StudyRecord
@@ -106,17 +114,15 @@ class _Reading:
     """How often test data had been read for this study before."""
 
 
-def conclude(entrants: Entrants, scores: Mapping[Repetition, float | None]) -> Confirmation:
+def conclude(plan: ConfirmationPlan, scores: Mapping[Repetition, float | None]) -> Confirmation:
     """Write in the ledger, read test data, and put everything together; raises StudyError."""
-    found = _conclude(entrants, scores, _read_test_data)
+    found = _conclude(plan, scores, _read_test_data)
     decided = None
     if found.winner_at_threshold.scores:
         from winnow.objectives import trained_model
 
-        decided = trained_model.decide(
-            entrants.study.spec.data_spec, *weights(entrants, found.winner_number, found.seeds[0])
-        )
-    remember(entrants, decided)
+        decided = trained_model.decide(plan.study.spec.data_spec, *weights(plan, found.winner_number, found.seeds[0]))
+    record_plan(plan, decided)
     return replace(found, decision=decided)
 
 
@@ -125,23 +131,23 @@ def recorded(study: WinnowStudy, record: StudyRecord) -> Confirmation | None:
 
     It trains nothing and reads no test data: what they gave stands in the ledger.
     """
-    entrants = remembered(study, record)
-    if entrants is None:
+    plan = recorded_plan(study, record)
+    if plan is None:
         return None
-    found = _conclude(entrants, repetitions.read(entrants), _from_ledger)
-    return replace(found, decision=repetitions.remembered_decision(study))
+    found = _conclude(plan, repetitions.read_scores(plan), _from_ledger)
+    return replace(found, decision=repetitions.recorded_decision(study))
 
 
 def _conclude(
-    entrants: Entrants,
+    plan: ConfirmationPlan,
     scores: Mapping[Repetition, float | None],
-    test_scores: Callable[[Entrants, list[Repetition]], _Reading],
+    test_scores: Callable[[ConfirmationPlan, list[Repetition]], _Reading],
 ) -> Confirmation:
-    record, baseline, seeds = entrants.record, entrants.baseline, entrants.seeds_for(Purpose.MEASURING)
+    record, baseline, seeds = plan.record, plan.baseline, plan.seeds_for(Purpose.MEASURING)
     best = record.best
     assert best is not None
     assert best.value is not None
-    winner, compared, dropped = choose(entrants, scores)
+    winner, compared, dropped = choose_winner(plan, scores)
     sides = [winner, *([baseline] if baseline not in (None, winner) else [])]
     measured = {side.number: [scores.get((side.number, seed)) for seed in seeds] for side in sides if side}
     if baseline and baseline is not winner and None in measured[baseline.number]:
@@ -152,21 +158,21 @@ def _conclude(
         raise StudyError(
             f"trial {winner.number} cannot be measured: {measured[winner.number].count(None)} of its {len(seeds)} "
             "repetitions did not complete",
-            f"winnow status {entrants.name} says why",
+            f"winnow status {plan.name} says why",
         )
     against = baseline.number if baseline and baseline is not winner and baseline.number in measured else None
-    reading = test_scores(entrants, [(number, seed) for number in measured for seed in seeds])
+    reading = test_scores(plan, [(number, seed) for number in measured for seed in seeds])
     winner_on_test, baseline_on_test = reading.scores[: len(seeds)], reading.scores[len(seeds) :]
     validation = {number: Sample(tuple(v for v in values if v is not None)) for number, values in measured.items()}
     return Confirmation(
-        study=entrants.study.name,
+        study=plan.study.name,
         metric=record.metric,
-        maximise=entrants.study.spec.optimises == "maximize",
+        maximise=plan.study.spec.optimises == "maximize",
         best_number=best.number,
         searched_value=best.value,
         repeated_best=compared.get(best.number) or validation.get(best.number) or Sample(()),
         compared=compared,
-        group=group(entrants, compared) if compared else (winner.number,),
+        group=best_group(plan, compared) if compared else (winner.number,),
         dropped=dropped,
         seeds=tuple(seeds),
         winner_number=winner.number,
@@ -180,19 +186,19 @@ def _conclude(
     )
 
 
-def _read_test_data(entrants: Entrants, models: list[Repetition]) -> _Reading:
+def _read_test_data(plan: ConfirmationPlan, models: list[Repetition]) -> _Reading:
     """The test score of every model, and how often test data were read for this study before.
 
     What the ledger holds for the very same models is not read again.
     """
     from winnow.objectives import held_out
 
-    study = entrants.study
+    study = plan.study
     earlier = ledger.entries(study.storage.database, study.name)
     if _named(models) in [entry.results.get("models") for entry in earlier]:
-        return _from_ledger(entrants, models)
-    trained = [weights(entrants, number, seed) for number, seed in models]
-    fingerprint = entrants.record.ranked[0].training.get("data_fingerprint", "")
+        return _from_ledger(plan, models)
+    trained = [weights(plan, number, seed) for number, seed in models]
+    fingerprint = plan.record.ranked[0].training.get("data_fingerprint", "")
     entry_number = ledger.announce(
         study.storage.database,
         study.name,
@@ -207,14 +213,14 @@ def _read_test_data(entrants: Entrants, models: list[Repetition]) -> _Reading:
     return _Reading(tuple(scores), tuple(at_threshold), len(earlier))
 
 
-def _from_ledger(entrants: Entrants, models: list[Repetition]) -> _Reading:
+def _from_ledger(plan: ConfirmationPlan, models: list[Repetition]) -> _Reading:
     """What an earlier reading gave for these models, and how many readings came before it; raises StudyError."""
-    for position, entry in enumerate(ledger.entries(entrants.study.storage.database, entrants.study.name)):
+    for position, entry in enumerate(ledger.entries(plan.study.storage.database, plan.study.name)):
         if entry.results.get("models") == _named(models):
             return _Reading(tuple(entry.results["scores"]), tuple(entry.results.get("at_threshold", ())), position)
     raise StudyError(
-        f"the ledger holds no test scores of the confirmation of {entrants.study.name!r}",
-        f"run winnow confirm {entrants.study.name}",
+        f"the ledger holds no test scores of the confirmation of {plan.study.name!r}",
+        f"run winnow confirm {plan.study.name}",
     )
 
 

@@ -12,16 +12,16 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-On = frozenset[str]
+MethodSet = frozenset[str]
 """The methods that are on."""
 Kind = Literal["whole", "alone", "removed", "path", "together", "order"]
-Weights = Mapping[On, float]
+Weights = Mapping[MethodSet, float]
 MOST_SETS = 64
 """Up to so many sets of methods, every one is trained; with more, orders are sampled."""
 
 
 @dataclass(frozen=True)
-class Question:
+class Contrast:
     """One number that repeated trainings can tell."""
 
     kind: Kind
@@ -31,23 +31,23 @@ class Question:
     """By seed: what each set's result counts. Sampled orders differ from seed to seed."""
 
 
-def whole(methods: Sequence[str]) -> Question:
+def whole(methods: Sequence[str]) -> Contrast:
     """What all methods do together."""
     return _difference("whole", "all together", frozenset(methods), frozenset())
 
 
-def alone(methods: Sequence[str]) -> list[Question]:
+def alone(methods: Sequence[str]) -> list[Contrast]:
     """What each method does when it is added to the baseline: add one in."""
     return [_difference("alone", method, frozenset([method]), frozenset()) for method in methods]
 
 
-def removed(methods: Sequence[str]) -> list[Question]:
+def removed(methods: Sequence[str]) -> list[Contrast]:
     """What each method does when all others are there: leave one out."""
     everything = frozenset(methods)
     return [_difference("removed", method, everything, everything - {method}) for method in methods]
 
 
-def path(order: Sequence[str]) -> list[Question]:
+def path(order: Sequence[str]) -> list[Contrast]:
     """What each method does when it is added after those before it in `order` (Fawcett and Hoos, 2016)."""
     return [
         _difference("path", method, frozenset(order[: step + 1]), frozenset(order[:step]))
@@ -55,11 +55,11 @@ def path(order: Sequence[str]) -> list[Question]:
     ]
 
 
-def together(methods: Sequence[str]) -> list[Question]:
+def together(methods: Sequence[str]) -> list[Contrast]:
     """What each two methods do together beyond the sum of what each does alone."""
-    none: On = frozenset()
+    none: MethodSet = frozenset()
     return [
-        Question(
+        Contrast(
             "together",
             f"{a} and {b}",
             _constant({frozenset([a, b]): 1.0, frozenset([a]): -1.0, frozenset([b]): -1.0, none: 1.0}),
@@ -68,7 +68,7 @@ def together(methods: Sequence[str]) -> list[Question]:
     ]
 
 
-def order(methods: Sequence[str]) -> list[Question]:
+def order(methods: Sequence[str]) -> list[Contrast]:
     """Each method's Shapley value (1953): the mean of what it adds, over all orders of adding the methods.
 
     Exact over all 2ⁿ sets where they are at most MOST_SETS; else each seed draws one order and takes its reverse too
@@ -76,7 +76,7 @@ def order(methods: Sequence[str]) -> list[Question]:
     """
     exact = 2 ** len(methods) <= MOST_SETS
     return [
-        Question("order", method, _constant(_over_all_orders(method, methods)) if exact else _sampled(method, methods))
+        Contrast("order", method, _constant(_over_all_orders(method, methods)) if exact else _sampled(method, methods))
         for method in methods
     ]
 
@@ -89,13 +89,13 @@ def _sampled(method: str, methods: Sequence[str]) -> Callable[[int], Weights]:
     return lambda seed: _over_sampled_orders(method, methods, seed)
 
 
-def _difference(kind: Kind, name: str, on: On, off: On) -> Question:
-    return Question(kind, name, _constant({on: 1.0, off: -1.0}))
+def _difference(kind: Kind, name: str, on: MethodSet, off: MethodSet) -> Contrast:
+    return Contrast(kind, name, _constant({on: 1.0, off: -1.0}))
 
 
 def _over_all_orders(method: str, methods: Sequence[str]) -> Weights:
     others = [other for other in methods if other != method]
-    weights: dict[On, float] = {}
+    weights: dict[MethodSet, float] = {}
     for size in range(len(others) + 1):
         share = math.factorial(size) * math.factorial(len(others) - size) / math.factorial(len(methods))
         for before in itertools.combinations(others, size):
@@ -107,7 +107,7 @@ def _over_all_orders(method: str, methods: Sequence[str]) -> Weights:
 def _over_sampled_orders(method: str, methods: Sequence[str], seed: int) -> Weights:
     drawn = list(methods)
     random.Random(seed).shuffle(drawn)
-    weights: dict[On, float] = {}
+    weights: dict[MethodSet, float] = {}
     for sequence in (drawn, drawn[::-1]):
         before = frozenset(sequence[: sequence.index(method)])
         for on, weight in ((before | {method}, 0.5), (before, -0.5)):

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-Verdict = Literal["helps", "hurts", "cannot tell"]
+Verdict = Literal["helps", "hurts", "inconclusive"]
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Effect:
         """What the interval allows to say."""
         if self.low > 0:
             return "helps"
-        return "hurts" if self.high < 0 else "cannot tell"
+        return "hurts" if self.high < 0 else "inconclusive"
 
 
 @dataclass(frozen=True)

@@ -61,7 +61,7 @@ ABLATION = {
     "effect": "gain in the metric: above 0 is better, whatever the metric's direction",
     "low": "lower end of the 95 % interval; empty where one score says nothing",
     "high": "its upper end",
-    "verdict": "helps, hurts, or cannot tell",
+    "verdict": "helps, hurts or inconclusive",
     "runs": "trainings behind it",
 }
 TABLES = {"trials": TRIALS, "epochs": EPOCHS, "ablation": ABLATION}

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from statistics import fmean
 
 from winnow.search.analysis import study_record
-from winnow.search.analysis.pruning_savings import savings
+from winnow.search.analysis.pruning import savings
 from winnow.search.analysis.status import Status
 from winnow.search.analysis.study_record import TrialRecord
 from winnow.search.study.study import WinnowStudy

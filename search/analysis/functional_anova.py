@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from winnow.errors import StudyError
 from winnow.search.analysis.axes import Axis
-from winnow.search.analysis.importance import deviation, for_a_forest, usable
+from winnow.search.analysis.importance import deviation, for_a_forest, usable_trials
 from winnow.search.analysis.statistics import worse_fence
 from winnow.search.analysis.study_record import StudyRecord
 
@@ -34,7 +34,7 @@ _TREES = 32
 _SAMPLES = 20
 _MOST_PAIRED = 5
 """Pairs are looked for among so many hyperparameters, those with the largest effects of their own."""
-_TWINS = 10
+_SHUFFLES = 10
 """Studies without interactions, made of the same effects and shuffled residuals: what forests find there is noise."""
 
 
@@ -79,7 +79,7 @@ class Interaction:
 
 
 @dataclass(frozen=True)
-class Landscape:
+class FunctionalAnova:
     """What a forest made of a study's trials."""
 
     trials: int
@@ -93,44 +93,44 @@ class Landscape:
         return next((marginal for marginal in self.marginals if marginal.name == name), None)
 
 
-def known(record: StudyRecord) -> Landscape | None:
-    """The landscape of completed trials, or with pruned ones where those are too few; None where there is none yet.
+def decompose_if_enough(record: StudyRecord) -> FunctionalAnova | None:
+    """The anova of completed trials, or with pruned ones where those are too few; None where there is none yet.
 
     None too where scikit-learn is not installed, which only training needs.
     """
     for pruned in (False, True):
         with suppress(StudyError, ModuleNotFoundError):
-            return survey(record, pruned=pruned)
+            return decompose(record, pruned=pruned)
     return None
 
 
-def survey(record: StudyRecord, *, pruned: bool = False) -> Landscape:
+def decompose(record: StudyRecord, *, pruned: bool = False) -> FunctionalAnova:
     """Marginals and interactions over completed trials (and pruned ones, at their last value, where `pruned` is set).
 
     Values beyond `worse_fence` count as that. Intervals come from samples of half the trials, as in
     `winnow.search.analysis.importance`. Needs scikit-learn. Raises StudyError where there are too few trials.
     """
     generator = np.random.default_rng(0)
-    records = for_a_forest(usable(record, pruned), generator)
+    records = for_a_forest(usable_trials(record, pruned), generator)
     trials = len(records)
     axes = [
         Axis(record, name) for name in record.parameter_names if all(name in record.parameters for record in records)
     ]
     if not axes:
-        return Landscape(trials, (), ())
+        return FunctionalAnova(trials, (), ())
     inputs = np.column_stack([axis.unit(records) for axis in axes])
     values = np.array([record.value for record in records], dtype=np.float64)
     fence = worse_fence(values, record.direction)  # or a few trainings that broke down are all that a forest sees
     values = np.maximum(values, fence) if record.direction == "maximize" else np.minimum(values, fence)
     forest = _grow(inputs, values)
     strongest = np.argsort(-forest.feature_importances_, kind="stable")[:_MOST_PAIRED]
-    questions = _Questions(axes, sorted(strongest.tolist()), generator)
-    curves, shares = questions.ask(forest)
-    twins = _twins(axes, inputs, values, curves, generator)
-    floors = np.max([questions.ask(_grow(inputs, twin))[1] for twin in twins], axis=0)
+    grids = _Grids(axes, sorted(strongest.tolist()), generator)
+    curves, shares = grids.evaluate(forest)
+    shuffled = _without_interactions(axes, inputs, values, curves, generator)
+    floors = np.max([grids.evaluate(_grow(inputs, values_without))[1] for values_without in shuffled], axis=0)
     size = trials // 2
     halves = [generator.permutation(trials)[:size] for _ in range(_SAMPLES)]
-    others = [questions.ask(_grow(inputs[half], values[half])) for half in halves]
+    others = [grids.evaluate(_grow(inputs[half], values[half])) for half in halves]
     marginals = []
     for index, (axis, means) in enumerate(zip(axes, curves, strict=True)):
         drawn = np.array([curves[index] for curves, _ in others])
@@ -145,16 +145,16 @@ def survey(record: StudyRecord, *, pruned: bool = False) -> Landscape:
             min(1.0, float(share + 1.96 * spread)),
             bool(share - 1.96 * spread > floor),
         )
-        for (first, second), share, spread, floor in zip(questions.pairs, shares, deviations, floors, strict=True)
+        for (first, second), share, spread, floor in zip(grids.pairs, shares, deviations, floors, strict=True)
     ]
-    return Landscape(
+    return FunctionalAnova(
         trials,
         tuple(sorted(marginals, key=lambda marginal: -float(np.ptp(marginal.means)))),
         tuple(sorted(interactions, key=lambda interaction: -interaction.share)),
     )
 
 
-def _twins(
+def _without_interactions(
     axes: Sequence[Axis], inputs: Array, values: Array, curves: Sequence[Array], generator: np.random.Generator
 ) -> list[Array]:
     """Values (trials,) of studies in which each hyperparameter does as here, and none hangs on another."""
@@ -162,7 +162,7 @@ def _twins(
         np.interp(inputs[:, index], axis.grid(POINTS), curve - curve.mean())
         for index, (axis, curve) in enumerate(zip(axes, curves, strict=True))
     )
-    return [sum_of_effects + generator.permutation(values - sum_of_effects) for _ in range(_TWINS)]
+    return [sum_of_effects + generator.permutation(values - sum_of_effects) for _ in range(_SHUFFLES)]
 
 
 def _grow(inputs: Array, values: Array) -> "ExtraTreesRegressor":
@@ -171,7 +171,7 @@ def _grow(inputs: Array, values: Array) -> "ExtraTreesRegressor":
     return ExtraTreesRegressor(_TREES, random_state=0).fit(inputs, values)
 
 
-class _Questions:
+class _Grids:
     """The places at which every forest is asked, built once: grids over one and over two, all others at random."""
 
     def __init__(self, axes: Sequence[Axis], strongest: Sequence[int], generator: np.random.Generator) -> None:
@@ -190,7 +190,7 @@ class _Questions:
         self._curves = len(axes)
         self._asked = np.concatenate(rows)
 
-    def ask(self, forest: "ExtraTreesRegressor") -> tuple[list[Array], Array]:
+    def evaluate(self, forest: "ExtraTreesRegressor") -> tuple[list[Array], Array]:
         """The curve of each hyperparameter, and each pair's share of the variance."""
         told = forest.predict(self._asked).reshape(-1, _DRAWS)
         means, variance = told.mean(axis=1), float(told.var()) or 1.0

@@ -81,7 +81,7 @@ def assess(record: StudyRecord, method: Method = "PED-ANOVA", *, pruned: bool = 
 
     Raises StudyError below MINIMUM_TRIALS, saying how many more are needed.
     """
-    records = usable(record, pruned)
+    records = usable_trials(record, pruned)
     generator = np.random.default_rng(0)
     if method != "PED-ANOVA":
         records = for_a_forest(records, generator)
@@ -108,7 +108,7 @@ def assess(record: StudyRecord, method: Method = "PED-ANOVA", *, pruned: bool = 
     )
 
 
-def quick(record: StudyRecord) -> tuple[Importance | None, str]:
+def assess_if_enough(record: StudyRecord) -> tuple[Importance | None, str]:
     """PED-ANOVA over the completed trials, or over pruned ones too where those are too few; or why there is none."""
     refusal = ""
     for pruned in (False, True):
@@ -133,7 +133,7 @@ def disagreement(importances: Sequence[Importance]) -> str:
     return f"The methods disagree on the strongest ({named}), so none of them is to be relied on here."
 
 
-def usable(record: StudyRecord, pruned: bool) -> list[TrialRecord]:
+def usable_trials(record: StudyRecord, pruned: bool) -> list[TrialRecord]:
     """The trials that importance is drawn from, by number: completed ones and, where `pruned`, those with a value.
 
     Raises StudyError below MINIMUM_TRIALS.

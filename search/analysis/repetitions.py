@@ -25,7 +25,7 @@ Repetition = tuple[int, int]
 
 
 @dataclass(frozen=True)
-class Entrants:
+class ConfirmationPlan:
     """Who is compared, and how."""
 
     study: WinnowStudy
@@ -48,7 +48,7 @@ class Entrants:
         return fresh_seeds(self.study.spec.seed, purpose, self.seeds)
 
 
-def enter(study: WinnowStudy, top: int, seeds: int) -> Entrants:
+def plan_confirmation(study: WinnowStudy, top: int, seeds: int) -> ConfirmationPlan:
     """The best `top` configurations of a search and its baseline, where it has one; raises StudyError."""
     if not study.spec.built_in:
         raise StudyError(
@@ -77,20 +77,20 @@ def enter(study: WinnowStudy, top: int, seeds: int) -> Entrants:
             f"in the study {study.name!r} the baseline itself is the best trial: there is nothing to confirm",
             "search more trials or other ranges, or give --top 5 to repeat those that came close",
         )
-    return Entrants(study, record, tuple(candidates[:top]), baseline, seeds, chooses=top > 1)
+    return ConfirmationPlan(study, record, tuple(candidates[:top]), baseline, seeds, chooses=top > 1)
 
 
-def remember(entrants: Entrants, decision: Decision | None = None) -> None:
+def record_plan(plan: ConfirmationPlan, decision: Decision | None = None) -> None:
     """Write beside the repetitions whom they compared, and how the winner decides, for whoever reads them later."""
-    numbers = [trial.number for trial in entrants.candidates]
-    baseline = entrants.baseline.number if entrants.baseline else None
-    content = {"candidates": numbers, "baseline": baseline, "seeds": entrants.seeds, "chooses": entrants.chooses}
-    made = studies.load(entrants.study.storage, entrants.name).optuna
+    numbers = [trial.number for trial in plan.candidates]
+    baseline = plan.baseline.number if plan.baseline else None
+    content = {"candidates": numbers, "baseline": baseline, "seeds": plan.seeds, "chooses": plan.chooses}
+    made = studies.load(plan.study.storage, plan.name).optuna
     made.set_user_attr(CONCLUSION, content)
     made.set_user_attr(DECISION, asdict(decision) if decision else None)
 
 
-def remembered_decision(study: WinnowStudy) -> Decision | None:
+def recorded_decision(study: WinnowStudy) -> Decision | None:
     """How the winner decided when the repetitions were last concluded; None but for two classes."""
     content = studies.load(study.storage, _study_name(study)).optuna.user_attrs.get(DECISION)
     if content is None:
@@ -100,7 +100,7 @@ def remembered_decision(study: WinnowStudy) -> Decision | None:
     return Decision(**{**content, **parts})
 
 
-def remembered(study: WinnowStudy, record: StudyRecord) -> Entrants | None:
+def recorded_plan(study: WinnowStudy, record: StudyRecord) -> ConfirmationPlan | None:
     """Who was compared when the repetitions of a search were last concluded; None where they never were."""
     name = _study_name(study)
     for other in study.storage.get_all_studies():
@@ -110,22 +110,22 @@ def remembered(study: WinnowStudy, record: StudyRecord) -> Entrants | None:
                 return None  # the search was deleted and begun anew
             candidates = tuple(record.trials[number] for number in content["candidates"])
             baseline = None if content["baseline"] is None else record.trials[content["baseline"]]
-            return Entrants(study, record, candidates, baseline, content["seeds"], content["chooses"])
+            return ConfirmationPlan(study, record, candidates, baseline, content["seeds"], content["chooses"])
     return None
 
 
-def wanted(entrants: Entrants, scores: Mapping[Repetition, float | None]) -> list[Row]:
+def missing_rows(plan: ConfirmationPlan, scores: Mapping[Repetition, float | None]) -> list[Row]:
     """The repetitions that are still missing: first those that choose, then those of the winner and the baseline.
 
     `scores` are the validation scores of those that have ended, None where one did not complete.
     """
-    contenders, stages = _contenders(entrants), []
-    if entrants.chooses:
-        stages.append([(trial, seed) for seed in entrants.seeds_for(Purpose.CHOOSING) for trial in contenders])
+    contenders, stages = _contenders(plan), []
+    if plan.chooses:
+        stages.append([(trial, seed) for seed in plan.seeds_for(Purpose.CHOOSING) for trial in contenders])
     if not stages or all((trial.number, seed) in scores for trial, seed in stages[0]):
-        winner, _, _ = choose(entrants, scores)
-        sides = [winner, *([entrants.baseline] if entrants.baseline not in (None, winner) else [])]
-        stages.append([(side, seed) for seed in entrants.seeds_for(Purpose.MEASURING) for side in sides if side])
+        winner, _, _ = choose_winner(plan, scores)
+        sides = [winner, *([plan.baseline] if plan.baseline not in (None, winner) else [])]
+        stages.append([(side, seed) for seed in plan.seeds_for(Purpose.MEASURING) for side in sides if side])
     return [
         Row({"trial": trial.number, "seed": seed}, {**trial.config, "seed": seed})
         for stage in stages
@@ -134,20 +134,20 @@ def wanted(entrants: Entrants, scores: Mapping[Repetition, float | None]) -> lis
     ]
 
 
-def repeat(entrants: Entrants, rows: Sequence[Row]) -> WinnowStudy:
+def add_rows(plan: ConfirmationPlan, rows: Sequence[Row]) -> WinnowStudy:
     """The study of the repetitions, made or continued with `rows`."""
-    searched = entrants.study.spec
+    searched = plan.study.spec
     description = f"The best of {searched.name} and its baseline, repeated with fresh seeds"
-    spec = studies.analysis(searched, entrants.name, description)
-    return studies.grow(entrants.study.storage, spec, rows, keep_weights=True)
+    spec = studies.analysis(searched, plan.name, description)
+    return studies.grow(plan.study.storage, spec, rows, keep_weights=True)
 
 
-def read(entrants: Entrants) -> dict[Repetition, float | None]:
+def read_scores(plan: ConfirmationPlan) -> dict[Repetition, float | None]:
     """The validation scores of all repetitions that have ended, None where one did not complete."""
-    storage = entrants.study.storage
-    if entrants.name not in {study.study_name for study in storage.get_all_studies()}:
+    storage = plan.study.storage
+    if plan.name not in {study.study_name for study in storage.get_all_studies()}:
         return {}
-    trials = studies.load(storage, entrants.name).optuna.get_trials(deepcopy=False)
+    trials = studies.load(storage, plan.name).optuna.get_trials(deepcopy=False)
     return {
         (trial.params["trial"], trial.params["seed"]): trial.value if trial.state.name == "COMPLETE" else None
         for trial in trials
@@ -155,46 +155,46 @@ def read(entrants: Entrants) -> dict[Repetition, float | None]:
     }
 
 
-def weights(entrants: Entrants, number: int, seed: int) -> tuple[dict[str, Any], bytes]:
+def weights(plan: ConfirmationPlan, number: int, seed: int) -> tuple[dict[str, Any], bytes]:
     """The configuration and the trained weights of one repetition."""
-    for trial in studies.load(entrants.study.storage, entrants.name).optuna.get_trials(deepcopy=False):
+    for trial in studies.load(plan.study.storage, plan.name).optuna.get_trials(deepcopy=False):
         if trial.params == {"trial": number, "seed": seed}:
             name = trial.user_attrs[WEIGHTS]
-            return trial.user_attrs[CONFIG], artifacts.read(entrants.study.storage.store, name)
-    raise StudyError(f"trial {number} was not repeated with seed {seed}", f"run winnow confirm {entrants.study.name}")
+            return trial.user_attrs[CONFIG], artifacts.read(plan.study.storage.store, name)
+    raise StudyError(f"trial {number} was not repeated with seed {seed}", f"run winnow confirm {plan.study.name}")
 
 
-def _contenders(entrants: Entrants) -> list[TrialRecord]:
+def _contenders(plan: ConfirmationPlan) -> list[TrialRecord]:
     """The candidates and, last, the baseline: it wins too where nothing beats it."""
-    return [*entrants.candidates, *([entrants.baseline] if entrants.baseline else [])]
+    return [*plan.candidates, *([plan.baseline] if plan.baseline else [])]
 
 
-def choose(
-    entrants: Entrants, scores: Mapping[Repetition, float | None]
+def choose_winner(
+    plan: ConfirmationPlan, scores: Mapping[Repetition, float | None]
 ) -> tuple[TrialRecord, dict[int, Sample], dict[int, str]]:
     """The contender with the best mean on the seeds that choose, all their samples, and who dropped out and why."""
-    if not entrants.chooses:
-        return entrants.candidates[0], {}, {}
+    if not plan.chooses:
+        return plan.candidates[0], {}, {}
     compared: dict[int, Sample] = {}
     dropped: dict[int, str] = {}
-    for trial in _contenders(entrants):
-        values = [scores[trial.number, seed] for seed in entrants.seeds_for(Purpose.CHOOSING)]
+    for trial in _contenders(plan):
+        values = [scores[trial.number, seed] for seed in plan.seeds_for(Purpose.CHOOSING)]
         if None in values:
             dropped[trial.number] = f"{values.count(None)} of its {len(values)} repetitions did not complete"
         else:
             compared[trial.number] = Sample(tuple(value for value in values if value is not None))
     if not compared:
         raise StudyError(
-            f"none of the best trials of {entrants.study.name!r} could be repeated",
-            f"winnow status {entrants.name} says why",
+            f"none of the best trials of {plan.study.name!r} could be repeated",
+            f"winnow status {plan.name} says why",
         )
-    first = group(entrants, compared)[0]
-    return next(trial for trial in _contenders(entrants) if trial.number == first), compared, dropped
+    first = best_group(plan, compared)[0]
+    return next(trial for trial in _contenders(plan) if trial.number == first), compared, dropped
 
 
-def group(entrants: Entrants, compared: Mapping[int, Sample]) -> tuple[int, ...]:
+def best_group(plan: ConfirmationPlan, compared: Mapping[int, Sample]) -> tuple[int, ...]:
     """Who may be the best of those compared, the highest mean first (see `possibly_best`)."""
-    sign = 1 if entrants.study.spec.optimises == "maximize" else -1
+    sign = 1 if plan.study.spec.optimises == "maximize" else -1
     return tuple(possibly_best({number: [sign * x for x in sample.scores] for number, sample in compared.items()}))
 
 

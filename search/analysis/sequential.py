@@ -1,6 +1,6 @@
 """Which trainings an ablation needs next, and what those that it has allow to say. It starts no training itself.
 
-Every question begins with the same few seeds. Where its interval still holds zero, its seeds are doubled, again and
+Every contrast begins with the same few seeds. Where its interval still holds zero, its seeds are doubled, again and
 again, until the answer is clear or the trainings run out: effort goes where it decides something. The intervals are
 made for being looked at so (`statistics.error_of_look`).
 
@@ -14,19 +14,19 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from winnow.search.analysis import contrasts
-from winnow.search.analysis.contrasts import On, Question
+from winnow.search.analysis.contrasts import Contrast, MethodSet
 from winnow.search.analysis.effects import Effect, OrderedEffect
 from winnow.search.analysis.statistics import Sample, error_of_look, seeds_at_look
 
 _SINGLE = ("whole", "alone", "removed")
-Training = tuple[On, int]
+Training = tuple[MethodSet, int]
 """A set of methods that are on, and a seed."""
 Results = Mapping[Training, float | None]
 """The score of each training that has ended, the higher the better; None where it gave none."""
 
 
 @dataclass(frozen=True)
-class Race:
+class SequentialDesign:
     """The methods, the seeds, and how far to go."""
 
     methods: tuple[str, ...]
@@ -41,7 +41,7 @@ class Race:
     """No more than so many in all; None is no limit."""
 
     @cached_property
-    def fixed_questions(self) -> list[Question]:
+    def fixed_contrasts(self) -> list[Contrast]:
         """All but those of the path, in order of precedence."""
         return [
             contrasts.whole(self.methods),
@@ -51,8 +51,8 @@ class Race:
             *contrasts.order(self.methods),
         ]
 
-    def wanted(self, results: Results) -> list[Training]:
-        """The trainings to do next, together; none when every question is answered or nothing more may be spent."""
+    def next_trainings(self, results: Results) -> list[Training]:
+        """The trainings to do next, together; none when every contrast is answered or nothing more may be spent."""
         found: dict[Training, None] = {}
         left = math.inf if self.trainings is None else self.trainings - len(results)
         for group in self._open(results):
@@ -73,16 +73,16 @@ class Race:
             chosen.append(max(means, key=lambda method: means[method]))
         return chosen
 
-    def effect(self, question: Question, results: Results) -> Effect | None:
+    def effect(self, contrast: Contrast, results: Results) -> Effect | None:
         """The answer at the last look whose trainings have all ended; None before the first, or without a score."""
-        look = self._looks_done(question, results)
+        look = self._looks_done(contrast, results)
         if not look:
             return None
-        seeds = self._seeds(question)[: seeds_at_look(look, self.first)]
+        seeds = self._seeds(contrast)[: seeds_at_look(look, self.first)]
         scores: list[float] = []
         trainings: set[Training] = set()
         for seed in seeds:
-            weights = question.weights(seed)
+            weights = contrast.weights(seed)
             trainings.update((on, seed) for on in weights)
             values = [(weight, results[on, seed]) for on, weight in weights.items()]
             if all(value is not None for _, value in values):
@@ -91,12 +91,12 @@ class Race:
             return None
         sample = Sample(tuple(scores))
         low, high = sample.interval_at(error_of_look(look))
-        return Effect(question.name, sample.mean, low, high, len(trainings))
+        return Effect(contrast.name, sample.mean, low, high, len(trainings))
 
     def effects(self, kind: contrasts.Kind, results: Results) -> list[Effect]:
         """The answers to all questions of a kind that have one; those of the path in its order."""
-        asked = contrasts.path(self.path(results)) if kind == "path" else self.fixed_questions
-        answers = [self.effect(question, results) for question in asked if question.kind == kind]
+        asked = contrasts.path(self.path(results)) if kind == "path" else self.fixed_contrasts
+        answers = [self.effect(contrast, results) for contrast in asked if contrast.kind == kind]
         return [answer for answer in answers if answer is not None]
 
     def ordered(self, results: Results) -> list[OrderedEffect]:
@@ -123,30 +123,30 @@ class Race:
             yield from (group for look, kind, group in undecided if look > 0 or kind not in _SINGLE)
 
     def _undecided(self, chosen: Sequence[str], results: Results) -> Iterator[tuple[int, str, list[Training]]]:
-        """Every question that needs more seeds and may have them: its looks so far, its kind, and all its trainings."""
+        """Every contrast that needs more seeds and may have them: its looks so far, its kind, and all its trainings."""
         steps = [] if self._rest(chosen) else contrasts.path(chosen)
-        single = [question for question in self.fixed_questions if question.kind in _SINGLE]
-        joint = [question for question in self.fixed_questions if question.kind not in _SINGLE]
-        for question in [*single, *steps, *joint]:
-            look = self._looks_done(question, results)
-            answer = self.effect(question, results)
-            if look < self.looks and (answer is None or answer.verdict == "cannot tell"):
-                seeds = self._seeds(question)[: seeds_at_look(look + 1, self.first)]
-                yield look, question.kind, [(on, seed) for seed in seeds for on in question.weights(seed)]
+        single = [contrast for contrast in self.fixed_contrasts if contrast.kind in _SINGLE]
+        joint = [contrast for contrast in self.fixed_contrasts if contrast.kind not in _SINGLE]
+        for contrast in [*single, *steps, *joint]:
+            look = self._looks_done(contrast, results)
+            answer = self.effect(contrast, results)
+            if look < self.looks and (answer is None or answer.verdict == "inconclusive"):
+                seeds = self._seeds(contrast)[: seeds_at_look(look + 1, self.first)]
+                yield look, contrast.kind, [(on, seed) for seed in seeds for on in contrast.weights(seed)]
 
-    def _looks_done(self, question: Question, results: Results) -> int:
-        seeds = self._seeds(question)
+    def _looks_done(self, contrast: Contrast, results: Results) -> int:
+        seeds = self._seeds(contrast)
         look = 0
         while look < self.looks and all(
             (on, seed) in results
             for seed in seeds[: seeds_at_look(look + 1, self.first)]
-            for on in question.weights(seed)
+            for on in contrast.weights(seed)
         ):
             look += 1
         return look
 
-    def _seeds(self, question: Question) -> Sequence[int]:
-        return self.path_seeds if question.kind == "path" else self.seeds
+    def _seeds(self, contrast: Contrast) -> Sequence[int]:
+        return self.path_seeds if contrast.kind == "path" else self.seeds
 
     def _rest(self, chosen: Sequence[str]) -> list[str]:
         return [method for method in self.methods if method not in chosen]

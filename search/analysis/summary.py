@@ -5,8 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from winnow.search.analysis import answers
-from winnow.search.analysis import pruning_audit as audits
+from winnow.search.analysis import answers, pruning
 from winnow.search.analysis.conclusions import Conclusions
 from winnow.search.analysis.confirm import Confirmation
 from winnow.search.analysis.formatting import duration, interval, number, spread, with_article
@@ -26,12 +25,12 @@ class Compared:
 def sentences(record: StudyRecord, found: Conclusions | None = None) -> list[str]:
     """What won, by how much, how sure that is, and what it cost; each a whole sentence."""
     found = found or Conclusions()
-    audited = audits.audit(record)
+    audited = pruning.audit(record)
     return [
         *_result(record),
         *_how_sure(record, found.confirmation),
         *_what_made_it(found),
-        *([audits.sentence(audited)] if audited else []),
+        *([pruning.audit_sentence(audited)] if audited else []),
         _cost(record),
         *_further_cost(found),
     ]

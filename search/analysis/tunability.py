@@ -5,11 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from winnow.search.analysis.ablation import Ablation
-from winnow.search.analysis.functional_anova import Array, Landscape, Marginal
+from winnow.search.analysis.functional_anova import Array, FunctionalAnova, Marginal
 
 
 @dataclass(frozen=True)
-class Ease:
+class Tunability:
     """The share of a hyperparameter's range that is as good as its best place, with its 95 % interval."""
 
     method: str
@@ -20,31 +20,31 @@ class Ease:
     high: float
 
 
-def eases(found: Ablation, landscape: Landscape) -> list[Ease]:
+def tunabilities(found: Ablation, anova: FunctionalAnova) -> list[Tunability]:
     """Of the methods that are shown to help, the easiest first.
 
     As good is what lies within one standard deviation over seeds of the best place's mean, all else varied evenly.
     Methods without a hyperparameter that every trial searched are left out.
     """
     helpful = {effect.method for effect in [*found.alone, *found.removed] if effect.verdict == "helps"}
-    eases = []
+    tunabilities = []
     for method, members in found.methods.items():
-        known = [marginal for name in members if (marginal := landscape.marginal(name))]
+        known = [marginal for name in members if (marginal := anova.marginal(name))]
         if method in helpful and known:
             each = [_ease(method, marginal, found.goal.deviation, found.direction) for marginal in known]
-            eases.append(min(each, key=lambda ease: ease.share))
-    return sorted(eases, key=lambda ease: -ease.share)
+            tunabilities.append(min(each, key=lambda tunability: tunability.share))
+    return sorted(tunabilities, key=lambda tunability: -tunability.share)
 
 
-def sentences(found: Ablation, landscape: Landscape | None) -> list[str]:
+def sentences(found: Ablation, anova: FunctionalAnova | None) -> list[str]:
     """The easiest and the hardest in words; why nobody knows, where nobody does."""
     if not found.alone:
         return []
     if not any(effect.verdict == "helps" for effect in [*found.alone, *found.removed]):
         return ["No method is shown to help, so there is none yet that would be worth tuning."]
-    if landscape is None:
+    if anova is None:
         return ["The search has too few trials to tell."]
-    ranked = eases(found, landscape)
+    ranked = tunabilities(found, anova)
     if not ranked:
         return ["Nobody can tell: no trial varied a hyperparameter of the methods that help."]
     within = f"within one deviation between seeds ({found.goal.deviation:.4f}) of its best place"
@@ -52,16 +52,16 @@ def sentences(found: Ablation, landscape: Landscape | None) -> list[str]:
     if len(ranked) > 1 and ranked[-1].high < ranked[0].low:
         said.append(f"The hardest is {ranked[-1].method}: {_range(ranked[-1])}.")
     elif len(ranked) > 1:
-        others = ", ".join(f"{ease.method} ({_percent(ease)})" for ease in ranked[1:])
+        others = ", ".join(f"{tunability.method} ({_percent(tunability)})" for tunability in ranked[1:])
         said.append(f"The others are not clearly harder: {others}.")
-    return [*said, f"This is read off a forest fitted to {landscape.trials} trials of the search."]
+    return [*said, f"This is read off a forest fitted to {anova.trials} trials of the search."]
 
 
-def _ease(method: str, marginal: Marginal, tolerance: float, direction: str) -> Ease:
+def _ease(method: str, marginal: Marginal, tolerance: float, direction: str) -> Tunability:
     share = _as_good(marginal.means, tolerance, direction)
     deviation = float(np.std([_as_good(curve, tolerance, direction) for curve in marginal.samples], ddof=1))
     low, high = max(0.0, share - 1.96 * deviation), min(1.0, share + 1.96 * deviation)
-    return Ease(method, marginal.name, share, low, high)
+    return Tunability(method, marginal.name, share, low, high)
 
 
 def _as_good(curve: Array, tolerance: float, direction: str) -> float:
@@ -69,9 +69,9 @@ def _as_good(curve: Array, tolerance: float, direction: str) -> float:
     return float((losses <= losses.min() + tolerance).mean())
 
 
-def _range(ease: Ease) -> str:
-    return f"{_percent(ease)} of the searched range of {ease.name}"
+def _range(tunability: Tunability) -> str:
+    return f"{_percent(tunability)} of the searched range of {tunability.name}"
 
 
-def _percent(ease: Ease) -> str:
-    return f"{ease.share:.0%} ({ease.low:.0%} to {ease.high:.0%})"
+def _percent(tunability: Tunability) -> str:
+    return f"{tunability.share:.0%} ({tunability.low:.0%} to {tunability.high:.0%})"

@@ -224,7 +224,7 @@ async def download_report(request: Request, study_id: StudyId) -> Response:
     def render() -> str:
         storage = watching(request).storage
         record = _whole(request, now.study)
-        return report.render(record, conclusions.find(storage, record))
+        return report.render(record, conclusions.load(storage, record))
 
     content = await run_in_threadpool(render)
     headers = {"Content-Disposition": f'attachment; filename="report-{study_id}.html"'}
@@ -244,7 +244,7 @@ async def download_table(
     def write() -> bytes:
         record = _whole(request, now.study)
         with tempfile.TemporaryDirectory() as folder:
-            found = conclusions.find(watching(request).storage, record).ablations
+            found = conclusions.load(watching(request).storage, record).ablations
             for path in export.write(record, found, Path(folder), kind):
                 if path.name == file:
                     return path.read_bytes()

@@ -39,7 +39,7 @@ def pictures(view: StudyView) -> list[Chapter]:
 
 def hyperparameters(view: StudyView) -> list[Chapter]:
     """What the results hang on: PED-ANOVA over the completed trials, or over pruned ones too where those are few."""
-    found, refusal = importance.quick(view.searched())
+    found, refusal = importance.assess_if_enough(view.searched())
     if found is None:
         return [Chapter("The hyperparameters", [refusal])]
     caption = (
@@ -53,13 +53,13 @@ def hyperparameters(view: StudyView) -> list[Chapter]:
 def concluded(storage: Storage, view: StudyView) -> list[Chapter]:
     """What was measured since: the winner trained again, and what each method does; or the command that would."""
     record = _with_sides(storage, view)
-    return evidence.chapters(record, conclusions.find(storage, record))
+    return evidence.chapters(record, conclusions.load(storage, record))
 
 
 def first_words(storage: Storage, view: StudyView) -> list[str]:
     """What the study found, in whole sentences."""
     record = _with_sides(storage, view)
-    return summary.sentences(record, conclusions.find(storage, record))
+    return summary.sentences(record, conclusions.load(storage, record))
 
 
 def curve_numbers(sample: StudyRecord, top: int = TOP) -> dict[str, object]:

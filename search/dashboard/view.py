@@ -16,7 +16,7 @@ from sqlalchemy import Connection, func, select
 
 from winnow.records import SPEC, STOPPING, Outcome
 from winnow.search.analysis import study_record
-from winnow.search.analysis.pruning_savings import savings
+from winnow.search.analysis.pruning import savings
 from winnow.search.analysis.status import Best
 from winnow.search.analysis.study_record import StudyRecord, TrialRecord
 from winnow.search.dashboard.snapshot import Snapshot, WorkerNow

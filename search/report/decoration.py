@@ -38,7 +38,7 @@ def add(storage: Storage, record: StudyRecord) -> None:
     from optuna_dashboard import save_plotly_graph_object
 
     study = optuna.load_study(study_name=record.study, storage=storage)
-    found = conclusions.find(storage, record)
+    found = conclusions.load(storage, record)
     for picture in _pictures(record, found):
         if picture.figure is not None and picture.figure.data:
             figure = picture.figure.update_layout(title={"text": picture.title}, margin={"t": 72})

@@ -8,7 +8,7 @@ from winnow.search.analysis.conclusions import Conclusions
 from winnow.search.analysis.confirm import Confirmation
 from winnow.search.analysis.effects import Effect
 from winnow.search.analysis.formatting import interval, number, spread
-from winnow.search.analysis.functional_anova import Landscape
+from winnow.search.analysis.functional_anova import FunctionalAnova
 from winnow.search.analysis.statistics import Sample
 from winnow.search.analysis.study_record import StudyRecord
 from winnow.search.report.chapters import Chapter, Picture, Table
@@ -16,14 +16,14 @@ from winnow.search.report.figures import decision, effects
 from winnow.search.report.terminal import screens
 
 
-def chapters(record: StudyRecord, found: Conclusions, landscape: Landscape | None = None) -> list[Chapter]:
+def chapters(record: StudyRecord, found: Conclusions, anova: FunctionalAnova | None = None) -> list[Chapter]:
     """The winner measured anew and what each method does; where nothing was measured, the command that would.
 
-    A `landscape` of the search tells which method is the easiest to tune.
+    A `anova` of the search tells which method is the easiest to tune.
     """
     if record.best is None:
         return []
-    return [*_confirmed(record, found.confirmation), *_ablated(record, found.ablations, landscape)]
+    return [*_confirmed(record, found.confirmation), *_ablated(record, found.ablations, anova)]
 
 
 def _confirmed(record: StudyRecord, found: Confirmation | None) -> list[Chapter]:
@@ -92,9 +92,9 @@ def _name(found: Confirmation, trial: int) -> str:
     return "baseline" if trial == found.baseline_number else f"trial {trial}"
 
 
-def _ablated(record: StudyRecord, found: Sequence[Ablation], landscape: Landscape | None) -> list[Chapter]:
+def _ablated(record: StudyRecord, found: Sequence[Ablation], anova: FunctionalAnova | None) -> list[Chapter]:
     if found:
-        return [_ablation(record, each, landscape) for each in found]
+        return [_ablation(record, each, anova) for each in found]
     best, baseline = record.best, record.baseline
     if best is None or baseline is None or best is baseline or not (best.config and baseline.config):
         return []
@@ -105,7 +105,7 @@ def _ablated(record: StudyRecord, found: Sequence[Ablation], landscape: Landscap
     return [Chapter("What each method does", [asked, *answers.QUESTIONS], [f"winnow ablate {summary.quoted(record)}"])]
 
 
-def _ablation(record: StudyRecord, found: Ablation, landscape: Landscape | None) -> Chapter:
+def _ablation(record: StudyRecord, found: Ablation, anova: FunctionalAnova | None) -> Chapter:
     start, goal = (_side(record, number) for number in (found.start_number, found.goal_number))
     said = [f"Measured by training {start} and {goal}, and what lies between them, with and without each method."]
     said += [answers.together(found)] if found.whole else []
@@ -115,7 +115,7 @@ def _ablation(record: StudyRecord, found: Ablation, landscape: Landscape | None)
     return Chapter(
         f"{title}, up to {goal}" if record.best and found.goal_number != record.best.number else title,
         said,
-        answers=answers.answers(found, landscape),
+        answers=answers.answers(found, anova),
         tables=[_methods(found)],
         pictures=_pictures(found, start, goal),
     )
@@ -179,6 +179,6 @@ def _pictures(found: Ablation, start: str, goal: str) -> list[Picture]:
         )
     if found.together:
         caption = "What two methods gain beyond the sum of both alone. At zero, neither needs nor spoils the other."
-        figure = effects.effects(found.together, found.metric, ("more together", "less together", "cannot tell"))
+        figure = effects.effects(found.together, found.metric, ("more together", "less together", "inconclusive"))
         drawn.append(Picture(f"together-{key}", "Two methods together", caption, figure))
     return drawn

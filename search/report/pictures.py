@@ -7,9 +7,9 @@ from optuna.distributions import CategoricalDistribution
 
 from winnow.search.analysis import importance
 from winnow.search.analysis.formatting import duration
-from winnow.search.analysis.functional_anova import Landscape
+from winnow.search.analysis.functional_anova import FunctionalAnova
 from winnow.search.analysis.importance import Importance
-from winnow.search.analysis.pruning_savings import savings
+from winnow.search.analysis.pruning import savings
 from winnow.search.analysis.study_record import StudyRecord
 from winnow.search.report.chapters import Chapter, Picture
 from winnow.search.report.figures import curves, effects, front, progress, space
@@ -20,21 +20,21 @@ _FEWEST_IN_CONTOUR = 10
 
 
 def chapters(
-    record: StudyRecord, importances: Sequence[Importance] | None = None, landscape: Landscape | None = None
+    record: StudyRecord, importances: Sequence[Importance] | None = None, anova: FunctionalAnova | None = None
 ) -> list[Chapter]:
     """Every picture of the search.
 
     Without `importances` they are PED-ANOVA's alone, which takes a second; `importance.compare` gives all. With a
-    `landscape`, slices show their means, and pairs of hyperparameters are compared.
+    `anova`, slices show their means, and pairs of hyperparameters are compared.
     """
     refusal = ""
     if importances is None:
-        found_quickly, refusal = importance.quick(record)
+        found_quickly, refusal = importance.assess_if_enough(record)
         importances = [found_quickly] if found_quickly else []
     found = [
         Chapter("The search", pictures=_search(record)),
         Chapter("The trainings", pictures=_trainings(record)),
-        Chapter("The hyperparameters", pictures=_hyperparameters(record, importances, refusal, landscape)),
+        Chapter("The hyperparameters", pictures=_hyperparameters(record, importances, refusal, anova)),
     ]
     return [chapter for chapter in found if chapter.pictures]
 
@@ -118,24 +118,24 @@ def _importance(importances: Sequence[Importance], refusal: str) -> Picture:
 
 
 def _hyperparameters(
-    record: StudyRecord, importances: Sequence[Importance], refusal: str, landscape: Landscape | None
+    record: StudyRecord, importances: Sequence[Importance], refusal: str, anova: FunctionalAnova | None
 ) -> list[Picture]:
     drawn = [_importance(importances, refusal)]
-    if landscape is not None and landscape.interactions:
-        drawn.append(_interactions(landscape))
+    if anova is not None and anova.interactions:
+        drawn.append(_interactions(anova))
     drawn += _front(record)
-    return [*drawn, *_space(record, importances, landscape)]
+    return [*drawn, *_space(record, importances, anova)]
 
 
-def _interactions(landscape: Landscape) -> Picture:
-    clear = [" and ".join(interaction.names) for interaction in landscape.interactions if interaction.certain]
+def _interactions(anova: FunctionalAnova) -> Picture:
+    clear = [" and ".join(interaction.names) for interaction in anova.interactions if interaction.certain]
     says = f"Clear here: {', '.join(clear)}." if clear else "None is clear in these trials."
     caption = (
-        f"What a forest fitted to {landscape.trials} trials explains by two hyperparameters only together (functional "
+        f"What a forest fitted to {anova.trials} trials explains by two hyperparameters only together (functional "
         "ANOVA; Hutter et al., 2014): less than what there is. A line is a 95 % interval; a pale bar's reaches what "
         f"forests find where nothing hangs together. {says}"
     )
-    return Picture("interactions", "Which hang together", caption, effects.interactions(landscape.interactions))
+    return Picture("interactions", "Which hang together", caption, effects.interactions(anova.interactions))
 
 
 def _front(record: StudyRecord) -> list[Picture]:
@@ -153,20 +153,20 @@ def _front(record: StudyRecord) -> list[Picture]:
     return drawn
 
 
-def _space(record: StudyRecord, importances: Sequence[Importance], landscape: Landscape | None) -> list[Picture]:
+def _space(record: StudyRecord, importances: Sequence[Importance], anova: FunctionalAnova | None) -> list[Picture]:
     names = [share.name for share in importances[0].shares] if importances else list(record.parameter_names)
     ranked = names[:_MOST_AXES]
     drawn = []
     if len(ranked) > 1 and len(record.ranked) > 1:
         caption = "Each line is a completed trial, through its hyperparameters to its value."
         drawn.append(Picture("parallel", "Parallel coordinates", caption, space.parallel_coordinates(record, ranked)))
-    pair = _numeric_pair(record, ranked, landscape)
+    pair = _numeric_pair(record, ranked, anova)
     if pair:
         caption = "Smoothed over the completed trials (the points); blank where too few of them bear on it."
         drawn.append(Picture("contour", " and ".join(pair), caption, space.contour(record, *pair)))
     crosses = "; a cross is a training that diverged" if any(trial.diverged for trial in record.trials) else ""
     for name in ranked:
-        marginal = landscape.marginal(name) if landscape else None
+        marginal = anova.marginal(name) if anova else None
         mean = " In green, the mean over all else and its 95 % interval, as a forest tells it." if marginal else ""
         caption = f"Every finished trial over {name}{crosses}.{mean}"
         title = f"{record.metric} over {name}"
@@ -174,14 +174,14 @@ def _space(record: StudyRecord, importances: Sequence[Importance], landscape: La
     return drawn
 
 
-def _numeric_pair(record: StudyRecord, names: Sequence[str], landscape: Landscape | None) -> tuple[str, str] | None:
+def _numeric_pair(record: StudyRecord, names: Sequence[str], anova: FunctionalAnova | None) -> tuple[str, str] | None:
     """Two numeric hyperparameters that enough completed trials searched together: those that hang together most."""
     numeric = [
         name
         for name in names
         if not any(isinstance(trial.distributions.get(name), CategoricalDistribution) for trial in record.trials)
     ]
-    hanging = [pair.names for pair in landscape.interactions if {*pair.names} <= {*numeric}] if landscape else []
+    hanging = [pair.names for pair in anova.interactions if {*pair.names} <= {*numeric}] if anova else []
     for x, y in [*hanging, *itertools.combinations(numeric, 2)]:
         together = sum(x in trial.parameters and y in trial.parameters for trial in record.ranked)
         if together >= _FEWEST_IN_CONTOUR:

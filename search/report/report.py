@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from winnow.search.analysis import formatting, summary
-from winnow.search.analysis import functional_anova as landscapes
+from winnow.search.analysis import functional_anova as functional_anova
 from winnow.search.analysis.conclusions import Conclusions
 from winnow.search.analysis.importance import Importance
 from winnow.search.analysis.study_record import StudyRecord, TrialRecord
@@ -54,14 +54,14 @@ def settings() -> dict[str, Any]:
 
 def contents(record: StudyRecord, found: Conclusions, importances: Sequence[Importance] | None) -> dict[str, Any]:
     """All that a report says and shows, whatever its format."""
-    landscape = landscapes.known(record)
+    anova = functional_anova.decompose_if_enough(record)
     return {
         "record": record,
         "sentences": summary.sentences(record, found),
         "comparison": summary.comparison(record),
         "chapters": [
-            *evidence.chapters(record, found, landscape),
-            *pictures.chapters(record, importances, landscape),
+            *evidence.chapters(record, found, anova),
+            *pictures.chapters(record, importances, anova),
         ],
         "rows": _by_rank(record),
         "method": method.sentences(record, found),

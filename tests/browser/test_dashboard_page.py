@@ -77,9 +77,11 @@ def test_the_ablation_appears_while_the_page_is_open(browser: Browser, serve: Se
     page.set_default_timeout(SECONDS)
     page.goto(f"{served.url}/winnow/told")
     expect(page.locator(".part[data-part=conclusions]")).to_contain_text("Not measured yet")
-    sides = ablation.between(study, seeds=2, looks=1)
-    while wanted := sides.race.wanted(ablation.read(sides)):
-        work(ablation.add(sides, wanted), lambda row: 0.5 + 0.2 * row["learning rate"] + row["seed"] % 11 / 1e4)
+    plan = ablation.plan_ablation(study, seeds=2, looks=1)
+    while wanted := plan.design.next_trainings(ablation.read_scores(plan)):
+        work(
+            ablation.add_trainings(plan, wanted), lambda row: 0.5 + 0.2 * row["learning rate"] + row["seed"] % 11 / 1e4
+        )
     expect(page.get_by_role("heading", name="Each method alone")).to_be_visible(timeout=SECONDS)
     picture = page.locator("figure", has=page.get_by_role("heading", name="Each method alone")).locator(".main-svg")
     expect(picture.first).to_contain_text("learning rate")

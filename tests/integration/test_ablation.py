@@ -9,7 +9,7 @@ import pytest
 from example_study import told, work
 from winnow.errors import StudyError
 from winnow.search.analysis import ablation, answers
-from winnow.search.analysis.ablation import Sides
+from winnow.search.analysis.ablation import AblationPlan
 from winnow.search.study.validation import check
 from winnow.storage import designs
 
@@ -17,9 +17,9 @@ BEST = {"lr": 0.05, "dropout": 0.4, "crop": True, "crop_padding": 2}
 BASELINE = {"crop": False, "crop_padding": 4}
 
 
-def run(sides: Sides, value: Any, rounds: int = 100) -> None:
-    while (wanted := sides.race.wanted(ablation.read(sides))) and rounds:
-        work(ablation.add(sides, wanted), value)
+def run(plan: AblationPlan, value: Any, rounds: int = 100) -> None:
+    while (wanted := plan.design.next_trainings(ablation.read_scores(plan))) and rounds:
+        work(ablation.add_trainings(plan, wanted), value)
         rounds -= 1
 
 
@@ -29,22 +29,22 @@ def good(row: dict[str, Any]) -> float:
 
 def test_from_the_baseline_to_the_best_by_methods_that_people_name(tmp_path: Path) -> None:
     study = told(tmp_path, [0.5, 0.9, 0.7], [BASELINE, BEST])
-    sides = ablation.between(study, seeds=3, looks=2)
-    assert sides.methods == {
+    plan = ablation.plan_ablation(study, seeds=3, looks=2)
+    assert plan.methods == {
         "learning rate": {"lr": (0.001, 0.05)},
         "dropout": {"dropout": (0.0, 0.4)},
         "augmentation": {"crop": (False, True), "crop_padding": (4, 2)},
     }
-    run(sides, good)
-    found = ablation.conclude(sides)
+    run(plan, good)
+    found = ablation.conclude(plan)
     assert found.complete
     assert {effect.method: effect.verdict for effect in found.alone} == {
         "learning rate": "helps",
         "dropout": "hurts",
-        "augmentation": "cannot tell",
+        "augmentation": "inconclusive",
     }
     assert [effect.method for effect in found.path] == ["learning rate", "augmentation", "dropout"]
-    rows = designs.read(study.storage.database, study.storage.get_study_id_from_name(sides.name))
+    rows = designs.read(study.storage.database, study.storage.get_study_id_from_name(plan.name))
     assert len({tuple(sorted(row.parameters.items())) for row in rows}) == len(rows), "nothing is trained twice"
     first = next(row for row in rows if row.parameters["augmentation"] and not row.parameters["dropout"])
     assert (first.config["crop"], first.config["crop_padding"], first.config["dropout"]) == (True, 2, 0.0)
@@ -56,62 +56,62 @@ def test_from_the_baseline_to_the_best_by_methods_that_people_name(tmp_path: Pat
 
 def test_methods_can_be_regrouped(tmp_path: Path) -> None:
     study = told(tmp_path, [0.5, 0.9], [BASELINE, BEST])
-    sides = ablation.between(study, groups={"regularisation": ["dropout", "crop", "crop_padding"]})
-    assert set(sides.methods) == {"learning rate", "regularisation"}
-    assert ablation.recorded(study, sides.record) == []
-    ablation.add(sides, sides.race.wanted({}))
-    (again,) = ablation.recorded(study, sides.record)
-    assert (again.name, again.methods, again.race) == (sides.name, sides.methods, sides.race), "known to whoever reads"
+    plan = ablation.plan_ablation(study, groups={"regularisation": ["dropout", "crop", "crop_padding"]})
+    assert set(plan.methods) == {"learning rate", "regularisation"}
+    assert ablation.recorded_plans(study, plan.record) == []
+    ablation.add_trainings(plan, plan.design.next_trainings({}))
+    (again,) = ablation.recorded_plans(study, plan.record)
+    assert (again.name, again.methods, again.design) == (plan.name, plan.methods, plan.design), "known to whoever reads"
     with pytest.raises(StudyError, match="there is no hyperparameter 'dropuot'; did you mean 'dropout'"):
-        ablation.between(study, groups={"regularisation": ["dropuot"]})
+        ablation.plan_ablation(study, groups={"regularisation": ["dropuot"]})
     methods = {"ablation": {"methods": {"everything": ["lr", "dropout", "crop", "crop_padding"]}}}
     by_spec = replace(study, spec=check({**study.spec.model_dump(mode="json"), **methods}, "the test"))
-    assert set(ablation.between(by_spec).methods) == {"everything"}
-    assert set(ablation.between(by_spec, groups={"sizes": ["crop_padding"]}).methods) > {"sizes", "learning rate"}
+    assert set(ablation.plan_ablation(by_spec).methods) == {"everything"}
+    assert set(ablation.plan_ablation(by_spec, groups={"sizes": ["crop_padding"]}).methods) > {"sizes", "learning rate"}
 
 
 def test_half_done_it_says_what_it_can_and_goes_on(tmp_path: Path) -> None:
     study = told(tmp_path, [0.5, 0.9], [BASELINE, BEST])
-    sides = ablation.between(study, seeds=2, looks=1)
-    nothing = ablation.conclude(sides)
+    plan = ablation.plan_ablation(study, seeds=2, looks=1)
+    nothing = ablation.conclude(plan)
     assert (nothing.trainings, nothing.alone, nothing.complete) == (0, [], False)
     assert "not all is told yet" in answers.sentences(nothing)[-1]
-    run(sides, good, rounds=1)
-    half = ablation.conclude(sides)
+    run(plan, good, rounds=1)
+    half = ablation.conclude(plan)
     assert half.alone
     assert not half.path
-    run(ablation.between(study, seeds=2, looks=1), good)
-    whole = ablation.conclude(sides)
+    run(ablation.plan_ablation(study, seeds=2, looks=1), good)
+    whole = ablation.conclude(plan)
     assert whole.complete
     assert whole.alone == half.alone, "what was trained is not trained again"
 
 
 def test_a_failed_training_counts_nowhere_and_a_diverged_one_as_the_worst(tmp_path: Path) -> None:
     study = told(tmp_path, [0.5, 0.9], [{"dropout": 0.0}, {"lr": 0.05, "dropout": 0.0}])
-    sides = ablation.between(study, seeds=5, looks=1)
-    seeds = sides.race.seeds
+    plan = ablation.plan_ablation(study, seeds=5, looks=1)
+    seeds = plan.design.seeds
 
     def value(row: dict[str, Any]) -> float | str | None:
         if row["learning rate"] and row["seed"] in seeds[:2]:
             return "diverged: loss is NaN" if row["seed"] == seeds[0] else None
         return good({**row, "dropout": False})
 
-    run(sides, value)
-    found = ablation.conclude(sides)
+    run(plan, value)
+    found = ablation.conclude(plan)
     assert (found.failed, found.diverged) == (1, 1)
     assert min(found.goal.scores) == min(found.start.scores), "it counts as the worst"
     assert len(found.goal.scores) == 4
-    assert found.alone[0].verdict == "cannot tell", "a method that makes training diverge is not shown to help"
+    assert found.alone[0].verdict == "inconclusive", "a method that makes training diverge is not shown to help"
     assert "1 trainings failed and count nowhere" in " ".join(answers.sentences(found))
 
 
 def test_what_cannot_be_ablated(tmp_path: Path) -> None:
     study = told(tmp_path, [0.9, 0.8], [BASELINE, BEST])
     with pytest.raises(StudyError, match="the baseline itself is the best; search more trials, or name two others"):
-        ablation.between(study)
-    assert ablation.between(study, goal=1).methods
+        ablation.plan_ablation(study)
+    assert ablation.plan_ablation(study, goal=1).methods
     with pytest.raises(StudyError, match="has no trial 7; it has trials 0 to 1"):
-        ablation.between(study, goal=7)
+        ablation.plan_ablation(study, goal=7)
     (tmp_path / "empty").mkdir()
     with pytest.raises(StudyError, match="has no best trial yet"):
-        ablation.between(told(tmp_path / "empty", [None, None]), start=0)
+        ablation.plan_ablation(told(tmp_path / "empty", [None, None]), start=0)

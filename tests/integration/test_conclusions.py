@@ -17,15 +17,15 @@ from winnow.storage import epochs, ledger
 
 def confirmed(study: WinnowStudy, score: Any) -> confirm.Confirmation:
     """Repeat the two best, and give the ledger what a reading of test data would have given."""
-    entrants = repetitions.enter(study, top=2, seeds=3)
-    while rows := repetitions.wanted(entrants, repetitions.read(entrants)):
-        work(repetitions.repeat(entrants, rows), score)
-    scores = repetitions.read(entrants)
-    winner, _, _ = repetitions.choose(entrants, scores)
-    models = [[number, seed] for number in (winner.number, 0) for seed in entrants.seeds_for(Purpose.MEASURING)]
+    plan = repetitions.plan_confirmation(study, top=2, seeds=3)
+    while rows := repetitions.missing_rows(plan, repetitions.read_scores(plan)):
+        work(repetitions.add_rows(plan, rows), score)
+    scores = repetitions.read_scores(plan)
+    winner, _, _ = repetitions.choose_winner(plan, scores)
+    models = [[number, seed] for number in (winner.number, 0) for seed in plan.seeds_for(Purpose.MEASURING)]
     entry = ledger.announce(study.storage.database, study.name, "", "a test", "told")
     ledger.conclude(study.storage.database, entry, {"models": models, "scores": [0.8, 0.82, 0.81, 0.7, 0.71, 0.72]})
-    return confirm.conclude(entrants, scores)
+    return confirm.conclude(plan, scores)
 
 
 def read(study: WinnowStudy) -> study_record.StudyRecord:
@@ -38,52 +38,52 @@ def score(row: dict[str, Any]) -> float:
 
 def test_a_search_alone_has_no_conclusions(tmp_path: Path) -> None:
     study = told(tmp_path, [0.5, 0.9])
-    assert conclusions.find(study.storage, read(study)) == conclusions.Conclusions(spec=study.spec)
+    assert conclusions.load(study.storage, read(study)) == conclusions.Conclusions(spec=study.spec)
 
 
 def test_a_study_of_stock_optuna_has_none(tmp_path: Path) -> None:
     opened = storage.open(f"sqlite:///{tmp_path}/winnow.db", create=True)
     stock = optuna.create_study(study_name="stock", storage=opened)
-    assert conclusions.find(opened, study_record.read(stock, {})) == conclusions.Conclusions()
+    assert conclusions.load(opened, study_record.read(stock, {})) == conclusions.Conclusions()
 
 
 def test_a_confirmation_is_found_as_it_was_concluded_though_the_search_went_on(tmp_path: Path) -> None:
     study = told(tmp_path, [0.5, 0.9, 0.8])
     concluded = confirmed(study, score)
     assert concluded.winner_number == 2
-    assert conclusions.find(study.storage, read(study)).confirmation == concluded
+    assert conclusions.load(study.storage, read(study)).confirmation == concluded
     study.optuna.add_trial(optuna.trial.create_trial(value=0.95))
-    assert conclusions.find(study.storage, read(study)).confirmation.winner == concluded.winner  # type: ignore[union-attr]
+    assert conclusions.load(study.storage, read(study)).confirmation.winner == concluded.winner  # type: ignore[union-attr]
     assert len(ledger.entries(study.storage.database, study.name)) == 1, "test data are not read again"
 
 
 def test_how_a_winner_of_two_classes_decides_is_remembered(tmp_path: Path) -> None:
     study = told(tmp_path, [0.5, 0.9])
-    entrants = repetitions.enter(study, top=1, seeds=1)
-    repetitions.repeat(entrants, repetitions.wanted(entrants, {}))
+    plan = repetitions.plan_confirmation(study, top=1, seeds=1)
+    repetitions.add_rows(plan, repetitions.missing_rows(plan, {}))
     plane = Boundary([0.0, 1.0], [0.0, 1.0], [[0.1, 0.9], [0.2, 0.8]], [[0.1, 0.2]], [0])
     decided = Decision(Curve([1.01, 0.5], [0.0, 1.0], [0.0, 1.0]), 0.8, 0.9, plane)
     for found in (decided, replace(decided, boundary=None), None):
-        repetitions.remember(entrants, found)
-        assert repetitions.remembered_decision(study) == found
+        repetitions.record_plan(plan, found)
+        assert repetitions.recorded_decision(study) == found
 
 
 def test_ablations_are_found_however_far_they_are(tmp_path: Path) -> None:
     study = told(tmp_path, [0.5, 0.9], [{}, {"lr": 0.05, "dropout": 0.4}])
-    sides = ablation.between(study, seeds=2, looks=1)
-    work(ablation.add(sides, sides.race.wanted({})), lambda row: 0.5 + 0.2 * row["learning rate"])
-    found = conclusions.find(study.storage, read(study))
+    plan = ablation.plan_ablation(study, seeds=2, looks=1)
+    work(ablation.add_trainings(plan, plan.design.next_trainings({})), lambda row: 0.5 + 0.2 * row["learning rate"])
+    found = conclusions.load(study.storage, read(study))
     assert found.confirmation is None
-    assert [each.name for each in found.ablations] == [sides.name]
+    assert [each.name for each in found.ablations] == [plan.name]
     assert found.ablations[0].trainings > 0
 
 
 def test_what_was_measured_of_a_deleted_search_is_not_shown_for_the_next_of_its_name(tmp_path: Path) -> None:
     study = told(tmp_path, [0.5, 0.9, 0.8])
     confirmed(study, score)
-    sides = ablation.between(study, seeds=2, looks=1)
-    work(ablation.add(sides, sides.race.wanted({})), lambda row: 0.5)
+    plan = ablation.plan_ablation(study, seeds=2, looks=1)
+    work(ablation.add_trainings(plan, plan.design.next_trainings({})), lambda row: 0.5)
     optuna.delete_study(study_name=study.name, storage=study.storage)
     anew = told(tmp_path, [0.5])
-    found = conclusions.find(anew.storage, read(anew))
+    found = conclusions.load(anew.storage, read(anew))
     assert (found.confirmation, found.ablations) == (None, ())

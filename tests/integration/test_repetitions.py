@@ -8,76 +8,76 @@ import pytest
 from example_study import told, work
 from winnow.errors import StudyError
 from winnow.search.analysis import repetitions
-from winnow.search.analysis.repetitions import Entrants
+from winnow.search.analysis.repetitions import ConfirmationPlan
 
 
-def run(entrants: Entrants, value: Any) -> dict[tuple[int, int], float | None]:
+def run(plan: ConfirmationPlan, value: Any) -> dict[tuple[int, int], float | None]:
     """Work until nothing is wanted any more; `value` gives the score of each row."""
-    while rows := repetitions.wanted(entrants, repetitions.read(entrants)):
-        work(repetitions.repeat(entrants, rows), value)
-    return repetitions.read(entrants)
+    while rows := repetitions.missing_rows(plan, repetitions.read_scores(plan)):
+        work(repetitions.add_rows(plan, rows), value)
+    return repetitions.read_scores(plan)
 
 
 def test_the_best_are_compared_and_the_first_of_them_measured_on_other_seeds(tmp_path: Path) -> None:
-    entrants = repetitions.enter(told(tmp_path, [0.5, 0.9, 0.8, 0.7, None]), top=2, seeds=3)
-    assert [trial.number for trial in entrants.candidates] == [1, 2]
-    scores = run(entrants, lambda row: {0: 0.5, 1: 0.6, 2: 0.8}[row["trial"]] + row["seed"] % 7 / 1000)
-    winner, compared, dropped = repetitions.choose(entrants, scores)
+    plan = repetitions.plan_confirmation(told(tmp_path, [0.5, 0.9, 0.8, 0.7, None]), top=2, seeds=3)
+    assert [trial.number for trial in plan.candidates] == [1, 2]
+    scores = run(plan, lambda row: {0: 0.5, 1: 0.6, 2: 0.8}[row["trial"]] + row["seed"] % 7 / 1000)
+    winner, compared, dropped = repetitions.choose_winner(plan, scores)
     assert winner.number == 2, "the luckiest of the search is not the best on fresh seeds"
     assert set(compared) == {0, 1, 2}
     assert not dropped
     seeds = {number: [seed for trial, seed in scores if trial == number] for number in (0, 1, 2)}
     assert len(seeds[1]) == 3
     assert len(set(seeds[2])) == len(set(seeds[0])) == 6, "three that chose and three that measure"
-    assert repetitions.group(entrants, compared) == (2,)
+    assert repetitions.best_group(plan, compared) == (2,)
 
 
 def test_a_single_candidate_is_measured_at_once(tmp_path: Path) -> None:
-    entrants = repetitions.enter(told(tmp_path, [0.5, 0.9, 0.8]), top=1, seeds=3)
-    assert len(run(entrants, lambda row: 0.7)) == 6
+    plan = repetitions.plan_confirmation(told(tmp_path, [0.5, 0.9, 0.8]), top=1, seeds=3)
+    assert len(run(plan, lambda row: 0.7)) == 6
 
 
 def test_more_seeds_go_on_with_the_same_study(tmp_path: Path) -> None:
     study = told(tmp_path, [0.5, 0.9, 0.8])
-    before = run(repetitions.enter(study, top=2, seeds=2), lambda row: row["trial"] / 10)
-    after = run(repetitions.enter(study, top=2, seeds=4), lambda row: row["trial"] / 10)
+    before = run(repetitions.plan_confirmation(study, top=2, seeds=2), lambda row: row["trial"] / 10)
+    after = run(repetitions.plan_confirmation(study, top=2, seeds=4), lambda row: row["trial"] / 10)
     assert len(before) == 2 * 3 + 2 * 2
     assert len(after) == 4 * 3 + 4 * 2
     assert before.items() <= after.items()
 
 
 def test_who_cannot_be_repeated_drops_out(tmp_path: Path) -> None:
-    entrants = repetitions.enter(told(tmp_path, [0.5, 0.9, 0.8]), top=2, seeds=2)
-    scores = run(entrants, lambda row: None if row["trial"] == 1 else 0.7)
-    winner, _, dropped = repetitions.choose(entrants, scores)
+    plan = repetitions.plan_confirmation(told(tmp_path, [0.5, 0.9, 0.8]), top=2, seeds=2)
+    scores = run(plan, lambda row: None if row["trial"] == 1 else 0.7)
+    winner, _, dropped = repetitions.choose_winner(plan, scores)
     assert winner.number == 2
     assert dropped == {1: "2 of its 2 repetitions did not complete"}
 
 
 def test_a_configuration_counts_once_whatever_its_seed(tmp_path: Path) -> None:
     same = {"lr": 0.01, "dropout": 0.2}
-    entrants = repetitions.enter(told(tmp_path, [0.5, 0.9, 0.8, 0.7], [{}, same, same]), top=3, seeds=2)
-    assert [trial.number for trial in entrants.candidates] == [1, 3]
+    plan = repetitions.plan_confirmation(told(tmp_path, [0.5, 0.9, 0.8, 0.7], [{}, same, same]), top=3, seeds=2)
+    assert [trial.number for trial in plan.candidates] == [1, 3]
 
 
 def test_a_baseline_that_nothing_beats_may_win(tmp_path: Path) -> None:
     study = told(tmp_path, [0.9, 0.8])
     with pytest.raises(StudyError, match="the baseline itself is the best"):
-        repetitions.enter(study, top=1, seeds=2)
-    entrants = repetitions.enter(study, top=5, seeds=2)
-    scores = run(entrants, lambda row: 0.9 - row["trial"] / 10)
-    assert repetitions.choose(entrants, scores)[0].number == 0
+        repetitions.plan_confirmation(study, top=1, seeds=2)
+    plan = repetitions.plan_confirmation(study, top=5, seeds=2)
+    scores = run(plan, lambda row: 0.9 - row["trial"] / 10)
+    assert repetitions.choose_winner(plan, scores)[0].number == 0
 
 
 def test_without_a_baseline_the_best_are_still_compared(tmp_path: Path) -> None:
-    entrants = repetitions.enter(told(tmp_path, [None, 0.9, 0.8]), top=5, seeds=2)
-    assert entrants.baseline is None
-    assert repetitions.choose(entrants, run(entrants, lambda row: row["trial"] / 10))[0].number == 2
+    plan = repetitions.plan_confirmation(told(tmp_path, [None, 0.9, 0.8]), top=5, seeds=2)
+    assert plan.baseline is None
+    assert repetitions.choose_winner(plan, run(plan, lambda row: row["trial"] / 10))[0].number == 2
 
 
 def test_nothing_to_confirm(tmp_path: Path) -> None:
     with pytest.raises(StudyError, match="has no finished trial yet"):
-        repetitions.enter(told(tmp_path, []), top=5, seeds=2)
+        repetitions.plan_confirmation(told(tmp_path, []), top=5, seeds=2)
     (tmp_path / "other").mkdir()
     with pytest.raises(StudyError, match="nothing but the baseline has completed"):
-        repetitions.enter(told(tmp_path / "other", [0.9]), top=5, seeds=2)
+        repetitions.plan_confirmation(told(tmp_path / "other", [0.9]), top=5, seeds=2)

@@ -15,7 +15,7 @@ UNKNOWN = Effect("weight decay", 0.004, -0.002, 0.01, 10)
 HURTS = Effect("dropout", -0.012, -0.018, -0.006, 10)
 
 
-@pytest.mark.parametrize(("effect", "verdict"), [(HELPS, "helps"), (UNKNOWN, "cannot tell"), (HURTS, "hurts")])
+@pytest.mark.parametrize(("effect", "verdict"), [(HELPS, "helps"), (UNKNOWN, "inconclusive"), (HURTS, "hurts")])
 def test_a_verdict_needs_an_interval_on_one_side_of_zero(effect: Effect, verdict: str) -> None:
     assert effect.verdict == verdict
 
@@ -45,7 +45,7 @@ def test_effects_are_ordered_and_marked_by_verdict() -> None:
     assert list(drawn.layout.yaxis.categoryarray) == ["dropout", "weight decay", "augmentation"]
     assert {trace.name: trace.y for trace in drawn.data} == {
         "helps": ("augmentation",),
-        "cannot tell": ("weight decay",),
+        "inconclusive": ("weight decay",),
         "hurts": ("dropout",),
     }
     assert len({trace.marker.symbol for trace in drawn.data}) == 3

@@ -6,7 +6,7 @@ import pytest
 
 from example_search import searched
 from winnow.search.analysis import summary
-from winnow.search.analysis.pruning_audit import audit
+from winnow.search.analysis.pruning import audit
 from winnow.search.analysis.statistics import proportion_interval
 from winnow.search.analysis.study_record import StudyRecord
 from winnow.search.study.pruners import is_audited

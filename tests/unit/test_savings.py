@@ -3,7 +3,7 @@
 import optuna
 import pytest
 
-from winnow.search.analysis.pruning_savings import savings
+from winnow.search.analysis.pruning import savings
 from winnow.search.analysis.study_record import read
 
 

@@ -22,22 +22,22 @@ from winnow.search.cli.commands.running import Wishes, terminal, work_in_rounds
 def confirm(study: str, url: str, top: int, seeds: int, export: Path | None, json: bool, **fleet: Any) -> None:
     """Train the best trials of STUDY and its baseline again with fresh seeds, then read test data once."""
     from winnow.search.analysis import confirm as confirmations
-    from winnow.search.analysis import repetitions, winner
+    from winnow.search.analysis import model_export, repetitions
     from winnow.search.report import decoration
     from winnow.search.report.terminal import screens
 
     wishes = Wishes(**fleet)
     wishes.places()  # refused before anything is written
-    entrants = repetitions.enter(load_study(study, url), top, seeds)
+    plan = repetitions.plan_confirmation(load_study(study, url), top, seeds)
     work_in_rounds(
-        lambda: repetitions.wanted(entrants, repetitions.read(entrants)),
-        lambda rows: repetitions.repeat(entrants, rows),
+        lambda: repetitions.missing_rows(plan, repetitions.read_scores(plan)),
+        lambda rows: repetitions.add_rows(plan, rows),
         wishes,
     )
-    confirmation = confirmations.conclude(entrants, repetitions.read(entrants))
-    decoration.add(entrants.study.storage, entrants.record)
+    confirmation = confirmations.conclude(plan, repetitions.read_scores(plan))
+    decoration.add(plan.study.storage, plan.record)
     if export is not None:
-        winner.write(entrants, confirmation, export)
+        model_export.write(plan, confirmation, export)
     if json:
         click.echo(dumps(screens.confirmation_numbers(confirmation), indent=2))
         return
@@ -91,13 +91,15 @@ def ablate(
         name.strip(): members.replace(" ", "").split(",") for name, _, members in (m.partition("=") for m in methods)
     }
     searched = load_study(study, url)
-    sides = ablation.between(searched, start, goal, groups or None, seeds=seeds, looks=looks, trainings=trainings)
+    plan = ablation.plan_ablation(searched, start, goal, groups or None, seeds=seeds, looks=looks, trainings=trainings)
     if not so_far:
         work_in_rounds(
-            lambda: sides.race.wanted(ablation.read(sides)), lambda wanted: ablation.add(sides, wanted), wishes
+            lambda: plan.design.next_trainings(ablation.read_scores(plan)),
+            lambda wanted: ablation.add_trainings(plan, wanted),
+            wishes,
         )
-        decoration.add(searched.storage, sides.record)
-    found = ablation.conclude(sides)
+        decoration.add(searched.storage, plan.record)
+    found = ablation.conclude(plan)
     if json:
         click.echo(dumps(ablation_tables.numbers(found), indent=2))
     else:
@@ -118,6 +120,6 @@ def export(study: str, url: str, format: Literal["csv", "parquet", "json"], outp
 
     storage = open_storage(url)
     record = study_record.load(storage, study)
-    found = conclusions.find(storage, record).ablations
+    found = conclusions.load(storage, record).ablations
     for path in exports.write(record, found, output or Path("exports") / study, format):
         click.echo(path)

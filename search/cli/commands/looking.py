@@ -88,7 +88,7 @@ def importance(study: str, url: str, pruned: bool, json: bool) -> None:
     from winnow.search.report.terminal import importance_tables
 
     record = study_record.load(open_storage(url), study)
-    found, together = importances.compare(record, pruned=pruned), functional_anova.survey(record, pruned=pruned)
+    found, together = importances.compare(record, pruned=pruned), functional_anova.decompose(record, pruned=pruned)
     if json:
         pairs = [dataclasses.asdict(pair) for pair in together.interactions]
         click.echo(dumps({"methods": [dataclasses.asdict(each) for each in found], "pairs": pairs}, indent=2))

@@ -64,11 +64,11 @@ def write_report(storage: "Storage", name: str, path: Path, as_markdown: bool = 
     record = study_record.load(storage, name)
     path.parent.mkdir(parents=True, exist_ok=True)
     if as_markdown:
-        missing = markdown.write(record, path, conclusions.find(storage, record))
+        missing = markdown.write(record, path, conclusions.load(storage, record))
         if missing:
             logging.getLogger(__name__).warning("the report has no pictures: %s", missing)
     else:
-        report.write(record, path, conclusions.find(storage, record))
+        report.write(record, path, conclusions.load(storage, record))
     return record
 
 

@@ -14,8 +14,8 @@ from winnow.search.report.figures import style
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
-_VERDICT_COLORS = {"helps": style.BLUE, "hurts": style.VERMILION, "cannot tell": style.GREY}
-_VERDICT_SYMBOLS = {"helps": "triangle-right", "hurts": "triangle-left", "cannot tell": "circle-open"}
+_VERDICT_COLORS = {"helps": style.BLUE, "hurts": style.VERMILION, "inconclusive": style.GREY}
+_VERDICT_SYMBOLS = {"helps": "triangle-right", "hurts": "triangle-left", "inconclusive": "circle-open"}
 
 
 def importance_bars(importances: Sequence[Importance]) -> "Figure":
@@ -64,7 +64,7 @@ def interactions(found: Sequence[Interaction]) -> "Figure":
 
 
 def effects(
-    measured: Sequence[Effect], metric: str, names: Sequence[str] = ("helps", "hurts", "cannot tell")
+    measured: Sequence[Effect], metric: str, names: Sequence[str] = ("helps", "hurts", "inconclusive")
 ) -> "Figure":
     """Each method's effect with its interval, the most helpful on top; colour and symbol tell the verdict.
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from winnow.search.analysis.pruning_savings import full_length, saved_by
+from winnow.search.analysis.pruning import full_length, saved_by
 from winnow.search.analysis.study_record import StudyRecord, TrialRecord, elapsed
 from winnow.search.report.figures import style
 

@@ -30,7 +30,7 @@ def tables(found: Ablation) -> RenderableType:
     for kind, title in _TITLES.items():
         effects = [entry.shapley for entry in found.order] if kind == "order" else getattr(found, kind)
         if kind == "together":
-            effects = [effect for effect in effects if effect.verdict != "cannot tell"]
+            effects = [effect for effect in effects if effect.verdict != "inconclusive"]
         if effects:
             heading = title.format(start=found.start_number, goal=found.goal_number, orders=orders)
             parts += [Text(heading, style="bold"), _effects(effects, ranked=kind != "path"), Text()]

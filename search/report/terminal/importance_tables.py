@@ -6,7 +6,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from winnow.search.analysis.functional_anova import Landscape
+from winnow.search.analysis.functional_anova import FunctionalAnova
 from winnow.search.analysis.importance import Importance, Share, disagreement
 
 
@@ -26,7 +26,7 @@ def tables(found: Sequence[Importance]) -> RenderableType:
     return Group(table, Text(), *lines)
 
 
-def pairs(found: Landscape) -> RenderableType:
+def pairs(found: FunctionalAnova) -> RenderableType:
     """What hyperparameters do only together, for a terminal."""
     table = Table(box=None, pad_edge=False, header_style="dim")
     table.add_column("together")

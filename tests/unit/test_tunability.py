@@ -8,7 +8,7 @@ from example_conclusions import AUGMENTATION, DROPOUT, LEARNING_RATE, ablated
 from winnow.search.analysis import tunability
 from winnow.search.analysis.ablation import Ablation
 from winnow.search.analysis.effects import Effect
-from winnow.search.analysis.functional_anova import Landscape, Marginal
+from winnow.search.analysis.functional_anova import FunctionalAnova, Marginal
 
 ALSO_HELPFUL = Effect("dropout", 0.02, 0.01, 0.03, 10)
 
@@ -23,13 +23,13 @@ def marginal(name: str, means: list[float], spread: float = 0.0) -> Marginal:
     return Marginal(name, np.linspace(0, 1, len(curve)), curve, samples)
 
 
-def landscape(*marginals: Marginal) -> Landscape:
-    return Landscape(40, marginals, ())
+def anova(*marginals: Marginal) -> FunctionalAnova:
+    return FunctionalAnova(40, marginals, ())
 
 
 def test_a_wide_optimum_is_easier_than_a_narrow_one() -> None:
-    found = landscape(marginal("lr", [0.5, 0.6, 0.93, 0.7]), marginal("dropout", [0.93, 0.93, 0.928, 0.9]))
-    easiest, hardest = tunability.eases(both_help(), found)
+    found = anova(marginal("lr", [0.5, 0.6, 0.93, 0.7]), marginal("dropout", [0.93, 0.93, 0.928, 0.9]))
+    easiest, hardest = tunability.tunabilities(both_help(), found)
     assert (easiest.method, easiest.name, easiest.share) == ("dropout", "dropout", 0.75)
     assert (hardest.method, hardest.share) == ("learning rate", 0.25)
     said = " ".join(tunability.sentences(both_help(), found))
@@ -38,18 +38,16 @@ def test_a_wide_optimum_is_easier_than_a_narrow_one() -> None:
 
 
 def test_where_intervals_overlap_none_is_called_the_hardest() -> None:
-    found = landscape(marginal("lr", [0.9, 0.92, 0.93, 0.7], 0.1), marginal("dropout", [0.93, 0.93, 0.92, 0.9], 0.1))
+    found = anova(marginal("lr", [0.9, 0.92, 0.93, 0.7], 0.1), marginal("dropout", [0.93, 0.93, 0.92, 0.9], 0.1))
     assert "The others are not clearly harder: learning rate" in " ".join(tunability.sentences(both_help(), found))
 
 
 def test_less_is_better_where_the_metric_is_a_loss() -> None:
     found = replace(both_help(), direction="minimize")
-    assert tunability.eases(found, landscape(marginal("lr", [1.0, 0.2, 1.0, 1.0])))[0].share == 0.25
+    assert tunability.tunabilities(found, anova(marginal("lr", [1.0, 0.2, 1.0, 1.0])))[0].share == 0.25
 
 
 def test_what_cannot_be_said_is_not_said() -> None:
     nothing_helps = " ".join(tunability.sentences(ablated(alone=(AUGMENTATION, DROPOUT)), None))
     assert "too few trials" in nothing_helps  # its learning rate helps in company
-    assert tunability.sentences(both_help(), landscape(marginal("momentum", [0.5, 0.6])))[0].startswith(
-        "Nobody can tell"
-    )
+    assert tunability.sentences(both_help(), anova(marginal("momentum", [0.5, 0.6])))[0].startswith("Nobody can tell")

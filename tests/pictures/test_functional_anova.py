@@ -7,7 +7,7 @@ import optuna
 import pytest
 
 from winnow.errors import StudyError
-from winnow.search.analysis.functional_anova import known, survey
+from winnow.search.analysis.functional_anova import decompose, decompose_if_enough
 from winnow.search.analysis.study_record import StudyRecord, read
 from winnow.search.report.pictures import chapters
 
@@ -28,7 +28,7 @@ def planted(trial: optuna.Trial) -> float:
 
 
 def test_a_marginal_has_the_shape_that_was_planted() -> None:
-    found = survey(history(planted, 200))
+    found = decompose(history(planted, 200))
     x = found.marginal("x")
     step = found.marginal("step")
     assert x is not None
@@ -42,7 +42,7 @@ def test_a_marginal_has_the_shape_that_was_planted() -> None:
 
 
 def test_the_pair_that_works_together_is_clear_and_no_other() -> None:
-    found = survey(history(planted, 200))
+    found = decompose(history(planted, 200))
     clear = [pair.names for pair in found.interactions if pair.certain]
     assert clear == [("a", "b")]
     assert found.interactions[0].share > 2 * found.interactions[1].share
@@ -53,7 +53,7 @@ def test_effects_that_only_add_up_are_not_called_a_pair() -> None:
         x, a, b = (trial.suggest_float(name, -1, 1) for name in "xab")
         return x**2 + a + abs(b)
 
-    assert not [pair for pair in survey(history(additive, 120)).interactions if pair.certain]
+    assert not [pair for pair in decompose(history(additive, 120)).interactions if pair.certain]
 
 
 def test_a_training_that_broke_down_does_not_drown_the_others() -> None:
@@ -61,7 +61,7 @@ def test_a_training_that_broke_down_does_not_drown_the_others() -> None:
         x = trial.suggest_float("x", 0, 1)
         return -1e6 if trial.number == 3 else x
 
-    marginal = survey(history(breaks, 40)).marginals[0]
+    marginal = decompose(history(breaks, 40)).marginals[0]
     assert marginal.means[-1] - marginal.means[0] == pytest.approx(1, abs=0.3)
 
 
@@ -70,7 +70,7 @@ def test_conditional_hyperparameters_have_no_marginal() -> None:
         x = trial.suggest_float("x", 0, 1)
         return x + (trial.suggest_float("y", 0, 1) if x > 0.5 else 0.0)
 
-    found = survey(history(conditional, 30))
+    found = decompose(history(conditional, 30))
     assert [marginal.name for marginal in found.marginals] == ["x"]
     assert found.marginal("y") is None
 
@@ -78,15 +78,14 @@ def test_conditional_hyperparameters_have_no_marginal() -> None:
 def test_too_few_trials_are_refused() -> None:
     few = history(lambda trial: trial.suggest_float("x", 0, 1), 4)
     with pytest.raises(StudyError, match="let 6 more end"):
-        survey(few)
-    assert known(few) is None
+        decompose(few)
+    assert decompose_if_enough(few) is None
 
 
 def test_a_report_shows_the_pairs_the_means_and_the_pair_that_hangs_together() -> None:
     searched = history(planted, 60)
-    drawn = {
-        picture.name: picture for chapter in chapters(searched, None, known(searched)) for picture in chapter.pictures
-    }
+    found = chapters(searched, None, decompose_if_enough(searched))
+    drawn = {picture.name: picture for chapter in found for picture in chapter.pictures}
     assert drawn["contour"].title == "a and b"
     assert drawn["interactions"].figure is not None
     assert list(drawn["interactions"].figure.data[0].y)[-1] == "a &amp; b"

@@ -7,7 +7,7 @@ from typing import Any
 from winnow.errors import StudyError
 from winnow.search.analysis.confirm import Confirmation
 from winnow.search.analysis.formatting import interval, number, spread
-from winnow.search.analysis.repetitions import Entrants, weights
+from winnow.search.analysis.repetitions import ConfirmationPlan, weights
 
 SCRIPT = '''\
 """Load this model and evaluate it on the validation data of its search: python evaluate.py [CPU or CUDA device]."""
@@ -30,7 +30,7 @@ print(about["metric"], trained_model.score(model, about["config"], loaded, loade
 '''
 
 
-def write(entrants: Entrants, found: Confirmation, folder: Path) -> None:
+def write(plan: ConfirmationPlan, found: Confirmation, folder: Path) -> None:
     """Write the winner, as it was trained with the first seed that it was measured on; raises StudyError, OSError.
 
     The first seed, not the luckiest: its score is one of those whose mean the model card gives.
@@ -41,7 +41,7 @@ def write(entrants: Entrants, found: Confirmation, folder: Path) -> None:
         from safetensors.torch import save_file
     except ImportError:
         raise StudyError("the package safetensors is missing", "pip install 'winnow-hpo[train]'") from None
-    config, content = weights(entrants, found.winner_number, found.seeds[0])
+    config, content = weights(plan, found.winner_number, found.seeds[0])
     folder.mkdir(parents=True, exist_ok=True)
     state = {name: tensor.contiguous() for name, tensor in snapshots.from_bytes(content).items()}
     save_file(state, folder / "model.safetensors", metadata={"format": "pt"})
@@ -50,7 +50,7 @@ def write(entrants: Entrants, found: Confirmation, folder: Path) -> None:
         "trial": found.winner_number,
         "metric": found.metric,
         "value": found.winner.scores[0],
-        "data": entrants.study.spec.data,
+        "data": plan.study.spec.data,
         "config": config,
     }
     (folder / "config.json").write_text(json.dumps(about, indent=2) + "\n")

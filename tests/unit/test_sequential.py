@@ -1,4 +1,4 @@
-"""The ablation's questions, the path, and the race for seeds, on objectives whose effects are known."""
+"""The ablation's questions, the path, and the design for seeds, on objectives whose effects are known."""
 
 from collections.abc import Callable
 
@@ -7,44 +7,44 @@ import pytest
 
 from winnow.objectives.hyperparameters import DEFINITIONS
 from winnow.objectives.methods import METHODS, check_groups, method_of
-from winnow.search.analysis.contrasts import On
-from winnow.search.analysis.sequential import Race, Results, Training
+from winnow.search.analysis.contrasts import MethodSet
+from winnow.search.analysis.sequential import Results, SequentialDesign, Training
 
-Value = Callable[[On, int], float | None]
-
-
-def race(*methods: str, **options: int) -> Race:
-    return Race(methods, range(1000, 1100), range(5000, 5100), **options)
+Value = Callable[[MethodSet, int], float | None]
 
 
-def run(raced: Race, value: Value, rounds: int = 100) -> dict[Training, float | None]:
+def design(*methods: str, **options: int) -> SequentialDesign:
+    return SequentialDesign(methods, range(1000, 1100), range(5000, 5100), **options)
+
+
+def run(raced: SequentialDesign, value: Value, rounds: int = 100) -> dict[Training, float | None]:
     """Do what is wanted until nothing is."""
     results: dict[Training, float | None] = {}
-    while (wanted := raced.wanted(results)) and rounds:
+    while (wanted := raced.next_trainings(results)) and rounds:
         results.update({training: value(*training) for training in wanted})
         rounds -= 1
     return results
 
 
-def noisy(truth: Callable[[On], float], deviation: float, seed: int = 0) -> Value:
+def noisy(truth: Callable[[MethodSet], float], deviation: float, seed: int = 0) -> Value:
     """The truth with noise that depends on the training alone, so that asking twice gives the same."""
 
-    def value(on: On, training_seed: int) -> float:
+    def value(on: MethodSet, training_seed: int) -> float:
         draw = np.random.default_rng([seed, training_seed, *(ord(letter) for letter in "".join(sorted(on)))])
         return truth(on) + float(draw.normal(0, deviation))
 
     return value
 
 
-def additive(on: On) -> float:
+def additive(on: MethodSet) -> float:
     return 0.5 + 0.2 * ("a" in on) + 0.1 * ("b" in on) - 0.1 * ("c" in on)
 
 
-def pair(on: On) -> float:
+def pair(on: MethodSet) -> float:
     return 0.5 + 0.2 * ("a" in on and "b" in on) + 0.1 * ("c" in on)
 
 
-def verdicts(raced: Race, results: Results, kind: str) -> dict[str, str]:
+def verdicts(raced: SequentialDesign, results: Results, kind: str) -> dict[str, str]:
     return {effect.method: effect.verdict for effect in raced.effects(kind, results)}  # type: ignore[arg-type]
 
 
@@ -56,26 +56,26 @@ def test_every_hyperparameter_belongs_to_one_method() -> None:
 
 
 def test_effects_that_only_add_are_the_same_however_they_are_asked_for() -> None:
-    raced = race("a", "b", "c")
+    raced = design("a", "b", "c")
     results = run(raced, noisy(additive, 0.01))
     expected = {"a": "helps", "b": "helps", "c": "hurts"}
     for kind in ("alone", "removed", "path", "order"):
         assert verdicts(raced, results, kind) == expected
     assert raced.path(results) == ["a", "b", "c"]
-    assert set(verdicts(raced, results, "together").values()) == {"cannot tell"}
+    assert set(verdicts(raced, results, "together").values()) == {"inconclusive"}
     (everything,) = raced.effects("whole", results)
     assert everything.low < 0.2 < everything.high
 
 
 def test_two_that_only_work_together_are_found() -> None:
-    raced = race("a", "b", "c")
+    raced = design("a", "b", "c")
     results = run(raced, noisy(pair, 0.01))
-    assert verdicts(raced, results, "alone") == {"a": "cannot tell", "b": "cannot tell", "c": "helps"}
+    assert verdicts(raced, results, "alone") == {"a": "inconclusive", "b": "inconclusive", "c": "helps"}
     assert verdicts(raced, results, "removed") == {"a": "helps", "b": "helps", "c": "helps"}
     assert verdicts(raced, results, "together") == {
         "a and b": "helps",
-        "a and c": "cannot tell",
-        "b and c": "cannot tell",
+        "a and c": "inconclusive",
+        "b and c": "inconclusive",
     }
     by_method = {entry.shapley.method: entry for entry in raced.ordered(results)}
     assert by_method["a"].shapley.effect == pytest.approx(0.1, abs=0.02), "half of what the two do together"
@@ -84,7 +84,7 @@ def test_two_that_only_work_together_are_found() -> None:
 
 
 def test_the_shapley_values_add_up_to_the_whole() -> None:
-    raced = race("a", "b", "c", looks=1)
+    raced = design("a", "b", "c", looks=1)
     results = run(raced, noisy(pair, 0.05))
     (everything,) = raced.effects("whole", results)
     assert sum(effect.effect for effect in raced.effects("order", results)) == pytest.approx(everything.effect)
@@ -92,7 +92,7 @@ def test_the_shapley_values_add_up_to_the_whole() -> None:
 
 def test_with_many_methods_orders_are_sampled_and_still_add_up() -> None:
     methods = tuple("abcdefgh")
-    raced = race(*methods, looks=1)
+    raced = design(*methods, looks=1)
     results = run(raced, noisy(pair, 0.0))
     assert len(results) < 2**8 * 5
     by_method = {effect.method: effect for effect in raced.effects("order", results)}
@@ -102,14 +102,14 @@ def test_with_many_methods_orders_are_sampled_and_still_add_up() -> None:
 
 
 def test_seeds_go_where_the_answer_is_not_clear() -> None:
-    raced = race("a", "b")
+    raced = design("a", "b")
     results = run(raced, noisy(lambda on: 0.3 * ("a" in on), 0.02))
     runs = {effect.method: effect.runs for effect in raced.effects("path", results)}
     assert runs == {"a": 10, "b": 40}, "five seeds a side settle what is clear, twenty do not settle what is nothing"
 
 
 def test_the_path_is_measured_on_seeds_that_did_not_choose_it() -> None:
-    raced = race("a", "b")
+    raced = design("a", "b")
     results = run(raced, noisy(additive, 0.1))
     assert {seed for on, seed in results if seed >= 5000}.isdisjoint(raced.seeds)
     measured = dict(results)
@@ -118,21 +118,21 @@ def test_the_path_is_measured_on_seeds_that_did_not_choose_it() -> None:
 
 
 def test_a_limit_of_trainings_is_kept_and_the_first_questions_come_first() -> None:
-    raced = race("a", "b", "c", trainings=45)
+    raced = design("a", "b", "c", trainings=45)
     results = run(raced, noisy(additive, 0.01))
     assert len(results) <= 45
     assert len(raced.effects("alone", results)) == len(raced.effects("removed", results)) == 3
 
 
 def test_under_a_limit_the_path_is_measured_before_anything_is_looked_at_twice() -> None:
-    raced = race(*"abcd", trainings=120)
+    raced = design(*"abcd", trainings=120)
     results = run(raced, noisy(additive, 0.05))
     assert len(results) <= 120
     assert len(raced.effects("path", results)) == 4
 
 
 def test_half_done_it_says_what_it_can() -> None:
-    raced = race("a", "b", "c")
+    raced = design("a", "b", "c")
     results = run(raced, noisy(additive, 0.01), rounds=1)
     assert len(raced.effects("alone", results)) == 3
     assert raced.path(results)[:1] == ["a"]
@@ -141,16 +141,16 @@ def test_half_done_it_says_what_it_can() -> None:
 
 
 def test_a_training_without_a_score_costs_its_seed_only() -> None:
-    def value(on: On, seed: int) -> float | None:
+    def value(on: MethodSet, seed: int) -> float | None:
         return None if "b" in on and seed == 1002 else noisy(additive, 0.01)(on, seed)
 
-    raced = race("a", "b", looks=1)
+    raced = design("a", "b", looks=1)
     effects = {effect.method: effect for effect in raced.effects("alone", run(raced, value))}
     assert effects["a"].verdict == effects["b"].verdict == "helps"
 
 
 def test_a_method_that_never_gives_a_score_is_added_last_and_not_judged() -> None:
-    raced = race("a", "b", looks=1)
+    raced = design("a", "b", looks=1)
     results = run(raced, lambda on, seed: None if "b" in on else additive(on))
     assert raced.path(results) == ["a", "b"]
     assert verdicts(raced, results, "alone") == {"a": "helps"}
