@@ -5,27 +5,23 @@ import hashlib
 from winnow.storage.stores import Store
 
 
-def write(store: Store, study_id: int, content: bytes) -> str:
-    """Keep some bytes; returns their name; raises OSError."""
-    name = f"{study_id}/{hashlib.sha256(content).hexdigest()}"
-    store.write(_path(name), content)
+def write(store: Store, home: str, content: bytes) -> str:
+    """Keep some bytes for the study with this home (see `identities`); return their name; raise OSError."""
+    name = f"{home}/artifacts/{hashlib.sha256(content).hexdigest()}"
+    store.write(name, content)
     return name
 
 
 def read(store: Store, name: str) -> bytes:
-    """The bytes of an artifact; raises FileDamaged where they are not whole or not there."""
-    return store.read(_path(name), name.rpartition("/")[2])
+    """Return the bytes of an artifact; raise FileDamaged where they are not whole or not there."""
+    return store.read(name, name.rpartition("/")[2])
 
 
 def remove(store: Store, name: str) -> None:
-    """Forget an artifact, if it is there; raises OSError."""
-    store.remove(_path(name))
+    """Forget an artifact, if it is there; raise OSError."""
+    store.remove(name)
 
 
-def names(store: Store, study_id: int) -> list[str]:
-    """All artifacts that are kept of a study; raises OSError."""
-    return [name.removeprefix("artifacts/") for name in store.names(_path(f"{study_id}/"))]
-
-
-def _path(name: str) -> str:
-    return f"artifacts/{name}"
+def names(store: Store, home: str) -> list[str]:
+    """Return the names of all artifacts that are kept of a study; raise OSError."""
+    return store.names(f"{home}/artifacts/")

@@ -5,20 +5,24 @@ transaction that records its epoch, under the lease. A trial keeps its last two 
 """
 
 import logging
+import re
 from dataclasses import dataclass
 
-from sqlalchemy import select
+from sqlalchemy import and_, select
 
+from winnow.storage import identities
 from winnow.storage.database import Database
 from winnow.storage.errors import FileDamaged, StorageError
 from winnow.storage.leases import Lease
 from winnow.storage.optuna_tables import trials
 from winnow.storage.stores import Store
-from winnow.storage.tables import checkpoints
+from winnow.storage.tables import attempts, checkpoints
 from winnow.storage.upserts import OPEN_STATES, Row
 
 KEPT = 2
-_FOLDER = "checkpoints/"
+_FOLDER = "/checkpoints/"
+_CLAIM = re.compile(r"-([0-9a-f]{32})-")
+_AT_ONCE = 500
 _log = logging.getLogger("winnow")
 
 
@@ -32,36 +36,38 @@ class Stored:
 
 
 def write(store: Store, lease: Lease, epoch: int, content: bytes) -> Stored:
-    """Write the file of one epoch; raises OSError. Attempts have names of their own: a stale one overwrites nothing."""
-    return Stored(store.write(_name(lease.trial_id, lease.token, epoch), content), len(content), lease.token)
+    """Write the file of one epoch; raise OSError. Attempts have names of their own: a stale one overwrites nothing."""
+    return Stored(store.write(_name(lease, lease.claim, epoch), content), len(content), lease.token)
 
 
 def row(lease: Lease, epoch: int, stored: Stored) -> Row:
-    """What makes a written checkpoint known, to be written with its epoch."""
+    """Return what makes a written checkpoint known, to be written with its epoch."""
     content = {"epoch": epoch, "token": stored.token, "sha256": stored.sha256, "size": stored.size}
     return Row(checkpoints, ("trial_id", "epoch"), {"trial_id": lease.trial_id, **content}, over=True)
 
 
 def newest(database: Database, store: Store, lease: Lease) -> tuple[int, bytes] | None:
-    """The newest whole checkpoint of a trial as (epoch, bytes); a damaged one is passed over with a word in the log."""
+    """Return the newest whole checkpoint of a trial as (epoch, bytes); a damaged one is passed over with a warning."""
+    this = and_(attempts.c.trial_id == checkpoints.c.trial_id, attempts.c.token == checkpoints.c.token)
     query = (
-        select(checkpoints.c.epoch, checkpoints.c.token, checkpoints.c.sha256)
+        select(checkpoints.c.epoch, attempts.c.claim, checkpoints.c.sha256)
+        .join(attempts, this)
         .where(checkpoints.c.trial_id == lease.trial_id)
         .order_by(checkpoints.c.epoch.desc())
         .limit(2 * KEPT)
     )
-    for epoch, token, sha256 in database.rows(query):
+    for epoch, claim, sha256 in database.rows(query):
         try:
-            return epoch, store.read(_name(lease.trial_id, token, epoch), sha256)
+            return epoch, store.read(_name(lease, claim, epoch), sha256)
         except FileDamaged as error:
             _log.warning("trial %d: %s; trying the checkpoint before it", lease.number, error)
     return None
 
 
 def prune_files(store: Store, lease: Lease, keep: int = KEPT) -> None:
-    """Remove all but the newest `keep` files of a trial; what cannot be removed now is left with a word in the log."""
+    """Remove all but the newest `keep` files of a trial; what cannot be removed now is left with a warning."""
     try:
-        names = store.names(_of_trial(lease.trial_id))
+        names = [name for claim in (*lease.earlier_claims, lease.claim) for name in store.names(_of(lease, claim))]
         for name in names[: len(names) - keep]:
             store.remove(name)
     except OSError as error:
@@ -69,24 +75,34 @@ def prune_files(store: Store, lease: Lease, keep: int = KEPT) -> None:
 
 
 def sweep(database: Database, store: Store) -> None:
-    """Remove the files of trials that have finished: those whose worker died before it did, or at its last attempt."""
+    """Remove the files of deleted studies, and of finished trials whose worker died before it did so itself.
+
+    What another database left in the same store, a copy of this one included, is not touched.
+    """
     try:
-        numbers = {name: name.removeprefix(_FOLDER).partition("-")[0] for name in store.names(_FOLDER)}
-        files = {name: int(number) for name, number in numbers.items() if number.isdigit()}
-        query = select(trials.c.trial_id).where(
-            trials.c.trial_id.in_(set(files.values())), trials.c.state.not_in(OPEN_STATES)
+        files = store.names(database.read(identities.of_database) + "/")
+        deleted = tuple(f"{home}/" for home in database.read(identities.homes_of_deleted))
+        claims = {name: _CLAIM.search(name) for name in files if _FOLDER in name}
+        known = sorted({found[1] for found in claims.values() if found})
+        query = (
+            select(attempts.c.claim)
+            .join(trials, trials.c.trial_id == attempts.c.trial_id)
+            .where(trials.c.state.not_in(OPEN_STATES))
         )
-        finished = set(database.scalars(query))
-        for name, trial_id in files.items():
-            if trial_id in finished:
+        ended: set[str] = set()
+        for start in range(0, len(known), _AT_ONCE):
+            ended.update(database.scalars(query.where(attempts.c.claim.in_(known[start : start + _AT_ONCE]))))
+        for name in files:
+            found = claims.get(name)
+            if name.startswith(deleted) or (found is not None and found[1] in ended):
                 store.remove(name)
     except (OSError, StorageError) as error:
         _log.warning("checkpoints of finished trials stay: %s", error)
 
 
-def _of_trial(trial_id: int) -> str:
-    return f"{_FOLDER}{trial_id:08d}-"
+def _of(lease: Lease, claim: str) -> str:
+    return f"{lease.home}{_FOLDER}{lease.number:06d}-{claim}-"
 
 
-def _name(trial_id: int, token: int, epoch: int) -> str:
-    return f"{_of_trial(trial_id)}{token:03d}-{epoch:06d}.checkpoint"
+def _name(lease: Lease, claim: str, epoch: int) -> str:
+    return f"{_of(lease, claim)}{epoch:06d}.checkpoint"

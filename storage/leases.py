@@ -9,7 +9,6 @@ claimed by nobody is still its owner's, who may renew it.
 
 import json
 import math
-import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +16,7 @@ from typing import Any
 from sqlalchemy import Connection, func, insert, literal, select, update
 
 from winnow.records import OUTCOME, REASON, FinalState, Outcome, Retry
+from winnow.storage import identities
 from winnow.storage.activity import State
 from winnow.storage.budget import note_started, spend, spent
 from winnow.storage.clock import database_now, optuna_now
@@ -42,8 +42,13 @@ class Lease:
     """Counts the trial's attempts from 1."""
     worker: str
     seconds: float
+    home: str
+    """The folder of its study's files: DATABASE/STUDY, random identities of both."""
+    claim: str
+    """Random, and like no other attempt's, in any database: what this one writes to files is known by it."""
     earlier: tuple[Outcome, ...] = ()
     """How the attempts before this one ended."""
+    earlier_claims: tuple[str, ...] = ()
     made_trial: bool = False
     """Whether the trial was made by this claim, so that nothing is known of it yet."""
 
@@ -82,13 +87,13 @@ def claim(
             .order_by(trials.c.number)
             .limit(1)
         ).one_or_none()
-        token = 1
         earlier: tuple[Outcome, ...] = ()
+        claims: tuple[str, ...] = ()
         if used.state is not State.ACTIVE:
             return None
         if waiting is not None:
             trial_id, number = waiting
-            token, earlier = _history(connection, trial_id)
+            claims, earlier = _history(connection, trial_id)
             connection.execute(
                 update(trials)
                 .where(trials.c.trial_id == trial_id)
@@ -103,14 +108,26 @@ def claim(
             trial_id = made_row.inserted_primary_key[0]
         else:
             return None
-        lease = Lease(study_id, trial_id, number, token, worker, seconds, earlier, made_trial=waiting is None)
+        lease = Lease(
+            study_id,
+            trial_id,
+            number,
+            len(claims) + 1,
+            worker,
+            seconds,
+            identities.home(connection, study_id),
+            identities.new(),
+            earlier,
+            claims,
+            made_trial=waiting is None,
+        )
         connection.execute(
             insert(attempts).values(
                 trial_id=trial_id,
                 token=lease.token,
                 study_id=study_id,
                 worker=worker,
-                claim=secrets.token_hex(16),
+                claim=lease.claim,
                 started_at=database_now(),
                 expires_at=database_now() + seconds,
             )
@@ -248,11 +265,11 @@ def _settle(connection: Connection, trial_id: int, token: int, state: str | None
         connection.execute(update(trials).where(trials.c.trial_id == trial_id).values(state=state, **finished))
 
 
-def _history(connection: Connection, trial_id: int) -> tuple[int, tuple[Outcome, ...]]:
-    """Return the token of a trial's next attempt, and how those before it ended."""
-    query = select(attempts.c.outcome).where(attempts.c.trial_id == trial_id).order_by(attempts.c.token)
-    outcomes = connection.execute(query).scalars().all()
-    return len(outcomes) + 1, tuple(Outcome(outcome) for outcome in outcomes if outcome is not None)
+def _history(connection: Connection, trial_id: int) -> tuple[tuple[str, ...], tuple[Outcome, ...]]:
+    """Return the claims of a trial's attempts, and how those ended that have."""
+    query = select(attempts.c.claim, attempts.c.outcome).where(attempts.c.trial_id == trial_id)
+    rows = connection.execute(query.order_by(attempts.c.token)).all()
+    return tuple(claim for claim, _ in rows), tuple(Outcome(outcome) for _, outcome in rows if outcome is not None)
 
 
 def _retries(outcome: Outcome, earlier: tuple[Outcome, ...]) -> bool:

@@ -12,7 +12,7 @@ from pathlib import Path
 import optuna
 from sqlalchemy import Connection, Engine, Table, func, inspect, select, text
 
-from winnow.storage import optuna_tables, tables
+from winnow.storage import identities, optuna_tables, tables
 from winnow.storage.database import Database
 from winnow.storage.errors import StorageError
 
@@ -82,7 +82,7 @@ def _take(connection: Connection, version: int, step: Callable[[Connection], Non
         if connection.execute(taken).first() is not None:
             return
     step(connection)
-    connection.execute(tables.schema.insert().values(version=version))
+    connection.execute(tables.schema.insert().values(version=version, identity=identities.new()))
 
 
 def _first(connection: Connection) -> None:
@@ -100,6 +100,8 @@ def _sweep(connection: Connection, parent: str, key: str, own: Sequence[Table]) 
     if connection.dialect.name != "sqlite":
         return
     deletes = " ".join(f"DELETE FROM {table.name} WHERE {key} = OLD.{key};" for table in own)
+    if key == "study_id":
+        deletes += f" UPDATE {tables.identities.name} SET study_id = NULL WHERE study_id = OLD.study_id;"
     connection.execute(
         text(f"CREATE TRIGGER IF NOT EXISTS winnow_sweep_{parent} AFTER DELETE ON {parent} BEGIN {deletes} END")
     )

@@ -1,10 +1,11 @@
-"""What a worker could not deliver yet: epochs of an attempt, kept on disk until the database has them.
+"""The outbox: epochs of an attempt that could not be delivered yet, kept on disk until the database has them.
 
 If the worker dies before it could deliver them, whoever claims the trial next finds them here (where the files are
 shared) and delivers them in its own name: nothing that was trained is thrown away.
 """
 
 import json
+import logging
 import os
 from contextlib import suppress
 from dataclasses import asdict
@@ -14,18 +15,22 @@ from winnow.records import Epoch
 from winnow.storage.checkpoints import Stored
 from winnow.storage.leases import Lease
 
+_log = logging.getLogger("winnow")
+
 
 class Outbox:
     """The epochs of one attempt that wait for the database, in order."""
 
     def __init__(self, folder: Path, lease: Lease) -> None:
-        self.path = _home(folder) / f"{lease.trial_id:08d}-{lease.token:03d}.jsonl"
+        self.path = _path(folder, lease, lease.claim)
+        self._claim = lease.claim
 
     def keep(self, epoch: Epoch, checkpoint: Stored | None = None) -> None:
         """Write an epoch down, with its checkpoint, so that it outlives this process; raise OSError."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
+        line = {"claim": self._claim, "epoch": asdict(epoch), "checkpoint": checkpoint and asdict(checkpoint)}
         with self.path.open("a") as file:
-            file.write(json.dumps({"epoch": asdict(epoch), "checkpoint": checkpoint and asdict(checkpoint)}) + "\n")
+            file.write(json.dumps(line) + "\n")
             file.flush()
             os.fsync(file.fileno())
 
@@ -35,13 +40,20 @@ class Outbox:
 
 
 def leftovers(folder: Path, lease: Lease) -> list[tuple[Epoch, Stored | None]]:
-    """Return what earlier attempts of a trial left undelivered, oldest first. A torn last line is left out."""
+    """Return what earlier attempts of a trial left undelivered, oldest first.
+
+    A torn last line is left out; a line of another attempt, in a file that was copied or renamed, is refused.
+    """
     found: list[tuple[Epoch, Stored | None]] = []
-    for path in _earlier(folder, lease):
-        for line in path.read_text().splitlines():
+    for claim in lease.earlier_claims:
+        path = _path(folder, lease, claim)
+        for line in path.read_text().splitlines() if path.exists() else ():
             try:
                 content = json.loads(line)
             except ValueError:
+                break
+            if content["claim"] != claim:
+                _log.warning("trial %d: %s holds epochs of another trial; they are left out", lease.number, path)
                 break
             stored = content["checkpoint"]
             found.append((Epoch(**content["epoch"]), stored and Stored(**stored)))
@@ -50,8 +62,8 @@ def leftovers(folder: Path, lease: Lease) -> list[tuple[Epoch, Stored | None]]:
 
 def clear_leftovers(folder: Path, lease: Lease) -> None:
     """Forget what earlier attempts left."""
-    for path in _earlier(folder, lease):
-        _remove(path)
+    for claim in lease.earlier_claims:
+        _remove(_path(folder, lease, claim))
 
 
 def _remove(path: Path) -> None:
@@ -59,10 +71,5 @@ def _remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def _earlier(folder: Path, lease: Lease) -> list[Path]:
-    paths = sorted(_home(folder).glob(f"{lease.trial_id:08d}-*.jsonl"))
-    return [path for path in paths if int(path.stem.rpartition("-")[2]) < lease.token]
-
-
-def _home(folder: Path) -> Path:
-    return folder / "outbox"
+def _path(folder: Path, lease: Lease, claim: str) -> Path:
+    return folder / lease.home / "outbox" / f"{lease.number:06d}-{claim}.jsonl"

@@ -27,7 +27,7 @@ from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import IntegrityError
 
-from winnow.storage import connections, stores, studies, trials
+from winnow.storage import connections, identities, stores, studies, trials
 from winnow.storage.database import Database
 from winnow.storage.leases import Lease
 from winnow.storage.optuna_tables import (
@@ -92,6 +92,10 @@ class Storage(BaseStorage):
         """
         given = os.environ.get("WINNOW_FILES", "")
         return stores.at(given if given.startswith(stores.S3) else str(self.files))
+
+    def home(self, study_id: int) -> str:
+        """Return the folder of a study's own files, below `files` and in `store`; raise KeyError."""
+        return self.database.transaction(identities.home, study_id)
 
     def __repr__(self) -> str:
         return f"<Winnow storage {self.place}>"

@@ -72,7 +72,9 @@ class Folder:
     def names(self, beginning: str) -> list[str]:
         """As Store's; `beginning` has its folder in full."""
         folder, _, start = beginning.rpartition("/")
-        return sorted(f"{folder}/{path.name}" for path in (self.home / folder).glob(f"{start}*"))
+        below = [path for top in (self.home / folder).glob(f"{start}*") for path in (top, *top.rglob("*"))]
+        files = [path for path in below if not path.name.startswith(".") and path.is_file()]
+        return sorted(path.relative_to(self.home).as_posix() for path in files)
 
 
 class Bucket:

@@ -19,7 +19,19 @@ def _study_key(**options: Any) -> Column[int]:
     return Column("study_id", Integer, ForeignKey("studies.study_id", ondelete="CASCADE"), **options)
 
 
-schema = Table("winnow_schema", metadata, Column("version", Integer, primary_key=True, autoincrement=False))
+schema = Table(
+    "winnow_schema",
+    metadata,
+    Column("version", Integer, primary_key=True, autoincrement=False),
+    Column("identity", String(32), nullable=False),
+)
+identities = Table(
+    # The identity of a study that was deleted stays, without its id: that is how its files are known.
+    "winnow_identities",
+    metadata,
+    Column("identity", String(32), primary_key=True),
+    Column("study_id", Integer, ForeignKey("studies.study_id", ondelete="SET NULL"), unique=True),
+)
 receipts = Table(
     # What a transaction counts up to be known by, when the answer to its commit was lost: see Database.write.
     "winnow_receipts",
@@ -155,4 +167,4 @@ deletions = Table(
 
 OF_A_TRIAL = [attempts, epochs, checkpoints]
 OF_A_STUDY = [budgets, workers, designs, deletions]
-ALL = [schema, receipts, ledger, tokens, sessions, audit, *OF_A_STUDY, *OF_A_TRIAL]
+ALL = [schema, identities, receipts, ledger, tokens, sessions, audit, *OF_A_STUDY, *OF_A_TRIAL]

@@ -203,7 +203,7 @@ class Attempt:
 
     def _keep(self, artifact: Artifact) -> Answer:
         try:
-            name = artifacts.write(self.storage.store, self.lease.study_id, artifact.content)
+            name = artifacts.write(self.storage.store, self.lease.home, artifact.content)
         except OSError as error:  # the trial's result is worth more than this
             _log.warning("trial %d: its %s are not kept: %s", self.lease.number, artifact.kind, error)
             return Answer("")

@@ -20,7 +20,7 @@ def keep_best(study: WinnowStudy) -> None:
     owned = {trial.user_attrs[WEIGHTS] for trial in finished if WEIGHTS in trial.user_attrs}
     kept = {trial.user_attrs.get(WEIGHTS) for trial in _best_first(study, finished)[:most]}
     try:
-        for name in artifacts.names(study.storage.store, study.study_id):
+        for name in artifacts.names(study.storage.store, study.storage.home(study.study_id)):
             if name in owned - kept:
                 artifacts.remove(study.storage.store, name)
     except OSError as error:

@@ -116,12 +116,12 @@ def test_a_later_version_adds_its_step_once(sqlite_url: str, monkeypatch: pytest
         opened = storage.open(sqlite_url)
     versions = opened.database.rows(select(tables.schema))
     assert taken == [1]
-    assert [version for (version,) in versions] == [*range(1, len(migrations.STEPS) + 1)]
+    assert [version for version, _ in versions] == [*range(1, len(migrations.STEPS) + 1)]
 
 
 def test_tables_of_a_newer_version_are_refused(sqlite_url: str) -> None:
     opened = storage.open(sqlite_url)
-    newer = insert(tables.schema).values(version=99)
+    newer = insert(tables.schema).values(version=99, identity="0" * 32)
     opened.database.execute(newer)
     with pytest.raises(StorageError, match="newer Winnow"):
         storage.open(sqlite_url)

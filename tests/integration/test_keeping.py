@@ -17,10 +17,10 @@ def test_only_the_best_keep_their_weights(
     study, store = place.study(), place.storage().store
     best = sorted(study.trials, key=lambda trial: trial.value or 0.0)[-2:]
     names = [trial.user_attrs["winnow:artifact:weights"] for trial in best]
-    assert sorted(artifacts.names(store, study._study_id)) == sorted(names)
+    assert sorted(artifacts.names(store, place.storage().home(study._study_id))) == sorted(names)
     kept = [artifacts.read(store, name).decode() for name in names]
     assert kept == [f"{trial.value!r} of trial {trial.number}" for trial in best]
-    assert store.names("checkpoints/") == []
+    assert not [name for name in store.names("") if "/checkpoints/" in name]
     if where == "s3":
         store.store.client.close()  # type: ignore[attr-defined]
 

@@ -2,6 +2,7 @@
 
 import os
 import pickle
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -81,11 +82,11 @@ def test_two_checkpoints_are_kept_and_none_of_a_finished_trial(opened: Storage, 
         checkpoints.write(opened.store, lease, epoch, b"x")
         checkpoints.prune_files(opened.store, lease)
     assert [path.stem for path in sorted(opened.files.rglob("*.checkpoint"))] == [
-        f"{lease.trial_id:08d}-001-000003",
-        f"{lease.trial_id:08d}-001-000004",
+        f"000000-{lease.claim}-000003",
+        f"000000-{lease.claim}-000004",
     ]
     checkpoints.prune_files(opened.store, lease, keep=0)
-    assert list((opened.files / "checkpoints").iterdir()) == []
+    assert opened.store.names("") == []
 
 
 def test_what_a_dead_worker_left_of_a_finished_trial_is_swept_up(opened: Storage, lease: Lease) -> None:
@@ -94,17 +95,17 @@ def test_what_a_dead_worker_left_of_a_finished_trial_is_swept_up(opened: Storage
     for each in (lease, running):
         checkpoints.write(opened.store, each, 1, b"x")
     checkpoints.sweep(opened.database, opened.store)
-    assert len(opened.store.names("checkpoints/")) == 2, "both trials may go on"
+    assert len(opened.store.names("")) == 2, "both trials may go on"
     leases.finish(opened.database, lease, Outcome.LEASE_EXPIRED)
     checkpoints.sweep(opened.database, opened.store)
-    assert opened.store.names("checkpoints/") == [f"checkpoints/{running.trial_id:08d}-001-000001.checkpoint"]
+    assert opened.store.names("") == [f"{lease.home}/checkpoints/000001-{running.claim}-000001.checkpoint"]
 
 
 def test_a_damaged_artifact_is_refused(tmp_path: Path) -> None:
     store = Folder(tmp_path)
-    name = artifacts.write(store, 1, b"weights")
+    name = artifacts.write(store, "database/study", b"weights")
     assert artifacts.read(store, name) == b"weights"
-    (tmp_path / "artifacts" / name).write_bytes(b"other")
+    (tmp_path / name).write_bytes(b"other")
     with pytest.raises(FileDamaged, match="does not hold the bytes that were written"):
         artifacts.read(store, name)
 
@@ -116,8 +117,17 @@ def test_the_next_attempt_finds_what_could_not_be_delivered(tmp_path: Path, leas
         box.keep(epoch, checkpoint)
     with box.path.open("a") as file:
         file.write('{"epoch": 4, "val')  # the power went here
-    later = Lease(lease.study_id, lease.trial_id, lease.number, 2, "two", 30.0)
+    later = replace(lease, token=2, claim="f" * 32, earlier_claims=(lease.claim,))
     assert outbox.leftovers(tmp_path, lease) == []
     assert outbox.leftovers(tmp_path, later) == kept
     outbox.clear_leftovers(tmp_path, later)
     assert outbox.leftovers(tmp_path, later) == []
+
+
+def test_epochs_of_another_attempt_are_refused(tmp_path: Path, lease: Lease, caplog: pytest.LogCaptureFixture) -> None:
+    other = replace(lease, claim="e" * 32)
+    Outbox(tmp_path, other).keep(Epoch(1, 0.5))
+    Outbox(tmp_path, other).path.rename(Outbox(tmp_path, lease).path)
+    later = replace(lease, token=2, claim="f" * 32, earlier_claims=(lease.claim,))
+    assert outbox.leftovers(tmp_path, later) == []
+    assert "holds epochs of another trial" in caplog.text
