@@ -3,7 +3,7 @@
 set -euo pipefail
 folder=$(mktemp -d /tmp/winnow-mariadb.XXXXXX)
 socket="$folder/socket"
-port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+port=$(python3 "$(dirname "$0")/ports.py")
 user=$(id -un)
 
 mariadb-install-db --no-defaults --user="$user" --datadir="$folder/data" --auth-root-authentication-method=normal \

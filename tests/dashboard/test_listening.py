@@ -1,5 +1,6 @@
 """`winnow dashboard` as a process: it listens behind TLS, and says what keeps it from listening."""
 
+import re
 import socket
 import ssl
 import subprocess
@@ -9,7 +10,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
-import pytest
 
 from winnow import storage
 from winnow.storage import tokens
@@ -28,27 +28,20 @@ def refused(url: str, *options: str) -> str:
     return done.stderr
 
 
-@pytest.fixture
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        return int(found.getsockname()[1])
-
-
-def test_behind_tls_a_session_is_for_tls_alone(sqlite_url: str, free_port: int, pair: tuple[Path, Path]) -> None:
+def test_behind_tls_a_session_is_for_tls_alone(sqlite_url: str, pair: tuple[Path, Path]) -> None:
     secret = tokens.create(storage.open(sqlite_url).database, "ann", "reader", days=1)
-    options = ["--port", str(free_port), "--tls-certificate", str(pair[0]), "--tls-key", str(pair[1])]
-    url = f"https://localhost:{free_port}"
+    options = ["--port", "0", "--tls-certificate", str(pair[0]), "--tls-key", str(pair[1])]
     behind_tls = ssl.create_default_context(cafile=str(pair[0]))
-    with (
-        ended(subprocess.Popen(command(sqlite_url, *options), cwd=ROOT, stdout=subprocess.PIPE, text=True)) as server,
-        httpx.Client(base_url=url, verify=behind_tls, timeout=60) as browser,
-    ):
+    with ended(subprocess.Popen(command(sqlite_url, *options), cwd=ROOT, stdout=subprocess.PIPE, text=True)) as server:
         assert server.stdout
-        assert server.stdout.readline() == f"Dashboard: https://127.0.0.1:{free_port}/winnow/\n"
-        logged_in = browser.post("/winnow/login", data={"token": secret}, headers={"Origin": url})
-        assert logged_in.status_code == 303
-        assert "; Secure" in logged_in.headers["set-cookie"]
-        assert browser.get("/winnow/").status_code == 200
+        told = re.fullmatch(r"Dashboard: https://127\.0\.0\.1:(\d+)/winnow/\n", server.stdout.readline())
+        assert told, "it says which port it was given"
+        url = f"https://localhost:{told[1]}"
+        with httpx.Client(base_url=url, verify=behind_tls, timeout=60) as browser:
+            logged_in = browser.post("/winnow/login", data={"token": secret}, headers={"Origin": url})
+            assert logged_in.status_code == 303
+            assert "; Secure" in logged_in.headers["set-cookie"]
+            assert browser.get("/winnow/").status_code == 200
 
 
 @contextmanager
@@ -60,9 +53,9 @@ def ended(process: subprocess.Popen[str]) -> Iterator[subprocess.Popen[str]]:
         process.communicate(timeout=30)
 
 
-def test_what_is_no_certificate_is_refused(sqlite_url: str, free_port: int, pair: tuple[Path, Path]) -> None:
+def test_what_is_no_certificate_is_refused(sqlite_url: str, pair: tuple[Path, Path]) -> None:
     certificate, key = map(str, pair)
-    said = refused(sqlite_url, "--port", str(free_port), "--tls-certificate", key, "--tls-key", key)
+    said = refused(sqlite_url, "--port", "0", "--tls-certificate", key, "--tls-key", key)
     assert f"{key} and {key} are not a certificate and its key" in said
     assert "go together" in refused(sqlite_url, "--tls-certificate", certificate)
 

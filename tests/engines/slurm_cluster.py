@@ -7,7 +7,6 @@ machine: Slurm hands them out one by one, and looks at them no further.
 import os
 import platform
 import shutil
-import socket
 import subprocess
 import tempfile
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import Self
 
 import pytest
 
+import ports
 from faults.fleet_under_fire import wait_for
 
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch")
@@ -94,17 +94,17 @@ class SlurmCluster:
 
     def _write_configuration(self) -> None:
         host = platform.node()
-        ports = _free_ports(1 + len(NODES))
+        controller, *daemons = ports.reserve(1 + len(NODES))
         nodes = "\n".join(
             f"NodeName={node} NodeHostname={host} NodeAddr=127.0.0.1 Port={port} CPUs=4 RealMemory=1000 "
             f"Gres=gpu:{len(GPUS)} State=UNKNOWN"
-            for node, port in zip(NODES, ports[1:], strict=True)
+            for node, port in zip(NODES, daemons, strict=True)
         )
         user = subprocess.run(["id", "-un"], capture_output=True, text=True, check=True).stdout.strip()
         (self.folder / "slurm.conf").write_text(f"""
 ClusterName=winnow
 SlurmctldHost={host}(127.0.0.1)
-SlurmctldPort={ports[0]}
+SlurmctldPort={controller}
 SlurmUser={user}
 SlurmdUser={user}
 AuthType=auth/munge
@@ -169,11 +169,3 @@ PartitionName=gpu Nodes={",".join(NODES)} Default=YES MaxTime=INFINITE State=UP
 
 def _program(name: str) -> str | None:
     return shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
-
-
-def _free_ports(count: int) -> list[int]:
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [each.getsockname()[1] for each in sockets]
-    for each in sockets:
-        each.close()
-    return ports

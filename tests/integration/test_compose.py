@@ -10,7 +10,6 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -23,7 +22,8 @@ from typing import Any
 import psycopg
 import pytest
 
-from integration.winnow import wait_for
+import ports
+from integration.winnow import wait_for, wait_for_listening
 from storage_servers import PostgresServer
 
 ROOT = Path(__file__).parents[2]
@@ -100,7 +100,6 @@ class Machine:
     secret: Path
     postgres: PostgresServer
     port: int
-    dashboard_port: int
     listens: str = "0.0.0.0"
     """Where the dashboard does, as the file says; a test that talks to it must have it on loopback."""
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
@@ -164,7 +163,7 @@ class Machine:
         for target, source in places.items():
             text = text.replace(target, source)
         text = text.replace("@postgres/", f"@127.0.0.1:{self.port}/")
-        return {"8080": str(self.dashboard_port), "0.0.0.0": self.listens}.get(text, text)
+        return {"8080": "0", "0.0.0.0": self.listens}.get(text, text)
 
     def _source(self, volume: dict[str, Any]) -> str:
         if volume["type"] == "bind":
@@ -186,9 +185,9 @@ def machine(tmp_path: Path) -> Iterator[Machine]:
     folder = Path(tempfile.mkdtemp(prefix="winnow-pg-"))  # another user must get there, and its path be short
     folder.chmod(0o755)
     postgres = PostgresServer(folder)
-    database, dashboard = _free_port(), _free_port()
+    (database,) = ports.reserve(1)
     _make_database(postgres, database, services["postgres"]["environment"], secret)
-    made = Machine(tmp_path, services, secret, postgres, database, dashboard)
+    made = Machine(tmp_path, services, secret, postgres, database)
     yield made
     for process in made.processes.values():
         if process.poll() is None:
@@ -212,12 +211,11 @@ def test_every_service_does_its_part_until_the_study_is_done(machine: Machine) -
     machine.listens = "127.0.0.1"
     machine.start("dashboard")
     dashboard = machine.processes["dashboard"]
-    wait_for(lambda: "Dashboard: http" in machine.log("dashboard").read_text() or dashboard.poll() is not None)
-    assert dashboard.poll() is None, machine.said()
+    port = wait_for_listening(dashboard, machine.said)
     request = urllib.request.Request(
-        f"http://127.0.0.1:{machine.dashboard_port}/winnow/tiny", headers={"Authorization": f"Bearer {token}"}
+        f"http://127.0.0.1:{port}/winnow/tiny", headers={"Authorization": f"Bearer {token}"}
     )
-    with urllib.request.urlopen(request, timeout=60) as page:  # it listens before it says so
+    with urllib.request.urlopen(request, timeout=60) as page:
         assert "tiny" in page.read().decode()
 
     assert machine.processes["reaper"].poll() is None, "dashboard and reaper stay for the next study"
@@ -239,8 +237,3 @@ def _make_database(postgres: PostgresServer, port: int, told: dict[str, str], se
     owner.execute(f"CREATE ROLE {told['POSTGRES_USER']} SUPERUSER LOGIN PASSWORD '{password}'")  # type: ignore[arg-type]
     owner.execute(f"CREATE DATABASE {told['POSTGRES_DB']} OWNER {told['POSTGRES_USER']}")  # type: ignore[arg-type]
     owner.close()
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])

@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import socket
 import subprocess
 import sys
 import urllib.request
@@ -11,7 +10,7 @@ from pathlib import Path
 import optuna
 import pytest
 
-from integration.winnow import Place, wait_for
+from integration.winnow import Place, wait_for_listening
 
 BIN = Path(sys.executable).parent
 
@@ -73,25 +72,15 @@ def test_deleting_a_study_with_stock_optuna_leaves_nothing_of_ours(place: Place)
 def test_optuna_dashboard_shows_it(searched: Place) -> None:
     dashboard = shutil.which("optuna-dashboard", path=str(BIN))
     assert dashboard, "the [dashboard] extra is part of the tests' environment"
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
     log = searched.folder / "optuna-dashboard.log"
-    command = [dashboard, searched.url, "--port", str(port), "--host", "127.0.0.1"]
+    command = [dashboard, searched.url, "--port", "0", "--host", "127.0.0.1"]
     with log.open("wb") as said:
         server = subprocess.Popen(command, stdout=said, stderr=said)
     try:
-        wait_for(lambda: "Listening on" in log.read_text() or server.poll() is not None, 120)
-        assert server.poll() is None, log.read_text()
-        studies = wait_for(lambda: _get(f"http://127.0.0.1:{port}/api/studies"))
+        port = wait_for_listening(server, log.read_text)
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/api/studies", timeout=120) as answer:
+            studies = json.load(answer)
         assert [study["study_name"] for study in studies["study_summaries"]] == ["s"]
     finally:
         server.terminate()
         server.wait()
-
-
-def _get(address: str) -> dict[str, list[dict[str, str]]] | None:
-    try:
-        with urllib.request.urlopen(address, timeout=60) as answer:
-            return dict(json.load(answer))
-    except OSError:
-        return None

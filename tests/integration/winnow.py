@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import optuna
+import psutil
 
 from winnow import storage
 
@@ -119,3 +120,14 @@ def wait_for(what: Callable[[], Any], seconds: float = 60) -> Any:
             return answer
         time.sleep(0.05)
     raise AssertionError(f"nothing came of {what} in {seconds} seconds")
+
+
+def wait_for_listening(server: subprocess.Popen[Any], said: Callable[[], str], seconds: float = 120) -> int:
+    """Return the port that a server bound for itself, as the kernel knows it; fail at once where it has ended."""
+
+    def ports() -> list[int]:
+        assert server.poll() is None, said()
+        sockets = psutil.Process(server.pid).net_connections("tcp")
+        return [each.laddr.port for each in sockets if each.status == psutil.CONN_LISTEN]
+
+    return int(wait_for(ports, seconds)[0])

@@ -1,6 +1,7 @@
 """Serving: dashboard, token, restore."""
 
 import getpass
+from dataclasses import replace
 from datetime import datetime
 from json import dumps
 from pathlib import Path
@@ -17,7 +18,9 @@ _PATIENCE = 60.0
 @click.command()
 @storage_option
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on; 0.0.0.0 is all of them.")
-@click.option("--port", type=click.IntRange(1, 65535), default=8080, show_default=True, help="Port.")
+@click.option(
+    "--port", type=click.IntRange(0, 65535), default=8080, show_default=True, help="Port; 0 is any that is free."
+)
 @click.option("--allowed-host", "allowed_hosts", multiple=True, help="Another name that it is called by; repeatable.")
 @click.option(
     "--trusted-proxy",
@@ -55,6 +58,7 @@ def dashboard(
     place = server.Place(host, port, allowed_hosts, trusted_proxy, certificate, key)
     local = server.is_open(storage, place)
     listening = server.listen(place)
+    place = replace(place, port=listening.getsockname()[1])
     click.echo(f"Dashboard: {place.url}")
     if local:
         click.echo("Only this machine can reach it, and everybody on it may do everything. Press Ctrl-C to end it.")
