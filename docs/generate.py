@@ -44,8 +44,9 @@ def commands() -> str:
         "`--storage` of all of them.",
     ]
     group = cli.make_context("winnow", ["check"])
-    for name in sorted(cli.commands):
-        command = cli.commands[name]
+    for name in sorted(cli.list_commands(group)):
+        command = cli.get_command(group, name)
+        assert command is not None
         context = click.Context(command, info_name=name, parent=group, max_content_width=100)
         lines += ["", f"## winnow {name}", "", "```", command.get_help(context), "```"]
         for part in command.commands.values() if isinstance(command, click.Group) else ():

@@ -2,10 +2,15 @@
 
 import importlib.util
 import platform
-from dataclasses import dataclass
+import sys
+from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
+from json import dumps
+
+import click
 
 from winnow import storage
+from winnow.search.cli.options import json_option, storage_option
 from winnow.search.worker import devices
 from winnow.search.worker.provenance import winnow_version
 from winnow.storage.errors import StorageError
@@ -21,6 +26,21 @@ class Finding:
     what: str
     good: bool
     says: str
+
+
+@click.command()
+@storage_option
+@json_option
+def doctor(url: str, json: bool) -> None:
+    """Check devices, storage and versions of this machine, and say what is wrong."""
+    findings = examine(url)
+    if json:
+        click.echo(dumps([asdict(finding) for finding in findings], indent=2))
+    else:
+        for finding in findings:
+            click.echo(f"{'ok ' if finding.good else 'NO '} {finding.what:18} {finding.says}")
+    if not all(finding.good for finding in findings):
+        sys.exit(1)
 
 
 def examine(url: str) -> list[Finding]:

@@ -1,28 +1,78 @@
-"""The command line: the group that holds all commands, and how what Winnow refuses is said.
+"""The command line: the group that holds all commands, and how an error is shown.
 
-Commands (`winnow.search.cli.commands`) parse, call the service and print. Every option has an environment twin:
-WINNOW_RUN_WORKERS for `winnow run --workers`, OPTUNA_STORAGE for --storage. Modules are imported where they are used,
-so that `winnow --help` answers at once.
+A command is imported when it is called, so that `winnow --help` answers at once. Commands parse, call the public API or
+an analysis, and print. Every option has an environment twin: WINNOW_RUN_WORKERS for `winnow run --workers`,
+OPTUNA_STORAGE for --storage.
 """
 
 import logging
 from collections.abc import Callable
+from importlib import import_module
 from typing import Any
 
 import click
 
 from winnow.errors import WinnowError
-from winnow.search.cli.commands import concluding, looking, searching, serving, steering, working
+
+# The command by its name: the module and the function that make it, and its line in `winnow --help`.
+COMMANDS = {
+    "run": ("run", "run", "Search, here or on a cluster; run it again to continue."),
+    "create": ("create", "create", "Create a study, or change its budget, and train nothing."),
+    "work": ("work", "work", "Work on a study, or on all of them, on this machine."),
+    "stop": ("control", "stop", "Stop a study: its workers hand their trials back and exit."),
+    "pause": ("control", "pause", "Pause a study: its workers hand their trials back and wait."),
+    "resume": ("control", "resume", "Resume a study that is paused or stopped."),
+    "reap": ("work", "reap", "Requeue the trials of workers that are gone."),
+    "check": ("create", "check", "Check a spec and say what it would search."),
+    "augmentations": ("augmentations", "augmentations", "Draw what each augmentation does to sixteen images."),
+    "status": ("status", "status", "Show the trials, best value, time and workers of a study."),
+    "report": ("report", "report", "Write the report of a study, one HTML file."),
+    "confirm": ("confirm", "confirm", "Repeat the best with fresh seeds, then read test data once."),
+    "ablate": ("ablate", "ablate", "Train with and without each method between baseline and best."),
+    "importance": ("importance", "importance", "Show hyperparameter importance, alone and in pairs."),
+    "front": ("importance", "front", "Show the Pareto front of value and cost."),
+    "replay": ("replay", "replay", "Train a recorded trial again and compare, to the bit."),
+    "export": ("export", "export", "Write trials, epochs and ablations as tables."),
+    "dashboard": ("dashboard", "dashboard", "Serve live pages of all studies."),
+    "token": ("dashboard", "token", "Create, list and revoke access tokens of the dashboard."),
+    "restore": ("dashboard", "restore", "Restore a study that was deleted on the dashboard."),
+    "doctor": ("doctor", "doctor", "Check devices, storage and versions."),
+}
+NOISY_LOGGERS = ("alembic", "optuna", "PIL", "urllib3")
 
 
-class _Group(click.Group):
-    """Prints what Winnow refuses as one sentence and leaves by its status; a traceback only with --debug."""
+class LazyGroup(click.Group):
+    """Knows its commands by name and imports one when it is called; prints an error of Winnow's as one sentence."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names in the order of COMMANDS."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import the module of a command and return it; None where there is none of this name."""
+        if cmd_name not in COMMANDS:
+            return None
+        module, function, _ = COMMANDS[cmd_name]
+        command = getattr(import_module(f"winnow.search.cli.{module}"), function)
+        assert isinstance(command, click.Command)
+        # Here, since Optuna sets its logger's level when it is imported.
+        for name in NOISY_LOGGERS:
+            logging.getLogger(name).setLevel(logging.WARNING)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the list of commands without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, _, line) in COMMANDS.items()])
 
     def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; leave by the error's exit code, or 130 after Ctrl-C."""
         try:
             return super().invoke(ctx)
         except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
             raise
+        except KeyboardInterrupt:
+            ctx.exit(130)
         except Exception as error:
             if ctx.params.get("debug"):
                 raise
@@ -33,42 +83,15 @@ class _Group(click.Group):
 def _sentence(error: Exception) -> str:
     if isinstance(error, WinnowError):
         return str(error)
-    return f"{type(error).__name__}: {error} (this is a fault of Winnow's; --debug shows where)"
+    return f"{type(error).__name__}: {error} (this is a bug in Winnow; --debug shows the traceback)"
 
 
-@click.group(cls=_Group, context_settings={"auto_envvar_prefix": "WINNOW", "help_option_names": ["-h", "--help"]})
-@click.option("--debug", is_flag=True, help="Show tracebacks, and what happens inside.")
+@click.group(cls=LazyGroup, context_settings={"auto_envvar_prefix": "WINNOW", "help_option_names": ["-h", "--help"]})
+@click.option("--debug", is_flag=True, help="Show tracebacks and log messages.")
 @click.version_option(package_name="winnow-hpo")
 def cli(debug: bool) -> None:
     """Hyperparameter search for image models in PyTorch, on Optuna."""
     logging.basicConfig(format="winnow: %(message)s", level=logging.DEBUG if debug else logging.WARNING)
-    for name in ("PIL", "alembic", "urllib3"):
-        logging.getLogger(name).setLevel(logging.WARNING)
 
-
-for _command in (
-    searching.run,
-    searching.create,
-    working.work,
-    searching.reap,
-    steering.stop,
-    steering.pause,
-    steering.resume,
-    searching.check,
-    looking.status,
-    looking.report,
-    looking.importance,
-    looking.front,
-    looking.replay,
-    looking.augmentations,
-    looking.doctor,
-    concluding.confirm,
-    concluding.ablate,
-    concluding.export,
-    serving.dashboard,
-    serving.token,
-    serving.restore,
-):
-    cli.add_command(_command)
 
 main: Callable[[], None] = cli

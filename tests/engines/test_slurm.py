@@ -53,7 +53,7 @@ def test_stop_ends_the_job_and_the_same_command_goes_on(
     searched.wait_trained(5)
     wait_for(lambda: sum(" RUNNING " in task for task in cluster.tasks(job)) == 4, 60, "all four machines at work")
     again = searched.winnow(*RUN, "--gpus", "6", **cluster.environment).stdout
-    assert f"s is under way as Slurm job {job}: 4 running, 2 waiting" in again
+    assert f"s is running as Slurm job {job}: 4 running, 2 waiting" in again
 
     told = searched.winnow("stop", "s", **cluster.environment)
     assert f"Slurm job {job}" in told.stdout

@@ -64,7 +64,7 @@ def test_an_interrupted_search_gives_its_trials_back_and_goes_on(place: Place) -
     os.killpg(search.pid, signal.SIGINT)
     _, errors = search.communicate(timeout=30)
     assert search.returncode == 130, errors
-    assert "The same command goes on" in errors
+    assert "Run the same command to continue" in errors
     assert "RUNNING" not in place.states()
     interrupted = [trial for trial in place.study().trials if trial.state.name == "WAITING"]
     assert interrupted

@@ -13,10 +13,10 @@ def test_a_stopped_fleet_drains_and_is_taken_up_again(place: Place) -> None:
     wait_for(lambda: _epochs(place) >= 2)
     told = place.run("stop", "s")
     assert told.returncode == 0, told.stderr
-    assert "s is stopped: 2 workers hand their trials back and leave" in told.stdout
+    assert "s is stopped: its 2 workers will hand back their trials and exit" in told.stdout
     said, errors = search.communicate(timeout=60)
     assert search.returncode == 0, errors
-    assert "The same command goes on" in errors
+    assert "Run the same command to continue" in errors
     assert "Report: " in said
     assert "RUNNING" not in place.states()
     before = _curves(place)
@@ -42,7 +42,7 @@ def test_a_paused_study_holds_no_device_until_it_is_resumed(place: Place) -> Non
     wait_for(lambda: _doing(place) == ["paused"])
     assert place.states() == ["WAITING"]
     paused = _curves(place)
-    assert "s goes on with 1 worker." in place.run("resume", "s").stdout
+    assert "s is resumed, with 1 worker." in place.run("resume", "s").stdout
     _, errors = worker.communicate(timeout=60)
     assert worker.returncode == 0, errors
     assert place.states() == ["COMPLETE"]
@@ -51,7 +51,7 @@ def test_a_paused_study_holds_no_device_until_it_is_resumed(place: Place) -> Non
 
 def test_a_study_that_nobody_works_on_can_be_stopped_and_resumed(place: Place) -> None:
     assert place.run("create", place.spec(trials=2)).returncode == 0
-    for command, says in (("stop", "0 workers"), ("resume", "as soon as somebody works on it: winnow work s")):
+    for command, says in (("stop", "it has no workers"), ("resume", "To start one: winnow work s")):
         told = place.run(command, "s")
         assert says in told.stdout, told.stderr
     assert "there is no study 'none'" in place.run("pause", "none").stderr

@@ -5,11 +5,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner
 from PIL import Image
 
-from winnow.search.cli.main import cli
+from winnow.search.cli.main import COMMANDS, cli
 
 SPEC = """
 name = "s"
@@ -29,6 +30,24 @@ def spec(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     return "s.toml"
 
 
+def test_the_help_lists_every_command_by_its_own_first_words() -> None:
+    told = CliRunner().invoke(cli, ["--help"], terminal_width=120).output
+    context = click.Context(cli)
+    for name, (_, _, line) in COMMANDS.items():
+        assert f"{name}  " in told
+        assert line in " ".join(told.split())
+        command = cli.get_command(context, name)
+        assert command is not None
+        assert command.name == name
+        assert command.help
+
+
+def test_a_command_that_is_not_there_is_refused() -> None:
+    told = CliRunner().invoke(cli, ["serach"])
+    assert told.exit_code == 2
+    assert "No such command 'serach'" in told.output
+
+
 def test_help_imports_nothing_heavy() -> None:
     code = (
         "import sys, winnow.search.cli.main\n"
@@ -43,7 +62,7 @@ def test_help_imports_nothing_heavy() -> None:
 def test_check_says_what_would_be_searched(spec: str) -> None:
     told = CliRunner().invoke(cli, ["check", spec])
     assert told.exit_code == 0
-    assert "s.toml is good: s searches lr\nby tpe with pruner asha, 4 trials." in told.output
+    assert "s.toml is valid: s searches lr\nwith sampler tpe and pruner asha, 4 trials." in told.output
     assert json.loads(CliRunner().invoke(cli, ["check", spec, "--json"]).output)["search"]["lr"]["high"] == 0.1
 
 

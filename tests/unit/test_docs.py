@@ -4,6 +4,8 @@ import importlib.util
 import tomllib
 from pathlib import Path
 
+import click
+
 from winnow.objectives.data.catalog import CATALOG
 from winnow.search.cli.main import cli
 from winnow.search.study import sections, validation
@@ -26,7 +28,10 @@ def test_the_generated_pages_are_up_to_date() -> None:
 
 
 def test_every_command_explains_itself_and_its_options() -> None:
-    for name, command in cli.commands.items():
+    context = click.Context(cli)
+    for name in cli.list_commands(context):
+        command = cli.get_command(context, name)
+        assert command is not None
         assert command.help, name
         for option in command.params:
             if option.param_type_name == "option" and option.name not in ("device", "help"):

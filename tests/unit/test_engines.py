@@ -65,7 +65,7 @@ def test_time_limits_as_slurm_writes_them(run, time: str) -> None:
         (["--time", "4:59"], "hours are written 4:00:00"),
         (["--time", "four"], "--time four is not a time limit"),
         (["--sbatch", "account"], "is not an option of sbatch"),
-        (["--workers", "2"], "give either --gpus for workers with a GPU each or --workers"),
+        (["--workers", "2"], "give either --gpus for workers with one GPU each or --workers"),
     ],
 )
 def test_what_slurm_could_not_use(run, options: list[str], says: str) -> None:
@@ -75,7 +75,7 @@ def test_what_slurm_could_not_use(run, options: list[str], says: str) -> None:
 def test_a_file_is_no_storage_for_many_machines(run, tmp_path: Path) -> None:
     for more in ([], ["--dry-run"]):
         told = run("--engine", "slurm", "--gpus", "2", *more, url="sqlite:///mine.db")
-        refused(told, "sqlite:///mine.db is a file", "postgresql://")
+        refused(told, "sqlite:///mine.db is a local file", "postgresql://")
     assert not (tmp_path / "mine.db").exists()
 
 
@@ -95,9 +95,12 @@ def test_what_ray_would_get_can_be_read(run) -> None:
 
 def test_an_option_of_another_engine(run) -> None:
     for option in (["--time", "4:00:00"], ["--gpus", "2"], ["--dry-run"]):
-        refused(run(*option), f"{option[0]} means nothing to --engine local")
-    refused(run("--engine", "ray", "--gpus", "2", "--time", "1:00:00"), "--time means nothing to --engine ray")
-    refused(run("--engine", "slurm", "--gpus", "2", "--slots", "2"), "--devices and --slots are for this machine's")
+        refused(run(*option), f"{option[0]} has no effect with --engine local")
+    refused(run("--engine", "ray", "--gpus", "2", "--time", "1:00:00"), "--time has no effect with --engine ray")
+    refused(
+        run("--engine", "slurm", "--gpus", "2", "--slots", "2"),
+        "--devices and --slots are for the devices of this machine",
+    )
 
 
 def test_an_engine_whose_package_is_not_installed(run, monkeypatch: pytest.MonkeyPatch) -> None:

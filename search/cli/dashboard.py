@@ -8,8 +8,8 @@ from pathlib import Path
 
 import click
 
-from winnow.search.cli.commands.opening import open_storage
-from winnow.search.cli.commands.options import json_option, storage_option
+from winnow.search.api.study import open_storage
+from winnow.search.cli.options import json_option, storage_option
 
 _PATIENCE = 60.0
 """Seconds: where the database starts together with the dashboard, it may be the later one."""
@@ -54,7 +54,7 @@ def dashboard(
         raise WinnowError("the dashboard is not installed", "pip install 'winnow-hpo[dashboard]'") from None
     if (certificate is None) != (key is None):
         raise WinnowError("--tls-certificate and --tls-key go together", "give both, or neither")
-    storage = open_storage(url, patience=_PATIENCE)
+    storage = open_storage(url, create=False, patience=_PATIENCE)
     place = server.Place(host, port, allowed_hosts, trusted_proxy, certificate, key)
     local = server.is_open(storage, place)
     listening = server.listen(place)
@@ -82,7 +82,7 @@ def create_token(name: str, url: str, role: str, days: float, forever: bool) -> 
     """Make a token for NAME and show it, once: it is kept as a hash."""
     from winnow.storage import audit_log, tokens
 
-    storage = open_storage(url)
+    storage = open_storage(url, create=False)
     secret = tokens.create(storage.database, name, role, None if forever else days)  # type: ignore[arg-type]
     audit_log.begin(storage.database, getpass.getuser(), "", "token create", f"{name}, {role}", status=0)
     click.echo(secret)
@@ -99,7 +99,7 @@ def list_tokens(url: str, json: bool) -> None:
 
     from winnow.storage import tokens
 
-    found = tokens.everything(open_storage(url).database)
+    found = tokens.everything(open_storage(url, create=False).database)
     if json:
         click.echo(dumps([dataclasses.asdict(each) for each in found], indent=2))
         return
@@ -119,7 +119,7 @@ def revoke_token(name: str, url: str) -> None:
     from winnow.errors import WinnowError
     from winnow.storage import audit_log, tokens
 
-    storage = open_storage(url)
+    storage = open_storage(url, create=False)
     if not tokens.revoke(storage.database, name):
         raise WinnowError(f"there is no token {name!r} to revoke", "see winnow token list")
     audit_log.begin(storage.database, getpass.getuser(), "", "token revoke", name, status=0)
@@ -133,7 +133,7 @@ def restore(study: str | None, url: str) -> None:
     """Bring back STUDY, which was deleted on the dashboard; without STUDY, list what can be brought back."""
     from winnow.storage import audit_log, deletions
 
-    storage = open_storage(url)
+    storage = open_storage(url, create=False)
     if study is not None:
         deletions.restore(storage.database, study)
         audit_log.begin(storage.database, getpass.getuser(), "", "restore", study, status=0)

@@ -1,4 +1,4 @@
-"""Options and arguments that several commands take, each said once."""
+"""Options and arguments that several commands take, each defined once."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -18,12 +18,12 @@ storage_option = click.option(
     show_default=True,
     help="SQLAlchemy URL of the storage that all workers share.",
 )
-json_option = click.option("--json", is_flag=True, help="Print JSON for a script.")
+json_option = click.option("--json", is_flag=True, help="Print JSON.")
 devices_option = click.option(
     "--devices",
-    default="auto",
+    default=AUTO,
     show_default=True,
-    help="Where to train: cpu, mps, or GPUs with commas (cuda:0,cuda:1). auto: every GPU, or else the CPU.",
+    help="Where to train: cpu, mps, or GPUs separated by commas (cuda:0,cuda:1). auto: every GPU, or else the CPU.",
 )
 
 
@@ -39,39 +39,35 @@ slots_option = click.option(
     "--slots",
     metavar="NUMBER|auto",
     callback=_slots,
-    help="Workers on each device; auto: as many as fit and pay, by the memory and speed of the first trials.  "
-    "[default: one a GPU, one a core of the CPU]",
+    help="Workers per device. auto: as many as fit and speed up the search, measured on the first trials.  "
+    "[default: one per GPU, one per core of the CPU]",
 )
 workers_option = click.option(
-    "--workers", type=click.IntRange(1, 256), help="Worker processes in all.  [default: devices times slots]"
+    "--workers",
+    type=click.IntRange(0, 256),
+    help="Total number of worker processes; 0: none here, wait for workers elsewhere.  [default: devices times slots]",
 )
 lease_option = click.option(
     "--lease-seconds",
     type=click.FloatRange(1),
     default=30.0,
     show_default=True,
-    help="A trial whose worker gives no sign for so long goes to another.",
+    help="A trial whose worker sends no heartbeat for this long is requeued.",
 )
 grace_option = click.option(
     "--grace-seconds",
     type=click.FloatRange(0),
     default=5.0,
     show_default=True,
-    help="A trainer may take so long to finish its epoch when its worker is to leave: SIGTERM, winnow stop or pause.",
+    help="How long a trainer may take to finish its epoch after SIGTERM, winnow stop or winnow pause.",
 )
+trials_option = click.option("--trials", type=click.IntRange(1), help="Number of trials, instead of the spec's.")
 study_argument = click.argument("study")
 spec_argument = click.argument("spec", type=click.Path(path_type=Path))
 
 
-_workers_or_none = click.option(
-    "--workers",
-    type=click.IntRange(0, 256),
-    help="Worker processes in all; 0: none here, wait for those elsewhere.  [default: devices times slots]",
-)
-
-
 def fleet_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The options of every command that trains on this machine's devices; together they make its `Wishes`."""
-    for option in (grace_option, _workers_or_none, slots_option, devices_option):
+    """Add the options of every command that trains on this machine: the fields of `FleetOptions`."""
+    for option in (grace_option, workers_option, slots_option, devices_option):
         command = option(command)
     return command

@@ -1,0 +1,1 @@
+"""The public API: what `import winnow` gives, and what the commands call."""

@@ -1,0 +1,160 @@
+"""Training on this machine's devices: which workers, and a study run by them while a person watches."""
+
+import math
+import signal
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from rich.console import Console
+
+from winnow.errors import DeviceError, StudyError
+from winnow.search.analysis import status
+from winnow.search.analysis.status import Status
+from winnow.search.launch import memory, placement
+from winnow.search.launch.fleet import Fleet
+from winnow.search.launch.local import LocalRun
+from winnow.search.launch.packer import peak_memory
+from winnow.search.launch.placement import Place
+from winnow.search.report.terminal.progress import Progress
+from winnow.search.study.study import WinnowStudy
+from winnow.search.worker import devices
+from winnow.search.worker.trainer_process import settled_threads
+from winnow.storage import Storage
+from winnow.storage.budget import Budget
+
+AUTO = "auto"
+MOST_ON_A_GPU = 16
+
+
+@dataclass(frozen=True)
+class FleetOptions:
+    """Which workers train on this machine."""
+
+    devices: str = AUTO
+    """`cpu`, `mps`, or GPUs separated by commas; `auto`: every GPU, or else the CPU."""
+    slots: int | str | None = None
+    """Workers per device; `auto`: as many as fit and speed up the search. By default one per GPU, one per CPU core."""
+    workers: int | None = None
+    """In all; 0 trains nothing here and waits for the workers elsewhere."""
+    grace_seconds: float = 5.0
+    """How long a trainer may take to finish its epoch when its worker is to exit."""
+    worker_options: tuple[str, ...] = ()
+    """Further options of each `winnow work`."""
+
+    @property
+    def packs(self) -> bool:
+        """Whether the number of workers per device is measured."""
+        return self.slots == AUTO and self.workers != 0
+
+    def check(self) -> None:
+        """Raise DeviceError where this machine has no such devices, or not that much room."""
+        self.places()
+
+    def places(self, threads: int | None = None, measured: int = 0) -> list[Place]:
+        """Return the places of the workers; with `packs`, of the first worker on each device.
+
+        `threads` is the study's CPU threads per trial, `measured` the memory of its trials so far in bytes. Raises
+        DeviceError.
+        """
+        if self.workers == 0:
+            return []
+        found, cores = devices.choose(self.devices), devices.cores()
+        if self.packs:
+            return placement.plan(found, cores, slots=1, threads=threads or 1)
+        if not isinstance(self.slots, int):
+            return placement.plan(found, cores, workers=self.workers, threads=threads)
+        for device in found:
+            memory.refuse_too_many(device, self.slots, measured)
+        return placement.plan(found, cores, slots=self.slots, workers=self.workers, threads=threads)
+
+    def most_per_device(self, first: Sequence[Place]) -> int | None:
+        """Return how many workers a device may get at most; None where the number is not measured."""
+        if not self.packs:
+            return None
+        if self.workers is not None:
+            return max(1, self.workers // len(first))
+        on_cpu = all(place.device.kind == "cpu" for place in first)
+        return max(1, len(devices.cores()) // first[0].threads) if on_cpu else MOST_ON_A_GPU
+
+
+def run_here(study: WinnowStudy, options: FleetOptions) -> Status:
+    """Run a study with this machine's workers and show progress, until it is done or stopped from elsewhere.
+
+    After Ctrl-C or SIGTERM every worker hands its trial back first; then raises KeyboardInterrupt or SystemExit.
+    """
+    places = options.places(settled_threads(study), peak_memory(study))
+    run = LocalRun(study, places, options.grace_seconds, options.worker_options, options.most_per_device(places))
+    if run.now.is_done:
+        return run.now
+    console = Console(stderr=True)
+    workers = describe_places(run.places, options.packs)
+    budget = describe_budget(run.now.spent.budget)
+    console.print(f"{study.name}: {budget} on {workers}", highlight=False, soft_wrap=True)
+    with Progress(console, run.now) as progress:
+        end = run.run(progress.show)
+    if not end.is_done:
+        counts = f"{end.finished} trials finished, {end.active} to be continued"
+        console.print(f"Stopped: {counts}. Run the same command to continue.", highlight=False)
+        if run.fleet.stopped_by == signal.SIGINT:
+            raise KeyboardInterrupt
+        if run.fleet.stopped_by is not None:
+            raise SystemExit(128 + run.fleet.stopped_by)
+    return end
+
+
+def serve_here(storage: Storage, options: FleetOptions) -> None:
+    """Serve every active study with this machine's workers, until interrupted."""
+    if options.packs:
+        raise DeviceError("--slots auto measures the trials of one study, and --all serves many", "give a number")
+    places = options.places()
+    fleet = Fleet(
+        ["--all", *options.worker_options],
+        places,
+        storage.database.url,
+        storage.files / "logs",
+        grace_seconds=options.grace_seconds,
+    )
+    storage.database.patience = math.inf
+    storage.database.give_up = lambda: fleet.stopped_by is not None
+    Console(stderr=True).print(f"every study of {storage.place} on {describe_places(places)}", highlight=False)
+    fleet.run(lambda: False)
+
+
+def train_in_rounds(
+    wanted: Callable[[], list[Any]], add: Callable[[list[Any]], WinnowStudy], options: FleetOptions
+) -> None:
+    """Train what an analysis wants next, and again, until it wants nothing more; raises StudyError."""
+    while rows := wanted():
+        study = add(rows)
+        if status.read(study).is_done:
+            raise StudyError(
+                f"{len(rows)} trainings of {study.name!r} ended without a result",
+                f"winnow status {study.name} shows why; optuna delete-study starts over",
+            )
+        if not run_here(study, options).is_done:
+            raise StudyError(
+                f"the study {study.name!r} was stopped before there is an answer", "run the same command to continue"
+            )
+
+
+def describe_budget(budget: Budget) -> str:
+    """Return a budget in words: `40 trials or 2 hours at most`."""
+    parts = [
+        f"{budget.trials} trials" if budget.trials is not None else "",
+        f"{budget.hours:g} hours" if budget.hours is not None else "",
+        f"{budget.device_hours:g} device-hours" if budget.device_hours is not None else "",
+    ]
+    return " or ".join(part for part in parts if part) + (" at most" if sum(map(bool, parts)) > 1 else "")
+
+
+def describe_places(places: Sequence[Place], more_may_come: bool = False) -> str:
+    """Return the number of workers and their devices in words: `2 workers (2 on cpu; 1 thread each)`."""
+    if not places:
+        return "the workers elsewhere"
+    where = ", ".join(f"{count} on {device}" for device, count in Counter(p.device.name for p in places).items())
+    threads = places[0].threads
+    more = ", and more while they fit and speed up the search" if more_may_come else ""
+    workers = "1 worker" if len(places) == 1 else f"{len(places)} workers"
+    return f"{workers} ({where}; {threads} thread{'s' * (threads > 1)} each){more}"

@@ -1,0 +1,44 @@
+"""`winnow ablate`: the effect of each method between two trials, by training with and without it."""
+
+from json import dumps
+from typing import Any
+
+import click
+from rich.console import Console
+
+from winnow.search.api.study import load_study
+from winnow.search.cli.options import fleet_options, json_option, storage_option, study_argument
+from winnow.search.report.terminal import ablation_tables
+
+
+@click.command()
+@study_argument
+@storage_option
+@click.option(
+    "--from", "start", envvar="WINNOW_ABLATE_FROM", type=click.IntRange(0), help="Trial.  [default: baseline]"
+)
+@click.option("--to", "goal", envvar="WINNOW_ABLATE_TO", type=click.IntRange(0), help="Trial.  [default: the best]")
+@click.option(
+    "--method",
+    "methods",
+    envvar="WINNOW_ABLATE_METHOD",
+    multiple=True,
+    metavar="NAME=HYPERPARAMETER,…",
+    help="Switch these hyperparameters together; repeatable.  [default: as the spec says]",
+)
+@click.option("--seeds", type=click.IntRange(2, 100), default=5, show_default=True, help="Seeds of the first look.")
+@click.option("--looks", type=click.IntRange(1, 6), default=3, show_default=True, help="Each look doubles the seeds.")
+@click.option("--trainings", type=click.IntRange(1), help="Train at most this often.  [default: no limit]")
+@click.option("--so-far", is_flag=True, help="Show what the trainings so far say, and train nothing.")
+@fleet_options
+@json_option
+def ablate(study: str, url: str, methods: tuple[str, ...], so_far: bool, json: bool, **options: Any) -> None:
+    """Measure the effect of each method between the baseline and the best of STUDY by training with and without it."""
+    groups = {
+        name.strip(): members.replace(" ", "").split(",") for name, _, members in (m.partition("=") for m in methods)
+    }
+    found = load_study(study, url).ablate(methods=groups or None, train=not so_far, **options)
+    if json:
+        click.echo(dumps(ablation_tables.numbers(found), indent=2))
+    else:
+        Console().print(ablation_tables.tables(found))

@@ -1,1 +1,0 @@
-"""The commands of `winnow`, by what a person is at."""

@@ -1,0 +1,34 @@
+"""`winnow confirm`: the best trials measured again with fresh seeds, then on test data."""
+
+from json import dumps
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+
+from winnow.search.api.study import load_study
+from winnow.search.cli.options import fleet_options, json_option, storage_option, study_argument
+from winnow.search.report.terminal import screens
+
+
+@click.command()
+@study_argument
+@storage_option
+@click.option("--top", type=click.IntRange(1, 50), default=5, show_default=True, help="How many of the best to repeat.")
+@click.option("--seeds", type=click.IntRange(1, 100), default=5, show_default=True, help="Fresh seeds per trial.")
+@click.option("--export", type=click.Path(path_type=Path), help="Folder for the winning model and its model card.")
+@fleet_options
+@json_option
+def confirm(study: str, url: str, top: int, seeds: int, export: Path | None, json: bool, **fleet: Any) -> None:
+    """Train the best trials of STUDY and its baseline again with fresh seeds, then read test data once."""
+    searched = load_study(study, url)
+    found = searched.confirm(top=top, seeds=seeds, **fleet)
+    if export is not None:
+        searched.export_model(export)
+    if json:
+        click.echo(dumps(screens.confirmation_numbers(found), indent=2))
+        return
+    Console().print(screens.confirmation(found))
+    if export is not None:
+        click.echo(f"Model: {export}")

@@ -1,0 +1,56 @@
+"""`winnow create` and `winnow check`: a study made from a spec, and a spec checked."""
+
+from dataclasses import asdict
+from json import dumps
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from winnow.objectives.data import overview
+from winnow.search.api.fleet import describe_budget
+from winnow.search.api.study import create_study
+from winnow.search.cli.options import json_option, spec_argument, storage_option, trials_option
+from winnow.search.report.terminal import data_overview
+from winnow.search.study import validation
+
+
+@click.command()
+@spec_argument
+@storage_option
+@trials_option
+@click.option(
+    "--priority",
+    type=click.FloatRange(0, min_open=True),
+    help="Its share of the workers of `winnow work --all`, instead of the spec's.",
+)
+def create(spec: Path, url: str, trials: int | None, priority: float | None) -> None:
+    """Create the study of SPEC, or give an existing one its new budget, and train nothing.
+
+    Workers started by `winnow work --all` begin with it at once.
+    """
+    study = create_study(spec, url, trials=trials, priority=priority)
+    click.echo(f"The study {study.name} is ready in {study.storage.place}.")
+    click.echo(f"Next: winnow work {study.name}")
+
+
+@click.command()
+@spec_argument
+@json_option
+def check(spec: Path, json: bool) -> None:
+    """Check whether SPEC can be run, and say what it would search."""
+    checked = validation.read(spec)
+    data = checked.data_spec if checked.data else None
+    found = overview.of_folder(data) if data and data.name == "image_folder" else None
+    if json:
+        content = checked.model_dump(mode="json")
+        click.echo(dumps({**content, "images": asdict(found)} if found else content, indent=2, default=str))
+        return
+    if found:
+        Console().print(data_overview.classes(found))
+    searched = ", ".join(checked.search) or "what its objective suggests"
+    click.echo(f"{spec} is valid: {checked.name} searches {searched}")
+    click.echo(
+        f"with sampler {checked.sampler.name} and pruner {checked.pruner.name}, "
+        f"{describe_budget(checked.storage_budget)}."
+    )

@@ -1,0 +1,27 @@
+"""`winnow export`: a study as tables for other programs."""
+
+from pathlib import Path
+from typing import Literal
+
+import click
+
+from winnow.search.analysis import conclusions, study_record
+from winnow.search.analysis import export as exports
+from winnow.search.api.study import open_storage
+from winnow.search.cli.options import storage_option, study_argument
+
+
+@click.command()
+@study_argument
+@storage_option
+@click.option(
+    "--format", type=click.Choice(["csv", "parquet", "json"]), default="csv", show_default=True, help="Of files."
+)
+@click.option("--output", type=click.Path(path_type=Path), help="The folder.  [default: exports/STUDY]")
+def export(study: str, url: str, format: Literal["csv", "parquet", "json"], output: Path | None) -> None:
+    """Write the trials, epochs and ablations of STUDY as tables."""
+    storage = open_storage(url, create=False)
+    record = study_record.load(storage, study)
+    found = conclusions.load(storage, record).ablations
+    for path in exports.write(record, found, output or Path("exports") / study, format):
+        click.echo(path)

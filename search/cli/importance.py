@@ -1,0 +1,53 @@
+"""`winnow importance` and `winnow front`: what the results of a search depend on, and what they cost."""
+
+import dataclasses
+from json import dumps
+from typing import Literal
+
+import click
+from rich.console import Console
+
+from winnow.search.analysis import functional_anova, pareto, study_record
+from winnow.search.analysis import importance as importances
+from winnow.search.api.study import open_storage
+from winnow.search.cli.options import json_option, storage_option, study_argument
+from winnow.search.report.terminal import importance_tables, screens
+
+
+@click.command()
+@study_argument
+@storage_option
+@click.option("--pruned", is_flag=True, help="Include pruned trials, at the last value that they reported.")
+@json_option
+def importance(study: str, url: str, pruned: bool, json: bool) -> None:
+    """Show hyperparameter importance in STUDY by PED-ANOVA, fANOVA and MDI, alone and in pairs, with intervals."""
+    record = study_record.load(open_storage(url, create=False), study)
+    found, together = importances.compare(record, pruned=pruned), functional_anova.decompose(record, pruned=pruned)
+    if json:
+        pairs = [dataclasses.asdict(pair) for pair in together.interactions]
+        click.echo(dumps({"methods": [dataclasses.asdict(each) for each in found], "pairs": pairs}, indent=2))
+        return
+    Console().print(importance_tables.tables(found))
+    if together.interactions:
+        Console().print("", importance_tables.pairs(together), sep="\n")
+
+
+@click.command()
+@study_argument
+@storage_option
+@click.option(
+    "--against",
+    type=click.Choice(["parameters", "seconds"]),
+    default="parameters",
+    show_default=True,
+    help="The cost to keep small.",
+)
+@json_option
+def front(study: str, url: str, against: Literal["parameters", "seconds"], json: bool) -> None:
+    """Show the Pareto front of STUDY: the trials that no other beats in both value and cost."""
+    record = study_record.load(open_storage(url, create=False), study)
+    points = pareto.front(record, against)
+    if json:
+        click.echo(dumps([dataclasses.asdict(point) for point in points], indent=2))
+    else:
+        Console().print(screens.front(points, record.metric, against))

@@ -1,0 +1,50 @@
+"""`winnow run`: create the study of a spec or continue it, train it here or on a cluster, and report."""
+
+from json import dumps
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+
+from winnow.search.analysis import summary
+from winnow.search.api.fleet import FleetOptions
+from winnow.search.api.study import Study, create_study
+from winnow.search.cli.cluster import LOCAL, cluster_options, run_on_cluster, take_cluster_options
+from winnow.search.cli.options import fleet_options, json_option, spec_argument, storage_option, trials_option
+from winnow.search.report.terminal import screens, status_screen
+
+
+@click.command()
+@spec_argument
+@storage_option
+@fleet_options
+@trials_option
+@click.option("--report", type=click.Path(path_type=Path), help="The report's file.  [default: reports/NAME.html]")
+@json_option
+@cluster_options
+def run(spec: Path, url: str, trials: int | None, report: Path | None, json: bool, engine: str, **options: Any) -> None:
+    """Search what SPEC describes, on this machine or a cluster. The same command continues after an interruption."""
+    cluster = take_cluster_options(engine, options)
+    fleet = FleetOptions(**options)
+    if engine != LOCAL:
+        run_on_cluster(spec, url, trials, json, fleet, cluster)
+        return
+    fleet.check()
+    study = create_study(spec, url, trials=trials)
+    study.train(fleet)
+    _print_result(study, study.report(report), json)
+
+
+def _print_result(study: Study, path: Path, as_json: bool) -> None:
+    now = study.status()
+    if as_json:
+        click.echo(dumps({**now.as_dict(), "report": str(path)}, indent=2, default=str))
+        return
+    console, record = Console(), study.record
+    console.print(screens.result(record))
+    if now.stopped:
+        console.print(f"The search {status_screen.stop_words(now)}.")
+    console.print(f"Report: {path}", highlight=False, soft_wrap=True)
+    if study.spec.built_in and record.best is not None:
+        console.print(f"Next: {summary.confirm_command(record)}", highlight=False, soft_wrap=True)

@@ -1,0 +1,114 @@
+"""`winnow work` and `winnow reap`: workers on this machine, and the trials of workers that are gone."""
+
+from dataclasses import replace
+
+import click
+
+from winnow.errors import WorkerFailed
+from winnow.search.api.fleet import FleetOptions, serve_here
+from winnow.search.api.study import load_study, open_storage
+from winnow.search.cli.options import grace_option, lease_option, slots_option, storage_option, workers_option
+from winnow.search.worker import reaper
+from winnow.search.worker.devices import find
+from winnow.search.worker.pool import PoolWorker
+from winnow.search.worker.shutdown import Leaving
+from winnow.search.worker.supervision import Supervision
+from winnow.search.worker.trainer_process import WorkerOptions, settled_threads
+from winnow.search.worker.worker import Worker
+from winnow.storage.errors import StorageUnreachable
+
+# Seconds that a supervised worker waits for the database: it may be started during an outage, to replace one that died.
+SUPERVISED_PATIENCE = 600.0
+
+
+@click.command()
+@click.argument("study", required=False)
+@storage_option
+@click.option("--all", "everything", is_flag=True, help="Serve every active study, by priority, until interrupted.")
+@click.option("--device", default="cpu", show_default=True, help="Device of a single worker: cpu, mps, cuda, cuda:1.")
+@click.option("--threads", type=click.IntRange(1), help="CPU threads of its trainer.  [default: the study's, or 1]")
+@click.option("--devices", help="Start a fleet, with a worker on each of these: auto, cpu, mps, cuda:0,cuda:1.")
+@slots_option
+@workers_option
+@lease_option
+@click.option(
+    "--progress-minutes",
+    type=click.FloatRange(0, min_open=True),
+    default=30.0,
+    show_default=True,
+    help="A trainer that reports nothing for this long is considered hung and is killed.",
+)
+@grace_option
+def work(
+    study: str | None,
+    url: str,
+    everything: bool,
+    device: str,
+    threads: int | None,
+    devices: str | None,
+    slots: int | str | None,
+    workers: int | None,
+    lease_seconds: float,
+    progress_minutes: float,
+    grace_seconds: float,
+) -> None:
+    """Work on STUDY until it is done, or on --all studies: as one worker, or with --devices as a fleet."""
+    supervision = Supervision.from_environment()
+    if (study is None) != everything:
+        raise click.UsageError("name one study, or give --all")
+
+    def run_worker() -> None:
+        options = WorkerOptions(find(device), threads or 1, lease_seconds, progress_minutes, grace_seconds)
+        _run_worker(study, url, options, threads, supervision)
+
+    if supervision is not None:  # it inherits the environment of its fleet, --devices among it
+        with supervision.told():
+            run_worker()
+    elif devices is not None:
+        passed_on = ("--lease-seconds", str(lease_seconds), "--progress-minutes", str(progress_minutes))
+        _start_fleet(study, url, FleetOptions(devices, slots, workers, grace_seconds, passed_on))
+    elif slots or workers:
+        raise click.UsageError("--slots and --workers need --devices, for example --devices auto")
+    else:
+        run_worker()
+
+
+def _run_worker(
+    study: str | None, url: str, options: WorkerOptions, threads: int | None, supervision: Supervision | None
+) -> None:
+    leaving = Leaving(options.grace_seconds)
+    leaving.listen()
+    try:
+        storage = open_storage(url, create=False, patience=0.0 if supervision is None else SUPERVISED_PATIENCE)
+        if study is None:
+            PoolWorker(storage, options, leaving, supervision).run()
+            return
+        loaded = load_study(study, storage)
+        if supervision is None:  # a supervised worker may start just after the study has ended
+            loaded.refuse_finished()
+        options = replace(options, threads=threads or settled_threads(loaded) or 1)
+        Worker(loaded, options, leaving, supervision=supervision).run()
+    except StorageUnreachable as error:
+        if supervision is None:
+            raise
+        raise WorkerFailed(error.problem, error.remedy) from None  # no mistake of the user's: it is started again
+
+
+def _start_fleet(study: str | None, url: str, options: FleetOptions) -> None:
+    options.check()
+    if study is None:
+        serve_here(open_storage(url, create=False), options)
+        return
+    loaded = load_study(study, url)
+    loaded.refuse_finished()
+    loaded.train(options)
+
+
+@click.command()
+@storage_option
+@lease_option
+@click.option("--every", type=click.FloatRange(1), help="Look again every this many seconds, until interrupted.")
+def reap(url: str, lease_seconds: float, every: float | None) -> None:
+    """Requeue the trials of workers that are gone, where no worker is left to do so."""
+    for numbers in reaper.reap(open_storage(url, create=False), lease_seconds, every):
+        click.echo(f"Requeued trials: {', '.join(map(str, numbers))}." if numbers else "No trial was lost.")
