@@ -18,7 +18,7 @@ from winnow.objectives.augmentation.batches import Augmentation
 from winnow.objectives.data.loading import Data
 from winnow.objectives.evaluation import evaluate
 from winnow.objectives.hyperparameters import Config
-from winnow.objectives.models.architectures import build
+from winnow.objectives.models.building import build
 from winnow.objectives.precision import calibrate
 
 USUAL_IMAGES = 1536

@@ -16,10 +16,12 @@ from torchvision import transforms
 
 from bench import usual
 from bench.pairing import HEADER, as_in_a_trainer, compare
+from winnow.objectives import registry
 from winnow.objectives.augmentation import color
 from winnow.objectives.augmentation.batches import Augmentation
 from winnow.objectives.data.loading import Data, Split
-from winnow.objectives.hyperparameters import Config
+from winnow.objectives.hyperparameters import Config, make_config
+from winnow.objectives.randomness import Generators
 
 IMAGES, BATCH = 10_000, 128
 MEAN, STD = (0.491, 0.482, 0.447), (0.247, 0.243, 0.262)
@@ -39,11 +41,12 @@ def theirs(images: torch.Tensor, *steps: usual.Transform) -> Callable[[], int]:
 
 def ours(data: Data, config: Config) -> Callable[[], int]:
     """An epoch's batches."""
-    augmentation, generator = Augmentation(config, data), torch.Generator()
+    augmentation = Augmentation(config, data)
+    generators = Generators.from_seed(0, torch.device("cpu"), registry.augmentation)
 
     def epoch() -> int:
-        order = torch.randperm(IMAGES, generator=generator)
-        return sum(len(augmentation.batch(index, generator)) for index in order.split(BATCH))
+        order = torch.randperm(IMAGES, generator=generators.order)
+        return sum(len(augmentation.batch(index, generators.augmentation)) for index in order.split(BATCH))
 
     return epoch
 
@@ -67,16 +70,16 @@ def main() -> None:
     split = Split(images, torch.zeros(IMAGES, dtype=torch.int64))
     mean, std = torch.tensor(MEAN), torch.tensor(STD)
     data = Data("cifar10", "classification", split, split, 10, (3, 32, 32), mean, std, "")
-    jittered = Config(crop=True, flip=True, color_jitter=True)
+    jittered = make_config(crop=True, flip=True, color_jitter=True)
     print(HEADER)
-    print(compare("no augmentation", theirs(images), ours(data, Config())))
-    print(compare("crop + flip", theirs(images, *CROP_FLIP), ours(data, Config(crop=True, flip=True))))
+    print(compare("no augmentation", theirs(images), ours(data, make_config())))
+    print(compare("crop + flip", theirs(images, *CROP_FLIP), ours(data, make_config(crop=True, flip=True))))
     print(compare("crop + flip + colour jitter, one map", theirs(images, *CROP_FLIP, JITTER), ours(data, jittered)))
     with mock.patch.object(color, "jitter", clamped_at_every_step):
         print(compare("crop + flip + colour jitter, exact", theirs(images, *CROP_FLIP, JITTER), ours(data, jittered)))
-    hue = Config(crop=True, flip=True, color_jitter=True, hue=0.1)
+    hue = make_config(crop=True, flip=True, color_jitter=True, hue=0.1)
     print(compare("crop + flip + colour jitter with hue", theirs(images, *CROP_FLIP, HUE), ours(data, hue)))
-    everything = Config(crop=True, flip=True, rotation=True, affine=True, color_jitter=True)
+    everything = make_config(crop=True, flip=True, rotation=True, affine=True, color_jitter=True)
     print(
         compare(
             "crop + flip + affine + colour jitter", theirs(images, *CROP_FLIP, AFFINE, JITTER), ours(data, everything)

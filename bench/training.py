@@ -18,7 +18,7 @@ from torch.utils.data import DataLoader
 from bench import usual
 from bench.pairing import HEADER, Ratio, as_in_a_trainer, rate
 from winnow.objectives.data.loading import Data, Split
-from winnow.objectives.hyperparameters import Config, make_config
+from winnow.objectives.hyperparameters import Config, change, make_config
 from winnow.objectives.precision import calibrate
 from winnow.objectives.training import train
 
@@ -77,13 +77,13 @@ def main() -> None:
     for name, config, data, model in networks:
         slow = theirs(model, data)
         for precision in ("fp32", "bf16"):
-            augmented = replace(config, **SYSTEM_B, precision=precision)
+            augmented = change(config, **SYSTEM_B, precision=precision)
             chosen = " (calibrated)" if calibrate(augmented, data) == precision else ""
             print(pair(f"{name}, {precision}{chosen}", slow, partial(ours, augmented, data)), flush=True)
     print("\nseconds of an epoch with augmentation over one without: median (least to most)")
     for name, config, data, _ in networks:
         for label, more in (("flip, crop, colour jitter", {}), ("and affine", {"affine": True})):
-            augmented = replace(config, **SYSTEM_B, **more)
+            augmented = change(config, **SYSTEM_B, **more)
             costs = pair(name, partial(ours, augmented, data), partial(ours, config, data)).ratios
             spread = f"{statistics.median(costs):.2f} ({min(costs):.2f} to {max(costs):.2f})"
             print(f"{f'{name}, {label}':<52} {spread}", flush=True)

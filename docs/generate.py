@@ -21,7 +21,7 @@ def hyperparameters() -> str:
         "# Hyperparameters",
         "",
         "What `[fixed]` may fix and `[search]` may search with the built-in objectives. The defaults together are the",
-        "baseline. This page is written by `python docs/generate.py` from `objectives/hyperparameters.py`.",
+        "baseline. This page is written by `python docs/generate.py` from what is registered.",
         "",
         "| name | what it is | default | values | only with | method of an ablation |",
         "|---|---|---|---|---|---|",

@@ -101,7 +101,7 @@ def probabilities(model: "nn.Module", values: Mapping[str, Any], data: "Data", s
     model.eval()
     with torch.inference_mode():
         outputs = [model(augmentation.evaluate(part)) for part in torch.split(split.inputs, 1024)]
-    return np.asarray(torch.cat(outputs).double().softmax(1)[:, 1].cpu().numpy(), dtype=np.float64)
+    return np.asarray(torch.cat(outputs).cpu().double().softmax(1)[:, 1].numpy(), dtype=np.float64)
 
 
 def measure(model: "nn.Module", values: Mapping[str, Any], data: "Data") -> Decision:

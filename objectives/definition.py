@@ -1,11 +1,11 @@
 """What is known of a hyperparameter: its type, default, meaning, unit, limits, and what it needs of others."""
 
-import dataclasses
+import inspect
 import math
 import types
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Any, get_args, get_origin
 
 from winnow.objectives.errors import HyperparameterError
 
@@ -13,19 +13,29 @@ Value = bool | int | float | str | tuple[int, ...] | tuple[float, ...]
 
 
 @dataclass(frozen=True)
-class Definition:
-    """What is known of one hyperparameter."""
+class Hyperparameter:
+    """What an annotation says of a hyperparameter: `lr: Annotated[float, Hyperparameter("learning rate", low=0)]`."""
 
-    name: str
-    type: type | types.GenericAlias
-    default: Value
     meaning: str
     unit: str = ""
     low: float = -math.inf
     high: float = math.inf
     choices: tuple[str, ...] = ()
-    needs: Mapping[str, tuple[Value, ...]] = dataclasses.field(default_factory=dict)
+    needs: Mapping[str, tuple[Value, ...]] = field(default_factory=dict)
     """The values of other hyperparameters without which this one has no effect."""
+    method: str = ""
+    """What an ablation switches it on and off with; empty is by itself, or with the thing that it belongs to."""
+    decides_fit: bool = False
+    """Whether it decides if a configuration fits its data."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Definition(Hyperparameter):
+    """What is known of one hyperparameter."""
+
+    name: str
+    type: type | types.GenericAlias
+    default: Value
 
     def check(self, value: object) -> Value:
         """Return `value` in this hyperparameter's type, or raise HyperparameterError with a sentence."""
@@ -70,6 +80,32 @@ _TYPE_WORDS: dict[object, str] = {
 }
 
 
+def definitions_of(thing: Callable[..., Any]) -> Iterator[Definition]:
+    """Read off the hyperparameters of a function's parameters or a dataclass's fields, those that say they are one.
+
+    Raises HyperparameterError where one has no default, or a type that a spec cannot hold.
+    """
+    for parameter in _signature(thing).parameters.values():
+        if get_origin(parameter.annotation) is not Annotated:
+            continue
+        kind, *notes = get_args(parameter.annotation)
+        for note in notes:
+            if isinstance(note, Hyperparameter):
+                name = parameter.name
+                if kind not in _TYPE_WORDS:
+                    raise HyperparameterError(f"{name} is a {kind}", f"take one of {', '.join(map(str, _TYPE_WORDS))}")
+                if parameter.default is inspect.Parameter.empty:
+                    raise HyperparameterError(f"{name} has no default", "give the one that a baseline trains with")
+                yield Definition(**vars(note), name=name, type=kind, default=parameter.default)
+
+
+def _signature(thing: Callable[..., Any]) -> inspect.Signature:
+    try:
+        return inspect.signature(thing, eval_str=True)
+    except NameError:  # a type that is imported for type checkers alone
+        return inspect.signature(thing)
+
+
 def _coerce(value: object, kind: object) -> Value | None:
     if kind is bool or isinstance(value, bool):
         return value if kind is bool and isinstance(value, bool) else None
@@ -81,19 +117,3 @@ def _coerce(value: object, kind: object) -> Value | None:
         inner = [_coerce(item, int if kind == tuple[int, ...] else float) for item in value]
         return None if None in inner else tuple(inner)  # type: ignore[return-value]
     return None
-
-
-def hyperparameter(
-    default: Value,
-    meaning: str,
-    *,
-    unit: str = "",
-    low: float = -math.inf,
-    high: float = math.inf,
-    choices: tuple[str, ...] = (),
-    needs: Mapping[str, Collection[Value]] | None = None,
-) -> Any:
-    """The field of a dataclass that holds it, with all that a Definition says but name and type."""
-    facts = {"meaning": meaning, "unit": unit, "low": low, "high": high, "choices": choices}
-    facts["needs"] = {name: tuple(values) for name, values in (needs or {}).items()}
-    return dataclasses.field(default=default, metadata=facts)

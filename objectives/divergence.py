@@ -23,7 +23,7 @@ STUCK_STEPS = 200
 
 def guessing_loss(data: Data) -> float:
     """The training loss of the best blind answer: the entropy of the classes, or the mean square of the targets."""
-    targets = data.train.targets
+    targets = data.train.targets.cpu()  # in float64, which not every accelerator has
     if not data.classes:
         return float(targets.double().square().mean())
     shares = torch.bincount(targets, minlength=data.classes).double() / len(targets)

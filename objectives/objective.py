@@ -6,12 +6,12 @@ touch a trial.
 
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from winnow.objectives.data.catalog import DataSpec
 from winnow.objectives.errors import Diverged, Infeasible
-from winnow.objectives.hyperparameters import Config, config_values, make_config
+from winnow.objectives.hyperparameters import Config, change, config_values, make_config
 from winnow.objectives.models import weights_file
 from winnow.objectives.space import Space, suggest
 from winnow.records import CONFIG, EPOCHS, GIVEN, KEEP_WEIGHTS, TRAINING, Epoch
@@ -105,7 +105,7 @@ class TrainingObjective:
         values.setdefault("precision", self.precision)
         config = make_config(values)
         if config.model == "resnet18" and config.weights and not config.weights_sha256:
-            config = replace(config, weights_sha256=weights_file.digest(config.weights))
+            config = change(config, weights_sha256=weights_file.digest(config.weights))
         return config
 
 

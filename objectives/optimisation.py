@@ -1,37 +1,36 @@
-"""How weights move: the optimisers, and what is done to gradients before they see them."""
+"""How weights move: which parameters an optimiser is given, and what is done to gradients before it sees them."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import nn
 
 from winnow.objectives.hyperparameters import Config
+from winnow.objectives.registry import optimizer
 
 
 def make_optimizer(config: Config, model: nn.Module) -> torch.optim.Optimizer:
-    """The config's optimiser over all parameters that require a gradient, as one fused kernel a step if there is one.
+    """Make the config's optimiser over all parameters that require a gradient."""
+    made: torch.optim.Optimizer = optimizer.chosen(config)(decay_groups(config, model), config.lr)
+    return made
 
-    A fused kernel walks gradient and weight in memory order and never looks at strides: both must lie alike, or
-    the update is scrambled without an error. `backward()` lays gradients out as their weights; so go through it,
-    not through `torch.autograd.grad`.
+
+def restore_state(optimizer: torch.optim.Optimizer, state: dict[int, Any]) -> None:
+    """Give the optimiser an earlier one's state, each tensor laid out in memory as its weight is.
+
+    A fused kernel takes state and weight in memory order, whatever their strides: laid out otherwise, the next step
+    would be wrong without an error.
     """
-    lr, betas = config.lr, (config.beta1, config.beta2)
-    groups = decay_groups(config, model)
-    match config.optimizer:
-        case "sgd":
-            nesterov = config.nesterov and config.momentum > 0
-            return torch.optim.SGD(groups, lr, config.momentum, nesterov=nesterov, fused=True)
-        case "rmsprop":
-            return torch.optim.RMSprop(groups, lr, config.alpha, config.eps, momentum=config.momentum)
-        case "adam":
-            return torch.optim.Adam(groups, lr, betas, config.eps, fused=True)
-        case "adamw":
-            return torch.optim.AdamW(groups, lr, betas, config.eps, fused=True)
-    raise ValueError(f"no optimiser {config.optimizer!r}")
+    optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
+    for parameter, kept in optimizer.state.items():
+        for name, value in kept.items():
+            if isinstance(value, torch.Tensor) and value.shape == parameter.shape:
+                kept[name] = torch.empty_like(parameter, dtype=value.dtype).copy_(value)
 
 
 def decay_groups(config: Config, model: nn.Module) -> list[dict[str, object]]:
-    """The parameters that require a gradient, with the weight decay of each."""
+    """Return the parameters that require a gradient, with the weight decay of each."""
     parameters = [p for p in model.parameters() if p.requires_grad]
     if config.decay_norms_and_biases:
         return [{"params": parameters, "weight_decay": config.weight_decay}]
@@ -43,7 +42,7 @@ def decay_groups(config: Config, model: nn.Module) -> list[dict[str, object]]:
 
 
 def trained_weights(model: nn.Module) -> list[nn.Parameter]:
-    """The weights of dense and convolutional layers that are trained: no biases, no norms."""
+    """Return the weights of dense and convolutional layers that are trained: no biases, no norms."""
     return [p for p in model.parameters() if p.requires_grad and p.dim() > 1]
 
 

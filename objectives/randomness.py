@@ -5,13 +5,14 @@ two configurations with the same seed differ in nothing but what they say.
 """
 
 import hashlib
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import torch
 
 
 def generator(seed: int, purpose: str, device: torch.device | str = "cpu") -> torch.Generator:
-    """A generator on `device` that depends on nothing but the seed and the purpose."""
+    """Make a generator on `device` that depends on nothing but the seed and the purpose."""
     digest = hashlib.sha256(f"{purpose}:{seed}".encode()).digest()
     return torch.Generator(device).manual_seed(int.from_bytes(digest[:8], "big"))
 
@@ -22,23 +23,24 @@ class Generators:
 
     order: torch.Generator
     """On the CPU: the same seed gives the same order on every device."""
-    augmentation: torch.Generator
     dropout: torch.Generator
+    augmentation: Mapping[str, torch.Generator]
+    """One for each augmentation, by its name."""
 
     @classmethod
-    def from_seed(cls, seed: int, device: torch.device) -> "Generators":
-        """All of them at their start."""
-        return cls(
-            generator(seed, "order"),
-            generator(seed, "augmentation", device),
-            generator(seed, "dropout", device),
-        )
+    def from_seed(cls, seed: int, device: torch.device, augmentations: Iterable[str]) -> "Generators":
+        """Make all of them at their start."""
+        augmentation = {name: generator(seed, f"augmentation {name}", device) for name in augmentations}
+        return cls(generator(seed, "order"), generator(seed, "dropout", device), augmentation)
 
     def state(self) -> dict[str, torch.Tensor]:
-        """Where each of them stands."""
-        return {name: each.get_state() for name, each in vars(self).items()}
+        """Return where each of them stands."""
+        return {name: each.get_state() for name, each in self._by_name().items()}
 
-    def restore(self, state: dict[str, torch.Tensor]) -> None:
+    def restore(self, state: Mapping[str, torch.Tensor]) -> None:
         """Put each of them where `state` says."""
-        for name, each in vars(self).items():
+        for name, each in self._by_name().items():
             each.set_state(state[name])
+
+    def _by_name(self) -> dict[str, torch.Generator]:
+        return {"order": self.order, "dropout": self.dropout, **self.augmentation}

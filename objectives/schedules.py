@@ -1,47 +1,97 @@
-"""Learning rates: what each schedule gives for each step, as a function of nothing but the config and the curve."""
+"""Schedules: what the learning rate is multiplied by at each step, from nothing but the progress of the training.
+
+Step, exponential and plateau change at the end of an epoch, cosine and one cycle with every step.
+"""
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated
 
-from winnow.objectives.hyperparameters import Config
+from winnow.objectives.definition import Hyperparameter
+from winnow.objectives.registry import schedule
 
 ONE_CYCLE_START = 1 / 25
 ONE_CYCLE_END = 1e-4
 """Of the start: the last learning rate of one cycle."""
 
+Factor = Annotated[
+    float, Hyperparameter("what the learning rate is multiplied by at each drop", low=0, high=1, method="schedule")
+]
+Epochs = Annotated[
+    int,
+    Hyperparameter(
+        "from drop to drop; of plateau, how many without a better validation score are borne", unit="epochs", low=1
+    ),
+]
 
-def learning_rate(config: Config, step: int, steps_per_epoch: int, scores: Sequence[float]) -> float:
-    """The learning rate of `step`, counted from 0 over the whole training.
 
-    `scores` are the validation scores of the epochs so far, the higher the better. Step, exponential and plateau
-    change at the end of an epoch, cosine (Loshchilov and Hutter, 2017, without restarts) and one cycle (Smith and
-    Topin, 2018, both halves along a cosine, momentum as it is) with every step.
-    """
-    epoch, last = step // steps_per_epoch, config.epochs * steps_per_epoch - 1
-    match config.schedule:
-        case "step":
-            return config.lr * config.schedule_factor ** (epoch // config.schedule_epochs)
-        case "exponential":
-            return config.lr * config.schedule_factor**epoch
-        case "plateau":
-            return config.lr * config.schedule_factor ** plateaus(scores, config.schedule_epochs)
-        case "cosine":
-            return between(config.lr, 0.0, step / (last + 1))
-        case "one_cycle":
-            start, peak = ONE_CYCLE_START * config.lr, config.warmup * (last + 1) - 1
-            if step < peak:
-                return between(start, config.lr, step / peak)
-            return between(config.lr, ONE_CYCLE_END * start, (step - peak) / max(1.0, last - peak))
-    return config.lr
+@dataclass(frozen=True)
+class Progress:
+    """Where a training stands before a step."""
+
+    step: int
+    """Counted from 0 over the whole training."""
+    steps: int
+    """Of the whole training."""
+    epoch: int
+    """Counted from 0."""
+    scores: Sequence[float]
+    """Validation scores of the epochs so far, the higher the better."""
+
+
+@schedule("constant")
+def constant(progress: Progress) -> float:
+    """Leave the learning rate as it is."""
+    return 1.0
+
+
+@schedule("step")
+def step(progress: Progress, *, schedule_factor: Factor = 0.5, schedule_epochs: Epochs = 5) -> float:
+    """Drop it every few epochs."""
+    return schedule_factor ** (progress.epoch // schedule_epochs)
+
+
+@schedule("exponential")
+def exponential(progress: Progress, *, schedule_factor: Factor = 0.5) -> float:
+    """Drop it after each epoch."""
+    return schedule_factor**progress.epoch
+
+
+@schedule("cosine")
+def cosine(progress: Progress) -> float:
+    """Let it fall to 0 along half a cosine (Loshchilov and Hutter, 2017, without restarts)."""
+    return between(1.0, 0.0, progress.step / progress.steps)
+
+
+@schedule("one_cycle")
+def one_cycle(
+    progress: Progress,
+    *,
+    warmup: Annotated[
+        float, Hyperparameter("share of the steps in which the learning rate rises", low=0, high=1)
+    ] = 0.3,
+) -> float:
+    """Let it rise and fall (Smith and Topin, 2018): both halves along a cosine, momentum as it is."""
+    last, peak = progress.steps - 1, warmup * progress.steps - 1
+    if progress.step < peak:
+        return between(ONE_CYCLE_START, 1.0, progress.step / peak)
+    return between(1.0, ONE_CYCLE_END * ONE_CYCLE_START, (progress.step - peak) / max(1.0, last - peak))
+
+
+@schedule("plateau")
+def plateau(progress: Progress, *, schedule_factor: Factor = 0.5, schedule_epochs: Epochs = 5) -> float:
+    """Drop it where the validation score has not improved for some epochs."""
+    return schedule_factor ** plateaus(progress.scores, schedule_epochs)
 
 
 def between(first: float, second: float, share: float) -> float:
-    """From `first` (share 0) to `second` (share 1) along half a cosine."""
+    """Return the point from `first` (share 0) to `second` (share 1) along half a cosine."""
     return second + (first - second) * (1 + math.cos(math.pi * share)) / 2
 
 
 def plateaus(scores: Sequence[float], patience: int) -> int:
-    """How often more than `patience` epochs in a row have brought no new best score."""
+    """Count how often more than `patience` epochs in a row have brought no new best score."""
     best, waited, count = -math.inf, 0, 0
     for score in scores:
         waited = 0 if score > best else waited + 1

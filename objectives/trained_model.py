@@ -8,13 +8,13 @@ from torch import nn
 
 from winnow.objectives import snapshots
 from winnow.objectives.augmentation.batches import Augmentation
+from winnow.objectives.compatibility import input_shape
 from winnow.objectives.data.catalog import DataSpec
 from winnow.objectives.data.loading import Data, Split, load
 from winnow.objectives.decision import Decision, measure
 from winnow.objectives.evaluation import evaluate
-from winnow.objectives.fits_data import input_shape
 from winnow.objectives.hyperparameters import make_config
-from winnow.objectives.models.architectures import build
+from winnow.objectives.models.building import build
 
 
 def restore(values: Mapping[str, Any], weights: Mapping[str, torch.Tensor], data: Data) -> nn.Module:

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from winnow.objectives import fits_data
+from winnow.objectives import compatibility, registry
 from winnow.objectives.augmentation.batches import Augmentation, warn
 from winnow.objectives.data.loading import Data
 from winnow.objectives.divergence import check_loss, check_movement, guessing_loss
@@ -22,12 +22,12 @@ from winnow.objectives.errors import Infeasible, OutOfTime
 from winnow.objectives.evaluation import autocast, losses, weight_norm
 from winnow.objectives.evaluation import evaluate as evaluate
 from winnow.objectives.hyperparameters import Config, config_values
-from winnow.objectives.models.architectures import build
+from winnow.objectives.models.building import build
 from winnow.objectives.models.compiled import compile_for
 from winnow.objectives.models.layers import use_generator
-from winnow.objectives.optimisation import add_penalties, make_optimizer, trained_weights
+from winnow.objectives.optimisation import add_penalties, make_optimizer, restore_state, trained_weights
 from winnow.objectives.randomness import Generators
-from winnow.objectives.schedules import learning_rate
+from winnow.objectives.schedules import Progress
 from winnow.objectives.snapshots import Snapshot, check_origin, on_cpu
 from winnow.records import Epoch
 
@@ -92,13 +92,14 @@ def train(
     # ------------------------------------------------------------------
     inputs, targets = data.train.inputs, data.train.targets
     device = inputs.device
-    generators = Generators.from_seed(config.seed, device)
+    generators = Generators.from_seed(config.seed, device, registry.augmentation.switched_on(config))
     warn(config, data)
     augmentation = Augmentation(config, data)
-    model = build(config, fits_data.input_shape(config, data.shape), data.classes or 1, device)
+    model = build(config, compatibility.input_shape(config, data.shape), data.classes or 1, device)
     use_generator(model, generators.dropout)
     compile_for(model, config, device)
     optimizer = make_optimizer(config, model)
+    schedule = registry.schedule.chosen(config)
     weights = trained_weights(model)
     guessing = guessing_loss(data)
     curve: list[Epoch] = []
@@ -120,7 +121,7 @@ def train(
         curve = [Epoch(**epoch) for epoch in resume["curve"]]
         model.load_state_dict(resume["model"])
         best_weights = {name: weight.to(device) for name, weight in resume["best"].items()}
-        optimizer.load_state_dict({**optimizer.state_dict(), "state": on_cpu(resume["optimizer"])})
+        restore_state(optimizer, on_cpu(resume["optimizer"]))
         generators.restore(resume["generators"])
 
     # ------------------------------------------------------------------
@@ -133,6 +134,7 @@ def train(
         batches = batches_of(config, torch.randperm(len(inputs), generator=generators.order).to(device))
         check_movement(curve, data, len(batches))
         scores = [score(epoch) for epoch in curve]
+        before, steps = (number - 1) * len(batches), config.epochs * len(batches)
 
         # ---- training: no figure leaves the device but at every fiftieth step
         model.train()
@@ -141,7 +143,7 @@ def train(
         seen = checked_seen = 0
         checked_sum = 0.0
         for step, batch in enumerate(batches, start=1):
-            lr = learning_rate(config, (number - 1) * len(batches) + step - 1, len(batches), scores)
+            lr = config.lr * schedule(Progress(before + step - 1, steps, number - 1, scores))
             for group in optimizer.param_groups:
                 group["lr"] = lr
             batch_targets = targets[batch]
@@ -164,7 +166,7 @@ def train(
                 total = loss_sum.item()
                 when = f"at step {step} of epoch {number}"
                 # An adaptive optimiser's first steps may throw the loss far up, and it comes back by itself.
-                most = guessing if (number - 1) * len(batches) + step >= CHECK_EVERY else math.inf
+                most = guessing if before + step >= CHECK_EVERY else math.inf
                 check_loss((total - checked_sum) / (seen - checked_seen), most, "training", when)
                 checked_sum, checked_seen = total, seen
                 check_clock(limits, spent + time.perf_counter() - started, when)
@@ -203,12 +205,12 @@ def train(
 
 def check(config: Config, data: Data) -> None:
     """Raise ObjectiveError where `config` cannot be trained on `data`; allocates nothing."""
-    fits_data.check(config, data.name, data.shape, data.classes, len(data.train.targets))
+    compatibility.check(config, data.name, data.shape, data.classes, len(data.train.targets))
 
 
 def count_parameters(config: Config, data: Data) -> int:
     """Trained and frozen parameters of the config's model, without allocating any; raises ObjectiveError."""
-    model = build(config, fits_data.input_shape(config, data.shape), data.classes or 1, "meta")
+    model = build(config, compatibility.input_shape(config, data.shape), data.classes or 1, "meta")
     return sum(parameter.numel() for parameter in model.parameters())
 
 

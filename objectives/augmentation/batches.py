@@ -3,20 +3,19 @@
 import functools
 import logging
 import math
+from collections.abc import Mapping
 
 import torch
 from torch.nn import functional
 
-from winnow.objectives.augmentation import color, erasing, geometry
+from winnow.objectives import registry
+from winnow.objectives.augmentation import color, geometry
 from winnow.objectives.augmentation.draws import Draws
 from winnow.objectives.augmentation.windows import Windows
+from winnow.objectives.compatibility import input_shape
 from winnow.objectives.data.catalog import CATALOG
 from winnow.objectives.data.loading import Data
-from winnow.objectives.fits_data import input_shape
 from winnow.objectives.hyperparameters import Config
-
-METHODS = ("crop", "flip", "vertical_flip", "rotation", "affine", "color_jitter", "erasing")
-"""The hyperparameters that switch a method of augmentation on."""
 
 logger = logging.getLogger("winnow")
 
@@ -24,44 +23,43 @@ logger = logging.getLogger("winnow")
 class Augmentation:
     """What a configuration does to the images of its training, and to those that it is evaluated on.
 
-    All randomness comes from the generator that `batch` is given. The order is that of the usual pipelines: crop,
-    flips, rotation with the affine map, colour, normalisation, erasing. Features (moons, regressions) are normalised
-    and nothing else.
+    Each augmentation draws from the generator of its name. The order is that of the usual pipelines: crop, flips,
+    rotation with the affine map, colour, normalisation, erasing. Features (moons, regressions) are normalised and
+    nothing else.
     """
 
     def __init__(self, config: Config, data: Data) -> None:
         """Raises HyperparameterError on a crop that the images do not have."""
-        self._config = config
         self._inputs = data.train.inputs
         self._shape = input_shape(config, data.shape)
         self._images = len(data.shape) == 3
-        self._on = self._images and any(getattr(config, method) for method in METHODS)
+        self._on = registry.augmentation.switched_on(config) if self._images else {}
+        steps = {name: step for name, step in self._on.items() if callable(step)}
+        self._steps = {name: step for name, step in steps.items() if not getattr(step, "normalised", False)}
+        self._last_steps = {name: step for name, step in steps.items() if name not in self._steps}
         scale, bias = data.std.reciprocal(), -data.mean / data.std
         if self._images:
             scale, bias = (scale / color.WHITE).view(-1, 1, 1), bias.view(-1, 1, 1)
         self._scale, self._bias = scale, bias
 
-    def batch(self, index: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-        """The training examples at `index` int64 (B,), augmented and normalised; float32 (B, C, H, W) or (B, F).
+    def batch(self, index: torch.Tensor, generators: Mapping[str, torch.Generator]) -> torch.Tensor:
+        """Return the training examples at `index` int64 (B,), augmented and normalised.
 
-        Index and generator are on the device of the data.
+        They are float32 (B, C, H, W) or (B, F); index and generators are on the device of the data.
         """
         if not self._on:
             return self._normalise(self._inputs.index_select(0, index).float())
-        config = self._config
-        draws = Draws(len(index), generator)
-        images = self._selected(index, draws).float()
-        if config.rotation or config.affine:
-            images = geometry.warp(images, self._draw_warps(draws))
-        if config.color_jitter:
-            images = color.jitter(images, self._draw_jitters(draws))
+        draws = {name: Draws(len(index), generators[name]) for name in self._on}
+        images = self._warped(self._selected(index, draws).float(), draws)
+        for name, step in self._steps.items():
+            images = step(images, draws[name])
         images = self._normalise(images)
-        if config.erasing:
-            images = erasing.erase(images, self._draw_rectangles(draws))
+        for name, step in self._last_steps.items():
+            images = step(images, draws[name])
         return images
 
     def evaluate(self, inputs: torch.Tensor) -> torch.Tensor:
-        """Raw inputs uint8 (B, C, H, W) or float32 (B, F), normalised, centre-cropped where training crops smaller."""
+        """Normalise raw inputs uint8 (B, C, H, W) or float32 (B, F); crop their centre where training crops smaller."""
         if self._images:
             inputs = _centre(inputs, *self._shape[1:])
         return self._normalise(inputs.to(torch.float32, copy=True))
@@ -69,37 +67,34 @@ class Augmentation:
     @functools.cached_property
     def _windows(self) -> Windows:
         """Made with the first batch: what is only evaluated needs none."""
-        padding = self._config.crop_padding if self._config.crop else 0
+        padding = self._on["crop"].crop_padding if "crop" in self._on else 0
         _, height, width = self._shape
-        return Windows(self._inputs, padding, (height, width), mirrored=self._config.flip)
+        return Windows(self._inputs, padding, (height, width), mirrored="flip" in self._on)
 
-    def _selected(self, index: torch.Tensor, draws: Draws) -> torch.Tensor:
-        config = self._config
-        if not (config.crop or config.flip or config.vertical_flip):
+    def _selected(self, index: torch.Tensor, draws: Mapping[str, Draws]) -> torch.Tensor:
+        crop, flip, vertical_flip = (self._on.get(name) for name in ("crop", "flip", "vertical_flip"))
+        if not (crop or flip or vertical_flip):
             return self._inputs.index_select(0, index)
         rows, columns = self._windows.places
         return self._windows.take(
             index,
-            top=draws.below("crop_top", rows),
-            left=draws.below("crop_left", columns),
-            flip=draws.happens("flip", config.flip_p) if config.flip else None,
-            vertical_flip=draws.happens("vertical_flip", config.vertical_flip_p) if config.vertical_flip else None,
+            top=draws["crop"].below(rows) if crop else 0,
+            left=draws["crop"].below(columns) if crop else 0,
+            flip=draws["flip"].happens(flip.flip_p) if flip else None,
+            vertical_flip=draws["vertical_flip"].happens(vertical_flip.vertical_flip_p) if vertical_flip else None,
         )
 
-    def _draw_warps(self, draws: Draws) -> geometry.Warps:
-        config = self._config
-        _, height, width = self._shape
-        degrees = config.rotation_degrees if config.rotation else 0.0
-        translation, zoom, shear = (config.translation, config.zoom, config.shear) if config.affine else (0.0, 0.0, 0.0)
-        return geometry.draw(draws, degrees, translation, zoom, shear, height, width)
-
-    def _draw_jitters(self, draws: Draws) -> color.Jitters:
-        config = self._config
-        return color.draw(draws, config.brightness, config.contrast, config.saturation, config.hue)
-
-    def _draw_rectangles(self, draws: Draws) -> erasing.Rectangles:
-        _, height, width = self._shape
-        return erasing.draw(draws, self._config.erasing_p, self._config.erasing_area, height, width)
+    def _warped(self, images: torch.Tensor, draws: Mapping[str, Draws]) -> torch.Tensor:
+        rotation, affine = self._on.get("rotation"), self._on.get("affine")
+        if not (rotation or affine):
+            return images
+        warps = geometry.nothing(len(images), images.device)
+        if rotation:
+            warps = geometry.turn(warps, draws["rotation"], rotation.rotation_degrees)
+        if affine:
+            _, height, width = self._shape
+            warps = geometry.move(warps, draws["affine"], affine.translation, affine.zoom, affine.shear, height, width)
+        return geometry.warp(images, warps)
 
     def _normalise(self, inputs: torch.Tensor) -> torch.Tensor:
         """In place."""
@@ -108,7 +103,7 @@ class Augmentation:
 
 def doubts(config: Config, data: Data) -> list[str]:
     """What of the augmentation makes no sense for the data, a sentence each; it is done all the same."""
-    on = [method for method in METHODS if getattr(config, method)]
+    on = list(registry.augmentation.switched_on(config))
     if len(data.shape) != 3:
         return [f"{data.name} has no images: {', '.join(on)} changes nothing"] if on else []
     found = []

@@ -3,7 +3,7 @@
 Images are float32 (B, C, H, W) from 0 to 255, of one channel or three.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
@@ -26,12 +26,13 @@ class Jitters:
 
 def draw(draws: Draws, brightness: float, contrast: float, saturation: float, hue: float) -> Jitters:
     """Draw jitters, each number uniform within its strength either way."""
-    return Jitters(
-        brightness=draws.between("brightness", 1 - brightness, 1 + brightness),
-        contrast=draws.between("contrast", 1 - contrast, 1 + contrast),
-        saturation=draws.between("saturation", 1 - saturation, 1 + saturation),
-        hue=draws.between("hue", -hue, hue) if hue else None,
+    jitters = Jitters(
+        brightness=draws.between(1 - brightness, 1 + brightness),
+        contrast=draws.between(1 - contrast, 1 + contrast),
+        saturation=draws.between(1 - saturation, 1 + saturation),
+        hue=draws.between(-hue, hue),
     )
+    return jitters if hue else replace(jitters, hue=None)
 
 
 def jitter(images: torch.Tensor, jitters: Jitters) -> torch.Tensor:

@@ -32,16 +32,16 @@ def draw(draws: Draws, p: float, largest_area: float, height: int, width: int) -
     The area is uniform between its limits, the logarithm of the ratio of the sides too. Where a ratio would not fit
     into the image it is drawn from those that do; torchvision draws both again.
     """
-    area = draws.between("erasing_area", SMALLEST_AREA, largest_area)
+    area = draws.between(SMALLEST_AREA, largest_area)
     flattest = (area * (height / width)).clamp(min=RATIOS[0]).log()
     tallest = (height / width / area).clamp(max=RATIOS[1]).log()
-    ratio = draws.between("erasing_ratio", flattest, tallest).exp()
+    ratio = draws.between(flattest, tallest).exp()
     area = area * (height * width)
     heights = (area * ratio).sqrt().round().long().clamp(max=height)
     widths = (area / ratio).sqrt().round().long().clamp(max=width)
-    top = draws.below("erasing_top", height - heights + 1)
-    left = draws.below("erasing_left", width - widths + 1)
-    return Rectangles(top, left, heights * draws.happens("erasing", p), widths)
+    top = draws.below(height - heights + 1)
+    left = draws.below(width - widths + 1)
+    return Rectangles(top, left, heights * draws.happens(p), widths)
 
 
 def erase(images: torch.Tensor, rectangles: Rectangles) -> torch.Tensor:

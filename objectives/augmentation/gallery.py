@@ -1,23 +1,25 @@
 """A picture of what each choice of augmentation does to sixteen images of a data set."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from winnow.objectives import registry
 from winnow.objectives.augmentation import color
-from winnow.objectives.augmentation.batches import METHODS, Augmentation
+from winnow.objectives.augmentation.batches import Augmentation
 from winnow.objectives.data import loading
 from winnow.objectives.data.catalog import DataSpec
 from winnow.objectives.data.loading import Data
 from winnow.objectives.errors import DataError
-from winnow.objectives.hyperparameters import Config, make_config
+from winnow.objectives.hyperparameters import Config, change, make_config
 from winnow.objectives.methods import method_of
+from winnow.objectives.randomness import Generators
 from winnow.objectives.space import Range, Space, hyperparameter
 
 IMAGES = 16
+BUILT_IN = ("crop", "flip", "vertical_flip", "rotation", "affine", "color_jitter", "erasing")
 
 _TILE, _GAP, _LABEL_WIDTH = 64, 4, 200
 
@@ -65,34 +67,37 @@ def choices(config: Config, channels: int) -> Iterator[tuple[str, Config]]:
 
     The first has nothing switched on; the last, where `config` switches anything on, is `config`.
     """
-    off: dict[str, Any] = dict.fromkeys(METHODS, False)
-    plain = replace(config, **off)
-    still = replace(plain, affine=True, translation=0.0, zoom=0.0, shear=0.0)
-    pale = replace(plain, color_jitter=True, brightness=0.0, contrast=0.0, saturation=0.0, hue=0.0)
+    off: dict[str, Any] = dict.fromkeys(registry.augmentation, False)
+    plain = change(config, **off)
+    still = change(plain, affine=True, translation=0.0, zoom=0.0, shear=0.0)
+    pale = change(plain, color_jitter=True, brightness=0.0, contrast=0.0, saturation=0.0, hue=0.0)
     translation, zoom, shear = config.translation or 0.1, config.zoom or 0.1, config.shear or 10.0
     brightness, contrast = config.brightness or 0.2, config.contrast or 0.2
     saturation, hue = config.saturation or 0.2, config.hue or 0.05
     yield "as they are", plain
-    yield f"crop, padding {config.crop_padding}", replace(plain, crop=True)
-    yield f"flip, p {config.flip_p:g}", replace(plain, flip=True)
-    yield f"vertical flip, p {config.vertical_flip_p:g}", replace(plain, vertical_flip=True)
-    yield f"rotation, {config.rotation_degrees:g} degrees", replace(plain, rotation=True)
-    yield f"affine: translation, {translation:g}", replace(still, translation=translation)
-    yield f"affine: zoom, {zoom:g}", replace(still, zoom=zoom)
-    yield f"affine: shear, {shear:g} degrees", replace(still, shear=shear)
-    yield f"color jitter: brightness, {brightness:g}", replace(pale, brightness=brightness)
-    yield f"color jitter: contrast, {contrast:g}", replace(pale, contrast=contrast)
+    yield f"crop, padding {config.crop_padding}", change(plain, crop=True)
+    yield f"flip, p {config.flip_p:g}", change(plain, flip=True)
+    yield f"vertical flip, p {config.vertical_flip_p:g}", change(plain, vertical_flip=True)
+    yield f"rotation, {config.rotation_degrees:g} degrees", change(plain, rotation=True)
+    yield f"affine: translation, {translation:g}", change(still, translation=translation)
+    yield f"affine: zoom, {zoom:g}", change(still, zoom=zoom)
+    yield f"affine: shear, {shear:g} degrees", change(still, shear=shear)
+    yield f"color jitter: brightness, {brightness:g}", change(pale, brightness=brightness)
+    yield f"color jitter: contrast, {contrast:g}", change(pale, contrast=contrast)
     if channels == 3:
-        yield f"color jitter: saturation, {saturation:g}", replace(pale, saturation=saturation)
-        yield f"color jitter: hue, {hue:g} turns", replace(pale, hue=hue)
-    yield f"erasing, p {config.erasing_p:g}", replace(plain, erasing=True)
-    if any(getattr(config, method) for method in METHODS):
+        yield f"color jitter: saturation, {saturation:g}", change(pale, saturation=saturation)
+        yield f"color jitter: hue, {hue:g} turns", change(pale, hue=hue)
+    yield f"erasing, p {config.erasing_p:g}", change(plain, erasing=True)
+    for name in registry.augmentation:
+        if name not in BUILT_IN:
+            yield name, change(plain, **{name: True})
+    if registry.augmentation.switched_on(config):
         yield "all that is switched on", config
 
 
 def pixels(augmentation: Augmentation, loaded: Data) -> torch.Tensor:
     """The first images of the training split, augmented; uint8 (16, 3, H, W)."""
     index = torch.arange(min(IMAGES, len(loaded.train.targets)))
-    batch = augmentation.batch(index, torch.Generator().manual_seed(0))
+    batch = augmentation.batch(index, Generators.from_seed(0, torch.device("cpu"), registry.augmentation).augmentation)
     batch = batch * loaded.std.view(-1, 1, 1) + loaded.mean.view(-1, 1, 1)
     return (batch * color.WHITE).round().clamp(0, color.WHITE).to(torch.uint8).expand(-1, 3, -1, -1)

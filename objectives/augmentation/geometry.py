@@ -1,6 +1,6 @@
 """Rotation, translation, zoom and shear of a whole batch as one resampling, each image by its own numbers."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch.nn import functional
@@ -23,15 +23,26 @@ class Warps:
     """Degrees by which its columns lean."""
 
 
-def draw(draws: Draws, degrees: float, translation: float, zoom: float, shear: float, height: int, width: int) -> Warps:
-    """Draw warps for images of `height` x `width`, each number uniform within its strength either way."""
-    return Warps(
-        degrees=draws.between("rotation", -degrees, degrees),
+def nothing(count: int, device: torch.device) -> Warps:
+    """Make warps that leave images as they are."""
+    zeros = torch.zeros(count, device=device)
+    return Warps(zeros, zeros, zeros, zeros + 1, zeros)
+
+
+def turn(warps: Warps, draws: Draws, degrees: float) -> Warps:
+    """Draw rotations, uniform within `degrees` either way."""
+    return replace(warps, degrees=draws.between(-degrees, degrees))
+
+
+def move(warps: Warps, draws: Draws, translation: float, zoom: float, shear: float, height: int, width: int) -> Warps:
+    """Draw the rest for images of `height` x `width`, each number uniform within its strength either way."""
+    return replace(
+        warps,
         # Whole pixels, as torchvision's: a translation alone blurs nothing.
-        right=draws.between("translation_x", -translation * width, translation * width).round(),
-        down=draws.between("translation_y", -translation * height, translation * height).round(),
-        zoom=draws.between("zoom", 1 - zoom, 1 + zoom),
-        shear=draws.between("shear", -shear, shear),
+        right=draws.between(-translation * width, translation * width).round(),
+        down=draws.between(-translation * height, translation * height).round(),
+        zoom=draws.between(1 - zoom, 1 + zoom),
+        shear=draws.between(-shear, shear),
     )
 
 

@@ -1,48 +1,320 @@
-"""The architectures, built from a config and the shape of its data."""
+"""The architectures that are built in: their hyperparameters, and whether they fit an example's shape.
+
+Arithmetic without torch, so that `winnow check` knows before any trial; the layers are built in the modules beside.
+"""
 
 import math
-from collections.abc import Callable
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
 
-import torch
-from torch import nn
+from winnow.objectives.definition import Hyperparameter
+from winnow.objectives.errors import ObjectiveError
+from winnow.objectives.registry import model
 
-from winnow.objectives.fits_data import Shape, check_architecture, repeated
-from winnow.objectives.hyperparameters import Config
-from winnow.objectives.models.blocks import dense
-from winnow.objectives.models.convolutional import cnn, smallnet
-from winnow.objectives.models.initialisation import initialise
-from winnow.objectives.models.pretrained import ResNet18, load_weights, resnet18
-from winnow.objectives.models.residual import resnet
-from winnow.objectives.randomness import generator
+if TYPE_CHECKING:
+    from torch import nn
 
+Shape = tuple[int, ...]
+"""Of one example: (channels, height, width), or (features,)."""
 
-def build(config: Config, shape: Shape, outputs: int, device: torch.device | str = "cpu") -> nn.Module:
-    """The model for examples of `shape` with its initial weights, drawn from the config's seed (or read from a file).
+SMALLNET_FILTERS = (32, 64, 128)
 
-    It takes (batch, *shape) and returns (batch, outputs): logits, or the predicted number. On device "meta" nothing
-    is allocated or drawn. Raises ObjectiveError where the architecture does not fit the shape.
-    """
-    check_architecture(config, shape)
-    with torch.device("meta"):
-        model = ARCHITECTURES[config.model](config, shape, outputs)
-    if torch.device(device).type == "meta":
-        return model
-    model.to_empty(device="cpu")  # initialised on the CPU: the same seed gives the same weights on every device
-    initialise(model, config.initialisation, generator(config.seed, "initialisation"))
-    if isinstance(model, ResNet18):
-        load_weights(model, config)
-    return model.to(device).to(memory_format=torch.channels_last)
+Dropout = Annotated[
+    float, Hyperparameter("dropout p of hidden dense layers", low=0, high=0.95, method="dropout", decides_fit=True)
+]
+ConvDropout = Annotated[
+    float, Hyperparameter("dropout p of convolutions", low=0, high=0.95, method="convolutional dropout")
+]
 
 
-def mlp(config: Config, shape: Shape, outputs: int) -> nn.Module:
+@dataclass(frozen=True, kw_only=True)
+class FreeLayers:
+    """What all architectures have whose layers are chosen freely."""
+
+    depth: Annotated[
+        int,
+        Hyperparameter("layers of each width, or of each number of filters", unit="layers", low=1, decides_fit=True),
+    ] = 1
+    activation: Annotated[
+        str,
+        Hyperparameter(
+            "activation after each hidden layer",
+            choices=("relu", "leaky_relu", "tanh", "sigmoid", "gelu", "none"),
+            method="activation",
+        ),
+    ] = "relu"
+    batch_norm: Annotated[
+        bool,
+        Hyperparameter("BatchNorm between a layer and its activation", method="batch normalisation", decides_fit=True),
+    ] = False
+    dropout: Dropout = 0.0
+    dropouts: Annotated[
+        tuple[float, ...],
+        Hyperparameter(
+            "dropout p of each hidden dense layer, in place of dropout",
+            low=0,
+            high=0.95,
+            method="dropout",
+            decides_fit=True,
+        ),
+    ] = ()
+    dropout_position: Annotated[
+        str,
+        Hyperparameter("where dropout stands", choices=("after_activation", "before_activation"), method="dropout"),
+    ] = "after_activation"
+
+    def repeated(self, widths: Sequence[int]) -> list[int]:
+        """Return each width `depth` times, one after the other."""
+        return [width for width in widths for _ in range(self.depth)]
+
+    def _check_hidden(self, hidden: Sequence[int], batch_size: int) -> None:
+        if hidden and self.batch_norm and batch_size == 1:
+            raise _nothing_to_normalise("dense layers")
+        if self.dropouts and (self.dropout or len(self.dropouts) != len(hidden)):
+            raise ObjectiveError(
+                f"dropouts = {list(self.dropouts)} does not go with {len(hidden)} hidden dense layers and "
+                f"dropout = {self.dropout:g}",
+                "give one p for each of these layers and leave dropout at 0",
+            )
+
+
+@model("mlp")
+@dataclass(frozen=True, kw_only=True)
+class MLP(FreeLayers):
     """(Linear → activation) for all `widths` on the flattened example, then Linear."""
-    return nn.Sequential(nn.Flatten(), *dense(config, math.prod(shape), repeated(config, config.widths), outputs))
+
+    widths: Annotated[
+        tuple[int, ...], Hyperparameter("units of each hidden layer", unit="units", low=1, decides_fit=True)
+    ] = (128,)
+
+    def check(self, shape: Shape, batch_size: int) -> None:
+        """Raise ObjectiveError where it does not go with itself; it takes every shape."""
+        self._check_hidden(self.repeated(self.widths), batch_size)
+
+    def __call__(self, shape: Shape, outputs: int) -> "nn.Module":
+        """Build it for examples of `shape`."""
+        from torch import nn
+
+        from winnow.objectives.models.blocks import dense
+
+        return nn.Sequential(nn.Flatten(), *dense(self, math.prod(shape), self.repeated(self.widths), outputs))
 
 
-ARCHITECTURES: dict[str, Callable[[Config, Shape, int], nn.Module]] = {
-    "mlp": mlp,
-    "cnn": cnn,
-    "smallnet": smallnet,
-    "resnet": resnet,
-    "resnet18": resnet18,
-}
+@dataclass(frozen=True, kw_only=True)
+class Convolutions(FreeLayers):
+    """What the CNN and the ResNet have in common."""
+
+    filters: Annotated[
+        tuple[int, ...], Hyperparameter("filters of each convolution", unit="filters", low=1, decides_fit=True)
+    ] = (16, 32)
+    hidden: Annotated[
+        tuple[int, ...],
+        Hyperparameter("units of each dense layer after the convolutions", unit="units", low=1, decides_fit=True),
+    ] = ()
+    kernel: Annotated[int, Hyperparameter("side of a convolution's kernel", unit="pixels", low=1, decides_fit=True)] = 3
+    pool_every: Annotated[
+        int,
+        Hyperparameter(
+            "convolutions before each pooling; in a resnet also those inside one shortcut",
+            unit="layers",
+            low=1,
+            decides_fit=True,
+        ),
+    ] = 1
+    pooling: Annotated[str, Hyperparameter("kind of pooling", choices=("max", "average"))] = "max"
+    pool_size: Annotated[
+        int, Hyperparameter("side and stride of a pooling", unit="pixels", low=1, decides_fit=True)
+    ] = 2
+    conv_dropout: ConvDropout = 0.0
+    conv_dropout_kind: Annotated[
+        str,
+        Hyperparameter(
+            "what the dropout of convolutions drops: single values, channels, or squares",
+            choices=("dropout", "dropout2d", "dropblock"),
+            method="convolutional dropout",
+        ),
+    ] = "dropout"
+    block_size: Annotated[
+        int,
+        Hyperparameter(
+            "side of DropBlock's squares",
+            unit="pixels",
+            low=1,
+            needs={"conv_dropout_kind": ("dropblock",)},
+            method="convolutional dropout",
+        ),
+    ] = 3
+
+    def check(self, shape: Shape, batch_size: int) -> None:
+        """Raise ObjectiveError where it does not take examples of `shape`, or does not go with itself."""
+        need_images(shape)
+        self.features(shape, alone=self.batch_norm and batch_size == 1)
+        self._check_hidden(self.hidden, batch_size)
+
+    def features(self, shape: Shape, alone: bool = False) -> Shape:
+        """Return what the convolutions and poolings make of an image; raises ObjectiveError where nothing is left."""
+        return pooled(shape, self.repeated(self.filters), self.pool_every, self.pool_size, alone=alone)
+
+
+@model("cnn")
+@dataclass(frozen=True, kw_only=True)
+class CNN(Convolutions):
+    """Convolutions without shortcuts."""
+
+    stride: Annotated[int, Hyperparameter("stride of convolutions", unit="pixels", low=1, decides_fit=True)] = 1
+    padding: Annotated[int, Hyperparameter("padding of convolutions", unit="pixels", low=0, decides_fit=True)] = 1
+
+    def features(self, shape: Shape, alone: bool = False) -> Shape:
+        """Return what is left of an image, whose sides its convolutions change."""
+        filters = self.repeated(self.filters)
+        convolution = (self.kernel, self.stride, self.padding)
+        return pooled(shape, filters, self.pool_every, self.pool_size, convolution, alone)
+
+    def __call__(self, shape: Shape, outputs: int) -> "nn.Module":
+        """Build it for examples of `shape`."""
+        from winnow.objectives.models.convolutional import cnn
+
+        return cnn(self, shape, outputs)
+
+
+@model("smallnet")
+@dataclass(frozen=True, kw_only=True)
+class SmallNet:
+    """Three convolutions of 32, 64 and 128 filters and 420 dense units."""
+
+    dropout: Dropout = 0.0
+    conv_dropout: ConvDropout = 0.0
+
+    def check(self, shape: Shape, batch_size: int) -> None:
+        """Raise ObjectiveError where it does not take examples of `shape`."""
+        need_images(shape)
+        self.features(shape, alone=batch_size == 1)
+
+    def features(self, shape: Shape, alone: bool = False) -> Shape:
+        """Return what the convolutions and poolings make of an image; raises ObjectiveError where nothing is left."""
+        return pooled(shape, SMALLNET_FILTERS, 1, 2, alone=alone)
+
+    def __call__(self, shape: Shape, outputs: int) -> "nn.Module":
+        """Build it for examples of `shape`."""
+        from winnow.objectives.models.convolutional import smallnet
+
+        return smallnet(self, shape, outputs)
+
+
+@model("resnet")
+@dataclass(frozen=True, kw_only=True)
+class ResNet(Convolutions):
+    """Convolutions with shortcuts around them (He et al., 2016)."""
+
+    bottleneck: Annotated[
+        bool, Hyperparameter("residual blocks at a quarter of the filters, between 1x1 convolutions")
+    ] = False
+
+    def check(self, shape: Shape, batch_size: int) -> None:
+        """Raise ObjectiveError where it does not take examples of `shape`, or does not go with itself."""
+        need_images(shape)
+        if self.kernel % 2 == 0:
+            raise ObjectiveError(
+                f"kernel = {self.kernel} cannot keep the size of an image, which a shortcut needs",
+                "choose an odd kernel",
+            )
+        super().check(shape, batch_size)
+
+    def __call__(self, shape: Shape, outputs: int) -> "nn.Module":
+        """Build it for examples of `shape`."""
+        from winnow.objectives.models.residual import resnet
+
+        return resnet(self, shape, outputs)
+
+
+@model("resnet18")
+@dataclass(frozen=True, kw_only=True)
+class ResNet18:
+    """torchvision's, its first parts frozen, its weights from a file."""
+
+    weights: Annotated[
+        str,
+        Hyperparameter("file with trained weights as torchvision saves them; none: random", method="trained weights"),
+    ] = ""
+    weights_sha256: Annotated[
+        str,
+        Hyperparameter(
+            "SHA-256 that this file must have; filled in by the first training, so that later ones refuse another file",
+            method="trained weights",
+        ),
+    ] = ""
+    frozen: Annotated[
+        int,
+        Hyperparameter(
+            "parts that keep their weights: the first convolution, then the four stages",
+            unit="parts",
+            low=0,
+            high=5,
+            method="trained weights",
+        ),
+    ] = 0
+
+    def check(self, shape: Shape, batch_size: int) -> None:
+        """Raise ObjectiveError where it does not take examples of `shape`."""
+        need_images(shape)
+        if shape[0] not in (1, 3):
+            raise ObjectiveError(
+                f"model = 'resnet18' takes images of 1 or 3 channels, and these have {shape[0]}", "take another model"
+            )
+
+    def __call__(self, shape: Shape, outputs: int) -> "nn.Module":
+        """Build it; its weights come from its initialisation, and then from `load_weights`."""
+        from winnow.objectives.models.pretrained import PretrainedResNet18
+
+        return PretrainedResNet18(outputs, self.frozen)
+
+    def load_weights(self, network: "nn.Module") -> None:
+        """Fill all but the last layer from the file; raises ObjectiveError."""
+        from winnow.objectives.models.pretrained import load_weights
+
+        load_weights(network, self.weights, self.weights_sha256)
+
+
+def need_images(shape: Shape) -> None:
+    """Raise ObjectiveError where examples of `shape` are no images."""
+    if len(shape) != 3:
+        raise ObjectiveError(f"this model needs images, and this data has {shape[0]} features", 'take model = "mlp"')
+
+
+def pooled(
+    shape: Shape,
+    filters: Sequence[int],
+    pool_every: int,
+    pool_size: int,
+    convolution: tuple[int, int, int] | None = None,
+    alone: bool = False,
+) -> Shape:
+    """Return what convolutions and poolings make of an image (channels, height, width).
+
+    `convolution` is kernel, stride and padding; None keeps the size of an image. `alone` says that one image is
+    normalised by itself. Raises ObjectiveError where nothing is left, or a single value would be normalised.
+    """
+    sides = list(shape[1:])
+    for number in range(1, len(filters) + 1):
+        if convolution:
+            kernel, stride, padding = convolution
+            sides = [(side + 2 * padding - kernel) // stride + 1 for side in sides]
+        if alone and max(sides) == 1:
+            raise _nothing_to_normalise("convolutions whose output is one pixel")
+        if number % pool_every == 0 and min(sides) > 0:
+            sides = [side // pool_size for side in sides]
+        if min(sides) < 1:
+            raise ObjectiveError(
+                f"images of {shape[1]}x{shape[2]} are too small for the convolutions and poolings of this model: "
+                f"nothing is left after {number} of {len(filters)}",
+                "take fewer or smaller ones, or larger images",
+            )
+    return (filters[-1], *sides)
+
+
+def _nothing_to_normalise(layers: str) -> ObjectiveError:
+    return ObjectiveError(
+        f"batch_size = 1 gives batch normalisation of {layers} a single value, which has no spread",
+        "choose batch_size = 2 or more, or batch_norm = false",
+    )

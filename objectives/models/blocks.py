@@ -5,7 +5,7 @@ from functools import partial
 
 from torch import nn
 
-from winnow.objectives.hyperparameters import Config
+from winnow.objectives.models.architectures import Convolutions, FreeLayers
 from winnow.objectives.models.layers import DropBlock, Dropout, Dropout2d
 
 ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
@@ -19,35 +19,37 @@ ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
 }
 
 
-def activated(config: Config, dropout: nn.Module) -> list[nn.Module]:
+def activated(options: FreeLayers, dropout: nn.Module) -> list[nn.Module]:
     """What follows a layer: its activation and then `dropout`, or the other way round."""
-    parts = [ACTIVATIONS[config.activation](), dropout]
-    return parts if config.dropout_position == "after_activation" else parts[::-1]
+    parts = [ACTIVATIONS[options.activation](), dropout]
+    return parts if options.dropout_position == "after_activation" else parts[::-1]
 
 
-def dense(config: Config, inputs: int, widths: Sequence[int], outputs: int) -> Iterator[nn.Module]:
+def dense(options: FreeLayers, inputs: int, widths: Sequence[int], outputs: int) -> Iterator[nn.Module]:
     """(Linear → [BatchNorm] → activation and dropout) for each width, then Linear; no bias before BatchNorm."""
-    dropouts = config.dropouts or (config.dropout,) * len(widths)
+    dropouts = options.dropouts or (options.dropout,) * len(widths)
     for width, p in zip(widths, dropouts, strict=True):
-        yield nn.Linear(inputs, width, bias=not config.batch_norm)
-        if config.batch_norm:
+        yield nn.Linear(inputs, width, bias=not options.batch_norm)
+        if options.batch_norm:
             yield nn.BatchNorm1d(width)
-        yield from activated(config, Dropout(p))
+        yield from activated(options, Dropout(p))
         inputs = width
     yield nn.Linear(inputs, outputs)
 
 
-def convolution(config: Config, channels: int, filters: int, kernel: int, stride: int, padding: int) -> list[nn.Module]:
+def convolution(
+    options: FreeLayers, channels: int, filters: int, kernel: int, stride: int, padding: int
+) -> list[nn.Module]:
     """Conv → [BatchNorm]; no bias before BatchNorm."""
-    layer = nn.Conv2d(channels, filters, kernel, stride, padding, bias=not config.batch_norm)
-    return [layer, nn.BatchNorm2d(filters)] if config.batch_norm else [layer]
+    layer = nn.Conv2d(channels, filters, kernel, stride, padding, bias=not options.batch_norm)
+    return [layer, nn.BatchNorm2d(filters)] if options.batch_norm else [layer]
 
 
-def image_dropout(config: Config) -> nn.Module:
+def image_dropout(options: Convolutions) -> nn.Module:
     """The dropout between convolutions."""
-    match config.conv_dropout_kind:
+    match options.conv_dropout_kind:
         case "dropout2d":
-            return Dropout2d(config.conv_dropout)
+            return Dropout2d(options.conv_dropout)
         case "dropblock":
-            return DropBlock(config.conv_dropout, config.block_size)
-    return Dropout(config.conv_dropout)
+            return DropBlock(options.conv_dropout, options.block_size)
+    return Dropout(options.conv_dropout)

@@ -5,6 +5,8 @@ import math
 import torch
 from torch import nn
 
+from winnow.objectives.errors import ObjectiveError
+
 
 @torch.no_grad()
 def initialise(model: nn.Module, scheme: str, generator: torch.Generator) -> None:
@@ -17,10 +19,13 @@ def initialise(model: nn.Module, scheme: str, generator: torch.Generator) -> Non
     for module in model.modules():
         if isinstance(module, nn.Linear | nn.Conv2d):
             initialise_layer(module.weight, module.bias, scheme, generator)
-        elif isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
+        elif isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d | nn.GroupNorm | nn.LayerNorm):
             module.reset_parameters()
         elif next(module.parameters(recurse=False), None) is not None:
-            raise TypeError(f"initialise does not know {type(module).__name__}")
+            raise ObjectiveError(
+                f"nobody says how a {type(module).__name__} begins",
+                "build the model of Linear, Conv2d and norms, or give its parts that have weights",
+            )
 
 
 def initialise_layer(weight: torch.Tensor, bias: torch.Tensor | None, scheme: str, generator: torch.Generator) -> None:

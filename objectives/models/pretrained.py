@@ -8,13 +8,12 @@ import torch
 from torch import nn
 
 from winnow.objectives.errors import ObjectiveError
-from winnow.objectives.hyperparameters import Config
 from winnow.objectives.models.weights_file import refuse_another
 
 log = logging.getLogger("winnow")
 
 
-class ResNet18(nn.Module):
+class PretrainedResNet18(nn.Module):
     """ResNet-18 (He et al., 2016) for images of 3 channels, or of 1, which is repeated.
 
     The first `frozen` of its five parts keep their weights, and their BatchNorm the statistics that it has.
@@ -32,7 +31,7 @@ class ResNet18(nn.Module):
         for part in self._frozen:
             part.requires_grad_(False)
 
-    def train(self, mode: bool = True) -> "ResNet18":
+    def train(self, mode: bool = True) -> "PretrainedResNet18":
         """As every module's, but what is frozen stays as in evaluation."""
         super().train(mode)
         for part in self._frozen:
@@ -44,30 +43,26 @@ class ResNet18(nn.Module):
         return self.network(x.expand(-1, 3, -1, -1).contiguous(memory_format=torch.channels_last))  # type: ignore[no-any-return]
 
 
-def resnet18(config: Config, shape: tuple[int, ...], outputs: int) -> nn.Module:
-    """The network without values; its weights come from `initialise` and then from `load_weights`."""
-    return ResNet18(outputs, config.frozen)
-
-
-def load_weights(model: ResNet18, config: Config) -> None:
+def load_weights(model: nn.Module, weights: str, sha256: str) -> None:
     """Fill all but the last layer from the file `weights`, a state_dict as torchvision saves it.
 
     Without a file the initial weights stay, and a warning says so. Raises ObjectiveError where the file cannot be
-    read, is of another network or has another SHA-256 than the config says. Nothing but tensors is read: no code in
-    it is run.
+    read, is of another network or has another SHA-256 than the one that is known. Nothing but tensors is read: no
+    code in it is run.
     """
-    if not config.weights:
+    if not weights:
         log.warning("ResNet-18 starts from random weights: no file is named by `weights`")
         return
-    refuse_another(config.weights, config.weights_sha256)
-    path = Path(config.weights).expanduser()
+    refuse_another(weights, sha256)
+    path = Path(weights).expanduser()
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
-        wanted = model.network.state_dict()
+        network: Any = model.network
+        wanted = network.state_dict()
         given = {name: state[name] if not name.startswith("fc.") else wanted[name] for name in wanted}
-        model.network.load_state_dict(given)
+        network.load_state_dict(given)
     except Exception as error:  # torch.load meets a torn file with whatever the part that was torn leads to
         raise ObjectiveError(
-            f"weights = {config.weights!r} cannot be read as ResNet-18: {str(error).splitlines()[0]}",
+            f"weights = {weights!r} cannot be read as ResNet-18: {str(error).splitlines()[0]}",
             "give a state_dict of torchvision's resnet18, saved by torch.save",
         ) from error

@@ -6,8 +6,7 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
-from winnow.objectives.fits_data import feature_shape, repeated
-from winnow.objectives.hyperparameters import Config
+from winnow.objectives.models.architectures import ResNet, Shape
 from winnow.objectives.models.blocks import activated, convolution, dense, image_dropout
 from winnow.objectives.models.convolutional import ChannelsLast, pooling
 
@@ -26,41 +25,41 @@ class Residual(nn.Module):
         return self.after(self.body(x) + self.shortcut(x))  # type: ignore[no-any-return]
 
 
-def resnet(config: Config, shape: tuple[int, ...], outputs: int) -> nn.Module:
+def resnet(options: ResNet, shape: Shape, outputs: int) -> nn.Module:
     """[Residual block of `pool_every` convolutions → pool] for all `filters`, then as the CNN ends.
 
     Convolutions that are left over make a last block, which is not pooled.
     """
     channels = shape[0]
     layers: list[nn.Module] = [ChannelsLast()]
-    filters = repeated(config, config.filters)
-    for start in range(0, len(filters), config.pool_every):
-        block = filters[start : start + config.pool_every]
-        layers += [residual_block(config, channels, block)]
-        if len(block) == config.pool_every:
-            layers += [pooling(config)]
+    filters = options.repeated(options.filters)
+    for start in range(0, len(filters), options.pool_every):
+        block = filters[start : start + options.pool_every]
+        layers += [residual_block(options, channels, block)]
+        if len(block) == options.pool_every:
+            layers += [pooling(options)]
         channels = block[-1]
     features = nn.Sequential(*layers, nn.Flatten())
-    return nn.Sequential(features, *dense(config, math.prod(feature_shape(config, shape)), config.hidden, outputs))
+    return nn.Sequential(features, *dense(options, math.prod(options.features(shape)), options.hidden, outputs))
 
 
-def residual_block(config: Config, channels: int, filters: Sequence[int]) -> Residual:
+def residual_block(options: ResNet, channels: int, filters: Sequence[int]) -> Residual:
     """(Conv → [BatchNorm] → activation → dropout) for all but the last of `filters`, Conv → [BatchNorm], shortcut.
 
     A bottleneck does the same at a quarter of the filters between two 1x1 convolutions. The shortcut is the
     identity, or a 1x1 convolution where the number of channels changes.
     """
-    plan = [(outputs, config.kernel) for outputs in filters]
-    if config.bottleneck:
-        inner = [(max(1, outputs // 4), config.kernel) for outputs in filters]
+    plan = [(outputs, options.kernel) for outputs in filters]
+    if options.bottleneck:
+        inner = [(max(1, outputs // 4), options.kernel) for outputs in filters]
         plan = [(inner[0][0], 1), *inner, (filters[-1], 1)]
     body: list[nn.Module] = []
     inputs = channels
     for number, (outputs, kernel) in enumerate(plan, start=1):
-        body += convolution(config, inputs, outputs, kernel, 1, kernel // 2)
+        body += convolution(options, inputs, outputs, kernel, 1, kernel // 2)
         if number < len(plan):
-            body += activated(config, image_dropout(config))
+            body += activated(options, image_dropout(options))
         inputs = outputs
-    shortcut = convolution(config, channels, inputs, 1, 1, 0) if channels != inputs else []
-    after = activated(config, image_dropout(config))
+    shortcut = convolution(options, channels, inputs, 1, 1, 0) if channels != inputs else []
+    after = activated(options, image_dropout(options))
     return Residual(nn.Sequential(*body), nn.Sequential(*shortcut), nn.Sequential(*after))

@@ -4,10 +4,10 @@ import itertools
 from collections.abc import Iterator
 from typing import Any
 
-from winnow.objectives import fits_data
+from winnow.objectives import compatibility
 from winnow.objectives.data.catalog import known
 from winnow.objectives.errors import ObjectiveError
-from winnow.objectives.hyperparameters import make_config
+from winnow.objectives.hyperparameters import DEFINITIONS, make_config
 from winnow.objectives.space import Choice, Space, baseline, by_hyperparameter, cells, conditions, hyperparameter
 from winnow.search.study.sections import GridSampler
 from winnow.search.study.spec import Spec
@@ -28,7 +28,7 @@ def misfit(spec: Spec, examples: int) -> ObjectiveError | None:
         classes = classes or 2  # an image folder's are its subfolders; how many there are decides nothing
     for where, values in _configurations(spec):
         try:
-            fits_data.check(make_config(values), data.name, shape, classes, examples)
+            compatibility.check(make_config(values), data.name, shape, classes, examples)
         except ObjectiveError as error:
             return ObjectiveError(f"{where} does not fit the data: {error.problem}", error.remedy)
     return None
@@ -41,13 +41,15 @@ def _configurations(spec: Spec) -> Iterator[tuple[str, dict[str, Any]]]:
     points = spec.sampler.points if isinstance(spec.sampler, GridSampler) else 2
     for cell in itertools.islice(cells(space, points), MOST if space else 0):
         values = by_hyperparameter({name: _value(space, name, chosen) for name, chosen in cell.items()})
-        said = ", ".join(f"{name} = {_written(value)}" for name, value in values.items() if name in fits_data.DECIDING)
+        said = ", ".join(
+            f"{name} = {_written(value)}" for name, value in values.items() if DEFINITIONS[name].decides_fit
+        )
         yield f"a configuration with {said}", {**spec.fixed, **values}
 
 
 def _deciding(space: Space) -> Space:
-    """The part of a space on which the fit depends: what `fit` looks at, and what decides whether that is drawn."""
-    names = {parameter for parameter in space if hyperparameter(parameter) in fits_data.DECIDING}
+    """Return the part of a space on which the fit depends, and what decides whether that is drawn."""
+    names = {parameter for parameter in space if DEFINITIONS[hyperparameter(parameter)].decides_fit}
     while True:
         parents = {parent for parameter in names for parent in conditions(space, parameter)}
         more = {parameter for parameter in space if hyperparameter(parameter) in parents} - names

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from winnow.objectives.data.catalog import DataSpec
 from winnow.objectives.data.loading import Data, Split, load
 from winnow.objectives.hyperparameters import Config, make_config
-from winnow.objectives.models.architectures import build
+from winnow.objectives.models.building import build
 from winnow.objectives.randomness import generator
 from winnow.objectives.training import train
 

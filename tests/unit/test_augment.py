@@ -1,5 +1,6 @@
 """What augmentation does to a batch, held against torchvision: its operations, its draws, its randomness."""
 
+import itertools
 import logging
 from collections.abc import Callable
 from dataclasses import replace
@@ -11,16 +12,19 @@ import torch
 from torchvision.transforms import InterpolationMode, v2
 from torchvision.transforms.v2 import functional
 
-from winnow.objectives.augmentation import batches, color, erasing, geometry
-from winnow.objectives.augmentation.batches import METHODS, Augmentation, doubts
+from winnow.objectives.augmentation import batches, color, erasing, geometry, windows
+from winnow.objectives.augmentation.batches import Augmentation, doubts
 from winnow.objectives.augmentation.draws import Draws
+from winnow.objectives.augmentation.windows import Windows
+from winnow.objectives.compatibility import input_shape
 from winnow.objectives.data.loading import Data, Split
 from winnow.objectives.errors import HyperparameterError
-from winnow.objectives.fits_data import input_shape
-from winnow.objectives.hyperparameters import Config
+from winnow.objectives.hyperparameters import change, make_config
+from winnow.objectives.randomness import Generators
 
-NOTHING = Config()
-EVERYTHING = replace(Config(crop_padding=1, shear=10.0, hue=0.1), **dict.fromkeys(METHODS, True))  # type: ignore[arg-type]
+METHODS = ("crop", "flip", "vertical_flip", "rotation", "affine", "color_jitter", "erasing")
+NOTHING = make_config()
+EVERYTHING = change(make_config(crop_padding=1, shear=10.0, hue=0.1), **dict.fromkeys(METHODS, True))
 
 
 def images(count: int = 8, shape: tuple[int, ...] = (3, 6, 5), name: str = "made") -> Data:
@@ -33,6 +37,10 @@ def images(count: int = 8, shape: tuple[int, ...] = (3, 6, 5), name: str = "made
 
 def generator(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
+
+
+def generators(seed: int = 0) -> dict[str, torch.Generator]:
+    return dict(Generators.from_seed(seed, torch.device("cpu"), METHODS).augmentation)
 
 
 def colors(count: int, low: int = 0, high: int = 255) -> torch.Tensor:
@@ -53,10 +61,10 @@ def test_with_everything_off_a_batch_is_the_normalised_images() -> None:
     data, index = images(), torch.tensor([3, 0, 3])
     augmentation = Augmentation(NOTHING, data)
     expected = functional.normalize(data.train.inputs[index] / 255, data.mean.tolist(), data.std.tolist())
-    unused = generator()
+    unused = generators()
     torch.testing.assert_close(augmentation.batch(index, unused), expected)
     torch.testing.assert_close(augmentation.evaluate(data.train.inputs[index]), expected)
-    assert torch.equal(unused.get_state(), generator().get_state())
+    assert all(torch.equal(unused[name].get_state(), generators()[name].get_state()) for name in METHODS)
 
 
 def test_features_are_normalised_and_nothing_else() -> None:
@@ -67,18 +75,18 @@ def test_features_are_normalised_and_nothing_else() -> None:
     augmentation = Augmentation(EVERYTHING, data)
     index = torch.tensor([5, 2])
     expected = (inputs[index] - data.mean) / data.std
-    torch.testing.assert_close(augmentation.batch(index, generator()), expected)
+    torch.testing.assert_close(augmentation.batch(index, generators()), expected)
     torch.testing.assert_close(augmentation.evaluate(inputs[index]), expected)
     assert torch.equal(inputs, kept)
 
 
 @pytest.mark.parametrize("method", [None, *METHODS])
 def test_all_randomness_is_the_generators_and_the_images_stay(method: str | None) -> None:
-    config = replace(NOTHING, **{method: True}) if method else EVERYTHING  # type: ignore[arg-type]
+    config = change(NOTHING, **{method: True}) if method else EVERYTHING  # type: ignore[arg-type]
     data, index = images(), torch.arange(8)
     state, before = torch.get_rng_state(), data.train.inputs.clone()
     augmentation = Augmentation(config, data)
-    first, again, other = (augmentation.batch(index, generator(seed)) for seed in (1, 1, 2))
+    first, again, other = (augmentation.batch(index, generators(seed)) for seed in (1, 1, 2))
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
     assert torch.equal(torch.get_rng_state(), state)
@@ -87,17 +95,17 @@ def test_all_randomness_is_the_generators_and_the_images_stay(method: str | None
 
 @pytest.mark.parametrize("method", METHODS)
 def test_each_image_has_its_own_draw(method: str) -> None:
-    config = replace(NOTHING, **{method: True})  # type: ignore[arg-type]
-    batch = Augmentation(config, images()).batch(torch.zeros(64, dtype=torch.int64), generator())
+    config = change(NOTHING, **{method: True})  # type: ignore[arg-type]
+    batch = Augmentation(config, images()).batch(torch.zeros(64, dtype=torch.int64), generators())
     assert len({bytes(image.numpy().tobytes()) for image in batch}) >= (2 if "flip" in method else 8)
 
 
 def test_a_method_switched_on_changes_no_other_methods_draws() -> None:
     data, index = images(64), torch.arange(64)
-    crop = Config(crop=True, crop_padding=1)
+    crop = make_config(crop=True, crop_padding=1)
     cropped, flipped_too, erased_too = (
-        Augmentation(config, data).batch(index, generator())
-        for config in (crop, replace(crop, flip=True), replace(crop, erasing=True))
+        Augmentation(config, data).batch(index, generators())
+        for config in (crop, change(crop, flip=True), change(crop, erasing=True))
     )
     same = (cropped == flipped_too).all((1, 2, 3))
     assert 16 < int(same.sum()) < 48
@@ -120,8 +128,8 @@ def test_every_crop_and_flip_is_one_that_torchvision_makes_and_all_of_them_occur
     possible = [
         turn(functional.crop(image, top, left, 5, 4)) for top in range(3) for left in range(3) for turn in turns
     ]
-    config = Config(crop=True, crop_padding=1, flip=True, flip_p=0.25, vertical_flip=True, vertical_flip_p=0.1)
-    batch = raw(Augmentation(config, data).batch(torch.ones(3600, dtype=torch.int64), generator()), data)
+    config = make_config(crop=True, crop_padding=1, flip=True, flip_p=0.25, vertical_flip=True, vertical_flip_p=0.1)
+    batch = raw(Augmentation(config, data).batch(torch.ones(3600, dtype=torch.int64), generators()), data)
     counts = torch.stack([(batch == image).flatten(1).all(1).sum() for image in possible]).view(9, 4)
     assert int(counts.sum()) == 3600
     # RandomCrop draws each of the nine places alike; each flip is drawn apart.
@@ -133,17 +141,38 @@ def test_every_crop_and_flip_is_one_that_torchvision_makes_and_all_of_them_occur
 @pytest.mark.parametrize(("size", "padding"), [(4, 0), (5, 1), (9, 2)])
 def test_a_crop_of_another_size_is_evaluated_at_the_centre(size: int, padding: int) -> None:
     data = images(4, (3, 7, 8))
-    config = Config(crop=True, crop_padding=padding, crop_size=size)
+    config = make_config(crop=True, crop_padding=padding, crop_size=size)
     augmentation = Augmentation(config, data)
     assert input_shape(config, data.shape) == (3, size, size)
-    assert augmentation.batch(torch.arange(4), generator()).shape == (4, 3, size, size)
+    assert augmentation.batch(torch.arange(4), generators()).shape == (4, 3, size, size)
     expected = functional.center_crop(data.validation.inputs, [size, size])
     assert torch.equal(raw(augmentation.evaluate(data.validation.inputs), data), expected)
 
 
+@pytest.mark.parametrize("padding", [0, 1, 3])
+@pytest.mark.parametrize("size", [(5, 4), (3, 4), (2, 2)])
+def test_without_memory_for_a_padded_copy_crops_and_flips_are_the_same(padding: int, size: tuple[int, int]) -> None:
+    data = images(9, (3, 5, 4))
+    copied, reckoned = (Windows(data.train.inputs, padding, size, True, copied) for copied in (True, False))
+    assert copied.places == reckoned.places
+    rows, columns = copied.places
+    for places in itertools.product(range(rows), range(columns)):
+        top, left = (torch.full((9,), place) for place in places)
+        flip, vertical_flip = torch.arange(9) % 2 == 0, torch.arange(9) % 3 == 0
+        for flips in ((None, None), (flip, None), (None, vertical_flip), (flip, vertical_flip)):
+            index = torch.arange(9).flip(0)
+            assert torch.equal(copied.take(index, top, left, *flips), reckoned.take(index, top, left, *flips))
+
+
+@pytest.mark.parametrize("free", [0, 8 * 3 * 8 * 7 * 2, 10**9])
+def test_the_padded_copy_takes_at_most_half_of_the_free_memory(free: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(windows, "free_bytes", lambda device: free)
+    assert Windows(images().train.inputs, 1, (6, 5), True).copied == (free > 10**6)
+
+
 def test_a_crop_larger_than_the_padded_image_is_refused() -> None:
     with pytest.raises(HyperparameterError, match="crop_size = 9 is more than the 8 pixels"):
-        Augmentation(Config(crop=True, crop_padding=2, crop_size=9), images(shape=(3, 4, 6)))
+        Augmentation(make_config(crop=True, crop_padding=2, crop_size=9), images(shape=(3, 4, 6)))
 
 
 # ---- operations at fixed parameters
@@ -269,7 +298,8 @@ CLOSE = 0.08
 
 
 def test_warps_are_drawn_as_torchvision_draws_them() -> None:
-    warps = geometry.draw(Draws(COUNT, generator()), 15, 0.1, 0.2, 10, 32, 64)
+    warps = geometry.turn(geometry.nothing(COUNT, torch.device("cpu")), Draws(COUNT, generator()), 15)
+    warps = geometry.move(warps, Draws(COUNT, generator()), 0.1, 0.2, 10, 32, 64)
     image = torch.zeros(3, 32, 64)
     (angle,) = torchvision_draws(v2.RandomRotation(15), ("angle",), image)
     assert distance(warps.degrees, angle) < CLOSE
@@ -328,7 +358,7 @@ def test_rectangles_stay_inside_the_image(largest: float) -> None:
 def test_what_makes_no_sense_for_the_data_is_said_once(
     name: str, shape: tuple[int, ...], changes: dict[str, Any], doubt: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    data, config = images(2, shape, name), replace(NOTHING, **changes)
+    data, config = images(2, shape, name), change(NOTHING, **changes)
     if len(shape) == 1:
         data = replace(data, mean=data.mean.expand(2), std=data.std.expand(2))
     (found,) = doubts(config, data)
@@ -341,5 +371,7 @@ def test_what_makes_no_sense_for_the_data_is_said_once(
 
 
 def test_what_makes_sense_raises_no_doubt() -> None:
-    assert not doubts(replace(EVERYTHING, crop_padding=4), images(2, (3, 32, 32), "cifar10"))
-    assert not doubts(Config(crop=True, crop_padding=1, rotation=True, erasing=True), images(2, (1, 8, 8), "digits"))
+    assert not doubts(change(EVERYTHING, crop_padding=4), images(2, (3, 32, 32), "cifar10"))
+    assert not doubts(
+        make_config(crop=True, crop_padding=1, rotation=True, erasing=True), images(2, (1, 8, 8), "digits")
+    )

@@ -8,9 +8,9 @@ from torch import nn
 
 from winnow.objectives.data.catalog import DataSpec
 from winnow.objectives.data.loading import load
-from winnow.objectives.hyperparameters import Config, make_config
+from winnow.objectives.hyperparameters import make_config
 from winnow.objectives.models import compiled
-from winnow.objectives.models.architectures import build
+from winnow.objectives.models.building import build
 from winnow.objectives.models.layers import use_generator
 from winnow.objectives.training import train
 
@@ -42,7 +42,7 @@ def test_on_a_cpu_it_is_passed_over_and_says_so(caplog: pytest.LogCaptureFixture
     compiled._tell_once.cache_clear()
     data = load(DataSpec("digits", train=100, validation=60))
     values = [
-        train(Config(epochs=2, batch_size=50, compile=choice), data, lambda *_: None).value
+        train(make_config(epochs=2, batch_size=50, compile=choice), data, lambda *_: None).value
         for choice in ("none", "graphs", "graphs")
     ]
     assert len(set(values)) == 1

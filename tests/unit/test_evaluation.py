@@ -1,5 +1,3 @@
-from dataclasses import replace
-
 import pytest
 import torch
 import torch.nn.functional as F
@@ -8,8 +6,8 @@ from winnow.objectives.augmentation.batches import Augmentation
 from winnow.objectives.data.catalog import DataSpec
 from winnow.objectives.data.loading import Split, load
 from winnow.objectives.evaluation import evaluate, losses, weight_norm
-from winnow.objectives.hyperparameters import Config, make_config
-from winnow.objectives.models.architectures import build
+from winnow.objectives.hyperparameters import change, make_config
+from winnow.objectives.models.building import build
 from winnow.objectives.precision import calibrate
 
 
@@ -41,7 +39,7 @@ def test_evaluation_is_that_of_all_examples_at_once(batch_size: int) -> None:
 
 def test_bf16_is_close_to_fp32() -> None:
     data = load(DataSpec("digits", train=100, validation=60))
-    model, augmentation = build(Config(), data.shape, 10), Augmentation(Config(), data)
+    model, augmentation = build(make_config(), data.shape, 10), Augmentation(make_config(), data)
     exact, rounded = (evaluate(model, data.validation, augmentation, p)[0] for p in ("fp32", "bf16"))
     assert exact != rounded
     assert rounded == pytest.approx(exact, rel=0.01)
@@ -50,7 +48,7 @@ def test_bf16_is_close_to_fp32() -> None:
 def test_a_regression_has_no_accuracy() -> None:
     data = load(DataSpec("digits", train=100, validation=60))
     split = Split(data.validation.inputs, data.validation.targets[:, None].float())
-    loss, accuracy = evaluate(build(Config(), data.shape, 1), split, Augmentation(Config(), data))
+    loss, accuracy = evaluate(build(make_config(), data.shape, 1), split, Augmentation(make_config(), data))
     assert loss > 0
     assert accuracy is None
 
@@ -63,5 +61,5 @@ def test_the_weight_norm_leaves_out_biases_and_norms() -> None:
 
 def test_precision_is_measured() -> None:
     data = load(DataSpec("digits", train=100, validation=60))
-    assert calibrate(Config(batch_size=10, lr=1e9), data) in ("fp32", "bf16")
-    assert calibrate(replace(Config(), batch_size=100), data) in ("fp32", "bf16")
+    assert calibrate(make_config(batch_size=10, lr=1e9), data) in ("fp32", "bf16")
+    assert calibrate(change(make_config(), batch_size=100), data) in ("fp32", "bf16")

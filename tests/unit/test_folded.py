@@ -7,8 +7,8 @@ import torch
 from torch import nn
 
 from winnow.objectives.hyperparameters import make_config
-from winnow.objectives.models.architectures import build
 from winnow.objectives.models.batch_norm_folding import folded
+from winnow.objectives.models.building import build
 from winnow.objectives.models.layers import RandomLayer
 
 MODELS: list[dict[str, Any]] = [

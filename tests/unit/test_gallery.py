@@ -11,16 +11,16 @@ from winnow.objectives.augmentation.batches import Augmentation
 from winnow.objectives.data import loading
 from winnow.objectives.data.catalog import DataSpec
 from winnow.objectives.errors import DataError
-from winnow.objectives.hyperparameters import Config
+from winnow.objectives.hyperparameters import make_config
 from winnow.objectives.space import Choice, Range
 
 
 def test_the_picture_has_a_row_a_choice_and_begins_with_the_images_as_they_are(tmp_path: Path) -> None:
-    gallery.write(DataSpec("digits"), tmp_path / "digits.png", Config())
+    gallery.write(DataSpec("digits"), tmp_path / "digits.png", make_config())
     sheet = np.asarray(Image.open(tmp_path / "digits.png").convert("L"))
     tile, gap = 64, 4
     left, top = sheet.shape[1] - 16 * (tile + gap) - gap, gap
-    assert sheet.shape[0] == (tile + gap) * len(list(gallery.choices(Config(), 1))) + gap
+    assert sheet.shape[0] == (tile + gap) * len(list(gallery.choices(make_config(), 1))) + gap
     first = loading.load(DataSpec("digits")).train.inputs[:16, 0].numpy()
     for column in range(16):
         shown = sheet[top : top + tile : 8, left + column * (tile + gap) :][:, :tile:8]
@@ -28,7 +28,7 @@ def test_the_picture_has_a_row_a_choice_and_begins_with_the_images_as_they_are(t
 
 
 def test_every_choice_changes_the_images_and_the_last_is_the_configuration() -> None:
-    config = Config(crop=True, flip=True)
+    config = make_config(crop=True, flip=True)
     labels = [label for label, _ in gallery.choices(config, 3)]
     assert len(labels) == len(set(labels)) == 14
     assert list(gallery.choices(config, 3))[-1][1] == config
@@ -45,9 +45,9 @@ def test_a_study_is_shown_at_the_most_that_it_draws() -> None:
         "lr": Range(1e-4, 1e-1, log=True),
     }
     found = gallery.strongest(space, {"rotation": True, "epochs": 10})
-    assert found == Config(crop=True, crop_padding=2, rotation=True, rotation_degrees=30.0)
+    assert found == make_config(crop=True, crop_padding=2, rotation=True, rotation_degrees=30.0)
 
 
 def test_data_without_images_have_no_picture(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="two_moons has no images to show"):
-        gallery.write(DataSpec("two_moons"), tmp_path / "moons.png", Config())
+        gallery.write(DataSpec("two_moons"), tmp_path / "moons.png", make_config())

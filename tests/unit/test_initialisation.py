@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 
+from winnow.objectives.errors import ObjectiveError
 from winnow.objectives.models.initialisation import initialise
 
 FAN_IN, FAN_OUT = 48 * 9, 64 * 9
@@ -57,5 +58,5 @@ def test_norms_start_at_one_and_zero() -> None:
 
 
 def test_a_layer_that_nobody_thought_of_is_not_left_empty() -> None:
-    with pytest.raises(TypeError, match="Embedding"):
+    with pytest.raises(ObjectiveError, match="Embedding"):
         initialised(nn.Embedding(2, 2), "he")

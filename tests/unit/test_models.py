@@ -1,5 +1,4 @@
 import hashlib
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,11 +7,11 @@ import pytest
 import torch
 from torch import nn
 
-from winnow.objectives import fits_data
+from winnow.objectives import compatibility, registry
 from winnow.objectives.data.catalog import DataSpec
 from winnow.objectives.errors import ObjectiveError
-from winnow.objectives.hyperparameters import Config, make_config
-from winnow.objectives.models.architectures import ARCHITECTURES, build
+from winnow.objectives.hyperparameters import change, make_config
+from winnow.objectives.models.building import build
 from winnow.objectives.models.layers import DropBlock, Dropout, Dropout2d
 from winnow.objectives.objective import TrainingObjective
 
@@ -60,7 +59,7 @@ def test_architectures_have_the_parameters_of_their_description(
     assert parameters(on_meta(outputs, **values)) == count
 
 
-@pytest.mark.parametrize("model", ARCHITECTURES)
+@pytest.mark.parametrize("model", registry.model)
 @pytest.mark.parametrize("shape", [CIFAR, (1, 28, 28), (1, 8, 8)])
 def test_every_architecture_takes_every_size_of_image(model: str, shape: tuple[int, ...]) -> None:
     network = build(make_config({"model": model}), shape, 7).eval()
@@ -158,7 +157,7 @@ def test_nothing_is_allocated_on_meta() -> None:
 
 
 def test_the_same_seed_gives_the_same_weights_and_another_seed_others() -> None:
-    first, second, other = (build(Config(model="resnet", seed=seed), CIFAR, 10).state_dict() for seed in (1, 1, 2))
+    first, second, other = (build(make_config(model="resnet", seed=seed), CIFAR, 10).state_dict() for seed in (1, 1, 2))
     assert all(torch.equal(first[name], second[name]) for name in first)
     assert not any(torch.equal(first[name], other[name]) for name in first if name.endswith("weight"))
 
@@ -191,11 +190,11 @@ def test_another_file_than_the_one_that_was_recorded_is_refused(trained: Path, t
     other = tmp_path / "other.pth"
     other.write_bytes(b"others")
     with pytest.raises(ObjectiveError, match="is another file than before"):
-        build(replace(config, weights=str(other)), CIFAR, 10)
+        build(change(config, weights=str(other)), CIFAR, 10)
 
 
 def test_random_weights_are_told(caplog: pytest.LogCaptureFixture) -> None:
-    build(Config(model="resnet18"), CIFAR, 10)
+    build(make_config(model="resnet18"), CIFAR, 10)
     assert "ResNet-18 starts from random weights" in caplog.text
 
 
@@ -239,5 +238,5 @@ def test_resnet18_refuses_other_channels() -> None:
 )
 def test_batch_normalisation_of_a_single_value_is_refused(values: dict[str, Any], shape: tuple[int, ...]) -> None:
     with pytest.raises(ObjectiveError, match="batch_size = 1 gives batch normalisation of"):
-        fits_data.check(make_config({**values, "batch_norm": True, "batch_size": 1}), "made", shape, 10, 100)
-    fits_data.check(make_config({"model": "mlp", "batch_norm": False, "batch_size": 1}), "made", shape, 10, 100)
+        compatibility.check(make_config({**values, "batch_norm": True, "batch_size": 1}), "made", shape, 10, 100)
+    compatibility.check(make_config({"model": "mlp", "batch_norm": False, "batch_size": 1}), "made", shape, 10, 100)

@@ -6,8 +6,8 @@ import torch.nn.functional as F
 from torch import nn
 
 from winnow.objectives.hyperparameters import make_config
-from winnow.objectives.models.architectures import build
-from winnow.objectives.optimisation import add_penalties, make_optimizer, trained_weights
+from winnow.objectives.models.building import build
+from winnow.objectives.optimisation import add_penalties, make_optimizer, restore_state, trained_weights
 
 OPTIMIZERS: dict[str, tuple[dict[str, Any], Any]] = {
     "sgd": ({"lr": 0.1, "momentum": 0.9}, lambda p, **k: torch.optim.SGD(p, 0.1, 0.9, **k)),
@@ -102,3 +102,27 @@ def test_penalties_are_those_of_the_loss() -> None:
         assert first.grad is not None
         assert second.grad is not None
         assert torch.allclose(first.grad, second.grad, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["sgd", "rmsprop", "adam", "adamw"])
+def test_a_restored_state_lies_in_memory_as_its_weight_does(name: str) -> None:
+    config = make_config({"optimizer": name, "lr": 0.1} | ({"momentum": 0.9} if "am" not in name else {}))
+    results = []
+    for contiguous in (False, True):
+        model = small_cnn()
+        first = make_optimizer(config, model)
+        backward(model, 0)
+        first.step()
+        state: Any = first.state_dict()["state"]
+        if contiguous:  # as a snapshot that passed through another layout
+            state = {
+                key: {name: value.contiguous() if torch.is_tensor(value) else value for name, value in kept.items()}
+                for key, kept in state.items()
+            }
+        second = make_optimizer(config, model)
+        restore_state(second, state)
+        for weight, kept in second.state.items():
+            assert all(value.stride() == weight.stride() for value in kept.values() if value.shape == weight.shape)
+        second.step()
+        results.append([weight.detach().clone() for weight in model.parameters()])
+    assert all(torch.equal(one, other) for one, other in zip(*results, strict=True))

@@ -6,10 +6,16 @@ import pytest
 import torch
 from torch.optim import lr_scheduler
 
-from winnow.objectives.hyperparameters import make_config
-from winnow.objectives.schedules import learning_rate, plateaus
+from winnow.objectives.hyperparameters import Config, make_config
+from winnow.objectives.registry import schedule
+from winnow.objectives.schedules import Progress, plateaus
 
 EPOCHS, STEPS = 12, 7
+
+
+def learning_rate(config: Config, step: int, steps_per_epoch: int, scores: list[float]) -> float:
+    progress = Progress(step, config.epochs * steps_per_epoch, step // steps_per_epoch, scores)
+    return float(config.lr * schedule.chosen(config)(progress))
 
 
 def ours(**values: Any) -> list[float]:

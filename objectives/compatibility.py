@@ -1,0 +1,47 @@
+"""Whether a configuration fits its data: arithmetic without torch, so that `winnow check` knows before any trial."""
+
+from winnow.objectives import registry
+from winnow.objectives.errors import HyperparameterError, ObjectiveError
+from winnow.objectives.hyperparameters import Config
+
+Shape = tuple[int, ...]
+"""Of one example: (channels, height, width), or (features,)."""
+
+
+def check(config: Config, name: str, shape: Shape, classes: int, examples: int) -> None:
+    """Raise ObjectiveError where `config` cannot be trained on so many examples of the data set `name`.
+
+    `shape` is that of an example as it is read; `classes` is 0 for a regression.
+    """
+    if config.batch_size > examples:
+        raise ObjectiveError(
+            f"batch_size = {config.batch_size} is more than the {examples} training examples of {name!r}",
+            f"choose at most {examples}",
+        )
+    if config.label_smoothing and not classes:
+        raise ObjectiveError(
+            f"label_smoothing = {config.label_smoothing} needs classes, and {name!r} is a regression",
+            "leave label_smoothing at 0",
+        )
+    check_model(config, input_shape(config, shape))
+
+
+def check_model(config: Config, shape: Shape) -> None:
+    """Raise ObjectiveError where the config's model does not take inputs of `shape`, or does not go with itself."""
+    architecture = registry.model.chosen(config)
+    if hasattr(architecture, "check"):
+        architecture.check(shape, config.batch_size)
+
+
+def input_shape(config: Config, shape: Shape) -> Shape:
+    """Return the shape of one input of the model; raises HyperparameterError on a crop that cannot be."""
+    if len(shape) != 3 or not (config.crop and config.crop_size):
+        return shape
+    largest = min(shape[1:]) + 2 * config.crop_padding
+    if config.crop_size > largest:
+        raise HyperparameterError(
+            f"crop_size = {config.crop_size} is more than the {largest} pixels that crop_padding = "
+            f"{config.crop_padding} makes of images of {shape[1]} x {shape[2]}",
+            "lower crop_size or raise crop_padding",
+        )
+    return (shape[0], config.crop_size, config.crop_size)

@@ -1,0 +1,29 @@
+"""A network from a configuration and the shape of its data, with its initial weights."""
+
+import torch
+from torch import nn
+
+from winnow.objectives import registry
+from winnow.objectives.compatibility import Shape, check_model
+from winnow.objectives.hyperparameters import Config
+from winnow.objectives.models.initialisation import initialise
+from winnow.objectives.randomness import generator
+
+
+def build(config: Config, shape: Shape, outputs: int, device: torch.device | str = "cpu") -> nn.Module:
+    """Build the model for examples of `shape`; its initial weights are drawn from the config's seed, or read.
+
+    It takes (batch, *shape) and returns (batch, outputs): logits, or the predicted number. On device "meta" nothing
+    is allocated or drawn. Raises ObjectiveError where the architecture does not fit the shape.
+    """
+    check_model(config, shape)
+    architecture = registry.model.chosen(config)
+    with torch.device("meta"):
+        model: nn.Module = architecture(shape, outputs)
+    if torch.device(device).type == "meta":
+        return model
+    model.to_empty(device="cpu")  # initialised on the CPU: the same seed gives the same weights on every device
+    initialise(model, config.initialisation, generator(config.seed, "initialisation"))
+    if hasattr(architecture, "load_weights"):
+        architecture.load_weights(model)
+    return model.to(device).to(memory_format=torch.channels_last)
