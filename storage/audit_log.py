@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from sqlalchemy import insert, select, update
 
 from winnow.storage.clock import database_now
+from winnow.storage.content import text
 from winnow.storage.database import Database
 from winnow.storage.tables import audit
 
@@ -34,10 +35,10 @@ def begin(database: Database, who: str, address: str, action: str, content: str,
     """Write that a change is about to be made; returns the entry."""
     row = insert(audit).values(
         at=database_now(),
-        who=who[:255],
-        address=address[:64],
-        action=action[:255],
-        content=content[:LONGEST].replace("\x00", ""),
+        who=text(who, 255, database.kind),
+        address=text(address, 64, database.kind),
+        action=text(action, 255, database.kind),
+        content=text(content, LONGEST, database.kind),
         status=status,
     )
     return int(database.add(row))

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import select
 
 from winnow.records import METRICS, Epoch
-from winnow.storage import checkpoints
+from winnow.storage import checkpoints, content
 from winnow.storage.database import Database
+from winnow.storage.errors import ContentRefused
 from winnow.storage.leases import Lease
 from winnow.storage.optuna_tables import intermediate_values, stored, trials
 from winnow.storage.tables import epochs
@@ -19,14 +20,20 @@ if TYPE_CHECKING:
 
 
 def record(database: Database, lease: Lease, epoch: Epoch, checkpoint: checkpoints.Stored | None = None) -> None:
-    """Write one epoch of a held trial, with the checkpoint that was taken after it; raise LeaseLost.
+    """Write one epoch of a held trial, with the checkpoint that was taken after it.
+
+    Raise LeaseLost, and ContentRefused for a step that is none.
 
     The first committed value of an epoch stays: what a later attempt reports for it again changes nothing. A report is
     a sign of life, even of an owner whose lease ran out unclaimed: the lease goes on.
     """
+    try:
+        step = content.step(epoch.epoch)
+    except ContentRefused as error:
+        raise error.of_trial(lease.number) from None
     number, kind = stored(epoch.value)
     trial = {"trial_id": lease.trial_id}
-    as_optuna = {**trial, "step": epoch.epoch, "intermediate_value": number, "intermediate_value_type": kind}
+    as_optuna = {**trial, "step": step, "intermediate_value": number, "intermediate_value_type": kind}
     finite = {name: _finite(value) for name, value in {"value": epoch.value, **epoch.metrics}.items()}
     as_winnow = {**trial, "epoch": epoch.epoch, **finite}
     rows = [Row(intermediate_values, ("trial_id", "step"), as_optuna), Row(epochs, ("trial_id", "epoch"), as_winnow)]

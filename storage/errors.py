@@ -3,6 +3,7 @@
 StorageError          a sentence that says what was wrong, and a remedy; never holds a password
 ├── StorageUnreachable  the database cannot be opened or does not answer
 ├── LeaseLost           the trial was given to somebody else, finished or deleted: write nothing more for it
+├── ContentRefused      what a trial or a person said that no database can hold
 └── FileDamaged         a checkpoint or artifact whose bytes are not those that were written
 """
 
@@ -19,6 +20,14 @@ class StorageUnreachable(StorageError):
 
 class LeaseLost(StorageError):
     """The trial was given to somebody else, finished or deleted: nothing more may be written for it."""
+
+
+class ContentRefused(StorageError):
+    """What a trial or a person said that no database can hold: says what it was, and of which trial."""
+
+    def of_trial(self, number: int) -> "ContentRefused":
+        """Return the same, naming the trial."""
+        return ContentRefused(f"trial {number}: {self.problem}", self.remedy)
 
 
 class FileDamaged(StorageError):

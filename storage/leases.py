@@ -7,7 +7,6 @@ longer the trial's: a worker that lost its lease can write nothing more (`LeaseL
 claimed by nobody is still its owner's, who may renew it.
 """
 
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,12 +15,12 @@ from typing import Any
 from sqlalchemy import Connection, func, insert, literal, select, update
 
 from winnow.records import OUTCOME, REASON, FinalState, Outcome, Retry
-from winnow.storage import identities
+from winnow.storage import content, identities
 from winnow.storage.activity import State
 from winnow.storage.budget import note_started, spend, spent
 from winnow.storage.clock import database_now, optuna_now
 from winnow.storage.database import Database
-from winnow.storage.errors import LeaseLost
+from winnow.storage.errors import ContentRefused, LeaseLost
 from winnow.storage.notifications import ring
 from winnow.storage.optuna_tables import stored, studies, trial_user_attributes, trials, values
 from winnow.storage.tables import attempts
@@ -162,9 +161,15 @@ def finish(
     """End the trial for good with its last user attributes and give up the lease; raise LeaseLost.
 
     All in one transaction: a finished trial has its outcome and its value, or is not finished. `cost` is the value of
-    the second objective, where the study has one; `state` replaces the outcome's own.
+    the second objective, where the study has one; `state` replaces the outcome's own. Raise ContentRefused for a trial
+    that is COMPLETE without a value.
     """
     final = state or outcome.final_state
+    if final == "COMPLETE":
+        try:
+            content.result(math.nan if value is None else value)
+        except ContentRefused as error:
+            raise error.of_trial(lease.number) from None
 
     def work(connection: Connection) -> None:
         _end_held(connection, lease, outcome)
@@ -173,8 +178,8 @@ def finish(
                 number, kind = stored(result)
                 row = {"objective": objective, "value": number, "value_type": kind}
                 connection.execute(insert(values).values(trial_id=lease.trial_id, **row))
-        for key, content in {**(attributes or {}), OUTCOME: outcome}.items():
-            _put_attribute(connection, lease.trial_id, key, content)
+        for key, attribute in {**(attributes or {}), OUTCOME: outcome}.items():
+            _put_attribute(connection, lease.trial_id, key, attribute)
         _settle(connection, lease.trial_id, lease.token, final)
 
     database.write(work)
@@ -281,6 +286,6 @@ def _retries(outcome: Outcome, earlier: tuple[Outcome, ...]) -> bool:
     return outcome.retry is Retry.ALWAYS
 
 
-def _put_attribute(connection: Connection, trial_id: int, key: str, content: Any) -> None:
-    row = {"trial_id": trial_id, "key": key, "value_json": json.dumps(content)}
+def _put_attribute(connection: Connection, trial_id: int, key: str, value: Any) -> None:
+    row = {"trial_id": trial_id, "key": key, "value_json": content.as_json(key, value, connection.dialect.name)}
     put(connection, trial_user_attributes, ["trial_id", "key"], row)

@@ -27,8 +27,9 @@ from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import IntegrityError
 
-from winnow.storage import connections, identities, stores, studies, trials
+from winnow.storage import connections, content, identities, stores, studies, trials
 from winnow.storage.database import Database
+from winnow.storage.errors import ContentRefused
 from winnow.storage.leases import Lease
 from winnow.storage.optuna_tables import (
     study_system_attributes,
@@ -215,12 +216,13 @@ class Storage(BaseStorage):
         self, trial_id: int, param_name: str, param_value_internal: float, distribution: BaseDistribution
     ) -> None:
         """As Optuna's; raises LeaseLost."""
-        known = self._distribution(trial_id, param_name)
-        if known is not None:
-            if trial_id not in self._held:
-                self.check_trial_is_updatable(trial_id, self.get_trial(trial_id).state)
-            check_distribution_compatibility(known, distribution)
         with self._by_right(trial_id) as lease:
+            content.name(param_name, "a parameter")
+            known = self._distribution(trial_id, param_name)
+            if known is not None:
+                if lease is None:
+                    self.check_trial_is_updatable(trial_id, self.get_trial(trial_id).state)
+                check_distribution_compatibility(known, distribution)
             self.database.change(trials.set_parameter, trial_id, lease, param_name, param_value_internal, distribution)
         self._distributions.setdefault((self._study_of(trial_id), param_name), distribution)
         self._remember(trial_id, "_params", param_name, distribution.to_external_repr(param_value_internal))
@@ -293,6 +295,8 @@ class Storage(BaseStorage):
         lease = None if held is None else held.lease
         try:
             yield lease
+        except ContentRefused as error:
+            raise error.of_trial(self.get_trial(trial_id).number) from None
         except trials.Refused:
             if lease is not None:
                 raise lease.lost() from None

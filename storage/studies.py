@@ -9,6 +9,7 @@ from optuna.study import StudyDirection
 from optuna.study._frozen import FrozenStudy
 from sqlalchemy import Connection, Table, delete, insert, select
 
+from winnow.storage import content
 from winnow.storage.optuna_tables import (
     OF_A_STUDY,
     OF_A_TRIAL,
@@ -26,6 +27,7 @@ def create(connection: Connection, wanted: Sequence[StudyDirection], name: str |
     """Make a study; raises IntegrityError where the name is taken."""
     if name is None:
         name = f"no-name-{uuid.uuid4()}"
+    content.name(name, "the study")
     made = connection.execute(insert(studies).values(study_name=name))
     assert made.inserted_primary_key is not None
     study_id = int(made.inserted_primary_key[0])
@@ -81,9 +83,10 @@ def directions_of(connection: Connection, study_id: int) -> list[StudyDirection]
     return found
 
 
-def set_attribute(connection: Connection, table: Table, study_id: int, key: str, content: Any) -> None:
-    """Give a study an attribute, in place of the one it had; raises KeyError."""
-    row = {"study_id": study_id, "key": key, "value_json": json.dumps(content)}
+def set_attribute(connection: Connection, table: Table, study_id: int, key: str, value: Any) -> None:
+    """Give a study an attribute, in place of the one it had; raise KeyError, ContentRefused."""
+    value_json = content.as_json(content.name(key, "an attribute"), value, connection.dialect.name)
+    row = {"study_id": study_id, "key": key, "value_json": value_json}
     if not put(connection, table, ["study_id", "key"], row, Right.STUDY):
         raise _unknown(study_id)
 
@@ -93,7 +96,7 @@ def attributes(connection: Connection, table: Table, study_id: int) -> dict[str,
     found = connection.execute(select(table.c.key, table.c.value_json).where(table.c.study_id == study_id)).all()
     if not found:
         check(connection, study_id)
-    return {key: json.loads(content) for key, content in found}
+    return {key: json.loads(value) for key, value in found}
 
 
 def everything(connection: Connection) -> list[FrozenStudy]:
@@ -108,9 +111,9 @@ def everything(connection: Connection) -> list[FrozenStudy]:
         if study_id in found:
             found[study_id]._directions.append(StudyDirection[direction])
     for table, kind in ((study_user_attributes, "user_attrs"), (study_system_attributes, "system_attrs")):
-        for study_id, key, content in connection.execute(select(table.c.study_id, table.c.key, table.c.value_json)):
+        for study_id, key, value in connection.execute(select(table.c.study_id, table.c.key, table.c.value_json)):
             if study_id in found:
-                getattr(found[study_id], kind)[key] = json.loads(content)
+                getattr(found[study_id], kind)[key] = json.loads(value)
     return list(found.values())
 
 

@@ -4,7 +4,6 @@ A change names the right by which it is made: the lease that holds the trial, or
 change a trial that has not finished). The right is checked and locked in the very statement that changes something.
 """
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -13,7 +12,7 @@ from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy import Connection, Table, insert, select, update
 
 from winnow.records import Outcome
-from winnow.storage import leases, studies
+from winnow.storage import content, leases, studies
 from winnow.storage.clock import optuna_now, to_optuna
 from winnow.storage.leases import Lease
 from winnow.storage.optuna_tables import (
@@ -57,19 +56,19 @@ def create(connection: Connection, study_id: int, template: FrozenTrial | None) 
     assert made.inserted_primary_key is not None
     trial_id = int(made.inserted_primary_key[0])
     if template is not None:
-        for table, rows in _rows_of(template):
+        for table, rows in _rows_of(template, connection.dialect.name):
             named = [{"trial_id": trial_id, **row} for row in rows]
             if named:
                 connection.execute(insert(table), named)
     return trial_id, number
 
 
-def _rows_of(template: FrozenTrial) -> Iterable[tuple[Table, list[dict[str, Any]]]]:
+def _rows_of(template: FrozenTrial, dialect: str) -> Iterable[tuple[Table, list[dict[str, Any]]]]:
     yield (
         values,
         [
             {"objective": i, "value": number, "value_type": kind}
-            for i, (number, kind) in enumerate(map(stored, template.values or []))
+            for i, (number, kind) in enumerate(stored(content.result(value)) for value in template.values or [])
         ],
     )
     yield (
@@ -80,21 +79,25 @@ def _rows_of(template: FrozenTrial) -> Iterable[tuple[Table, list[dict[str, Any]
         ],
     )
     yield intermediate_values, [_intermediate(step, value) for step, value in template.intermediate_values.items()]
-    yield trial_user_attributes, [_attribute(*item) for item in template.user_attrs.items()]
-    yield trial_system_attributes, [_attribute(*item) for item in template.system_attrs.items()]
+    yield trial_user_attributes, [_attribute(*item, dialect) for item in template.user_attrs.items()]
+    yield trial_system_attributes, [_attribute(*item, dialect) for item in template.system_attrs.items()]
 
 
 def _parameter(name: str, value: float, distribution: BaseDistribution) -> dict[str, Any]:
-    return {"param_name": name, "param_value": value, "distribution_json": distribution_to_json(distribution)}
+    return {
+        "param_name": content.name(name, "a parameter"),
+        "param_value": value,
+        "distribution_json": distribution_to_json(distribution),
+    }
 
 
 def _intermediate(step: int, value: float) -> dict[str, Any]:
     number, kind = stored(value)
-    return {"step": step, "intermediate_value": number, "intermediate_value_type": kind}
+    return {"step": content.step(step), "intermediate_value": number, "intermediate_value_type": kind}
 
 
-def _attribute(key: str, content: Any) -> dict[str, Any]:
-    return {"key": key, "value_json": json.dumps(content)}
+def _attribute(key: str, value: Any, dialect: str) -> dict[str, Any]:
+    return {"key": key, "value_json": content.as_json(content.name(key, "an attribute"), value, dialect)}
 
 
 def set_parameter(
@@ -110,10 +113,10 @@ def set_intermediate_value(connection: Connection, trial_id: int, lease: Lease |
 
 
 def set_attribute(
-    connection: Connection, table: Table, trial_id: int, lease: Lease | None, key: str, content: Any
+    connection: Connection, table: Table, trial_id: int, lease: Lease | None, key: str, value: Any
 ) -> None:
-    """Give a trial an attribute; raises Refused."""
-    _put(connection, table, trial_id, lease, "key", _attribute(key, content))
+    """Give a trial an attribute; raise Refused, ContentRefused."""
+    _put(connection, table, trial_id, lease, "key", _attribute(key, value, connection.dialect.name))
 
 
 def set_state(
@@ -140,9 +143,9 @@ def set_state(
             return False
         raise Refused
     for objective, result in enumerate(results or []):
-        number, kind = stored(result)
-        content = {"trial_id": trial_id, "objective": objective, "value": number, "value_type": kind}
-        put(connection, values, ["trial_id", "objective"], content)
+        number, kind = stored(content.result(result))
+        row = {"trial_id": trial_id, "objective": objective, "value": number, "value_type": kind}
+        put(connection, values, ["trial_id", "objective"], row)
     if lease is not None and state is not TrialState.RUNNING:
         leases.end(connection, trial_id, lease.token, _TOLD[state])
     return True
