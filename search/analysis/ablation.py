@@ -7,7 +7,7 @@ a larger budget, and read at any time.
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any, Literal
 
 from winnow.errors import StudyError
@@ -26,6 +26,7 @@ from winnow.search.study.study import WinnowStudy, match_source
 from winnow.storage import epochs
 from winnow.storage.designs import Row
 
+_EFFECTS = ("alone", "removed", "path", "together")
 Methods = Mapping[str, Mapping[str, tuple[Any, Any]]]
 """By method its hyperparameters, each with its value before and after."""
 
@@ -86,6 +87,17 @@ class Ablation:
     """Of them those that diverged, and count as the worst value of the whole ablation."""
     complete: bool
     """Whether every question is answered or has had all its seeds."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return everything as JSON has it; what is unknown is None."""
+        return {
+            **{field.name: getattr(self, field.name) for field in fields(self)},
+            "start": self.start.scores,
+            "goal": self.goal.scores,
+            "whole": self.whole and self.whole.as_dict(),
+            **{kind: [effect.as_dict() for effect in getattr(self, kind)] for kind in _EFFECTS},
+            "order": [{**entry.shapley.as_dict(), "first": entry.first, "last": entry.last} for entry in self.order],
+        }
 
 
 def plan_ablation(

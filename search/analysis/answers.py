@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from winnow.search.analysis import tunability
 from winnow.search.analysis.ablation import Ablation
 from winnow.search.analysis.effects import Effect
+from winnow.search.analysis.formatting import counted
 from winnow.search.analysis.functional_anova import FunctionalAnova
 
 
@@ -27,21 +28,14 @@ QUESTIONS = (
 
 
 def answers(found: Ablation, anova: FunctionalAnova | None = None) -> list[Answer]:
-    """An answer to each of QUESTIONS; that it is not told yet, where the trainings so far do not say."""
+    """Return an answer to each of QUESTIONS, if only that the trainings so far are inconclusive."""
     said = (_biggest(found), _without_help(found), tunability.sentences(found, anova), _order(found))
-    nothing = ("The trainings so far do not tell yet.",)
+    nothing = ("The trainings so far are inconclusive.",)
     return [Answer(question, tuple(each) or nothing) for question, each in zip(QUESTIONS, said, strict=True)]
 
 
-def sentences(found: Ablation) -> list[str]:
-    """All that was found: what the methods do together, every answer that there is, and what it rests on."""
-    said = [together(found)] if found.whole else []
-    said += [*_biggest(found), *_without_help(found), *_order(found)]
-    return [*said, *rests_on(found)]
-
-
 def together(found: Ablation) -> str:
-    """What all methods do together; there must be such an effect."""
+    """Return what all methods do together; there must be such an effect."""
     assert found.whole is not None
     return (
         f"Together, all {len(found.methods)} methods gain {measured(found.whole)} in {found.metric}: "
@@ -50,27 +44,29 @@ def together(found: Ablation) -> str:
 
 
 def rests_on(found: Ablation) -> list[str]:
-    """How many trainings, which of them count how, and whether more are wanted."""
+    """Return how many trainings there were, which of them count how, and whether more are needed."""
     said = []
     if found.diverged:
-        said.append(f"{found.diverged} trainings diverged and count as the worst value that any reported.")
+        said.append(f"{counted(found.diverged, 'training')} diverged and counted as the worst value that any reported.")
     if found.failed:
-        said.append(f"{found.failed} trainings failed and count nowhere; winnow status {found.name} says why.")
-    rest = "" if found.complete else "; not all is told yet: the same command, with more --trainings, goes on"
+        said.append(
+            f"{counted(found.failed, 'training')} failed and counted nowhere; winnow status {found.name} says why."
+        )
+    rest = "" if found.complete else "; more are needed: the same command, with more --trainings, goes on"
     return [*said, f"This rests on {found.trainings} trainings{rest}."]
 
 
 def measured(effect: Effect) -> str:
-    """An effect with its interval."""
+    """Return an effect with its interval."""
     return f"{effect.effect:+.4f} ({interval(effect)})"
 
 
 def interval(effect: Effect) -> str:
-    """Its 95 % interval as people read it."""
+    """Return an effect's 95 % interval as people read it."""
     return f"{effect.low:+.4f} to {effect.high:+.4f}" if math.isfinite(effect.low) else "interval unknown"
 
 
-_VERDICTS = {"helps": "they help", "hurts": "they hurt", "inconclusive": "whether they help cannot be told"}
+_VERDICTS = {"helps": "they help", "hurts": "they hurt", "inconclusive": "whether they help is inconclusive"}
 
 
 def _biggest(found: Ablation) -> list[str]:
@@ -81,27 +77,25 @@ def _biggest(found: Ablation) -> list[str]:
             said.append(f"Alone, {biggest.method} makes the biggest difference: {measured(biggest)}.")
             close = [effect.method for effect in found.alone if effect is not biggest and effect.high >= biggest.low]
             if close:
-                said.append(f"{_listed(close)} may do as much: the intervals overlap.")
+                said.append(f"{_listed(close)} may do as much, as the intervals overlap.")
         else:
-            said.append("No method alone is shown to help.")
+            said.append("No method is shown to help on its own.")
     helpful = [effect for effect in found.removed if effect.verdict == "helps"]
     if helpful and len(found.methods) > 1:
         missed = max(helpful, key=lambda effect: effect.effect)
-        said.append(f"In the company of all others, {missed.method} is missed most: {measured(missed)}.")
+        said.append(f"With all other methods on, leaving out {missed.method} costs most: {measured(missed)}.")
     return said
 
 
 def _without_help(found: Ablation) -> list[str]:
-    said = [*_doing_harm(found.alone, "alone"), *_doing_harm(found.removed, "in the company of all others")]
+    said = [*_harmful(found.alone, "on its own"), *_harmful(found.removed, "with all other methods on")]
     idle = _idle(found)
     if idle:
-        said.append(f"{_listed(idle)}: every training is the same with and without it. It changes nothing here.")
+        said.append(f"{_listed(idle)}: no effect here, every training is the same with and without it.")
     unclear = [effect.method for effect in found.alone if effect.verdict == "inconclusive"]
     open_ones = [method for method in unclear if method not in idle]
     if open_ones:
-        said.append(
-            f"{_listed(open_ones)} alone: these seeds cannot tell whether it helps, so nothing says that it does."
-        )
+        said.append(f"{_listed(open_ones)} on its own: inconclusive with these seeds.")
     if found.alone and not said:
         said.append("Each method is shown to help on its own.")
     return said
@@ -116,21 +110,21 @@ def _idle(found: Ablation) -> list[str]:
     return sorted(alone & removed)
 
 
-def _doing_harm(effects: Sequence[Effect], where: str) -> list[str]:
+def _harmful(effects: Sequence[Effect], where: str) -> list[str]:
     names = [effect.method for effect in effects if effect.verdict == "hurts"]
-    return [f"{_listed(names)} {'does' if len(names) == 1 else 'do'} harm {where}."] if names else []
+    return [f"{_listed(names)} {'hurts' if len(names) == 1 else 'hurt'} {where}."] if names else []
 
 
 def _order(found: Ablation) -> list[str]:
     pairs = [effect for effect in found.together if effect.verdict != "inconclusive"]
     if pairs:
         return [
-            f"The order matters: {effect.method} together do {abs(effect.effect):.4f} "
+            f"The order matters: {effect.method} together gain {abs(effect.effect):.4f} "
             f"{'more' if effect.effect > 0 else 'less'} than the sum of both alone ({interval(effect)})."
             for effect in pairs
         ]
     if found.together and len(found.together) == math.comb(len(found.methods), 2):
-        return ["No two methods are shown to hang on each other, so nothing shows that the order matters."]
+        return ["No interaction between two methods was found, so nothing shows that the order matters."]
     return []
 
 

@@ -9,11 +9,13 @@ like any other.
 import getpass
 import platform
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, Literal
 
 from winnow.errors import StudyError
 from winnow.objectives.decision import Decision
 from winnow.search.analysis import repetitions
+from winnow.search.analysis.formatting import interval
 from winnow.search.analysis.repetitions import (
     ConfirmationPlan,
     Repetition,
@@ -85,16 +87,49 @@ class Confirmation:
         return Sample(tuple(sign * (self.searched_value - score) for score in self.repeated_best.scores))
 
     @property
-    def verdict(self) -> str:
-        """What may be said of the winner against the baseline on test data."""
+    def quantity(self) -> str:
+        """The metric without the data that it was measured on: `accuracy`."""
+        return self.metric.removeprefix("validation ")
+
+    @property
+    def measurements(self) -> list[tuple[str, str, Sample]]:
+        """Who was measured, on which data, and the scores: the winner first, then the baseline where there is one."""
+        sides = [(f"trial {self.winner_number}", self.winner, self.winner_on_test)]
+        if self.baseline.scores:
+            sides.append(("baseline", self.baseline, self.baseline_on_test))
+        return [
+            (name, data, sample)
+            for name, validation, test in sides
+            for data, sample in (("validation", validation), ("test", test))
+        ]
+
+    @property
+    def verdict(self) -> Literal["better", "worse", "inconclusive", "no baseline"]:
+        """The winner against the baseline on test data."""
         if not self.gain.scores:
-            return "there is no baseline to compare with"
+            return "no baseline"
         low, high = self.gain.interval
-        if low > 0:
-            return "the winner is better than the baseline"
-        if high < 0:
-            return "the winner is worse than the baseline"
-        return "winner and baseline cannot be told apart with so few seeds"
+        return "better" if low > 0 else "worse" if high < 0 else "inconclusive"
+
+    @property
+    def verdict_on_test(self) -> str:
+        """The same in a sentence."""
+        if self.verdict == "no baseline":
+            return "There is no baseline to compare with."
+        said = {
+            "better": "the winner is better than the baseline",
+            "worse": "the winner is worse than the baseline",
+            "inconclusive": "the difference between winner and baseline is inconclusive with so few seeds",
+        }[self.verdict]
+        return f"On test data {said}: {self.gain.mean:+.4f}, 95 % interval {interval(self.gain, '+')}."
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return everything as JSON has it; what is unknown is None."""
+        plain = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "decision"}
+        derived = {name: getattr(self, name) for name in ("gain", "threshold_gain", "optimism", "verdict")}
+        derived["threshold"] = self.decision and self.decision.curve.threshold
+        known = {**plain, **derived, "compared": {str(trial): s.as_dict() for trial, s in self.compared.items()}}
+        return {name: value.as_dict() if isinstance(value, Sample) else value for name, value in known.items()}
 
     def _better(self, scores: Sample, others: Sample) -> Sample:
         if not others.scores:

@@ -1,7 +1,9 @@
 """What a method does to a result, as numbers: what an ablation measures and the pictures show."""
 
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from winnow.search.analysis.statistics import finite
 
 Verdict = Literal["helps", "hurts", "inconclusive"]
 
@@ -24,6 +26,10 @@ class Effect:
         if self.low > 0:
             return "helps"
         return "hurts" if self.high < 0 else "inconclusive"
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the effect as JSON has it; what is unknown is None."""
+        return {**asdict(self), "low": finite(self.low), "high": finite(self.high), "verdict": self.verdict}
 
 
 @dataclass(frozen=True)

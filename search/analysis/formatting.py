@@ -27,6 +27,11 @@ def duration(seconds: float) -> str:
     return f"{minutes // 60} h {minutes % 60} min"
 
 
+def counted(count: int, noun: str) -> str:
+    """Return `1 training`, `2 trainings`."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
 def with_article(noun: str) -> str:
     """`a validation accuracy`, `an objective value`."""
     return f"{'an' if noun[:1] in 'aeiou' else 'a'} {noun}"

@@ -1,4 +1,4 @@
-"""Which hyperparameters the search's results hang on, by Optuna's own evaluators, and how far to believe them."""
+"""Hyperparameter importance by Optuna's own evaluators, with intervals."""
 
 import warnings
 from collections.abc import Callable, Container, Mapping, Sequence
@@ -130,7 +130,7 @@ def disagreement(importances: Sequence[Importance]) -> str:
     if len(set(strongest.values())) < 2:
         return ""
     named = ", ".join(f"{method} names {name}" for method, name in strongest.items())
-    return f"The methods disagree on the strongest ({named}), so none of them is to be relied on here."
+    return f"The methods disagree on the strongest ({named}), so do not rely on any of them here."
 
 
 def usable_trials(record: StudyRecord, pruned: bool) -> list[TrialRecord]:

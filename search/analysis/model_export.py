@@ -60,7 +60,7 @@ def write(plan: ConfirmationPlan, found: Confirmation, folder: Path) -> None:
 
 def card(found: Confirmation, about: dict[str, Any]) -> str:
     """The model card: what this is, what it is worth, and how far to trust that."""
-    where = found.metric.removeprefix("validation ")
+    where = found.quantity
     rows = [("this model", f"validation {where}", about["value"], ""), *_measured(found, where)]
     readings = "for the first time" if not found.read_before else f"after {found.read_before} readings before"
     lines = [
@@ -79,7 +79,7 @@ def card(found: Confirmation, about: dict[str, Any]) -> str:
         f"Means and standard deviations are over {len(found.seeds)} trainings with fresh seeds that chose nothing. "
         f"Test data were read {readings}.",
         "",
-        *_compared(found),
+        *([found.verdict_on_test, ""] if found.gain.scores else []),
         "## Use",
         "",
         "`pip install 'winnow-hpo[train]'`, then `python evaluate.py` loads `model.safetensors` and prints the first "
@@ -93,20 +93,4 @@ def card(found: Confirmation, about: dict[str, Any]) -> str:
 
 
 def _measured(found: Confirmation, where: str) -> list[tuple[str, str, str, str]]:
-    rows = []
-    sides = [(f"trial {found.winner_number}", found.winner, found.winner_on_test)]
-    if found.baseline.scores:
-        sides.append(("baseline", found.baseline, found.baseline_on_test))
-    for what, validation, test in sides:
-        rows.append((what, f"validation {where}", spread(validation), interval(validation)))
-        rows.append((what, f"test {where}", spread(test), interval(test)))
-    return rows
-
-
-def _compared(found: Confirmation) -> list[str]:
-    if not found.gain.scores:
-        return []
-    return [
-        f"On test data {found.verdict}: {found.gain.mean:+.4f} (95 % interval {interval(found.gain, '+')}).",
-        "",
-    ]
+    return [(what, f"{data} {where}", spread(sample), interval(sample)) for what, data, sample in found.measurements]

@@ -8,7 +8,7 @@ import math
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,6 +47,18 @@ class Sample:
             return -math.inf, math.inf
         half = float(stdtrit(len(self.scores) - 1, 1 - error / 2)) * self.deviation / math.sqrt(len(self.scores))
         return self.mean - half, self.mean + half
+
+    def as_dict(self) -> dict[str, Any] | None:
+        """Return the sample as JSON has it; None without a score."""
+        if not self.scores:
+            return None
+        interval = [finite(bound) for bound in self.interval]
+        return {"mean": self.mean, "deviation": finite(self.deviation), "interval": interval, "scores": self.scores}
+
+
+def finite(value: float) -> float | None:
+    """Return the number, or None for what JSON cannot hold."""
+    return value if math.isfinite(value) else None
 
 
 def paired(scores: Sequence[float], others: Sequence[float]) -> Sample:

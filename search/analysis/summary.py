@@ -8,7 +8,7 @@ from typing import Any
 from winnow.search.analysis import answers, pruning
 from winnow.search.analysis.conclusions import Conclusions
 from winnow.search.analysis.confirm import Confirmation
-from winnow.search.analysis.formatting import duration, interval, number, spread, with_article
+from winnow.search.analysis.formatting import duration, number, spread, with_article
 from winnow.search.analysis.study_record import StudyRecord, TrialRecord, elapsed
 
 
@@ -99,23 +99,24 @@ def _how_sure(record: StudyRecord, found: Confirmation | None) -> list[str]:
         return []
     if found is None:
         return [
-            f"This is not yet a result to rely on: the best of {len(record.ranked)} values measured once, and on the "
-            "data that chose it, is partly luck."
+            f"Do not rely on this value yet: the best of {len(record.ranked)} values, measured once and on the data "
+            "that chose it, is partly luck."
         ]
     winner = "the baseline" if record.baseline and found.winner_number == record.baseline.number else "it"
     if winner == "it" and found.winner_number != best.number:
         winner = f"trial {found.winner_number} comes out ahead and"
-    where = found.metric.removeprefix("validation ")
-    reached = f"a test {where} of {spread(found.winner_on_test)}"
+    reached = f"a test {found.quantity} of {spread(found.winner_on_test)}"
     said = [f"Trained again with {len(found.seeds)} fresh seeds, {winner} reaches {reached} (mean ± deviation)"]
     if found.gain.scores:
         said[0] += f", the baseline {spread(found.baseline_on_test)}"
-        said.append(f"On test data {found.verdict}: {found.gain.mean:+.4f}, 95 % interval {interval(found.gain)}")
+        said.append(found.verdict_on_test.removesuffix("."))
     others = [number for number in found.group if number != found.winner_number]
     if others:
-        said.append(f"On validation data trial {found.winner_number} cannot be told apart from {_listed(others)}")
+        said.append(
+            f"On validation data trial {found.winner_number} is not significantly better than trial {_listed(others)}"
+        )
     if best.number not in (found.winner_number, *found.compared):
-        said.append(f"Trial {best.number} became the search's best only after that and is not confirmed")
+        said.append(f"Trial {best.number} became the search's best afterwards and is not confirmed")
     return [f"{sentence}." for sentence in said]
 
 
@@ -126,7 +127,7 @@ def _what_made_it(found: Conclusions) -> list[str]:
 
 def _further_cost(found: Conclusions) -> list[str]:
     said = [f"{duration(seconds)} for the {name}" for name, seconds in found.seconds.items()]
-    return [f"On top came {' and '.join(said)}."] if said else []
+    return [f"Device time since: {' and '.join(said)}."] if said else []
 
 
 def _listed(numbers: Sequence[int]) -> str:

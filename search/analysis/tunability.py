@@ -37,24 +37,24 @@ def tunabilities(found: Ablation, anova: FunctionalAnova) -> list[Tunability]:
 
 
 def sentences(found: Ablation, anova: FunctionalAnova | None) -> list[str]:
-    """The easiest and the hardest in words; why nobody knows, where nobody does."""
+    """Return the easiest and the hardest in words, or why that is unknown."""
     if not found.alone:
         return []
     if not any(effect.verdict == "helps" for effect in [*found.alone, *found.removed]):
-        return ["No method is shown to help, so there is none yet that would be worth tuning."]
+        return ["No method is shown to help, so none is worth tuning yet."]
     if anova is None:
-        return ["The search has too few trials to tell."]
+        return ["Unknown: the search has too few trials."]
     ranked = tunabilities(found, anova)
     if not ranked:
-        return ["Nobody can tell: no trial varied a hyperparameter of the methods that help."]
-    within = f"within one deviation between seeds ({found.goal.deviation:.4f}) of its best place"
-    said = [f"Of those that help, {ranked[0].method}: {_range(ranked[0])} does as well, {within}."]
+        return ["Unknown: no trial varied a hyperparameter of the methods that help."]
+    within = f"within one standard deviation over seeds ({found.goal.deviation:.4f}) of the best setting"
+    said = [f"Of those that help, {ranked[0].method}: {_range(ranked[0])} lies {within}."]
     if len(ranked) > 1 and ranked[-1].high < ranked[0].low:
         said.append(f"The hardest is {ranked[-1].method}: {_range(ranked[-1])}.")
     elif len(ranked) > 1:
         others = ", ".join(f"{tunability.method} ({_percent(tunability)})" for tunability in ranked[1:])
-        said.append(f"The others are not clearly harder: {others}.")
-    return [*said, f"This is read off a forest fitted to {anova.trials} trials of the search."]
+        said.append(f"No other is clearly harder: {others}.")
+    return [*said, f"Estimated by a random forest fitted to {anova.trials} trials of the search."]
 
 
 def _ease(method: str, marginal: Marginal, tolerance: float, direction: str) -> Tunability:

@@ -6,9 +6,11 @@ from typing import Any
 import click
 from rich.console import Console
 
+from winnow.search.analysis import functional_anova
 from winnow.search.api.study import load_study
 from winnow.search.cli.options import fleet_options, json_option, storage_option, study_argument
-from winnow.search.report.terminal import ablation_tables
+from winnow.search.report import ablation
+from winnow.search.report.terminal import results
 
 
 @click.command()
@@ -37,8 +39,11 @@ def ablate(study: str, url: str, methods: tuple[str, ...], so_far: bool, json: b
     groups = {
         name.strip(): members.replace(" ", "").split(",") for name, _, members in (m.partition("=") for m in methods)
     }
-    found = load_study(study, url).ablate(methods=groups or None, train=not so_far, **options)
+    searched = load_study(study, url)
+    found = searched.ablate(methods=groups or None, train=not so_far, **options)
     if json:
-        click.echo(dumps(ablation_tables.numbers(found), indent=2))
+        click.echo(dumps(found.as_dict(), indent=2))
     else:
-        Console().print(ablation_tables.tables(found))
+        record = searched.record
+        anova = functional_anova.decompose_if_enough(record)
+        Console().print(results.chapter(ablation.chapter(record, found, anova)))

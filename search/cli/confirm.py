@@ -9,7 +9,8 @@ from rich.console import Console
 
 from winnow.search.api.study import load_study
 from winnow.search.cli.options import fleet_options, json_option, storage_option, study_argument
-from winnow.search.report.terminal import screens
+from winnow.search.report import confirmation
+from winnow.search.report.terminal import results
 
 
 @click.command()
@@ -27,8 +28,8 @@ def confirm(study: str, url: str, top: int, seeds: int, export: Path | None, jso
     if export is not None:
         searched.export_model(export)
     if json:
-        click.echo(dumps(screens.confirmation_numbers(found), indent=2))
+        click.echo(dumps(found.as_dict(), indent=2))
         return
-    Console().print(screens.confirmation(found))
+    Console().print(results.chapter(confirmation.chapter(found)))
     if export is not None:
         click.echo(f"Model: {export}")

@@ -11,7 +11,7 @@ from winnow.search.analysis import functional_anova, pareto, study_record
 from winnow.search.analysis import importance as importances
 from winnow.search.api.study import open_storage
 from winnow.search.cli.options import json_option, storage_option, study_argument
-from winnow.search.report.terminal import importance_tables, screens
+from winnow.search.report.terminal import importance_tables, results
 
 
 @click.command()
@@ -50,4 +50,4 @@ def front(study: str, url: str, against: Literal["parameters", "seconds"], json:
     if json:
         click.echo(dumps([dataclasses.asdict(point) for point in points], indent=2))
     else:
-        Console().print(screens.front(points, record.metric, against))
+        Console().print(results.front(points, record.metric, against))

@@ -10,7 +10,7 @@ from rich.console import Console
 from winnow.search.analysis import replay as replays
 from winnow.search.api.study import load_study
 from winnow.search.cli.options import json_option, storage_option, study_argument
-from winnow.search.report.terminal import screens
+from winnow.search.report.terminal import results
 
 
 @click.command()
@@ -25,6 +25,6 @@ def replay(study: str, number: int, url: str, device: str, json: bool) -> None:
     if json:
         click.echo(dumps({**dataclasses.asdict(result), "identical": result.identical}, indent=2))
     else:
-        Console().print(screens.replay(result))
+        Console().print(results.replay(result))
     if not result.identical:
         sys.exit(1)

@@ -12,7 +12,7 @@ from winnow.search.api.fleet import FleetOptions
 from winnow.search.api.study import Study, create_study
 from winnow.search.cli.cluster import LOCAL, cluster_options, run_on_cluster, take_cluster_options
 from winnow.search.cli.options import fleet_options, json_option, spec_argument, storage_option, trials_option
-from winnow.search.report.terminal import screens, status_screen
+from winnow.search.report.terminal import results, status_screen
 
 
 @click.command()
@@ -42,7 +42,7 @@ def _print_result(study: Study, path: Path, as_json: bool) -> None:
         click.echo(dumps({**now.as_dict(), "report": str(path)}, indent=2, default=str))
         return
     console, record = Console(), study.record
-    console.print(screens.result(record))
+    console.print(results.result(record))
     if now.stopped:
         console.print(f"The search {status_screen.stop_words(now)}.")
     console.print(f"Report: {path}", highlight=False, soft_wrap=True)

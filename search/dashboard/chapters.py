@@ -6,9 +6,10 @@ from winnow.records import ABLATION, CONCLUSION
 from winnow.search.analysis import conclusions, importance, summary
 from winnow.search.analysis.study_record import StudyRecord
 from winnow.search.dashboard.view import SAMPLE, TOP, StudyView
-from winnow.search.report import evidence
+from winnow.search.report import conclusions as measured
 from winnow.search.report.chapters import Chapter, Picture
 from winnow.search.report.figures import curves, effects, progress
+from winnow.search.report.pictures import IMPORTANCE_CAVEAT
 from winnow.storage import Storage
 
 MOST_POINTS = 2000
@@ -38,22 +39,19 @@ def pictures(view: StudyView) -> list[Chapter]:
 
 
 def hyperparameters(view: StudyView) -> list[Chapter]:
-    """What the results hang on: PED-ANOVA over the completed trials, or over pruned ones too where those are few."""
+    """Return the hyperparameter importance by PED-ANOVA; pruned trials are included where few completed."""
     found, refusal = importance.assess_if_enough(view.searched())
     if found is None:
         return [Chapter("The hyperparameters", [refusal])]
-    caption = (
-        f"{found.method} asks {found.question}. A line is a 95 % interval; a pale bar's reaches what a random "
-        "number would be given. Only retraining with and without it tells how much a change helps."
-    )
-    drawn = Picture("importance", "What the results hang on", caption, effects.importance_bars([found]))
+    caption = f"{found.method} asks {found.question}. {IMPORTANCE_CAVEAT}"
+    drawn = Picture("importance", "Hyperparameter importance", caption, effects.importance_bars([found]))
     return [Chapter("The hyperparameters", pictures=[drawn])]
 
 
 def concluded(storage: Storage, view: StudyView) -> list[Chapter]:
     """What was measured since: the winner trained again, and what each method does; or the command that would."""
     record = _with_sides(storage, view)
-    return evidence.chapters(record, conclusions.load(storage, record))
+    return measured.chapters(record, conclusions.load(storage, record))
 
 
 def first_words(storage: Storage, view: StudyView) -> list[str]:

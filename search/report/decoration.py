@@ -17,7 +17,7 @@ from winnow.objectives.methods import method_of
 from winnow.search.analysis import conclusions, importance, summary
 from winnow.search.analysis.conclusions import Conclusions
 from winnow.search.analysis.study_record import StudyRecord
-from winnow.search.report import evidence
+from winnow.search.report import conclusions as measured
 from winnow.search.report.chapters import Picture
 from winnow.search.report.figures import curves, effects
 from winnow.search.study.spec import Spec
@@ -74,7 +74,7 @@ def _pictures(record: StudyRecord, found: Conclusions) -> list[Picture]:
     drawn = [Picture("curves", "Learning curves", "", curves.learning_curves(record))]
     with suppress(StudyError):  # too few trials to say anything
         drawn.append(Picture("importance", "Importance", "", effects.importance_bars([importance.assess(record)])))
-    return drawn + [picture for chapter in evidence.chapters(record, found) for picture in chapter.pictures]
+    return drawn + [picture for chapter in measured.chapters(record, found) for picture in chapter.pictures]
 
 
 def _note(study: Study, trial_id: int | None, text: str) -> None:

@@ -20,7 +20,7 @@ def _search(record: StudyRecord, found: Conclusions) -> list[str]:
         )
     said.append(
         f"A trial is one training with one seed. Its {record.metric} was measured on the data that the search chose "
-        "by, so the best of many is too hopeful."
+        "by, so the best of many is optimistic."
     )
     if record.count("PRUNED"):
         said.append(
@@ -40,8 +40,8 @@ def _confirmation(found: Conclusions) -> list[str]:
         return []
     return [
         "A confirmation compares the best trials on seeds that no trial of the search had (paired t tests, Bonferroni) "
-        "and measures whoever comes out ahead on seeds of its own. Deviations are over seeds, on one split of the "
-        "data; another split is not in them.",
+        "and measures the one with the best mean on other seeds. Deviations are over seeds, on one split of the "
+        "data: they leave out how results vary between splits.",
         "Test data are read by winnow confirm alone, and the storage's ledger holds every reading.",
     ]
 

@@ -15,6 +15,10 @@ from winnow.search.report.chapters import Chapter, Picture
 from winnow.search.report.figures import curves, effects, front, progress, space
 from winnow.search.study.spec import Cost
 
+IMPORTANCE_CAVEAT = (
+    "Lines are 95 % intervals; a pale bar's reaches the share of a random number. Importance says where good values "
+    "lie, not how much a change would help: only retraining with and without it shows that."
+)
 _MOST_AXES = 8
 _FEWEST_IN_CONTOUR = 10
 
@@ -58,7 +62,7 @@ def _search(record: StudyRecord) -> list[Picture]:
         )
         drawn.append(Picture("pruning", "What pruning saved", caption, progress.pruning_savings(record)))
     if any(trial.worker for trial in record.finished):
-        caption = "Who worked when, since the first start. A gap is a worker that waited, was away or started anew."
+        caption = "When each worker trained, from the first start on. In a gap a worker waited, was away or restarted."
         drawn.append(Picture("timeline", "Workers", caption, progress.timeline(record)))
     return drawn
 
@@ -86,13 +90,13 @@ def _trainings(record: StudyRecord) -> list[Picture]:
         Picture(
             "gap",
             "Generalisation gap",
-            "How much better each completed trial did on the data that it trained on. The lower, the less it overfits.",
+            "How much better each completed trial is on training than on validation data; large gaps are overfitting.",
             curves.generalisation_gap(record),
         ),
         Picture(
             "norms",
             "Weight norms",
-            "The Frobenius norm of all weights: what weight decay and penalties hold down.",
+            "The Frobenius norm of all weights, which weight decay and penalties keep small.",
             curves.weight_norms(record),
         ),
     ]
@@ -100,7 +104,7 @@ def _trainings(record: StudyRecord) -> list[Picture]:
 
 
 def _importance(importances: Sequence[Importance], refusal: str) -> Picture:
-    title = "What the results hang on"
+    title = "Hyperparameter importance"
     if not importances:
         return Picture("importance", title, refusal, None)
     asked = "; ".join(f"{found.method} asks {found.question}" for found in importances)
@@ -108,9 +112,7 @@ def _importance(importances: Sequence[Importance], refusal: str) -> Picture:
     caption = [
         f"{asked}.",
         f"Of these, {pruned} were pruned and stand at the last value that they reported." if pruned else "",
-        "A line is a 95 % interval; a pale bar's reaches what a random number would be given.",
-        "Importance says where the good values lie, not how much a change would help: only retraining with and "
-        "without it can tell.",
+        IMPORTANCE_CAVEAT,
         importance.disagreement(importances),
     ]
     drawn = effects.importance_bars(importances)
@@ -129,13 +131,13 @@ def _hyperparameters(
 
 def _interactions(anova: FunctionalAnova) -> Picture:
     clear = [" and ".join(interaction.names) for interaction in anova.interactions if interaction.certain]
-    says = f"Clear here: {', '.join(clear)}." if clear else "None is clear in these trials."
+    says = f"Significant: {', '.join(clear)}." if clear else "None is significant in these trials."
     caption = (
-        f"What a forest fitted to {anova.trials} trials explains by two hyperparameters only together (functional "
-        "ANOVA; Hutter et al., 2014): less than what there is. A line is a 95 % interval; a pale bar's reaches what "
-        f"forests find where nothing hangs together. {says}"
+        f"The share of the variance that two hyperparameters explain only together, in a random forest fitted to "
+        f"{anova.trials} trials (functional ANOVA; Hutter et al., 2014), which understates it. Lines are 95 % "
+        f"intervals; a pale bar's reaches what forests find where there is no interaction. {says}"
     )
-    return Picture("interactions", "Which hang together", caption, effects.interactions(anova.interactions))
+    return Picture("interactions", "Hyperparameter interactions", caption, effects.interactions(anova.interactions))
 
 
 def _front(record: StudyRecord) -> list[Picture]:
@@ -167,22 +169,26 @@ def _space(record: StudyRecord, importances: Sequence[Importance], anova: Functi
     crosses = "; a cross is a training that diverged" if any(trial.diverged for trial in record.trials) else ""
     for name in ranked:
         marginal = anova.marginal(name) if anova else None
-        mean = " In green, the mean over all else and its 95 % interval, as a forest tells it." if marginal else ""
-        caption = f"Every finished trial over {name}{crosses}.{mean}"
+        mean = (
+            " In green, the mean over all other hyperparameters with its 95 % interval, from a random forest."
+            if marginal
+            else ""
+        )
+        caption = f"Every finished trial over {name}{crosses}.{mean if marginal else ''}"
         title = f"{record.metric} over {name}"
         drawn.append(Picture(f"slice-{len(drawn)}", title, caption, space.parameter_slice(record, name, marginal)))
     return drawn
 
 
 def _numeric_pair(record: StudyRecord, names: Sequence[str], anova: FunctionalAnova | None) -> tuple[str, str] | None:
-    """Two numeric hyperparameters that enough completed trials searched together: those that hang together most."""
+    """Two numeric hyperparameters that enough completed trials searched together: those that interact most."""
     numeric = [
         name
         for name in names
         if not any(isinstance(trial.distributions.get(name), CategoricalDistribution) for trial in record.trials)
     ]
-    hanging = [pair.names for pair in anova.interactions if {*pair.names} <= {*numeric}] if anova else []
-    for x, y in [*hanging, *itertools.combinations(numeric, 2)]:
+    interacting = [pair.names for pair in anova.interactions if {*pair.names} <= {*numeric}] if anova else []
+    for x, y in [*interacting, *itertools.combinations(numeric, 2)]:
         together = sum(x in trial.parameters and y in trial.parameters for trial in record.ranked)
         if together >= _FEWEST_IN_CONTOUR:
             return x, y

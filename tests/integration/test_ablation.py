@@ -49,9 +49,9 @@ def test_from_the_baseline_to_the_best_by_methods_that_people_name(tmp_path: Pat
     first = next(row for row in rows if row.parameters["augmentation"] and not row.parameters["dropout"])
     assert (first.config["crop"], first.config["crop_padding"], first.config["dropout"]) == (True, 2, 0.0)
     assert first.config["seed"] == first.parameters["seed"]
-    said = " ".join(answers.sentences(found))
+    said = " ".join(sentence for answer in answers.answers(found) for sentence in answer.sentences)
     assert "Alone, learning rate makes the biggest difference" in said
-    assert "Augmentation: every training is the same with and without it." in said
+    assert "Augmentation: no effect here, every training is the same with and without it." in said
 
 
 def test_methods_can_be_regrouped(tmp_path: Path) -> None:
@@ -75,7 +75,7 @@ def test_half_done_it_says_what_it_can_and_goes_on(tmp_path: Path) -> None:
     plan = ablation.plan_ablation(study, seeds=2, looks=1)
     nothing = ablation.conclude(plan)
     assert (nothing.trainings, nothing.alone, nothing.complete) == (0, [], False)
-    assert "not all is told yet" in answers.sentences(nothing)[-1]
+    assert "more are needed" in answers.rests_on(nothing)[-1]
     run(plan, good, rounds=1)
     half = ablation.conclude(plan)
     assert half.alone
@@ -102,7 +102,10 @@ def test_a_failed_training_counts_nowhere_and_a_diverged_one_as_the_worst(tmp_pa
     assert min(found.goal.scores) == min(found.start.scores), "it counts as the worst"
     assert len(found.goal.scores) == 4
     assert found.alone[0].verdict == "inconclusive", "a method that makes training diverge is not shown to help"
-    assert "1 trainings failed and count nowhere" in " ".join(answers.sentences(found))
+    assert answers.rests_on(found)[:2] == [
+        "1 training diverged and counted as the worst value that any reported.",
+        f"1 training failed and counted nowhere; winnow status {plan.name} says why.",
+    ]
 
 
 def test_what_cannot_be_ablated(tmp_path: Path) -> None:

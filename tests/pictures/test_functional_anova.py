@@ -90,4 +90,4 @@ def test_a_report_shows_the_pairs_the_means_and_the_pair_that_hangs_together() -
     assert drawn["interactions"].figure is not None
     assert list(drawn["interactions"].figure.data[0].y)[-1] == "a &amp; b"
     means = [trace.name for picture in drawn.values() if "slice" in picture.name for trace in picture.figure.data]
-    assert means.count("mean over all else") == 5
+    assert means.count("partial dependence") == 5

@@ -44,7 +44,7 @@ def test_a_confirmation_and_an_ablation_stand_in_the_page() -> None:
     assert "winnow ablate example --from 0 --to 7" in page
     for question in answers.QUESTIONS:
         assert f"<dt>{question}</dt>" in page
-    assert "was 0.0210 too hopeful" in page
+    assert "was 0.0210 too optimistic" in page
     assert "crop off → on, crop_padding 4 → 2" in page
     for name in ("confirmation", "alone-0-7", "removed-0-7", "path-0-7", "order-0-7", "together-0-7"):
         assert f'<h3 id="{name}">' in page

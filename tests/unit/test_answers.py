@@ -15,7 +15,7 @@ def said(question: str, **changed: object) -> str:
 def test_the_biggest_difference_is_named_alone_and_in_company() -> None:
     biggest = said(answers.QUESTIONS[0])
     assert "Alone, learning rate makes the biggest difference: +0.1200 (+0.1000 to +0.1400)." in biggest
-    assert "In the company of all others, learning rate is missed most: +0.1100" in biggest
+    assert "With all other methods on, leaving out learning rate costs most: +0.1100" in biggest
 
 
 def test_a_rival_whose_interval_overlaps_is_named_beside_it() -> None:
@@ -25,31 +25,33 @@ def test_a_rival_whose_interval_overlaps_is_named_beside_it() -> None:
 
 def test_what_harms_and_what_cannot_be_told_are_kept_apart() -> None:
     useless = said(answers.QUESTIONS[1])
-    assert "Dropout does harm alone. Dropout does harm in the company of all others." in useless
-    assert "Augmentation alone: these seeds cannot tell whether it helps" in useless
+    assert "Dropout hurts on its own. Dropout hurts with all other methods on." in useless
+    assert "Augmentation on its own: inconclusive with these seeds." in useless
 
 
 def test_the_order_matters_where_a_pair_is_shown_to() -> None:
-    assert "The order matters: augmentation and dropout together do 0.0300 more" in said(answers.QUESTIONS[3])
+    assert "The order matters: augmentation and dropout together gain 0.0300 more" in said(answers.QUESTIONS[3])
     pair = Effect("augmentation and dropout", 0.0, -0.01, 0.01, 20)
     assert "nothing shows that the order matters" in said(answers.QUESTIONS[3], pair=pair)
 
 
 def test_what_was_not_trained_yet_is_not_answered() -> None:
     half = replace(ablated(), alone=[], removed=[], together=[], complete=False)
-    assert {each.sentences for each in answers.answers(half)} == {("The trainings so far do not tell yet.",)}
-    assert answers.sentences(half)[-1] == (
-        "This rests on 48 trainings; not all is told yet: the same command, with more --trainings, goes on."
+    assert {each.sentences for each in answers.answers(half)} == {("The trainings so far are inconclusive.",)}
+    assert answers.rests_on(half)[-1] == (
+        "This rests on 48 trainings; more are needed: the same command, with more --trainings, goes on."
     )
 
 
 def test_where_nothing_helps_nothing_is_said_to() -> None:
-    assert said(answers.QUESTIONS[0], alone=(AUGMENTATION, DROPOUT)).startswith("No method alone is shown to help.")
+    assert said(answers.QUESTIONS[0], alone=(AUGMENTATION, DROPOUT)).startswith(
+        "No method is shown to help on its own."
+    )
 
 
 def test_a_method_without_any_effect_is_not_called_uncertain() -> None:
     nothing = Effect("dropout", 0.0, 0.0, 0.0, 20)
     found = replace(ablated(alone=(LEARNING_RATE, nothing)), removed=[LEARNING_RATE, nothing])
     useless = " ".join(answers.answers(found)[1].sentences)
-    assert "Dropout: every training is the same with and without it. It changes nothing here." in useless
+    assert "Dropout: no effect here, every training is the same with and without it." in useless
     assert "inconclusive" not in useless

@@ -31,6 +31,10 @@ def test_samples_are_said_with_what_is_known_of_them() -> None:
     assert formatting.interval(Sample((0.1, 0.1)), "+") == "+0.1000 to +0.1000"
 
 
+def test_one_is_not_several() -> None:
+    assert [formatting.counted(count, "trial") for count in (0, 1, 2)] == ["0 trials", "1 trial", "2 trials"]
+
+
 def test_a_noun_has_its_article() -> None:
     assert formatting.with_article("validation accuracy") == "a validation accuracy"
     assert formatting.with_article("objective value") == "an objective value"

@@ -21,7 +21,7 @@ def test_a_winner_is_named_with_its_gain_its_doubt_and_its_cost() -> None:
     gain = formatting.number(read.gain(best, baseline))
     assert f"Trial {best.number} won with a validation accuracy of {best.value:.4g}, {gain} better" in said
     assert f"the baseline's {baseline.value:.4g}" in said
-    assert "not yet a result to rely on" in said
+    assert "Do not rely on this value yet" in said
     assert f"ran 40 trials ({len(read.ranked)} completed, {read.count('PRUNED')} pruned, 0 failed) by 2 workers" in said
     assert summary.confirm_command(read) == "winnow confirm example"
 
@@ -62,13 +62,13 @@ def test_the_comparison_adds_unsearched_hyperparameters_that_differ() -> None:
 def test_a_confirmation_takes_the_place_of_the_doubt() -> None:
     found = Conclusions(confirmed(), (ablated(),), {"confirmation": 200.0, "ablation": 3000.0})
     said = " ".join(summary.sentences(searched(40), found))
-    assert "not yet a result to rely on" not in said
+    assert "Do not rely on this value yet" not in said
     assert (
         "Trained again with 3 fresh seeds, trial 7 comes out ahead and reaches a test accuracy of 0.9313 ± 0.0025"
         in said
     )
-    assert "the winner is better than the baseline: +0.1480, 95 % interval 0.1277 to 0.1683" in said
-    assert "trial 7 cannot be told apart from 3" in said
-    assert "Trial 25 became the search's best only after that and is not confirmed." in said
+    assert "the winner is better than the baseline: +0.1480, 95 % interval +0.1277 to +0.1683" in said
+    assert "trial 7 is not significantly better than trial 3" in said
+    assert "Trial 25 became the search's best afterwards and is not confirmed." in said
     assert "Alone, learning rate makes the biggest difference" in said
-    assert "On top came 3 min 20 s for the confirmation and 50 min 0 s for the ablation." in said
+    assert "Device time since: 3 min 20 s for the confirmation and 50 min 0 s for the ablation." in said

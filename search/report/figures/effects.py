@@ -24,7 +24,7 @@ def importance_bars(importances: Sequence[Importance]) -> "Figure":
     A pale bar is a share that is not certain: its interval reaches what a random number would be given.
     """
     names = list(dict.fromkeys(share.name for found in importances for share in found.shares))[::-1]
-    drawn = _rows("share of the importance", names, 14 + 16 * len(importances))
+    drawn = _rows("share of importance", names, 14 + 16 * len(importances))
     # Plotly stacks the bars of a group from the bottom up.
     drawn.update_layout(barmode="group", bargap=0.25, legend_traceorder="reversed")
     drawn.update_xaxes(tickformat=".0%", rangemode="tozero")

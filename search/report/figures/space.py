@@ -171,7 +171,7 @@ def _add_marginal(drawn: "Figure", marginal: Marginal, *, as_line: bool) -> None
         line={"color": style.GREEN, "width": 2},
         marker={"color": style.GREEN, "symbol": "line-ew-open", "size": 34, "line": {"width": 2}},
         error_y=None if as_line else {"type": "data", "array": reach.astype(np.float32), "color": style.GREEN},
-        name="mean over all else",
+        name="partial dependence",
         customdata=np.column_stack([marginal.low, marginal.high]).astype(np.float32),
         hovertemplate="%{y:.4g} (%{customdata[0]:.4g} to %{customdata[1]:.4g})<extra></extra>",
     )

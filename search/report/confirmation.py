@@ -1,0 +1,106 @@
+"""The chapter of a confirmation: the winner trained again, beside the other candidates and the baseline."""
+
+from winnow.search.analysis import summary
+from winnow.search.analysis.confirm import Confirmation
+from winnow.search.analysis.formatting import interval, number, spread
+from winnow.search.analysis.study_record import StudyRecord
+from winnow.search.report.chapters import Chapter, Picture, Table
+from winnow.search.report.figures import decision, effects
+
+_TITLE = "The winner, trained again"
+
+
+def proposal(record: StudyRecord) -> Chapter | None:
+    """Return the command that would confirm the best trial; None where nothing is known of how it was trained."""
+    if not record.best or not record.best.config:
+        return None
+    asked = "To know what to expect of it, measure it again with fresh seeds, then once on test data:"
+    return Chapter(_TITLE, [asked], [summary.confirm_command(record)])
+
+
+def chapter(found: Confirmation) -> Chapter:
+    """Return what the repetitions showed: the same for report, page, notebook and terminal."""
+    pictures = _decision(found)
+    if found.compared:
+        caption = (
+            "Each ring is one training with a seed that no trial of the search had, each line the 95 % interval of "
+            f"their mean. The dotted line is the search's best value, {number(found.searched_value)}."
+        )
+        samples = {_name(found, trial): sample for trial, sample in found.compared.items()}
+        drawn = effects.repetitions(samples, found.metric, found.searched_value, found.maximise)
+        pictures.append(Picture("confirmation", "Candidates on fresh seeds", caption, drawn))
+    tables = [*([_compared(found)] if found.compared else []), _measured(found)]
+    return Chapter(_TITLE, sentences(found), tables=tables, pictures=pictures)
+
+
+def sentences(found: Confirmation) -> list[str]:
+    """Return what the repetitions showed, in plain words."""
+    said = [f"Trial {trial} is left out: {why}." for trial, why in found.dropped.items()]
+    if len(found.group) > 1:
+        others = ", ".join(str(trial) for trial in found.group[1:])
+        said.append(
+            f"Trial {found.winner_number} has the best mean, but not significantly better than trial {others} (t tests "
+            "paired by seed, Bonferroni)."
+        )
+    elif found.compared:
+        said.append(f"Trial {found.winner_number} is better than all others (t tests paired by seed, Bonferroni).")
+    own = ", none of which chose it" if found.compared else ""
+    before = f"had been read {found.read_before} times before" if found.read_before else "were read for the first time"
+    said.append(f"Mean ± standard deviation over {len(found.seeds)} fresh seeds{own}; test data {before}.")
+    if found.read_before:
+        said.append("What is chosen after test data were read is no longer independent of them.")
+    said.append(found.verdict_on_test)
+    if found.threshold_gain.scores:
+        said.append(
+            "At a threshold chosen on the validation ROC curve (Youden), in place of 0.5, the winner's test accuracy "
+            f"changes by {found.threshold_gain.mean:+.4f} to {spread(found.winner_at_threshold)} "
+            f"(95 % interval of the change {interval(found.threshold_gain, '+')})."
+        )
+    if found.repeated_best.scores:
+        said.append(
+            f"The search's best value, {number(found.searched_value)} of trial {found.best_number}, was "
+            f"{abs(found.optimism.mean):.4f} too {'optimistic' if found.optimism.mean > 0 else 'pessimistic'} on "
+            f"validation data (95 % interval {interval(found.optimism, '+')})."
+        )
+    return said
+
+
+def _decision(found: Confirmation) -> list[Picture]:
+    """Return how the winner's first model decides between two classes, on validation data."""
+    if found.decision is None:
+        return []
+    curve, boundary = found.decision.curve, found.decision.boundary
+    model = f"The first repetition of trial {found.winner_number} on validation data"
+    caption = (
+        f"{model}. The star is the threshold with the largest difference between true and false positive rate (Youden, "
+        f"1950): its accuracy is {found.decision.accuracy_at_threshold:.2%}, that of 0.5 {found.decision.accuracy:.2%}."
+    )
+    drawn = [Picture("roc", "ROC curve", caption, decision.roc(curve))]
+    if boundary is not None:
+        caption = f"{model}: the predicted probability over the plane, and {len(boundary.points)} of the points."
+        drawn.insert(0, Picture("boundary", "Decision boundary", caption, decision.boundary(boundary, curve.threshold)))
+    return drawn
+
+
+def _measured(found: Confirmation) -> Table:
+    rows = [[name, data, spread(sample), interval(sample)] for name, data, sample in found.measurements]
+    return Table(
+        "Measured on seeds that chose nothing: mean ± standard deviation",
+        ["measured", "data", found.quantity, "95 % interval"],
+        rows,
+    )
+
+
+def _compared(found: Confirmation) -> Table:
+    """Return every candidate on the seeds that chose, the best first."""
+    ranked = sorted(found.compared.items(), key=lambda entry: entry[1].mean, reverse=found.maximise)
+    rows = [
+        [_name(found, trial), spread(sample), interval(sample), "yes" if trial in found.group else "no"]
+        for trial, sample in ranked
+    ]
+    headings = ["compared", f"validation {found.quantity}", "95 % interval", "may be the best"]
+    return Table("Compared on the seeds that chose: mean ± standard deviation", headings, rows)
+
+
+def _name(found: Confirmation, trial: int) -> str:
+    return "baseline" if trial == found.baseline_number else f"trial {trial}"

@@ -1,0 +1,79 @@
+"""What commands print: results as tables and sentences for a terminal."""
+
+from collections.abc import Sequence
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from winnow.search.analysis import summary
+from winnow.search.analysis.formatting import number
+from winnow.search.analysis.pareto import Point
+from winnow.search.analysis.replay import Replay
+from winnow.search.analysis.study_record import StudyRecord
+from winnow.search.report import chapters
+from winnow.search.report.chapters import Chapter
+
+
+def result(record: StudyRecord) -> RenderableType:
+    """The end of a run: best beside baseline, in figures and in words, and what to do next."""
+    best, baseline = record.best, record.baseline
+    parts: list[RenderableType] = []
+    if best is not None:
+        table = Table(box=None, pad_edge=False, header_style="dim")
+        table.add_column("hyperparameter")
+        table.add_column(f"best (trial {best.number})", justify="right")
+        table.add_column("baseline", justify="right")
+        for row in summary.comparison(record):
+            table.add_row(row.name, number(row.best), number(row.baseline))
+        table.add_section()
+        reached = number(baseline.value) if baseline is not None else ""
+        table.add_row(record.metric, Text(number(best.value), style="bold"), reached)
+        parts += [table, Text()]
+    parts += [Text(sentence) for sentence in summary.sentences(record)]
+    return Group(*parts)
+
+
+def replay(result: Replay) -> RenderableType:
+    """`winnow replay`."""
+    count = len(result.recorded)
+    if result.identical:
+        return Text(f"Trial {result.number}: {count} epochs trained again, identical to the bit.")
+    lines = [f"Trial {result.number}: {count} epochs trained again, and they differ:", *result.differences[:10]]
+    if result.platform_differences:
+        lines += ["The same bits are promised on the same platform only, and it differs:"]
+        lines += result.platform_differences
+    return Group(*(Text(line) for line in lines))
+
+
+def front(points: Sequence[Point], metric: str, cost: str) -> RenderableType:
+    """`winnow front`."""
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for name in ("trial", metric, cost):
+        table.add_column(name, justify="right")
+    for point in points:
+        spent = f"{point.cost:,.0f}" if cost == "parameters" else number(point.cost)
+        table.add_row(str(point.number), number(point.value), spent)
+    return table
+
+
+def chapter(shown: Chapter) -> RenderableType:
+    """Return a chapter of the report, but for its pictures: `winnow confirm` and `winnow ablate`."""
+    parts: list[RenderableType] = []
+    for each in shown.tables:
+        parts += [Text(each.title, style="bold"), _table(each), Text()]
+    parts += [Text(sentence) for sentence in shown.sentences]
+    for answer in shown.answers:
+        parts += [Text(), Text(answer.question, style="bold"), *(Text(sentence) for sentence in answer.sentences)]
+    return Group(*parts)
+
+
+def _table(shown: chapters.Table) -> Table:
+    """Return the table with its columns of numbers on the right."""
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for place, heading in enumerate(shown.headings):
+        numbers = place and all(row[place][:1] in "+-—0123456789" for row in shown.rows)
+        table.add_column(heading, justify="right" if numbers else "left")
+    for row in shown.rows:
+        table.add_row(*row)
+    return table

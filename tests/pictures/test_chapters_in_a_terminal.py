@@ -1,0 +1,54 @@
+"""`winnow confirm` and `winnow ablate` print the report's own chapters: the same words and numbers."""
+
+import json
+from io import StringIO
+
+from rich.console import Console
+
+from example_conclusions import ablated, confirmed
+from example_search import searched
+from winnow.search.analysis import answers
+from winnow.search.report import ablation, confirmation
+from winnow.search.report.chapters import Chapter
+from winnow.search.report.terminal import results
+
+
+def printed(chapter: Chapter) -> str:
+    console = Console(width=110, record=True, file=StringIO())
+    console.print(results.chapter(chapter))
+    return " ".join(console.export_text().split())
+
+
+def test_a_confirmation_is_printed_with_its_tables_and_its_verdict() -> None:
+    told = printed(confirmation.chapter(confirmed()))
+    assert "trial 7 0.9433 ± 0.0021 0.9382 to 0.9485 yes" in told
+    assert "baseline test 0.7833 ± 0.0059 0.7688 to 0.7979" in told
+    assert "Trial 7 has the best mean, but not significantly better than trial 3" in told
+    assert "On test data the winner is better than the baseline: +0.1480, 95 % interval +0.1277 to +0.1683." in told
+    assert "Trial 5 is left out: 2 of its 3 repetitions did not complete." in told
+
+
+def test_an_ablation_is_printed_kind_by_kind_with_its_answers() -> None:
+    told = printed(ablation.chapter(searched(40), ablated()))
+    assert "augmentation crop off → on, crop_padding 4 → 2" in told
+    assert "learning rate +0.1200 +0.1000 to +0.1400 helps 10" in told
+    assert "augmentation and dropout +0.0300 +0.0100 to +0.0500" in told
+    assert all(question in told for question in answers.QUESTIONS)
+    pairs = told[told.index("Interactions") :]
+    assert "learning rate and dropout" not in pairs, "of pairs, those that are shown to work on each other"
+
+
+def test_both_are_json_without_what_json_cannot_hold() -> None:
+    told = json.loads(json.dumps([confirmed().as_dict(), ablated().as_dict()], allow_nan=False))
+    assert told[0]["verdict"] == "better"
+    assert told[0]["winner_on_test"]["scores"] == [0.931, 0.934, 0.929]
+    assert told[0]["winner_at_threshold"] is None
+    assert told[1]["alone"][0] == {
+        "method": "learning rate",
+        "effect": 0.12,
+        "low": 0.10,
+        "high": 0.14,
+        "runs": 10,
+        "verdict": "helps",
+    }
+    assert told[1]["order"][0]["first"] == 0.13
