@@ -1,58 +1,86 @@
 # Everything runs from .venv, which the first target that needs it makes.
 PYTHON ?= python3
 BIN := .venv/bin
+INSTALL := $(BIN)/python -m pip install --quiet --constraint constraints.txt
+EXTRAS := train,dashboard,cmaes,postgresql,mariadb,s3,test
+# One process more than there are cores: many tests wait for processes and databases.
+PROCESSES ?= $(shell $(PYTHON) -c 'import os; print(min(os.cpu_count() + 1, 5))')
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest
 
-.PHONY: demo test faults soak truth test-engines check check-accuracy clean
+.PHONY: help demo unit test faults test-engines soak check-accuracy truth check coverage lowest newest docs constraints hooks clean
 
-demo: .venv/train
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: .venv/train ## search on scikit-learn's digits, then confirm the winner on test data
 	$(BIN)/winnow run studies/digits.toml
 	$(BIN)/winnow confirm digits --top 1 --seeds 3
 
-test: .venv/test
-	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile -m "not faults and not accuracy and not engines"
+unit: .venv/test ## the unit suite: seconds
+	$(PYTEST) -p no:schemathesis --numprocesses=2 --dist=worksteal tests/unit
 
-# Real workers and a real PostgreSQL, killed, stopped and starved: minutes.
-faults: .venv/test
+test: .venv/test ## every test but faults, engines and accuracy: minutes
+	$(PYTEST) --numprocesses=$(PROCESSES) --dist=worksteal -m "not faults and not accuracy and not engines"
+
+faults: .venv/test ## real workers and a real PostgreSQL, killed, stopped and starved: minutes
 	$(BIN)/pytest -m faults
 
-# Whole searches on the engines of clusters, killed workers and machines included; says which engine is not here.
-test-engines: .venv/engines
+test-engines: .venv/engines ## whole searches on Slurm and Ray, as far as they are here: minutes
 	$(BIN)/pytest -m engines
 
-# Half an hour of random faults.
-soak: .venv/test
+soak: .venv/test ## half an hour of random faults
 	WINNOW_SOAK_MINUTES=30 $(BIN)/pytest -rP tests/faults/test_soak.py
 
-# Training our way and the usual way over several seeds: the same mean accuracy, in minutes.
-check-accuracy: .venv/test
+check-accuracy: .venv/test ## training our way and the usual way over several seeds: the same mean accuracy, in minutes
 	$(BIN)/pytest -m accuracy -rP
 
-# Two hundred searches, confirmations and ablations of an objective whose effects are known: two minutes.
-truth: .venv/test
+truth: .venv/test ## two hundred searches, confirmations and ablations with known effects: two minutes
 	$(BIN)/python bench/truth.py 200
 
-check: .venv/test
+check: .venv/test ## ruff, mypy, import-linter
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-clean:
-	rm -rf .venv build *.egg-info
+coverage: .venv/test ## the lines that tests without other processes reach, and the floor under them
+	$(PYTEST) -p no:schemathesis --numprocesses=2 --dist=worksteal --cov tests/unit tests/contract tests/pictures
 
-.venv/pip: pyproject.toml
+lowest: .venv/test ## the unit suite and the storage contract with the lowest versions that pyproject.toml admits
+	bash .ci/other-versions lowest
+
+newest: .venv/test ## what needs no PyTorch, on the newest Python that is here
+	bash .ci/other-versions newest
+
+docs: .venv/docs ## the documentation as a site in site/; a warning fails
+	$(BIN)/mkdocs build --strict --quiet
+
+constraints: .venv/engines .venv/docs ## write down the versions of .venv, which all targets install by
+	$(BIN)/python -m pip freeze --exclude-editable | grep -E '^[A-Za-z0-9._-]+==' | sed 's/+.*//' > constraints.txt
+
+hooks: .venv/test ## have git run the checks before each commit
+	$(BIN)/pre-commit install
+
+clean: ## remove .venv and what was built
+	rm -rf .venv .venv-lowest .venv-newest build site *.egg-info
+
+.venv/pip: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	@touch $@
 
 .venv/train: .venv/pip
-	$(BIN)/python -m pip install --quiet --editable '.[train]'
+	$(INSTALL) --editable '.[train]'
 	@touch $@
 
 .venv/test: .venv/train
-	$(BIN)/python -m pip install --quiet --editable '.[train,dashboard,cmaes,postgresql,mariadb,s3,test]'
+	$(INSTALL) --editable '.[$(EXTRAS)]'
+	@touch $@
+
+.venv/docs: .venv/test
+	$(INSTALL) --editable '.[$(EXTRAS),docs]'
 	@touch $@
 
 .venv/engines: .venv/test
-	$(BIN)/python -m pip install --quiet --editable '.[ray]'
+	$(INSTALL) --editable '.[$(EXTRAS),ray]'
 	@touch $@

@@ -1,15 +1,33 @@
-"""What all tests share: a cache folder of their own, so that none reads what another run left behind."""
+"""What all tests share: an environment that is not the developer's, and a home and a cache of their own."""
 
+import sys
 from collections.abc import Iterator
 
 import pytest
+
+import environment
+
+environment.clean()
+
+
+class SkipWithoutTorch:
+    """Asked last for a module, so only for what is not installed: a test that needs PyTorch is skipped without it."""
+
+    @staticmethod
+    def find_spec(name: str, path: object = None, target: object = None) -> None:
+        if name == "torch":
+            pytest.skip("PyTorch is not installed", allow_module_level=True)
+
+
+sys.meta_path.append(SkipWithoutTorch())  # type: ignore[arg-type]
 
 pytest_plugins = ["storage_servers", "dashboard_server"]
 
 
 @pytest.fixture(autouse=True, scope="session")
-def cache_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Point `WINNOW_CACHE` at an empty folder, for this process and those that it starts."""
+def own_folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Point `HOME` and `WINNOW_CACHE` at empty folders, for this process and those that it starts."""
     with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HOME", str(tmp_path_factory.mktemp("home")))
         patch.setenv("WINNOW_CACHE", str(tmp_path_factory.mktemp("cache")))
         yield

@@ -29,7 +29,7 @@ class Served:
     def client(self, role: Role | None = None) -> httpx.Client:
         """A script that holds a token of this role, made at the first call; without a role it holds none."""
         headers = {} if role is None else {"Authorization": f"Bearer {self.secret(role)}"}
-        return httpx.Client(base_url=self.url, headers=headers, timeout=60)
+        return httpx.Client(base_url=self.url, headers=headers, timeout=300)
 
     def secret(self, role: Role) -> str:
         if role not in self.secrets:

@@ -44,7 +44,7 @@ def test_a_reader_watches_a_study_run(browser: Browser, serve: Serve, tmp_path: 
         expect(page.locator("#workers polyline")).to_be_visible(timeout=SECONDS)
         expect(page.locator("#standing .badge")).to_have_text("done")
     finally:
-        worker.communicate(timeout=60)
+        worker.communicate(timeout=300)
     expect(page.locator("#standing")).to_contain_text("4 completed")
     assert page.evaluate("window.loaded") == loaded, "the page was not loaded again"
     expect(page.locator(".picture .main-svg").first).to_be_visible(timeout=SECONDS)

@@ -56,7 +56,7 @@ def test_no_command_prints_the_password(url: str, tmp_path: Path) -> None:
         cwd=tmp_path,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
     )
     assert done.returncode != 0
     assert SECRET not in done.stdout + done.stderr

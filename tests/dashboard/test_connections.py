@@ -37,7 +37,7 @@ def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
 def connected(url: str) -> socket.socket:
     parts = httpx.URL(url)
     assert parts.port
-    return socket.create_connection((parts.host, parts.port), timeout=60)
+    return socket.create_connection((parts.host, parts.port), timeout=300)
 
 
 def read_to_the_end(client: socket.socket) -> bytes:
@@ -81,7 +81,7 @@ def test_an_answer_that_nobody_reads_is_not_kept(served: Served) -> None:
 
 def test_a_page_that_is_open_stays_open(serve: Serve, sqlite_url: str) -> None:
     served = serve(sqlite_url, local=True)
-    with httpx.stream("GET", f"{served.url}/winnow/events", timeout=60) as opened:
+    with httpx.stream("GET", f"{served.url}/winnow/events", timeout=300) as opened:
         lines = opened.iter_lines()
         assert next(lines)
         for _ in range(2):  # longer than the page has been silent
@@ -128,6 +128,6 @@ def test_300_half_requests_keep_nobody_out(sqlite_url: str, pair: tuple[Path, Pa
                 client.sendall(HALVES[half])
         for _ in range(20):
             headers = {"Authorization": f"Bearer {secret}"}
-            answer = httpx.get(f"{url}/winnow/", headers=headers, verify=trusted, timeout=60)
+            answer = httpx.get(f"{url}/winnow/", headers=headers, verify=trusted, timeout=300)
             assert answer.status_code == 200
         assert started.poll() is None

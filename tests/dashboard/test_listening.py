@@ -22,7 +22,7 @@ def command(url: str, *options: str) -> list[str]:
 
 
 def refused(url: str, *options: str) -> str:
-    done = subprocess.run(command(url, *options), cwd=ROOT, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(command(url, *options), cwd=ROOT, capture_output=True, text=True, timeout=300)
     assert done.returncode == 2
     assert done.stdout == "", "it is not said to be there"
     return done.stderr
@@ -37,7 +37,7 @@ def test_behind_tls_a_session_is_for_tls_alone(sqlite_url: str, pair: tuple[Path
         told = re.fullmatch(r"Dashboard: https://127\.0\.0\.1:(\d+)/winnow/\n", server.stdout.readline())
         assert told, "it says which port it was given"
         url = f"https://localhost:{told[1]}"
-        with httpx.Client(base_url=url, verify=behind_tls, timeout=60) as browser:
+        with httpx.Client(base_url=url, verify=behind_tls, timeout=300) as browser:
             logged_in = browser.post("/winnow/login", data={"token": secret}, headers={"Origin": url})
             assert logged_in.status_code == 303
             assert "; Secure" in logged_in.headers["set-cookie"]
@@ -50,7 +50,7 @@ def ended(process: subprocess.Popen[str]) -> Iterator[subprocess.Popen[str]]:
         yield process
     finally:
         process.terminate()
-        process.communicate(timeout=30)
+        process.communicate(timeout=300)
 
 
 def test_what_is_no_certificate_is_refused(sqlite_url: str, pair: tuple[Path, Path]) -> None:

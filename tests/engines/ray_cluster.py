@@ -49,7 +49,7 @@ class RayCluster:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._machines.communicate(timeout=60)
+        self._machines.communicate(timeout=300)
 
     @property
     def inside(self) -> list[str]:

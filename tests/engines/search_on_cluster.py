@@ -37,7 +37,7 @@ class SearchOnCluster(Fleet):
             env={**os.environ, **self.environment, **environment},
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=300,
         )
 
     def states(self) -> list[str]:

@@ -67,7 +67,7 @@ class SlurmCluster:
     def ask(self, *command: str) -> str:
         """What one of Slurm's commands prints."""
         done = subprocess.run(
-            command, env={**os.environ, **self.environment}, capture_output=True, text=True, timeout=60
+            command, env={**os.environ, **self.environment}, capture_output=True, text=True, timeout=300
         )
         assert done.returncode == 0, done.stderr + self.logs()
         return done.stdout

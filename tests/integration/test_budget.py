@@ -62,7 +62,7 @@ def test_an_interrupted_search_gives_its_trials_back_and_goes_on(place: Place) -
     search = place.start("run", spec, "--workers", "2")
     wait_for(lambda: (place.folder / "winnow.db").exists() and _reported(place) >= 2)
     os.killpg(search.pid, signal.SIGINT)
-    _, errors = search.communicate(timeout=30)
+    _, errors = search.communicate(timeout=300)
     assert search.returncode == 130, errors
     assert "Run the same command to continue" in errors
     assert "RUNNING" not in place.states()
@@ -96,7 +96,7 @@ def test_workers_do_not_outlive_their_fleet(place: Place) -> None:
     search.kill()
     search.communicate()
     for worker in found:
-        wait_for(lambda worker=worker: not _alive(worker.process), seconds=30)
+        wait_for(lambda worker=worker: not _alive(worker.process))
     assert "RUNNING" not in place.states()
 
 

@@ -49,7 +49,7 @@ def compose(*arguments: str, **environment: str) -> str:
         env={**os.environ, **environment},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
@@ -58,12 +58,12 @@ def compose(*arguments: str, **environment: str) -> str:
 def test_compose_reads_the_file_and_it_keeps_the_schema() -> None:
     assert compose("config", "--quiet") == ""
     command = [PROGRAMS / "check-jsonschema", "--builtin-schema", "vendor.compose-spec", ROOT / "docker-compose.yml"]
-    checked = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    checked = subprocess.run(command, capture_output=True, text=True, timeout=300)
     assert checked.returncode == 0, checked.stdout
 
 
 def test_the_linter_finds_nothing_in_the_dockerfile() -> None:
-    linted = subprocess.run([PROGRAMS / "hadolint", ROOT / "Dockerfile"], capture_output=True, text=True, timeout=60)
+    linted = subprocess.run([PROGRAMS / "hadolint", ROOT / "Dockerfile"], capture_output=True, text=True, timeout=300)
     assert linted.returncode == 0, linted.stdout
 
 
@@ -111,7 +111,7 @@ class Machine:
             for name in ready:
                 self.start(name)
             if not ready:
-                wait_for(lambda: any(all(self._is(*e) for e in self._wanted(name)) for name in waiting), 120)
+                wait_for(lambda: any(all(self._is(*e) for e in self._wanted(name)) for name in waiting))
 
     def start(self, name: str) -> None:
         """Start one service."""
@@ -120,7 +120,7 @@ class Machine:
 
     def run(self, name: str, *command: str) -> str:
         """What `docker compose run --rm` prints: another command in a container like this service's."""
-        done = subprocess.run(**self._process(name, command), capture_output=True, text=True, timeout=120)
+        done = subprocess.run(**self._process(name, command), capture_output=True, text=True, timeout=300)
         assert done.returncode == 0, done.stderr
         return done.stdout
 
@@ -205,7 +205,7 @@ def test_every_service_does_its_part_until_the_study_is_done(machine: Machine) -
     assert json.loads(status)["finished"] == 3
 
     dashboard = machine.processes["dashboard"]
-    assert dashboard.wait(60) == 2, "nobody could log in: compose starts it again until there is a token"
+    assert dashboard.wait(300) == 2, "nobody could log in: compose starts it again until there is a token"
     assert "there is no token to log in with" in machine.said()
     token = machine.run("dashboard", "token", "create", "me", "--role", "admin").splitlines()[0]
     machine.listens = "127.0.0.1"
@@ -215,13 +215,13 @@ def test_every_service_does_its_part_until_the_study_is_done(machine: Machine) -
     request = urllib.request.Request(
         f"http://127.0.0.1:{port}/winnow/tiny", headers={"Authorization": f"Bearer {token}"}
     )
-    with urllib.request.urlopen(request, timeout=60) as page:
+    with urllib.request.urlopen(request, timeout=300) as page:
         assert "tiny" in page.read().decode()
 
     assert machine.processes["reaper"].poll() is None, "dashboard and reaper stay for the next study"
     for name in ("reaper", "dashboard"):
         machine.processes[name].terminate()
-        assert machine.processes[name].wait(30) in (0, -signal.SIGTERM), machine.said()
+        assert machine.processes[name].wait(300) in (0, -signal.SIGTERM), machine.said()
     assert "hunter2" not in machine.said()
 
 

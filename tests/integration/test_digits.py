@@ -111,7 +111,7 @@ def test_confirm_reads_test_data_once_and_says_so(searched: Place) -> None:
 
     # The exported folder stands by itself: its script prints what its model card says.
     exported = searched.folder / "winner"
-    done = subprocess.run([sys.executable, exported / "evaluate.py"], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([sys.executable, exported / "evaluate.py"], capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     metric, score = done.stdout.rsplit(" ", 1)
     assert metric == "validation accuracy"
@@ -132,7 +132,7 @@ def test_ablate_trains_with_and_without_each_method(searched: Place) -> None:
     waiting = searched.start(*command, "--method", "all of it=lr,dropout,crop", "--workers", "0")
     _die_at_the_first_trial(searched.storage(), "digits-ablation-1-2")
     waiting.send_signal(signal.SIGINT)
-    waiting.communicate(timeout=60)
+    waiting.communicate(timeout=300)
     done = searched.run(*command, "--method", "all of it=lr,dropout,crop", "--json")
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)

@@ -46,7 +46,7 @@ def test_nothing_outlives_a_fleet(place: Place, sent: signal.Signals) -> None:
     assert len(family) == 6, "two supervisors, their trainers, and who guards each trainer's group"
     search.send_signal(sent)
     search.communicate()
-    gone, alive = psutil.wait_procs(family, timeout=60)
+    gone, alive = psutil.wait_procs(family, timeout=300)
     assert not alive
     assert len(gone) == 6
     assert place.states() == ["WAITING"] * 2, "their trials are handed back"

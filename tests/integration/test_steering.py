@@ -14,7 +14,7 @@ def test_a_stopped_fleet_drains_and_is_taken_up_again(place: Place) -> None:
     told = place.run("stop", "s")
     assert told.returncode == 0, told.stderr
     assert "s is stopped: its 2 workers will hand back their trials and exit" in told.stdout
-    said, errors = search.communicate(timeout=60)
+    said, errors = search.communicate(timeout=300)
     assert search.returncode == 0, errors
     assert "Run the same command to continue" in errors
     assert "Report: " in said
@@ -43,7 +43,7 @@ def test_a_paused_study_holds_no_device_until_it_is_resumed(place: Place) -> Non
     assert place.states() == ["WAITING"]
     paused = _curves(place)
     assert "s is resumed, with 1 worker." in place.run("resume", "s").stdout
-    _, errors = worker.communicate(timeout=60)
+    _, errors = worker.communicate(timeout=300)
     assert worker.returncode == 0, errors
     assert place.states() == ["COMPLETE"]
     assert _curves(place)[0].items() >= paused[0].items()

@@ -24,7 +24,7 @@ def searched(tmp_path_factory: pytest.TempPathFactory) -> Place:
 
 def stock(place: Place, *arguments: str) -> str:
     done = subprocess.run(
-        [BIN / "optuna", *arguments], env=place.environment({}), capture_output=True, text=True, timeout=60
+        [BIN / "optuna", *arguments], env=place.environment({}), capture_output=True, text=True, timeout=300
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
@@ -78,7 +78,7 @@ def test_optuna_dashboard_shows_it(searched: Place) -> None:
         server = subprocess.Popen(command, stdout=said, stderr=said)
     try:
         port = wait_for_listening(server, log.read_text)
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/api/studies", timeout=120) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/api/studies", timeout=300) as answer:
             studies = json.load(answer)
         assert [study["study_name"] for study in studies["study_summaries"]] == ["s"]
     finally:

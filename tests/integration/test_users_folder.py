@@ -49,7 +49,7 @@ def test_an_installed_objective(place: Place) -> None:
         env=place.environment({}),
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
     )
     assert done.returncode == 0, done.stderr
     assert place.states() == ["COMPLETE"] * 2

@@ -64,10 +64,10 @@ class Place:
         )
         return "s.toml"
 
-    def run(self, *arguments: str, seconds: float = 120, **environment: str) -> subprocess.CompletedProcess[str]:
+    def run(self, *arguments: str, seconds: float = 600, **environment: str) -> subprocess.CompletedProcess[str]:
         return self.python("-m", "winnow", *arguments, seconds=seconds, **environment)
 
-    def python(self, *arguments: str, seconds: float = 120, **environment: str) -> subprocess.CompletedProcess[str]:
+    def python(self, *arguments: str, seconds: float = 600, **environment: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [sys.executable, *arguments],
             cwd=self.folder,
@@ -111,7 +111,7 @@ class Place:
         return [trial.state.name for trial in self.study(name).trials]
 
 
-def wait_for(what: Callable[[], Any], seconds: float = 60) -> Any:
+def wait_for(what: Callable[[], Any], seconds: float = 300) -> Any:
     """The first true answer of `what`, asked again and again; fails after `seconds`."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
@@ -122,7 +122,7 @@ def wait_for(what: Callable[[], Any], seconds: float = 60) -> Any:
     raise AssertionError(f"nothing came of {what} in {seconds} seconds")
 
 
-def wait_for_listening(server: subprocess.Popen[Any], said: Callable[[], str], seconds: float = 120) -> int:
+def wait_for_listening(server: subprocess.Popen[Any], said: Callable[[], str], seconds: float = 300) -> int:
     """Return the port that a server bound for itself, as the kernel knows it; fail at once where it has ended."""
 
     def ports() -> list[int]:

@@ -1,0 +1,27 @@
+"""The environment of the tests: the same whatever the developer's own holds."""
+
+import os
+import sys
+import time
+
+# What the tests themselves are told by.
+OURS = {"WINNOW_TEST_MARIADB_URL", "WINNOW_FAULT_SEED", "WINNOW_SOAK_MINUTES"}
+FOREIGN = (
+    *("WINNOW_", "OPTUNA_", "CUDA_", "NVIDIA_", "ROCR_", "HIP_", "SLURM_", "SBATCH_", "RAY_", "AWS_", "PG", "MYSQL_"),
+    *("XDG_", "LC_", "TORCH", "PYTORCH_", "OMP_", "MKL_", "UVICORN_", "HYPOTHESIS_", "SCHEMATHESIS_"),
+    *("PYTHONPATH", "PYTHONHASHSEED", "PYTHONOPTIMIZE", "PYTHONWARNINGS", "PYTHONSAFEPATH", "PYTHONUTF8"),
+    *("LANGUAGE", "COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR", "CLICOLOR", "TTY_", "HTTP_PROXY", "HTTPS_PROXY"),
+    *("ALL_PROXY", "http_proxy", "https_proxy", "all_proxy", "SSL_CERT_", "REQUESTS_CA_BUNDLE"),
+)
+SET = {"TZ": "UTC", "LANG": "C.UTF-8", "OMP_NUM_THREADS": "1"}
+
+
+def clean() -> None:
+    """Take out of this process's environment, and so of those that it starts, whatever could change a result."""
+    for folder in filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep)):
+        sys.path[:] = [each for each in sys.path if os.path.realpath(each) != os.path.realpath(folder)]
+    for name in list(os.environ):
+        if name.startswith(FOREIGN) and name not in OURS:
+            del os.environ[name]
+    os.environ.update(SET)
+    time.tzset()
