@@ -99,8 +99,8 @@ def attributes(connection: Connection, table: Table, study_id: int) -> dict[str,
     return {key: json.loads(value) for key, value in found}
 
 
-def everything(connection: Connection) -> list[FrozenStudy]:
-    """All studies, by id, but those that were deleted and may be restored."""
+def everything(connection: Connection, attributes: bool = True) -> list[FrozenStudy]:
+    """Return all studies, by id, but those that were deleted and may be restored; with their attributes or without."""
     shown = select(studies).where(studies.c.study_id.not_in(select(deletions.c.study_id)))
     found = {
         study_id: FrozenStudy(name, None, {}, {}, study_id, directions=[])
@@ -110,7 +110,8 @@ def everything(connection: Connection) -> list[FrozenStudy]:
     for study_id, direction in connection.execute(query):
         if study_id in found:
             found[study_id]._directions.append(StudyDirection[direction])
-    for table, kind in ((study_user_attributes, "user_attrs"), (study_system_attributes, "system_attrs")):
+    tables = ((study_user_attributes, "user_attrs"), (study_system_attributes, "system_attrs"))
+    for table, kind in tables if attributes else ():
         for study_id, key, value in connection.execute(select(table.c.study_id, table.c.key, table.c.value_json)):
             if study_id in found:
                 getattr(found[study_id], kind)[key] = json.loads(value)

@@ -12,7 +12,7 @@ from typing import Any
 
 from optuna.distributions import BaseDistribution, json_to_distribution
 from optuna.trial import FrozenTrial
-from sqlalchemy import Connection, and_, func, or_, select
+from sqlalchemy import Connection, String, and_, cast, func, or_, select
 
 from winnow.records import BASELINE, OUTCOME, REASON, Epoch
 from winnow.storage.clock import from_optuna
@@ -28,6 +28,8 @@ from winnow.storage.optuna_tables import (
 from winnow.storage.tables import epochs
 from winnow.storage.trial_cache import MANY, freeze
 
+# Optuna's own attributes: a list of all of a trial's constraints, or each under `constraints:NAME`.
+CONSTRAINTS = "constraints"
 _ENDED = ("COMPLETE", "PRUNED", "FAIL")
 
 
@@ -100,9 +102,10 @@ class Outlines:
         if not ended:
             return
         new = {outline.trial_id: outline for outline in ended}
+        limits = trial_system_attributes.c.key
         for table, wanted in (
             (trial_user_attributes, trial_user_attributes.c.key.in_([REASON, OUTCOME, BASELINE])),
-            (trial_system_attributes, trial_system_attributes.c.key.like("constraints%")),
+            (trial_system_attributes, or_(limits == CONSTRAINTS, limits.like(f"{CONSTRAINTS}:%"))),
         ):
             query = select(table.c.trial_id, table.c.key, table.c.value_json)
             if len(new) < MANY:
@@ -176,13 +179,24 @@ class Count:
 
 def counts(connection: Connection) -> list[Count]:
     """Every study's trials by state, in one query."""
-    query = select(trials.c.study_id, trials.c.state, func.count()).group_by(trials.c.study_id, trials.c.state)
+    state = cast(trials.c.state, String)  # as it is written, even where Optuna has no such state
+    query = select(trials.c.study_id, state, func.count()).group_by(trials.c.study_id, trials.c.state)
     return [Count(study_id, str(state), number) for study_id, state, number in connection.execute(query)]
 
 
 def _holds(content: Any) -> bool:
-    """Whether constraints (one, or a list of the older form) are kept."""
-    return all(excess <= 0 for excess in (content if isinstance(content, list) else [content]))
+    """Return whether constraints (one, or a list of the older form) are kept; what is no number is not."""
+    known = content if isinstance(content, list) else [content]
+    return all(isinstance(excess, int | float) and excess <= 0 for excess in known)
+
+
+def is_feasible(trial: FrozenTrial) -> bool:
+    """Return whether a trial keeps all its constraints, whatever a foreign script wrote in their place."""
+    return all(
+        _holds(content)
+        for key, content in trial.system_attrs.items()
+        if key == CONSTRAINTS or key.startswith(f"{CONSTRAINTS}:")
+    )
 
 
 def _few(ids: Sequence[int]) -> list[tuple[int, ...]]:

@@ -1,21 +1,25 @@
-"""Where a study stands: numbers for `winnow status` and the live table."""
+"""Where a study stands: the numbers behind `winnow status`, the progress of a run, the live pages and the API."""
 
-from collections import Counter
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from statistics import fmean
 from typing import Any
 
 from sqlalchemy import func, select
 
-from winnow.records import BASELINE, REASON, STOPPING, TRACEBACK
-from winnow.search.study.stopping import is_result
+from winnow.records import STOPPING
 from winnow.search.study.study import WinnowStudy
-from winnow.storage import workers
 from winnow.storage.activity import State
 from winnow.storage.budget import Spent, spent
 from winnow.storage.optuna_tables import trials
 from winnow.storage.upserts import OPEN_STATES
 from winnow.storage.workers import Worker
+
+LATEST = 50
+"""So many of the trials that ended last say how long a trial takes now."""
+SILENT_SECONDS = 60.0
+"""A worker that gave no sign of life for so long is not counted on."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +33,7 @@ class Best:
 
 @dataclass(frozen=True)
 class Status:
-    """A study at one moment."""
+    """A study at one moment. Times are in seconds."""
 
     study: str
     direction: str
@@ -39,11 +43,27 @@ class Status:
     spent: Spent
     workers: list[Worker]
     failures: dict[str, int]
-    """How many trials failed for each reason."""
+    """How many trials failed for each reason, the most frequent first."""
     stopped: str
     """Why the study's own rule stopped it; empty where it did not."""
     tracebacks: dict[str, str]
     """The traceback of the first failure for each reason that has one."""
+    study_id: int = 0
+    metric: str = "objective value"
+    curves: dict[int, tuple[float, ...]] = field(default_factory=dict)
+    """What each trial that a worker holds has reported so far, by its number."""
+    pruned: dict[str, int] = field(default_factory=dict)
+    """How many trials were pruned, diverged or were infeasible."""
+    saved_device_seconds: float = 0.0
+    """What pruned trials would have taken, had nobody stopped them: an estimate from a sample of them."""
+    seconds_left: float | None = None
+    """Until the budget is spent, at the pace of the trials that ended last and with the workers that are there."""
+    has_spec: bool = True
+    """Whether Winnow made the study."""
+    trials_version: int = 0
+    """Grows when trials have ended: the pictures of the search are then to be drawn anew."""
+    conclusions_version: int = 0
+    """Grows when trainings of a confirmation or an ablation have ended."""
 
     @property
     def finished(self) -> int:
@@ -65,18 +85,61 @@ class Status:
         """Whether there is nothing left to do within the budget."""
         return bool(self.spent.exhausted) and self.active == 0
 
+    @property
+    def standing(self) -> str:
+        """What goes on, in one word: done, paused, stopped, running, waiting or idle."""
+        if self.is_done:
+            return "done"
+        if self.state is not State.ACTIVE:
+            return str(self.state)
+        if self.states.get("RUNNING", 0):
+            return "running"
+        return "waiting" if self.workers else "idle"
+
+    @property
+    def device_seconds_left(self) -> float | None:
+        """Device time that the budget leaves; None where it has no such limit."""
+        return device_seconds_left(self.spent)
+
     def as_dict(self) -> dict[str, Any]:
-        """All of it as JSON has it."""
-        return {**asdict(self), "state": self.state, "finished": self.finished, "done": self.is_done}
+        """Return all of it as JSON has it; what is not finite is null."""
+        derived = ("finished", "active", "state", "standing", "device_seconds_left")
+        content = asdict(self) | {name: getattr(self, name) for name in derived}
+        return finite_object(content | {"done": self.is_done, "exhausted": self.spent.exhausted})
 
 
 def count_ended(states: Mapping[str, int]) -> int:
-    """How many trials have ended, of those counted by state."""
+    """Return how many trials have ended, of those counted by state."""
     return sum(states.get(state, 0) for state in ("COMPLETE", "PRUNED", "FAIL"))
 
 
+def device_seconds_left(used: Spent) -> float | None:
+    """Return the device time that the budget leaves; None where it has no such limit."""
+    limit = used.budget.device_hours
+    return None if limit is None else max(0.0, limit * 3600 - used.device_seconds)
+
+
+def seconds_left(
+    used: Spent, states: Mapping[str, int], workers: Sequence[Worker], latest: Sequence[float]
+) -> float | None:
+    """Estimate when the budget is spent; `latest` holds the seconds of the trials that ended last. None: unknown."""
+    running, finished = states.get("RUNNING", 0), count_ended(states)
+    if used.exhausted and running + states.get("WAITING", 0) == 0:
+        return 0.0
+    at_work = sum(worker.age < SILENT_SECONDS and worker.state != "paused" for worker in workers)
+    budget, device_seconds = used.budget, device_seconds_left(used)
+    estimates = [] if budget.hours is None else [max(0.0, budget.hours * 3600 - used.seconds)]
+    if at_work and device_seconds is not None:
+        estimates.append(device_seconds / at_work)
+    if at_work and latest and budget.trials is not None:
+        # Those under way have on average half of their time before them.
+        remaining = max(0.0, budget.trials - finished - running / 2)
+        estimates.append(remaining * fmean(latest) / at_work)
+    return min(estimates, default=None)
+
+
 def end_of(study: WinnowStudy) -> str:
-    """Why there is nothing left to do in a study; empty while there is something."""
+    """Return why there is nothing left to do in a study; empty while there is something."""
     database, of_study = study.storage.database, trials.c.study_id == study.study_id
     open_ones = select(func.count()).where(of_study, trials.c.state.in_(OPEN_STATES))
     if database.scalar(open_ones):
@@ -85,33 +148,17 @@ def end_of(study: WinnowStudy) -> str:
     return str(study.optuna.user_attrs.get(STOPPING, {}).get("reason") or used.exhausted) if used.exhausted else ""
 
 
-def read(study: WinnowStudy) -> Status:
-    """The study as the storage shows it now."""
-    states = select(trials.c.state, func.count()).where(trials.c.study_id == study.study_id).group_by(trials.c.state)
-    counted = study.storage.database.rows(states)
-    used = study.storage.database.read(spent, study.study_id)
-    everything = study.optuna.get_trials(deepcopy=False)
-    baseline = next((t for t in everything if BASELINE in t.user_attrs and t.state.is_finished()), None)
-    failed = [(str(t.user_attrs.get(REASON, "unknown")), t) for t in everything if t.state.name == "FAIL"]
-    return Status(
-        study=study.name,
-        direction=study.spec.optimises,
-        states={str(state): int(count) for state, count in counted},
-        best=_best(study),
-        baseline=baseline.values[0] if baseline and baseline.values else None,
-        spent=used,
-        workers=workers.present(study.storage.database, study.study_id),
-        failures=dict(Counter(reason for reason, _ in failed)),
-        stopped=study.optuna.user_attrs.get(STOPPING, {}).get("reason", ""),
-        tracebacks={reason: t.user_attrs[TRACEBACK] for reason, t in reversed(failed) if TRACEBACK in t.user_attrs},
-    )
+def finite_object(content: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the same object with null for numbers that JSON does not know."""
+    return {str(key): finite(value) for key, value in content.items()}
 
 
-def _best(study: WinnowStudy) -> Best | None:
-    """The best feasible trial by the first objective."""
-    ranked = [trial for trial in study.optuna.get_trials(deepcopy=False) if is_result(trial)]
-    if not ranked:
-        return None
-    sign = 1 if study.spec.optimises == "maximize" else -1
-    best = max(ranked, key=lambda trial: sign * trial.values[0])
-    return Best(best.number, best.values[0], best.params)
+def finite(content: Any) -> Any:
+    """Return content with null for numbers that JSON does not know."""
+    if isinstance(content, float):
+        return content if math.isfinite(content) else None
+    if isinstance(content, dict):
+        return finite_object(content)
+    if isinstance(content, list | tuple):
+        return [finite(value) for value in content]
+    return content

@@ -30,6 +30,7 @@ from winnow.records import (
     Outcome,
 )
 from winnow.storage import Storage, epochs
+from winnow.storage.trial_summaries import is_feasible
 
 
 @dataclass(frozen=True)
@@ -178,11 +179,10 @@ def elapsed(trials: Sequence[TrialRecord]) -> float:
 def read_trial(trial: FrozenTrial, epochs: Sequence[Epoch]) -> TrialRecord:
     """Return one trial with its epochs as Winnow's table has them, in order."""
     attributes = trial.user_attrs
-    run = attributes.get(RUN, {})
-    training = attributes.get(TRAINING, {})
+    run, training = _mapping(attributes, RUN), _mapping(attributes, TRAINING)
     curve = tuple(epochs) or _curve(trial)
     seconds = run.get("device_seconds")
-    if seconds is None:
+    if not isinstance(seconds, int | float):
         seconds = trial.duration.total_seconds() if trial.duration else 0.0
     return TrialRecord(
         number=trial.number,
@@ -190,10 +190,10 @@ def read_trial(trial: FrozenTrial, epochs: Sequence[Epoch]) -> TrialRecord:
         value=_value(trial, curve),
         parameters=trial.params,
         distributions=trial.distributions,
-        config=attributes.get(CONFIG, {}),
+        config=_mapping(attributes, CONFIG),
         reason=str(attributes.get(REASON, "")),
         baseline=attributes.get(BASELINE) is True,
-        feasible=all(excess <= 0 for excess in trial.constraints.values()),
+        feasible=is_feasible(trial),
         started=trial.datetime_start,
         ended=trial.datetime_complete,
         worker=str(run.get("worker", "")),
@@ -208,6 +208,12 @@ def read_trial(trial: FrozenTrial, epochs: Sequence[Epoch]) -> TrialRecord:
     )
 
 
+def _mapping(attributes: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    """Return an attribute that is an object; an empty one where it is none, for anybody may write attributes."""
+    content = attributes.get(key)
+    return content if isinstance(content, Mapping) else {}
+
+
 def _value(trial: FrozenTrial, curve: Sequence[Epoch]) -> float | None:
     """Its value; for a pruned trial that was told none, the last that it reported."""
     if trial.values is None:
@@ -217,7 +223,8 @@ def _value(trial: FrozenTrial, curve: Sequence[Epoch]) -> float | None:
 
 def _curve(trial: FrozenTrial) -> tuple[Epoch, ...]:
     """Return the curve of a trial that no Winnow worker ran."""
-    rows = {row["epoch"]: row for row in trial.user_attrs.get(EPOCHS, ())}
+    kept = trial.user_attrs.get(EPOCHS, ())
+    rows = {row.get("epoch"): row for row in kept if isinstance(row, Mapping)} if isinstance(kept, list) else {}
     return tuple(
         Epoch(epoch, value, **{name: rows.get(epoch, {}).get(name) for name in METRICS})
         for epoch, value in sorted(trial.intermediate_values.items())

@@ -10,8 +10,8 @@ from typing import Any
 from rich.console import Console
 
 from winnow.errors import DeviceError, StudyError
-from winnow.search.analysis import status
 from winnow.search.analysis.status import Status
+from winnow.search.analysis.study_view import StudyView
 from winnow.search.launch import memory, placement
 from winnow.search.launch.fleet import Fleet
 from winnow.search.launch.local import LocalRun
@@ -128,7 +128,7 @@ def train_in_rounds(
     """Train what an analysis wants next, and again, until it wants nothing more; raises StudyError."""
     while rows := wanted():
         study = add(rows)
-        if status.read(study).is_done:
+        if StudyView.of(study).status().is_done:
             raise StudyError(
                 f"{len(rows)} trainings of {study.name!r} ended without a result",
                 f"winnow status {study.name} shows why; optuna delete-study starts over",

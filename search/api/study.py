@@ -13,6 +13,7 @@ from winnow.search.analysis.ablation import Ablation
 from winnow.search.analysis.confirm import Confirmation
 from winnow.search.analysis.status import Status
 from winnow.search.analysis.study_record import StudyRecord
+from winnow.search.analysis.study_view import StudyView
 from winnow.search.api import results
 from winnow.search.api.fleet import FleetOptions, run_here, train_in_rounds
 from winnow.search.report import decoration
@@ -42,7 +43,7 @@ class Study(WinnowStudy):
 
     def status(self) -> Status:
         """Return where it stands: trials by state, best value, budget, workers, failures."""
-        return status.read(self)
+        return StudyView.of(self).status()
 
     def refuse_finished(self) -> None:
         """Raise StudyError where nothing is left to do."""

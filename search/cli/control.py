@@ -2,8 +2,8 @@
 
 import click
 
-from winnow.search.analysis import status
 from winnow.search.analysis.status import Status
+from winnow.search.analysis.study_view import StudyView
 from winnow.search.api.study import Study, load_study
 from winnow.search.cli.options import storage_option, study_argument
 from winnow.search.launch.engines import jobs
@@ -46,7 +46,7 @@ def resume(study: str, url: str) -> None:
 def _set(study: Study, state: State) -> Status:
     study.refuse_finished()
     set_state(study.storage.database, study.study_id, state)
-    return status.read(study)
+    return StudyView.of(study).status()
 
 
 def _workers(now: Status, then: str) -> str:

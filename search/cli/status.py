@@ -1,6 +1,5 @@
 """`winnow status`: a study now, or live until it is done."""
 
-import dataclasses
 import math
 import time
 from json import dumps
@@ -9,9 +8,8 @@ import click
 from rich.console import Console
 from rich.live import Live
 
-from winnow.search.analysis import forecast
-from winnow.search.analysis.forecast import Outlook
 from winnow.search.analysis.status import Status
+from winnow.search.analysis.study_view import StudyView
 from winnow.search.api.study import load_study
 from winnow.search.cli.options import json_option, storage_option, study_argument
 from winnow.search.report.terminal import status_screen
@@ -30,27 +28,24 @@ def status(study: str, url: str, watch: bool, every: float, json: bool) -> None:
         loaded.storage.database.patience = math.inf
     console = Console()
 
-    def look() -> tuple[Status, Outlook]:
-        now = loaded.status()
-        return now, forecast.look_ahead(loaded, now)
+    view = StudyView.of(loaded)
 
-    def show(now: Status, ahead: Outlook) -> None:
+    def show(now: Status) -> None:
         if json:
-            numbers = {**now.as_dict(), **dataclasses.asdict(ahead)}
-            click.echo(dumps(numbers, indent=None if watch else 2, default=str))
+            click.echo(dumps(now.as_dict(), indent=None if watch else 2, default=str))
         else:
-            console.print(status_screen.status(now, ahead))
+            console.print(status_screen.status(now))
 
-    now, ahead = look()
+    now = view.status()
     if watch and not json and console.is_terminal:
-        with Live(status_screen.status(now, ahead), console=console, transient=True) as live:
+        with Live(status_screen.status(now), console=console, transient=True) as live:
             while not now.is_done:
                 time.sleep(every)
-                now, ahead = look()
-                live.update(status_screen.status(now, ahead))
+                now = view.status()
+                live.update(status_screen.status(now))
     elif watch:
         while not now.is_done:
-            show(now, ahead)
+            show(now)
             time.sleep(every)
-            now, ahead = look()
-    show(now, ahead)
+            now = view.status()
+    show(now)

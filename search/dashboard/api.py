@@ -15,11 +15,11 @@ from starlette.responses import JSONResponse, Response
 
 from winnow.errors import SpecError, StudyError
 from winnow.search.analysis import conclusions, export, study_record
+from winnow.search.analysis.status import finite, finite_object
 from winnow.search.analysis.study_record import StudyRecord, TrialRecord
 from winnow.search.dashboard import enqueue as wishes
 from winnow.search.dashboard.chapters import concluded, curve_numbers, pictures
-from winnow.search.dashboard.responses import LARGEST_ID, StudyId, TrialNumber, person, seen, watching
-from winnow.search.dashboard.snapshot import finite, finite_object
+from winnow.search.dashboard.responses import LARGEST_ID, StudyId, TrialNumber, person, read_study, seen, watching
 from winnow.search.report import report
 from winnow.search.study import study as studies
 from winnow.search.study.validation import check
@@ -144,7 +144,7 @@ async def trials(
 ) -> list[dict[str, Any]]:
     """Trials with their parameters, in order of their numbers, without their curves."""
     view, _ = await seen(request, study_id)
-    record = await run_in_threadpool(view.searched)
+    record = await read_study(view.searched)
     chosen = [trial for trial in record.trials if trial.number > after][:limit]
     return [_brief(trial) for trial in chosen]
 
@@ -165,7 +165,7 @@ async def enqueue(request: Request, study_id: StudyId, wish: Wish) -> dict[str, 
 async def trial(request: Request, study_id: StudyId, number: TrialNumber) -> dict[str, Any]:
     """One trial in full, with its curve."""
     view, _ = await seen(request, study_id)
-    found = await run_in_threadpool(view.trial, number)
+    found = await read_study(view.trial, number)
     if found is None:
         raise HTTPException(404, f"there is no trial {number} in this study")
     rest = {"config": dict(found.config), "training": dict(found.training), "run": dict(found.run)}
@@ -178,8 +178,8 @@ async def steer(request: Request, study_id: StudyId, wish: Literal["stop", "paus
     _, now = await seen(request, study_id)
     if not now.has_spec:
         raise StudyError(f"the study {now.study!r} was not made by Winnow, whose workers alone would hear this")
-    if now.standing == "done":
-        raise StudyError(f"the study {now.study!r} is finished: {now.exhausted}", "give it a larger budget")
+    if now.is_done:
+        raise StudyError(f"the study {now.study!r} is finished: {now.spent.exhausted}", "give it a larger budget")
     await run_in_threadpool(set_state, watching(request).storage.database, study_id, _STATES[wish])
     watching(request).channel(study_id).expire()
     return {"study": now.study, "state": _STATES[wish]}
@@ -189,7 +189,7 @@ async def steer(request: Request, study_id: StudyId, wish: Literal["stop", "paus
 async def curves(request: Request, study_id: StudyId) -> dict[str, Any]:
     """The curves of the best trials and of the baseline, and the band of an even sample of all."""
     view, _ = await seen(request, study_id)
-    return finite_object(curve_numbers(await run_in_threadpool(view.sample)))
+    return finite_object(curve_numbers(await read_study(view.sample)))
 
 
 @router.get("/studies/{study_id}/figures", responses=REFUSALS)
@@ -198,7 +198,7 @@ async def figures(request: Request, study_id: StudyId) -> list[dict[str, Any]]:
     view, _ = await seen(request, study_id)
 
     def draw() -> list[dict[str, Any]]:
-        chapters = [*pictures(view), *concluded(watching(request).storage, view)]
+        chapters = [*pictures(view), *concluded(watching(request).reading, view)]
         return [
             {
                 "name": picture.name,
@@ -212,7 +212,7 @@ async def figures(request: Request, study_id: StudyId) -> list[dict[str, Any]]:
 
     from plotly.utils import PlotlyJSONEncoder
 
-    content = await run_in_threadpool(lambda: PlotlyJSONEncoder().encode(draw()))
+    content = await read_study(lambda: PlotlyJSONEncoder().encode(draw()))
     return Response(content, media_type="application/json")  # type: ignore[return-value]
 
 
@@ -222,11 +222,11 @@ async def download_report(request: Request, study_id: StudyId) -> Response:
     _, now = await seen(request, study_id)
 
     def render() -> str:
-        storage = watching(request).storage
+        storage = watching(request).reading
         record = _whole(request, now.study)
         return report.render(record, conclusions.load(storage, record))
 
-    content = await run_in_threadpool(render)
+    content = await read_study(render)
     headers = {"Content-Disposition": f'attachment; filename="report-{study_id}.html"'}
     return Response(content, media_type="text/html", headers=headers)
 
@@ -244,7 +244,7 @@ async def download_table(
     def write() -> bytes:
         record = _whole(request, now.study)
         with tempfile.TemporaryDirectory() as folder:
-            found = conclusions.load(watching(request).storage, record).ablations
+            found = conclusions.load(watching(request).reading, record).ablations
             for path in export.write(record, found, Path(folder), kind):
                 if path.name == file:
                     return path.read_bytes()
@@ -252,7 +252,7 @@ async def download_table(
 
     headers = {"Content-Disposition": f'attachment; filename="{file}"'}
     media = "text/csv" if kind == "csv" else "application/json"
-    return Response(await run_in_threadpool(write), media_type=media, headers=headers)
+    return Response(await read_study(write), media_type=media, headers=headers)
 
 
 @router.get("/audit", responses=REFUSALS)
@@ -263,7 +263,7 @@ def audit(request: Request) -> list[dict[str, Any]]:
 
 def _whole(request: Request, name: str) -> StudyRecord:
     """The study with all its epochs: what a file to take away holds."""
-    return study_record.load(watching(request).storage, name)
+    return study_record.load(watching(request).reading, name)
 
 
 def _brief(trial: TrialRecord) -> dict[str, Any]:

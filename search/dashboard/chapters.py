@@ -5,7 +5,7 @@ import numpy as np
 from winnow.records import ABLATION, CONCLUSION
 from winnow.search.analysis import conclusions, importance, summary
 from winnow.search.analysis.study_record import StudyRecord
-from winnow.search.dashboard.view import SAMPLE, TOP, StudyView
+from winnow.search.analysis.study_view import SAMPLE, TOP, StudyView
 from winnow.search.report import conclusions as measured
 from winnow.search.report.chapters import Chapter, Picture
 from winnow.search.report.figures import curves, effects, progress

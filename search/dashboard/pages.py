@@ -11,13 +11,13 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from winnow.search.analysis import summary
+from winnow.search.analysis.study_view import StudyView
 from winnow.search.dashboard import chapters
 from winnow.search.dashboard.events import stream
 from winnow.search.dashboard.identity import COOKIE
 from winnow.search.dashboard.live import Look
 from winnow.search.dashboard.rendering import page, render
-from winnow.search.dashboard.responses import StudyId, TrialNumber, look, seen, watching
-from winnow.search.dashboard.view import StudyView
+from winnow.search.dashboard.responses import StudyId, TrialNumber, look, read_study, seen, watching
 from winnow.search.report.chapters import Chapter
 from winnow.search.report.figures import curves
 from winnow.storage import Storage, audit_log, sessions, tokens
@@ -153,7 +153,7 @@ async def study_part(request: Request, study_id: StudyId, name: str) -> Response
     view, _ = await seen(request, study_id)
     if name not in _PARTS:
         raise HTTPException(404, "there is no such part")
-    content = await run_in_threadpool(_PARTS[name], watching(request).storage, view)
+    content = await read_study(_PARTS[name], watching(request).reading, view)
     return HTMLResponse(content)
 
 
@@ -161,7 +161,7 @@ async def study_part(request: Request, study_id: StudyId, name: str) -> Response
 async def trial_page(request: Request, study_id: StudyId, number: TrialNumber) -> Response:
     """One trial."""
     view, now = await seen(request, study_id)
-    trial = await run_in_threadpool(view.trial, number)
+    trial = await read_study(view.trial, number)
     if trial is None:
         raise HTTPException(404, f"there is no trial {number} in this study")
     figure = curves.one_trial(trial, now.metric)

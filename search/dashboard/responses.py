@@ -1,6 +1,8 @@
 """What the pages and the API share: the study that a path names, and what is said where something is refused."""
 
-from typing import Annotated
+import logging
+from collections.abc import Callable
+from typing import Annotated, Any, TypeVar
 
 from fastapi import FastAPI, HTTPException, Path, Request
 from fastapi.exceptions import RequestValidationError
@@ -8,13 +10,15 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse
 
 from winnow.errors import WinnowError
+from winnow.search.analysis.status import Status
+from winnow.search.analysis.study_view import StudyView
 from winnow.search.dashboard.identity import Person
 from winnow.search.dashboard.live import Look
-from winnow.search.dashboard.snapshot import Snapshot
-from winnow.search.dashboard.view import StudyView
-from winnow.search.dashboard.watch import Watching
+from winnow.search.dashboard.watch import Watching, unreadable
 from winnow.storage.errors import StorageError, StorageUnreachable
 
+Result = TypeVar("Result")
+_log = logging.getLogger("winnow")
 LARGEST_ID = 2**31 - 1
 StudyId = Annotated[int, Path(ge=0, le=LARGEST_ID, description="The study's id: see GET /winnow/api/studies.")]
 TrialNumber = Annotated[int, Path(ge=0, le=LARGEST_ID, description="The trial's number in its study, from 0.")]
@@ -32,7 +36,7 @@ def person(request: Request) -> Person:
     return found
 
 
-async def look(request: Request, study_id: int) -> tuple[StudyView, Look[Snapshot]]:
+async def look(request: Request, study_id: int) -> tuple[StudyView, Look[Status]]:
     """A study as it stands; ends in 404 where there is none."""
     everything = watching(request)
     try:
@@ -40,14 +44,27 @@ async def look(request: Request, study_id: int) -> tuple[StudyView, Look[Snapsho
         return view, await everything.channel(study_id).latest()
     except KeyError:
         raise HTTPException(404, f"there is no study with the id {study_id}") from None
+    except Exception as error:
+        raise HTTPException(409, unreadable(error)) from error
 
 
-async def seen(request: Request, study_id: int) -> tuple[StudyView, Snapshot]:
+async def seen(request: Request, study_id: int) -> tuple[StudyView, Status]:
     """A study as it was last seen; ends in 503 where it never was and the database does not answer."""
     view, found = await look(request, study_id)
     if found.seen is None:
         raise HTTPException(503, found.outage)
     return view, found.seen
+
+
+async def read_study(work: Callable[..., Result], *given: Any) -> Result:
+    """Do in a thread what reads a study; end in 409 where its rows are not as Optuna or Winnow writes them."""
+    try:
+        return await run_in_threadpool(work, *given)
+    except (WinnowError, HTTPException):
+        raise
+    except Exception as error:
+        _log.warning("%s", unreadable(error), exc_info=error)
+        raise HTTPException(409, unreadable(error)) from error
 
 
 def describe_errors(app: FastAPI) -> None:

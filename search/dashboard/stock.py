@@ -64,17 +64,22 @@ class _Shown(Storage):
         study = optuna.load_study(study_name=self.get_study_name_from_id(study_id), storage=self._plain)
         try:
             best = study.best_trial
-        except ValueError:  # no trial keeps every limit
+        except (ValueError, TypeError):  # no trial keeps every limit, or a foreign script wrote nonsense
             best = super().get_best_trial(study_id)
         return self._constrained(best)
 
     def _constrained(self, trial: FrozenTrial) -> FrozenTrial:
         known = self._with_constraints.get(trial._trial_id)
-        if known is None and not trial.constraints:
-            return trial
         if known is None:
+            try:
+                constraints: dict[str, Any] = trial.constraints
+            except TypeError:  # of a foreign script: no list under the older key
+                constraints = {"": None}
+            if not constraints:
+                return trial
             known = copy.copy(trial)
-            known._system_attrs = {**trial._system_attrs, _OLD_KEY: list(trial.constraints.values())}
+            values = [excess if isinstance(excess, int | float) else 1.0 for excess in constraints.values()]
+            known._system_attrs = {**trial._system_attrs, _OLD_KEY: values}
             if trial.state.is_finished():
                 self._with_constraints[trial._trial_id] = known
         return known

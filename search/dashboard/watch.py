@@ -1,19 +1,22 @@
 """All that the dashboard watches: each study by its id, and the list of all of them."""
 
+import logging
 import threading
 from collections import OrderedDict
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from optuna.study import StudyDirection
+from sqlalchemy import Connection, and_, select
 
-from winnow.records import SPEC
-from winnow.search.analysis.status import count_ended
+from winnow.search.analysis.status import Status, count_ended
+from winnow.search.analysis.study_view import StudyView
 from winnow.search.dashboard.live import Channel
-from winnow.search.dashboard.snapshot import Snapshot
-from winnow.search.dashboard.view import StudyView
+from winnow.search.dashboard.own_attributes import OwnAttributes
 from winnow.storage import Storage, deletions, trial_summaries
 from winnow.storage.errors import StorageError, StorageUnreachable
+from winnow.storage.optuna_tables import directions, studies
+from winnow.storage.tables import budgets
+from winnow.storage.tables import deletions as deleted
 
 SECONDS = 2.0
 """Between two looks at a study."""
@@ -22,6 +25,7 @@ _WARM = 3
 """Studies that are read when the dashboard starts."""
 _MOST = 32
 """Studies that are kept in memory: the longest unseen goes first."""
+_log = logging.getLogger("winnow")
 
 
 @dataclass(frozen=True)
@@ -30,12 +34,14 @@ class Entry:
 
     study_id: int
     study: str
-    direction: str
-    states: dict[str, int]
-    budget: int | None
+    direction: str = ""
+    states: dict[str, int] = field(default_factory=dict)
+    budget: int | None = None
     """Trials; None where it has no such limit."""
-    best: float | None
-    best_number: int | None
+    best: float | None = None
+    best_number: int | None = None
+    fault: str = ""
+    """Why no more can be said of the study: its rows are not as Optuna or Winnow writes them."""
 
     @property
     def finished(self) -> int:
@@ -48,16 +54,19 @@ class Watching:
 
     def __init__(self, storage: Storage) -> None:
         self.storage = storage
+        self.reading = OwnAttributes(storage)
+        """The same storage, for what only reads."""
         self.entries: Channel[list[Entry]] = Channel(self._list, LIST_SECONDS)
         self._lock = threading.Lock()
         self._views: OrderedDict[int, StudyView] = OrderedDict()
-        self._channels: dict[int, Channel[Snapshot]] = {}
+        self._channels: dict[int, Channel[Status]] = {}
         self._ids: dict[str, int] = {}
         self._counted: dict[int, dict[str, int]] = {}
         self._listed: dict[int, trial_summaries.Outlines] = {}
+        self._faults: dict[int, str] = {}
 
     def named(self, name: str) -> int:
-        """The id of a study; raises KeyError. While the database is away, of one that was asked for before."""
+        """Return the id of a study; raise KeyError. While the database is away, of one that was asked for before."""
         try:
             self._ids[name] = self.storage.get_study_id_from_name(name)
         except StorageUnreachable:
@@ -69,12 +78,12 @@ class Watching:
         return self._ids[name]
 
     def view(self, study_id: int) -> StudyView:
-        """The view of a study, made where nobody looked before; raises KeyError where there is none."""
+        """Return the view of a study, made where nobody looked before; raise KeyError where there is none."""
         with self._lock:
             if study_id not in self._views:
                 self.storage.database.read(deletions.shown_name, study_id)
                 self._views[study_id] = StudyView(self.storage, study_id)
-                self._channels[study_id] = Channel(self._views[study_id].look, SECONDS)
+                self._channels[study_id] = Channel(self._views[study_id].status, SECONDS)
                 while len(self._views) > _MOST:
                     gone, _ = self._views.popitem(last=False)
                     del self._channels[gone]
@@ -88,8 +97,8 @@ class Watching:
             self._channels.pop(study_id, None)
         self.entries.expire()
 
-    def channel(self, study_id: int) -> Channel[Snapshot]:
-        """What a study's page listens to."""
+    def channel(self, study_id: int) -> Channel[Status]:
+        """Return what a study's page listens to."""
         self.view(study_id)
         return self._channels[study_id]
 
@@ -97,37 +106,67 @@ class Watching:
         """Read the newest studies before anybody asks, and load what draws them: the first page then comes at once."""
         import plotly.graph_objects  # noqa: F401
 
-        with suppress(StorageError, KeyError):
-            newest = [study._study_id for study in self.storage.get_all_studies()[: -_WARM - 1 : -1]]
+        with suppress(StorageError):
+            newest = sorted(self.storage.database.read(_rows), reverse=True)[:_WARM]
             for study_id in newest:
-                self.view(study_id).look()
-            for study_id in newest:  # whole trials, for optuna-dashboard's own page
-                self.storage.get_all_trials(study_id, deepcopy=False)
+                with suppress(Exception):  # a study that cannot be read says so in the list
+                    self.view(study_id).status()
+                    self.storage.get_all_trials(study_id, deepcopy=False)  # for optuna-dashboard's own page
 
     def _list(self) -> list[Entry]:
-        """Every study; only those whose counts changed are looked at again."""
+        """Return every study; only those whose counts changed are looked at again."""
         counted: dict[int, dict[str, int]] = {}
         for count in self.storage.database.read(trial_summaries.counts):
             counted.setdefault(count.study_id, {})[count.state] = count.trials
         entries = []
-        for study in self.storage.get_all_studies():
-            states = counted.get(study._study_id, {})
-            known = self._listed.setdefault(study._study_id, trial_summaries.Outlines(study._study_id))
-            if states != self._counted.get(study._study_id):
-                self.storage.database.read(known.refresh)
-            maximised = study.directions[0] == StudyDirection.MAXIMIZE
-            ranked = [o for o in known.known.values() if o.state == "COMPLETE" and o.feasible and o.value is not None]
-            best = min(ranked, key=lambda o: (-o.value if maximised else o.value, o.number), default=None)  # type: ignore[operator]
-            entries.append(
-                Entry(
-                    study_id=study._study_id,
-                    study=study.study_name,
-                    direction="maximize" if maximised else "minimize",
-                    states=dict(sorted(states.items())),
-                    budget=study.user_attrs.get(SPEC, {}).get("budget", {}).get("trials"),
-                    best=best.value if best else None,
-                    best_number=best.number if best else None,
-                )
-            )
+        for study_id, (name, direction, budget) in self.storage.database.read(_rows).items():
+            try:
+                entries.append(self._entry(study_id, name, direction, budget, counted.get(study_id, {})))
+            except StorageUnreachable:
+                raise
+            except Exception as error:
+                fault = unreadable(error)
+                if self._faults.get(study_id) != fault:
+                    _log.warning("study %r: %s", name, fault)
+                    self._faults[study_id] = fault
+                self._listed.pop(study_id, None)
+                entries.append(Entry(study_id, str(name), states=counted.pop(study_id, {}), fault=fault))
         self._counted = counted
         return sorted(entries, key=lambda entry: (-entry.states.get("RUNNING", 0), -entry.study_id))
+
+    def _entry(
+        self, study_id: int, name: str, direction: str | None, budget: int | None, states: dict[str, int]
+    ) -> Entry:
+        if direction not in ("MAXIMIZE", "MINIMIZE"):
+            raise ValueError("it has no direction")
+        listed = self._listed.setdefault(study_id, trial_summaries.Outlines(study_id))
+        if states != self._counted.get(study_id):
+            self.storage.database.read(listed.refresh)
+        ranked = [o for o in listed.known.values() if o.state == "COMPLETE" and o.feasible and o.value is not None]
+        sign = -1 if direction == "MAXIMIZE" else 1
+        best = min(ranked, key=lambda o: (sign * (o.value or 0.0), o.number), default=None)
+        return Entry(
+            study_id=study_id,
+            study=name,
+            direction=direction.lower(),
+            states=dict(sorted(states.items())),
+            budget=budget,
+            best=best.value if best else None,
+            best_number=best.number if best else None,
+        )
+
+
+def unreadable(error: Exception) -> str:
+    """Say why a study whose rows are not as Optuna or Winnow writes them cannot be shown."""
+    return f"this study cannot be read: {type(error).__name__}: {' '.join(str(error).split())}"[:300]
+
+
+def _rows(connection: Connection) -> dict[int, tuple[str, str | None, int | None]]:
+    """Read name, direction and budget of all studies that are shown, and none of their attributes."""
+    first = and_(directions.c.study_id == studies.c.study_id, directions.c.objective == 0)
+    query = (
+        select(studies.c.study_id, studies.c.study_name, directions.c.direction, budgets.c.trials)
+        .select_from(studies.outerjoin(directions, first).outerjoin(budgets, budgets.c.study_id == studies.c.study_id))
+        .where(studies.c.study_id.not_in(select(deleted.c.study_id)))
+    )
+    return {study_id: (name, direction, budget) for study_id, name, direction, budget in connection.execute(query)}

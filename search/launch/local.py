@@ -4,8 +4,8 @@ import math
 from collections.abc import Callable, Sequence
 
 from winnow.errors import WorkerFailed
-from winnow.search.analysis import status
 from winnow.search.analysis.status import Status
+from winnow.search.analysis.study_view import StudyView
 from winnow.search.launch.fleet import Fleet
 from winnow.search.launch.packer import Packer
 from winnow.search.launch.placement import Place
@@ -30,7 +30,8 @@ class LocalRun:
         """With `pack_to`, each place's device gets more workers like it while that pays, and so many at most."""
         self.study = study
         self.places = list(places)
-        self.now = status.read(study)
+        self._view = StudyView.of(study)
+        self.now = self._view.status()
         database, files = study.storage.database, study.storage.files
         url = database.url
         self.fleet = Fleet(
@@ -51,7 +52,7 @@ class LocalRun:
         """
 
         def is_over() -> bool:
-            self.now = status.read(self.study)
+            self.now = self._view.status()
             _refuse_to_waste(self.now)
             show(self.now)
             if self._packer is not None:
@@ -59,7 +60,7 @@ class LocalRun:
             return self.now.is_done or self.now.state is State.STOPPED
 
         self.fleet.run(is_over)
-        self.now = status.read(self.study)
+        self.now = self._view.status()
         show(self.now)
         return self.now
 

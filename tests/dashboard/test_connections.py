@@ -109,7 +109,7 @@ def test_a_handshake_that_does_not_come_is_not_waited_for(
     ("half", "tls"), [("half of the headers", False), ("half of a body", False), ("nothing at all", True)]
 )
 def test_300_half_requests_keep_nobody_out(sqlite_url: str, pair: tuple[Path, Path], half: str, tls: bool) -> None:
-    secret = tokens.create(storage.open(sqlite_url).engine, "ann", "reader", days=1)
+    secret = tokens.create(storage.open(sqlite_url).database, "ann", "reader", days=1)
     secured = ["--tls-certificate", str(pair[0]), "--tls-key", str(pair[1])] if tls else []
     with socket.create_server(("127.0.0.1", 0)) as found:
         port = found.getsockname()[1]

@@ -1,11 +1,15 @@
 """Winnow's pages as they are served: what they show, and that they go on without the database."""
 
 import json
+import math
+import sqlite3
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import optuna
+import pytest
 
 from dashboard_server import Serve, Served
 from example_study import told
@@ -151,3 +155,104 @@ def test_guessing_is_slowed_down_and_what_is_right_is_not(served: Served) -> Non
         assert 0 < int(answer.headers["retry-after"]) <= 60
     with served.client("reader") as reader:
         assert reader.get("/winnow/api/studies").status_code == 200
+
+
+WEIRD: dict[str, list[tuple[str, str, object]]] = {
+    "spec": [("study", "winnow:spec", content) for content in (7, "text", [1], None, {"budget": "all of it"})],
+    "stopped": [("study", "winnow:stopped", content) for content in (7, ["reason"], {"reason": {"deep": 1}})],
+    "constraints": [("trial", "constraints", content) for content in (7, "abc", {"a": 1}, [None, "x"], [[1]])],
+    "a constraint": [("trial", "constraints:memory", content) for content in ("abc", None, [1], {"a": 1}, math.nan)],
+    "records": [
+        ("attribute", f"winnow:{name}", content)
+        for name in ("run", "training", "config", "epochs", "reason", "baseline", "outcome", "would_prune")
+        for content in (7, "text", [1, None], {"device_seconds": "abc", "epoch": []})
+    ],
+}
+
+
+@pytest.mark.parametrize("kind", WEIRD)
+def test_one_bad_row_harms_no_other_study(serve: Serve, tmp_path: Path, kind: str) -> None:
+    told(tmp_path, VALUES)
+    served = serve(f"sqlite:///{tmp_path}/winnow.db", local=True)
+    for number, (where, key, content) in enumerate(WEIRD[kind]):
+        study = optuna.create_study(storage=served.storage, study_name=f"weird {number}")
+        trial = study.ask()
+        if where == "study":
+            study.set_user_attr(key, content)
+        elif where == "trial":
+            served.storage.set_trial_system_attr(trial._trial_id, key, content)
+        else:
+            trial.set_user_attr(key, content)
+        study.tell(trial, 1.0 if number % 2 else None, state=None if number % 2 else optuna.trial.TrialState.FAIL)
+    with served.client() as client:
+        listed = client.get("/winnow/api/studies").json()
+        assert len(listed) == 1 + len(WEIRD[kind])
+        assert listed[-1]["best"] == 0.9
+        assert client.get("/winnow/").status_code == 200
+        for entry in listed:
+            page = client.get(f"/winnow/studies/{entry['study_id']}")
+            assert page.status_code == 200, entry
+            for part in ("pictures", "conclusions", "hyperparameters", "trials"):
+                answer = client.get(f"/winnow/studies/{entry['study_id']}/parts/{part}")
+                assert answer.status_code in (200, 409), (entry, part)
+            assert client.get(f"/winnow/studies/{entry['study_id']}/trials/0").status_code == 200, entry
+            assert client.get(f"/api/studies/{entry['study_id']}").status_code == 200, entry
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "UPDATE trial_user_attributes SET value_json = 'no json' WHERE key = 'winnow:reason'",
+        "UPDATE trials SET datetime_start = 'yesterday' WHERE study_id = 2",
+        "UPDATE trial_system_attributes SET value_json = '' WHERE key LIKE 'constraints%'",
+        "DELETE FROM study_directions WHERE study_id = 2",
+        "UPDATE trials SET state = 'SLEEPING' WHERE study_id = 2",
+    ],
+)
+def test_a_study_that_cannot_be_read_is_one_line_in_the_list(serve: Serve, tmp_path: Path, damage: str) -> None:
+    told(tmp_path, VALUES)
+    served = serve(f"sqlite:///{tmp_path}/winnow.db", local=True)
+    study = optuna.create_study(storage=served.storage, study_name="broken")
+    trial = study.ask()
+    trial.set_user_attr("winnow:reason", "none")
+    served.storage.set_trial_system_attr(trial._trial_id, "constraints", [1.0])
+    study.tell(trial, 1.0)
+    with sqlite3.connect(tmp_path / "winnow.db") as connection:
+        connection.execute(damage)
+    with served.client() as client:
+        for _ in range(2):
+            broken, told_one = client.get("/winnow/api/studies").json()
+            assert (told_one["study"], told_one["best"], told_one["fault"]) == ("told", 0.9, "")
+            assert broken["fault"].startswith("this study cannot be read: ")
+            served.application.own.state.watching.entries.expire()
+        page = client.get("/winnow/").text
+        assert "this study cannot be read: " in page
+        assert '<a href="/winnow/told">told</a>' in page
+        shown = client.get("/winnow/broken", headers={"Accept": "text/html"})
+        assert (shown.status_code, "this study cannot be read" in shown.text) == (409, True)
+        assert client.get("/winnow/told").status_code == 200
+
+
+@pytest.mark.parametrize("where", ["study", "study system", "trial"])
+def test_a_study_with_100000_attributes_is_shown_at_once(serve: Serve, tmp_path: Path, where: str) -> None:
+    told(tmp_path, VALUES)
+    table, owner = {
+        "study": ("study_user_attributes", "study_id"),
+        "study system": ("study_system_attributes", "study_id"),
+        "trial": ("trial_user_attributes", "trial_id"),
+    }[where]
+    with sqlite3.connect(tmp_path / "winnow.db") as connection:
+        connection.executemany(
+            f"INSERT INTO {table} ({owner}, key, value_json) VALUES (1, ?, ?)",
+            [(f"attribute {number}", json.dumps("x" * 100)) for number in range(100_000)],
+        )
+    served = serve(f"sqlite:///{tmp_path}/winnow.db", local=True)
+    with served.client() as client:
+        assert "trial 1, baseline 0.5" in client.get("/winnow/studies/1").text
+        began = time.process_time()
+        for path in ("", *(f"/parts/{part}" for part in ("pictures", "conclusions", "hyperparameters", "trials"))):
+            answer = client.get(f"/winnow/studies/1{path}")
+            assert answer.status_code == 200, path
+        assert time.process_time() - began < 2, "seconds of this process, whatever else the machine does"
+        assert "attribute 99999" not in client.get("/winnow/studies/1/trials/0").text
+        assert client.get("/winnow/").status_code == 200

@@ -8,9 +8,8 @@ from rich.console import Console
 
 from winnow import storage
 from winnow.records import Epoch, Outcome
-from winnow.search.analysis import forecast, status
-from winnow.search.analysis.forecast import Outlook
 from winnow.search.analysis.status import Best, Status
+from winnow.search.analysis.study_view import StudyView
 from winnow.search.report.terminal import status_screen
 from winnow.search.study import study as studies
 from winnow.search.study.validation import check
@@ -35,13 +34,14 @@ NOW = Status(
     failures={"RuntimeError: the disk is on fire": 2},
     stopped="",
     tracebacks={},
+    saved_device_seconds=1800.0,
+    seconds_left=5400.0,
 )
-AHEAD = Outlook(saved_device_seconds=1800.0, device_seconds_left=28800.0, seconds_left=5400.0)
 
 
-def shown(width: int, now: Status = NOW, ahead: Outlook = AHEAD) -> str:
+def shown(width: int, now: Status = NOW) -> str:
     console = Console(file=io.StringIO(), width=width)
-    console.print(status_screen.status(now, ahead))
+    console.print(status_screen.status(now))
     return console.file.getvalue()  # type: ignore[attr-defined, no-any-return]
 
 
@@ -95,12 +95,13 @@ def test_estimates_come_from_the_trials_that_ended(tmp_path: Path) -> None:
         for epoch in range(1, lasts + 1):
             epochs.record(opened.database, lease, Epoch(epoch, 0.5))
         leases.finish(opened.database, lease, outcome, 0.5, {"winnow:run": {"device_seconds": seconds}})
-    alone = forecast.look_ahead(study, status.read(study))
+    view = StudyView.of(study)
+    alone = view.status()
     assert alone.saved_device_seconds == pytest.approx(30.0), "three epochs of ten seconds"
     assert alone.device_seconds_left == pytest.approx(3600.0, abs=60.0)
     assert alone.seconds_left is None, "nobody is at work"
     for name in ("one", "two"):
         workers.register(opened.database, study.study_id, name, "host", 1, "cpu")
-    ahead = forecast.look_ahead(study, status.read(study))
+    ahead = view.status()
     assert ahead.seconds_left == pytest.approx(7 * 30.0 / 2), "seven trials of thirty seconds by two workers"
     opened.database.release()

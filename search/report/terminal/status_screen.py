@@ -6,7 +6,6 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from winnow.search.analysis.forecast import Outlook
 from winnow.search.analysis.formatting import duration, number
 from winnow.search.analysis.status import Status
 from winnow.storage.activity import State
@@ -16,14 +15,14 @@ QUIET_SECONDS = 15.0
 """A worker that trains gives a sign more often."""
 
 
-def status(now: Status, outlook: Outlook) -> RenderableType:
+def status(now: Status) -> RenderableType:
     """`winnow status`."""
     states = ", ".join(f"{count} {state.lower()}" for state, count in sorted(now.states.items())) or "no trial yet"
     best = f"{number(now.best.value)} (trial {now.best.number})" if now.best else "none yet"
     lines = [
         Text.assemble((now.study, "bold"), f": {states}"),
         Text(f"best {best}, baseline {number(now.baseline) if now.baseline is not None else 'not finished'}"),
-        Text(_time(now, outlook)),
+        Text(_time(now)),
         Text(stop_words(now) or state_words(now) or now.spent.exhausted or "more trials can be given out"),
     ]
     table: list[RenderableType] = [Text(), workers_table(now.workers)] if now.workers else []
@@ -31,14 +30,14 @@ def status(now: Status, outlook: Outlook) -> RenderableType:
     return Group(*lines, *table, *([Text(), *failures] if failures else []))
 
 
-def _time(now: Status, outlook: Outlook) -> str:
+def _time(now: Status) -> str:
     parts = [f"{duration(now.spent.device_seconds)} of device time spent"]
-    if outlook.saved_device_seconds > 0:
-        parts.append(f"{duration(outlook.saved_device_seconds)} saved by pruning")
-    if outlook.device_seconds_left is not None:
-        parts.append(f"{duration(outlook.device_seconds_left)} left")
-    if outlook.seconds_left and not now.is_done:
-        parts.append(f"done in about {duration(outlook.seconds_left)}")
+    if now.saved_device_seconds > 0:
+        parts.append(f"{duration(now.saved_device_seconds)} saved by pruning")
+    if now.device_seconds_left is not None:
+        parts.append(f"{duration(now.device_seconds_left)} left")
+    if now.seconds_left and not now.is_done:
+        parts.append(f"done in about {duration(now.seconds_left)}")
     return ", ".join(parts)
 
 

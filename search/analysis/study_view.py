@@ -1,36 +1,53 @@
-"""A study as its live page knows it: all trials in outline, a few in full, and what is new at each look.
+"""A study as it is watched: all trials in outline, a few in full, and what is new at each look.
 
 A look reads what changed since the last one. Curves are read of the best trials and of an even sample of the others,
-so that a page about 10,000 trials costs no more than one about 200.
+so that a look at 10,000 trials costs no more than one at 200.
 """
 
+import json
 import math
 import threading
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal, TypeVar
 
-import optuna
 from sqlalchemy import Connection, func, select
 
-from winnow.records import SPEC, STOPPING, Outcome
+from winnow.records import SPEC, STOPPING, TRACEBACK, Outcome
 from winnow.search.analysis import study_record
 from winnow.search.analysis.pruning import savings
-from winnow.search.analysis.status import Best
+from winnow.search.analysis.status import LATEST, Best, Status, seconds_left
 from winnow.search.analysis.study_record import StudyRecord, TrialRecord
-from winnow.search.dashboard.snapshot import Snapshot, WorkerNow
+from winnow.search.study.study import WinnowStudy
 from winnow.storage import Storage, deletions, trial_summaries, workers
+from winnow.storage import studies as study_rows
 from winnow.storage.budget import spent
-from winnow.storage.optuna_tables import studies, trials
+from winnow.storage.optuna_tables import studies, study_system_attributes, study_user_attributes, trials
 from winnow.storage.trial_summaries import Outline
 from winnow.storage.workers import Worker
 
+Result = TypeVar("Result")
 TOP = 5
 """Trials whose curves are shown one by one."""
 SAMPLE = 150
 """Trials whose curves make the band."""
+_BY_THE_PRUNER = "by the pruner"
+# Optuna's own attribute, which `Study.metric_names` reads together with all others.
+_METRIC_NAMES = "study:metric_names"
+# Fibonacci hashing: numbers that follow each other are scattered evenly over 32 bits.
 _SCATTER = 2_654_435_761
+
+
+@dataclass(frozen=True)
+class _About:
+    """What a look needs of a study itself."""
+
+    name: str
+    direction: Literal["maximize", "minimize"]
+    metric: str | None
+    stopped: str
+    has_spec: bool
 
 
 class StudyView:
@@ -46,62 +63,67 @@ class StudyView:
         self._plain: dict[int, TrialRecord] = {}
         self._searched_since = 0
         self._history: StudyRecord | None = None
+        self._tracebacks: dict[str, str | None] = {}
+        """By the reason of a failure; None where its first failure left none."""
         self._trials_version = 0
 
-    def look(self) -> Snapshot:
-        """The study as it stands now; raises KeyError where it is gone, StorageError."""
+    @classmethod
+    def of(cls, study: WinnowStudy) -> "StudyView":
+        """Return the view of a study that Winnow made."""
+        return cls(study.storage, study.study_id)
+
+    def status(self) -> Status:
+        """Return where the study stands now; raise KeyError where it is gone, StorageError."""
         with self._lock:
-            name = self._storage.database.read(deletions.shown_name, self.study_id)
-            study = optuna.load_study(study_name=name, storage=self._storage)
-            attributes = study.user_attrs
-            ended, used, conclusions = self._storage.database.read(self._read, study)
+            about = self._ask(self._about)
+            ended, used, conclusions = self._ask(self._read, about.name)
             if ended or self._history is None:
-                self._history = self._make_history(study)
+                self._history = self._make_history(about)
                 self._trials_version += 1
             record = self._history
+            failures = self._count_failures()
             present = workers.present(self._storage.database, self.study_id)
             curves = self._running_curves(
                 [worker.trial_number for worker in present if worker.trial_number is not None]
             )
-            sampled = self._sampled_history(record)
-            saved = savings(sampled)
-            counts = Counter(outline.state for outline in self._outlines.known.values())
-            return Snapshot(
+            saved = savings(self._sampled_history(record))
+            pruned = Counter(_kind(outline) for outline in self._known("PRUNED"))
+            states = dict(sorted(Counter(outline.state for outline in self._outlines.known.values()).items()))
+            return Status(
                 study_id=self.study_id,
-                study=record.study,
-                direction=record.direction,
+                study=about.name,
+                direction=about.direction,
                 metric=record.metric,
-                states=dict(sorted(counts.items())),
-                budget=used.budget,
-                exhausted=used.exhausted,
-                state=str(used.state),
-                stopped=attributes.get(STOPPING, {}).get("reason", ""),
-                seconds=used.seconds,
-                device_seconds=used.device_seconds,
-                saved_seconds=saved.saved * counts["PRUNED"] / saved.trials if saved.trials else 0.0,
+                states=states,
                 best=_best(record),
                 baseline=record.baseline.value if record.baseline else None,
-                workers=[_worker_now(worker, curves) for worker in present],
-                failures=dict(Counter(o.reason or "no reason given" for o in self._known("FAIL")).most_common()),
-                pruned=dict(Counter(_kind(o) for o in self._known("PRUNED")).most_common()),
+                spent=used,
+                workers=[_as_reported(worker, curves) for worker in present],
+                curves=curves,
+                failures=failures,
+                tracebacks={reason: text for reason, text in self._tracebacks.items() if text is not None},
+                pruned=dict(pruned.most_common()),
+                stopped=about.stopped,
+                saved_device_seconds=saved.saved * pruned[_BY_THE_PRUNER] / saved.trials if saved.trials else 0.0,
+                seconds_left=seconds_left(used, states, present, [t.seconds for t in record.finished[-LATEST:]]),
+                has_spec=about.has_spec,
                 trials_version=self._trials_version,
                 conclusions_version=conclusions,
-                has_spec=SPEC in attributes,
             )
 
     def record(self) -> StudyRecord:
-        """All trials, the best and the sampled ones in full."""
+        """Return all trials, the best and the sampled ones in full."""
         with self._lock:
             if self._history is None:
                 raise KeyError(f"study {self.study_id} was not looked at yet")
             return self._history
 
     def sample(self) -> StudyRecord:
-        """The trials that are known in full: for pictures of curves."""
+        """Return the trials that are known in full: for pictures of curves."""
         return self._sampled_history(self.record())
 
     def with_details(self, numbers: Iterable[int]) -> StudyRecord:
-        """All trials, those of these numbers in full too."""
+        """Return all trials, those of these numbers in full too."""
         wanted = set(numbers)
         with self._lock:
             assert self._history is not None
@@ -112,10 +134,10 @@ class StudyView:
             return replace(self._history, trials=trials)
 
     def searched(self) -> StudyRecord:
-        """All trials with their parameters: for importance and for tables."""
+        """Return all trials with their parameters: for importance and for tables."""
         with self._lock:
             since = self._searched_since
-            found = self._storage.database.read(trial_summaries.searched, self.study_id, since)
+            found = self._ask(trial_summaries.searched, self.study_id, since)
             for trial_id, (parameters, distributions) in found.items():
                 for known in (self._plain, self._detailed):
                     if trial_id in known:
@@ -127,36 +149,60 @@ class StudyView:
             return self._history
 
     def trial(self, number: int) -> TrialRecord | None:
-        """One trial in full, with its curve."""
+        """Return one trial in full, with its curve; None where there is none."""
         with self._lock:
             outline = next((o for o in self._outlines.known.values() if o.number == number), None)
         if outline is None:
             return None
         return self._read_details([outline.trial_id]).get(outline.trial_id)
 
-    def _read(self, connection: Connection, study: optuna.Study) -> tuple[list[Outline], Any, int]:
-        ended = self._outlines.refresh(connection)
-        return ended, spent(connection, self.study_id), _concluded(connection, study.study_name)
+    def _ask(self, query: Callable[..., Result], *given: Any) -> Result:
+        return self._storage.database.read(query, *given)
 
-    def _make_history(self, study: optuna.Study) -> StudyRecord:
+    def _about(self, connection: Connection) -> _About:
+        """Read what a look needs of the study, and none of its other attributes, however many there are."""
+        directions = study_rows.directions_of(connection, self.study_id)
+        stopped = _attribute(connection, study_user_attributes, self.study_id, STOPPING)
+        names = _attribute(connection, study_system_attributes, self.study_id, _METRIC_NAMES)
+        return _About(
+            name=deletions.shown_name(connection, self.study_id),
+            direction="maximize" if directions[0].name == "MAXIMIZE" else "minimize",
+            metric=str(names[0]) if isinstance(names, list) and names else None,
+            stopped=str(stopped.get("reason", "")) if isinstance(stopped, dict) else "",
+            has_spec=_attribute(connection, study_user_attributes, self.study_id, SPEC) is not None,
+        )
+
+    def _read(self, connection: Connection, name: str) -> tuple[list[Outline], Any, int]:
+        ended = self._outlines.refresh(connection)
+        return ended, spent(connection, self.study_id), _concluded(connection, name)
+
+    def _count_failures(self) -> dict[str, int]:
+        """Count the failures by their reasons, and read the traceback of the first of each new one."""
+        failed = [(outline.reason or "no reason given", outline) for outline in self._known("FAIL")]
+        first = {reason: outline for reason, outline in reversed(failed) if reason not in self._tracebacks}
+        found = self._ask(trial_summaries.details, [outline.trial_id for outline in first.values()])
+        for reason, outline in first.items():
+            text = found[outline.trial_id].user_attrs.get(TRACEBACK)
+            self._tracebacks[reason] = None if text is None else str(text)
+        return dict(Counter(reason for reason, _ in failed).most_common())
+
+    def _make_history(self, about: _About) -> StudyRecord:
         known = self._outlines.known
         for outline in known.values():
             before = self._plain.get(outline.trial_id)
             if before is None or before.state != outline.state:
                 self._plain[outline.trial_id] = _plain(outline, before)
-        maximised = study.directions[0] == optuna.study.StudyDirection.MAXIMIZE
-        record = self._with(StudyRecord(study.study_name, "maximize" if maximised else "minimize", "", ()))
+        record = self._with(StudyRecord(about.name, about.direction, "", ()))
         wanted = {trial.number for trial in record.ranked[:TOP]} | _spread(record.finished)
         if record.baseline is not None:
             wanted.add(record.baseline.number)
         missing = [o.trial_id for o in known.values() if o.number in wanted and o.trial_id not in self._detailed]
         self._detailed |= self._read_details(missing)
         kept = [trial for trial in self._detailed.values() if trial.number in wanted]
-        metric = study.metric_names[0] if study.metric_names else study_record.metric_of(kept)
-        return replace(self._with(record), metric=metric)
+        return replace(self._with(record), metric=about.metric or study_record.metric_of(kept))
 
     def _with(self, record: StudyRecord) -> StudyRecord:
-        """The same study with the trials as they are known now."""
+        """Return the same study with the trials as they are known now."""
         everything = {**self._plain, **self._detailed}.values()
         return replace(record, trials=tuple(sorted(everything, key=lambda trial: trial.number)))
 
@@ -167,20 +213,14 @@ class StudyView:
         if not ids:
             return {}
 
-        def ask(connection: Connection) -> dict[int, TrialRecord]:
-            curves = trial_summaries.curves(connection, ids)
-            found = trial_summaries.details(connection, ids)
-            return {
-                trial_id: study_record.read_trial(trial, curves.get(trial_id, ())) for trial_id, trial in found.items()
-            }
-
-        return self._storage.database.read(ask)
+        curves, found = self._ask(trial_summaries.curves, ids), self._ask(trial_summaries.details, ids)
+        return {trial_id: study_record.read_trial(trial, curves.get(trial_id, ())) for trial_id, trial in found.items()}
 
     def _running_curves(self, numbers: Sequence[int]) -> dict[int, tuple[float, ...]]:
         ids = {o.trial_id: o.number for o in self._outlines.known.values() if o.number in set(numbers)}
         if not ids:
             return {}
-        found = self._storage.database.read(trial_summaries.curves, list(ids))
+        found = self._ask(trial_summaries.curves, list(ids))
         return {
             ids[trial_id]: tuple(epoch.value for epoch in curve if not math.isnan(epoch.value))
             for trial_id, curve in found.items()
@@ -213,7 +253,7 @@ def _plain(outline: Outline, before: TrialRecord | None) -> TrialRecord:
 
 
 def _spread(finished: Sequence[TrialRecord]) -> set[int]:
-    """Numbers of SAMPLE trials, evenly from all; as the study grows, most stay chosen."""
+    """Return the numbers of SAMPLE trials, evenly from all; as the study grows, most stay chosen."""
     ordered = sorted((trial.number for trial in finished), key=lambda number: number * _SCATTER % 2**32)
     return set(ordered[:SAMPLE])
 
@@ -225,28 +265,26 @@ def _best(record: StudyRecord) -> Best | None:
     return Best(best.number, best.value, dict(best.parameters))
 
 
-def _worker_now(worker: Worker, curves: dict[int, tuple[float, ...]]) -> WorkerNow:
+def _as_reported(worker: Worker, curves: dict[int, tuple[float, ...]]) -> Worker:
+    """Return a worker with the last epoch of its trial: epochs are written as they end, signs of life less often."""
     curve = curves.get(worker.trial_number, ()) if worker.trial_number is not None else ()
-    return WorkerNow(
-        worker=worker.worker,
-        host=worker.host,
-        device=worker.device,
-        state=worker.state,
-        trial=worker.trial_number,
-        epoch=len(curve) or worker.epoch,  # epochs are written as they end, signs of life every few seconds
-        value=curve[-1] if curve else worker.value,
-        age=worker.age,
-        curve=curve,
-    )
+    return replace(worker, epoch=len(curve), value=curve[-1]) if curve else worker
+
+
+def _attribute(connection: Connection, table: Any, study_id: int, key: str) -> Any:
+    """Return one attribute of a study; None where there is none."""
+    query = select(table.c.value_json).where(table.c.study_id == study_id, table.c.key == key)
+    content = connection.execute(query).scalar()
+    return None if content is None else json.loads(content)
 
 
 def _kind(outline: Outline) -> str:
     """Return why a trial was pruned, without the numbers that are its own."""
-    return outline.outcome if outline.outcome in (Outcome.DIVERGED, Outcome.INFEASIBLE) else "by the pruner"
+    return outline.outcome if outline.outcome in (Outcome.DIVERGED, Outcome.INFEASIBLE) else _BY_THE_PRUNER
 
 
 def _concluded(connection: Connection, name: str) -> int:
-    """How many trainings of the study's analyses have ended: changes when there is something new to conclude."""
+    """Count the trainings of the study's analyses that have ended: it changes when there is something to conclude."""
     query = (
         select(func.count())
         .select_from(trials.join(studies, studies.c.study_id == trials.c.study_id))
