@@ -64,16 +64,21 @@ def _tables(found: Ablation, start: str, goal: str) -> list[Table]:
         (f"Order: mean over {orders} orders of adding the methods (Shapley)", _ranked(_shapley(found))),
         ("Interactions: what two methods gain beyond the sum of both alone", _ranked(pairs)),
     )
-    headings = [f"gain in {found.metric}", "95 % interval", "verdict", "trainings"]
     return [
         Table(
             title,
-            ["method", *headings],
-            [[e.method, f"{e.effect:+.4f}", answers.interval(e), e.verdict, str(e.runs)] for e in measured],
+            ["method", "gain", "95 % interval", "verdict", "trainings"],
+            [[e.method, f"{e.effect:+.4f}", answers.interval(e), _verdict(e, pairs), str(e.runs)] for e in measured],
         )
         for title, measured in kinds
         if measured
     ]
+
+
+def _verdict(effect: Effect, pairs: list[Effect]) -> str:
+    if effect in pairs:
+        return "more together" if effect.verdict == "helps" else "less together"
+    return effect.verdict
 
 
 def _shapley(found: Ablation) -> list[Effect]:

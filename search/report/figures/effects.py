@@ -49,7 +49,7 @@ def interactions(found: Sequence[Interaction]) -> "Figure":
     """The share of the variance that each two hyperparameters explain only together, the largest on top."""
     ordered = found[::-1]
     names = [" & ".join(interaction.names) for interaction in ordered]
-    drawn = _rows("share of the variance", names, 26)
+    drawn = _rows("share of the variance", names, 32)
     drawn.update_xaxes(tickformat=".0%", rangemode="tozero")
     drawn.add_bar(
         x=[interaction.share for interaction in ordered],
@@ -214,7 +214,10 @@ def _known(sample: Sample) -> tuple[float, float]:
 def _rows(x: str, names: Sequence[str], pixels: int) -> "Figure":
     """A figure with a row of `pixels` for each name, from the bottom up."""
     drawn = style.figure(x, "", height=110 + pixels * len(names))
-    drawn.update_yaxes(type="category", categoryorder="array", categoryarray=[style.text(name) for name in names])
+    rows = [style.text(name) for name in names]
+    # The names of two on two lines, or a narrow screen has no room left for the effects.
+    lines = [name.replace(" and ", "<br>and ").replace(" &amp; ", "<br>&amp; ") for name in rows]
+    drawn.update_yaxes(type="category", categoryorder="array", categoryarray=rows, tickvals=rows, ticktext=lines)
     return drawn
 
 
