@@ -88,16 +88,11 @@ def generalisation_gap(record: StudyRecord) -> "Figure | None":
         ("best", style.BEST_MARKER, trials[:1]),
         ("baseline", style.BASELINE_MARKER, [trial for trial in trials if trial.baseline]),
     ):
-        if members:
-            drawn.add_scatter(
-                x=np.array([trial.value for trial in members], dtype=np.float32),
-                y=np.array([gaps[trial.number] for trial in members], dtype=np.float32),
-                mode="markers",
-                marker=marker,
-                name=name,
-                customdata=np.array([trial.number for trial in members]),
-                hovertemplate="trial %{customdata}: %{x:.4g}, gap %{y:.4g}<extra></extra>",
-            )
+        numbers = [trial.number for trial in members]
+        values = np.array([trial.value for trial in members], dtype=np.float32)
+        sizes = np.array([gaps[number] for number in numbers], dtype=np.float32)
+        hover = "trial %{customdata}: %{x:.4g}, gap %{y:.4g}"
+        style.add_points(drawn, values, sizes, name, marker, hover, numbers)
     drawn.update_yaxes(zeroline=True, zerolinecolor=style.INK)
     style.keep_in_view(drawn, [trial.value for trial in trials], record.direction, "x")
     return drawn
@@ -118,15 +113,9 @@ def _add_curve(
     points = [(epoch.epoch, getattr(epoch, quantity)) for epoch in trial.curve]
     known = [(number, value) for number, value in points if value is not None]
     if known:
-        drawn.add_scatter(
-            x=[number for number, _ in known],
-            y=np.array([value for _, value in known], dtype=np.float32),
-            mode="lines",
-            line={"color": color, "dash": dash, "width": 2},
-            name=name,
-            showlegend=legend,
-            hovertemplate=f"{name}, epoch %{{x}}: %{{y:.4g}}<extra></extra>",
-        )
+        numbers, values = [number for number, _ in known], np.array([value for _, value in known], dtype=np.float32)
+        hover = f"{name}, epoch %{{x}}: %{{y:.4g}}"
+        style.add_line(drawn, numbers, values, name, {"color": color, "dash": dash}, hover, showlegend=legend)
 
 
 def _add_band(drawn: "Figure", record: StudyRecord) -> None:
@@ -134,24 +123,9 @@ def _add_band(drawn: "Figure", record: StudyRecord) -> None:
     if not epochs:
         return
     lower, median, upper = values.T
-    drawn.add_scatter(
-        x=[*epochs, *reversed(epochs)],
-        y=np.concatenate([upper, lower[::-1]]),
-        mode="lines",
-        line={"width": 0},
-        fill="toself",
-        fillcolor=style.BAND,
-        name="middle half",
-        hoverinfo="skip",
-    )
-    drawn.add_scatter(
-        x=epochs,
-        y=median,
-        mode="lines",
-        line={"color": style.GREY, "width": 2},
-        name="median",
-        hovertemplate="median at epoch %{x}: %{y:.4g}<extra></extra>",
-    )
+    around = [*epochs, *reversed(epochs)], np.concatenate([upper, lower[::-1]])
+    style.add_line(drawn, *around, "middle half", {"width": 0}, fill="toself", fillcolor=style.BAND)
+    style.add_line(drawn, epochs, median, "median", {"color": style.GREY}, "median at epoch %{x}: %{y:.4g}")
 
 
 def _gaps(record: StudyRecord, quantity: str) -> dict[int, float]:

@@ -39,40 +39,28 @@ def boundary(found: Boundary, threshold: float) -> "Figure":
         )
     points, labels = np.array(found.points).reshape(-1, 2), np.array(found.labels)
     for label, (color, symbol) in enumerate(_CLASSES):
-        drawn.add_scatter(
-            x=points[labels == label, 0],
-            y=points[labels == label, 1],
-            mode="markers",
-            marker={"color": color, "symbol": symbol, "size": 5, "line": {"color": "white", "width": 0.5}},
-            name=f"class {label}",
-            hoverinfo="skip",
-        )
+        marker = {"color": color, "symbol": symbol, "size": 5, "line": {"color": "white", "width": 0.5}}
+        x, y = points[labels == label].T
+        style.add_points(drawn, x, y, f"class {label}", marker, f"class {label}")
     return drawn
 
 
 def roc(curve: Curve) -> "Figure":
     """The receiver operating characteristic beside chance, with the chosen threshold marked."""
     drawn = style.figure("false positives", "true positives", height=460)
-    drawn.add_scatter(
-        x=[0, 1], y=[0, 1], mode="lines", line={"color": style.GREY, "dash": "dash", "width": 1}, name="chance"
-    )
-    drawn.add_scatter(
-        x=np.array(curve.false_positives, dtype=np.float32),
-        y=np.array(curve.true_positives, dtype=np.float32),
-        mode="lines",
-        line={"color": style.BLUE, "width": 2},
-        name=f"validation, area {curve.area:.3f}",
+    style.add_line(drawn, [0, 1], [0, 1], "chance", {"color": style.GREY, "dash": "dash", "width": 1})
+    style.add_line(
+        drawn,
+        np.array(curve.false_positives, dtype=np.float32),
+        np.array(curve.true_positives, dtype=np.float32),
+        f"validation, area {curve.area:.3f}",
+        {"color": style.BLUE},
+        "threshold %{customdata:.3f}: %{y:.1%} true, %{x:.1%} false",
         customdata=np.array(curve.thresholds, dtype=np.float32),
-        hovertemplate="threshold %{customdata:.3f}: %{y:.1%} true, %{x:.1%} false<extra></extra>",
     )
-    drawn.add_scatter(
-        x=[curve.false_positives[curve.chosen]],
-        y=[curve.true_positives[curve.chosen]],
-        mode="markers",
-        marker=style.BEST_MARKER,
-        name=f"threshold {curve.threshold:.2f}, chosen",
-        hoverinfo="skip",
-    )
+    chosen = [curve.false_positives[curve.chosen]], [curve.true_positives[curve.chosen]]
+    name = f"threshold {curve.threshold:.2f}, chosen"
+    style.add_points(drawn, *chosen, name, style.BEST_MARKER, name)
     for update in (drawn.update_xaxes, drawn.update_yaxes):
         update(range=[-0.02, 1.02], tickformat=".0%")
     return drawn

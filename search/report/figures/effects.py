@@ -150,14 +150,8 @@ def order(measured: Sequence[OrderedEffect], metric: str) -> "Figure":
         ("added first", "circle-open", [entry.first for entry in ordered]),
         ("added last", "square-open", [entry.last for entry in ordered]),
     ):
-        drawn.add_scatter(
-            x=values,
-            y=names,
-            mode="markers",
-            marker={"color": style.VERMILION, "symbol": symbol, "size": 9, "line": {"width": 2}},
-            name=label,
-            hovertemplate=f"%{{y}}, {label}: %{{x:.4g}}<extra></extra>",
-        )
+        marker = {"color": style.VERMILION, "symbol": symbol, "size": 9, "line": {"width": 2}}
+        style.add_points(drawn, values, names, label, marker, f"%{{y}}, {label}: %{{x:.4g}}")
     drawn.add_scatter(
         x=[entry.shapley.effect for entry in ordered],
         y=names,
@@ -177,14 +171,10 @@ def repetitions(samples: Mapping[str, Sample], metric: str, searched: float, max
     """
     names = sorted(samples, key=lambda name: samples[name].mean, reverse=not maximise)
     drawn = _rows(metric, names, 34)
-    drawn.add_scatter(
-        x=[score for name in names for score in samples[name].scores],
-        y=[style.text(name) for name in names for _ in samples[name].scores],
-        mode="markers",
-        marker={"color": style.GREY, "symbol": "circle-open", "size": 7},
-        name="one training",
-        hovertemplate="%{y}: %{x:.4g}<extra></extra>",
-    )
+    scores = [score for name in names for score in samples[name].scores]
+    rows = [style.text(name) for name in names for _ in samples[name].scores]
+    marker = {"color": style.GREY, "symbol": "circle-open", "size": 7}
+    style.add_points(drawn, scores, rows, "one training", marker, "%{y}: %{x:.4g}")
     means = [samples[name].mean for name in names]
     drawn.add_scatter(
         x=means,
@@ -195,14 +185,8 @@ def repetitions(samples: Mapping[str, Sample], metric: str, searched: float, max
         name="mean",
         hovertemplate="%{y}, mean: %{x:.4g}<extra></extra>",
     )
-    drawn.add_scatter(
-        x=[searched, searched],
-        y=[style.text(names[0]), style.text(names[-1])],
-        mode="lines",
-        line={"color": style.VERMILION, "dash": "dot", "width": 2},
-        name="the search's best",
-        hovertemplate="the search's best: %{x:.4g}<extra></extra>",
-    )
+    ends, line = [style.text(names[0]), style.text(names[-1])], {"color": style.VERMILION, "dash": "dot"}
+    style.add_line(drawn, [searched] * 2, ends, "the search's best", line, "the search's best: %{x:.4g}")
     return drawn
 
 

@@ -35,16 +35,10 @@ def scatter(record: StudyRecord, cost: Cost) -> "Figure | None":
         ("completed", {"color": style.GREY, "size": 6}, [trial for trial in trials if not trial.baseline]),
         ("baseline", style.BASELINE_MARKER, [trial for trial in trials if trial.baseline]),
     ):
-        if members:
-            drawn.add_scatter(
-                x=[known[trial.number] for trial in members],
-                y=[trial.value for trial in members],
-                mode="markers",
-                marker=marker,
-                name=label,
-                customdata=[trial.number for trial in members],
-                hovertemplate=f"{label}, trial %{{customdata}}: %{{y:.4g}} for %{{x:,.4g}} {cost}<extra></extra>",
-            )
+        numbers = [trial.number for trial in members]
+        spent, values = [known[number] for number in numbers], [trial.value for trial in members]
+        hover = f"{label}, trial %{{customdata}}: %{{y:.4g}} for %{{x:,.4g}} {cost}"
+        style.add_points(drawn, spent, values, label, marker, hover, numbers)
     drawn.add_scatter(
         x=[point.cost for point in best],
         y=[point.value for point in best],

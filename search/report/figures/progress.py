@@ -22,26 +22,13 @@ def optimisation_history(record: StudyRecord) -> "Figure":
         ("completed", {"color": style.BLUE, "symbol": "circle", "size": 6}, "COMPLETE"),
     ):
         members = [trial for trial in valued if trial.state == group and not trial.baseline]
-        if members:
-            drawn.add_scatter(
-                x=np.array([trial.number for trial in members]),
-                y=np.array([trial.value for trial in members]),
-                mode="markers",
-                marker=marker,
-                name=name,
-                hovertemplate="trial %{x}: %{y:.4g}<extra></extra>",
-            )
+        numbers, values = np.array([t.number for t in members]), np.array([t.value for t in members])
+        style.add_points(drawn, numbers, values, name, marker, "trial %{x}: %{y:.4g}")
     _add_best_so_far(drawn, record)
     baseline = record.baseline
     if baseline is not None and baseline in valued:
-        drawn.add_scatter(
-            x=[baseline.number],
-            y=[baseline.value],
-            mode="markers",
-            marker=style.BASELINE_MARKER,
-            name="baseline",
-            hovertemplate="baseline, trial %{x}: %{y:.4g}<extra></extra>",
-        )
+        place = [baseline.number], [baseline.value]
+        style.add_points(drawn, *place, "baseline", style.BASELINE_MARKER, "baseline, trial %{x}: %{y:.4g}")
     style.keep_in_view(drawn, [trial.value for trial in valued], record.direction)
     return drawn
 
@@ -82,14 +69,8 @@ def pruning_savings(record: StudyRecord) -> "Figure":
         ("without pruning (estimate)", unpruned, style.GREY, "dash"),
         ("spent", spent, style.BLUE, "solid"),
     ):
-        drawn.add_scatter(
-            x=numbers,
-            y=hours,
-            mode="lines",
-            line={"color": color, "dash": dash, "width": 2},
-            name=name,
-            hovertemplate=f"{name}, up to trial %{{x}}: %{{y:.4g}} hours<extra></extra>",
-        )
+        hover = f"{name}, up to trial %{{x}}: %{{y:.4g}} hours"
+        style.add_line(drawn, numbers, hours, name, {"color": color, "dash": dash}, hover)
     drawn.update_yaxes(rangemode="tozero")
     return drawn
 
@@ -122,11 +103,7 @@ def best_so_far(record: StudyRecord) -> list[TrialRecord]:
 def _add_best_so_far(drawn: "Figure", record: StudyRecord) -> None:
     winners = best_so_far(record)
     if winners:
-        drawn.add_scatter(
-            x=[*(trial.number for trial in winners), record.finished[-1].number],
-            y=[*(trial.value for trial in winners), winners[-1].value],
-            mode="lines",
-            line={"shape": "hv", "color": style.VERMILION, "width": 2},
-            name="best so far",
-            hovertemplate="best so far from trial %{x}: %{y:.4g}<extra></extra>",
-        )
+        numbers = [*(trial.number for trial in winners), record.finished[-1].number]
+        values = [*(trial.value for trial in winners), winners[-1].value]
+        line = {"shape": "hv", "color": style.VERMILION}
+        style.add_line(drawn, numbers, values, "best so far", line, "best so far from trial %{x}: %{y:.4g}")

@@ -123,14 +123,9 @@ def parallel_coordinates(record: StudyRecord, names: Sequence[str] | None = None
         lines = heights[rows]
         if len(lines):
             gaps = np.full((len(lines), 1), np.nan)
-            drawn.add_scatter(
-                x=np.tile(np.arange(heights.shape[1] + 1, dtype=np.uint8), len(lines)),
-                y=np.hstack([lines, gaps]).ravel().astype(np.float32),
-                mode="lines",
-                line={"color": color, "width": width},
-                name=label,
-                hoverinfo="skip",
-            )
+            places = np.tile(np.arange(heights.shape[1] + 1, dtype=np.uint8), len(lines))
+            joined = np.hstack([lines, gaps]).ravel().astype(np.float32)
+            style.add_line(drawn, places, joined, label, {"color": color, "width": width})
     _label_axes(drawn, axes, record.metric, values, unused=bool((heights == _UNUSED).any()))
     return drawn
 
@@ -189,16 +184,9 @@ def _add_points(
     name: str,
     marker: dict[str, Any],
 ) -> None:
-    if trials:
-        drawn.add_scatter(
-            x=axis.positions(trials).astype(np.float32),
-            y=np.array(values, dtype=np.float32),
-            mode="markers",
-            marker=marker,
-            name=name,
-            customdata=np.array([trial.number for trial in trials]),
-            hovertemplate=f"{name}, trial %{{customdata}}: %{{y:.4g}}<extra></extra>",
-        )
+    places, heights = axis.positions(trials).astype(np.float32), np.array(values, dtype=np.float32)
+    numbers = [trial.number for trial in trials]
+    style.add_points(drawn, places, heights, name, marker, f"{name}, trial %{{customdata}}: %{{y:.4g}}", numbers)
 
 
 def _kernel_mean(
@@ -223,14 +211,7 @@ def _label_axes(
             ends[place] = list(zip(heights.tolist(), _labels(axis), strict=True))
     ends.append([(0.0, f"{values.min():.4g}"), (1.0, f"{values.max():.4g}")])
     for place, marks in enumerate(ends):
-        drawn.add_scatter(
-            x=[place] * 2,
-            y=[0, 1],
-            mode="lines",
-            line={"color": style.INK, "width": 1},
-            showlegend=False,
-            hoverinfo="skip",
-        )
+        style.add_line(drawn, [place] * 2, [0, 1], "", {"color": style.INK, "width": 1}, showlegend=False)
         for height, words in marks:
             drawn.add_annotation(
                 x=place, y=height, text=words, showarrow=False, bgcolor="rgba(255,255,255,0.8)", font={"size": 11}

@@ -1,8 +1,8 @@
 """The colours, axes and texts that all pictures share: light, readable by the colour-blind, fit for paper."""
 
 import html
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -54,6 +54,21 @@ def figure(x: str, y: str, *, height: int = 380) -> "Figure":
             "yaxis": {**axis, "title": {"text": text(y), "standoff": 8}},
         }
     )
+
+
+def add_points(
+    drawn: "Figure", x: Any, y: Any, name: str, marker: Mapping[str, Any], hover: str, data: Any = None
+) -> None:
+    """Add points with a legend, if there are any; `hover` may use `data`, one row a point."""
+    if len(x):
+        template = f"{hover}<extra></extra>"
+        drawn.add_scatter(x=x, y=y, mode="markers", marker=marker, name=name, customdata=data, hovertemplate=template)
+
+
+def add_line(drawn: "Figure", x: Any, y: Any, name: str, line: Mapping[str, Any], hover: str = "", **more: Any) -> None:
+    """Add a line with a legend, two pixels wide unless `line` says otherwise; without `hover` it says nothing."""
+    said = {"hovertemplate": f"{hover}<extra></extra>"} if hover else {"hoverinfo": "skip"}
+    drawn.add_scatter(x=x, y=y, mode="lines", line={"width": 2, **line}, name=name, **said, **more)
 
 
 def text(words: object) -> str:
