@@ -35,7 +35,8 @@ def write(plan: ConfirmationPlan, found: Confirmation, folder: Path) -> None:
 
     The first seed, not the luckiest: its score is one of those whose mean the model card gives.
     """
-    from winnow.objectives import snapshots
+    from winnow.objectives import prediction, snapshots
+    from winnow.objectives.data import loading, sources
 
     try:
         from safetensors.torch import save_file
@@ -45,6 +46,7 @@ def write(plan: ConfirmationPlan, found: Confirmation, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     state = {name: tensor.contiguous() for name, tensor in snapshots.from_bytes(content).items()}
     save_file(state, folder / "model.safetensors", metadata={"format": "pt"})
+    spec = plan.study.spec.data_spec
     about = {
         "study": found.study,
         "trial": found.winner_number,
@@ -52,6 +54,7 @@ def write(plan: ConfirmationPlan, found: Confirmation, folder: Path) -> None:
         "value": found.winner.scores[0],
         "data": plan.study.spec.data,
         "config": config,
+        "inputs": prediction.describe(loading.load(spec), sources.class_names(spec)),
     }
     (folder / "config.json").write_text(json.dumps(about, indent=2) + "\n")
     (folder / "evaluate.py").write_text(SCRIPT)

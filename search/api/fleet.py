@@ -5,13 +5,14 @@ import signal
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypedDict
 
 from rich.console import Console
 
 from winnow.errors import DeviceError, StudyError
 from winnow.search.analysis.status import Status
 from winnow.search.analysis.study_view import StudyView
+from winnow.search.api.notebook import NotebookProgress
 from winnow.search.launch import memory, placement
 from winnow.search.launch.fleet import Fleet
 from winnow.search.launch.local import LocalRun
@@ -26,6 +27,15 @@ from winnow.storage.budget import Budget
 
 AUTO = "auto"
 MOST_ON_A_GPU = 16
+
+
+class FleetArguments(TypedDict, total=False):
+    """The keyword arguments of whatever trains on this machine: see `FleetOptions`."""
+
+    devices: str
+    slots: int | str | None
+    workers: int | None
+    grace_seconds: float
 
 
 @dataclass(frozen=True)
@@ -92,7 +102,7 @@ def run_here(study: WinnowStudy, options: FleetOptions) -> Status:
     workers = describe_places(run.places, options.packs)
     budget = describe_budget(run.now.spent.budget)
     console.print(f"{study.name}: {budget} on {workers}", highlight=False, soft_wrap=True)
-    with Progress(console, run.now) as progress:
+    with _progress(console, run.now) as progress:
         end = run.run(progress.show)
     if not end.is_done:
         counts = f"{end.finished} trials finished, {end.active} to be continued"
@@ -102,6 +112,11 @@ def run_here(study: WinnowStudy, options: FleetOptions) -> Status:
         if run.fleet.stopped_by is not None:
             raise SystemExit(128 + run.fleet.stopped_by)
     return end
+
+
+def _progress(console: Console, now: Status) -> Progress | NotebookProgress:
+    progress = Progress(console, now)
+    return NotebookProgress(progress) if console.is_jupyter else progress
 
 
 def serve_here(storage: Storage, options: FleetOptions) -> None:

@@ -1,12 +1,83 @@
 """What a study has come to, read from the storage: any study, one of stock Optuna included."""
 
 import logging
+from dataclasses import fields
 from pathlib import Path
+from typing import TYPE_CHECKING, Literal, Self
 
-from winnow.search.analysis import conclusions, study_record
+from winnow.search.analysis import ablation, conclusions, confirm, export, study_record, summary
+from winnow.search.analysis.formatting import number
+from winnow.search.analysis.study_record import StudyRecord
+from winnow.search.api import notebook
+from winnow.search.report import ablation as ablation_chapter
+from winnow.search.report import confirmation, report
 from winnow.search.report import markdown as markdown_report
-from winnow.search.report import report
+from winnow.search.report.chapters import Chapter, Table
 from winnow.storage import Storage
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+    from plotly.graph_objects import Figure
+
+TableName = Literal["trials", "epochs", "ablation"]
+
+
+class Confirmation(confirm.Confirmation):
+    """What fresh seeds and test data say of the winner; shows itself in a notebook."""
+
+    @classmethod
+    def of(cls, found: confirm.Confirmation) -> Self:
+        """Return the same confirmation with this class's methods."""
+        return cls(*(getattr(found, field.name) for field in fields(found)))
+
+    def _repr_html_(self) -> str:
+        return notebook.document(confirmation.chapter(self))
+
+
+class Ablation(ablation.Ablation):
+    """What each method between two trials does; shows itself in a notebook."""
+
+    _record: StudyRecord
+
+    @classmethod
+    def of(cls, found: ablation.Ablation, record: StudyRecord) -> Self:
+        """Return the same ablation with this class's methods; `record` is the search."""
+        made = cls(*(getattr(found, field.name) for field in fields(found)))
+        object.__setattr__(made, "_record", record)
+        return made
+
+    def _repr_html_(self) -> str:
+        return notebook.document(ablation_chapter.chapter(self._record, self))
+
+
+def study_html(record: StudyRecord) -> str:
+    """Return the best trial beside the baseline and what the search found, as HTML."""
+    rows = [[row.name, number(row.best), number(row.baseline)] for row in summary.comparison(record)]
+    best, baseline = record.best, record.baseline
+    tables = []
+    if best is not None:
+        reached = number(baseline.value) if baseline is not None else ""
+        rows.append([record.metric, number(best.value), reached])
+        headings = ["hyperparameter", f"best (trial {best.number})", "baseline"]
+        tables.append(Table("", headings, rows))
+    return notebook.document(Chapter(record.study, summary.sentences(record), tables=tables))
+
+
+def to_dataframe(storage: Storage, study: str, table: TableName = "trials") -> "DataFrame":
+    """Return one of the tables that `winnow export` writes (docs/export.md describes every column)."""
+    record = study_record.load(storage, study)
+    found = conclusions.load(storage, record).ablations if table == "ablation" else ()
+    return export.frames(record, found)[table]
+
+
+def figures(storage: Storage, study: str) -> "dict[str, Figure]":
+    """Return every figure of the report by its name."""
+    record = study_record.load(storage, study)
+    chapters = report.contents(record, conclusions.load(storage, record), None)["chapters"]
+    drawn = [picture for chapter in chapters for picture in chapter.pictures if picture.figure is not None]
+    return {
+        picture.name: picture.figure.update_layout(title={"text": picture.title}, margin={"t": 72}) for picture in drawn
+    }
 
 
 def write_report(storage: Storage, study: str, path: Path | None = None, *, markdown: bool = False) -> Path:

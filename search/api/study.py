@@ -3,19 +3,19 @@
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self, Unpack
 
 from winnow import storage as storages
 from winnow.errors import StudyError
 from winnow.search.analysis import ablation, model_export, repetitions, status, study_record
 from winnow.search.analysis import confirm as confirmations
-from winnow.search.analysis.ablation import Ablation
-from winnow.search.analysis.confirm import Confirmation
+from winnow.search.analysis.repetitions import ConfirmationPlan
 from winnow.search.analysis.status import Status
-from winnow.search.analysis.study_record import StudyRecord
+from winnow.search.analysis.study_record import StudyRecord, TrialRecord
 from winnow.search.analysis.study_view import StudyView
 from winnow.search.api import results
-from winnow.search.api.fleet import FleetOptions, run_here, train_in_rounds
+from winnow.search.api.fleet import FleetArguments, FleetOptions, run_here, train_in_rounds
+from winnow.search.api.results import Ablation, Confirmation, TableName
 from winnow.search.report import decoration
 from winnow.search.study import study as studies
 from winnow.search.study import validation
@@ -23,45 +23,41 @@ from winnow.search.study.spec import Spec
 from winnow.search.study.study import WinnowStudy
 from winnow.storage import Storage
 
+if TYPE_CHECKING:
+    from pandas import DataFrame
+    from plotly.graph_objects import Figure
+
+SpecLike = str | Path | Mapping[str, Any] | Spec
 DEFAULT_STORAGE = "sqlite:///winnow.db"
 
 
 class Study(WinnowStudy):
-    """A study in a storage, made by `create_study` or `load_study`; `study.optuna` is the plain Optuna study."""
+    """A study in a storage, made by `create_study` or `load_study`.
+
+    `name`, `spec` and `storage` are what it was made of; `optuna` is the plain Optuna study. Everything that it tells
+    is read from the storage when it is asked for. What trains takes the same keyword arguments: `devices` ("auto",
+    "cpu", "cuda:0,cuda:1"), `workers` in all, `slots` per device, and `grace_seconds` to finish an epoch when
+    interrupted. Ctrl-C hands the trials back and raises KeyboardInterrupt; the same call continues.
+    """
 
     @classmethod
     def of(cls, study: WinnowStudy) -> Self:
         """Return the same study with this class's methods."""
         return cls(study.storage, study.spec, study.source, study.study_id)
 
-    # --- what it has come to, read from the storage at each call
-
-    @property
-    def record(self) -> StudyRecord:
-        """All its trials as plain data, with every epoch."""
-        return study_record.load(self.storage, self.name)
-
-    def status(self) -> Status:
-        """Return where it stands: trials by state, best value, budget, workers, failures."""
-        return StudyView.of(self).status()
-
-    def refuse_finished(self) -> None:
-        """Raise StudyError where nothing is left to do."""
-        if why := status.end_of(self):
-            raise StudyError(
-                f"the study {self.name!r} is finished: {why}", "give it a larger budget: winnow create SPEC"
-            )
-
     # --- training
 
-    def train(self, options: FleetOptions) -> Status:
-        """Run it on this machine until it is done or stopped; see `fleet.run_here`."""
-        return run_here(self, options)
+    def run(self, **fleet: Unpack[FleetArguments]) -> Status:
+        """Search on this machine, with progress, until the budget is spent or the study is stopped.
 
-    def confirm(self, *, top: int = 5, seeds: int = 5, **fleet: Any) -> Confirmation:
-        """Train the best `top` trials and the baseline again with fresh seeds, then read test data once.
+        Raises DeviceError, and WorkerFailed where no worker can be kept running or every trial fails.
+        """
+        return run_here(self, FleetOptions(**fleet))
 
-        Raises StudyError where there is nothing to confirm, DeviceError.
+    def confirm(self, *, top: int = 5, seeds: int = 5, **fleet: Unpack[FleetArguments]) -> Confirmation:
+        """Train the best `top` trials and the baseline again with `seeds` fresh seeds, then read test data once.
+
+        Raises StudyError where there is nothing to confirm, DeviceError, WorkerFailed.
         """
         options = FleetOptions(**fleet)
         options.check()
@@ -73,7 +69,7 @@ class Study(WinnowStudy):
         )
         found = confirmations.conclude(plan, repetitions.read_scores(plan))
         decoration.add(self.storage, plan.record)
-        return found
+        return Confirmation.of(found)
 
     def ablate(
         self,
@@ -85,12 +81,13 @@ class Study(WinnowStudy):
         looks: int = 3,
         trainings: int | None = None,
         train: bool = True,
-        **fleet: Any,
+        **fleet: Unpack[FleetArguments],
     ) -> Ablation:
         """Measure each method between two trials (the baseline and the best) by training with and without it.
 
-        `methods` names hyperparameters to switch together. With `train=False` it says what the trainings so far show.
-        Raises StudyError, DeviceError.
+        `methods` names hyperparameters that are switched together; `seeds` are those of the first of `looks` looks,
+        each of which doubles them; `trainings` limits how many there are. With `train=False` it says what the trainings
+        so far show. Raises StudyError, DeviceError, WorkerFailed.
         """
         options = FleetOptions(**fleet)
         options.check()
@@ -102,26 +99,75 @@ class Study(WinnowStudy):
                 options,
             )
             decoration.add(self.storage, plan.record)
-        return ablation.conclude(plan)
+        return Ablation.of(ablation.conclude(plan), plan.record)
 
-    # --- files
+    # --- what it has come to
 
-    def report(self, path: Path | None = None) -> Path:
-        """Write its report and return the path, by default reports/NAME.html."""
-        path = results.write_report(self.storage, self.name, path)
+    def status(self) -> Status:
+        """Return where it stands: trials by state, best value, budget, workers, failures."""
+        return StudyView.of(self).status()
+
+    @property
+    def record(self) -> StudyRecord:
+        """All its trials as plain data, ranked, with every epoch."""
+        return study_record.load(self.storage, self.name)
+
+    @property
+    def trials(self) -> tuple[TrialRecord, ...]:
+        """Every trial, in order of number."""
+        return self.record.trials
+
+    @property
+    def best(self) -> TrialRecord | None:
+        """The best completed trial; None while there is none."""
+        return self.record.best
+
+    @property
+    def baseline(self) -> TrialRecord | None:
+        """The trial of all defaults, which the others are compared with; None where there is none."""
+        return self.record.baseline
+
+    def to_dataframe(self, table: TableName = "trials") -> "DataFrame":
+        """Return the trials, the epochs or the ablation as a pandas DataFrame (docs/export.md)."""
+        return results.to_dataframe(self.storage, self.name, table)
+
+    def figures(self) -> "dict[str, Figure]":
+        """Draw every figure of the report and return them by name, as plotly figures."""
+        return results.figures(self.storage, self.name)
+
+    def report(self, path: str | Path | None = None) -> Path:
+        """Write the report, one HTML file, and return its path, by default reports/NAME.html; raises OSError."""
+        path = results.write_report(self.storage, self.name, None if path is None else Path(path))
         decoration.add(self.storage, self.record)
         decoration.add_augmentations(self.storage, self.spec)
         return path
 
-    def export_model(self, folder: Path) -> None:
-        """Write the confirmed winner to a folder: weights, configuration, model card; raises StudyError, OSError."""
+    def export_model(self, folder: str | Path) -> None:
+        """Write the confirmed winner to a folder: weights, configuration, model card, script.
+
+        Raises StudyError where the study has not been confirmed, OSError.
+        """
+        model_export.write(*self.confirmed(), Path(folder))
+
+    def confirmed(self) -> tuple[ConfirmationPlan, Confirmation]:
+        """Return the last confirmation and its plan from the storage; raises StudyError where there is none."""
         record = self.record
         plan, found = repetitions.recorded_plan(self, record), confirmations.recorded(self, record)
         if plan is None or found is None:
             raise StudyError(
                 f"the study {self.name!r} has no confirmed winner", f"confirm it first: winnow confirm {self.name}"
             )
-        model_export.write(plan, found, folder)
+        return plan, Confirmation.of(found)
+
+    def refuse_finished(self) -> None:
+        """Raise StudyError where nothing is left to do."""
+        if why := status.end_of(self):
+            raise StudyError(
+                f"the study {self.name!r} is finished: {why}", "give it a larger budget: winnow create SPEC"
+            )
+
+    def _repr_html_(self) -> str:
+        return results.study_html(self.record)
 
 
 def open_storage(url: str | None = None, *, create: bool = True, patience: float = 0.0) -> Storage:
@@ -134,29 +180,41 @@ def open_storage(url: str | None = None, *, create: bool = True, patience: float
 
 
 def create_study(
-    spec: Path | Spec, storage: str | Storage | None = None, *, trials: int | None = None, priority: float | None = None
+    spec: SpecLike, storage: str | Storage | None = None, *, trials: int | None = None, priority: float | None = None
 ) -> Study:
-    """Create the study of a spec, or continue it where it exists.
+    """Create the study of a spec, or continue the one that exists.
 
-    `trials` and `priority` replace those of the spec's [budget]. Raises SpecError, StudyError, StorageError.
+    `spec` is the path of a TOML file, TOML itself (a text of several lines) or a dict of the same shape; `storage` is
+    an open one or its URL, by default as in `open_storage`. `trials` and `priority` replace those of the spec's
+    [budget]. Raises SpecError, StudyError where another study has this name, StorageError.
     """
     checked = read_spec(spec, trials=trials, priority=priority)
     return Study.of(studies.create(_opened(storage, create=True), checked))
 
 
 def load_study(name: str, storage: str | Storage | None = None) -> Study:
-    """Load a study that Winnow made; raises StudyError, StorageError."""
+    """Load a study that Winnow made; raises StudyError where there is none, StorageError."""
     return Study.of(studies.load(_opened(storage, create=False), name))
 
 
-def read_spec(spec: Path | Spec, **budget: float | None) -> Spec:
+def read_spec(spec: SpecLike, **budget: float | None) -> Spec:
     """Return the checked spec; what is given of its [budget] replaces its own. Raises SpecError."""
-    checked = validation.read(spec) if isinstance(spec, Path) else spec
+    checked = _checked(spec)
     given = {key: value for key, value in budget.items() if value is not None}
     if not given:
         return checked
     content = checked.model_dump(mode="json")
-    return validation.check({**content, "budget": {**content["budget"], **given}}, str(spec))
+    return validation.check({**content, "budget": {**content["budget"], **given}}, f"study {checked.name}")
+
+
+def _checked(spec: SpecLike) -> Spec:
+    if isinstance(spec, Spec):
+        return spec
+    if isinstance(spec, Mapping):
+        return validation.check(spec, "the spec")
+    if isinstance(spec, str) and "\n" in spec:
+        return validation.parse(spec, "the spec")
+    return validation.read(Path(spec))
 
 
 def _opened(storage: str | Storage | None, *, create: bool) -> Storage:

@@ -32,7 +32,7 @@ def run(spec: Path, url: str, trials: int | None, report: Path | None, json: boo
         return
     fleet.check()
     study = create_study(spec, url, trials=trials)
-    study.train(fleet)
+    study.run(**options)
     _print_result(study, study.report(report), json)
 
 

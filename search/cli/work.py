@@ -5,7 +5,7 @@ from dataclasses import replace
 import click
 
 from winnow.errors import WorkerFailed
-from winnow.search.api.fleet import FleetOptions, serve_here
+from winnow.search.api.fleet import FleetOptions, run_here, serve_here
 from winnow.search.api.study import load_study, open_storage
 from winnow.search.cli.options import grace_option, lease_option, slots_option, storage_option, workers_option
 from winnow.search.worker import reaper
@@ -101,7 +101,7 @@ def _start_fleet(study: str | None, url: str, options: FleetOptions) -> None:
         return
     loaded = load_study(study, url)
     loaded.refuse_finished()
-    loaded.train(options)
+    run_here(loaded, options)
 
 
 @click.command()

@@ -28,14 +28,20 @@ from winnow.storage.budget import Budget
 def read(path: Path) -> Spec:
     """The spec in a TOML file; raises SpecError."""
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise SpecError(str(path), "", "there is no such file", "give the path of a study spec") from None
     except (OSError, UnicodeDecodeError) as error:
         raise SpecError(str(path), "", f"the file cannot be read ({error})", "give the path of a TOML file") from None
+    return parse(text, str(path))
+
+
+def parse(text: str, file: str) -> Spec:
+    """Return the spec in a TOML text; raises SpecError, naming `file`."""
+    try:
+        return check(tomllib.loads(text), file)
     except tomllib.TOMLDecodeError as error:
-        raise SpecError(str(path), "", f"this is not TOML: {error}", "mend that line") from None
-    return check(content, str(path))
+        raise SpecError(file, "", f"this is not TOML: {error}", "fix that line") from None
 
 
 def check(content: Mapping[str, Any], file: str) -> Spec:

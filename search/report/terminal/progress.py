@@ -49,7 +49,7 @@ class Progress:
         due = time.monotonic() - self._printed >= LINE_SECONDS
         if due or best != self._best:
             self._printed, self._best = time.monotonic(), best
-            self.console.print(self._line(status), highlight=False, soft_wrap=True)
+            self.console.print(self.line(status), highlight=False, soft_wrap=True)
 
     def seconds_left(self, status: Status) -> float | None:
         """How long the rest of the trials will take at the pace so far; None while nothing is known."""
@@ -63,7 +63,8 @@ class Progress:
             estimates.append(max(0.0, budget.hours * 3600 - status.spent.seconds))
         return min(estimates, default=None)
 
-    def _line(self, status: Status) -> str:
+    def line(self, status: Status) -> str:
+        """Return trials, best value, workers and time left in one line."""
         total = status.spent.budget.trials
         best = f"best {status.best.value:.4f} (trial {status.best.number})" if status.best else "no result yet"
         left = self.seconds_left(status)
@@ -73,12 +74,12 @@ class Progress:
             *([f"{status.states['FAIL']} failed"] if status.states.get("FAIL") else []),
             best,
             "paused" if status.state is State.PAUSED else f"{len(status.workers)} workers",
-            *([f"{duration(left)} left"] if left is not None else []),
+            *([f"{duration(left)} left"] if left else []),
         ]
         return "  ".join(parts)
 
     def _picture(self, status: Status) -> RenderableType:
         total = status.spent.budget.trials
-        head = Text.assemble((status.study, "bold"), f"  {self._line(status)}")
+        head = Text.assemble((status.study, "bold"), f"  {self.line(status)}")
         bar = ProgressBar(total=total, completed=status.finished, width=min(60, self.console.width - 2))
         return Group(head, Padding(bar, (0, 0, 1, 0)), workers_table(status.workers))
