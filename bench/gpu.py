@@ -55,51 +55,43 @@ Figures = dict[str, Any]
 
 
 class Run:
-    """What was measured so far, and how much time is left."""
+    """What was measured so far, and how much time is left to a section."""
 
-    def __init__(self, device: torch.device, quick: bool, seconds: float, out: Path | None) -> None:
+    def __init__(self, device: torch.device, quick: bool, seconds: float, out: Path) -> None:
         self.device, self.quick, self.out = device, quick, out
         self.images = 128 if quick else 51_200  # of whole batches: a shorter last one would be compiled by itself
         self.epoch_seconds = 0.2 if quick else 1.5
         self.end = time.monotonic() + seconds
-        self.section_end = self.end
-        self.figures: Figures = {"quick": quick}
-        self.peak = 0.0
+        self.figures: Figures = json.loads(out.read_text()) if out.exists() else {"quick": quick}
+        peak = self.figures.get("peak", {}).get("bf16")
+        self.peak = peak if isinstance(peak, float) else 0.0
 
-    def section(self, name: str, work: Callable[["Run", Figures], None], seconds: float) -> None:
-        """Measure one thing: no longer than it may take, and whatever it raises is written down."""
+    def section(self, name: str, work: Callable[["Run", Figures], None]) -> None:
+        """Measure one thing in this process, and write down whatever it raises."""
         began = time.monotonic()
-        self.section_end = min(self.end, began + seconds)
         figures: Figures = self.figures.setdefault(name, {})
-        print(f"\n== {name}", flush=True)
-        if began >= self.end:
-            figures["passed_over"] = "no time was left"
-        else:
-            try:
-                work(self, figures)
-            except Exception as error:
-                figures["error"] = f"{type(error).__name__}: {error}"[:500]
-                figures["traceback"] = traceback.format_exc()[-3000:]
+        figures.pop("error", None)
+        try:
+            work(self, figures)
+        except Exception as error:
+            figures["error"] = f"{type(error).__name__}: {error}"[:500]
+            figures["traceback"] = traceback.format_exc()[-3000:]
         figures["section_seconds"] = round(time.monotonic() - began, 1)
         for problem in ("passed_over", "error"):
             if problem in figures:
                 print(f"   {problem}: {figures[problem]}", flush=True)
         self.write()
-        if self.device.type == "cuda":
-            torch.cuda.empty_cache()
 
     @property
     def hurries(self) -> bool:
         """Whether the section's time is up."""
-        return time.monotonic() > self.section_end
+        return time.monotonic() > self.end
 
     def write(self) -> None:
         """Leave what there is in the file, whole."""
-        if self.out is not None:
-            self.out.parent.mkdir(parents=True, exist_ok=True)
-            new = self.out.with_suffix(".new")
-            new.write_text(json.dumps(self.figures, indent=1, default=str) + "\n")
-            new.replace(self.out)
+        new = self.out.with_suffix(".new")
+        new.write_text(json.dumps(self.figures, indent=1, default=str) + "\n")
+        new.replace(self.out)
 
 
 @contextmanager
@@ -153,7 +145,6 @@ def peaks(run: Run, figures: Figures) -> None:
         with guarded(figures, name):
             figures[name] = matmul_peak(run.device, dtype, size, tf32, seconds=0.2 if run.quick else 1.0)
             print(f"   {name:<20} {figures[name] / 1e12:8.1f} TFLOP/s", flush=True)
-    run.peak = figures.get("bf16", 0.0) if isinstance(figures.get("bf16"), float) else 0.0
 
 
 def correctness(run: Run, figures: Figures) -> None:
@@ -168,7 +159,6 @@ def correctness(run: Run, figures: Figures) -> None:
 def rates(run: Run, figures: Figures) -> None:
     """Training images a second: ours, the tutorial's loop, and what a competent person writes."""
     data = cifar_like(run.images, run.device)
-    cuda = run.device.type == "cuda"
     for network in NETWORKS:
         flops = training_flops(network)
         found: Figures = figures.setdefault(network.name, {"training_flops_per_image": flops})
@@ -182,8 +172,6 @@ def rates(run: Run, figures: Figures) -> None:
                 "ours, bf16": lambda bf16=bf16: measure_ours(bf16, data, run.epoch_seconds),
             }
             theirs: dict[str, Figures] = {"competent, fp32": {"bf16": False}, "competent, bf16": {}}
-            if cuda:
-                theirs["competent, bf16, step as one CUDA graph"] = {"whole_step": True}
             for name, options in theirs.items():
                 plain[name] = lambda network=network, size=batch_size, options=options: measure(
                     competent(network, data, size, **options), run.device, run.epoch_seconds
@@ -203,6 +191,28 @@ def rates(run: Run, figures: Figures) -> None:
                 with guarded(group, name):
                     tell(run, group, name, f"{network.name}, {batch_size}: {name}", rate(), flops)
             run.write()
+
+
+def graphs(run: Run, figures: Figures) -> None:
+    """What one can have: a competent person's whole step, augmentation and optimiser included, as one CUDA graph."""
+    if run.device.type != "cuda":
+        figures["passed_over"] = "on a GPU only"
+        return
+    data = cifar_like(run.images, run.device)
+    for network in NETWORKS:
+        flops = training_flops(network)
+        for batch_size in (128, 512):
+            name = f"{network.name}, {batch_size}"
+            with guarded(figures, name):
+                epoch = competent(network, data, batch_size, whole_step=True)
+                tell(
+                    run,
+                    figures,
+                    name,
+                    f"{name}: step as one graph",
+                    measure(epoch, run.device, run.epoch_seconds),
+                    flops,
+                )
 
 
 def compiled(run: Run, figures: Figures) -> None:
@@ -468,6 +478,7 @@ SECTIONS: dict[str, tuple[Callable[[Run, Figures], None], float]] = {
     "peak": (peaks, 20),
     "correctness": (correctness, 120),
     "rates": (rates, 130),
+    "graphs": (graphs, 30),
     "packing": (packing, 70),
     "augmentation": (augmentation, 20),
     "service": (service, 110),
@@ -476,27 +487,43 @@ SECTIONS: dict[str, tuple[Callable[[Run, Figures], None], float]] = {
 }
 
 
+def section(name: str, device: str, quick: str, seconds: str, out: str) -> None:
+    """Measure one section; a process of its own, since a context that one spoils is of no use to the next."""
+    run = Run(torch.device(device), bool(int(quick)), float(seconds), Path(out))
+    run.section(name, SECTIONS[name][0])
+
+
+CHILDREN = {"see": checks.see, "poison": checks.poison, "pack": pack, "section": section}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--device", default="cuda", choices=("cuda", "cpu"))
-    parser.add_argument("--out", type=Path, help="the JSON file")
+    parser.add_argument("--out", type=Path, default=Path("gpu.json"), help="the JSON file")
     parser.add_argument(
         "--seconds", type=float, default=450.0, help="in all; what has not begun by then is passed over"
     )
-    parser.add_argument("--only", help="sections, with commas")
+    parser.add_argument("--only", help="sections, with commas; those that the file holds already stay")
     parser.add_argument("--quick", action="store_true", help="little of everything: does the script work?")
     parser.add_argument("--child", nargs="+", help=argparse.SUPPRESS)
     given = parser.parse_args()
     logging.getLogger("winnow").setLevel(logging.ERROR)  # ResNet-18 begins with random weights, and may
     if given.child:
         name, *arguments = given.child
-        {"see": checks.see, "poison": checks.poison, "pack": pack}[name](*arguments)
+        CHILDREN[name](*arguments)
         return
-    run = Run(torch.device(given.device), given.quick, given.seconds, given.out)
-    for name, (work, seconds) in SECTIONS.items():
-        if not given.only or name in given.only.split(","):
-            run.section(name, work, seconds)
-    print(f"\n{given.seconds - (run.end - time.monotonic()):.0f} s in all", flush=True)
+    given.out.parent.mkdir(parents=True, exist_ok=True)
+    if not given.only:
+        given.out.unlink(missing_ok=True)
+    end = time.monotonic() + given.seconds
+    for name in given.only.split(",") if given.only else SECTIONS:
+        left = min(SECTIONS[name][1], end - time.monotonic())
+        print(f"\n== {name}{'' if left > 0 else ': no time is left'}", flush=True)
+        if left > 0:
+            what = [name, given.device, str(int(given.quick)), str(left), str(given.out)]
+            with suppress(subprocess.TimeoutExpired):
+                subprocess.run([sys.executable, "-m", "bench.gpu", "--child", "section", *what], timeout=left + 60)
+    print(f"\n{given.seconds - (end - time.monotonic()):.0f} s in all", flush=True)
 
 
 if __name__ == "__main__":

@@ -43,8 +43,9 @@ def as_on_the_cpu(device: torch.device, quick: bool) -> Figures:
     figures: Figures = {"ok": True}
     for name, config in configs.items():
         # One batch is the whole of the data, so each epoch is a step; nothing is drawn on the device. SGD, because
-        # Adam's first steps are the signs of gradients, and those of the smallest are noise.
-        still = replace(config, dropout=0.0, conv_dropout=0.0, optimizer="sgd", lr=0.01, momentum=0.9)
+        # Adam's first steps are the signs of gradients, and those of the smallest are noise; slowly, because at 0.01
+        # the residual CNN is chaotic, and rounding alone moves its loss by its own size within 20 steps.
+        still = replace(config, dropout=0.0, conv_dropout=0.0, optimizer="sgd", lr=0.001, momentum=0.9)
         still = replace(still, batch_size=size, epochs=steps)
         reference = losses(still, cifar_like(size, torch.device("cpu")))
         data = cifar_like(size, device)
@@ -56,8 +57,10 @@ def as_on_the_cpu(device: torch.device, quick: bool) -> Figures:
         ):
             with_tf32(tf32)
             other = losses(replace(still, precision=precision), data)
-            worst = max(abs(a - b) for a, b in zip(reference, other, strict=True)) / reference[0]
-            found[label] = {"worst_difference": worst, "tolerance": tolerance, "ok": worst <= tolerance}
+            apart = [abs(a - b) / reference[0] for a, b in zip(reference, other, strict=True)]
+            worst = max(apart)
+            found[label] = {"first_step": apart[0], "worst_difference": worst, "tolerance": tolerance}
+            found[label]["ok"] = worst <= tolerance
             figures["ok"] &= worst <= tolerance
         with_tf32(None)
         figures[name] = {"first_loss": reference[0], "last_loss": reference[-1], **found}

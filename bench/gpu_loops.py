@@ -305,7 +305,8 @@ def captured(
     with torch.cuda.graph(graph):
         step(place)
 
-    def run(index: torch.Tensor) -> None:
+    def run(index: torch.Tensor, _: object = step) -> None:
+        """Held with the step: the graph reads and writes the tensors that the step owns."""
         place.copy_(index)
         graph.replay()
 
