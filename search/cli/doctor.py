@@ -3,6 +3,7 @@
 import importlib.util
 import platform
 import sys
+import warnings
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from json import dumps
@@ -10,8 +11,9 @@ from json import dumps
 import click
 
 from winnow import storage
+from winnow.errors import DeviceError
 from winnow.search.cli.options import json_option, storage_option
-from winnow.search.worker import devices
+from winnow.search.worker import devices, nvml
 from winnow.search.worker.provenance import winnow_version
 from winnow.storage.errors import StorageError
 
@@ -54,24 +56,33 @@ def examine(url: str) -> list[Finding]:
 
 
 def _devices() -> list[Finding]:
-    taken = ", ".join(device.name for device in devices.choose())
-    found = [
-        Finding("cpu", True, f"{len(devices.cores())} cores: as many workers of one thread"),
-        Finding("--devices auto", True, taken),
-    ]
+    found = [Finding("cpu", True, f"{len(devices.cores())} cores: as many workers of one thread")]
+    try:
+        gpus = devices.gpus()
+        found += [Finding(gpu.name, not gpu.problem, _gpu(gpu)) for gpu in gpus]
+        found.append(Finding("--devices auto", True, ", ".join(device.name for device in devices.choose())))
+    except DeviceError as error:
+        gpus = []
+        found.append(Finding("--devices auto", False, str(error)))
     if importlib.util.find_spec("torch") is None:
-        return [
-            *found,
-            Finding("torch", False, "not installed; to train here: pip install 'winnow-hpo[train]'"),
-        ]
+        return [*found, Finding("torch", False, "not installed; to train here: pip install 'winnow-hpo[train]'")]
     import torch
 
-    for index in range(torch.cuda.device_count()):
-        memory = torch.cuda.get_device_properties(index).total_memory / 2**30
-        found.append(Finding(f"cuda:{index}", True, f"{torch.cuda.get_device_name(index)}, {memory:.0f} GiB"))
+    with warnings.catch_warnings():  # torch says it by a warning, and we by a finding
+        warnings.simplefilter("ignore")
+        if gpus and not torch.cuda.is_available():
+            built = f"is built for CUDA {torch.version.cuda}" if torch.version.cuda else "is built without CUDA"
+            found.append(Finding("torch on GPUs", False, f"torch {torch.__version__} {built} and can use no GPU here"))
     if torch.backends.mps.is_available():
         found.append(Finding("mps", True, "Apple GPU"))
     return found
+
+
+def _gpu(gpu: devices.Device) -> str:
+    memory = nvml.memory(gpu.visible) if gpu.visible else None
+    free = "" if memory is None else f", {memory.free / 2**30:.1f} of {memory.total / 2**30:.1f} GiB free"
+    mode = ", takes one process at a time" if gpu.exclusive else ""
+    return f"{gpu.visible or 'no UUID'}{free}{mode}{'; ' * bool(gpu.problem)}{gpu.problem}"
 
 
 def _storage(url: str) -> list[Finding]:

@@ -10,15 +10,18 @@ from winnow.search.worker import nvml
 from winnow.search.worker.devices import CGROUP, Device
 
 GIB = 2**30
-LEAST_BYTES = {"cpu": GIB // 8, "cuda": GIB // 2, "mps": GIB // 2}
+CONTEXT_BYTES = 4 * GIB // 5
+"""What CUDA takes of a GPU for each process, beside what torch counts: its context, kernels and libraries. On an H100
+0.71 to 0.75 GiB were measured (`bench/gpu.py`, packing)."""
+LEAST_BYTES = {"cpu": GIB // 8, "cuda": CONTEXT_BYTES, "mps": GIB // 2}
 """What a worker takes before its first step: its processes, and on a GPU what CUDA needs for itself."""
 
 
-def total(device: Device) -> int | None:
-    """The bytes of a device, or of the container on a CPU; None where nobody can tell."""
+def available(device: Device) -> int | None:
+    """Return the bytes of a GPU that are free, or all of this machine or container on a CPU; None where unknown."""
     if device.kind == "cuda":
         told = nvml.memory(device.visible) if device.visible else None
-        return None if told is None else told.total
+        return None if told is None else told.free
     limits = [int(psutil.virtual_memory().total)]
     with suppress(OSError, ValueError):  # no container, or one without a limit
         limits.append(int((CGROUP / "memory.max").read_text()))
@@ -26,7 +29,7 @@ def total(device: Device) -> int | None:
 
 
 def used(device: Device) -> int:
-    """The bytes of a GPU that anybody uses; 0 for other devices, whose processes are asked one by one."""
+    """Return the bytes of a GPU that anybody uses; 0 for other devices, whose processes are asked one by one."""
     told = nvml.memory(device.visible) if device.kind == "cuda" and device.visible else None
     return 0 if told is None else told.used
 
@@ -54,12 +57,18 @@ def _of_one(process: psutil.Process) -> int:
 
 def refuse_too_many(device: Device, slots: int, measured: int = 0) -> None:
     """Raise DeviceError where so many workers cannot fit a device; `measured` is what a trial was seen to take."""
-    there, each = total(device), max(measured, LEAST_BYTES[device.kind])
+    if device.exclusive and slots > 1:
+        raise DeviceError(
+            f"{device.name} is in exclusive mode and takes one process at a time", "give --slots 1, or nvidia-smi -c 0"
+        )
+    least = LEAST_BYTES[device.kind]
+    there, each = available(device), max(measured + (least if device.kind == "cuda" else 0), least)
     if there is None or slots * each <= there:
         return
-    why = "a trial of this study was seen to take" if measured > LEAST_BYTES[device.kind] else "a worker alone takes"
+    why = "a trial of this study was seen to take" if measured and each > least else "a worker alone takes"
+    room = f"{there / GIB:.1f} GiB that are free on" if device.kind == "cuda" else f"{there / GIB:.1f} GiB of"
     raise DeviceError(
-        f"{slots} slots leave each {there / slots / GIB:.2f} GiB of the {there / GIB:.1f} GiB of {device.name}, "
+        f"{slots} slots leave each {there / slots / GIB:.2f} GiB of the {room} {device.name}, "
         f"and {why} {each / GIB:.2f} GiB",
-        f"give --slots {max(1, there // each)} at most, or --slots auto",
+        f"give --slots {there // each} at most, or --slots auto" if there >= each else "free some of it first",
     )

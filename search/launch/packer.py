@@ -41,7 +41,12 @@ class Packer:
         """Begins with one worker at each of `places`; `most` is how many a device may get."""
         self._fleet = fleet
         self._devices = [
-            _Device(place, Packing(memory.total(place.device), most), memory.used(place.device)) for place in places
+            _Device(
+                place,
+                Packing(memory.available(place.device), 1 if place.device.exclusive else most),
+                memory.used(place.device),
+            )
+            for place in places
         ]
         self._next_sample = 0.0
 

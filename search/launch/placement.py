@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from winnow.errors import DeviceError
-from winnow.search.worker.devices import Device
+from winnow.search.worker.devices import Device, may_pin
 
 
 @dataclass(frozen=True)
@@ -25,13 +25,16 @@ def plan(
     slots: int | None = None,
     workers: int | None = None,
     threads: int | None = None,
+    pin: bool | None = None,
 ) -> list[Place]:
     """One place for each worker: `slots` on each device, or `workers` in turn over all of them.
 
     Without either a GPU takes one worker, and the CPU one a core. A CPU's cores are split evenly among its workers,
-    each with as many threads, unless the study has settled its `threads` or OMP_NUM_THREADS is set. Raises DeviceError
-    where the workers do not fit the slots.
+    each with as many threads, unless the study has settled its `threads` or OMP_NUM_THREADS is set. A GPU's workers
+    get the cores of its NUMA node. Without `pin` nobody is bound to cores; by default that is so under a CPU quota.
+    Raises DeviceError where the workers do not fit the slots.
     """
+    pin = may_pin() if pin is None else pin
     room = {device: slots or (len(cores) if device.kind == "cpu" else 1) for device in devices}
     total = workers or sum(room.values())
     if slots is not None and total > sum(room.values()):
@@ -40,10 +43,22 @@ def plan(
             f"give --slots {-(-total // len(devices))}, or leave --workers out",
         )
     chosen = [devices[i % len(devices)] for i in range(total)]
+    for device in devices:
+        if device.exclusive and chosen.count(device) > 1:
+            raise DeviceError(
+                f"{device.name} is in exclusive mode and takes one process at a time", "give it one worker"
+            )
     on_cpu = sum(device.kind == "cpu" for device in chosen)
-    shares = iter(_split(cores, on_cpu))
+    shares = iter(_split(cores, on_cpu) if pin else [()] * on_cpu)
     each = threads or _given_threads() or max(1, len(cores) // max(1, on_cpu) if on_cpu else 1)
-    return [Place(device, each, next(shares) if device.kind == "cpu" else ()) for device in chosen]
+    beside = {device: _beside(device, cores) if pin else () for device in devices}
+    return [Place(device, each, next(shares) if device.kind == "cpu" else beside[device]) for device in chosen]
+
+
+def _beside(device: Device, cores: Sequence[int]) -> tuple[int, ...]:
+    """The cores beside a GPU that this process may use; empty where that is no choice."""
+    near = tuple(core for core in cores if core in device.cores)
+    return near if len(near) < len(cores) else ()
 
 
 def _split(cores: Sequence[int], parts: int) -> list[tuple[int, ...]]:

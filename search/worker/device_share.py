@@ -25,7 +25,7 @@ class DeviceShare:
     def __init__(self, device: Device, folder: Path | None = None) -> None:
         folder = folder or Path(tempfile.gettempdir()) / f"winnow-{os.getuid()}"
         folder.mkdir(mode=0o700, exist_ok=True)
-        name = (device.visible or device.name).replace("/", "-").replace(":", "-")
+        name = device.key.replace("/", "-").replace(":", "-")
         self._gate = (folder / f"{name}.gate").open("w")
         self._device = (folder / f"{name}.device").open("w")
         self._joined = False

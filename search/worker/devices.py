@@ -1,22 +1,28 @@
 """The devices of this machine: which there are, and how a process is bound to one before it imports torch.
 
-`cuda:0` is the first GPU that CUDA_VISIBLE_DEVICES lets through, as in torch; where it is not set, the first of
-`nvidia-smi`, or its first MIG instance where it is cut.
+`cuda:0` is the first GPU that CUDA_VISIBLE_DEVICES lets through, or where it is not set the first of `nvidia-smi`; each
+MIG instance counts as one. Numbers in CUDA_VISIBLE_DEVICES count as `nvidia-smi` does. What a process is bound by is
+always a UUID, so that no number can come to mean another GPU.
 """
 
+import importlib.util
+import logging
 import math
 import os
 import platform
+import subprocess
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from winnow.errors import DeviceError
 from winnow.search.worker import nvml
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
+ROCM_VISIBLE = "HIP_VISIBLE_DEVICES"
 CGROUP = Path("/sys/fs/cgroup")
+_log = logging.getLogger("winnow")
 
 
 @dataclass(frozen=True)
@@ -26,34 +32,51 @@ class Device:
     name: str
     """`cpu`, `mps`, `cuda` or `cuda:1`, as a person writes it."""
     visible: str = ""
-    """What CUDA_VISIBLE_DEVICES must say for a process to see this GPU and no other."""
+    """The UUID (on ROCm the number) by which a process is bound to this GPU and no other."""
+    rocm: bool = field(default=False, compare=False)
+    exclusive: bool = field(default=False, compare=False)
+    """Whether it takes one process at a time."""
+    cores: tuple[int, ...] = field(default=(), compare=False)
+    """The CPU cores beside it; empty where nobody can tell."""
+    problem: str = field(default="", compare=False)
+    """Why nothing can train on it; empty where something can."""
 
     @property
     def kind(self) -> str:
         """What a process that is bound to it calls it: `cpu`, `mps` or `cuda`."""
         return self.name.partition(":")[0]
 
+    @property
+    def key(self) -> str:
+        """What all processes of this machine call it, whatever each of them sees."""
+        return self.visible or self.name
+
 
 def choose(wanted: str = "auto") -> list[Device]:
-    """The devices that a person names with commas; with `auto` every GPU, or else the CPU. Raises DeviceError."""
+    """Return the devices that a person names with commas; with `auto` every GPU that works, or else the CPU.
+
+    Raises DeviceError, also where a driver is installed and no GPU of it can be used: only a person decides to train
+    on the CPU there.
+    """
     if wanted == "auto":
-        return _gpus() or [Device("mps" if _has_mps() else "cpu")]
+        return _every()
     names = [name.strip() for name in wanted.split(",")]
-    if len(set(names)) < len(names):
+    found = [find(name) for name in names]
+    if len({device.key for device in found}) < len(names):
         raise DeviceError(f"--devices {wanted} names one device twice", "give --slots 2 for two workers on each")
-    return [find(name) for name in names]
+    return found
 
 
 def find(name: str) -> Device:
-    """The device of this name; raises DeviceError where it is not there."""
-    if name in ("cpu", "cuda"):  # the latter: whatever GPU torch takes
+    """Return the device of this name; raises DeviceError where it is not there, or where nothing can train on it."""
+    if name == "cpu" or (name == "mps" and _has_mps()):
         return Device(name)
-    if name == "mps" and _has_mps():
-        return Device(name)
-    there = _gpus()
+    there = gpus()
+    if name == "cuda":  # the first, as torch takes it; where nobody can tell, whatever torch finds
+        return _working(there[0], name) if there else Device(name)
     for device in there:
         if name == device.name:
-            return device
+            return _working(device, name)
     known = ", ".join(device.name for device in [*there, *([Device("mps")] if _has_mps() else []), Device("cpu")])
     given = os.environ.get(VISIBLE)
     limited = f" ({VISIBLE} is {given!r})" if given is not None and name.startswith("cuda") else ""
@@ -61,38 +84,108 @@ def find(name: str) -> Device:
 
 
 def bind(device: Device, threads: int) -> dict[str, str]:
-    """The environment of a process that is to see this device alone and to use so many CPU threads."""
+    """Return the environment of a process that is to see this device alone and to use so many CPU threads."""
     environment = {"OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads)}
-    return {**environment, VISIBLE: device.visible} if device.visible else environment
+    if device.rocm:
+        return {**environment, ROCM_VISIBLE: device.visible}
+    return (
+        {**environment, VISIBLE: device.visible, "CUDA_DEVICE_ORDER": "PCI_BUS_ID"} if device.visible else environment
+    )
 
 
-def visible_gpus(there: Sequence[nvml.GPU], given: str | None) -> list[str]:
-    """What CUDA_VISIBLE_DEVICES may say for one GPU each, given what it says now.
+def gpus() -> list[Device]:
+    """Return every GPU and MIG instance that this process may use, those with a problem too; raises DeviceError."""
+    given = os.environ.get(VISIBLE)
+    found = visible_gpus(nvml.gpus(), given)
+    if not found and given is None:
+        return _rocm()
+    return [
+        Device(f"cuda:{number}", uuid, False, gpu.exclusive, gpu.cores, gpu.problem)
+        for number, (uuid, gpu) in enumerate(found)
+    ]
 
-    As CUDA reads it, the list ends at its first entry that names nothing.
+
+def visible_gpus(there: Sequence[nvml.GPU], given: str | None) -> list[tuple[str, nvml.GPU]]:
+    """Return the UUIDs that this process may use, each with its GPU, given what CUDA_VISIBLE_DEVICES says.
+
+    Raises DeviceError where it names something that is not there, or one device twice: CUDA would pass over the rest
+    of the list, or over all of it, without a word.
     """
     if given is None:
-        return [name for gpu in there for name in (gpu.instances or (gpu.uuid,))]
-    names: list[str] = []
-    for name in (entry.strip() for entry in given.split(",")):
-        if not _names_one(name, there):
-            break
-        names.append(name)
-    return names
+        return [(part, gpu) for gpu in there for part in gpu.instances or (gpu.uuid,)]
+    names = [entry.strip() for entry in given.split(",")]
+    if not there or names[0] in ("", "-1", "none", "NoDevFiles"):  # the usual ways to hide them all
+        return []
+    found = []
+    for name in names:
+        matching = _named(name, there)
+        if len(matching) != 1:
+            what = "no GPU of this machine" if not matching else "several GPUs of this machine"
+            raise DeviceError(f"{VISIBLE} is {given!r}, and {name!r} names {what}", f"there are {_known(there)}")
+        found.append(matching[0])
+    if len({uuid or id(gpu) for uuid, gpu in found}) < len(found):  # a lost GPU has no UUID
+        raise DeviceError(
+            f"{VISIBLE} is {given!r} and names one device twice", "name each once; --slots 2 puts two on it"
+        )
+    return found
 
 
-def _names_one(name: str, there: Sequence[nvml.GPU]) -> bool:
+def _named(name: str, there: Sequence[nvml.GPU]) -> list[tuple[str, nvml.GPU]]:
+    """What an entry of CUDA_VISIBLE_DEVICES may mean; of a GPU that is cut, CUDA takes the first instance."""
     if name.isdecimal():
-        return int(name) < len(there)
+        return [((gpu.instances or (gpu.uuid,))[0], gpu) for gpu in there[int(name) : int(name) + 1]]
     if name.startswith("MIG-GPU-"):  # drivers before 470 wrote MIG-GPU-UUID/GPU INSTANCE/COMPUTE INSTANCE
-        return any(name.startswith(f"MIG-{gpu.uuid}/") for gpu in there)
-    whole = [gpu.uuid for gpu in there] + [instance for gpu in there for instance in gpu.instances]
-    return name.startswith(("GPU-", "MIG-")) and sum(uuid.startswith(name) for uuid in whole) == 1
+        return [(name, gpu) for gpu in there if name.startswith(f"MIG-{gpu.uuid}/")]
+    if name.startswith("MIG-"):
+        return [(part, gpu) for gpu in there for part in gpu.instances if part.startswith(name)]
+    return [
+        ((gpu.instances or (gpu.uuid,))[0], gpu)
+        for gpu in there
+        if name.startswith("GPU-") and gpu.uuid.startswith(name)
+    ]
 
 
-def _gpus() -> list[Device]:
-    names = visible_gpus(nvml.gpus(), os.environ.get(VISIBLE))
-    return [Device(f"cuda:{index}", name) for index, name in enumerate(names)]
+def _known(there: Sequence[nvml.GPU]) -> str:
+    return ", ".join(f"{number} ({', '.join(gpu.instances) or gpu.uuid})" for number, gpu in enumerate(there))
+
+
+def _every() -> list[Device]:
+    there = gpus()
+    for device in there:
+        if device.problem:
+            _log.warning("%s is passed over: %s", device.name, device.problem)
+    working = [device for device in there if not device.problem]
+    if there and not working:
+        raise DeviceError(
+            f"none of the {len(there)} GPUs here can be used: {there[0].name}: {there[0].problem}",
+            "train without them by --devices cpu",
+        )
+    if not working and os.environ.get(VISIBLE) is not None and nvml.gpus():
+        _log.warning("%s is %r: no GPU is used", VISIBLE, os.environ[VISIBLE])
+    return working or [Device("mps" if _has_mps() else "cpu")]
+
+
+def _working(device: Device, name: str) -> Device:
+    if device.problem:
+        raise DeviceError(f"{name} cannot be used: {device.problem}", "name other devices, or give --devices auto")
+    return Device(name, device.visible, device.rocm, device.exclusive, device.cores)
+
+
+def _rocm() -> list[Device]:
+    """AMD's GPUs as torch sees them, where it is built for ROCm; asked in a process of its own, which ends again."""
+    found = importlib.util.find_spec("torch")
+    if found is None or found.origin is None:
+        return []
+    written = (Path(found.origin).parent / "version.py").read_text(errors="replace")
+    if not any(line.startswith("hip") and "None" not in line for line in written.splitlines()):
+        return []
+    asked = subprocess.run(
+        [sys.executable, "-c", "import torch; print(torch.cuda.device_count())"], capture_output=True, text=True
+    )
+    count = int(asked.stdout) if asked.stdout.strip().isdecimal() else 0
+    given = os.environ.get(ROCM_VISIBLE)
+    names = given.split(",") if given else [str(number) for number in range(count)]
+    return [Device(f"cuda:{number}", name.strip(), rocm=True) for number, name in enumerate(names[:count])]
 
 
 def _has_mps() -> bool:
@@ -100,9 +193,18 @@ def _has_mps() -> bool:
 
 
 def cores() -> list[int]:
-    """The numbers of the CPU cores that this process may use; under a container's quota, as many as it grants."""
-    mine = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else list(range(os.cpu_count() or 1))
-    return mine[: max(1, math.ceil(_quota()))] if _quota() < len(mine) else mine
+    """Return the CPU cores that this process may use; under a container's quota, as many of them as it grants."""
+    mine = _affinity()
+    return mine if may_pin() else mine[: max(1, math.ceil(_quota()))]
+
+
+def may_pin() -> bool:
+    """Whether cores can be told apart. Under a quota they cannot: every container would take the same first ones."""
+    return _quota() >= len(_affinity())
+
+
+def _affinity() -> list[int]:
+    return sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else list(range(os.cpu_count() or 1))
 
 
 def _quota() -> float:

@@ -1,4 +1,4 @@
-"""NVIDIA's GPUs as their driver tells of them (NVML): which there are, and how much of their memory is taken.
+"""NVIDIA's GPUs as their driver tells of them (NVML): which there are, what is wrong with them, their memory and cores.
 
 Neither torch nor CUDA is loaded for it, so that a process can ask before it is bound to one device.
 """
@@ -8,14 +8,24 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from winnow.errors import DeviceError
+
 
 @dataclass(frozen=True)
 class GPU:
     """One GPU, and the parts that it is cut into."""
 
     uuid: str
+    """Empty where the driver does not tell it any more."""
     instances: tuple[str, ...] = ()
     """The UUIDs of its MIG instances; empty where it is whole."""
+    name: str = "GPU"
+    exclusive: bool = False
+    """Whether it takes one process at a time."""
+    cores: tuple[int, ...] = ()
+    """The CPU cores of its NUMA node; empty where nobody can tell."""
+    problem: str = ""
+    """Why nothing can train on it; empty where something can."""
 
 
 @dataclass(frozen=True)
@@ -24,66 +34,94 @@ class Memory:
 
     total: int
     used: int
+    free: int
 
 
 def gpus() -> list[GPU]:
-    """Every GPU of this machine in the order of `nvidia-smi`; none where there is no driver."""
+    """Return every GPU of this machine in the order of `nvidia-smi`; none where no driver is installed.
+
+    Raises DeviceError where a driver is installed and does not answer.
+    """
     with _driver() as driver:
-        if driver is None:
-            return []
-        handles = [driver.nvmlDeviceGetHandleByIndex(index) for index in range(driver.nvmlDeviceGetCount())]
-        return [GPU(driver.nvmlDeviceGetUUID(handle), _instances(driver, handle)) for handle in handles]
+        return [] if driver is None else [_gpu(driver, index) for index in range(driver.nvmlDeviceGetCount())]
 
 
-def memory(visible: str) -> Memory | None:
-    """The memory of the device that `visible` names in CUDA_VISIBLE_DEVICES; None where nobody can tell."""
-    with _driver() as driver:
-        if driver is None:
-            return None
-        try:
-            told = driver.nvmlDeviceGetMemoryInfo(_handle(driver, visible))
-        except driver.NVMLError:
-            return None
-        return Memory(int(told.total), int(told.used))
-
-
-def _handle(driver: Any, visible: str) -> Any:
-    if visible.isdecimal():
-        return driver.nvmlDeviceGetHandleByIndex(int(visible))
-    if visible.startswith("GPU-"):  # CUDA takes the beginning of a UUID for the whole
-        for index in range(driver.nvmlDeviceGetCount()):
-            handle = driver.nvmlDeviceGetHandleByIndex(index)
-            if driver.nvmlDeviceGetUUID(handle).startswith(visible):
-                return handle
-    return driver.nvmlDeviceGetHandleByUUID(visible)
-
-
-def _instances(driver: Any, handle: Any) -> tuple[str, ...]:
-    found: list[str] = []
+def memory(uuid: str) -> Memory | None:
+    """Return the memory of the GPU or MIG instance with this UUID; None where nobody can tell."""
     try:
-        cut, _ = driver.nvmlDeviceGetMigMode(handle)
-        count = driver.nvmlDeviceGetMaxMigDeviceCount(handle) if cut else 0
-    except driver.NVMLError:  # a GPU that cannot be cut
-        count = 0
-    for index in range(count):
-        try:
-            found.append(driver.nvmlDeviceGetUUID(driver.nvmlDeviceGetMigDeviceHandleByIndex(handle, index)))
-        except driver.NVMLError:  # that many are possible, and fewer there
-            break
-    return tuple(found)
+        with _driver() as driver:
+            if driver is None:
+                return None
+            told = driver.nvmlDeviceGetMemoryInfo(driver.nvmlDeviceGetHandleByUUID(uuid))
+            return Memory(int(told.total), int(told.used), int(told.free))
+    except DeviceError:
+        return None
+
+
+def _gpu(driver: Any, index: int) -> GPU:
+    uuid, name = "", "GPU"
+    try:
+        handle = driver.nvmlDeviceGetHandleByIndex(index)
+        uuid = driver.nvmlDeviceGetUUID(handle)
+        name = driver.nvmlDeviceGetName(handle)
+        driver.nvmlDeviceGetMemoryInfo(handle)  # one that is lost is still listed, and tells nothing any more
+        is_cut, instances = _instances(driver, handle)
+        mode = _told(driver, driver.nvmlDeviceGetComputeMode, handle)
+        problem = "MIG is on, and no instance has been made" if is_cut and not instances else ""
+        if mode == driver.NVML_COMPUTEMODE_PROHIBITED:
+            problem = "its compute mode is Prohibited"
+        exclusive = mode == driver.NVML_COMPUTEMODE_EXCLUSIVE_PROCESS
+        return GPU(uuid, instances, name, exclusive, _cores(driver, handle), problem)
+    except driver.NVMLError as error:
+        return GPU(uuid, name=name, problem=f"the driver says: {_words(error)}")
+
+
+def _instances(driver: Any, handle: Any) -> tuple[bool, tuple[str, ...]]:
+    """Return whether a GPU is cut by MIG, and the UUIDs of its parts; their numbers may have gaps."""
+    mode = _told(driver, driver.nvmlDeviceGetMigMode, handle)
+    if not mode or not mode[0]:
+        return False, ()
+    numbers = range(driver.nvmlDeviceGetMaxMigDeviceCount(handle))
+    parts = [_told(driver, driver.nvmlDeviceGetMigDeviceHandleByIndex, handle, number) for number in numbers]
+    return True, tuple(driver.nvmlDeviceGetUUID(part) for part in parts if part is not None)
+
+
+def _cores(driver: Any, handle: Any) -> tuple[int, ...]:
+    words = _told(driver, driver.nvmlDeviceGetCpuAffinity, handle, 64) or ()
+    return tuple(64 * word + bit for word, bits in enumerate(words) for bit in range(64) if bits >> bit & 1)
+
+
+def _told(driver: Any, ask: Any, *arguments: Any) -> Any:
+    """Return what the driver answers; None where this GPU does not know of such a thing."""
+    try:
+        return ask(*arguments)
+    except (driver.NVMLError_NotSupported, driver.NVMLError_NotFound, driver.NVMLError_FunctionNotFound):
+        return None
+
+
+def _words(error: Exception) -> str:
+    return str(error).rstrip(".")
 
 
 @contextmanager
 def _driver() -> Iterator[Any]:
-    """The module that speaks with the driver, or None where there is no driver."""
+    """The module that speaks with the driver, or None where none is installed; its errors become DeviceError."""
     import pynvml
 
     try:
         pynvml.nvmlInit()
-    except pynvml.NVMLError:
+    except pynvml.NVMLError_LibraryNotFound:
         yield None
         return
+    except pynvml.NVMLError as error:
+        raise DeviceError(
+            f"NVIDIA's driver is installed and does not answer: {_words(error)}",
+            "see what nvidia-smi says (after an update of the driver a restart of the machine helps), or train "
+            "without GPUs by --devices cpu",
+        ) from error
     try:
         yield pynvml
+    except pynvml.NVMLError as error:
+        raise DeviceError(f"NVIDIA's driver says: {_words(error)}", "see what nvidia-smi says") from error
     finally:
         pynvml.nvmlShutdown()

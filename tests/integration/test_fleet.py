@@ -1,14 +1,12 @@
 """A fleet on this machine: a crash loop ends with its reason, and nothing outlives a fleet that is killed."""
 
 import json
-import os
 import signal
 
 import psutil
 import pytest
 
 from integration.winnow import Place, wait_for
-from nvidia_driver import DRIVER
 
 SLOW = "[fixed]\nepochs = 100\nepoch_seconds = 0.2\n[pruner]\nname = 'none'\n"
 
@@ -66,22 +64,6 @@ def test_devices_that_are_not_there_are_refused_before_anything_is_written(place
         assert "Traceback" not in refused.stderr
         assert len(refused.stderr.strip().splitlines()) == 1
     assert not (place.folder / "winnow.db").exists()
-
-
-def test_every_trainer_sees_one_gpu_before_anything_is_imported(place: Place) -> None:
-    (place.folder / "pynvml.py").write_text(DRIVER)
-    (place.folder / "mine.py").write_text(
-        "import os, time\nSEEN = os.environ['CUDA_VISIBLE_DEVICES']  # as torch would at its import\n"
-        "def search(trial):\n    trial.set_user_attr('seen', SEEN)\n    time.sleep(1)\n    return 1.0\n"
-    )
-    (place.folder / "s.toml").write_text('name = "s"\nobjective = "mine:search"\n[budget]\ntrials = 9\n')
-    paths = f"{place.folder}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"
-    done = place.run("run", "s.toml", PYTHONPATH=paths, OMP_NUM_THREADS="1")
-    assert done.returncode == 0, done.stderr
-    assert "3 workers (1 on cuda:0, 1 on cuda:1, 1 on cuda:2; 1 thread each)" in done.stderr
-    seen = {(t.user_attrs["winnow:run"]["device"], t.user_attrs["seen"]) for t in place.study().trials}
-    assert seen <= {("cuda:0", "MIG-1111"), ("cuda:1", "MIG-2222"), ("cuda:2", "GPU-bbb2")}
-    assert len(seen) > 1
 
 
 def _workers(place: Place) -> list[dict[str, int]]:

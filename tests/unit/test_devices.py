@@ -3,16 +3,16 @@
 import os
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from nvidia_driver import DRIVER
 from winnow.errors import DeviceError
 from winnow.search.launch import placement
 from winnow.search.launch.placement import Place
 from winnow.search.worker import devices
-from winnow.search.worker.devices import Device, bind, choose, find, visible_gpus
+from winnow.search.worker.devices import Device, bind, choose, visible_gpus
 from winnow.search.worker.nvml import GPU
 
 WHOLE = [GPU("GPU-aaa1"), GPU("GPU-aab2"), GPU("GPU-ccc3")]
@@ -23,24 +23,44 @@ CUT = [GPU("GPU-aaa1", ("MIG-1111", "MIG-2222")), GPU("GPU-bbb2")]
     ("there", "given", "names"),
     [
         (WHOLE, None, ["GPU-aaa1", "GPU-aab2", "GPU-ccc3"]),
-        (WHOLE, "2,0", ["2", "0"]),
-        (WHOLE, " 1 , 2 ", ["1", "2"]),
+        (WHOLE, "2,0", ["GPU-ccc3", "GPU-aaa1"]),
+        (WHOLE, " 1 , 2 ", ["GPU-aab2", "GPU-ccc3"]),
         (WHOLE, "", []),
         (WHOLE, "-1", []),
-        (WHOLE, "0,-1,2", ["0"]),
-        (WHOLE, "0,7,2", ["0"]),
-        (WHOLE, "GPU-ccc3,GPU-aab", ["GPU-ccc3", "GPU-aab"]),
-        (WHOLE, "GPU-aa", []),
+        (WHOLE, "GPU-ccc3,GPU-aab", ["GPU-ccc3", "GPU-aab2"]),
         (WHOLE, "NoDevFiles", []),
         (CUT, None, ["MIG-1111", "MIG-2222", "GPU-bbb2"]),
         (CUT, "MIG-2222", ["MIG-2222"]),
         (CUT, "MIG-GPU-aaa1/7/0", ["MIG-GPU-aaa1/7/0"]),
-        (CUT, "MIG-GPU-fff/7/0", []),
+        (CUT, "0,1", ["MIG-1111", "GPU-bbb2"]),
+        (CUT, "GPU-aaa", ["MIG-1111"]),
         ([], "0,1", []),
     ],
 )
 def test_cuda_visible_devices_is_read_as_cuda_reads_it(there: list[GPU], given: str | None, names: list[str]) -> None:
-    assert visible_gpus(there, given) == names
+    assert [uuid for uuid, _ in visible_gpus(there, given)] == names
+
+
+@pytest.mark.parametrize(
+    ("there", "given", "says"),
+    [
+        (WHOLE, "7", "'7' names no GPU of this machine; there are 0 (GPU-aaa1), 1 (GPU-aab2), 2 (GPU-ccc3)"),
+        (WHOLE, "0,7,2", "'7' names no GPU"),
+        (WHOLE, "0,-1,2", "'-1' names no GPU"),
+        (WHOLE, "0,,1", "'' names no GPU"),
+        (WHOLE, "GPU-aa", "'GPU-aa' names several GPUs"),
+        (WHOLE, "0,0", "names one device twice"),
+        (WHOLE, "GPU-aaa1,0", "names one device twice"),
+        (WHOLE, "cuda:0", "'cuda:0' names no GPU"),
+        (CUT, "MIG-GPU-fff/7/0", "names no GPU"),
+        (CUT, "MIG-1111,MIG-1", "names one device twice"),
+        (CUT, "MIG-9", "names no GPU"),
+    ],
+)
+def test_what_cuda_would_pass_over_without_a_word_is_refused(there: list[GPU], given: str, says: str) -> None:
+    with pytest.raises(DeviceError) as refused:
+        visible_gpus(there, given)
+    assert says in str(refused.value)
 
 
 def test_a_process_is_bound_to_its_gpu_by_the_name_that_cuda_knows() -> None:
@@ -48,30 +68,10 @@ def test_a_process_is_bound_to_its_gpu_by_the_name_that_cuda_knows() -> None:
         "OMP_NUM_THREADS": "3",
         "MKL_NUM_THREADS": "3",
         "CUDA_VISIBLE_DEVICES": "GPU-aab2",
+        "CUDA_DEVICE_ORDER": "PCI_BUS_ID",
     }
     assert "CUDA_VISIBLE_DEVICES" not in bind(Device("cpu"), 1)
     assert "CUDA_VISIBLE_DEVICES" not in bind(Device("cuda"), 1), "whatever GPU torch takes"
-
-
-@pytest.fixture
-def driver(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A machine with a GPU that is cut in two and one that is whole, as the driver's Python module tells of them."""
-    (tmp_path / "pynvml.py").write_text(DRIVER)
-    monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.delitem(sys.modules, "pynvml", raising=False)
-    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-    return tmp_path
-
-
-def test_auto_is_every_gpu_with_its_parts(driver: Path) -> None:
-    assert choose() == [Device("cuda:0", "MIG-1111"), Device("cuda:1", "MIG-2222"), Device("cuda:2", "GPU-bbb2")]
-
-
-def test_gpus_are_counted_from_the_first_that_is_let_through(driver: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "GPU-bbb2,MIG-1111")
-    assert choose("cuda:1,cuda:0") == [Device("cuda:1", "MIG-1111"), Device("cuda:0", "GPU-bbb2")]
-    with pytest.raises(DeviceError, match=r"no device 'cuda:2' here \(CUDA_VISIBLE_DEVICES is 'GPU-bbb2,MIG-1111'\)"):
-        find("cuda:2")
 
 
 def test_a_device_that_is_not_there_is_refused_with_those_that_are() -> None:
@@ -88,11 +88,14 @@ def test_a_containers_quota_counts_as_cores(tmp_path: Path, monkeypatch: pytest.
     everything = devices.cores()
     (tmp_path / "cpu.max").write_text("max 100000\n")
     assert devices.cores() == everything
+    assert devices.may_pin()
     (tmp_path / "cpu.max").write_text("50000 100000\n")
     assert devices.cores() == everything[:1]
+    assert not devices.may_pin(), "every container would take the same core"
 
 
-CPU, GPUS = Device("cpu"), [Device("cuda:0", "0"), Device("cuda:1", "1")]
+CPU, GPUS = Device("cpu"), [Device("cuda:0", "GPU-aaa1"), Device("cuda:1", "GPU-bbb2")]
+plan = partial(placement.plan, pin=True)
 
 
 @pytest.fixture
@@ -103,33 +106,49 @@ def _no_threads_given(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("_no_threads_given")
 def test_the_cpus_cores_are_split_evenly() -> None:
     cores = range(8)
-    assert placement.plan([CPU], cores) == [Place(CPU, 1, (core,)) for core in cores]
-    assert placement.plan([CPU], cores, workers=2) == [Place(CPU, 4, (0, 1, 2, 3)), Place(CPU, 4, (4, 5, 6, 7))]
-    assert placement.plan([CPU], cores, workers=3) == [
+    assert plan([CPU], cores) == [Place(CPU, 1, (core,)) for core in cores]
+    assert plan([CPU], cores, workers=2) == [Place(CPU, 4, (0, 1, 2, 3)), Place(CPU, 4, (4, 5, 6, 7))]
+    assert plan([CPU], cores, workers=3) == [
         Place(CPU, 2, (0, 1, 2)),
         Place(CPU, 2, (3, 4, 5)),
         Place(CPU, 2, (6, 7)),
     ]
-    assert placement.plan([CPU], cores, workers=1) == [Place(CPU, 8)]
-    assert placement.plan([CPU], range(2), workers=4) == [Place(CPU, 1)] * 4
-    assert placement.plan([CPU], cores, workers=2, threads=1)[1] == Place(CPU, 1, (4, 5, 6, 7))
+    assert plan([CPU], cores, workers=1) == [Place(CPU, 8)]
+    assert plan([CPU], range(2), workers=4) == [Place(CPU, 1)] * 4
+    assert plan([CPU], cores, workers=2, threads=1)[1] == Place(CPU, 1, (4, 5, 6, 7))
 
 
 @pytest.mark.usefixtures("_no_threads_given")
 def test_gpus_take_one_worker_each_or_as_many_as_they_have_slots() -> None:
-    assert placement.plan(GPUS, range(8)) == [Place(GPUS[0]), Place(GPUS[1])]
-    assert placement.plan(GPUS, range(8), slots=2) == [Place(GPUS[0]), Place(GPUS[1])] * 2
-    assert placement.plan(GPUS, range(8), workers=3) == [Place(GPUS[0]), Place(GPUS[1]), Place(GPUS[0])]
+    assert plan(GPUS, range(8)) == [Place(GPUS[0]), Place(GPUS[1])]
+    assert plan(GPUS, range(8), slots=2) == [Place(GPUS[0]), Place(GPUS[1])] * 2
+    assert plan(GPUS, range(8), workers=3) == [Place(GPUS[0]), Place(GPUS[1]), Place(GPUS[0])]
     with pytest.raises(DeviceError, match="5 workers do not fit 2 devices with 2 slots each; give --slots 3"):
-        placement.plan(GPUS, range(8), slots=2, workers=5)
+        plan(GPUS, range(8), slots=2, workers=5)
+
+
+@pytest.mark.usefixtures("_no_threads_given")
+def test_a_gpus_workers_get_the_cores_beside_it() -> None:
+    near, far = Device("cuda:0", "GPU-aaa1", cores=(0, 1, 2, 3)), Device("cuda:1", "GPU-bbb2", cores=(4, 5, 6, 7))
+    assert plan([near, far], range(8)) == [Place(near, cores=(0, 1, 2, 3)), Place(far, cores=(4, 5, 6, 7))]
+    assert plan([near, far], range(2, 5)) == [Place(near, cores=(2, 3)), Place(far, cores=(4,))], "of those allowed"
+    assert plan([near, far], range(4)) == [Place(near), Place(far)], (
+        "one node is all that is allowed, and not the other"
+    )
+    assert placement.plan([near, CPU], range(8), workers=2, pin=False) == [Place(near, 8), Place(CPU, 8)]
+
+
+def test_a_gpu_in_exclusive_mode_takes_one_worker() -> None:
+    alone = Device("cuda:0", "GPU-aaa1", exclusive=True)
+    assert len(plan([alone, GPUS[1]], range(8), workers=2)) == 2
+    with pytest.raises(DeviceError, match="cuda:0 is in exclusive mode and takes one process at a time"):
+        plan([alone], range(8), workers=2)
 
 
 def test_threads_that_the_environment_gives_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", "3")
-    assert placement.plan([CPU], range(8), workers=2)[0].threads == 3
-    assert placement.plan([CPU], range(8), workers=2, threads=1)[0].threads == 1, (
-        "what the study has settled comes first"
-    )
+    assert plan([CPU], range(8), workers=2)[0].threads == 3
+    assert plan([CPU], range(8), workers=2, threads=1)[0].threads == 1, "what the study has settled comes first"
 
 
 def test_a_process_follows_its_parent_where_no_kernel_tells_it() -> None:
