@@ -5,6 +5,9 @@ import math
 import torch
 from torch import nn
 
+# The devices whose `random_` fills 64 bits; MPS has 32.
+DRAW_64_BITS = ("cpu", "cuda")
+
 
 class RandomLayer(nn.Module):
     """A layer that drops a share p of its input in training, and in evaluation returns it as it is.
@@ -101,7 +104,7 @@ def whole_numbers(
 ) -> torch.Tensor:
     """Draw whole numbers of `dtype` (`count`,), each value alike: eight bytes a draw where the device draws 64 bits."""
     info = torch.iinfo(dtype)
-    if device.type not in ("cpu", "cuda"):  # MPS draws 32 bits
+    if device.type not in DRAW_64_BITS:
         draws = torch.rand(count, device=device, generator=generator).mul_(2**info.bits).floor_().add_(info.min)
         return draws.to(torch.int32).to(dtype)
     draws = torch.empty(-(-count * info.bits // 64), dtype=torch.int64, device=device)
