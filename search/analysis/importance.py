@@ -138,7 +138,7 @@ def usable_trials(record: StudyRecord, pruned: bool) -> list[TrialRecord]:
 
     Raises StudyError below MINIMUM_TRIALS.
     """
-    records = list(record.ranked)
+    records = [trial for trial in record.ranked if np.isfinite(record.loss(trial.value))]
     if pruned:
         records += [
             trial for trial in record.trials if trial.state == "PRUNED" and np.isfinite(record.loss(trial.value))

@@ -4,14 +4,15 @@ from dataclasses import replace
 
 import click
 
-from winnow.errors import WorkerFailed
-from winnow.search.api.fleet import FleetOptions, run_here, serve_here
-from winnow.search.api.study import load_study, open_storage
+from winnow import storage as storages
+from winnow.errors import StudyError, WorkerFailed
+from winnow.search.analysis import status
 from winnow.search.cli.options import grace_option, lease_option, slots_option, storage_option, workers_option
+from winnow.search.study import study as studies
 from winnow.search.worker import reaper
 from winnow.search.worker.devices import find
 from winnow.search.worker.pool import PoolWorker
-from winnow.search.worker.shutdown import Leaving
+from winnow.search.worker.steering import Shutdown
 from winnow.search.worker.supervision import Supervision
 from winnow.search.worker.trainer_process import WorkerOptions, settled_threads
 from winnow.search.worker.worker import Worker
@@ -19,6 +20,8 @@ from winnow.storage.errors import StorageUnreachable
 
 # Seconds that a supervised worker waits for the database: it may be started during an outage, to replace one that died.
 SUPERVISED_PATIENCE = 600.0
+# A worker's pruner need not know within a second what another worker's trial came to.
+FRESH_SECONDS = 1.0
 
 
 @click.command()
@@ -66,7 +69,7 @@ def work(
             run_worker()
     elif devices is not None:
         passed_on = ("--lease-seconds", str(lease_seconds), "--progress-minutes", str(progress_minutes))
-        _start_fleet(study, url, FleetOptions(devices, slots, workers, grace_seconds, passed_on))
+        _start_fleet(study, url, devices, slots, workers, grace_seconds, passed_on)
     elif slots or workers:
         raise click.UsageError("--slots and --workers need --devices, for example --devices auto")
     else:
@@ -76,25 +79,45 @@ def work(
 def _run_worker(
     study: str | None, url: str, options: WorkerOptions, threads: int | None, supervision: Supervision | None
 ) -> None:
-    leaving = Leaving(options.grace_seconds)
-    leaving.listen()
+    shutdown = Shutdown(options.grace_seconds)
+    shutdown.listen()
     try:
-        storage = open_storage(url, create=False, patience=0.0 if supervision is None else SUPERVISED_PATIENCE)
+        storage = storages.open(
+            url,
+            create=False,
+            patience=0.0 if supervision is None else SUPERVISED_PATIENCE,
+            until=shutdown.requested,
+            longest_gap=options.longest_gap,
+            freshness=FRESH_SECONDS,
+        )
         if study is None:
-            PoolWorker(storage, options, leaving, supervision).run()
+            PoolWorker(storage, options, shutdown, supervision).run()
             return
-        loaded = load_study(study, storage)
-        if supervision is None:  # a supervised worker may start just after the study has ended
-            loaded.refuse_finished()
+        loaded = studies.load(storage, study)
+        # A supervised worker may start just after the study has ended.
+        if supervision is None and (why := status.end_of(loaded)):
+            raise StudyError(f"the study {study!r} is finished: {why}", "give it a larger budget: winnow create SPEC")
         options = replace(options, threads=threads or settled_threads(loaded) or 1)
-        Worker(loaded, options, leaving, supervision=supervision).run()
+        Worker(loaded, options, shutdown, supervision=supervision).run()
     except StorageUnreachable as error:
         if supervision is None:
             raise
         raise WorkerFailed(error.problem, error.remedy) from None  # no mistake of the user's: it is started again
 
 
-def _start_fleet(study: str | None, url: str, options: FleetOptions) -> None:
+def _start_fleet(
+    study: str | None,
+    url: str,
+    devices: str,
+    slots: int | str | None,
+    workers: int | None,
+    grace_seconds: float,
+    passed_on: tuple[str, ...],
+) -> None:
+    from winnow.search.api.fleet import FleetOptions, run_here, serve_here  # pandas and scikit-learn come with it
+    from winnow.search.api.study import load_study, open_storage
+
+    options = FleetOptions(devices, slots, workers, grace_seconds, passed_on)
     options.check()
     if study is None:
         serve_here(open_storage(url, create=False), options)
@@ -110,5 +133,5 @@ def _start_fleet(study: str | None, url: str, options: FleetOptions) -> None:
 @click.option("--every", type=click.FloatRange(1), help="Look again every this many seconds, until interrupted.")
 def reap(url: str, lease_seconds: float, every: float | None) -> None:
     """Requeue the trials of workers that are gone, where no worker is left to do so."""
-    for numbers in reaper.reap(open_storage(url, create=False), lease_seconds, every):
+    for numbers in reaper.reap(storages.open(url, create=False), lease_seconds, every):
         click.echo(f"Requeued trials: {', '.join(map(str, numbers))}." if numbers else "No trial was lost.")

@@ -28,10 +28,11 @@ class Job:
     """Run one trial."""
 
     number: int
+    trial_id: int
     user_attributes: dict[str, Any]
     resume: bytes | None = None
-    last_epoch: int = 0
-    """The last epoch that the storage holds."""
+    last_epoch: int | None = None
+    """The last epoch that the storage holds; None where it holds none."""
     precision: str = "fp32"
     """The study's precision, for trials whose configuration says nothing of it."""
 
@@ -64,11 +65,13 @@ class Ready:
     problem: str = ""
     remedy: str = ""
     traceback: str = ""
+    device: bool = False
+    """Whether the device is at fault."""
 
 
 @dataclass(frozen=True)
 class Call:
-    """Call a method of the Optuna trial."""
+    """Call a method of the Optuna trial or, as `study.METHOD`, of its study; or read a property."""
 
     method: str
     arguments: tuple[Any, ...]

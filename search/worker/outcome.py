@@ -1,5 +1,6 @@
 """What a trial came to, written down in one transaction: its state, value, reason, and where and how it ran."""
 
+import logging
 import platform
 from dataclasses import dataclass
 from typing import Any
@@ -8,11 +9,14 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from winnow.records import REASON, RUN, TRACEBACK, TRAINING, FinalState, Outcome
-from winnow.search.worker.context import Workplace
+from winnow.search.worker.context import WorkerContext
 from winnow.search.worker.messages import Ended
 from winnow.search.worker.provenance import git_commit, winnow_version
 from winnow.storage import checkpoints, leases
+from winnow.storage.errors import LeaseLost, StorageUnreachable
 from winnow.storage.leases import Lease
+
+_log = logging.getLogger("winnow")
 
 
 @dataclass(frozen=True)
@@ -27,34 +31,39 @@ class Ending:
     wall_seconds: float
     """Of this attempt."""
 
-    def write(self, place: Workplace, study: optuna.Study, lease: Lease) -> None:
+    def write(self, context: WorkerContext, study: optuna.Study, lease: Lease) -> None:
         """End the trial; its checkpoints go. Raises LeaseLost."""
-        storage = place.study.storage
+        storage = context.study.storage
         frozen = storage.get_trial(lease.trial_id)
         state: FinalState = self.outcome.final_state
         value = self.value
         if state == "PRUNED" and frozen.last_step is not None:
-            if place.study.spec.against:
+            if context.study.spec.against:
                 state = "FAIL"  # Optuna's samplers stumble over a pruned trial with a curve and two objectives
             else:
                 value = frozen.intermediate_values[frozen.last_step]
-        cost = self._cost(place, frozen) if state == "COMPLETE" else None
+        cost = self._cost(context, frozen) if state == "COMPLETE" else None
         values = None if value is None else [value] if cost is None else [value, cost]
-        study.sampler.after_trial(study, frozen, TrialState[state], values)
-        attributes = self._attributes(place, lease, frozen)
+        try:
+            study.sampler.after_trial(study, frozen, TrialState[state], values)
+        except (LeaseLost, StorageUnreachable):
+            raise
+        except Exception as error:  # the result is worth more than what a sampler makes of it
+            _log.warning("trial %d: its sampler failed after it: %s", lease.number, error)
+        attributes = self._attributes(context, lease, frozen)
         leases.finish(storage.database, lease, self.outcome, value, attributes, cost, state)
         checkpoints.prune_files(storage.store, lease, keep=0)
 
-    def _attributes(self, place: Workplace, lease: Lease, frozen: FrozenTrial) -> dict[str, Any]:
+    def _attributes(self, context: WorkerContext, lease: Lease, frozen: FrozenTrial) -> dict[str, Any]:
         attributes: dict[str, Any] = {}
         if self.reason and REASON not in frozen.user_attrs:
             attributes[REASON] = self.reason
         if self.ended is not None:
             attributes[RUN] = {
-                "worker": place.name,
+                "worker": context.name,
                 "host": platform.node(),
-                "device": place.options.device.name,
-                "threads": place.options.threads,
+                "device": context.options.device.name,
+                "threads": context.options.threads,
                 "attempts": lease.token,
                 "wall_seconds": round(self.wall_seconds, 3),
                 "device_seconds": round(self.ended.seconds, 3),
@@ -66,9 +75,9 @@ class Ending:
                 attributes[TRACEBACK] = self.ended.traceback
         return attributes
 
-    def _cost(self, place: Workplace, frozen: FrozenTrial) -> float | None:
+    def _cost(self, context: WorkerContext, frozen: FrozenTrial) -> float | None:
         """The value of the second objective, where the study has one."""
-        match place.study.spec.against:
+        match context.study.spec.against:
             case "parameters":
                 return float(frozen.user_attrs[TRAINING]["parameters"])
             case "seconds" if self.ended is not None:

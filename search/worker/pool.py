@@ -6,10 +6,10 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from winnow.errors import WinnowError
+from winnow.errors import DeviceError, WinnowError
 from winnow.records import SPEC
 from winnow.search.study import study as studies
-from winnow.search.worker.shutdown import Leaving
+from winnow.search.worker.steering import Shutdown
 from winnow.search.worker.supervision import Supervision
 from winnow.search.worker.trainer_process import WorkerOptions, settled_threads
 from winnow.search.worker.worker import Worker
@@ -34,24 +34,21 @@ class PoolWorker:
     """One worker of all studies, until it is asked to leave."""
 
     def __init__(
-        self, storage: Storage, options: WorkerOptions, leaving: Leaving, supervision: Supervision | None = None
+        self, storage: Storage, options: WorkerOptions, shutdown: Shutdown, supervision: Supervision | None = None
     ) -> None:
         """A study that has settled its CPU threads is served with those, in place of what the options say."""
         self._storage = storage
         self._options = options
-        self._leaving = leaving
+        self._shutdown = shutdown
         self._supervision = supervision
         self._pool = Pool(storage.database, SPEC)
-        self._bell = Bell(storage.database, lambda: leaving.asked)
+        self._bell = Bell(storage.database, shutdown.requested.is_set)
         self._shunned: dict[int, float] = {}
 
     def run(self) -> None:
         """Serve whichever study comes next, and wait at the bell while none does."""
         most = self._options.longest_wait
-        self._storage.database.contact.longest_gap = self._options.longest_gap
-        while not self._leaving.asked:
-            self._storage.database.patience = math.inf
-            self._storage.database.give_up = lambda: self._leaving.asked
+        while not self._shutdown.requested.is_set():
             try:
                 chosen = choose(self._wanting())
                 if chosen is None:
@@ -80,7 +77,9 @@ class PoolWorker:
             study = studies.load(self._storage, wanting.name)
             threads = settled_threads(study) or self._options.threads
             options = replace(self._options, threads=threads)
-            Worker(study, options, self._leaving, self._stays(wanting), self._supervision).run()
+            Worker(study, options, self._shutdown, self._stays(wanting), self._supervision).run()
+        except DeviceError:  # which is as bad for every study
+            raise
         except WinnowError as error:  # what is wrong with one study is no reason to leave the others
             _log.warning("the study %r cannot be served here: %s", wanting.name, error)
             self._shunned[wanting.study_id] = time.monotonic() + SHUN_SECONDS

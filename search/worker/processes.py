@@ -63,6 +63,14 @@ class ProcessGroup:
         """Whether the leader still runs."""
         return self._leader.poll() is None
 
+    def how_it_ended(self) -> str:
+        """Wait a moment for the leader, which has closed its pipe, and say how it ended."""
+        try:
+            status = self._leader.wait(5.0)
+        except subprocess.TimeoutExpired:
+            return "closed its pipe"
+        return f"was killed by {signal.Signals(-status).name}" if status < 0 else f"ended with status {status}"
+
     def kill(self) -> None:
         """End the leader and all that it started."""
         with suppress(ProcessLookupError):

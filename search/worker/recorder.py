@@ -8,17 +8,22 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from winnow.records import Epoch
-from winnow.search.worker.messages import Verdict
-from winnow.storage import Storage, checkpoints, epochs, leases
-from winnow.storage.errors import LeaseLost, StorageError, StorageUnreachable
+import optuna
+
+from winnow.records import BASELINE, WOULD_PRUNE, Epoch
+from winnow.search.study import pruners
+from winnow.search.worker.context import WorkerContext
+from winnow.search.worker.messages import Report, Verdict
+from winnow.storage import checkpoints, epochs, leases, workers
+from winnow.storage.errors import LeaseLost, StorageUnreachable
 from winnow.storage.leases import Lease
 from winnow.storage.outbox import Outbox
 from winnow.storage.retries import LONGEST_PAUSE
 
+LIFE_SECONDS = 2.0
+"""How often, at most, the table of workers is told what this one does."""
 PATIENCE_SECONDS = 2.0
 """How long training waits for the database after an epoch, and so for the word whether it is pruned."""
 PATIENCE_SLICES = 20
@@ -37,27 +42,21 @@ class _Report:
 class Recorder:
     """The database's side of one attempt. Its methods are called by the supervisor's main thread."""
 
-    def __init__(
-        self,
-        storage: Storage,
-        lease: Lease,
-        judge: Callable[[], Verdict],
-        chores: Callable[[], None],
-        trusted_seconds: float,
-    ) -> None:
-        """`judge` says, after an epoch was written, whether the trial goes on; `chores` are done at each renewal."""
+    def __init__(self, context: WorkerContext, study: optuna.Study, trial: optuna.trial.Trial, lease: Lease) -> None:
         self.lost: LeaseLost | None = None
-        self.failure: StorageError | None = None
-        self._storage = storage
+        self.failure: Exception | None = None
+        self._context = context
+        self._study = study
+        self._trial = trial
+        self._prunable = BASELINE not in trial.user_attrs
+        self._storage = context.study.storage
         # One try at a time: between two, the lease is renewed, which somebody's lock on other rows does not hinder.
-        self._database = replace(storage.database, patience=0.0)
-        self._renewed_at = time.monotonic()
+        self._database = replace(self._storage.database, patience=0.0)
         self._lease = lease
-        self._judge = judge
-        self._chores = chores
-        self._trusted_seconds = trusted_seconds
-        self._watched_at = time.monotonic()
-        self._outbox = Outbox(storage.files, lease)
+        self._trusted_seconds = 60 * context.options.progress_minutes
+        self._renewed_at = self._watched_at = time.monotonic()
+        self._seen_at = 0.0
+        self._outbox = Outbox(self._storage.files, lease)
         self._waiting: deque[_Report] = deque()
         self._changed = threading.Condition()
         self._closing = False
@@ -68,9 +67,9 @@ class Recorder:
         """Say that the supervisor looks after its trainer; the lease is renewed only while it does."""
         self._watched_at = time.monotonic()
 
-    def report(self, epoch: Epoch, checkpoint: checkpoints.Stored | None) -> Verdict:
+    def report(self, said: Report) -> Verdict:
         """Hand over an epoch. The verdict of one that cannot be delivered at once is to go on."""
-        report = _Report(epoch, checkpoint)
+        report = _Report(said.epoch, self._stored(said))
         with self._changed:
             if self.lost is not None:
                 return Verdict.STOP
@@ -122,7 +121,7 @@ class Recorder:
                 if tries == 2:
                     _log.warning("trial %d trains on: %s", self._lease.number, error)
                 self._pause(tries)
-            except StorageError as error:
+            except Exception as error:  # what the storage refuses, or the study's pruner cannot judge
                 return self._stop(None, error)
             else:
                 tries = 0
@@ -150,7 +149,9 @@ class Recorder:
             leases.renew(self._database, self._lease)
         self._renewed_at = time.monotonic()
         if trusted:
-            self._chores()
+            self._give_sign_of_life()
+            self._context.steering.look()
+            self._context.steering.reap()
 
     def _deliver(self, report: _Report) -> None:
         epoch = report.epoch
@@ -159,7 +160,7 @@ class Recorder:
         self._storage.note_intermediate_value(self._lease.trial_id, epoch.epoch, epoch.value)
         if report.checkpoint is not None:
             checkpoints.prune_files(self._storage.store, self._lease)
-        report.verdict = self._judge()
+        report.verdict = self._verdict()
         with self._changed:
             self._waiting.popleft()
             report.delivered.set()
@@ -167,7 +168,38 @@ class Recorder:
                 self._outbox.clear()
             self._changed.notify_all()
 
-    def _stop(self, lost: LeaseLost | None, failure: StorageError | None) -> None:
+    def _stored(self, said: Report) -> checkpoints.Stored | None:
+        """Write the checkpoint after an epoch to the store."""
+        if said.checkpoint is None:
+            return None
+        try:
+            return checkpoints.write(self._storage.store, self._lease, said.epoch.epoch, said.checkpoint)
+        except OSError as error:  # training is worth more than the epochs that a crash would now redo
+            _log.warning("trial %d: epoch %d has no checkpoint: %s", self._lease.number, said.epoch.epoch, error)
+            return None
+
+    def _verdict(self) -> Verdict:
+        """Ask the study's pruner whether the trial goes on."""
+        self._give_sign_of_life()
+        self._context.steering.look()
+        frozen = self._storage.get_trial(self._lease.trial_id)
+        if not self._prunable or not self._study.pruner.prune(self._study, frozen):
+            return Verdict.CONTINUE
+        if not pruners.is_audited(self._context.study.spec, self._lease.number):
+            return Verdict.PRUNE
+        if WOULD_PRUNE not in frozen.user_attrs:
+            self._trial.set_user_attr(WOULD_PRUNE, frozen.last_step)
+        return Verdict.CONTINUE
+
+    def _give_sign_of_life(self) -> None:
+        if time.monotonic() - self._seen_at > LIFE_SECONDS:
+            self._seen_at = time.monotonic()
+            frozen = self._storage.get_trial(self._lease.trial_id)
+            epoch = frozen.last_step
+            value = None if epoch is None else frozen.intermediate_values[epoch]
+            workers.sign_of_life(self._database, self._context.name, "training", self._lease.number, epoch, value)
+
+    def _stop(self, lost: LeaseLost | None, failure: Exception | None) -> None:
         with self._changed:
             self.lost, self.failure = lost, failure
             for report in self._waiting:

@@ -1,7 +1,6 @@
 """The trainer: the process that holds the device, imports torch and runs objectives.
 
-It takes one job after another from its supervisor and knows no database. The objective gets a `RemoteTrial`, which
-looks like an Optuna trial and asks the supervisor for everything.
+It takes one job after another from its supervisor and knows no database.
 """
 
 import gc
@@ -12,151 +11,27 @@ import signal
 import sys
 import time
 import traceback
-from collections.abc import Callable, Sequence
-from datetime import datetime
+from collections.abc import Callable
+from contextlib import suppress
 from multiprocessing.connection import Connection
 from typing import Any
 
 import optuna
-from optuna.distributions import BaseDistribution
-from optuna.trial import BaseTrial
 
 from winnow.objectives.errors import Diverged, Infeasible, OutOfTime
 from winnow.objectives.objective import TrainingObjective
 from winnow.objectives.space import baseline
-from winnow.records import Epoch, Outcome
+from winnow.records import Outcome
 from winnow.search.study import user_code
 from winnow.search.study.spec import Spec
 from winnow.search.study.validation import check
-from winnow.search.worker.messages import (
-    Answer,
-    Artifact,
-    Call,
-    Ended,
-    Job,
-    Pipe,
-    Prepare,
-    Ready,
-    Report,
-    Verdict,
-)
+from winnow.search.worker import said
+from winnow.search.worker.messages import Ended, Job, Pipe, Prepare, Ready
+from winnow.search.worker.remote_trial import RemoteTrial, Stopped
 
-TRACEBACK_CHARACTERS = 4000
 _OF_PRUNED = {Diverged: Outcome.DIVERGED, Infeasible: Outcome.INFEASIBLE}
 """What else ends a trial as pruned: the causes that the built-in objective gives."""
 Objective = Callable[..., float]
-
-
-class Stopped(BaseException):
-    """The supervisor wants the trial back. No Exception, so that no objective takes it for an error of its own."""
-
-
-class RemoteTrial(BaseTrial):
-    """An Optuna trial whose real one lives in the supervisor."""
-
-    def __init__(self, pipe: Pipe, job: Job) -> None:
-        self._pipe = pipe
-        self._job = job
-        self._user_attributes = dict(job.user_attributes)
-        self._verdict = Verdict.CONTINUE
-
-    @property
-    def number(self) -> int:
-        """The trial's number in its study."""
-        return self._job.number
-
-    def suggest_float(
-        self, name: str, low: float, high: float, *, step: float | None = None, log: bool = False
-    ) -> float:
-        """As Optuna's."""
-        return float(self._call("suggest_float", name, low, high, step=step, log=log))
-
-    def suggest_int(self, name: str, low: int, high: int, *, step: int = 1, log: bool = False) -> int:
-        """As Optuna's."""
-        return int(self._call("suggest_int", name, low, high, step=step, log=log))
-
-    def suggest_categorical(self, name: str, choices: Sequence[Any]) -> Any:
-        """As Optuna's."""
-        return self._call("suggest_categorical", name, choices)
-
-    def suggest_uniform(self, name: str, low: float, high: float) -> float:
-        """As Optuna's, by its newer name."""
-        return self.suggest_float(name, low, high)
-
-    def suggest_loguniform(self, name: str, low: float, high: float) -> float:
-        """As Optuna's, by its newer name."""
-        return self.suggest_float(name, low, high, log=True)
-
-    def suggest_discrete_uniform(self, name: str, low: float, high: float, q: float) -> float:
-        """As Optuna's, by its newer name."""
-        return self.suggest_float(name, low, high, step=q)
-
-    def report(self, value: float, step: int) -> None:
-        """As Optuna's: what an earlier attempt has reported already is passed over."""
-        if step > self._job.last_epoch:
-            self._report(Report(Epoch(int(step), float(value))))
-
-    def report_epoch(self, epoch: Epoch, checkpoint: Callable[[], bytes]) -> None:
-        """Report an epoch with all that is known of it, and with the bytes from which to go on after it."""
-        self._report(Report(epoch, checkpoint()))
-
-    def should_prune(self) -> bool:
-        """As Optuna's; decided when the last value was reported."""
-        return self._verdict is Verdict.PRUNE
-
-    def set_user_attr(self, key: str, value: Any) -> None:
-        """As Optuna's."""
-        self._call("set_user_attr", key, value)
-        self._user_attributes[key] = value
-
-    def set_constraint(self, key: str, value: float) -> None:
-        """As Optuna's: above 0 is infeasible."""
-        self._call("set_constraint", key, value)
-
-    def store_artifact(self, kind: str, content: bytes) -> str:
-        """Keep some bytes beyond the trial's life as the user attribute `winnow:artifact:KIND`.
-
-        Gives their name; an empty one where they could not be written, which the worker's log explains.
-        """
-        self._pipe.send(Artifact(kind, content))
-        return str(self._receive())
-
-    @property
-    def params(self) -> dict[str, Any]:
-        """As Optuna's."""
-        return dict(self._call("params"))
-
-    @property
-    def distributions(self) -> dict[str, BaseDistribution]:
-        """As Optuna's."""
-        return dict(self._call("distributions"))
-
-    @property
-    def user_attrs(self) -> dict[str, Any]:
-        """As Optuna's."""
-        return dict(self._user_attributes)
-
-    @property
-    def datetime_start(self) -> datetime | None:
-        """As Optuna's."""
-        start: datetime | None = self._call("datetime_start")
-        return start
-
-    def _call(self, method: str, *arguments: Any, **options: Any) -> Any:
-        self._pipe.send(Call(method, arguments, options))
-        return self._receive()
-
-    def _receive(self) -> Any:
-        answer: Answer = self._pipe.recv()
-        if answer.error is not None:
-            raise answer.error
-        return answer.value
-
-    def _report(self, report: Report) -> None:
-        self._pipe.send(report)
-        self._verdict = self._pipe.recv()
-        if self._verdict is Verdict.STOP:
-            raise Stopped
 
 
 def load_objective(spec: Spec, device: str) -> Objective:
@@ -187,23 +62,26 @@ def takes_resume(spec: Spec) -> bool:
 
 
 def run(objective: Objective, resumable: bool, trial: RemoteTrial, job: Job) -> Ended:
-    """One trial from its first message to its last."""
-    started = time.perf_counter()
+    """Run one trial from its first message to its last; whatever it does, it ends with an outcome and a reason."""
+    started, process = time.perf_counter(), os.getpid()
     value, reason, trace = None, "", ""
     try:
         options = {"resume": job.resume} if resumable and job.resume is not None else {}
-        value = float(objective(trial, **options))
-        outcome = Outcome.COMPLETE
+        returned = objective(trial, **options)
+        try:
+            value, outcome = said.result(returned), Outcome.COMPLETE
+        except ValueError as error:
+            outcome, reason = Outcome.INVALID_VALUE, said.text(error)
     except optuna.TrialPruned as error:
-        outcome, reason = _OF_PRUNED.get(type(error.__cause__), Outcome.PRUNED), str(error)
+        outcome, reason = _OF_PRUNED.get(type(error.__cause__), Outcome.PRUNED), said.text(error)
     except Stopped:
         outcome = Outcome.STOPPED
-    except Exception as error:
-        outcome = Outcome.TIME_LIMIT if isinstance(error, OutOfTime) else Outcome.EXCEPTION
-        if is_out_of_memory(error):
-            outcome = Outcome.OUT_OF_MEMORY
-        reason = " ".join(f"{type(error).__name__}: {error}".split()).removesuffix(":")[:500]
-        trace = traceback.format_exc()[-TRACEBACK_CHARACTERS:]
+    except BaseException as error:  # sys.exit and a KeyboardInterrupt of the objective's own too
+        outcome, reason = _outcome_of(error), said.reason(error)
+        trace = said.text(traceback.format_exc(), said.TRACEBACK_CHARACTERS)
+    if os.getpid() != process:  # a child that the objective forked, and that came back here
+        os._exit(0)
+    trial.end()
     return Ended(
         outcome,
         value,
@@ -215,20 +93,21 @@ def run(objective: Objective, resumable: bool, trial: RemoteTrial, job: Job) -> 
     )
 
 
-def is_out_of_memory(error: Exception) -> bool:
-    """Whether a device had no memory left: torch says so by a type of its own on a GPU, by words elsewhere."""
-    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
-        return True
-    words = ("can't allocate memory", "out of memory", "ALLOC_FAILED")
-    return isinstance(error, RuntimeError) and any(word in str(error) for word in words)
+def _outcome_of(error: BaseException) -> Outcome:
+    if said.is_out_of_memory(error):
+        return Outcome.OUT_OF_MEMORY
+    if said.is_device_error(error):
+        return Outcome.DEVICE_ERROR
+    return Outcome.TIME_LIMIT if isinstance(error, OutOfTime) else Outcome.EXCEPTION
 
 
 def _peak_memory() -> int:
     torch = sys.modules.get("torch")
     if torch is not None and torch.cuda.is_initialized():
-        peak = int(torch.cuda.max_memory_allocated())
-        torch.cuda.reset_peak_memory_stats()
-        return peak
+        with suppress(RuntimeError):  # the device may be of no use any more
+            peak = int(torch.cuda.max_memory_allocated())
+            torch.cuda.reset_peak_memory_stats()
+            return peak
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
@@ -252,10 +131,11 @@ def main(file_descriptor: int) -> None:
     try:
         try:
             objective, resumable, ready = prepare(pipe.recv())
-        except Exception as error:
-            problem = str(getattr(error, "problem", f"{type(error).__name__}: {error}"))
-            remedy = str(getattr(error, "remedy", ""))
-            pipe.send(Ready(problem=problem, remedy=remedy, traceback=traceback.format_exc()))
+        except BaseException as error:
+            problem = said.text(getattr(error, "problem", said.reason(error)))
+            remedy = said.text(getattr(error, "remedy", ""))
+            trace = said.text(traceback.format_exc(), said.TRACEBACK_CHARACTERS)
+            pipe.send(Ready(problem=problem, remedy=remedy, traceback=trace, device=said.is_device_error(error)))
             return
         pipe.send(ready)
         while True:

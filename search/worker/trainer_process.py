@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 
-from winnow.errors import WinnowError, WorkerFailed
+from winnow.errors import DeviceError, WinnowError, WorkerFailed
 from winnow.records import NUMERICS
 from winnow.search.study.study import WinnowStudy
 from winnow.search.worker.devices import Device, bind
@@ -98,8 +98,14 @@ class Trainer:
             raise WorkerFailed("the trainer's process died while it started", "see its output above") from None
         if ready.problem:
             _log.debug(ready.traceback)
+            if ready.device:
+                raise DeviceError(f"{self.options.device.name} cannot be used: {ready.problem}", ready.remedy)
             raise WinnowError(ready.problem, ready.remedy)
         return ready
+
+    def how_it_ended(self) -> str:
+        """Say how a trainer that has closed its pipe ended."""
+        return "is gone" if self.process is None else self.process.how_it_ended()
 
     def kill(self) -> None:
         """End the trainer and all that it started; its device is free afterwards."""

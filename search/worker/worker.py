@@ -6,29 +6,28 @@ keep a trial or a device.
 """
 
 import logging
-import math
 import os
 import platform
 import secrets
 import threading
-import time
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 
-from winnow.errors import StudyError
+from winnow.errors import DeviceError, StudyError
 from winnow.records import NUMERICS, STOPPING, Outcome
 from winnow.search.study.stopping import reason_to_stop
 from winnow.search.study.study import WinnowStudy, match_source
 from winnow.search.worker.attempt import Attempt
-from winnow.search.worker.context import Workplace
+from winnow.search.worker.context import WorkerContext
 from winnow.search.worker.device_share import DeviceShare
 from winnow.search.worker.messages import Ready
 from winnow.search.worker.retention import keep_best
-from winnow.search.worker.shutdown import Leaving
+from winnow.search.worker.steering import LOOK_SECONDS, Shutdown, Steering
 from winnow.search.worker.supervision import Supervision
 from winnow.search.worker.trainer_process import Trainer, WorkerOptions
 from winnow.storage import checkpoints, designs, leases, settled, workers
-from winnow.storage.activity import State, state_of
+from winnow.storage.activity import State
 from winnow.storage.budget import end_now
 from winnow.storage.errors import LeaseLost, StorageError, StorageUnreachable
 from winnow.storage.leases import Lease
@@ -36,9 +35,6 @@ from winnow.storage.notifications import Bell
 
 IDLE_SECONDS = 5.0
 """How long an idle worker waits at the bell."""
-LOOK_SECONDS = 2.0
-"""How often, at most, a worker looks whether its study is paused or stopped, or without a bell for a trial."""
-FRESH_SECONDS = 1.0
 _log = logging.getLogger("winnow")
 
 
@@ -49,7 +45,7 @@ class Worker:
         self,
         study: WinnowStudy,
         options: WorkerOptions,
-        leaving: Leaving,
+        shutdown: Shutdown,
         stays: Callable[[str], bool] | None = None,
         supervision: Supervision | None = None,
     ) -> None:
@@ -59,23 +55,13 @@ class Worker:
         self.name = f"{platform.node()}:{os.getpid()}:{secrets.token_hex(3)}"
         self.trainer = Trainer(study, options)
         self._share = DeviceShare(options.device)
-        self._leaving = leaving
         self._stays = stays
         self._supervision = supervision or Supervision()
-        self._state = State.ACTIVE
-        self._ending = False
-        self._next_look = self._next_reap = 0.0
+        self._steering = Steering(study, shutdown, options.lease_seconds)
+        self._failed_on_device = -1
         self.database = study.storage.database
-        self._bell = Bell(self.database, lambda: self._stopping)
-        leaving.kill = self.trainer.kill
-        study.storage.database.patience = math.inf
-        study.storage.database.give_up = lambda: self._stopping
-        study.storage.database.contact.longest_gap = options.longest_gap
-        study.storage.freshness = FRESH_SECONDS
-
-    @property
-    def _stopping(self) -> bool:
-        return self._ending or self._leaving.asked or self._state is State.STOPPED
+        self._bell = Bell(self.database, shutdown.requested.is_set)
+        shutdown.trainer = self.trainer
 
     def run(self) -> None:
         """Work until the study has nothing left to give or is stopped, or until the process is asked to leave."""
@@ -90,62 +76,53 @@ class Worker:
                 self.trainer.start()
                 # While it imports torch: the history that sampler and pruner will ask for, seconds in a large study.
                 self.study.storage.get_all_trials(self.study.study_id, deepcopy=False)
-                if (ready := self.trainer.wait_until_ready(lambda: self._stopping)) is not None:
+                if (ready := self.trainer.wait_until_ready(lambda: self._steering.stopping)) is not None:
                     self._work(self._settle_numerics(ready))
         except StorageUnreachable:
-            if not self._stopping:
+            if not self._steering.stopping:
                 raise
         finally:
             self.trainer.kill()
             self._share.close()
             self._bell.close()
-            self._ending = True  # one try is enough for what remains
             with suppress(StorageError):
-                workers.sign_off(self.database, self.name)
+                workers.sign_off(replace(self.database, patience=0.0), self.name)
 
     def _work(self, precision: str) -> None:
-        place = Workplace(
-            self.study,
-            self.options,
-            self.trainer,
-            self._share,
-            self.name,
-            designs.read(self.database, self.study.study_id),
-            precision,
-            self._interruption,
-            self.look,
-            self.reap,
+        design = designs.read(self.database, self.study.study_id)
+        context = WorkerContext(
+            self.study, self.options, self.trainer, self._share, self.name, design, precision, self._steering
         )
-        while not self._stopping and (self._stays is None or self._stays(self.name)):
-            self.reap()
+        while not self._steering.stopping and (self._stays is None or self._stays(self.name)):
+            self._steering.reap()
             if self._share.is_wanted:  # somebody's trial did not fit beside others
                 self._leave_device()
             if not self._join():
                 return
-            if not self.trainer.alive and self.trainer.wait_until_ready(lambda: self._stopping) is None:
+            if not self.trainer.alive and self.trainer.wait_until_ready(lambda: self._steering.stopping) is None:
                 return
             lease = self._claim()
             if lease is not None:
-                self._state = State.ACTIVE  # or nothing would have been given
+                self._steering.state = State.ACTIVE  # or nothing would have been given
                 self._bell.close()
-                self._attempt(place, lease)
+                self._attempt(context, lease)
                 self._stop_early()
             elif self._stays is not None or not self._wait():
                 return
 
     def _wait(self) -> bool:
         """Wait a little for a trial that can be claimed; returns whether there may be one."""
-        self._look_now()
-        if self._state is State.PAUSED:
+        self._steering.look_now()
+        if self._steering.state is State.PAUSED:
             self._leave_device()  # a paused study holds no device
-            while self._state is State.PAUSED and not self._stopping:
+            while self._steering.state is State.PAUSED and not self._steering.stopping:
                 workers.sign_of_life(self.database, self.name, "paused")
                 self._pause()
-                self.reap()
-                self._look_now()
+                self._steering.reap()
+                self._steering.look_now()
             return True
         # The budget may be given out, but a trial under way comes back if its worker dies.
-        if self._state is State.ACTIVE and leases.waits_for(self.database, self.study.study_id):
+        if self._steering.state is State.ACTIVE and leases.waits_for(self.database, self.study.study_id):
             workers.sign_of_life(self.database, self.name, "idle")
             self._pause()
             return True
@@ -155,10 +132,9 @@ class Worker:
         """Have a share of the device; False where the worker is to leave before it gets one."""
 
         def keep_waiting() -> bool:
-            if time.monotonic() >= self._next_look:
-                self._look_now()
+            if self._steering.look():
                 workers.sign_of_life(self.database, self.name, "making room")
-            return not self._stopping
+            return not self._steering.stopping
 
         return self._share.join(keep_waiting)
 
@@ -169,11 +145,6 @@ class Worker:
     def _pause(self) -> None:
         most = self.options.longest_wait
         self._bell.wait(min(IDLE_SECONDS, most), min(LOOK_SECONDS, most))
-
-    def _interruption(self) -> Outcome | None:
-        if self._stopping:
-            return Outcome.PREEMPTED if self._leaving.asked else Outcome.STOPPED
-        return Outcome.PAUSED if self._state is State.PAUSED else None
 
     def _settle_numerics(self, ready: Ready) -> str:
         """The study's precision. Precision and threads are one for all its trials, or they could not be compared."""
@@ -190,17 +161,47 @@ class Worker:
     def _claim(self) -> Lease | None:
         study_id = self.study.study_id
         since = self.study.storage.oldest_unfinished(study_id)
-        return leases.claim(self.database, study_id, self.name, self.options.lease_seconds, since)
+        try:
+            return leases.claim(self.database, study_id, self.name, self.options.lease_seconds, since)
+        except StorageUnreachable:
+            raise
+        except Exception:  # of a study that is not there any more
+            self._steering.refuse_deleted()
+            raise
 
-    def _attempt(self, place: Workplace, lease: Lease) -> None:
-        """One attempt at one trial: whatever happens to it, the worker goes on."""
+    def _attempt(self, context: WorkerContext, lease: Lease) -> None:
+        """Make one attempt at one trial: whatever happens to it, the worker goes on."""
         try:
             with self.study.storage.holding(lease):
-                Attempt(place, lease).run()
-            self._supervision.trial_ended()
+                attempt = Attempt(context, lease)
+                outcome = attempt.run()
+            if not lease.retries(outcome):
+                self._supervision.trial_ended()
             keep_best(self.study)
         except LeaseLost as lost:
+            self._steering.refuse_deleted()
             _log.warning("%s", lost)
+        except KeyError:  # a study or trial that was deleted by other means than Winnow's
+            self._steering.refuse_deleted()
+            _log.warning("%s", lease.lost())
+        except StorageUnreachable:
+            raise
+        except StorageError as error:  # not even its end can be written: its lease runs out, and others try
+            _log.warning("trial %d is left to others: %s", lease.number, error)
+        else:
+            self._judge_device(lease, outcome, attempt.reason)
+
+    def _judge_device(self, lease: Lease, outcome: Outcome, reason: str) -> None:
+        """Raise DeviceError where the device fails one trial after another; a trial may fail twice by its own fault."""
+        if outcome is not Outcome.DEVICE_ERROR:
+            self._failed_on_device = -1
+        elif self._failed_on_device in (-1, lease.number):
+            self._failed_on_device = lease.number
+        else:
+            raise DeviceError(
+                f"{self.options.device.name} failed two trials in a row, at last with {reason}",
+                "look at the device (nvidia-smi), and start the worker again",
+            )
 
     def _stop_early(self) -> None:
         """Give out no more trials where the study's rule says that enough are done."""
@@ -208,19 +209,3 @@ class Worker:
         if reason:
             trials = end_now(self.database, self.study.study_id)
             self.study.optuna.set_user_attr(STOPPING, {"reason": reason, "trials": trials})
-
-    def look(self) -> None:
-        """Now and then, hear whether the study is paused or stopped."""
-        if time.monotonic() >= self._next_look:
-            self._look_now()
-
-    def _look_now(self) -> None:
-        self._next_look = time.monotonic() + LOOK_SECONDS
-        self._state = state_of(self.database, self.study.study_id)
-
-    def reap(self) -> None:
-        """Now and then, bring back the trials of workers that are gone."""
-        if time.monotonic() >= self._next_reap:
-            self._next_reap = time.monotonic() + self.options.lease_seconds / 2
-            for number in leases.reap(self.database, self.study.study_id, self.options.lease_seconds):
-                _log.warning("trial %d: its worker is gone; the trial goes on elsewhere", number)

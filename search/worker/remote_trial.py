@@ -1,0 +1,218 @@
+"""The trial that an objective gets in the trainer's process: it looks like Optuna's, and the real one answers.
+
+Only the trainer's own process may use it, from any of its threads, and only while the trial runs.
+"""
+
+import os
+import threading
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Any
+
+from optuna.distributions import BaseDistribution
+from optuna.study import StudyDirection
+from optuna.trial import BaseTrial, FrozenTrial, TrialState
+
+from winnow.records import Epoch
+from winnow.search.worker import said
+from winnow.search.worker.messages import Answer, Artifact, Call, Job, Pipe, Report, Verdict
+
+
+class Stopped(BaseException):
+    """The supervisor wants the trial back. No Exception, so that no objective takes it for an error of its own."""
+
+
+class RemoteStudy:
+    """The study of a trial, to be read."""
+
+    def __init__(self, call: Callable[..., Any]) -> None:
+        self._call = call
+
+    @property
+    def directions(self) -> list[StudyDirection]:
+        """As Optuna's."""
+        return list(self._call("study.directions"))
+
+    @property
+    def direction(self) -> StudyDirection:
+        """As Optuna's."""
+        return StudyDirection(self._call("study.direction"))
+
+    @property
+    def study_name(self) -> str:
+        """As Optuna's."""
+        return str(self._call("study.study_name"))
+
+    @property
+    def user_attrs(self) -> dict[str, Any]:
+        """As Optuna's."""
+        return dict(self._call("study.user_attrs"))
+
+    @property
+    def best_trial(self) -> FrozenTrial:
+        """As Optuna's."""
+        trial: FrozenTrial = self._call("study.best_trial")
+        return trial
+
+    @property
+    def best_value(self) -> float:
+        """As Optuna's."""
+        return float(self._call("study.best_value"))
+
+    @property
+    def best_params(self) -> dict[str, Any]:
+        """As Optuna's."""
+        return self.best_trial.params
+
+    @property
+    def trials(self) -> list[FrozenTrial]:
+        """As Optuna's."""
+        return self.get_trials()
+
+    def get_trials(self, deepcopy: bool = True, states: Sequence[TrialState] | None = None) -> list[FrozenTrial]:
+        """As Optuna's; always a copy."""
+        return list(self._call("study.get_trials", deepcopy=False, states=states))
+
+    def _is_multi_objective(self) -> bool:
+        """As Optuna's, which its own integrations ask."""
+        return len(self.directions) > 1
+
+
+class RemoteTrial(BaseTrial):
+    """An Optuna trial whose real one lives in the supervisor."""
+
+    def __init__(self, pipe: Pipe, job: Job) -> None:
+        self._pipe = pipe
+        self._job = job
+        self._user_attributes = dict(job.user_attributes)
+        self._verdict = Verdict.CONTINUE
+        self._trial_id = job.trial_id
+        self._process = os.getpid()
+        self._one_at_a_time = threading.RLock()
+        self._ended = False
+
+    def end(self) -> None:
+        """Let threads that outlive the trial say nothing more, which would be taken for the next one's."""
+        with self._one_at_a_time:
+            self._ended = True
+
+    @property
+    def study(self) -> RemoteStudy:
+        """The trial's study, to be read."""
+        return RemoteStudy(self._call)
+
+    @property
+    def number(self) -> int:
+        """The trial's number in its study."""
+        return self._job.number
+
+    def suggest_float(
+        self, name: str, low: float, high: float, *, step: float | None = None, log: bool = False
+    ) -> float:
+        """As Optuna's."""
+        return float(self._call("suggest_float", name, low, high, step=step, log=log))
+
+    def suggest_int(self, name: str, low: int, high: int, *, step: int = 1, log: bool = False) -> int:
+        """As Optuna's."""
+        return int(self._call("suggest_int", name, low, high, step=step, log=log))
+
+    def suggest_categorical(self, name: str, choices: Sequence[Any]) -> Any:
+        """As Optuna's."""
+        plain = [said.attribute(name, choice) for choice in choices]
+        return list(choices)[plain.index(self._call("suggest_categorical", name, plain))]
+
+    def suggest_uniform(self, name: str, low: float, high: float) -> float:
+        """As Optuna's, by its newer name."""
+        return self.suggest_float(name, low, high)
+
+    def suggest_loguniform(self, name: str, low: float, high: float) -> float:
+        """As Optuna's, by its newer name."""
+        return self.suggest_float(name, low, high, log=True)
+
+    def suggest_discrete_uniform(self, name: str, low: float, high: float, q: float) -> float:
+        """As Optuna's, by its newer name."""
+        return self.suggest_float(name, low, high, step=q)
+
+    def report(self, value: float, step: int) -> None:
+        """As Optuna's: what an earlier attempt has reported already is passed over."""
+        epoch = Epoch(said.step(step), float(value))
+        if self._job.last_epoch is None or epoch.epoch > self._job.last_epoch:
+            self._report(Report(epoch))
+
+    def report_epoch(self, epoch: Epoch, checkpoint: Callable[[], bytes]) -> None:
+        """Report an epoch with all that is known of it, and with the bytes from which to go on after it."""
+        self._report(Report(epoch, checkpoint()))
+
+    def should_prune(self) -> bool:
+        """As Optuna's; decided when the last value was reported."""
+        return self._verdict is Verdict.PRUNE
+
+    def set_user_attr(self, key: str, value: Any) -> None:
+        """As Optuna's."""
+        plain = said.attribute(key, value)
+        self._call("set_user_attr", said.text(key), plain)
+        self._user_attributes[key] = plain
+
+    def set_system_attr(self, key: str, value: Any) -> None:
+        """As Optuna's."""
+        self._call("set_system_attr", said.text(key), said.attribute(key, value))
+
+    def set_constraint(self, key: str, value: float) -> None:
+        """As Optuna's: above 0 is infeasible."""
+        self._call("set_constraint", said.text(key), float(value))
+
+    def store_artifact(self, kind: str, content: bytes) -> str:
+        """Keep some bytes beyond the trial's life as the user attribute `winnow:artifact:KIND`.
+
+        Gives their name; an empty one where they could not be written, which the worker's log explains.
+        """
+        return str(self._ask(Artifact(said.text(kind, 100), bytes(content))))
+
+    @property
+    def params(self) -> dict[str, Any]:
+        """As Optuna's."""
+        return dict(self._call("params"))
+
+    @property
+    def distributions(self) -> dict[str, BaseDistribution]:
+        """As Optuna's."""
+        return dict(self._call("distributions"))
+
+    @property
+    def user_attrs(self) -> dict[str, Any]:
+        """As Optuna's."""
+        return dict(self._user_attributes)
+
+    @property
+    def system_attrs(self) -> dict[str, Any]:
+        """As Optuna's."""
+        return dict(self._call("system_attrs"))
+
+    @property
+    def datetime_start(self) -> datetime | None:
+        """As Optuna's."""
+        start: datetime | None = self._call("datetime_start")
+        return start
+
+    def _call(self, method: str, *arguments: Any, **options: Any) -> Any:
+        return self._ask(Call(method, arguments, options))
+
+    def _ask(self, message: Call | Artifact) -> Any:
+        answer: Answer = self._exchange(message)
+        if answer.error is not None:
+            raise answer.error
+        return answer.value
+
+    def _report(self, report: Report) -> None:
+        self._verdict = self._exchange(report)
+        if self._verdict is Verdict.STOP:
+            raise Stopped
+
+    def _exchange(self, message: Call | Artifact | Report) -> Any:
+        if os.getpid() != self._process:
+            raise RuntimeError("a trial belongs to the process that its objective began in")
+        with self._one_at_a_time:
+            if self._ended:
+                raise RuntimeError(f"trial {self.number} has ended, and a thread that it left running still uses it")
+            self._pipe.send(message)
+            return self._pipe.recv()

@@ -1,0 +1,109 @@
+"""The border that what a trial says crosses on its way to the storage: it is data, cleaned and bounded here.
+
+A text loses what a database cannot hold; a value, a step or an attribute that cannot be kept is an error of the trial.
+"""
+
+import json
+import math
+import sys
+from typing import Any
+
+REASON_CHARACTERS = 500
+TRACEBACK_CHARACTERS = 4000
+LARGEST_STEP = 2**31 - 1
+"""Of the integers in Optuna's tables."""
+LARGEST_ATTRIBUTE = 2**20
+"""Characters of JSON."""
+_DEVICE_ERRORS = (
+    "cuda error",
+    "hip error",
+    "device-side assert",
+    "illegal memory access",
+    "illegal instruction was encountered",
+    "misaligned address",
+    "uncorrectable ecc",
+    "unspecified launch failure",
+    "bus error",
+    "_status_not_initialized",
+    "_status_execution_failed",
+    "_status_internal_error",
+    "unable to find an engine",
+)
+
+
+def text(content: object, most: int = REASON_CHARACTERS) -> str:
+    """Return anything as a text that every database and page can hold, of its last `most` characters."""
+    try:
+        said = str(content)
+    except BaseException as error:  # an exception whose __str__ raises
+        said = f"<{type(content).__name__} whose text cannot be had: {type(error).__name__}>"
+    return said[-most:].encode("utf-8", "replace").decode().replace("\0", "\N{REPLACEMENT CHARACTER}")
+
+
+def reason(error: BaseException) -> str:
+    """Return an exception in one line: its type and its text, or as much of it as fits."""
+    words = " ".join(f"{type(error).__name__}: {text(error, 10 * REASON_CHARACTERS)}".split())
+    return words.removesuffix(":")[:REASON_CHARACTERS]
+
+
+def result(value: object) -> float:
+    """Return what an objective returned as a number, which may be infinite; raises ValueError with what is wrong."""
+    if isinstance(value, str | bytes):
+        raise ValueError(f"the objective returned {text(value, 60)!r}, which is no number")
+    try:
+        number = float(value)  # type: ignore[arg-type]
+    except Exception:
+        raise ValueError(f"the objective returned a {type(value).__name__}, which is no number") from None
+    if math.isnan(number):
+        raise ValueError("the objective returned NaN")
+    return number
+
+
+def step(number: Any) -> int:
+    """Return a step that can be kept; raises TypeError or ValueError."""
+    whole = int(number)
+    if not 0 <= whole <= LARGEST_STEP:
+        raise ValueError(f"the step {whole} is not between 0 and {LARGEST_STEP}")
+    return whole
+
+
+def attribute(key: str, value: Any) -> Any:
+    """Return the value of an attribute as plain data; raises TypeError or ValueError where it cannot be kept."""
+    try:
+        content = json.dumps(value)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise TypeError(
+            f"the attribute {text(key, 100)!r} cannot be kept as JSON ({text(error)}); give numbers, texts and lists"
+        ) from None
+    if len(content) > LARGEST_ATTRIBUTE:
+        raise ValueError(
+            f"the attribute {text(key, 100)!r} takes {len(content)} characters, and {LARGEST_ATTRIBUTE} can be kept; "
+            "use trial.store_artifact"
+        )
+    return _cleaned(json.loads(content))
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Tell whether a device had no memory left: torch has a type for it on a GPU, and words elsewhere."""
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return True
+    words = ("can't allocate memory", "out of memory", "ALLOC_FAILED")
+    return isinstance(error, RuntimeError) and any(word in text(error, sys.maxsize) for word in words)
+
+
+def is_device_error(error: BaseException) -> bool:
+    """Tell whether an error outlives the trial: the process can do nothing with its device any more."""
+    if not isinstance(error, RuntimeError):
+        return False
+    said = text(error, sys.maxsize).lower()
+    return type(error).__name__ == "AcceleratorError" or any(words in said for words in _DEVICE_ERRORS)
+
+
+def _cleaned(value: Any) -> Any:
+    if isinstance(value, str):
+        return text(value, sys.maxsize)
+    if isinstance(value, list):
+        return [_cleaned(item) for item in value]
+    if isinstance(value, dict):
+        return {text(key, sys.maxsize): _cleaned(item) for key, item in value.items()}
+    return value

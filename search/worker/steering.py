@@ -1,0 +1,101 @@
+"""What a worker is asked to do: by a signal to leave, by its study's state to pause or stop."""
+
+import logging
+import os
+import signal
+import threading
+import time
+from types import FrameType
+
+from winnow.errors import StudyError
+from winnow.records import Outcome
+from winnow.search.study.study import WinnowStudy
+from winnow.search.worker.trainer_process import Trainer
+from winnow.storage import leases
+from winnow.storage.activity import State, state_of
+
+LAST_RESORT_SECONDS = 4.5
+"""So long after its grace period a worker leaves as it is: whoever preempts it does not wait for a database."""
+LOOK_SECONDS = 2.0
+"""How often, at most, a worker reads its study's state."""
+_log = logging.getLogger("winnow")
+
+
+class Shutdown:
+    """Whether this process was asked to leave, by SIGTERM, SIGINT, or SIGHUP of a terminal that was closed."""
+
+    def __init__(self, grace_seconds: float) -> None:
+        self.requested = threading.Event()
+        self.trainer: Trainer | None = None
+        """Killed when the process cannot leave in order."""
+        self._seconds = grace_seconds + LAST_RESORT_SECONDS
+
+    def listen(self) -> None:
+        """Take the signals from now on."""
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup asks for
+                signal.signal(number, self._request)
+
+    def _request(self, number: int, frame: FrameType | None) -> None:
+        if not self.requested.is_set():
+            self.requested.set()
+            last_resort = threading.Timer(self._seconds, self._leave)
+            last_resort.daemon = True
+            last_resort.start()
+
+    def _leave(self) -> None:
+        if self.trainer is not None:
+            self.trainer.kill()
+        os._exit(1)
+
+
+class Steering:
+    """What the worker of one study is asked to do now; and the reaping that all workers do for each other."""
+
+    def __init__(self, study: WinnowStudy, shutdown: Shutdown, lease_seconds: float) -> None:
+        self.state = State.ACTIVE
+        self._study = study
+        self._database = study.storage.database
+        self._shutdown = shutdown
+        self._lease_seconds = lease_seconds
+        self._next_look = self._next_reap = 0.0
+
+    @property
+    def stopping(self) -> bool:
+        """Whether the worker is to leave."""
+        return self._shutdown.requested.is_set() or self.state is State.STOPPED
+
+    @property
+    def interruption(self) -> Outcome | None:
+        """Why the worker is to hand its trial back; None while it is not."""
+        if self._shutdown.requested.is_set():
+            return Outcome.PREEMPTED
+        return {State.STOPPED: Outcome.STOPPED, State.PAUSED: Outcome.PAUSED}.get(self.state)
+
+    def look(self) -> bool:
+        """Read the study's state where it was not read for a while; returns whether it was."""
+        if time.monotonic() < self._next_look:
+            return False
+        self.look_now()
+        return True
+
+    def look_now(self) -> None:
+        """Read the study's state."""
+        self._next_look = time.monotonic() + LOOK_SECONDS
+        self.state = state_of(self._database, self._study.study_id)
+
+    def reap(self) -> None:
+        """Now and then, bring back the trials of workers that are gone."""
+        if time.monotonic() >= self._next_reap:
+            self._next_reap = time.monotonic() + self._lease_seconds / 2
+            for number in leases.reap(self._database, self._study.study_id, self._lease_seconds):
+                _log.warning("trial %d: its worker is gone; the trial goes on elsewhere", number)
+
+    def refuse_deleted(self) -> None:
+        """Raise StudyError where the study is not there any more."""
+        try:
+            self._study.storage.get_study_name_from_id(self._study.study_id)
+        except KeyError:
+            raise StudyError(
+                f"the study {self._study.name!r} was deleted while it was worked on", "make it again: winnow create"
+            ) from None
