@@ -1,6 +1,7 @@
 """What a study has come to, read from the storage: any study, one of stock Optuna included."""
 
 import logging
+import re
 from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Self
@@ -85,7 +86,7 @@ def write_report(storage: Storage, study: str, path: Path | None = None, *, mark
 
     Markdown's figures are PNG files in a folder beside it; a warning is logged where they cannot be drawn.
     """
-    path = path or Path("reports") / f"{study}{'.md' if markdown else '.html'}"
+    path = path or Path("reports") / f"{file_name(study)}{'.md' if markdown else '.html'}"
     record = study_record.load(storage, study)
     path.parent.mkdir(parents=True, exist_ok=True)
     if markdown:
@@ -95,3 +96,9 @@ def write_report(storage: Storage, study: str, path: Path | None = None, *, mark
     else:
         report.write(record, path, conclusions.load(storage, record))
     return path
+
+
+def file_name(study: str) -> str:
+    """Return a file's name for a study, whatever it is called: one that leads out of no folder and can be written."""
+    plain = re.sub(r"[^\w.-]+", "-", study).strip(".-")[:100]
+    return plain or "study"

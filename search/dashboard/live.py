@@ -49,12 +49,11 @@ class Channel(Generic[Seen]):
         """Look anew the next time somebody asks: this process has just changed something."""
         self._looked_at = -float("inf")
 
-    async def changes(self) -> AsyncIterator[Look[Seen]]:
-        """What there is now, then every change of it, without end."""
+    async def changes(self) -> AsyncIterator[Look[Seen] | None]:
+        """Yield what there is now, then every second what has changed, or None."""
         before: Look[Seen] | None = None
         while True:
             now = await self.latest()
-            if now != before:
-                yield now
+            yield None if now == before else now
             before = now
-            await asyncio.sleep(self.every)
+            await asyncio.sleep(min(self.every, 1.0))

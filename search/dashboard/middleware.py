@@ -26,6 +26,8 @@ _LARGEST_FILE = 64_000_000
 """Of an artifact's, which optuna-dashboard sends as text."""
 _SECONDS = 20.0
 """For the body of a request to come; an artifact's has longer."""
+_DEEPEST = 32
+"""Levels of a JSON body."""
 _LOGIN = "/winnow/login"
 
 
@@ -162,16 +164,35 @@ def _check(rule: Rule | None, person: Person | None) -> None:
 
 
 def _check_content(path: str, body: bytes) -> None:
-    """Refuse to overwrite by hand what Winnow keeps with a trial."""
-    if not path.rstrip("/").endswith("/user-attrs"):
+    """Refuse bodies of the API that are no plain JSON object, and to overwrite what Winnow keeps with a trial."""
+    ours, attributes = path.startswith("/winnow/api/"), path.rstrip("/").endswith("/user-attrs")
+    if not attributes and not (ours and body):
         return
+    status = 422 if ours else 400
     try:
-        names = json.loads(body).get("user_attrs", {})
-        ours = any(str(name).startswith("winnow:") for name in names)
-    except (ValueError, AttributeError, TypeError):
-        raise _Refused(400, "the body is not a JSON object with user_attrs") from None
-    if ours:
+        content = json.loads(body)
+    except (ValueError, RecursionError):  # no JSON, a number of thousands of digits, or brackets without end
+        raise _Refused(status, "the body is not a JSON object") from None
+    if not isinstance(content, dict) or not _shallow(content):
+        raise _Refused(status, f"the body is not a JSON object of at most {_DEEPEST} levels")
+    names = content.get("user_attrs", {}) if attributes else {}
+    if not isinstance(names, dict):
+        raise _Refused(400, "the body is not a JSON object with user_attrs")
+    if any(name.startswith("winnow:") for name in names):
         raise _Refused(403, "attributes named winnow:… are Winnow's own record of a trial")
+
+
+def _shallow(content: Any) -> bool:
+    """Return whether what is in it ends at some depth that everything behind can follow."""
+    level = [content]
+    for _ in range(_DEEPEST):
+        level = [
+            each
+            for outer in level
+            for each in (outer.values() if isinstance(outer, dict) else outer)
+            if isinstance(each, dict | list)
+        ]
+    return not level
 
 
 async def _body(receive: Receive, largest: int) -> bytes:

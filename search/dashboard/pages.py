@@ -1,19 +1,20 @@
 """Winnow's own pages: the studies, one study as it runs, one trial, the login and the audit log."""
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from functools import lru_cache
 from importlib.resources import files
 from typing import Any
 from urllib.parse import parse_qs
 
-from fastapi import APIRouter, HTTPException, Request
+from fastapi import APIRouter, Depends, HTTPException, Request
+from fastapi.sse import EventSourceResponse, ServerSentEvent
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from winnow.search.analysis import summary
 from winnow.search.analysis.study_view import StudyView
 from winnow.search.dashboard import chapters
-from winnow.search.dashboard.events import stream
+from winnow.search.dashboard.events import events
 from winnow.search.dashboard.identity import COOKIE
 from winnow.search.dashboard.live import Look
 from winnow.search.dashboard.rendering import page, render
@@ -34,14 +35,15 @@ async def studies_page(request: Request) -> Response:
     return page(request, "studies.html.jinja", entries=found.seen or [], outage=found.outage)
 
 
-@router.get("/events")
-async def studies_events(request: Request) -> Response:
-    """The list of studies, anew whenever it changes."""
+@router.get("/events", response_class=EventSourceResponse)
+async def studies_events(request: Request) -> AsyncIterator[ServerSentEvent]:
+    """Send the list of studies whenever it changes."""
 
     def sections(found: Look[Any]) -> dict[str, Any]:
         return {"sections": {"studies": render("list.html.jinja", entries=found.seen or [])}}
 
-    return stream(request, watching(request).entries.changes(), sections)
+    async for event in events(request, watching(request).entries, sections):
+        yield event
 
 
 @router.get("/login")
@@ -125,10 +127,9 @@ async def study_page(request: Request, study_id: StudyId) -> Response:
     return page(request, "study.html.jinja", now=found.seen, outage=found.outage)
 
 
-@router.get("/studies/{study_id}/events")
-async def study_events(request: Request, study_id: StudyId) -> Response:
-    """What changes on a study's page, as it changes."""
-    await look(request, study_id)  # 404 before the stream begins
+@router.get("/studies/{study_id}/events", response_class=EventSourceResponse, dependencies=[Depends(look)])
+async def study_events(request: Request, study_id: StudyId) -> AsyncIterator[ServerSentEvent]:
+    """Send what changes on a study's page, as it changes."""
 
     def sections(found: Look[Any]) -> dict[str, Any]:
         now = found.seen
@@ -144,7 +145,8 @@ async def study_events(request: Request, study_id: StudyId) -> Response:
             "conclusions": now.conclusions_version,
         }
 
-    return stream(request, watching(request).channel(study_id).changes(), sections)
+    async for event in events(request, watching(request).channel(study_id), sections):
+        yield event
 
 
 @router.get("/studies/{study_id}/parts/{name}")

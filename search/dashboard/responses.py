@@ -36,7 +36,7 @@ def person(request: Request) -> Person:
     return found
 
 
-async def look(request: Request, study_id: int) -> tuple[StudyView, Look[Status]]:
+async def look(request: Request, study_id: StudyId) -> tuple[StudyView, Look[Status]]:
     """A study as it stands; ends in 404 where there is none."""
     everything = watching(request)
     try:

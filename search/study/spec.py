@@ -65,12 +65,12 @@ Searched = Annotated[
 class BudgetSection(Section):
     """What the study may spend, and when it may stop before that; whichever is reached first."""
 
-    trials: int | None = Field(None, ge=1)
-    hours: float | None = Field(None, gt=0)
-    device_hours: float | None = Field(None, gt=0)
-    stagnation: int | None = Field(None, ge=1)
+    trials: int | None = Field(None, ge=1, le=2**31 - 1)
+    hours: float | None = Field(None, gt=0, allow_inf_nan=False)
+    device_hours: float | None = Field(None, gt=0, allow_inf_nan=False)
+    stagnation: int | None = Field(None, ge=1, le=2**31 - 1)
     """Stop after so many finished trials without a better one."""
-    priority: float = Field(1.0, gt=0)
+    priority: float = Field(1.0, gt=0, allow_inf_nan=False)
     """A pool gives a study workers in proportion to it."""
 
 

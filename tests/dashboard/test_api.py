@@ -1,5 +1,6 @@
 """The JSON API: what it says and does, and that its own description holds against requests that nobody foresaw."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -105,3 +106,45 @@ def test_what_cannot_be_is_refused_in_a_sentence(
     assert answer.status_code == status
     assert said in answer.json()["reason"]
     assert [study.study_name for study in served.storage.get_all_studies()] == ["told"]
+
+
+DEEP = '{"a":' * 200 + "1" + "}" * 200
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        *(json.dumps({"spec": {**SPEC, "budget": {"trials": number}}}) for number in (10**400, 2**31, 2**63, 0, -1)),
+        '{"spec": {"name": "new", "budget": {"trials": 1' + "0" * 5000 + "}}}",
+        *(
+            f'{{"spec": {{"name": "new", "budget": {{"{key}": {number}}}}}}}'
+            for key in ("hours", "priority")
+            for number in ("1e999", "NaN", "-1")
+        ),
+        "[" * 100_000,
+        f'{{"spec": {DEEP}}}',
+        f'{{"spec": {{"name": "new", "search": {DEEP}}}}}',
+        *("[]", "7", "null", '"spec"', "no json", "\ud800".encode("utf-8", "surrogatepass")),
+    ],
+    ids=lambda body: str(body)[:30],
+)
+def test_a_body_that_cannot_be_makes_no_study(served: Served, body: str | bytes) -> None:
+    with served.client("editor") as editor:
+        for path in ("", "/1/trials"):
+            answer = editor.post(
+                f"/winnow/api/studies{path}", content=body, headers={"Content-Type": "application/json"}
+            )
+            assert answer.status_code == 422, answer.text
+            assert answer.json()["reason"]
+        many = editor.post("/winnow/api/studies/1/trials", content='{"parameters": {"lr": 1' + "0" * 400 + "}}")
+        assert many.status_code in (409, 422)
+    assert [study.study_name for study in served.storage.get_all_studies()] == ["told"]
+
+
+@pytest.mark.parametrize("name", ["../../escape", "/etc/passwd", "..", "a/b", "", "a\x00b", "x" * 5000, "\\..\\b", " "])
+def test_a_reports_name_leads_out_of_no_folder(name: str) -> None:
+    from winnow.search.api.results import file_name
+
+    assert (Path("reports") / f"{file_name(name)}.html").resolve().parent == Path("reports").resolve()
+    assert 0 < len(file_name(name)) <= 100
+    assert file_name("digits-2.ü") == "digits-2.ü"
