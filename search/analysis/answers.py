@@ -58,12 +58,12 @@ def rests_on(found: Ablation) -> list[str]:
 
 def measured(effect: Effect) -> str:
     """Return an effect with its interval."""
-    return f"{effect.effect:+.4f} ({interval(effect)})"
+    return f"{effect.effect:+z.4f} ({interval(effect)})"
 
 
 def interval(effect: Effect) -> str:
     """Return an effect's 95 % interval as people read it."""
-    return f"{effect.low:+.4f} to {effect.high:+.4f}" if math.isfinite(effect.low) else "interval unknown"
+    return f"{effect.low:+z.4f} to {effect.high:+z.4f}" if math.isfinite(effect.low) else "interval unknown"
 
 
 _VERDICTS = {"helps": "they help", "hurts": "they hurt", "inconclusive": "whether they help is inconclusive"}
@@ -95,7 +95,8 @@ def _without_help(found: Ablation) -> list[str]:
     unclear = [effect.method for effect in found.alone if effect.verdict == "inconclusive"]
     open_ones = [method for method in unclear if method not in idle]
     if open_ones:
-        said.append(f"{_listed(open_ones)} on its own: inconclusive with these seeds.")
+        own = "on its own" if len(open_ones) == 1 else "each on its own"
+        said.append(f"{_listed(open_ones)}, {own}: inconclusive with these seeds.")
     if found.alone and not said:
         said.append("Each method is shown to help on its own.")
     return said

@@ -45,4 +45,4 @@ def spread(sample: Sample) -> str:
 def interval(sample: Sample, sign: str = "") -> str:
     """The 95 % interval of the mean; with "+" as the sign, of a difference."""
     low, high = sample.interval
-    return f"{low:{sign}.4f} to {high:{sign}.4f}" if math.isfinite(low) else "unknown"
+    return f"{low:{sign}z.4f} to {high:{sign}z.4f}" if math.isfinite(low) else "unknown"

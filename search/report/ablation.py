@@ -68,7 +68,7 @@ def _tables(found: Ablation, start: str, goal: str) -> list[Table]:
         Table(
             title,
             ["method", "gain", "95 % interval", "verdict", "trainings"],
-            [[e.method, f"{e.effect:+.4f}", answers.interval(e), _verdict(e, pairs), str(e.runs)] for e in measured],
+            [[e.method, f"{e.effect:+z.4f}", answers.interval(e), _verdict(e, pairs), str(e.runs)] for e in measured],
         )
         for title, measured in kinds
         if measured

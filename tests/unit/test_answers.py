@@ -26,7 +26,7 @@ def test_a_rival_whose_interval_overlaps_is_named_beside_it() -> None:
 def test_what_harms_and_what_cannot_be_told_are_kept_apart() -> None:
     useless = said(answers.QUESTIONS[1])
     assert "Dropout hurts on its own. Dropout hurts with all other methods on." in useless
-    assert "Augmentation on its own: inconclusive with these seeds." in useless
+    assert "Augmentation, on its own: inconclusive with these seeds." in useless
 
 
 def test_the_order_matters_where_a_pair_is_shown_to() -> None:
@@ -55,3 +55,14 @@ def test_a_method_without_any_effect_is_not_called_uncertain() -> None:
     useless = " ".join(answers.answers(found)[1].sentences)
     assert "Dropout: no effect here, every training is the same with and without it." in useless
     assert "inconclusive" not in useless
+
+
+def test_several_inconclusive_methods_are_said_to_be_so_one_by_one() -> None:
+    other = replace(AUGMENTATION, method="dropout")
+    assert "Augmentation and dropout, each on its own: inconclusive" in said(
+        answers.QUESTIONS[1], alone=(LEARNING_RATE, AUGMENTATION, other)
+    )
+
+
+def test_a_loss_that_rounds_to_nothing_has_no_minus() -> None:
+    assert answers.measured(Effect("dropout", -1e-6, -2e-5, 1e-5, 10)) == "+0.0000 (+0.0000 to +0.0000)"
