@@ -142,9 +142,9 @@ def note_started(connection: Connection, study_id: int) -> None:
 
 
 def spend(connection: Connection, trial_id: int, token: int) -> None:
-    """Add the seconds of an attempt that ends now to what its study has used."""
+    """Add the seconds of an attempt that has ended to what its study has used."""
     attempt = (attempts.c.trial_id == trial_id) & (attempts.c.token == token)
-    seconds = select(database_now() - attempts.c.started_at).where(attempt).scalar_subquery()
+    seconds = select(attempts.c.ended_at - attempts.c.started_at).where(attempt).scalar_subquery()
     study = select(attempts.c.study_id).where(attempt).scalar_subquery()
     connection.execute(
         update(budgets)

@@ -51,7 +51,7 @@ def _postgresql(url: URL) -> Engine:
     engine = create_engine(
         url,
         pool_use_lifo=True,
-        connect_args={"connect_timeout": CONNECT_SECONDS, "tcp_user_timeout": SILENCE_SECONDS * 1000, **keepalive},
+        connect_args={"connect_timeout": CONNECT_SECONDS, "tcp_user_timeout": int(SILENCE_SECONDS * 1000), **keepalive},
     )
 
     @event.listens_for(engine, "do_connect")

@@ -1,0 +1,69 @@
+"""A server's connections are few: one that has none left is waited for, and an idle worker holds one."""
+
+import logging
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+from sqlalchemy import text
+
+from storage_servers import PostgresServer
+from winnow import storage
+from winnow.storage.notifications import Bell
+
+
+@pytest.fixture
+def limited(postgres: PostgresServer, postgres_url: str) -> Iterator[tuple[str, str]]:
+    """The name of a database, and its URL for somebody who may have one connection."""
+    name = postgres_url.partition("@/")[2].partition("?")[0]
+    postgres.execute("CREATE ROLE limited LOGIN CONNECTION LIMIT 1", name)
+    postgres.execute("GRANT SELECT, INSERT, UPDATE ON ALL TABLES IN SCHEMA public TO limited", name)
+    yield name, postgres.url(name, "limited")
+    postgres.execute("DROP OWNED BY limited; DROP ROLE limited", name)
+
+
+def test_a_server_without_a_free_connection_is_waited_for(
+    limited: tuple[str, str], caplog: pytest.LogCaptureFixture
+) -> None:
+    first = storage.open(limited[1])
+    held = first.database.engine.connect()
+    held.execute(text("SELECT 1"))
+    said = threading.Event()
+
+    class Heard(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            if "max_connections" in record.getMessage():
+                said.set()
+
+    handler = Heard()
+    logging.getLogger("winnow").addHandler(handler)
+    opened: list[storage.Storage] = []
+    waiting = threading.Thread(target=lambda: opened.append(storage.open(limited[1])))
+    waiting.start()
+    assert said.wait(30)
+    logging.getLogger("winnow").removeHandler(handler)
+    held.close()
+    first.database.release()
+    waiting.join(30)
+    assert opened
+    opened[0].database.release()
+
+
+def test_an_idle_worker_holds_one_connection(limited: tuple[str, str], postgres: PostgresServer) -> None:
+    name = limited[0]
+    opened = storage.open(postgres.url(name))
+    with opened.database.engine.connect() as one, opened.database.engine.connect() as another:
+        one.execute(text("SELECT 1"))
+        another.execute(text("SELECT 1"))
+    bell = Bell(opened.database, lambda: False)
+    for _ in range(2):
+        bell.wait(0.1, 0.1)
+        count = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        end = time.monotonic() + 10
+        while (found := postgres.execute(count, name)) != [(1,)] and time.monotonic() < end:
+            time.sleep(0.05)  # the server ends a closed connection's process in its own time
+        assert found == [(1,)]
+        assert opened.get_all_studies() == []
+    bell.close()
+    opened.database.release()
