@@ -66,7 +66,7 @@ class Registry(Mapping[str, Callable[..., Any]]):
     def _add(self, name: str, thing: Callable[..., Any]) -> None:
         own = list(definitions_of(thing))
         if name in self._things or (not self.chooser and name in DEFINITIONS):
-            raise HyperparameterError(f"there is already a {self.method} {name!r}", "register it under another name")
+            raise HyperparameterError(f"the {self.method} {name!r} is there already", "register it under another name")
         for each in own:
             known = DEFINITIONS.get(each.name)
             if known and (known.type, known.default, known.meaning) != (each.type, each.default, each.meaning):

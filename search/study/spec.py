@@ -101,6 +101,8 @@ class Spec(Section):
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")
     description: str = ""
     objective: str = "classification"
+    extensions: tuple[str, ...] = ()
+    """Modules of the user's that register augmentations, models, optimisers or schedules."""
     direction: Direction | None = None
     against: Cost | None = None
     """What is to be small at the same time: the study then has two objectives."""

@@ -11,13 +11,12 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import optuna
 
-from winnow import objectives
 from winnow.errors import StudyError
+from winnow.objectives import TRAINING_VERSION
 from winnow.objectives.models import weights_file
 from winnow.objectives.space import baseline
 from winnow.records import BASELINE, GIVEN, KEEP_WEIGHTS, SOURCE, SPEC, STOPPING
@@ -29,7 +28,7 @@ from winnow.storage.budget import Budget, set_budget
 
 PIN = "weights_sha256"
 """Of `[fixed]`: filled in when a study is made whose trials begin from a file of weights."""
-MATCHED = ("objective", "direction", "against", "data", "fixed", "search", "baseline", "seed")
+MATCHED = ("objective", "extensions", "direction", "against", "data", "fixed", "search", "baseline", "seed")
 
 
 @dataclass(frozen=True)
@@ -99,7 +98,7 @@ def analysis(search: Spec, name: str, description: str) -> Spec:
         "sampler": {"name": "random"},
         "pruner": {"name": "none"},
         "budget": {"trials": 1},
-        **search.model_dump(mode="json", include={"objective", "direction", "seed", "data", "limits"}),
+        **search.model_dump(mode="json", include={"objective", "extensions", "direction", "seed", "data", "limits"}),
     }
     return check(content, f"the study {name}")
 
@@ -151,11 +150,10 @@ def match_source(study: WinnowStudy) -> None:
 
 
 def source_of(spec: Spec) -> str:
-    """A fingerprint of the objective's code: the module's file, or every file of the built-in objectives."""
-    files = sorted(Path(objectives.__path__[0]).rglob("*.py")) if spec.built_in else [user_code.find(spec.objective)]
-    digest = hashlib.sha256()
-    for file in files:
-        digest.update(file.read_bytes())
+    """Return a fingerprint of the objective's code: the user's modules, and what version of training is built in."""
+    named = [*spec.extensions, *([] if spec.built_in else [spec.objective])]
+    parts = [user_code.fingerprint(user_code.find(each)) for each in named]
+    digest = hashlib.sha256(json.dumps([TRAINING_VERSION if spec.built_in else None, *parts]).encode())
     return digest.hexdigest()[:16]
 
 

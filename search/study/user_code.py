@@ -32,7 +32,7 @@ def find(objective: str) -> Path:
         found = None
     if found is None or found.origin is None:
         raise StudyError(
-            f"the objective {objective!r} is not there: no module {module!r} can be found",
+            f"{objective!r} is not there: no module {module!r} can be found",
             "run winnow in the folder that holds it, or install it",
         )
     return Path(found.origin)
@@ -46,6 +46,12 @@ def load(objective: str) -> Callable[..., Any]:
     if not callable(function):
         raise StudyError(f"the objective {objective!r} is not there: {module} has no function {name!r}", "name another")
     return function
+
+
+def extend(module: str) -> None:
+    """Import a module that registers something; raises StudyError where there is none, or what it raises."""
+    find(module)
+    _import(module)
 
 
 def imported() -> dict[str, str]:

@@ -13,12 +13,13 @@ from typing import Any
 
 import pydantic
 
-from winnow.errors import SpecError
+from winnow.errors import SpecError, WinnowError
 from winnow.objectives.data.catalog import DataSpec, known
 from winnow.objectives.errors import ObjectiveError
 from winnow.objectives.hyperparameters import DEFINITIONS, definition
 from winnow.objectives.methods import check_groups
 from winnow.objectives.space import ordered
+from winnow.search.study import user_code
 from winnow.search.study.extremes import misfit
 from winnow.search.study.sections import Section
 from winnow.search.study.spec import BUILT_IN, AblationSection, BudgetSection, LimitsSection, SearchEntry, Spec
@@ -45,7 +46,16 @@ def parse(text: str, file: str) -> Spec:
 
 
 def check(content: Mapping[str, Any], file: str) -> Spec:
-    """The spec from plain data; raises SpecError, naming `file`."""
+    """Check a spec given as plain data, with what its extensions register; raises SpecError, naming `file`."""
+    extensions = content.get("extensions", ())
+    for module in extensions if isinstance(extensions, list | tuple) else ():
+        try:
+            user_code.extend(str(module))
+        except WinnowError as error:
+            raise SpecError(file, "extensions", error.problem, error.remedy) from None
+        except Exception as error:
+            problem = f"{module} cannot be imported: {type(error).__name__}: {error}"
+            raise SpecError(file, "extensions", problem, "see that python imports it in this folder") from error
     try:
         spec = Spec.model_validate(content)
     except pydantic.ValidationError as error:
