@@ -105,7 +105,8 @@ def _peak_memory() -> int:
     torch = sys.modules.get("torch")
     if torch is not None and torch.cuda.is_initialized():
         with suppress(RuntimeError):  # the device may be of no use any more
-            peak = int(torch.cuda.max_memory_allocated())
+            peak = int(torch.cuda.max_memory_reserved())  # as the allocator holds it, gaps and all
+            torch.cuda.empty_cache()  # the next trial may be smaller, and others need the room
             torch.cuda.reset_peak_memory_stats()
             return peak
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
