@@ -17,7 +17,7 @@ demo: .venv/train ## search on scikit-learn's digits, then confirm the winner on
 	$(BIN)/winnow confirm digits --top 1 --seeds 3
 
 unit: .venv/test ## the unit suite: seconds
-	$(PYTEST) -p no:schemathesis --numprocesses=2 --dist=worksteal tests/unit
+	$(PYTEST) --numprocesses=2 --dist=worksteal tests/unit
 
 test: .venv/test ## every test but faults, engines and accuracy: minutes
 	$(PYTEST) --numprocesses=$(PROCESSES) --dist=worksteal -m "not faults and not accuracy and not engines"
@@ -44,7 +44,7 @@ check: .venv/test ## ruff, mypy, import-linter
 	$(BIN)/lint-imports
 
 coverage: .venv/test ## the lines that tests without other processes reach, and the floor under them
-	$(PYTEST) -p no:schemathesis --numprocesses=2 --dist=worksteal --cov tests/unit tests/contract tests/pictures
+	$(PYTEST) --numprocesses=2 --dist=worksteal --cov tests/unit tests/contract tests/pictures
 
 lowest: .venv/test ## the unit suite and the storage contract with the lowest versions that pyproject.toml admits
 	bash .ci/other-versions lowest

@@ -47,7 +47,7 @@ def test_the_developers_environment_changes_no_result(tmp_path: Path) -> None:
         "PYTHONPATH": str(shadow),
     }
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:schemathesis", *SUBJECT_TO_IT],
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *SUBJECT_TO_IT],
         cwd=ROOT,
         env={**os.environ, **hostile},
         capture_output=True,
