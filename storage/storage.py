@@ -37,7 +37,7 @@ from winnow.storage.optuna_tables import (
     trial_system_attributes,
     trial_user_attributes,
 )
-from winnow.storage.trial_cache import History, read_one
+from winnow.storage.trial_cache import TrialCache, read_one
 
 
 @dataclass
@@ -69,7 +69,7 @@ class Storage(BaseStorage):
         """For how many seconds finished trials may be given as they were last read. A worker's pruner need not know
         within a second what another worker's trial came to."""
         self._lock = threading.RLock()
-        self._histories: dict[int, History] = {}
+        self._caches: dict[int, TrialCache] = {}
         self._held: dict[int, _Held] = {}
         self._studies: dict[int, int] = {}
         self._directions: dict[int, list[StudyDirection]] = {}
@@ -139,8 +139,8 @@ class Storage(BaseStorage):
         finally:
             with self._lock:
                 del self._held[lease.trial_id]
-                if lease.study_id in self._histories:
-                    self._histories[lease.study_id].read_at = -math.inf  # how it ended is news
+                if lease.study_id in self._caches:
+                    self._caches[lease.study_id].read_at = -math.inf  # how it ended is news
 
     def note_intermediate_value(self, trial_id: int, step: int, value: float) -> None:
         """Remember a value of a held trial that was written with its epoch (see `epochs.record`)."""
@@ -149,8 +149,8 @@ class Storage(BaseStorage):
     def oldest_unfinished(self, study_id: int) -> int:
         """A trial id before which, as far as this process knows, all trials of the study have finished."""
         with self._lock:
-            history = self._histories.get(study_id)
-            return 0 if history is None else history.oldest_unfinished
+            cache = self._caches.get(study_id)
+            return 0 if cache is None else cache.oldest_unfinished
 
     # --- studies, as Optuna's BaseStorage says
 
@@ -165,7 +165,7 @@ class Storage(BaseStorage):
         """As Optuna's."""
         self.database.write(studies.remove, study_id)
         with self._lock:
-            self._histories.pop(study_id, None)
+            self._caches.pop(study_id, None)
             self._directions.pop(study_id, None)
             self._studies = {trial: study for trial, study in self._studies.items() if study != study_id}
             self._distributions = {key: kind for key, kind in self._distributions.items() if key[0] != study_id}
@@ -256,9 +256,9 @@ class Storage(BaseStorage):
         with self._lock:
             if trial_id in self._held:
                 return self._held[trial_id].trial
-            history = self._histories.get(self._studies.get(trial_id, -1))
-            if history is not None and trial_id in history.finished:
-                return history.finished[trial_id]
+            cache = self._caches.get(self._studies.get(trial_id, -1))
+            if cache is not None and trial_id in cache.finished:
+                return cache.finished[trial_id]
         trial = self.database.read(read_one, trial_id)
         if trial is None:
             raise KeyError(f"there is no trial with the id {trial_id}")
@@ -270,16 +270,16 @@ class Storage(BaseStorage):
         """As Optuna's. Costs what is new since the last call, not what there is."""
         wanted = frozenset(state for state in TrialState if states is None or state in states)
         with self._lock:
-            history = self._histories.get(study_id)
-            if history is None:
+            cache = self._caches.get(study_id)
+            if cache is None:
                 self.database.read(studies.check, study_id)
-                history = self._histories.setdefault(study_id, History(study_id))
+                cache = self._caches.setdefault(study_id, TrialCache(study_id))
             only_finished = all(state.is_finished() for state in wanted)
-            if only_finished and time.monotonic() - history.read_at < self.freshness:
+            if only_finished and time.monotonic() - cache.read_at < self.freshness:
                 unfinished = []
             else:
-                unfinished = self.database.read(history.refresh, wanted)
-            found = history.of_states(wanted)
+                unfinished = self.database.read(cache.refresh, wanted)
+            found = cache.of_states(wanted)
             if unfinished:
                 held = {trial_id: held.trial for trial_id, held in self._held.items()}
                 found += [held.get(trial._trial_id, trial) for trial in unfinished]

@@ -33,7 +33,7 @@ _by_number = attrgetter("number")
 _distribution = lru_cache(maxsize=4096)(json_to_distribution)
 
 
-class History:
+class TrialCache:
     """What this process knows of the trials of one study. Not thread-safe: its storage locks it."""
 
     def __init__(self, study_id: int) -> None:
