@@ -133,7 +133,8 @@ class Key(str, Generic[T]):
 # --- of studies
 SPEC = Key[dict[str, Any]]("winnow:spec")
 """The whole study spec: with it, a worker needs nothing but the URL and the study's name."""
-SOURCE = Key[str]("winnow:source")
+CODE = Key[dict[str, str]]("winnow:code")
+"""What trained first: each module of the user's by its fingerprint, or the training version of Winnow's own."""
 NUMERICS = Key[dict[str, Any]]("winnow:numerics")
 """Precision and CPU threads of all trials, settled by the first worker."""
 STOPPING = Key[dict[str, Any]]("winnow:stopped")

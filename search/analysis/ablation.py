@@ -22,7 +22,7 @@ from winnow.search.analysis.sequential import SequentialDesign, Training
 from winnow.search.analysis.statistics import Sample, seeds_at_look
 from winnow.search.analysis.study_record import StudyRecord, TrialRecord
 from winnow.search.study import study as studies
-from winnow.search.study.study import WinnowStudy, match_source
+from winnow.search.study.study import WinnowStudy, refuse_other_training
 from winnow.storage import epochs
 from winnow.storage.designs import Row
 
@@ -150,7 +150,7 @@ def plan_ablation(
 
 def add_trainings(plan: AblationPlan, wanted: Sequence[Training]) -> WinnowStudy:
     """The study of the trainings, made or continued with those that are wanted next; raises StudyError."""
-    match_source(plan.study)
+    refuse_other_training(plan.study)
     searched = plan.study.spec
     description = (
         f"What each method does between trials {plan.start.number} and {plan.goal.number} of {searched.name}, by "

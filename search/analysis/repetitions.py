@@ -16,7 +16,7 @@ from winnow.search.analysis.seeds import Purpose, fresh_seeds
 from winnow.search.analysis.statistics import Sample, possibly_best
 from winnow.search.analysis.study_record import StudyRecord, TrialRecord
 from winnow.search.study import study as studies
-from winnow.search.study.study import WinnowStudy, match_source
+from winnow.search.study.study import WinnowStudy, refuse_other_training
 from winnow.storage import artifacts, epochs
 from winnow.storage.designs import Row
 
@@ -55,7 +55,7 @@ def plan_confirmation(study: WinnowStudy, top: int, seeds: int) -> ConfirmationP
             f"the study {study.name!r} has an objective of its own, and Winnow does not know its test data",
             "repeat its best parameters with your own code",
         )
-    match_source(study)
+    refuse_other_training(study)
     record = study_record.read(study.optuna, epochs.read(study.storage.database, study.study_id))
     if record.best is None:
         raise StudyError(

@@ -6,7 +6,7 @@ from typing import Any
 
 from winnow.errors import StudyError
 from winnow.records import CONFIG, TRAINING, Epoch
-from winnow.search.study.study import WinnowStudy, match_source
+from winnow.search.study.study import WinnowStudy, refuse_other_training
 from winnow.storage import epochs
 
 COMPARED = ("train_loss", "train_accuracy", "validation_loss", "validation_accuracy", "lr", "weight_norm")
@@ -48,7 +48,7 @@ def replay(study: WinnowStudy, number: int, device: str = "cpu") -> Replay:
             f"the study {study.name!r} has an objective of its own, whose trials Winnow cannot repeat",
             "run the objective itself with the trial's parameters",
         )
-    match_source(study)
+    refuse_other_training(study)
     trials = study.optuna.get_trials(deepcopy=False)
     if not 0 <= number < len(trials):
         raise StudyError(f"the study {study.name!r} has no trial {number}", f"it has trials 0 to {len(trials) - 1}")

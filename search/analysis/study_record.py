@@ -238,3 +238,12 @@ def metric_of(trials: Sequence[TrialRecord]) -> str:
         if epochs and all(getattr(epoch, name) == epoch.value for epoch in epochs):
             return name.replace("_", " ")
     return "objective value"
+
+
+def mixed_code(record: StudyRecord) -> dict[str, int]:
+    """Return the modules of which trials ran different versions, and how many versions of each."""
+    versions: dict[str, set[str]] = {}
+    for trial in record.trials:
+        for module, digest in trial.run.get("code", {}).items():
+            versions.setdefault(module, set()).add(digest)
+    return {module: len(digests) for module, digests in versions.items() if len(digests) > 1}

@@ -43,7 +43,7 @@ class Study(WinnowStudy):
     @classmethod
     def of(cls, study: WinnowStudy) -> Self:
         """Return the same study with this class's methods."""
-        return cls(study.storage, study.spec, study.source, study.study_id)
+        return cls(study.storage, study.spec, study.study_id)
 
     # --- training
 

@@ -71,3 +71,8 @@ def fleet_options(command: Callable[..., Any]) -> Callable[..., Any]:
     for option in (grace_option, workers_option, slots_option, devices_option):
         command = option(command)
     return command
+
+
+accept_code_option = click.option(
+    "--accept-code", is_flag=True, help="Go on with a study that other code began; the report says which trials differ."
+)

@@ -1,5 +1,6 @@
 """`winnow run`: create the study of a spec or continue it, train it here or on a cluster, and report."""
 
+import os
 from json import dumps
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,14 @@ from winnow.search.analysis import summary
 from winnow.search.api.fleet import FleetOptions
 from winnow.search.api.study import Study, create_study
 from winnow.search.cli.cluster import LOCAL, cluster_options, run_on_cluster, take_cluster_options
-from winnow.search.cli.options import fleet_options, json_option, spec_argument, storage_option, trials_option
+from winnow.search.cli.options import (
+    accept_code_option,
+    fleet_options,
+    json_option,
+    spec_argument,
+    storage_option,
+    trials_option,
+)
 from winnow.search.report.terminal import results, status_screen
 
 
@@ -22,9 +30,21 @@ from winnow.search.report.terminal import results, status_screen
 @trials_option
 @click.option("--report", type=click.Path(path_type=Path), help="The report's file.  [default: reports/NAME.html]")
 @json_option
+@accept_code_option
 @cluster_options
-def run(spec: Path, url: str, trials: int | None, report: Path | None, json: bool, engine: str, **options: Any) -> None:
+def run(
+    spec: Path,
+    url: str,
+    trials: int | None,
+    report: Path | None,
+    json: bool,
+    engine: str,
+    accept_code: bool,
+    **options: Any,
+) -> None:
     """Search what SPEC describes, on this machine or a cluster. The same command continues after an interruption."""
+    if accept_code:  # its workers inherit it, on a cluster too
+        os.environ["WINNOW_WORK_ACCEPT_CODE"] = "1"
     cluster = take_cluster_options(engine, options)
     fleet = FleetOptions(**options)
     if engine != LOCAL:

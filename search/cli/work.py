@@ -7,7 +7,14 @@ import click
 from winnow import storage as storages
 from winnow.errors import StudyError, WorkerFailed
 from winnow.search.analysis import status
-from winnow.search.cli.options import grace_option, lease_option, slots_option, storage_option, workers_option
+from winnow.search.cli.options import (
+    accept_code_option,
+    grace_option,
+    lease_option,
+    slots_option,
+    storage_option,
+    workers_option,
+)
 from winnow.search.study import study as studies
 from winnow.search.worker import reaper
 from winnow.search.worker.devices import find
@@ -42,6 +49,7 @@ FRESH_SECONDS = 1.0
     help="A trainer that reports nothing for this long is considered hung and is killed.",
 )
 @grace_option
+@accept_code_option
 def work(
     study: str | None,
     url: str,
@@ -54,6 +62,7 @@ def work(
     lease_seconds: float,
     progress_minutes: float,
     grace_seconds: float,
+    accept_code: bool,
 ) -> None:
     """Work on STUDY until it is done, or on --all studies: as one worker, or with --devices as a fleet."""
     supervision = Supervision.from_environment()
@@ -61,14 +70,15 @@ def work(
         raise click.UsageError("name one study, or give --all")
 
     def run_worker() -> None:
-        options = WorkerOptions(find(device), threads or 1, lease_seconds, progress_minutes, grace_seconds)
+        options = WorkerOptions(find(device), threads or 1, lease_seconds, progress_minutes, grace_seconds, accept_code)
         _run_worker(study, url, options, threads, supervision)
 
     if supervision is not None:  # it inherits the environment of its fleet, --devices among it
         with supervision.told():
             run_worker()
     elif devices is not None:
-        passed_on = ("--lease-seconds", str(lease_seconds), "--progress-minutes", str(progress_minutes))
+        accepting = ("--accept-code",) if accept_code else ()
+        passed_on = ("--lease-seconds", str(lease_seconds), "--progress-minutes", str(progress_minutes), *accepting)
         _start_fleet(study, url, devices, slots, workers, grace_seconds, passed_on)
     elif slots or workers:
         raise click.UsageError("--slots and --workers need --devices, for example --devices auto")

@@ -4,11 +4,11 @@ Everything that a worker needs lies with the study, in Optuna's own study attrib
 its objective. Its presence means that the study is ready; its budget lies beside it (winnow.storage.budget).
 """
 
-import hashlib
 import json
 import secrets
+import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -19,11 +19,11 @@ from winnow.errors import StudyError
 from winnow.objectives import TRAINING_VERSION
 from winnow.objectives.models import weights_file
 from winnow.objectives.space import baseline
-from winnow.records import BASELINE, GIVEN, KEEP_WEIGHTS, SOURCE, SPEC, STOPPING
+from winnow.records import BASELINE, CODE, GIVEN, KEEP_WEIGHTS, SPEC, STOPPING
 from winnow.search.study import pruners, samplers, user_code
 from winnow.search.study.spec import Spec
 from winnow.search.study.validation import check
-from winnow.storage import Storage, designs, notifications
+from winnow.storage import Storage, designs, notifications, settled
 from winnow.storage.budget import Budget, set_budget
 
 PIN = "weights_sha256"
@@ -37,7 +37,6 @@ class WinnowStudy:
 
     storage: Storage
     spec: Spec
-    source: str
     study_id: int
 
     @property
@@ -64,7 +63,8 @@ def create(storage: Storage, spec: Spec, design: Sequence[designs.Row] = ()) -> 
     A search begins with its baseline; an analysis has a `design` instead, to which a continued one may add rows.
     A continued study takes the spec's budget. Raises StudyError where the study is another one than the spec says.
     """
-    source = source_of(spec)
+    for named in [*spec.extensions, *([] if spec.built_in else [spec.objective])]:
+        user_code.find(named)
     spec = _pinned(spec)
     try:
         study = optuna.create_study(study_name=spec.name, storage=storage, directions=spec.directions)
@@ -77,17 +77,16 @@ def create(storage: Storage, spec: Spec, design: Sequence[designs.Row] = ()) -> 
     if SPEC in study.user_attrs:
         known = _loaded(storage, study, study_id)
         spec = _with_same_weights(spec, known.spec)
-        _refuse_another(known, spec, source)
+        _refuse_another(known, spec)
     else:
         _refuse_other_direction(study, spec)
         if not design and not any(BASELINE in trial.user_attrs for trial in study.get_trials(deepcopy=False)):
             _enqueue_baseline(study, spec)
-        study.set_user_attr(SOURCE, source)
     if design:
         designs.extend(storage.database, study_id, design)
     study.set_user_attr(SPEC, spec.model_dump(mode="json"))
     notifications.ring_now(storage.database)
-    return WinnowStudy(storage, spec, source, study_id)
+    return WinnowStudy(storage, spec, study_id)
 
 
 def analysis(search: Spec, name: str, description: str) -> Spec:
@@ -140,26 +139,38 @@ def load(storage: Storage, name: str) -> WinnowStudy:
     return _loaded(storage, study, storage.get_study_id_from_name(name))
 
 
-def match_source(study: WinnowStudy) -> None:
-    """Refuse to work on a study whose objective is not the code that lies here; raises StudyError."""
-    if source_of(study.spec) != study.source:
-        raise StudyError(
-            f"the objective {study.spec.objective!r} here is not the code that the study {study.name!r} began with",
-            "bring back that code, or begin a new study under another name",
-        )
+def code_of(spec: Spec) -> dict[str, str]:
+    """Return what trains a spec's trials in this process, once its objective is imported, by module and fingerprint."""
+    users = user_code.imported() if spec.extensions or not spec.built_in else {}
+    return {**users, "winnow.objectives": str(TRAINING_VERSION)} if spec.built_in else users
 
 
-def source_of(spec: Spec) -> str:
-    """Return a fingerprint of the objective's code: the user's modules, and what version of training is built in."""
-    named = [*spec.extensions, *([] if spec.built_in else [spec.objective])]
-    parts = [user_code.fingerprint(user_code.find(each)) for each in named]
-    digest = hashlib.sha256(json.dumps([TRAINING_VERSION if spec.built_in else None, *parts]).encode())
-    return digest.hexdigest()[:16]
+def refuse_other_code(study: WinnowStudy, code: Mapping[str, str]) -> None:
+    """Settle what code trains a study, or raise StudyError where `code` differs from what began it."""
+    first = settled.settle(study.storage.database, study.study_id, CODE, dict(code))
+    for module, digest in sorted(code.items()):
+        if first.get(module, digest) != digest:
+            file = getattr(sys.modules.get(module), "__file__", None) or f"{module.replace('.', '/')}.py"
+            what = (
+                f"Winnow's training, version {digest},"
+                if module == "winnow.objectives"
+                else f"the module {module} ({file})"
+            )
+            raise StudyError(
+                f"{what} is not the code that the study {study.name!r} began with",
+                "bring back that code, begin a study under another name, or accept both with --accept-code",
+            )
+
+
+def refuse_other_training(study: WinnowStudy) -> None:
+    """Raise StudyError where a study with a built-in objective began with another training version than this."""
+    if study.spec.built_in:
+        refuse_other_code(study, code_of(study.spec))
 
 
 def _loaded(storage: Storage, study: optuna.Study, study_id: int) -> WinnowStudy:
     content = study.user_attrs[SPEC]
-    return WinnowStudy(storage, check(content, f"study {study.study_name}"), study.user_attrs[SOURCE], study_id)
+    return WinnowStudy(storage, check(content, f"study {study.study_name}"), study_id)
 
 
 def _budget(study: optuna.Study, spec: Spec) -> Budget:
@@ -202,7 +213,7 @@ def _with_same_weights(spec: Spec, stored: Spec) -> Spec:
     return spec.model_copy(update={"fixed": {**spec.fixed, PIN: pin}})
 
 
-def _refuse_another(known: WinnowStudy, spec: Spec, source: str) -> None:
+def _refuse_another(known: WinnowStudy, spec: Spec) -> None:
     stored, given = known.spec.model_dump(mode="json"), spec.model_dump(mode="json")
     differing = [key for key in MATCHED if stored[key] != given[key]]
     if differing:
@@ -210,11 +221,6 @@ def _refuse_another(known: WinnowStudy, spec: Spec, source: str) -> None:
         raise StudyError(
             f"the study {spec.name!r} exists with another [{key}]: {_short(stored[key])}, not {_short(given[key])}",
             "give the spec another name, or bring that part back",
-        )
-    if source != known.source:
-        raise StudyError(
-            f"the study {spec.name!r} began with other code of the objective {spec.objective!r}",
-            "bring back that code, or give the spec another name",
         )
 
 

@@ -65,6 +65,8 @@ class Ready:
     problem: str = ""
     remedy: str = ""
     traceback: str = ""
+    code: dict[str, str] = field(default_factory=dict)
+    """What the objective is made of: a fingerprint of each module (see `winnow.search.study.study.code_of`)."""
     device: bool = False
     """Whether the device is at fault."""
 
@@ -107,6 +109,7 @@ class Ended:
     peak_memory: int = 0
     """Bytes: of the process on a CPU, of the device on a GPU."""
     versions: dict[str, str] = field(default_factory=dict)
+    code: dict[str, str] = field(default_factory=dict)
 
 
 class Pipe(Protocol):

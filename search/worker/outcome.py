@@ -70,6 +70,7 @@ class Ending:
                 "peak_memory_bytes": self.ended.peak_memory,
                 "versions": {"winnow": winnow_version(), "python": platform.python_version(), **self.ended.versions},
                 "git_commit": git_commit(),
+                "code": self.ended.code,
             }
             if self.ended.traceback:
                 attributes[TRACEBACK] = self.ended.traceback

@@ -13,6 +13,7 @@ import time
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -24,6 +25,7 @@ from winnow.objectives.space import baseline
 from winnow.records import Outcome
 from winnow.search.study import user_code
 from winnow.search.study.spec import Spec
+from winnow.search.study.study import code_of
 from winnow.search.study.validation import check
 from winnow.search.worker import said
 from winnow.search.worker.messages import Ended, Job, Pipe, Prepare, Ready
@@ -116,12 +118,13 @@ def prepare(message: Prepare) -> tuple[Objective, bool, Ready]:
     """Import the objective, load its data, and see whether it can go on from a checkpoint."""
     spec = check(message.spec, "the study's spec")
     objective = load_objective(spec, message.device)
-    ready = Ready()
+    resumable = takes_resume(spec)
+    ready = Ready(code=code_of(spec))
     if isinstance(objective, TrainingObjective):
         objective.prepare()
         if message.calibrate:
-            ready = Ready(precision=objective.calibrate(baseline(spec.space, spec.fixed, spec.baseline)[1]))
-    return objective, takes_resume(spec), ready
+            ready = replace(ready, precision=objective.calibrate(baseline(spec.space, spec.fixed, spec.baseline)[1]))
+    return objective, resumable, ready
 
 
 def main(file_descriptor: int) -> None:
@@ -132,6 +135,7 @@ def main(file_descriptor: int) -> None:
     try:
         try:
             objective, resumable, ready = prepare(pipe.recv())
+            built_in = isinstance(objective, TrainingObjective)
         except BaseException as error:
             problem = said.text(getattr(error, "problem", said.reason(error)))
             remedy = said.text(getattr(error, "remedy", ""))
@@ -143,7 +147,9 @@ def main(file_descriptor: int) -> None:
             job: Job = pipe.recv()
             if isinstance(objective, TrainingObjective):
                 objective.precision = job.precision
-            pipe.send(run(objective, resumable, RemoteTrial(pipe, job), job))
+            ended = run(objective, resumable, RemoteTrial(pipe, job), job)
+            # What was imported when the trainer started is what still runs, whatever lies on the disk by now.
+            pipe.send(replace(ended, code={**(user_code.imported() if not built_in else {}), **ready.code}))
             gc.collect()
     except (EOFError, BrokenPipeError, ConnectionResetError):
         os._exit(0)

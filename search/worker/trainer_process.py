@@ -9,7 +9,7 @@ from multiprocessing.connection import Connection
 
 from winnow.errors import DeviceError, WinnowError, WorkerFailed
 from winnow.records import NUMERICS
-from winnow.search.study.study import WinnowStudy
+from winnow.search.study.study import WinnowStudy, refuse_other_code
 from winnow.search.worker.devices import Device, bind
 from winnow.search.worker.messages import Pipe, Prepare, Ready
 from winnow.search.worker.processes import ProcessGroup, module_command
@@ -33,6 +33,9 @@ class WorkerOptions:
     """A trainer that reports nothing for so long is taken to hang."""
     grace_seconds: float = 5.0
     """How long a trainer may go on after a stop was asked for, to reach the end of its epoch."""
+
+    accept_code: bool = False
+    """Whether it works on a study that other code began."""
 
     @property
     def longest_gap(self) -> float:
@@ -101,6 +104,8 @@ class Trainer:
             if ready.device:
                 raise DeviceError(f"{self.options.device.name} cannot be used: {ready.problem}", ready.remedy)
             raise WinnowError(ready.problem, ready.remedy)
+        if not self.options.accept_code:
+            refuse_other_code(self.study, ready.code)
         return ready
 
     def how_it_ended(self) -> str:

@@ -17,7 +17,7 @@ from dataclasses import replace
 from winnow.errors import DeviceError, StudyError
 from winnow.records import NUMERICS, STOPPING, Outcome
 from winnow.search.study.stopping import reason_to_stop
-from winnow.search.study.study import WinnowStudy, match_source
+from winnow.search.study.study import WinnowStudy
 from winnow.search.worker.attempt import Attempt
 from winnow.search.worker.context import WorkerContext
 from winnow.search.worker.device_share import DeviceShare
@@ -65,7 +65,6 @@ class Worker:
 
     def run(self) -> None:
         """Work until the study has nothing left to give or is stopped, or until the process is asked to leave."""
-        match_source(self.study)
         store = self.study.storage.store  # one that cannot be is refused before a trial is taken
         try:
             node, process = platform.node(), os.getpid()
