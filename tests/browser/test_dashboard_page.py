@@ -82,8 +82,10 @@ def test_the_ablation_appears_while_the_page_is_open(browser: Browser, serve: Se
         work(
             ablation.add_trainings(plan, wanted), lambda row: 0.5 + 0.2 * row["learning rate"] + row["seed"] % 11 / 1e4
         )
-    expect(page.get_by_role("heading", name="Each method alone")).to_be_visible(timeout=SECONDS)
-    picture = page.locator("figure", has=page.get_by_role("heading", name="Each method alone")).locator(".main-svg")
+    expect(page.get_by_role("heading", name="Each method alone", exact=True)).to_be_visible(timeout=SECONDS)
+    picture = page.locator("figure", has=page.get_by_role("heading", name="Each method alone", exact=True)).locator(
+        ".main-svg"
+    )
     expect(picture.first).to_contain_text("learning rate")
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
     ink = page.locator("figure .xtick text").first.evaluate("text => getComputedStyle(text).fill")
