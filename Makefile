@@ -43,8 +43,8 @@ check: .venv/test ## ruff, mypy, import-linter
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-coverage: .venv/test ## the lines that tests without other processes reach, and the floor under them
-	$(PYTEST) --numprocesses=2 --dist=worksteal --cov tests/unit tests/contract tests/pictures
+coverage: .venv/test ## the lines that the unit suite reaches, and the floor under them
+	$(PYTEST) --numprocesses=2 --dist=worksteal --cov tests/unit
 
 lowest: .venv/test ## the unit suite and the storage contract with the lowest versions that pyproject.toml admits
 	bash .ci/other-versions lowest
