@@ -9,7 +9,7 @@ from winnow.objectives.data.catalog import known
 from winnow.objectives.errors import ObjectiveError
 from winnow.objectives.hyperparameters import DEFINITIONS, make_config
 from winnow.objectives.space import Choice, Space, baseline, by_hyperparameter, cells, conditions, hyperparameter
-from winnow.search.study.sections import GridSampler
+from winnow.search.study.samplers import GridSampler
 from winnow.search.study.spec import Spec
 
 MOST = 3_000

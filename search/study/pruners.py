@@ -1,56 +1,107 @@
-"""Pruners: Optuna's own, from the spec. A step is an epoch, counted from 1."""
+"""The pruners of a spec: Optuna's own, and who is let finish to see how often they err."""
 
 import random
-from typing import Any
 
 import optuna
 from optuna.pruners import BasePruner
+from pydantic import Field
 
 from winnow.objectives.hyperparameters import DEFINITIONS
 from winnow.objectives.space import Choice, hyperparameter
 from winnow.search.study.percentile import IndexedPercentilePruner
-from winnow.search.study.sections import (
-    ASHAPruner,
-    HyperbandPruner,
-    MedianPruner,
-    NoPruner,
-    PatientPruner,
-    PercentilePruner,
-)
-from winnow.search.study.spec import Spec
+from winnow.search.study.sections import PrunerSection, Searched, pruner
 
 
-def build(spec: Spec) -> BasePruner:
-    """The spec's pruner."""
-    section = spec.pruner
-    options: dict[str, Any] = section.model_dump(exclude={"name", "audit"})
-    match section:
-        case MedianPruner():
-            return IndexedPercentilePruner(50.0, **options)
-        case PercentilePruner():
-            return IndexedPercentilePruner(options.pop("percentile"), **options)
-        case ASHAPruner():
-            options["min_resource"] = options["min_resource"] or max(2, _epochs(spec) // 10)
-            return optuna.pruners.SuccessiveHalvingPruner(**options)
-        case HyperbandPruner():
-            options["max_resource"] = options["max_resource"] or _epochs(spec)
-            return optuna.pruners.HyperbandPruner(**options)
-        case PatientPruner():
-            judge = None if section.alone else optuna.pruners.MedianPruner()
-            return optuna.pruners.PatientPruner(judge, patience=section.patience, min_delta=section.min_delta)
-        case _:
-            return optuna.pruners.NopPruner()
+@pruner("none")
+class NoPruner(PrunerSection):
+    """Let every trial finish."""
+
+    audit: float = Field(0.0, ge=0, le=0)
+
+    def build(self, study: Searched) -> BasePruner:
+        """Make one that never prunes."""
+        return optuna.pruners.NopPruner()
 
 
-def is_audited(spec: Spec, number: int) -> bool:
-    """Whether trial `number` finishes even where the pruner would stop it. Drawn beforehand, so by no result."""
-    share = 0.0 if isinstance(spec.pruner, NoPruner) else spec.pruner.audit
-    return random.Random(f"audit {spec.seed} {number}").random() < share
+@pruner("median")
+class MedianPruner(PrunerSection):
+    """Prune below the median of finished trials at the same epoch."""
+
+    n_startup_trials: int = Field(5, ge=0)
+    n_warmup_steps: int = Field(2, ge=0)
+    interval_steps: int = Field(1, ge=1)
+    n_min_trials: int = Field(1, ge=1)
+
+    def build(self, study: Searched) -> BasePruner:
+        """Make one that decides as Optuna's does, at a cost that does not grow with the study."""
+        return IndexedPercentilePruner(50.0, **self.options)
 
 
-def _epochs(spec: Spec) -> int:
-    """How many epochs a trial trains at most."""
-    if "epochs" in spec.search:
-        entries = [entry for parameter, entry in spec.space.items() if hyperparameter(parameter) == "epochs"]
+@pruner("percentile")
+class PercentilePruner(PrunerSection):
+    """Keep the best `percentile` per cent at the same epoch."""
+
+    percentile: float = Field(25.0, ge=0, le=100)
+    n_startup_trials: int = Field(5, ge=0)
+    n_warmup_steps: int = Field(2, ge=0)
+    interval_steps: int = Field(1, ge=1)
+    n_min_trials: int = Field(1, ge=1)
+
+    def build(self, study: Searched) -> BasePruner:
+        """Make one that decides as Optuna's does, at a cost that does not grow with the study."""
+        return IndexedPercentilePruner(**self.options)
+
+
+@pruner("asha")
+class ASHAPruner(PrunerSection):
+    """Asynchronous successive halving (Li et al. 2020): one in `reduction_factor` passes each rung."""
+
+    min_resource: int | None = Field(None, ge=1)
+    """Epochs before the first rung; None is a tenth of them, and at least 2 (one epoch says little)."""
+    reduction_factor: int = Field(3, ge=2)
+    min_early_stopping_rate: int = Field(0, ge=0)
+
+    def build(self, study: Searched) -> BasePruner:
+        """Make Optuna's."""
+        first = self.min_resource or max(2, _epochs(study) // 10)
+        return optuna.pruners.SuccessiveHalvingPruner(**{**self.options, "min_resource": first})
+
+
+@pruner("hyperband")
+class HyperbandPruner(PrunerSection):
+    """Hyperband (Li et al. 2018): several successive halvings side by side."""
+
+    min_resource: int = Field(1, ge=1)
+    max_resource: int | None = Field(None, ge=1)
+    reduction_factor: int = Field(3, ge=2)
+
+    def build(self, study: Searched) -> BasePruner:
+        """Make Optuna's."""
+        return optuna.pruners.HyperbandPruner(**{**self.options, "max_resource": self.max_resource or _epochs(study)})
+
+
+@pruner("patient")
+class PatientPruner(PrunerSection):
+    """Prune (by the median, unless `alone`) only what has not improved for `patience` epochs."""
+
+    patience: int = Field(3, ge=0)
+    min_delta: float = Field(0.0, ge=0)
+    alone: bool = False
+
+    def build(self, study: Searched) -> BasePruner:
+        """Make Optuna's."""
+        judge = None if self.alone else optuna.pruners.MedianPruner()
+        return optuna.pruners.PatientPruner(judge, patience=self.patience, min_delta=self.min_delta)
+
+
+def is_audited(study: Searched, number: int) -> bool:
+    """Return whether trial `number` finishes even where the pruner would stop it: drawn beforehand, so by no result."""
+    return random.Random(f"audit {study.seed} {number}").random() < study.pruner.audit
+
+
+def _epochs(study: Searched) -> int:
+    """Return how many epochs a trial trains at most."""
+    entries = [entry for parameter, entry in study.space.items() if hyperparameter(parameter) == "epochs"]
+    if entries:
         return int(max(max(entry.choices) if isinstance(entry, Choice) else entry.high for entry in entries))
-    return int(spec.fixed.get("epochs", DEFINITIONS["epochs"].default))
+    return int(study.fixed.get("epochs", DEFINITIONS["epochs"].default))

@@ -1,4 +1,4 @@
-"""Samplers: Optuna's own from the spec, and two that go by the trial's number.
+"""The samplers of a spec: Optuna's own, and two that go by the trial's number.
 
 Optuna's grid sampler gives parallel workers the same cell and stops `study.optimize` by itself; here a trial's number
 says which cell it is, so that every cell comes once whoever asks.
@@ -8,48 +8,102 @@ import itertools
 import math
 import random
 from collections.abc import Container, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import optuna
 from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
+from pydantic import Field
 
 from winnow.objectives.objective import derived_seed
-from winnow.objectives.space import Space, baseline, cells, grid, hyperparameter, label, only_active, resting
+from winnow.objectives.space import baseline, cells, grid, hyperparameter, label, only_active, resting
 from winnow.search.study.fast_tpe import QuickTPESampler
-from winnow.search.study.sections import (
-    CmaEsSampler,
-    CoordinateSampler,
-    GPSampler,
-    GridSampler,
-    QMCSampler,
-    TPESampler,
-)
-from winnow.search.study.spec import Spec
+from winnow.search.study.sections import SamplerSection, Searched, sampler
 
 
-def build(spec: Spec, worker_seed: int) -> BaseSampler:
-    """The spec's sampler. Samplers with a state of their own draw from `worker_seed`, so that workers differ."""
-    section = spec.sampler
-    options: dict[str, Any] = section.model_dump(exclude={"name"})
-    match section:
-        case GridSampler():
-            return PlannedSampler(_grid_cells(spec.space, section.points, spec.seed))
-        case CoordinateSampler():
-            return CoordinateWise(spec, section.points)
-        case TPESampler():
-            return QuickTPESampler(seed=worker_seed, **options)
-        case GPSampler():
-            return optuna.samplers.GPSampler(seed=worker_seed, **options)
-        case CmaEsSampler():
-            return optuna.samplers.CmaEsSampler(seed=worker_seed, **options)
-        case QMCSampler():
-            # One sequence shared by all workers: they take its points in turn.
-            return optuna.samplers.QMCSampler(seed=spec.seed, warn_independent_sampling=False, **options)
-        case _:
-            return optuna.samplers.RandomSampler(seed=worker_seed)
+@sampler("random")
+class RandomSampler(SamplerSection):
+    """Independent draws."""
+
+    def build(self, study: Searched, seed: int) -> BaseSampler:
+        """Make Optuna's."""
+        return optuna.samplers.RandomSampler(seed=seed)
+
+
+@sampler("grid")
+class GridSampler(SamplerSection):
+    """Every cell of a grid once: all choices, `points` values of each range."""
+
+    points: int = Field(5, ge=2)
+
+    def build(self, study: Searched, seed: int) -> BaseSampler:
+        """Shuffle the cells by the study's seed, so that all workers agree which trial takes which."""
+        order = list(cells(study.space, self.points))
+        random.Random(derived_seed(study.seed, 0)).shuffle(order)
+        return PlannedSampler([{}, *order])  # row 0 is left to the baseline
+
+
+@sampler("coordinate")
+class CoordinateSampler(SamplerSection):
+    """One hyperparameter at a time: its grid values beside the best of the rest so far."""
+
+    points: int = Field(5, ge=2)
+
+    def build(self, study: Searched, seed: int) -> BaseSampler:
+        """Begin at the baseline."""
+        return CoordinateWise(study, self.points)
+
+
+@sampler("tpe")
+class TPESampler(SamplerSection):
+    """Tree-structured Parzen estimator."""
+
+    n_startup_trials: int = Field(10, ge=0)
+    n_ei_candidates: int = Field(24, ge=1)
+    multivariate: bool = True
+    constant_liar: bool = True
+
+    def build(self, study: Searched, seed: int) -> BaseSampler:
+        """Make one that draws as Optuna's does, in less time."""
+        return QuickTPESampler(seed=seed, **self.options)
+
+
+@sampler("gp")
+class GPSampler(SamplerSection):
+    """Gaussian process; needs torch in the worker's supervisor too."""
+
+    n_startup_trials: int = Field(10, ge=0)
+    deterministic_objective: bool = False
+
+    def build(self, study: Searched, seed: int) -> BaseSampler:
+        """Make Optuna's."""
+        return optuna.samplers.GPSampler(seed=seed, **self.options)
+
+
+@sampler("cmaes")
+class CmaEsSampler(SamplerSection):
+    """CMA evolution strategy over the numbers; choices are drawn at random."""
+
+    n_startup_trials: int = Field(1, ge=0)
+    sigma0: float | None = Field(None, gt=0)
+
+    def build(self, study: Searched, seed: int) -> BaseSampler:
+        """Make Optuna's."""
+        return optuna.samplers.CmaEsSampler(seed=seed, **self.options)
+
+
+@sampler("qmc")
+class QMCSampler(SamplerSection):
+    """Quasi-random points that cover the space evenly."""
+
+    qmc_type: Literal["sobol", "halton"] = "sobol"
+    scramble: bool = True
+
+    def build(self, study: Searched, seed: int) -> BaseSampler:
+        """Make Optuna's, with one sequence for all workers, who take its points in turn."""
+        return optuna.samplers.QMCSampler(seed=study.seed, warn_independent_sampling=False, **self.options)
 
 
 class _ByNumber(BaseSampler):
@@ -103,13 +157,13 @@ class CoordinateWise(_ByNumber):
     are drawn at random, and a better one among them is explored in its turn.
     """
 
-    def __init__(self, spec: Spec, points: int) -> None:
+    def __init__(self, study: Searched, points: int) -> None:
         super().__init__()
-        self.space, self.seed = spec.space, spec.seed
-        self.resting = resting(spec.space, spec.baseline)
-        self.start, trained = baseline(spec.space, spec.fixed, spec.baseline)
+        self.space, self.seed = study.space, study.seed
+        self.resting = resting(study.space, study.baseline)
+        self.start, trained = baseline(study.space, study.fixed, study.baseline)
         self.start_is_a_cell = all(label(trained[hyperparameter(name)]) == self.start[name] for name in self.start)
-        self.sweeps = list(grid(spec.space, points))
+        self.sweeps = list(grid(study.space, points))
         self.plans: dict[int, Mapping[str, Any]] = {}
 
     def values(self, study: optuna.Study, number: int) -> Mapping[str, Any]:
@@ -155,10 +209,3 @@ class CoordinateWise(_ByNumber):
         """What a trial trains; None while it has not drawn all of it."""
         active = only_active(self.space, {**self.resting, **parameters})
         return frozenset(active.items()) if active.keys() <= parameters.keys() else None
-
-
-def _grid_cells(space: Space, points: int, seed: int) -> list[dict[str, Any]]:
-    """Every cell in an order shuffled by the study's seed; row 0 is left to the baseline."""
-    order = list(cells(space, points))
-    random.Random(derived_seed(seed, 0)).shuffle(order)
-    return [{}, *order]

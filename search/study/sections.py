@@ -1,8 +1,16 @@
-"""The spec's `[sampler]` and `[pruner]`: Optuna's own parameters under Optuna's own names."""
+"""Where samplers and pruners are registered: tables of the spec, `[sampler]` and `[pruner]`, that make Optuna's own.
 
-from typing import Annotated, Literal
+A table is one class: its fields are the spec's keys, `name` says which it is, and `build` makes what Optuna calls.
+"""
 
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol, TypeVar
+
+from optuna.pruners import BasePruner
+from optuna.samplers import BaseSampler
 from pydantic import BaseModel, ConfigDict, Field
+
+from winnow.objectives.space import Space
 
 
 class Section(BaseModel):
@@ -11,131 +19,85 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class RandomSampler(Section):
-    """Independent draws."""
+class Searched(Protocol):
+    """What a sampler or pruner may know of its study: a part of the spec."""
 
-    name: Literal["random"] = "random"
+    @property
+    def space(self) -> Space:
+        """`[search]` as the objectives take it."""
 
+    @property
+    def fixed(self) -> Mapping[str, Any]:
+        """`[fixed]`."""
 
-class GridSampler(Section):
-    """Every cell of a grid once: all choices, `points` values of each range."""
+    @property
+    def baseline(self) -> Mapping[str, Any]:
+        """`[baseline]`."""
 
-    name: Literal["grid"] = "grid"
-    points: int = Field(5, ge=2)
+    @property
+    def seed(self) -> int:
+        """The study's seed."""
 
-
-class CoordinateSampler(Section):
-    """One hyperparameter at a time: its grid values beside the best of the rest so far."""
-
-    name: Literal["coordinate"] = "coordinate"
-    points: int = Field(5, ge=2)
-
-
-class TPESampler(Section):
-    """Tree-structured Parzen estimator."""
-
-    name: Literal["tpe"] = "tpe"
-    n_startup_trials: int = Field(10, ge=0)
-    n_ei_candidates: int = Field(24, ge=1)
-    multivariate: bool = True
-    constant_liar: bool = True
+    @property
+    def pruner(self) -> "PrunerSection":
+        """`[pruner]`."""
 
 
-class GPSampler(Section):
-    """Gaussian process; needs torch in the worker's supervisor too."""
+class SamplerSection(Section):
+    """A `[sampler]`: a class with a `name` and the keys that it takes, registered by `@sampler`."""
 
-    name: Literal["gp"] = "gp"
-    n_startup_trials: int = Field(10, ge=0)
-    deterministic_objective: bool = False
+    name: str
 
+    @property
+    def options(self) -> dict[str, Any]:
+        """The keys beside the name, as Optuna's sampler of that name takes them."""
+        return self.model_dump(exclude={"name"})
 
-class CmaEsSampler(Section):
-    """CMA evolution strategy over the numbers; choices are drawn at random."""
-
-    name: Literal["cmaes"] = "cmaes"
-    n_startup_trials: int = Field(1, ge=0)
-    sigma0: float | None = Field(None, gt=0)
-
-
-class QMCSampler(Section):
-    """Quasi-random points that cover the space evenly."""
-
-    name: Literal["qmc"] = "qmc"
-    qmc_type: Literal["sobol", "halton"] = "sobol"
-    scramble: bool = True
+    def build(self, study: Searched, seed: int) -> BaseSampler:
+        """Make the sampler; one with a state of its own draws from `seed`, which differs from worker to worker."""
+        raise NotImplementedError
 
 
-Sampler = Annotated[
-    RandomSampler | GridSampler | CoordinateSampler | TPESampler | GPSampler | CmaEsSampler | QMCSampler,
-    Field(discriminator="name"),
-]
+class PrunerSection(Section):
+    """A `[pruner]`: a class with a `name` and the keys that it takes, registered by `@pruner`.
 
-# --- [pruner]; a step is an epoch, counted from 1
+    A step is an epoch, counted from 1.
+    """
 
-
-class NoPruner(Section):
-    """Let every trial finish."""
-
-    name: Literal["none"] = "none"
-
-
-class _Audited(Section):
-    """What all pruners share."""
-
+    name: str
     audit: float = Field(0.0, ge=0, le=1)
     """The share of trials that are let finish though the pruner would stop them: they say how often it is wrong."""
 
+    @property
+    def options(self) -> dict[str, Any]:
+        """The keys beside the name, as Optuna's pruner of that name takes them."""
+        return self.model_dump(exclude={"name", "audit"})
 
-class MedianPruner(_Audited):
-    """Prune below the median of finished trials at the same epoch."""
-
-    name: Literal["median"] = "median"
-    n_startup_trials: int = Field(5, ge=0)
-    n_warmup_steps: int = Field(2, ge=0)
-    interval_steps: int = Field(1, ge=1)
-    n_min_trials: int = Field(1, ge=1)
-
-
-class PercentilePruner(_Audited):
-    """Keep the best `percentile` per cent at the same epoch."""
-
-    name: Literal["percentile"] = "percentile"
-    percentile: float = Field(25.0, ge=0, le=100)
-    n_startup_trials: int = Field(5, ge=0)
-    n_warmup_steps: int = Field(2, ge=0)
-    interval_steps: int = Field(1, ge=1)
-    n_min_trials: int = Field(1, ge=1)
+    def build(self, study: Searched) -> BasePruner:
+        """Make the pruner."""
+        raise NotImplementedError
 
 
-class ASHAPruner(_Audited):
-    """Asynchronous successive halving (Li et al. 2020): one in `reduction_factor` passes each rung."""
-
-    name: Literal["asha"] = "asha"
-    min_resource: int | None = Field(None, ge=1)
-    """Epochs before the first rung; None is a tenth of them, and at least 2 (one epoch says little)."""
-    reduction_factor: int = Field(3, ge=2)
-    min_early_stopping_rate: int = Field(0, ge=0)
+SAMPLERS: dict[str, type[SamplerSection]] = {}
+PRUNERS: dict[str, type[PrunerSection]] = {}
+NewSampler = TypeVar("NewSampler", bound=type[SamplerSection])
+NewPruner = TypeVar("NewPruner", bound=type[PrunerSection])
 
 
-class HyperbandPruner(_Audited):
-    """Hyperband (Li et al. 2018): several successive halvings side by side."""
-
-    name: Literal["hyperband"] = "hyperband"
-    min_resource: int = Field(1, ge=1)
-    max_resource: int | None = Field(None, ge=1)
-    reduction_factor: int = Field(3, ge=2)
+def sampler(name: str) -> Callable[[NewSampler], NewSampler]:
+    """Register a `[sampler]` under its name; raises ValueError where that is taken."""
+    return _registered(SAMPLERS, name)
 
 
-class PatientPruner(_Audited):
-    """Prune (by the median, unless `alone`) only what has not improved for `patience` epochs."""
-
-    name: Literal["patient"] = "patient"
-    patience: int = Field(3, ge=0)
-    min_delta: float = Field(0.0, ge=0)
-    alone: bool = False
+def pruner(name: str) -> Callable[[NewPruner], NewPruner]:
+    """Register a `[pruner]` under its name; raises ValueError where that is taken."""
+    return _registered(PRUNERS, name)
 
 
-Pruner = Annotated[
-    NoPruner | MedianPruner | PercentilePruner | ASHAPruner | HyperbandPruner | PatientPruner,
-    Field(discriminator="name"),
-]
+def _registered(registry: dict[str, Any], name: str) -> Callable[[Any], Any]:
+    def register(section: Any) -> Any:
+        if registry.setdefault(name, section) is not section:
+            raise ValueError(f"{name!r} is registered already, as {registry[name].__name__}")
+        return section
+
+    return register

@@ -5,12 +5,14 @@
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Discriminator, Field, Tag, model_validator
+from pydantic import Discriminator, Field, SerializeAsAny, Tag, model_validator
 
 from winnow.objectives.data.catalog import DataSpec, known
 from winnow.objectives.hyperparameters import DEFINITIONS
 from winnow.objectives.space import Choice, Range, Space, cells, hyperparameter, parameter_name
-from winnow.search.study.sections import ASHAPruner, GridSampler, Pruner, Sampler, Section, TPESampler
+from winnow.search.study.pruners import ASHAPruner
+from winnow.search.study.samplers import GridSampler, TPESampler
+from winnow.search.study.sections import PrunerSection, SamplerSection, Section
 from winnow.storage.budget import Budget
 
 BUILT_IN = ("classification", "regression")
@@ -102,7 +104,7 @@ class Spec(Section):
     description: str = ""
     objective: str = "classification"
     extensions: tuple[str, ...] = ()
-    """Modules of the user's that register augmentations, models, optimisers or schedules."""
+    """Modules of the user's that register augmentations, models, optimisers, schedules, samplers or pruners."""
     direction: Direction | None = None
     against: Cost | None = None
     """What is to be small at the same time: the study then has two objectives."""
@@ -111,8 +113,8 @@ class Spec(Section):
     fixed: dict[str, Any] = Field(default_factory=dict)
     search: dict[str, Searched] = Field(default_factory=dict)
     baseline: dict[str, Any] = Field(default_factory=dict)
-    sampler: Sampler = TPESampler()
-    pruner: Pruner = ASHAPruner()
+    sampler: SerializeAsAny[SamplerSection] = TPESampler(name="tpe")
+    pruner: SerializeAsAny[PrunerSection] = ASHAPruner(name="asha")
     budget: BudgetSection = BudgetSection()
     limits: LimitsSection = LimitsSection()
     ablation: AblationSection = AblationSection()

@@ -20,7 +20,7 @@ from winnow.objectives import TRAINING_VERSION
 from winnow.objectives.models import weights_file
 from winnow.objectives.space import baseline
 from winnow.records import BASELINE, CODE, GIVEN, KEEP_WEIGHTS, SPEC, STOPPING
-from winnow.search.study import pruners, samplers, user_code
+from winnow.search.study import samplers, user_code
 from winnow.search.study.spec import Spec
 from winnow.search.study.validation import check
 from winnow.storage import Storage, designs, notifications, settled
@@ -51,9 +51,9 @@ class WinnowStudy:
         if rows:
             sampler: optuna.samplers.BaseSampler = samplers.PlannedSampler([row.parameters for row in rows])
         else:
-            sampler = samplers.build(self.spec, worker_seed=secrets.randbits(32))
+            sampler = self.spec.sampler.build(self.spec, secrets.randbits(32))
         return optuna.load_study(
-            study_name=self.name, storage=self.storage, sampler=sampler, pruner=pruners.build(self.spec)
+            study_name=self.name, storage=self.storage, sampler=sampler, pruner=self.spec.pruner.build(self.spec)
         )
 
 

@@ -21,7 +21,7 @@ from winnow.objectives.methods import check_groups
 from winnow.objectives.space import ordered
 from winnow.search.study import user_code
 from winnow.search.study.extremes import misfit
-from winnow.search.study.sections import Section
+from winnow.search.study.sections import PRUNERS, SAMPLERS, Section
 from winnow.search.study.spec import BUILT_IN, AblationSection, BudgetSection, LimitsSection, SearchEntry, Spec
 from winnow.storage.budget import Budget
 
@@ -56,13 +56,26 @@ def check(content: Mapping[str, Any], file: str) -> Spec:
         except Exception as error:
             problem = f"{module} cannot be imported: {type(error).__name__}: {error}"
             raise SpecError(file, "extensions", problem, "see that python imports it in this folder") from error
+    chosen = {kind: _chosen(kind, known, content[kind], file) for kind, known in _REGISTRIES.items() if kind in content}
     try:
-        spec = Spec.model_validate(content)
+        spec = Spec.model_validate({**content, **chosen})
     except pydantic.ValidationError as error:
         raise _shape_error(error, file) from None
     for key, wrong in _wrongs(spec):
         raise SpecError(file, key, wrong.problem, wrong.remedy)
     return spec
+
+
+def _chosen(kind: str, known: Mapping[str, type[Section]], content: Any, file: str) -> Section:
+    """Return a `[sampler]` or `[pruner]` as the class that is registered under its name; raises SpecError."""
+    name = content.get("name") if isinstance(content, Mapping) else None
+    if not isinstance(name, str) or name not in known:
+        problem = f"there is no {kind} {name!r}" if name else "it has no name"
+        raise SpecError(file, f"[{kind}] name", problem, f"choose one of {', '.join(known)}")
+    try:
+        return known[name].model_validate(content)
+    except pydantic.ValidationError as error:
+        raise _shape_error(error, file, kind) from None
 
 
 def _wrongs(spec: Spec) -> Iterator[tuple[str, ObjectiveError]]:
@@ -269,13 +282,10 @@ def _possible(spec: Spec, name: str) -> list[Any]:
     return [spec.fixed.get(name, DEFINITIONS[name].default)]
 
 
-def _shape_error(error: pydantic.ValidationError, file: str) -> SpecError:
-    """The first of pydantic's errors as a sentence."""
+def _shape_error(error: pydantic.ValidationError, file: str, *within: str) -> SpecError:
+    """Return the first of pydantic's errors as a sentence."""
     first = error.errors()[0]
-    path = [str(part) for part in first["loc"]]
-    # A section chosen by its name carries that name in pydantic's path: [sampler] tpe n_trials.
-    if len(path) > 2 and path[0] in ("sampler", "pruner"):
-        del path[1]
+    path = [*within, *(str(part) for part in first["loc"])]
     # A searched hyperparameter carries how many entries it has: [search] lr several 0 low.
     if len(path) > 2 and path[0] == "search":
         if path[2] == "several" and len(path) > 3:
@@ -287,11 +297,6 @@ def _shape_error(error: pydantic.ValidationError, file: str) -> SpecError:
         return SpecError(file, key, "there is no such key", _nearest(path))
     if kind == "missing":
         return SpecError(file, key, "it is missing", "add it")
-    if kind in ("union_tag_invalid", "union_tag_not_found"):
-        known_names = str(context.get("expected_tags", "")).replace("'", "")
-        given = context.get("tag")
-        problem = f"there is no {path[0]} {given!r}" if given else "it has no name"
-        return SpecError(file, f"[{path[0]}] name", problem, f"choose one of {known_names}" if known_names else "")
     if kind == "value_error":
         problem, _, remedy = str(context["error"]).partition("|")
         return SpecError(file, key, problem, remedy)
@@ -301,6 +306,7 @@ def _shape_error(error: pydantic.ValidationError, file: str) -> SpecError:
     return SpecError(file, key, f"{first['msg'][0].lower()}{first['msg'][1:]}{given}", "")
 
 
+_REGISTRIES: Mapping[str, Mapping[str, type[Section]]] = {"sampler": SAMPLERS, "pruner": PRUNERS}
 _SECTIONS: Mapping[str, type[Section]] = {
     "budget": BudgetSection,
     "limits": LimitsSection,

@@ -24,6 +24,8 @@ extensions = ["mymodule"]
 data = { name = "digits", train = 100, validation = 50 }
 fixed = { model = "tiny", epochs = 1, batch_size = 50, optimizer = "adagrad", schedule = "linear", solarise = true }
 budget = { trials = 2 }
+sampler = { name = "nsga2", population_size = 3 }
+pruner = { name = "threshold", lower = 0.0, n_warmup_steps = 1 }
 [search]
 tiny_width = { low = 2, high = 4 }
 lr_decay = { low = 0.0, high = 0.1 }
@@ -54,6 +56,19 @@ print(json.dumps({
     "meaning": DEFINITIONS["solarise"].meaning,
 }))
 """
+SEARCHED = """
+import json
+from pathlib import Path
+from winnow.errors import SpecError
+from winnow.search.study import validation
+spec = validation.read(Path("own.toml"))
+content = spec.model_dump(mode="json")
+made = [type(made).__name__ for made in (spec.sampler.build(spec, 1), spec.pruner.build(spec))]
+try:
+    validation.check({**content, "sampler": {"name": "nsga2", "population_size": 1}}, "s.toml")
+except SpecError as error:
+    print(json.dumps({"made": made, "kept": content["sampler"], "refused": str(error)}))
+"""
 
 
 def place(folder: Path) -> None:
@@ -72,7 +87,7 @@ def run(folder: Path, *command: str) -> str:
 def test_each_is_added_in_under_ten_lines() -> None:
     text = (ROOT / "docs" / "contributing.md").read_text()
     examples = re.findall(r"```python\n(@.*?)```", text, re.DOTALL)
-    assert len(examples) == 4
+    assert len(examples) == 6
     assert all(len(example.splitlines()) < 10 for example in examples)
 
 
@@ -99,6 +114,14 @@ def test_a_study_searches_ones_own(tmp_path: Path) -> None:
     assert [trial.state.name for trial in study.trials] == ["COMPLETE"] * 2
     assert set(study.trials[1].params) == {"tiny_width", "lr_decay", "solarise_p"}
     assert study.trials[1].user_attrs["winnow:config"]["solarise"] is True
+
+
+def test_a_sampler_and_a_pruner_of_ones_own_are_checked_and_made(tmp_path: Path) -> None:
+    place(tmp_path)
+    found = json.loads(run(tmp_path, "-c", SEARCHED))
+    assert found["made"] == ["NSGAIISampler", "ThresholdPruner"]
+    assert found["kept"] == {"name": "nsga2", "population_size": 3}
+    assert found["refused"].startswith("s.toml: [sampler] population_size: input should be greater than or equal to 2")
 
 
 @pytest.mark.parametrize(

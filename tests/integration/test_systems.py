@@ -19,7 +19,7 @@ from winnow.objectives.hyperparameters import make_config
 from winnow.objectives.objective import TrainingObjective
 from winnow.objectives.space import baseline, suggest
 from winnow.objectives.training import check
-from winnow.search.study import samplers, validation
+from winnow.search.study import validation
 from winnow.search.study.spec import Spec
 
 STUDIES = Path(__file__).parents[2] / "studies"
@@ -83,7 +83,7 @@ def test_all_that_a_spec_can_draw_fits_its_data(name: str) -> None:
     split, scale = Split(examples, examples.flatten(1)[:, 0]), torch.ones(shape[0])
     data = Data(known.name, known.task, split, split, classes, shape, scale, scale, "")
     planned = spec.sampler.name == "grid"
-    sampler = samplers.build(spec, 0) if planned else optuna.samplers.RandomSampler(seed=0)
+    sampler = spec.sampler.build(spec, 0) if planned else optuna.samplers.RandomSampler(seed=0)
     study = optuna.create_study(sampler=sampler)
     check(make_config(baseline(spec.space, spec.fixed, spec.baseline)[1]), data)
     for _ in range(spec.grid_cells + 1 if planned else 30):

@@ -6,7 +6,7 @@ import optuna
 import pytest
 
 from winnow.objectives.space import suggest
-from winnow.search.study import pruners, samplers, validation
+from winnow.search.study import validation
 from winnow.search.study.spec import Spec
 
 SEARCH: dict[str, Any] = {
@@ -31,7 +31,7 @@ def run(spec: Spec, trials: int) -> optuna.Study:
         return float(values["lr"])
 
     study = optuna.create_study(
-        sampler=samplers.build(spec, worker_seed=1), pruner=pruners.build(spec), direction="maximize"
+        sampler=spec.sampler.build(spec, 1), pruner=spec.pruner.build(spec), direction="maximize"
     )
     study.optimize(objective, n_trials=trials)
     return study
@@ -99,7 +99,7 @@ def test_coordinate_wise_gives_no_configuration_to_two_workers() -> None:
     study = optuna.create_study(direction="maximize")
 
     def ask() -> optuna.Trial:
-        study.sampler = samplers.build(spec, worker_seed=1)  # each worker has a sampler of its own
+        study.sampler = spec.sampler.build(spec, 1)  # each worker has a sampler of its own
         return study.ask()
 
     first, second, third = (ask() for _ in range(3))
