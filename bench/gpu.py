@@ -23,7 +23,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -47,6 +47,7 @@ from bench.gpu_loops import (
     tutorial,
 )
 from winnow.objectives.data.loading import Data
+from winnow.objectives.hyperparameters import change
 from winnow.objectives.precision import calibrate
 from winnow.objectives.training import train
 from winnow.search.worker import devices, nvml
@@ -149,7 +150,7 @@ def peaks(run: Run, figures: Figures) -> None:
 
 def correctness(run: Run, figures: Figures) -> None:
     """Whether the card computes what the CPU does, goes on from a snapshot, and fails as it should."""
-    for check in (checks.as_on_the_cpu, checks.resume, checks.out_of_memory, checks.poisoned, checks.pinning):
+    for check in (checks.as_on_the_cpu, checks.resume, checks.pinning, checks.poisoned, checks.out_of_memory):
         with guarded(figures, check.__name__):
             figures[check.__name__] = check(run.device, run.quick)
             print(f"   {check.__name__:<20} ok: {figures[check.__name__]['ok']}", flush=True)
@@ -163,10 +164,10 @@ def rates(run: Run, figures: Figures) -> None:
         flops = training_flops(network)
         found: Figures = figures.setdefault(network.name, {"training_flops_per_image": flops})
         with guarded(found, "calibrated"):
-            found["calibrated"] = calibrate(replace(network.config, **AUGMENTED), data)
+            found["calibrated"] = calibrate(change(network.config, **AUGMENTED), data)
         for batch_size in (128,) if run.quick else (128, 512):
-            config = replace(network.config, **AUGMENTED, batch_size=batch_size)
-            bf16 = replace(config, precision="bf16")
+            config = change(network.config, **AUGMENTED, batch_size=batch_size)
+            bf16 = change(config, precision="bf16")
             plain: dict[str, Callable[[], Rate]] = {
                 "ours, fp32": lambda config=config: measure_ours(config, data, run.epoch_seconds),
                 "ours, bf16": lambda bf16=bf16: measure_ours(bf16, data, run.epoch_seconds),
@@ -221,14 +222,13 @@ def compiled(run: Run, figures: Figures) -> None:
         figures["passed_over"] = "on a GPU only"
         return
     data = cifar_like(run.images, run.device)
-    for network in NETWORKS:
-        flops = training_flops(network)
-        group: Figures = figures.setdefault(network.name, {})
-        config = replace(network.config, **AUGMENTED, batch_size=512, precision="bf16")
-        for mode, of_torch in (("graphs", "reduce-overhead"), ("default", "default")):
-            ours = replace(config, compile=mode)
+    for mode, of_torch in (("graphs", "reduce-overhead"), ("default", "default")):
+        for network in NETWORKS:
+            flops = training_flops(network)
+            group: Figures = figures.setdefault(network.name, {})
+            config = change(network.config, **AUGMENTED, batch_size=512, precision="bf16", compile=mode)
             ways: dict[str, Callable[[], Rate]] = {
-                f"ours, bf16, compile = {mode}": lambda c=ours: measure_ours(c, data, run.epoch_seconds),
+                f"ours, bf16, compile = {mode}": lambda c=config: measure_ours(c, data, run.epoch_seconds),
                 f"competent, bf16, torch.compile {of_torch}": lambda n=network, m=of_torch: measure(
                     competent(n, data, 512, compiled=m), run.device, run.epoch_seconds
                 ),
@@ -274,7 +274,7 @@ def augmentation(run: Run, figures: Figures) -> None:
                 break
             with guarded(group, name):
                 size = min(512, run.images)
-                config = replace(network.config, precision="bf16", batch_size=size, **options)
+                config = change(network.config, precision="bf16", batch_size=size, **options)
                 rate = measure_ours(config, data, run.epoch_seconds)
                 tell(run, group, name, f"{network.name}, {size}, bf16: {name}", rate)
 
@@ -366,7 +366,7 @@ def pack(device: str, images: str, *indices: str) -> None:
 
         if sys.stdin.readline().strip() != "begin":
             return
-        config = replace(NETWORKS[int(index)].config, **AUGMENTED, precision="bf16", epochs=1_000_000)
+        config = change(NETWORKS[int(index)].config, **AUGMENTED, precision="bf16", epochs=1_000_000)
         with suppress(Enough):
             train(config, data, report)
         if device == "cuda":
@@ -493,7 +493,7 @@ def section(name: str, device: str, quick: str, seconds: str, out: str) -> None:
     run.section(name, SECTIONS[name][0])
 
 
-CHILDREN = {"see": checks.see, "poison": checks.poison, "pack": pack, "section": section}
+CHILDREN = {"see": checks.see, "poison": checks.poison, "fill": checks.fill, "pack": pack, "section": section}
 
 
 def main() -> None:

@@ -6,7 +6,6 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import torch
@@ -14,7 +13,7 @@ import torch
 from bench.gpu_loops import AUGMENTED, NETWORKS, cifar_like
 from winnow.objectives import snapshots
 from winnow.objectives.data.loading import Data
-from winnow.objectives.hyperparameters import Config, make_config
+from winnow.objectives.hyperparameters import Config, change, make_config
 from winnow.objectives.training import Result, train
 from winnow.records import Epoch
 from winnow.search.worker import devices, nvml
@@ -45,8 +44,8 @@ def as_on_the_cpu(device: torch.device, quick: bool) -> Figures:
         # One batch is the whole of the data, so each epoch is a step; nothing is drawn on the device. SGD, because
         # Adam's first steps are the signs of gradients, and those of the smallest are noise; slowly, because at 0.01
         # the residual CNN is chaotic, and rounding alone moves its loss by its own size within 20 steps.
-        still = replace(config, dropout=0.0, conv_dropout=0.0, optimizer="sgd", lr=0.001, momentum=0.9)
-        still = replace(still, batch_size=size, epochs=steps)
+        still = change(config, dropout=0.0, conv_dropout=0.0, optimizer="sgd", lr=0.001, momentum=0.9)
+        still = change(still, batch_size=size, epochs=steps)
         reference = losses(still, cifar_like(size, torch.device("cpu")))
         data = cifar_like(size, device)
         found = {}
@@ -56,7 +55,7 @@ def as_on_the_cpu(device: torch.device, quick: bool) -> Figures:
             ("bf16", False, "bf16", 5e-2),
         ):
             with_tf32(tf32)
-            other = losses(replace(still, precision=precision), data)
+            other = losses(change(still, precision=precision), data)
             apart = [abs(a - b) / reference[0] for a, b in zip(reference, other, strict=True)]
             worst = max(apart)
             found[label] = {"first_step": apart[0], "worst_difference": worst, "tolerance": tolerance}
@@ -83,15 +82,15 @@ def resume(device: torch.device, quick: bool) -> Figures:
     mlp, smallnet, _ = NETWORKS
     data = cifar_like(128 if quick else 8192, device)
     cases = {
-        "MLP fp32": replace(mlp.config, **AUGMENTED),
-        "SmallNet fp32": replace(smallnet.config, **AUGMENTED, color_jitter=True, erasing=True, affine=True),
-        "SmallNet bf16": replace(smallnet.config, **AUGMENTED, precision="bf16"),
-        "SmallNet bf16, SGD": replace(smallnet.config, optimizer="sgd", momentum=0.9, nesterov=True, precision="bf16"),
-        "MLP bf16, CUDA graphs": replace(mlp.config, precision="bf16", compile="graphs"),
+        "MLP fp32": change(mlp.config, **AUGMENTED),
+        "SmallNet fp32": change(smallnet.config, **AUGMENTED, color_jitter=True, erasing=True, affine=True),
+        "SmallNet bf16": change(smallnet.config, **AUGMENTED, precision="bf16"),
+        "SmallNet bf16, SGD": change(smallnet.config, optimizer="sgd", momentum=0.9, nesterov=True, precision="bf16"),
+        "MLP bf16, CUDA graphs": change(mlp.config, precision="bf16", compile="graphs"),
     }
     figures: Figures = {"ok": True}
     for name, config in list(cases.items())[: 2 if quick else None]:
-        config = replace(config, epochs=4)
+        config = change(config, epochs=4)
         kept: list[bytes] = []
 
         def keep(epoch: Epoch, snapshot: Callable[[], Any], kept: list[bytes] = kept) -> None:
@@ -119,24 +118,8 @@ def out_of_memory(device: torch.device, quick: bool) -> Figures:
     """Too large a batch on a card that is nearly full: what is raised, and whether a smaller one trains afterwards."""
     if device.type != "cuda":
         return {"ok": None, "why": "on a GPU only"}
-    data = cifar_like(4096, device)
-    config = replace(NETWORKS[2].config, batch_size=4096, epochs=2)
-    torch.cuda.empty_cache()
-    free, _ = torch.cuda.mem_get_info()
-    filler = torch.empty(free - 2**30, dtype=torch.uint8, device=device)
-    error: Exception | None = None
-    try:
-        train(config, data, lambda *_: None)
-    except Exception as caught:
-        error = caught
-    kind, text = type(error).__name__, str(error)[:300]
-    error = None
-    reserved_after = torch.cuda.memory_reserved() - filler.numel()
-    smaller = train(replace(config, batch_size=32, model="mlp"), data, lambda *_: None)
-    del filler
-    torch.cuda.empty_cache()
-    ok = kind == "OutOfMemoryError" and math.isfinite(smaller.value)
-    return {"ok": ok, "raised": kind, "text": text, "reserved_after_bytes": reserved_after, "then_trained": True}
+    told: Figures = json.loads(child("fill")[-1])
+    return {"ok": told.get("raised") == "OutOfMemoryError" and told.get("then_trained", False), **told}
 
 
 def poisoned(device: torch.device, quick: bool) -> Figures:
@@ -146,7 +129,7 @@ def poisoned(device: torch.device, quick: bool) -> Figures:
     figures: Figures = {"ok": True}
     for how in ("assert", "illegal"):
         told = json.loads(child("poison", how)[-1])
-        told["ok"] = bool(told["errors"]) and all(any(word in text for word in LASTING) for text in told["errors"])
+        told["ok"] = len(told["errors"]) == 4 and all(any(word in text for word in LASTING) for text in told["errors"])
         figures[how] = told
         figures["ok"] &= told["ok"]
     return figures
@@ -164,11 +147,12 @@ def pinning(device: torch.device, quick: bool) -> Figures:
         subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         for _ in range(2)
     ]
-    seen = [json.loads(process.stdout.readline()) for process in both]  # type: ignore[union-attr]
+    told = [process.stdout.readline() for process in both]  # type: ignore[union-attr]
     during = nvml.memory(first.visible)
     for process in both:
         process.communicate("end\n")
-    ok = all(each["count"] == 1 and first.visible.endswith(each["uuid"]) for each in seen)
+    seen = [json.loads(line or "{}") for line in told]
+    ok = all(each and each["count"] == 1 and first.visible.endswith(each["uuid"]) for each in seen)
     used = None if before is None or during is None else during.used - before.used
     bound = {name: value for name, value in devices.bind(first, 1).items() if "CUDA" in name}
     return {"ok": ok, "device": str(first), "environment": bound, "seen": seen, "bytes_of_both": used}
@@ -188,7 +172,7 @@ def child(*arguments: str) -> list[str]:
 # ----------------------------------------------------------------------
 def see() -> None:
     """Print what this process sees of its one card, train a little, and stay until a line comes."""
-    config = replace(NETWORKS[0].config, epochs=1)
+    config = change(NETWORKS[0].config, epochs=1)
     device = torch.device("cuda")
     value = train(config, cifar_like(1024, device), lambda *_: None).value
     properties = torch.cuda.get_device_properties(0)
@@ -197,11 +181,30 @@ def see() -> None:
     sys.stdin.readline()
 
 
+def fill() -> None:
+    """Train a ResNet-18 in the one GiB that is left on the card, then an MLP there, as a trainer does; print both."""
+    device = torch.device("cuda")
+    data = cifar_like(4096, device)
+    small = change(NETWORKS[0].config, batch_size=32, epochs=1)
+    train(small, data, lambda *_: None)
+    torch.cuda.empty_cache()
+    filler = torch.empty(torch.cuda.mem_get_info()[0] - 2**30, dtype=torch.uint8, device=device)
+    told: Figures = {"raised": None}
+    try:
+        train(change(NETWORKS[2].config, batch_size=4096, epochs=2), data, lambda *_: None)
+    except Exception as error:
+        told.update(raised=type(error).__name__, text=str(error)[:300])
+    torch.cuda.empty_cache()
+    told["reserved_after_bytes"] = torch.cuda.memory_reserved() - filler.numel()
+    told["then_trained"] = math.isfinite(train(small, data, lambda *_: None).value)
+    print(json.dumps(told), flush=True)
+
+
 def poison(how: str) -> None:
     """Spoil this process's context, then try four things more; print what each of them says."""
     device = torch.device("cuda")
     data = cifar_like(256, device)
-    config = replace(NETWORKS[0].config, epochs=1)
+    config = change(NETWORKS[0].config, epochs=1)
     train(config, data, lambda *_: None)
     errors = []
     for attempt in (lambda: spoil(how, device), *[lambda: train(config, data, lambda *_: None)] * 3):

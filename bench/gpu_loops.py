@@ -10,7 +10,7 @@ import statistics
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -21,7 +21,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from bench import usual
 from winnow.objectives.data.loading import Data, Split
-from winnow.objectives.hyperparameters import Config, make_config
+from winnow.objectives.hyperparameters import Config, change, make_config
 from winnow.objectives.training import train
 
 CLASSES = 10
@@ -123,7 +123,7 @@ def measure_ours(config: Config, data: Data, seconds: float) -> Rate:
             raise Enough
 
     with suppress(Enough):
-        train(replace(config, epochs=1_000_000), data, report)
+        train(change(config, epochs=1_000_000), data, report)
     return rate_of([len(data.train.targets)] * len(ends), ends, began)
 
 
