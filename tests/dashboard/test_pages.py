@@ -42,7 +42,13 @@ def test_a_studys_page_says_where_it_stands(serve: Serve, tmp_path: Path) -> Non
         assert "importance needs 10" in client.get("/winnow/studies/1/parts/hyperparameters").text
         assert "<h1>Trial 3</h1>" in client.get("/winnow/studies/1/trials/3").text.replace("\n", "")
         assert client.get("/winnow/studies/1/trials/77").status_code == 404
-        assert client.get("/winnow/nobody").status_code == 404
+        assert client.get("/winnow/nobody").json() == {"reason": "there is no study 'nobody'"}
+        browser = client.get("/winnow/<nobody>", headers={"Accept": "text/html"})
+        assert browser.status_code == 404
+        assert "there is no study &#39;&lt;nobody&gt;&#39;" in browser.text
+        assert 'href="/winnow/">All studies' in browser.text
+        script = client.get("/winnow/api/studies/77", headers={"Accept": "text/html"})
+        assert script.json() == {"reason": "there is no study with the id 77"}
 
 
 def test_the_list_leads_to_every_study_whatever_its_name(serve: Serve, sqlite_url: str) -> None:
