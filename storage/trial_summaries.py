@@ -14,7 +14,7 @@ from optuna.distributions import BaseDistribution, json_to_distribution
 from optuna.trial import FrozenTrial
 from sqlalchemy import Connection, String, and_, cast, func, or_, select
 
-from winnow.records import BASELINE, OUTCOME, REASON, Epoch
+from winnow.records import BASELINE, OUTCOME, REASON, RUN, Epoch
 from winnow.storage.clock import from_optuna
 from winnow.storage.epochs import from_row
 from winnow.storage.optuna_tables import (
@@ -56,6 +56,8 @@ class Outlines:
         self.study_id = study_id
         self.known: dict[int, Outline] = {}
         """By trial id."""
+        self.code: dict[str, set[str]] = {}
+        """Of each module that trials ran, its versions."""
         self._open: set[int] = set()
         self._newest = 0
 
@@ -104,7 +106,7 @@ class Outlines:
         new = {outline.trial_id: outline for outline in ended}
         limits = trial_system_attributes.c.key
         for table, wanted in (
-            (trial_user_attributes, trial_user_attributes.c.key.in_([REASON, OUTCOME, BASELINE])),
+            (trial_user_attributes, trial_user_attributes.c.key.in_([REASON, OUTCOME, BASELINE, RUN])),
             (trial_system_attributes, or_(limits == CONSTRAINTS, limits.like(f"{CONSTRAINTS}:%"))),
         ):
             query = select(table.c.trial_id, table.c.key, table.c.value_json)
@@ -121,6 +123,8 @@ class Outlines:
                     new[trial_id].reason = str(json.loads(content))
                 elif key == OUTCOME:
                     new[trial_id].outcome = str(json.loads(content))
+                elif key == RUN:
+                    note_code(self.code, json.loads(content))
                 elif key == BASELINE:
                     new[trial_id].baseline = json.loads(content) is True
                 else:
@@ -182,6 +186,13 @@ def counts(connection: Connection) -> list[Count]:
     state = cast(trials.c.state, String)  # as it is written, even where Optuna has no such state
     query = select(trials.c.study_id, state, func.count()).group_by(trials.c.study_id, trials.c.state)
     return [Count(study_id, str(state), number) for study_id, state, number in connection.execute(query)]
+
+
+def note_code(versions: dict[str, set[str]], run: Any) -> None:
+    """Add the code that a trial ran, by what its worker recorded of it, to the versions of each module."""
+    code = run.get("code") if isinstance(run, dict) else None
+    for module, digest in code.items() if isinstance(code, dict) else ():
+        versions.setdefault(str(module), set()).add(str(digest))
 
 
 def _holds(content: Any) -> bool:

@@ -135,6 +135,10 @@ SPEC = Key[dict[str, Any]]("winnow:spec")
 """The whole study spec: with it, a worker needs nothing but the URL and the study's name."""
 CODE = Key[dict[str, str]]("winnow:code")
 """What trained first: each module of the user's by its fingerprint, or the training version of Winnow's own."""
+CODE_OF = "winnow:code:"
+"""Followed by the name of a module that no trainer had imported when the study's first trial began."""
+ACCEPT_CODE = Key[bool]("winnow:accept_code")
+"""Whether other code may go on with the study than began it."""
 NUMERICS = Key[dict[str, Any]]("winnow:numerics")
 """Precision and CPU threads of all trials, settled by the first worker."""
 STOPPING = Key[dict[str, Any]]("winnow:stopped")

@@ -58,6 +58,8 @@ class Status:
     """What pruned trials would have taken, had nobody stopped them: an estimate from a sample of them."""
     seconds_left: float | None = None
     """Until the budget is spent, at the pace of the trials that ended last and with the workers that are there."""
+    mixed_code: dict[str, int] = field(default_factory=dict)
+    """The modules of which trials ran different versions, and how many versions of each."""
     has_spec: bool = True
     """Whether Winnow made the study."""
     trials_version: int = 0

@@ -30,7 +30,7 @@ from winnow.records import (
     Outcome,
 )
 from winnow.storage import Storage, epochs
-from winnow.storage.trial_summaries import is_feasible
+from winnow.storage.trial_summaries import is_feasible, note_code
 
 
 @dataclass(frozen=True)
@@ -244,6 +244,16 @@ def mixed_code(record: StudyRecord) -> dict[str, int]:
     """Return the modules of which trials ran different versions, and how many versions of each."""
     versions: dict[str, set[str]] = {}
     for trial in record.trials:
-        for module, digest in trial.run.get("code", {}).items():
-            versions.setdefault(module, set()).add(digest)
-    return {module: len(digests) for module, digests in versions.items() if len(digests) > 1}
+        note_code(versions, trial.run)
+    return several(versions)
+
+
+def several(versions: Mapping[str, set[str]]) -> dict[str, int]:
+    """Return the modules that have more than one version, in order, and how many."""
+    return {module: len(versions[module]) for module in sorted(versions) if len(versions[module]) > 1}
+
+
+def mixed_code_words(modules: Mapping[str, int]) -> str:
+    """Return in a sentence what `mixed_code` found; empty where it found nothing."""
+    named = ", ".join(f"{module} ({count} versions)" for module, count in modules.items())
+    return f"The trials did not all run the same code, so they compare only so far: {named}." if named else ""

@@ -106,6 +106,7 @@ class StudyView:
                 stopped=about.stopped,
                 saved_device_seconds=saved.saved * pruned[_BY_THE_PRUNER] / saved.trials if saved.trials else 0.0,
                 seconds_left=seconds_left(used, states, present, [t.seconds for t in record.finished[-LATEST:]]),
+                mixed_code=study_record.several(self._outlines.code),
                 has_spec=about.has_spec,
                 trials_version=self._trials_version,
                 conclusions_version=conclusions,

@@ -9,7 +9,7 @@ from winnow.search.analysis import answers, pruning
 from winnow.search.analysis.conclusions import Conclusions
 from winnow.search.analysis.confirm import Confirmation
 from winnow.search.analysis.formatting import duration, number, spread, with_article
-from winnow.search.analysis.study_record import StudyRecord, TrialRecord, elapsed
+from winnow.search.analysis.study_record import StudyRecord, TrialRecord, elapsed, mixed_code, mixed_code_words
 
 
 @dataclass(frozen=True)
@@ -25,9 +25,10 @@ class Compared:
 def sentences(record: StudyRecord, found: Conclusions | None = None) -> list[str]:
     """What won, by how much, how sure that is, and what it cost; each a whole sentence."""
     found = found or Conclusions()
-    audited = pruning.audit(record)
+    audited, mixed = pruning.audit(record), mixed_code_words(mixed_code(record))
     return [
         *_result(record),
+        *([mixed] if mixed else []),
         *_how_sure(record, found.confirmation),
         *_what_made_it(found),
         *([pruning.audit_sentence(audited)] if audited else []),

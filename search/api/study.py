@@ -47,11 +47,14 @@ class Study(WinnowStudy):
 
     # --- training
 
-    def run(self, **fleet: Unpack[FleetArguments]) -> Status:
+    def run(self, *, accept_code: bool = False, **fleet: Unpack[FleetArguments]) -> Status:
         """Search on this machine, with progress, until the budget is spent or the study is stopped.
 
-        Raises DeviceError, and WorkerFailed where no worker can be kept running or every trial fails.
+        With `accept_code` it goes on with other code than it began with. Raises DeviceError, and WorkerFailed where no
+        worker can be kept running or every trial fails.
         """
+        if accept_code:
+            studies.accept_code(self)
         return run_here(self, FleetOptions(**fleet))
 
     def confirm(self, *, top: int = 5, seeds: int = 5, **fleet: Unpack[FleetArguments]) -> Confirmation:
@@ -180,16 +183,25 @@ def open_storage(url: str | None = None, *, create: bool = True, patience: float
 
 
 def create_study(
-    spec: SpecLike, storage: str | Storage | None = None, *, trials: int | None = None, priority: float | None = None
+    spec: SpecLike,
+    storage: str | Storage | None = None,
+    *,
+    trials: int | None = None,
+    priority: float | None = None,
+    accept_code: bool = False,
 ) -> Study:
     """Create the study of a spec, or continue the one that exists.
 
     `spec` is the path of a TOML file, TOML itself (a text of several lines) or a dict of the same shape; `storage` is
     an open one or its URL, by default as in `open_storage`. `trials` and `priority` replace those of the spec's
-    [budget]. Raises SpecError, StudyError where another study has this name, StorageError.
+    [budget]. With `accept_code` the study goes on with other code than it began with, and says so wherever it is shown.
+    Raises SpecError, StudyError where another study has this name, StorageError.
     """
     checked = read_spec(spec, trials=trials, priority=priority)
-    return Study.of(studies.create(_opened(storage, create=True), checked))
+    study = Study.of(studies.create(_opened(storage, create=True), checked))
+    if accept_code:
+        studies.accept_code(study)
+    return study
 
 
 def load_study(name: str, storage: str | Storage | None = None) -> Study:

@@ -83,7 +83,7 @@ def take_cluster_options(engine: str, options: dict[str, Any]) -> Cluster:
 
 
 def run_on_cluster(
-    spec: Path, url: str, trials: int | None, as_json: bool, fleet: FleetOptions, cluster: Cluster
+    spec: Path, url: str, trials: int | None, as_json: bool, fleet: FleetOptions, cluster: Cluster, accept_code: bool
 ) -> None:
     """Have a cluster's engine start the workers of a study, unless they are running already; then return."""
     checked = read_spec(spec, trials=trials)
@@ -93,7 +93,7 @@ def run_on_cluster(
         click.echo(engine.describe(order), nl=False)
         return
     engine.refuse_impossible(order)
-    study = create_study(checked, url)
+    study = create_study(checked, url, accept_code=accept_code)
     job, running = jobs.of(study), jobs.under_way(study, engine)
     done = study.status().is_done
     if not done and not running:

@@ -10,7 +10,7 @@ from rich.console import Console
 from winnow.objectives.data import overview
 from winnow.search.api.fleet import describe_budget
 from winnow.search.api.study import create_study
-from winnow.search.cli.options import json_option, spec_argument, storage_option, trials_option
+from winnow.search.cli.options import accept_code_option, json_option, spec_argument, storage_option, trials_option
 from winnow.search.report.terminal import data_overview
 from winnow.search.study import validation
 
@@ -24,12 +24,13 @@ from winnow.search.study import validation
     type=click.FloatRange(0, min_open=True),
     help="Its share of the workers of `winnow work --all`, instead of the spec's.",
 )
-def create(spec: Path, url: str, trials: int | None, priority: float | None) -> None:
+@accept_code_option
+def create(spec: Path, url: str, trials: int | None, priority: float | None, accept_code: bool) -> None:
     """Create the study of SPEC, or give an existing one its new budget, and train nothing.
 
     Workers started by `winnow work --all` begin with it at once.
     """
-    study = create_study(spec, url, trials=trials, priority=priority)
+    study = create_study(spec, url, trials=trials, priority=priority, accept_code=accept_code)
     click.echo(f"The study {study.name} is ready in {study.storage.place}.")
     click.echo(f"Next: winnow work {study.name}")
 

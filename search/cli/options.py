@@ -74,5 +74,5 @@ def fleet_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 accept_code_option = click.option(
-    "--accept-code", is_flag=True, help="Go on with a study that other code began; the report says which trials differ."
+    "--accept-code", is_flag=True, help="Go on with a study that other code began; status and report then say so."
 )

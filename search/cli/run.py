@@ -1,6 +1,5 @@
 """`winnow run`: create the study of a spec or continue it, train it here or on a cluster, and report."""
 
-import os
 from json import dumps
 from pathlib import Path
 from typing import Any
@@ -43,15 +42,13 @@ def run(
     **options: Any,
 ) -> None:
     """Search what SPEC describes, on this machine or a cluster. The same command continues after an interruption."""
-    if accept_code:  # its workers inherit it, on a cluster too
-        os.environ["WINNOW_WORK_ACCEPT_CODE"] = "1"
     cluster = take_cluster_options(engine, options)
     fleet = FleetOptions(**options)
     if engine != LOCAL:
-        run_on_cluster(spec, url, trials, json, fleet, cluster)
+        run_on_cluster(spec, url, trials, json, fleet, cluster, accept_code)
         return
     fleet.check()
-    study = create_study(spec, url, trials=trials)
+    study = create_study(spec, url, trials=trials, accept_code=accept_code)
     study.run(**options)
     _print_result(study, study.report(report), json)
 

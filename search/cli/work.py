@@ -68,17 +68,20 @@ def work(
     supervision = Supervision.from_environment()
     if (study is None) != everything:
         raise click.UsageError("name one study, or give --all")
+    if accept_code:
+        if study is None:
+            raise click.UsageError("--accept-code is for one study: name it")
+        studies.accept_code(studies.load(storages.open(url, create=False), study))
 
     def run_worker() -> None:
-        options = WorkerOptions(find(device), threads or 1, lease_seconds, progress_minutes, grace_seconds, accept_code)
+        options = WorkerOptions(find(device), threads or 1, lease_seconds, progress_minutes, grace_seconds)
         _run_worker(study, url, options, threads, supervision)
 
     if supervision is not None:  # it inherits the environment of its fleet, --devices among it
         with supervision.told():
             run_worker()
     elif devices is not None:
-        accepting = ("--accept-code",) if accept_code else ()
-        passed_on = ("--lease-seconds", str(lease_seconds), "--progress-minutes", str(progress_minutes), *accepting)
+        passed_on = ("--lease-seconds", str(lease_seconds), "--progress-minutes", str(progress_minutes))
         _start_fleet(study, url, devices, slots, workers, grace_seconds, passed_on)
     elif slots or workers:
         raise click.UsageError("--slots and --workers need --devices, for example --devices auto")

@@ -9,6 +9,7 @@ from fastapi import Request
 from starlette.responses import HTMLResponse, Response
 
 from winnow.search.analysis import formatting
+from winnow.search.analysis.study_record import mixed_code_words
 from winnow.search.dashboard.sparkline import points
 from winnow.search.report.report import figure_json
 
@@ -38,7 +39,11 @@ def _environment() -> Any:
         lstrip_blocks=True,
     )
     found.filters.update(
-        number=formatting.number, duration=formatting.duration, figure_json=figure_json, moment=_moment
+        number=formatting.number,
+        duration=formatting.duration,
+        figure_json=figure_json,
+        moment=_moment,
+        mixed_code_words=mixed_code_words,
     )
     found.globals.update(study_link=study_link, sparkline=points)
     return found

@@ -1,7 +1,7 @@
 """How a study's numbers came about, and how far they carry: the report's chapter on method and caveats."""
 
 from winnow.search.analysis.conclusions import Conclusions
-from winnow.search.analysis.study_record import StudyRecord, mixed_code
+from winnow.search.analysis.study_record import StudyRecord
 
 
 def sentences(record: StudyRecord, found: Conclusions) -> list[str]:
@@ -22,11 +22,6 @@ def _search(record: StudyRecord, found: Conclusions) -> list[str]:
         f"A trial is one training with one seed. Its {record.metric} was measured on the data that the search chose "
         "by, so the best of many is optimistic."
     )
-    if mixed := mixed_code(record):
-        modules = ", ".join(f"{module} ({count} versions)" for module, count in sorted(mixed.items()))
-        said.append(
-            f"The trials did not all run the same code, which was accepted: {modules}. They compare only so far."
-        )
     if record.count("PRUNED"):
         said.append(
             "A pruned trial stands at the last value that it reported; what it would have reached is not known, and "

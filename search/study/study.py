@@ -19,7 +19,7 @@ from winnow.errors import StudyError
 from winnow.objectives import TRAINING_VERSION
 from winnow.objectives.models import weights_file
 from winnow.objectives.space import baseline
-from winnow.records import BASELINE, CODE, GIVEN, KEEP_WEIGHTS, SPEC, STOPPING
+from winnow.records import ACCEPT_CODE, BASELINE, CODE, CODE_OF, GIVEN, KEEP_WEIGHTS, SPEC, STOPPING
 from winnow.search.study import samplers, user_code
 from winnow.search.study.spec import Spec
 from winnow.search.study.validation import check
@@ -28,6 +28,8 @@ from winnow.storage.budget import Budget, set_budget
 
 PIN = "weights_sha256"
 """Of `[fixed]`: filled in when a study is made whose trials begin from a file of weights."""
+BUILT_IN = "winnow.objectives"
+"""By this name the training version of Winnow's own objective stands among the modules."""
 MATCHED = ("objective", "extensions", "direction", "against", "data", "fixed", "search", "baseline", "seed")
 
 
@@ -142,24 +144,33 @@ def load(storage: Storage, name: str) -> WinnowStudy:
 def code_of(spec: Spec) -> dict[str, str]:
     """Return what trains a spec's trials in this process, once its objective is imported, by module and fingerprint."""
     users = user_code.imported() if spec.extensions or not spec.built_in else {}
-    return {**users, "winnow.objectives": str(TRAINING_VERSION)} if spec.built_in else users
+    return {**users, BUILT_IN: str(TRAINING_VERSION)} if spec.built_in else users
+
+
+def accept_code(study: WinnowStudy) -> None:
+    """Let code that differs from what began a study go on with it; every status and report then says so."""
+    settled.settle(study.storage.database, study.study_id, ACCEPT_CODE, True)
 
 
 def refuse_other_code(study: WinnowStudy, code: Mapping[str, str]) -> None:
-    """Settle what code trains a study, or raise StudyError where `code` differs from what began it."""
-    first = settled.settle(study.storage.database, study.study_id, CODE, dict(code))
+    """Settle what code trains a study; raise StudyError where `code` is not what began it and nobody accepted that."""
+    database, study_id = study.storage.database, study.study_id
+    if settled.settled(database, study_id, ACCEPT_CODE):
+        return
+    first = settled.settle(database, study_id, CODE, dict(code))
     for module, digest in sorted(code.items()):
-        if first.get(module, digest) != digest:
-            file = getattr(sys.modules.get(module), "__file__", None) or f"{module.replace('.', '/')}.py"
-            what = (
-                f"Winnow's training, version {digest},"
-                if module == "winnow.objectives"
-                else f"the module {module} ({file})"
-            )
-            raise StudyError(
-                f"{what} is not the code that the study {study.name!r} began with",
-                "bring back that code, begin a study under another name, or accept both with --accept-code",
-            )
+        known = first[module] if module in first else settled.settle(database, study_id, CODE_OF + module, digest)
+        if known == digest:
+            continue
+        file = getattr(sys.modules.get(module), "__file__", None) or f"{module.replace('.', '/')}.py"
+        other = f"the module {module} ({file}) is not the code that"
+        if module == BUILT_IN:
+            other = f"Winnow's training is version {digest} here and not {known}, which"
+        raise StudyError(
+            f"{other} the study {study.name!r} began with",
+            "bring back that code, begin a study under another name, or accept both: --accept-code of winnow run, "
+            "create or work",
+        )
 
 
 def refuse_other_training(study: WinnowStudy) -> None:

@@ -62,6 +62,8 @@ class Attempt:
         self.interruption: Outcome | None = None
         self.reason = ""
         """What the device was at fault with."""
+        self.code: dict[str, str] = {}
+        """What ran, by module."""
         self.stop_asked: float | None = None
         self.recorder = Recorder(context, self.study, self.trial, lease)
 
@@ -257,7 +259,7 @@ class Attempt:
     # --- when it has ended
 
     def _end(self, ended: Ended) -> Outcome:
-        outcome = ended.outcome
+        outcome, self.code = ended.outcome, ended.code
         if outcome is Outcome.STOPPED:
             if self.recorder.lost is not None:
                 raise self.recorder.lost

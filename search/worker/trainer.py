@@ -114,9 +114,8 @@ def _peak_memory() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
-def prepare(message: Prepare) -> tuple[Objective, bool, Ready]:
+def prepare(message: Prepare, spec: Spec) -> tuple[Objective, bool, Ready]:
     """Import the objective, load its data, and see whether it can go on from a checkpoint."""
-    spec = check(message.spec, "the study's spec")
     objective = load_objective(spec, message.device)
     resumable = takes_resume(spec)
     ready = Ready(code=code_of(spec))
@@ -134,8 +133,10 @@ def main(file_descriptor: int) -> None:
     pipe: Pipe = Connection(file_descriptor)
     try:
         try:
-            objective, resumable, ready = prepare(pipe.recv())
-            built_in = isinstance(objective, TrainingObjective)
+            message: Prepare = pipe.recv()
+            spec = check(message.spec, "the study's spec")
+            objective, resumable, ready = prepare(message, spec)
+            code = ready.code
         except BaseException as error:
             problem = said.text(getattr(error, "problem", said.reason(error)))
             remedy = said.text(getattr(error, "remedy", ""))
@@ -148,8 +149,9 @@ def main(file_descriptor: int) -> None:
             if isinstance(objective, TrainingObjective):
                 objective.precision = job.precision
             ended = run(objective, resumable, RemoteTrial(pipe, job), job)
-            # What was imported when the trainer started is what still runs, whatever lies on the disk by now.
-            pipe.send(replace(ended, code={**(user_code.imported() if not built_in else {}), **ready.code}))
+            # What was imported once is what still runs, whatever lies on the disk by now.
+            code = {**code_of(spec), **code}
+            pipe.send(replace(ended, code=code))
             gc.collect()
     except (EOFError, BrokenPipeError, ConnectionResetError):
         os._exit(0)

@@ -34,9 +34,6 @@ class WorkerOptions:
     grace_seconds: float = 5.0
     """How long a trainer may go on after a stop was asked for, to reach the end of its epoch."""
 
-    accept_code: bool = False
-    """Whether it works on a study that other code began."""
-
     @property
     def longest_gap(self) -> float:
         """Seconds without a call after which nobody can say that the database was there all the time."""
@@ -62,6 +59,8 @@ class Trainer:
     options: WorkerOptions
     process: ProcessGroup | None = None
     pipe: Pipe | None = None
+    code: dict[str, str] = field(default_factory=dict)
+    """What the study's trials are known to run, by module: what this worker's trainers have imported."""
 
     @property
     def alive(self) -> bool:
@@ -104,9 +103,14 @@ class Trainer:
             if ready.device:
                 raise DeviceError(f"{self.options.device.name} cannot be used: {ready.problem}", ready.remedy)
             raise WinnowError(ready.problem, ready.remedy)
-        if not self.options.accept_code:
-            refuse_other_code(self.study, ready.code)
+        self.refuse_other_code(ready.code)
         return ready
+
+    def refuse_other_code(self, code: dict[str, str]) -> None:
+        """Raise StudyError where a trainer has imported other code than the study's trials run."""
+        if not code.items() <= self.code.items():
+            refuse_other_code(self.study, code)
+            self.code = self.code | code
 
     def how_it_ended(self) -> str:
         """Say how a trainer that has closed its pipe ended."""

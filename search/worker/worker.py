@@ -189,6 +189,7 @@ class Worker:
             _log.warning("trial %d is left to others: %s", lease.number, error)
         else:
             self._judge_device(lease, outcome, attempt.reason)
+            self.trainer.refuse_other_code(attempt.code)  # an objective may import some of it as late as in a trial
 
     def _judge_device(self, lease: Lease, outcome: Outcome, reason: str) -> None:
         """Raise DeviceError where the device fails one trial after another; a trial may fail twice by its own fault."""

@@ -6,6 +6,7 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import optuna
@@ -14,6 +15,7 @@ import pytest
 from dashboard_server import Serve, Served
 from example_study import told
 from storage_servers import PostgresServer
+from winnow.search.analysis import study_record, summary
 from winnow.search.dashboard.identity import COOKIE
 
 VALUES = [0.5, 0.9, None, 0.7, 0.8]
@@ -49,6 +51,27 @@ def test_a_studys_page_says_where_it_stands(serve: Serve, tmp_path: Path) -> Non
         assert 'href="/winnow/">All studies' in browser.text
         script = client.get("/winnow/api/studies/77", headers={"Accept": "text/html"})
         assert script.json() == {"reason": "there is no study with the id 77"}
+
+
+def test_a_study_of_which_trials_ran_other_code_says_so(serve: Serve, tmp_path: Path) -> None:
+    served = serve(f"sqlite:///{tmp_path}/winnow.db", local=True)
+    study = optuna.create_study(storage=served.storage, study_name="mixed")
+    codes: list[Any] = [
+        {"mine": "a", "helper": "b"},
+        {"mine": "a", "helper": "c"},
+        {"mine": "a", "<i>": 1},
+        "none",
+        None,
+    ]
+    said = "same code, so they compare only so far: helper (2 versions)."
+    with served.client() as client:
+        for code in codes:
+            study.add_trial(optuna.create_trial(value=1.0, user_attrs={"winnow:run": {"code": code}}))
+        assert client.get(f"/winnow/api/studies/{study._study_id}").json()["mixed_code"] == {"helper": 2}
+        assert said in client.get("/winnow/mixed").text
+    record = study_record.load(served.storage, "mixed")
+    assert study_record.mixed_code(record) == {"helper": 2}
+    assert any(said in sentence for sentence in summary.sentences(record))
 
 
 def test_the_list_leads_to_every_study_whatever_its_name(serve: Serve, sqlite_url: str) -> None:

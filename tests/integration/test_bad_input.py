@@ -70,26 +70,6 @@ def test_another_spec_under_the_name_of_a_study(place: Place) -> None:
     assert _trials(place) == 1, "the baseline of the first alone"
 
 
-def test_another_code_than_the_study_began_with(place: Place) -> None:
-    assert place.run("create", place.spec(trials=2)).returncode == 0
-    assert place.run("work", "s").returncode == 0
-    spec = place.spec(trials=3)
-    (place.folder / "mine.py").write_text((place.folder / "mine.py").read_text() + "# why\n")
-    assert place.run("run", spec, "--workers", "1").returncode == 0, "a comment ends no study"
-    (place.folder / "helper.py").write_text("VALUE = 1.0\n")
-    (place.folder / "mine.py").write_text("import helper\ndef search(trial):\n    return helper.VALUE\n")
-    (place.folder / "s.toml").write_text((place.folder / "s.toml").read_text().replace("trials = 3", "trials = 5"))
-    assert place.run("create", "s.toml").returncode == 0
-    said = refused(place, "work", "s")
-    assert "the module mine (mine.py) is not the code that the study 's' began with" in said
-    assert len(place.states()) == 3
-    assert place.run("work", "s", "--accept-code").returncode == 0
-    assert place.states()[3:] == ["COMPLETE"] * 2
-    assert {"mine", "helper"} <= place.study().trials[4].user_attrs["winnow:run"]["code"].keys()
-    assert place.run("report", "s").returncode == 0
-    assert "mine (2 versions)" in (place.folder / "reports" / "s.html").read_text()
-
-
 def test_a_study_that_is_not_there(place: Place) -> None:
     assert place.run("create", place.spec(trials=2)).returncode == 0
     for command in (["work", "none"], ["status", "none"], ["report", "none"], ["replay", "none", "0"]):

@@ -8,6 +8,7 @@ from rich.text import Text
 
 from winnow.search.analysis.formatting import duration, number
 from winnow.search.analysis.status import Status
+from winnow.search.analysis.study_record import mixed_code_words
 from winnow.storage.activity import State
 from winnow.storage.workers import Worker
 
@@ -25,6 +26,8 @@ def status(now: Status) -> RenderableType:
         Text(_time(now)),
         Text(stop_words(now) or state_words(now) or now.spent.exhausted or "more trials can be given out"),
     ]
+    if now.mixed_code:
+        lines.append(Text(mixed_code_words(now.mixed_code), style="bold"))
     table: list[RenderableType] = [Text(), workers_table(now.workers)] if now.workers else []
     failures = [Text(f"{count} failed: {reason}") for reason, count in now.failures.items()]
     return Group(*lines, *table, *([Text(), *failures] if failures else []))
