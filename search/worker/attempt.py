@@ -120,11 +120,10 @@ class Attempt:
             self._take_design_row()
         if KEEP_WEIGHTS not in known and self._weights_are_wanted():
             self.trial.set_user_attr(KEEP_WEIGHTS, True)
-        pipe = self.context.trainer.start()
-        pipe.send(self._job())
+        job = self._job()
         self.training = True
         try:
-            ended = self._listen(pipe)
+            ended = self._listen(job)
             self.recorder.flush()
         except TrainerGone as gone:
             self.context.trainer.kill()
@@ -179,22 +178,43 @@ class Attempt:
 
     # --- while the trial trains
 
-    def _listen(self, pipe: Pipe) -> Ended:
-        """Answer the trainer until the trial has ended; raises TrainerGone, LeaseLost, StorageUnreachable."""
+    def _listen(self, job: Job) -> Ended:
+        """Give the trainer its job, and answer it until the trial has ended.
+
+        Raises TrainerGone, LeaseLost, StorageUnreachable.
+        """
+        trainer = self.context.trainer
+        pipe = trainer.pipe
+        if pipe is None:
+            raise self._gone()
+        self._tell(pipe, job)
         while True:
-            if pipe.poll(LOOK_SECONDS):
+            # What a dead trainer has forked may hold its end of the pipe open.
+            ended = not trainer.alive
+            if pipe.poll(0.0 if ended else LOOK_SECONDS):
                 try:
                     message: Any = pipe.recv()
-                except (EOFError, ConnectionResetError):
-                    raise TrainerGone(f"its trainer {self.context.trainer.how_it_ended()}") from None
+                except (EOFError, ConnectionError):
+                    raise self._gone() from None
                 except Exception as error:
                     raise TrainerGone(f"its trainer sent what nobody can read: {said.reason(error)}") from None
                 self.heard = time.monotonic()
                 if isinstance(message, Ended):
                     self.training = False
                     return message
-                pipe.send(self._answer(message))
+                self._tell(pipe, self._answer(message))
+            elif ended:
+                raise self._gone()
             self._look_after()
+
+    def _tell(self, pipe: Pipe, message: Job | Verdict | Answer) -> None:
+        try:
+            pipe.send(message)
+        except ConnectionError:  # it died while its answer was made
+            raise self._gone() from None
+
+    def _gone(self) -> TrainerGone:
+        return TrainerGone(f"its trainer {self.context.trainer.how_it_ended()}")
 
     def _answer(self, message: Any) -> Verdict | Answer:
         match message:

@@ -153,7 +153,7 @@ def main(file_descriptor: int) -> None:
             code = {**code_of(spec), **code}
             pipe.send(replace(ended, code=code))
             gc.collect()
-    except (EOFError, BrokenPipeError, ConnectionResetError):
+    except (EOFError, ConnectionError):
         os._exit(0)
 
 

@@ -4,6 +4,7 @@ import logging
 import os
 import socket
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 
@@ -71,6 +72,7 @@ class Trainer:
         """The pipe of a running trainer; raises WorkerFailed where it cannot load the objective or its data."""
         if self.pipe is not None and self.alive:
             return self.pipe
+        self.kill()  # what a dead one has started may live on
         ours, theirs = socket.socketpair()
         self.process = ProcessGroup(
             module_command("winnow.search.worker.trainer", str(theirs.fileno())),
@@ -82,7 +84,8 @@ class Trainer:
         calibrate = "precision" not in {**self.study.spec.fixed, **self.study.spec.search}
         if settled.settled(self.study.storage.database, self.study.study_id, NUMERICS):
             calibrate = False
-        self.pipe.send(Prepare(self.study.spec.model_dump(mode="json"), self.options.device.kind, calibrate))
+        with suppress(ConnectionError):  # whoever waits for its answer finds that it has died already
+            self.pipe.send(Prepare(self.study.spec.model_dump(mode="json"), self.options.device.kind, calibrate))
         return self.pipe
 
     def wait_until_ready(self, give_up: Callable[[], bool]) -> Ready | None:
@@ -95,8 +98,10 @@ class Trainer:
             while not pipe.poll(LOOK_SECONDS):
                 if give_up():
                     return None
+                if not self.alive and not pipe.poll(0.0):
+                    raise EOFError
             ready: Ready = pipe.recv()
-        except (EOFError, ConnectionResetError):
+        except (EOFError, ConnectionError):
             raise WorkerFailed("the trainer's process died while it started", "see its output above") from None
         if ready.problem:
             _log.debug(ready.traceback)

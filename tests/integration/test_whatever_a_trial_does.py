@@ -3,14 +3,15 @@
 import json
 from typing import Any
 
+import psutil
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from integration.winnow import Place
+from integration.winnow import Place, wait_for
 
 OBJECTIVE = r"""
-import json, os, signal, sys, threading, time
+import json, os, signal, sqlite3, sys, threading, time
 import optuna
 
 ACTS = json.load(open("acts.json"))
@@ -48,6 +49,21 @@ def act(trial, kind, content=None):
             open(f"died-{trial.number}", "w").close()
             os.kill(os.getpid(), content)
             time.sleep(5)
+    if kind == "dies answered" and not os.path.exists("answered"):
+        open("answered", "w").close()
+        lock = sqlite3.connect("winnow.db", isolation_level=None)
+        lock.execute("BEGIN IMMEDIATE")  # until it has died, nothing that it reports can be written and answered
+        threading.Timer(0.5, os._exit, [7]).start()
+        trial.report(0.5, 1)
+    if kind == "dies later" and not os.path.exists(f"died-{trial.number}"):
+        open(f"died-{trial.number}", "w").close()
+        threading.Timer(content, os._exit, [7]).start()
+    if kind == "leaves a child" and not os.path.exists("child"):
+        child = os.fork()  # which keeps what its parent has open
+        if child == 0:
+            time.sleep(600)
+        open("child", "w").write(str(child))
+        os.kill(os.getpid(), signal.SIGKILL)
     if kind == "prints":
         print("x" * 2**20 * content, flush=True)
     if kind == "forks":
@@ -100,6 +116,9 @@ KNOWN: list[tuple[tuple[Any, ...], str, str]] = [
     (("dies", 7), "COMPLETE", ""),
     (("signal", 9), "COMPLETE", ""),
     (("signal", 15), "COMPLETE", ""),
+    (("dies answered",), "COMPLETE", ""),
+    (("leaves a child",), "COMPLETE", ""),
+    *[(("dies later", 0.001 * i), "COMPLETE", "") for i in (0, 1, 3, 10, 30)],
     (("prints", 3), "COMPLETE", ""),
     (("forks",), "COMPLETE", ""),
     (("thread",), "COMPLETE", ""),
@@ -131,6 +150,8 @@ def test_every_known_way_to_end(place: Place) -> None:
         assert len(said) <= 500
     reports = next(i for i, (act, _, _) in enumerate(KNOWN) if act[0] == "reports")
     assert list(trials[reports].intermediate_values) == [0, 1, 2, 2**31 - 1], "step 0 is kept"
+    child = int((place.folder / "child").read_text())
+    wait_for(lambda: not psutil.pid_exists(child))  # a dead trainer's children end with it
     assert 77 not in trials[-1].intermediate_values, "what a thread of an earlier trial says is nobody's"
     assert "SystemExit" in trials[16].user_attrs["winnow:traceback"]
     assert place.run("status", "s").returncode == 0
