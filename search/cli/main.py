@@ -6,8 +6,11 @@ OPTUNA_STORAGE for --storage.
 """
 
 import logging
-from collections.abc import Callable
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from importlib import import_module
+from types import FrameType
 from typing import Any
 
 import click
@@ -66,9 +69,10 @@ class LazyGroup(click.Group):
             formatter.write_dl([(name, line) for name, (_, _, line) in COMMANDS.items()])
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command; leave by the error's exit code, or 130 after Ctrl-C."""
+        """Run the command; leave by the error's exit code, or by 128 and the number of the signal that ended it."""
         try:
-            return super().invoke(ctx)
+            with _leaving_when_told():
+                return super().invoke(ctx)
         except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
             raise
         except KeyboardInterrupt:
@@ -78,6 +82,24 @@ class LazyGroup(click.Group):
                 raise
             click.echo(f"winnow: {_sentence(error)}", err=True)
             ctx.exit(error.exit_code if isinstance(error, WinnowError) else 1)
+
+
+@contextmanager
+def _leaving_when_told() -> Iterator[None]:
+    """Leave in order at SIGTERM and SIGHUP, as at Ctrl-C, wherever a command has no better way."""
+    # nohup has SIGHUP ignored
+    taken = [each for each in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(each) is signal.SIG_DFL]
+    for number in taken:
+        signal.signal(number, _leave)
+    try:
+        yield
+    finally:
+        for number in taken:
+            signal.signal(number, signal.SIG_DFL)
+
+
+def _leave(number: int, frame: FrameType | None) -> None:
+    raise SystemExit(128 + number)
 
 
 def _sentence(error: Exception) -> str:

@@ -47,9 +47,10 @@ class Fleet:
         return self._signals.stopped_by
 
     def run(self, is_over: Callable[[], bool]) -> None:
-        """Keep every slot at work until `is_over`, asked about twice a second; then every worker has left.
+        """Keep every slot at work until `is_over`, asked about twice a second; then every worker hands its trial back.
 
-        Raises WorkerFailed where no worker can be kept alive, with the reason of one of them.
+        So it is whatever `is_over` raises: what it shows may be on a terminal that was closed. Raises WorkerFailed
+        where no worker can be kept alive, with the reason of one of them.
         """
         with self._signals:
             try:
@@ -62,8 +63,8 @@ class Fleet:
                     refuse_all_given_up([slot.supervisor for slot in self.slots])
                     # Looking costs more in a large study: it may take a twentieth of this process's time.
                     time.sleep(max(LOOK_SECONDS, 20 * (time.monotonic() - began)))
-                self._drain()
             finally:
+                self._drain()
                 for supervisor in self._all():
                     supervisor.kill()
 

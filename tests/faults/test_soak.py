@@ -55,5 +55,5 @@ def test_random_faults(fleet: Callable[..., Fleet], postgres: PostgresServer) ->
         ours.start(WORKERS - len(ours.alive()))
     # A worker that begins while there is no database refuses to, with 2: whoever keeps a fleet starts it again. One
     # that is told to leave before it has begun to listen is ended by the signal.
-    ours.wait_done(600, (0, 2, -signal.SIGTERM, -signal.SIGKILL))
+    ours.wait_done(600, (0, 2, 128 + signal.SIGTERM, -signal.SIGTERM, -signal.SIGKILL))
     ours.prove(kills=1)

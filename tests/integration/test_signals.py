@@ -1,0 +1,164 @@
+"""Killed at any moment, a command leaves no process behind; told to leave, it hands its trials back."""
+
+import fcntl
+import os
+import pty
+import signal
+import subprocess
+import sys
+import termios
+import threading
+from collections.abc import Iterator
+from contextlib import suppress
+
+import psutil
+import pytest
+from sqlalchemy import select
+
+from integration.winnow import Place, wait_for
+from winnow.storage.tables import attempts
+
+SLOW = "[fixed]\nepochs = 100\nepoch_seconds = 0.2\n[pruner]\nname = 'none'\n"
+LEASE = {"WINNOW_WORK_LEASE_SECONDS": "2"}
+FAMILY = """
+import multiprocessing, os, subprocess, time
+
+def search(trial):
+    if not os.path.exists("family"):
+        sleeper = subprocess.Popen(["sleep", "600"])
+        loader = multiprocessing.get_context("fork").Process(target=time.sleep, args=(600,))
+        loader.start()
+        with open("family.new", "w") as file:
+            file.write(f"{os.getpid()} {sleeper.pid} {loader.pid}")
+        os.rename("family.new", "family")
+        time.sleep(600)
+    return trial.suggest_float("x", 0.0, 1.0)
+"""
+
+
+@pytest.mark.parametrize("processes", [2, 3, 4, 5, 7])
+def test_a_run_that_is_killed_while_its_workers_start_leaves_nobody(place: Place, processes: int) -> None:
+    search = place.start("run", place.spec(trials=4, more=SLOW), "--devices", "cpu", "--workers", "2")
+    wait_for(lambda: len(list(_processes(place))) >= processes)
+    search.kill()
+    search.communicate()
+    wait_for(lambda: not list(_processes(place)))
+    assert set(place.states()) <= {"WAITING"}
+
+
+def test_a_worker_that_is_killed_takes_its_trainer_and_all_that_it_started_along(place: Place) -> None:
+    spec = place.spec(trials=2)
+    (place.folder / "mine.py").write_text(FAMILY)
+    assert place.run("create", spec).returncode == 0
+    worker = place.start("work", "s", **LEASE)
+    wait_for((place.folder / "family").exists)
+    family = [int(each) for each in (place.folder / "family").read_text().split()]
+    assert all(psutil.pid_exists(each) for each in family)
+    worker.kill()
+    worker.communicate()
+    wait_for(lambda: not list(_processes(place)))
+    wait_for(lambda: not any(psutil.pid_exists(each) for each in family))
+    assert place.run("work", "s", **LEASE).returncode == 0
+    assert place.states() == ["COMPLETE", "COMPLETE"]
+    assert sorted(_outcomes(place)) == ["complete", "complete", "lease expired"]
+
+
+@pytest.mark.parametrize("sent", [signal.SIGHUP, signal.SIGTERM, signal.SIGINT])
+def test_a_worker_that_is_told_to_leave_keeps_its_epochs(place: Place, sent: signal.Signals) -> None:
+    assert place.run("create", place.spec(trials=1, more=SLOW)).returncode == 0
+    worker = place.start("work", "s")
+    wait_for(lambda: _trials_under_way(place) == 1)
+    worker.send_signal(sent)
+    _, errors = worker.communicate()
+    assert worker.returncode == 0, errors
+    assert place.states() == ["WAITING"]
+    assert _outcomes(place) == ["preempted"], "no crash"
+    assert not list(_processes(place))
+
+
+@pytest.mark.parametrize("sent", [signal.SIGHUP, signal.SIGTERM, signal.SIGINT])
+def test_a_run_and_its_workers_may_all_get_the_signal(place: Place, sent: signal.Signals) -> None:
+    search = place.start("run", place.spec(trials=4, more=SLOW), "--devices", "cpu", "--workers", "2")
+    wait_for(lambda: _trials_under_way(place) == 2)
+    os.killpg(search.pid, sent)
+    _, errors = search.communicate()
+    assert search.returncode == 128 + sent, errors
+    _assert_handed_back(place)
+
+
+def test_a_terminal_that_is_closed_costs_no_epoch(place: Place) -> None:
+    ours, theirs = pty.openpty()
+    command = ["run", place.spec(trials=4, more=SLOW), "--devices", "cpu", "--workers", "2"]
+    search = subprocess.Popen(
+        [sys.executable, "-m", "winnow", *command],
+        cwd=place.folder,
+        env=place.environment({"TERM": "xterm"}),
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        start_new_session=True,
+        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+    )
+    place.started.append(search)
+    os.close(theirs)
+    threading.Thread(target=_drain, args=(ours,), daemon=True).start()
+    wait_for(lambda: _trials_under_way(place) == 2)
+    os.close(ours)  # the kernel sends SIGHUP, and whoever writes there fails from now on
+    search.wait()
+    _assert_handed_back(place)
+
+
+@pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_a_run_that_is_told_to_leave_before_it_has_workers_says_so_by_its_status(
+    place: Place, sent: signal.Signals
+) -> None:
+    (place.folder / "sitecustomize.py").write_text(
+        "import sys\n"
+        "class Watch:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name == 'winnow.search.launch.fleet':\n"
+        f"            import os; open('here', 'w').close(); os.kill(os.getpid(), {int(sent)})\n"
+        "sys.meta_path.insert(0, Watch())\n"
+    )
+    search = place.start("run", place.spec(trials=2), "--workers", "1", PYTHONPATH=str(place.folder))
+    _, errors = search.communicate()
+    assert search.returncode == 128 + sent, errors
+    assert "Traceback" not in errors
+    assert (place.folder / "here").exists()
+    assert not list(_processes(place))
+
+
+def _assert_handed_back(place: Place) -> None:
+    wait_for(lambda: not list(_processes(place)))
+    assert place.states() == ["WAITING"] * 2
+    assert _outcomes(place) == ["preempted"] * 2, "no crash"
+    assert _trials_under_way(place) == 2
+
+
+def _drain(terminal: int) -> None:
+    """Read what is shown, as a terminal does."""
+    with suppress(OSError):
+        while os.read(terminal, 65536):
+            pass
+
+
+def _processes(place: Place) -> Iterator[psutil.Process]:
+    """Yield every process that was started in the place, by whomever."""
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            if process.environ().get("TMPDIR") == str(place.folder) and process.status() != psutil.STATUS_ZOMBIE:
+                yield process
+
+
+def _outcomes(place: Place) -> list[str]:
+    return list(place.storage().database.scalars(select(attempts.c.outcome).order_by(attempts.c.ended_at)))
+
+
+def _trials_under_way(place: Place) -> int:
+    """Count the trials that have reported two epochs."""
+    if not (place.folder / "winnow.db").exists():
+        return 0
+    try:
+        return sum(len(trial.intermediate_values) >= 2 for trial in place.study().trials)
+    except KeyError:
+        return 0
