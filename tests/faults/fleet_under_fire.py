@@ -52,6 +52,7 @@ class Fleet:
             **os.environ,
             "OPTUNA_STORAGE": url,
             "WINNOW_FILES": str(folder / "files"),
+            "TMPDIR": str(folder),  # the locks on devices that lie there are not those of other tests
             "PYTHONPATH": os.pathsep.join([str(HERE), str(HERE.parents[1])]),  # this checkout, wherever it lies
             "OMP_NUM_THREADS": "1",
         }
