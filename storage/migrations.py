@@ -92,6 +92,13 @@ def _first(connection: Connection) -> None:
     _sweep(connection, "studies", "study_id", tables.OF_A_STUDY)
 
 
+def _second(connection: Connection) -> None:
+    """Give a worker's row room for the reason why its place was given up."""
+    column = tables.workers.c.reason
+    if column.name not in {each["name"] for each in inspect(connection).get_columns(tables.workers.name)}:
+        connection.execute(text(f"ALTER TABLE {tables.workers.name} ADD COLUMN {column.name} TEXT"))
+
+
 def _sweep(connection: Connection, parent: str, key: str, own: Sequence[Table]) -> None:
     """Have the rows that belong to a deleted row deleted with it, where the database does not do so by itself.
 
@@ -107,7 +114,7 @@ def _sweep(connection: Connection, parent: str, key: str, own: Sequence[Table]) 
     )
 
 
-STEPS: list[Callable[[Connection], None]] = [_first]
+STEPS: list[Callable[[Connection], None]] = [_first, _second]
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from winnow.storage.clock import database_now
 from winnow.storage.database import Database
 from winnow.storage.optuna_tables import studies, study_user_attributes, trials
 from winnow.storage.tables import attempts, budgets, workers
-from winnow.storage.workers import GONE
+from winnow.storage.workers import AWAY
 
 ALIVE_SECONDS = 60.0
 """A worker that gave no sign of life for so long does not count."""
@@ -56,7 +56,7 @@ class Pool:
         open_ones = (attempts.c.study_id == study_id) & attempts.c.ended_at.is_(None)
         at_it = select(func.count()).where(
             workers.c.study_id == study_id,
-            workers.c.state != GONE,
+            workers.c.state.not_in(AWAY),
             workers.c.seen_at > database_now() - ALIVE_SECONDS,
             workers.c.worker != besides,
         )

@@ -78,6 +78,7 @@ workers = Table(
     Column("trial_number", Integer),
     Column("epoch", Integer),
     Column("value", Float(53)),
+    Column("reason", Text),
     Column("started_at", Float(53), nullable=False),
     Column("seen_at", Float(53), nullable=False),
 )

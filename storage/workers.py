@@ -1,14 +1,22 @@
-"""Who is at work: one row a worker, refreshed while it lives."""
+"""Who is at work: one row a worker, refreshed while it lives; and which places were given up, with the reason.
 
+No row is deleted: what was not heard of for FORGOTTEN_SECONDS is not there any more.
+"""
+
+import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import ColumnElement, RowMapping, insert, select, update
 
 from winnow.storage.clock import database_now
 from winnow.storage.database import Database
 from winnow.storage.tables import workers
 
-GONE = "gone"
+GONE, GIVEN_UP = "gone", "given up"
+AWAY = (GONE, GIVEN_UP)
+"""The states of a row that stands for no worker at work."""
 FORGOTTEN_SECONDS = 600.0
 
 
@@ -28,19 +36,30 @@ class Worker:
     """Seconds since it last gave a sign of life."""
 
 
+@dataclass(frozen=True)
+class GivenUp:
+    """A place of a fleet where no worker is started for now."""
+
+    host: str
+    device: str
+    reason: str
+    age: float
+    """Seconds since it was given up."""
+
+
 def register(database: Database, study_id: int, worker: str, host: str, process: int, device: str) -> None:
     """Write down that a worker has started, under a name that no other ever had."""
-    row = insert(workers).values(
-        worker=worker,
-        study_id=study_id,
-        host=host,
-        process=process,
-        device=device,
-        state="starting",
-        started_at=database_now(),
-        seen_at=database_now(),
-    )
-    database.add(row)
+    _add(database, study_id=study_id, worker=worker, host=host, process=process, device=device, state="starting")
+
+
+def give_up(database: Database, study_id: int, host: str, process: int, device: str, reason: str) -> None:
+    """Write down that the fleet of this process starts no worker on a device for now, and why."""
+    place = {"worker": f"{host}:{process}:{secrets.token_hex(3)}", "host": host, "process": process, "device": device}
+    _add(database, study_id=study_id, **place, state=GIVEN_UP, reason=reason)
+
+
+def _add(database: Database, **values: Any) -> None:
+    database.add(insert(workers).values(**values, started_at=database_now(), seen_at=database_now()))
 
 
 def sign_of_life(
@@ -66,19 +85,27 @@ def sign_off(database: Database, worker: str) -> None:
 
 
 def present(database: Database, study_id: int) -> list[Worker]:
-    """The workers of a study that have not signed off, in the order in which they started.
+    """Return the workers of a study that have not signed off, in the order in which they started."""
+    rows = _heard_of(database, Worker, workers.c.study_id == study_id, workers.c.state.not_in(AWAY))
+    return [Worker(**row) for row in rows]
 
-    One that has been silent for FORGOTTEN_SECONDS is not there any more.
-    """
-    columns = [workers.c[name] for name in Worker.__dataclass_fields__ if name != "age"]
+
+def given_up(database: Database, study_id: int | None = None, host: str | None = None) -> list[GivenUp]:
+    """Return the places that were given up of late, each with its last reason: of one study or host, or of all."""
+    of_study = () if study_id is None else (workers.c.study_id == study_id,)
+    of_host = () if host is None else (workers.c.host == host,)
+    rows = _heard_of(database, GivenUp, workers.c.state == GIVEN_UP, *of_study, *of_host)
+    return list({(row["host"], row["device"]): GivenUp(**row) for row in rows}.values())
+
+
+def _heard_of(
+    database: Database, kind: type[Worker] | type[GivenUp], *conditions: ColumnElement[bool]
+) -> Sequence[RowMapping]:
+    """The rows that were heard of within FORGOTTEN_SECONDS, the oldest first."""
+    columns = [workers.c[name] for name in kind.__dataclass_fields__ if name != "age"]
     query = (
         select(*columns, (database_now() - workers.c.seen_at).label("age"))
-        .where(
-            workers.c.study_id == study_id,
-            workers.c.state != GONE,
-            workers.c.seen_at > database_now() - FORGOTTEN_SECONDS,
-        )
+        .where(*conditions, workers.c.seen_at > database_now() - FORGOTTEN_SECONDS)
         .order_by(workers.c.started_at)
     )
-    rows = database.mappings(query)
-    return [Worker(**row) for row in rows]
+    return database.mappings(query)

@@ -14,7 +14,7 @@ from winnow.storage.activity import State
 from winnow.storage.budget import Spent, spent
 from winnow.storage.optuna_tables import trials
 from winnow.storage.upserts import OPEN_STATES
-from winnow.storage.workers import Worker
+from winnow.storage.workers import GivenUp, Worker
 
 LATEST = 50
 """So many of the trials that ended last say how long a trial takes now."""
@@ -50,6 +50,8 @@ class Status:
     """The traceback of the first failure for each reason that has one."""
     study_id: int = 0
     metric: str = "objective value"
+    given_up: list[GivenUp] = field(default_factory=list)
+    """The places of fleets where no worker is started for now, with the reason."""
     curves: dict[int, tuple[float, ...]] = field(default_factory=dict)
     """What each trial that a worker holds has reported so far, by its number."""
     pruned: dict[str, int] = field(default_factory=dict)

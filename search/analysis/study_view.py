@@ -99,6 +99,7 @@ class StudyView:
                 baseline=record.baseline.value if record.baseline else None,
                 spent=used,
                 workers=[_as_reported(worker, curves) for worker in present],
+                given_up=workers.given_up(self._storage.database, self.study_id),
                 curves=curves,
                 failures=failures,
                 tracebacks={reason: text for reason, text in self._tracebacks.items() if text is not None},

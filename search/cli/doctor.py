@@ -12,9 +12,11 @@ import click
 
 from winnow import storage
 from winnow.errors import DeviceError
+from winnow.search.analysis.formatting import duration
 from winnow.search.cli.options import json_option, storage_option
 from winnow.search.worker import devices, nvml
 from winnow.search.worker.provenance import winnow_version
+from winnow.storage import workers
 from winnow.storage.errors import StorageError
 
 PACKAGES = ("optuna", "sqlalchemy", "torch", "torchvision", "scikit-learn", "plotly", "psycopg", "optuna-dashboard")
@@ -91,7 +93,12 @@ def _storage(url: str) -> list[Finding]:
     except StorageError as error:
         return [Finding("storage", False, str(error))]
     studies = len(opened.get_all_studies())
-    return [Finding("storage", True, f"{opened.place} answers, {studies} studies"), _files(opened)]
+    lost = workers.given_up(opened.database, host=platform.node())
+    return [
+        Finding("storage", True, f"{opened.place} answers, {studies} studies"),
+        *(Finding(each.device, False, f"given up {duration(each.age)} ago: {each.reason}") for each in lost),
+        _files(opened),
+    ]
 
 
 def _files(opened: storage.Storage) -> Finding:

@@ -1,6 +1,8 @@
 """A study on this machine: a fleet works on it, and a person watches, until it is done or stopped."""
 
 import math
+import os
+import platform
 from collections.abc import Callable, Sequence
 
 from winnow.errors import WorkerFailed
@@ -10,6 +12,8 @@ from winnow.search.launch.fleet import Fleet
 from winnow.search.launch.packer import Packer
 from winnow.search.launch.placement import Place
 from winnow.search.study.study import WinnowStudy
+from winnow.search.worker.supervision import Farewell
+from winnow.storage import workers
 from winnow.storage.activity import State
 
 ENOUGH_FAILURES = 5
@@ -41,6 +45,7 @@ class LocalRun:
             files / "logs",
             grace_seconds=grace_seconds,
         )
+        self._given_up: list[Farewell | None] = []
         self._packer = None if pack_to is None else Packer(self.fleet, places, pack_to)
         study.storage.database.patience = math.inf  # an outage of the database ends no search
         study.storage.database.give_up = lambda: self.fleet.stopped_by is not None
@@ -52,6 +57,7 @@ class LocalRun:
         """
 
         def is_over() -> bool:
+            self._write_given_up()
             self.now = self._view.status()
             _refuse_to_waste(self.now)
             show(self.now)
@@ -63,6 +69,15 @@ class LocalRun:
         self.now = self._view.status()
         show(self.now)
         return self.now
+
+    def _write_given_up(self) -> None:
+        """Write down each place that the fleet has given up since the last look, for whoever watches the study."""
+        now = [(slot.place.device.name, slot.supervisor.given_up) for slot in self.fleet.slots]
+        known, self._given_up = self._given_up, [farewell for _, farewell in now]
+        for device, farewell in now:
+            if farewell is not None and not any(farewell is each for each in known):
+                reason, database = farewell.problem, self.study.storage.database
+                workers.give_up(database, self.study.study_id, platform.node(), os.getpid(), device, reason)
 
 
 def _refuse_to_waste(now: Status) -> None:

@@ -95,13 +95,12 @@ def bind(device: Device, threads: int) -> dict[str, str]:
 
 def gpus() -> list[Device]:
     """Return every GPU and MIG instance that this process may use, those with a problem too; raises DeviceError."""
-    given = os.environ.get(VISIBLE)
-    found = visible_gpus(nvml.gpus(), given)
-    if not found and given is None:
+    there = nvml.gpus()
+    if not there:
         return _rocm()
     return [
         Device(f"cuda:{number}", uuid, False, gpu.exclusive, gpu.cores, gpu.problem)
-        for number, (uuid, gpu) in enumerate(found)
+        for number, (uuid, gpu) in enumerate(visible_gpus(there, os.environ.get(VISIBLE)))
     ]
 
 
@@ -162,7 +161,10 @@ def _every() -> list[Device]:
         )
     if not working and os.environ.get(VISIBLE) is not None and nvml.gpus():
         _log.warning("%s is %r: no GPU is used", VISIBLE, os.environ[VISIBLE])
-    return working or [Device("mps" if _has_mps() else "cpu")]
+    if not working and _has_mps():
+        _log.warning("trains on the Apple GPU, on which Winnow was never tried; --devices cpu trains on the CPU")
+        return [Device("mps")]
+    return working or [Device("cpu")]
 
 
 def _working(device: Device, name: str) -> Device:
@@ -183,7 +185,9 @@ def _rocm() -> list[Device]:
         [sys.executable, "-c", "import torch; print(torch.cuda.device_count())"], capture_output=True, text=True
     )
     count = int(asked.stdout) if asked.stdout.strip().isdecimal() else 0
-    given = os.environ.get(ROCM_VISIBLE)
+    if not count:
+        _log.warning("torch is built for ROCm and finds no GPU")
+    given = os.environ.get(ROCM_VISIBLE, os.environ.get(VISIBLE))  # as ROCm reads them
     names = given.split(",") if given else [str(number) for number in range(count)]
     return [Device(f"cuda:{number}", name.strip(), rocm=True) for number, name in enumerate(names[:count])]
 

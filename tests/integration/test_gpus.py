@@ -49,6 +49,66 @@ def ask(tmp_path: Path) -> Ask:
     return asked
 
 
+TORCH_FOR_ROCM = """
+import os
+class cuda:
+    @staticmethod
+    def device_count():
+        given = os.environ.get("HIP_VISIBLE_DEVICES", os.environ.get("CUDA_VISIBLE_DEVICES"))
+        return {count} if given is None else len([name for name in given.split(",") if name])
+"""
+
+
+@pytest.fixture
+def rocm(tmp_path: Path) -> Callable[[int], dict[str, str]]:
+    """The environment of a machine without NVIDIA's driver, whose torch is built for ROCm and finds so many GPUs.
+
+    A stand-in for torch: it counts as ROCm does, by HIP_VISIBLE_DEVICES before CUDA_VISIBLE_DEVICES.
+    """
+
+    def environment(count: int) -> dict[str, str]:
+        torch = tmp_path / "packages" / "torch"
+        torch.mkdir(parents=True, exist_ok=True)
+        (torch / "__init__.py").write_text(TORCH_FOR_ROCM.replace("{count}", str(count)))
+        (torch / "version.py").write_text("cuda: Optional[str] = None\nhip: Optional[str] = '6.4.43482'\n")
+        packages = os.pathsep.join([str(torch.parent), os.environ.get("PYTHONPATH", "")])
+        return {"PYTHONPATH": packages, "LD_LIBRARY_PATH": str(tmp_path / "empty")}
+
+    return environment
+
+
+@pytest.mark.parametrize(
+    ("given", "names"),
+    [
+        ({}, ["0", "1", "2", "3"]),
+        ({"HIP_VISIBLE_DEVICES": "2,3"}, ["2", "3"]),
+        ({"HIP_VISIBLE_DEVICES": " 3 ,0"}, ["3", "0"]),
+        ({"CUDA_VISIBLE_DEVICES": "1,2"}, ["1", "2"]),
+        ({"CUDA_VISIBLE_DEVICES": "1,2", "HIP_VISIBLE_DEVICES": "3"}, ["3"]),
+    ],
+)
+def test_amds_gpus_are_those_that_torch_sees_and_a_process_is_bound_to_one(
+    ask: Ask, rocm: Callable[[int], dict[str, str]], given: dict[str, str], names: list[str]
+) -> None:
+    environment = {**rocm(4), **given}
+    assert ask(AUTO, [], **environment) == [[f"cuda:{n}", name] for n, name in enumerate(names)]
+    bound = ask("[devices.bind(d, 2) for d in devices.choose()]", [], **environment)
+    threads = {"OMP_NUM_THREADS": "2", "MKL_NUM_THREADS": "2"}
+    assert bound == [{**threads, "HIP_VISIBLE_DEVICES": name} for name in names]
+    last = f"cuda:{len(names) - 1}"
+    assert ask(f"devices.find({last!r}).key", [], **environment) == names[-1]
+    assert f"there is no device 'cuda:{len(names)}'" in ask(f"devices.find('cuda:{len(names)}')", [], **environment)
+
+
+@pytest.mark.parametrize("given", [{}, {"HIP_VISIBLE_DEVICES": ""}, {"CUDA_VISIBLE_DEVICES": ""}])
+def test_a_torch_for_rocm_that_finds_no_gpu_is_said(
+    ask: Ask, rocm: Callable[[int], dict[str, str]], given: dict[str, str]
+) -> None:
+    found, warned = ask(AUTO, [], **rocm(0), **given)
+    assert found == [["cpu", ""]]
+    assert warned == "torch is built for ROCm and finds no GPU"
+
+
 AUTO = "[(device.name, device.visible) for device in devices.choose()]"
 
 
@@ -207,18 +267,23 @@ def test_every_trainer_sees_one_gpu_before_anything_is_imported(place: Place) ->
 @pytest.mark.usefixtures("_nothing_is_visible")
 def test_a_gpu_that_is_lost_meanwhile_gives_its_place_up_and_the_others_go_on(place: Place) -> None:
     gpus = [f"GPU-a {H100}", f"GPU-b {V100}"]
-    search = place.start("run", write_study(place, 12), **nvidia_driver.install(place.folder, gpus))
-    wait_for(lambda: len(workers(place)) == 2)
+    search = place.start("run", write_study(place, 24), **nvidia_driver.install(place.folder, gpus))
+    lost = wait_for(lambda: next((worker for worker in workers(place) if worker["device"] == "cuda:1"), None))
     nvidia_driver.say(place.folder, [gpus[0], gpus[1] + " lost"])
-    (lost,) = [worker for worker in workers(place) if worker["device"] == "cuda:1"]
     os.kill(int(lost["process"]), signal.SIGKILL)
+    reason = "cuda:1 cannot be used: the driver says: GPU is lost"
+    (place_given_up,) = wait_for(lambda: status_of(place).get("given_up"))
+    assert (place_given_up["device"], place_given_up["reason"][: len(reason)]) == ("cuda:1", reason)
     _, stderr = search.communicate(timeout=120)
     assert search.returncode == 0, stderr
+    assert "was given up" in place.run("status", "s").stdout
+    doctor = place.run("doctor").stdout  # where the GPU is there again, the storage still tells
+    assert any(line.startswith("NO  cuda:1 ") and reason in line for line in doctor.splitlines()), doctor
     assert (
         "a worker on cuda:1 is not started for 10 minutes: cuda:1 cannot be used: the driver says: GPU is lost"
         in stderr
     )
-    assert place.states() == ["COMPLETE"] * 12
+    assert place.states() == ["COMPLETE"] * 24
 
 
 @pytest.mark.usefixtures("_nothing_is_visible")
@@ -235,5 +300,9 @@ def test_slots_auto_keeps_to_the_memory_that_others_leave(place: Place) -> None:
 
 
 def workers(place: Place) -> list[dict[str, Any]]:
+    return list(status_of(place).get("workers", []))
+
+
+def status_of(place: Place) -> dict[str, Any]:
     told = place.run("status", "s", "--json")
-    return list(json.loads(told.stdout)["workers"]) if told.returncode == 0 else []
+    return dict(json.loads(told.stdout)) if told.returncode == 0 else {}

@@ -83,6 +83,16 @@ def test_a_device_that_is_not_there_is_refused_with_those_that_are() -> None:
         choose("cpu,cpu")
 
 
+def test_auto_takes_apples_gpu_with_a_word(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    monkeypatch.setattr(devices, "_has_mps", lambda: True)
+    assert choose("mps") == [Device("mps")]
+    assert not caplog.messages, "who asks for it by name knows"
+    assert choose("auto") == [Device("mps")]
+    assert caplog.messages == [
+        "trains on the Apple GPU, on which Winnow was never tried; --devices cpu trains on the CPU"
+    ]
+
+
 def test_a_containers_quota_counts_as_cores(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(devices, "CGROUP", tmp_path)
     everything = devices.cores()

@@ -16,7 +16,7 @@ from winnow.search.study.validation import check
 from winnow.storage import epochs, leases, workers
 from winnow.storage.activity import State
 from winnow.storage.budget import Budget, Spent
-from winnow.storage.workers import Worker
+from winnow.storage.workers import GivenUp, Worker
 
 WORKERS = [
     Worker("a", "gpu-node-01.cluster.example.org", 411, "cuda:0", "training", 14, 7, 0.91237, 1.2),
@@ -68,6 +68,11 @@ def test_every_worker_is_one_line_however_narrow_the_terminal(width: int) -> Non
     ):
         assert device in row
         assert row.endswith(age)
+
+
+def test_a_place_that_was_given_up_is_named_with_its_reason() -> None:
+    lost = Status(**{**vars(NOW), "given_up": [GivenUp("node-2", "cuda:3", "no kernel image for this GPU", 125.0)]})
+    assert "cuda:3 of node-2 was given up 2 min 5 s ago: no kernel image for this GPU" in shown(120, lost)
 
 
 def test_a_paused_study_says_how_it_goes_on() -> None:

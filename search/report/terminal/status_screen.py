@@ -29,8 +29,12 @@ def status(now: Status) -> RenderableType:
     if now.mixed_code:
         lines.append(Text(mixed_code_words(now.mixed_code), style="bold"))
     table: list[RenderableType] = [Text(), workers_table(now.workers)] if now.workers else []
+    lost = [
+        Text(f"{each.device} of {each.host} was given up {duration(each.age)} ago: {each.reason}")
+        for each in now.given_up
+    ]
     failures = [Text(f"{count} failed: {reason}") for reason, count in now.failures.items()]
-    return Group(*lines, *table, *([Text(), *failures] if failures else []))
+    return Group(*lines, *table, *([Text(), *lost] if lost else []), *([Text(), *failures] if failures else []))
 
 
 def _time(now: Status) -> str:
