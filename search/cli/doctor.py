@@ -58,25 +58,30 @@ def examine(url: str) -> list[Finding]:
 
 
 def _devices() -> list[Finding]:
-    found = [Finding("cpu", True, f"{len(devices.cores())} cores: as many workers of one thread")]
-    try:
-        gpus = devices.gpus()
-        found += [Finding(gpu.name, not gpu.problem, _gpu(gpu)) for gpu in gpus]
-        found.append(Finding("--devices auto", True, ", ".join(device.name for device in devices.choose())))
-    except DeviceError as error:
-        gpus = []
-        found.append(Finding("--devices auto", False, str(error)))
+    gpus = _gpus()
+    found = [Finding("cpu", True, f"{len(devices.cores())} cores: as many workers of one thread"), *gpus]
     if importlib.util.find_spec("torch") is None:
         return [*found, Finding("torch", False, "not installed; to train here: pip install 'winnow-hpo[train]'")]
     import torch
 
     with warnings.catch_warnings():  # torch says it by a warning, and we by a finding
         warnings.simplefilter("ignore")
-        if gpus and not torch.cuda.is_available():
+        if len(gpus) > 1 and not torch.cuda.is_available():
             built = f"is built for CUDA {torch.version.cuda}" if torch.version.cuda else "is built without CUDA"
             found.append(Finding("torch on GPUs", False, f"torch {torch.__version__} {built} and can use no GPU here"))
     if torch.backends.mps.is_available():
-        found.append(Finding("mps", True, "Apple GPU"))
+        found.append(Finding("mps", True, "Apple's GPU, on which Winnow was never tried"))
+    return found
+
+
+def _gpus() -> list[Finding]:
+    """Each GPU with what is wrong with it, and what `--devices auto` makes of them."""
+    found: list[Finding] = []
+    try:
+        found += [Finding(gpu.name, not gpu.problem, _gpu(gpu)) for gpu in devices.gpus()]
+        found.append(Finding("--devices auto", True, ", ".join(device.name for device in devices.choose())))
+    except DeviceError as error:
+        found.append(Finding("--devices auto", False, str(error)))
     return found
 
 
@@ -84,7 +89,8 @@ def _gpu(gpu: devices.Device) -> str:
     memory = nvml.memory(gpu.visible) if gpu.visible else None
     free = "" if memory is None else f", {memory.free / 2**30:.1f} of {memory.total / 2**30:.1f} GiB free"
     mode = ", takes one process at a time" if gpu.exclusive else ""
-    return f"{gpu.visible or 'no UUID'}{free}{mode}{'; ' * bool(gpu.problem)}{gpu.problem}"
+    name = f"AMD's GPU {gpu.visible}" if gpu.rocm else gpu.visible or "no UUID"
+    return f"{name}{free}{mode}{'; ' * bool(gpu.problem)}{gpu.problem}"
 
 
 def _storage(url: str) -> list[Finding]:

@@ -95,6 +95,11 @@ def test_amds_gpus_are_those_that_torch_sees_and_a_process_is_bound_to_one(
     bound = ask("[devices.bind(d, 2) for d in devices.choose()]", [], **environment)
     threads = {"OMP_NUM_THREADS": "2", "MKL_NUM_THREADS": "2"}
     assert bound == [{**threads, "HIP_VISIBLE_DEVICES": name} for name in names]
+    doctor = "[[f.what, f.good, f.says] for f in __import__('winnow.search.cli.doctor', fromlist=['x'])._gpus()]"
+    assert ask(doctor, [], **environment) == [
+        *[[f"cuda:{n}", True, f"AMD's GPU {name}"] for n, name in enumerate(names)],
+        ["--devices auto", True, ", ".join(f"cuda:{n}" for n in range(len(names)))],
+    ]
     last = f"cuda:{len(names) - 1}"
     assert ask(f"devices.find({last!r}).key", [], **environment) == names[-1]
     assert f"there is no device 'cuda:{len(names)}'" in ask(f"devices.find('cuda:{len(names)}')", [], **environment)
