@@ -4,7 +4,7 @@ import json
 
 from integration.winnow import Place, wait_for
 
-SLOW = "[fixed]\nepochs = 25\nepoch_seconds = 0.2\n[pruner]\nname = 'none'\n"
+SLOW = "[fixed]\nepochs = 100\nepoch_seconds = 0.2\n[pruner]\nname = 'none'\n"
 
 
 def test_a_stopped_fleet_drains_and_is_taken_up_again(place: Place) -> None:
