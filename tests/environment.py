@@ -5,7 +5,7 @@ import sys
 import time
 
 # What the tests themselves are told by.
-OURS = {"WINNOW_TEST_MARIADB_URL", "WINNOW_FAULT_SEED", "WINNOW_SOAK_MINUTES"}
+OURS = {"WINNOW_TEST_MARIADB_URL", "WINNOW_FAULT_SEED", "WINNOW_SOAK_MINUTES", "WINNOW_SEEDS"}
 FOREIGN = (
     *("WINNOW_", "OPTUNA_", "CUDA_", "NVIDIA_", "ROCR_", "HIP_", "SLURM_", "SBATCH_", "RAY_", "AWS_", "PG", "MYSQL_"),
     *("XDG_", "LC_", "TORCH", "PYTORCH_", "OMP_", "MKL_", "UVICORN_", "HYPOTHESIS_", "SCHEMATHESIS_"),
