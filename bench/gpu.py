@@ -25,6 +25,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,7 @@ from bench.gpu_loops import (
     AUGMENTED,
     NETWORKS,
     Enough,
+    Epoch,
     Rate,
     cifar_like,
     competent,
@@ -47,7 +49,7 @@ from bench.gpu_loops import (
     tutorial,
 )
 from winnow.objectives.data.loading import Data
-from winnow.objectives.hyperparameters import change
+from winnow.objectives.hyperparameters import Config, change
 from winnow.objectives.precision import calibrate
 from winnow.objectives.training import train
 from winnow.search.worker import devices, nvml
@@ -87,6 +89,27 @@ class Run:
     def hurries(self) -> bool:
         """Whether the section's time is up."""
         return time.monotonic() > self.end
+
+    def ours(self, config: Config, data: Data) -> Rate:
+        """The rate of our training."""
+        return measure_ours(config, data, self.epoch_seconds)
+
+    def theirs(self, epoch: Epoch) -> Rate:
+        """The rate of another's epochs."""
+        return measure(epoch, self.device, self.epoch_seconds)
+
+    def rate(self, group: Figures, label: str, name: str, work: Callable[[], Rate], flops: float = 0.0) -> None:
+        """Measure a rate where there is time left, and write it down with the share of the card's peak that it is."""
+        if self.hurries:
+            group.setdefault("passed_over", []).append(name)
+            return
+        with guarded(group, name):
+            rate = work()
+            share = rate.images * flops / self.peak if self.peak else None
+            group[name] = {**asdict(rate), "share_of_bf16_peak": share}
+            shown = f"{100 * share:6.2f} % of peak" if share else ""
+            print(f"   {label + ': ' + name:<66} {rate.images:>12,.0f}/s {shown}", flush=True)
+        self.write()
 
     def write(self) -> None:
         """Leave what there is in the file, whole."""
@@ -165,55 +188,24 @@ def rates(run: Run, figures: Figures) -> None:
         found: Figures = figures.setdefault(network.name, {"training_flops_per_image": flops})
         with guarded(found, "calibrated"):
             found["calibrated"] = calibrate(change(network.config, **AUGMENTED), data)
-        for batch_size in (128,) if run.quick else (128, 512):
-            config = change(network.config, **AUGMENTED, batch_size=batch_size)
-            bf16 = change(config, precision="bf16")
-            plain: dict[str, Callable[[], Rate]] = {
-                "ours, fp32": lambda config=config: measure_ours(config, data, run.epoch_seconds),
-                "ours, bf16": lambda bf16=bf16: measure_ours(bf16, data, run.epoch_seconds),
+        for size in (128,) if run.quick else (128, 512):
+            config = change(network.config, **AUGMENTED, batch_size=size)
+            their = partial(competent, network, data, size)
+            ways: dict[str, Callable[[], Rate]] = {
+                "ours, fp32": lambda config=config: run.ours(config, data),
+                "ours, bf16": lambda config=config: run.ours(change(config, precision="bf16"), data),
+                "competent, fp32": lambda their=their: run.theirs(their(bf16=False)),
+                "competent, bf16": lambda their=their: run.theirs(their()),
             }
-            theirs: dict[str, Figures] = {"competent, fp32": {"bf16": False}, "competent, bf16": {}}
-            for name, options in theirs.items():
-                plain[name] = lambda network=network, size=batch_size, options=options: measure(
-                    competent(network, data, size, **options), run.device, run.epoch_seconds
-                )
-            if batch_size == 128:
+            if run.device.type == "cuda":
+                ways["competent, bf16, step as one graph"] = lambda their=their: run.theirs(their(whole_step=True))
+            if size == 128:
                 count, workers = (128, 0) if run.quick else (20_000, loader_workers())
-                plain[f"tutorial, fp32, {workers} workers"] = (
-                    lambda network=network, size=batch_size, n=count, w=workers: measure(
-                        tutorial(network, data, size, n, w), run.device, run.epoch_seconds
-                    )
-                )
-            group: Figures = found.setdefault(f"batches of {batch_size}", {})
-            for name, rate in plain.items():
-                if run.hurries:
-                    group.setdefault("passed_over", []).append(name)
-                    continue
-                with guarded(group, name):
-                    tell(run, group, name, f"{network.name}, {batch_size}: {name}", rate(), flops)
-            run.write()
-
-
-def graphs(run: Run, figures: Figures) -> None:
-    """What one can have: a competent person's whole step, augmentation and optimiser included, as one CUDA graph."""
-    if run.device.type != "cuda":
-        figures["passed_over"] = "on a GPU only"
-        return
-    data = cifar_like(run.images, run.device)
-    for network in NETWORKS:
-        flops = training_flops(network)
-        for batch_size in (128, 512):
-            name = f"{network.name}, {batch_size}"
-            with guarded(figures, name):
-                epoch = competent(network, data, batch_size, whole_step=True)
-                tell(
-                    run,
-                    figures,
-                    name,
-                    f"{name}: step as one graph",
-                    measure(epoch, run.device, run.epoch_seconds),
-                    flops,
-                )
+                loop = partial(tutorial, network, data, size, count, workers)
+                ways[f"tutorial, fp32, {workers} workers"] = lambda loop=loop: run.theirs(loop())
+            group: Figures = found.setdefault(f"batches of {size}", {})
+            for name, work in ways.items():
+                run.rate(group, f"{network.name}, {size}", name, work, flops)
 
 
 def compiled(run: Run, figures: Figures) -> None:
@@ -224,59 +216,35 @@ def compiled(run: Run, figures: Figures) -> None:
     data = cifar_like(run.images, run.device)
     for mode, of_torch in (("graphs", "reduce-overhead"), ("default", "default")):
         for network in NETWORKS:
-            flops = training_flops(network)
-            group: Figures = figures.setdefault(network.name, {})
+            flops, group = training_flops(network), figures.setdefault(network.name, {})
             config = change(network.config, **AUGMENTED, batch_size=512, precision="bf16", compile=mode)
             ways: dict[str, Callable[[], Rate]] = {
-                f"ours, bf16, compile = {mode}": lambda c=config: measure_ours(c, data, run.epoch_seconds),
-                f"competent, bf16, torch.compile {of_torch}": lambda n=network, m=of_torch: measure(
-                    competent(n, data, 512, compiled=m), run.device, run.epoch_seconds
+                f"ours, bf16, compile = {mode}": lambda config=config: run.ours(config, data),
+                f"competent, bf16, torch.compile {of_torch}": lambda network=network, of_torch=of_torch: run.theirs(
+                    competent(network, data, 512, compiled=of_torch)
                 ),
             }
-            for name, rate in ways.items():
-                if run.hurries:
-                    group.setdefault("passed_over", []).append(name)
-                    continue
-                with guarded(group, name):
-                    tell(run, group, name, f"{network.name}, 512: {name}", rate(), flops)
-                run.write()
-
-
-def tell(run: Run, group: Figures, name: str, label: str, rate: Rate, flops: float = 0.0) -> None:
-    """Write a rate down, with the share of the card's peak that it is."""
-    share = rate.images * flops / run.peak if run.peak else None
-    group[name] = {**asdict(rate), "share_of_bf16_peak": share}
-    shown = f"{100 * share:6.2f} % of peak" if share else ""
-    print(f"   {label:<66} {rate.images:>12,.0f}/s {shown}", flush=True)
+            for name, work in ways.items():
+                run.rate(group, f"{network.name}, 512", name, work, flops)
 
 
 def augmentation(run: Run, figures: Figures) -> None:
     """Seconds of an epoch with augmentation over one without."""
     data = cifar_like(run.images, run.device)
-    cases = {
+    many = {**AUGMENTED, **dict.fromkeys(("color_jitter", "vertical_flip", "rotation", "affine", "erasing"), True)}
+    cases: dict[str, Figures] = {
         "none": {},
         "crop, flip": AUGMENTED,
         "crop, flip, colour jitter": {**AUGMENTED, "color_jitter": True},
-        "all but hue": {
-            **AUGMENTED,
-            **dict.fromkeys(("color_jitter", "vertical_flip", "rotation", "affine", "erasing"), True),
-        },
-        "all": {
-            **AUGMENTED,
-            **dict.fromkeys(("color_jitter", "vertical_flip", "rotation", "affine", "erasing"), True),
-            "hue": 0.1,
-        },
+        "all but hue": many,
+        "all": {**many, "hue": 0.1},
     }
+    size = min(512, run.images)
     for network in NETWORKS:
         group: Figures = figures.setdefault(network.name, {})
         for name, options in cases.items():
-            if run.hurries:
-                break
-            with guarded(group, name):
-                size = min(512, run.images)
-                config = change(network.config, precision="bf16", batch_size=size, **options)
-                rate = measure_ours(config, data, run.epoch_seconds)
-                tell(run, group, name, f"{network.name}, {size}, bf16: {name}", rate)
+            config = change(network.config, precision="bf16", batch_size=size, **options)
+            run.rate(group, f"{network.name}, {size}, bf16", name, partial(run.ours, config, data))
 
 
 def packing(run: Run, figures: Figures) -> None:
@@ -384,14 +352,12 @@ def stacks(run: Run, figures: Figures) -> None:
             way = "step as one CUDA graph" if whole_step else "step by step"
             group: Figures = figures.setdefault(f"{network.name}, {way}", {})
             for count in members:
-                if run.hurries:
-                    break
-                with guarded(group, str(count)):
-                    epoch = stacked(network, data, 128, count, whole_step)
-                    rate = measure(epoch, run.device, run.epoch_seconds / 2)
-                    tell(run, group, str(count), f"{network.name}, 128, bf16, {way}: {count} members", rate)
-                    first = group.get("1", {}).get("images")
-                    group[str(count)]["over_one"] = rate.images / first if first else None
+                work = partial(stacked, network, data, 128, count, whole_step)
+                label, name = f"{network.name}, 128, bf16, {way}, members", str(count)
+                run.rate(group, label, name, lambda work=work: run.theirs(work()))
+                if "images" in group.get(name, {}) and "images" in group.get("1", {}):
+                    group[name]["over_one"] = group[name]["images"] / group["1"]["images"]
+            run.write()
 
 
 SPECS = {
@@ -477,8 +443,7 @@ SECTIONS: dict[str, tuple[Callable[[Run, Figures], None], float]] = {
     "environment": (environment, 30),
     "peak": (peaks, 20),
     "correctness": (correctness, 120),
-    "rates": (rates, 130),
-    "graphs": (graphs, 30),
+    "rates": (rates, 140),
     "packing": (packing, 70),
     "augmentation": (augmentation, 20),
     "service": (service, 110),

@@ -16,22 +16,9 @@ from winnow.objectives.data.loading import Data
 from winnow.objectives.hyperparameters import Config, change, make_config
 from winnow.objectives.training import Result, train
 from winnow.records import Epoch
-from winnow.search.worker import devices, nvml
+from winnow.search.worker import devices, nvml, said
 
 Figures = dict[str, Any]
-LASTING = (
-    "device-side assert",
-    "illegal memory access",
-    "illegal instruction",
-    "misaligned address",
-    "launch failure",
-    "launch failed",
-    "ECC error",
-    "CUBLAS_STATUS_NOT_INITIALIZED",
-    "unable to find an engine",
-    "hardware",
-)
-"""What an error says that outlives the trial in which it happened."""
 
 
 def as_on_the_cpu(device: torch.device, quick: bool) -> Figures:
@@ -129,7 +116,7 @@ def poisoned(device: torch.device, quick: bool) -> Figures:
     figures: Figures = {"ok": True}
     for how in ("assert", "illegal"):
         told = json.loads(child("poison", how)[-1])
-        told["ok"] = len(told["errors"]) == 4 and all(any(word in text for word in LASTING) for text in told["errors"])
+        told["ok"] = len(told["errors"]) == 4 and all(told["errors"].values())
         figures[how] = told
         figures["ok"] &= told["ok"]
     return figures
@@ -164,7 +151,7 @@ def child(*arguments: str) -> list[str]:
         [sys.executable, "-m", "bench.gpu", "--child", *arguments], capture_output=True, text=True, timeout=90
     )
     lines = done.stdout.splitlines()
-    return lines or [json.dumps({"errors": [], "stderr": done.stderr[-500:], "exit": done.returncode})]
+    return lines or [json.dumps({"errors": {}, "stderr": done.stderr[-500:], "exit": done.returncode})]
 
 
 # ----------------------------------------------------------------------
@@ -201,17 +188,17 @@ def fill() -> None:
 
 
 def poison(how: str) -> None:
-    """Spoil this process's context, then try four things more; print what each of them says."""
+    """Spoil this process's context, then train three times; print what is said, and whether a worker would know it."""
     device = torch.device("cuda")
     data = cifar_like(256, device)
     config = change(NETWORKS[0].config, epochs=1)
     train(config, data, lambda *_: None)
-    errors = []
-    for attempt in (lambda: spoil(how, device), *[lambda: train(config, data, lambda *_: None)] * 3):
+    errors = {}
+    for number, attempt in enumerate((lambda: spoil(how, device), *[lambda: train(config, data, lambda *_: None)] * 3)):
         try:
             attempt()
         except Exception as error:
-            errors.append(f"{type(error).__name__}: {' '.join(str(error).split())[:200]}")
+            errors[f"{number}: {said.reason(error)[:200]}"] = said.is_device_error(error)
     print(json.dumps({"errors": errors}), flush=True)
     os._exit(0)
 

@@ -17,6 +17,7 @@ from example_study import told
 from storage_servers import PostgresServer
 from winnow.search.analysis import study_record, summary
 from winnow.search.dashboard.identity import COOKIE
+from winnow.storage import workers
 
 VALUES = [0.5, 0.9, None, 0.7, 0.8]
 
@@ -51,6 +52,20 @@ def test_a_studys_page_says_where_it_stands(serve: Serve, tmp_path: Path) -> Non
         assert 'href="/winnow/">All studies' in browser.text
         script = client.get("/winnow/api/studies/77", headers={"Accept": "text/html"})
         assert script.json() == {"reason": "there is no study with the id 77"}
+
+
+def test_a_device_that_was_given_up_is_named_with_its_reason(serve: Serve, tmp_path: Path) -> None:
+    study = told(tmp_path, VALUES)
+    served = serve(f"sqlite:///{tmp_path}/winnow.db", local=True)
+    for reason in ("lost", "no kernel <image>"):
+        workers.give_up(served.storage.database, study.study_id, "node-2", 1, "cuda:3", reason)
+    with served.client() as client:
+        page = client.get("/winnow/told").text
+        assert "cuda:3 of node-2 was given up" in page
+        assert "no kernel &lt;image&gt;" in page
+        assert "No worker is here." in page, "it is not at work"
+        (given_up,) = client.get(f"/winnow/api/studies/{study.study_id}").json()["given_up"]
+        assert (given_up["device"], given_up["reason"]) == ("cuda:3", "no kernel <image>")
 
 
 def test_a_study_of_which_trials_ran_other_code_says_so(serve: Serve, tmp_path: Path) -> None:
