@@ -10,6 +10,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 
@@ -23,6 +24,8 @@ MOST_CRASHES = 4
 LONGEST_PAUSE = 60.0
 DEVICE_PAUSE = 600.0
 """A device that failed its worker is tried again after so many seconds."""
+LOG_BYTES = 4 * 2**20
+"""A worker's log that has grown beyond this keeps its last half: a trial may print without end."""
 _log = logging.getLogger("winnow")
 
 
@@ -55,6 +58,7 @@ class Supervisor:
 
     def look(self) -> None:
         """Take note of the worker's end, and start one where there is none and it is time."""
+        self._bound_log()
         if self.process is not None:
             self._heard.read()
             if (status := self.process.poll()) is not None:
@@ -76,6 +80,12 @@ class Supervisor:
         if self.process is not None and self.process.poll() is None:
             self.process.kill()
             self.process.wait()
+        self._bound_log()
+
+    def _bound_log(self) -> None:
+        if self._log is not None:
+            with suppress(OSError):  # a full disk, for one, ends no worker
+                keep_end(self._log, LOG_BYTES)
 
     def _note_end(self, status: int, heard: Heard) -> None:
         self.idle = status == 0 and heard.farewell == Farewell()
@@ -116,6 +126,17 @@ class Supervisor:
             log.close()
         if self._cores and hasattr(os, "sched_setaffinity"):
             os.sched_setaffinity(self.process.pid, self._cores)  # its trainer inherits it
+
+
+def keep_end(log: Path, most: int) -> None:
+    """Cut a file of more than `most` bytes to its last half of that; who appends to it goes on. Raises OSError."""
+    if log.stat().st_size <= most:
+        return
+    with log.open("a+b") as file:
+        file.seek(-(most // 2), os.SEEK_END)
+        end = file.read()
+        file.truncate(0)
+        file.write(b"(what stood before was cut)\n" + end)
 
 
 class Signals:

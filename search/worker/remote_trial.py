@@ -25,8 +25,9 @@ class Stopped(BaseException):
 class RemoteStudy:
     """The study of a trial, to be read."""
 
-    def __init__(self, call: Callable[..., Any]) -> None:
+    def __init__(self, call: Callable[..., Any], storage: "RemoteStorage") -> None:
         self._call = call
+        self._storage = storage
 
     @property
     def directions(self) -> list[StudyDirection]:
@@ -78,6 +79,26 @@ class RemoteStudy:
         return len(self.directions) > 1
 
 
+class RemoteStorage:
+    """What Optuna's own integrations use of a trial's storage: the system attributes of this trial."""
+
+    def __init__(self, trial: "RemoteTrial") -> None:
+        self._trial = trial
+
+    def set_trial_system_attr(self, trial_id: int, key: str, value: Any) -> None:
+        """As Optuna's; raises ValueError for another trial."""
+        self._of_trial(trial_id).set_system_attr(key, value)
+
+    def get_trial_system_attrs(self, trial_id: int) -> dict[str, Any]:
+        """As Optuna's; raises ValueError for another trial."""
+        return self._of_trial(trial_id).system_attrs
+
+    def _of_trial(self, trial_id: int) -> "RemoteTrial":
+        if trial_id != self._trial._trial_id:
+            raise ValueError("an objective uses the storage for its own trial only")
+        return self._trial
+
+
 class RemoteTrial(BaseTrial):
     """An Optuna trial whose real one lives in the supervisor."""
 
@@ -99,7 +120,12 @@ class RemoteTrial(BaseTrial):
     @property
     def study(self) -> RemoteStudy:
         """The trial's study, to be read."""
-        return RemoteStudy(self._call)
+        return RemoteStudy(self._call, self.storage)
+
+    @property
+    def storage(self) -> RemoteStorage:
+        """The trial's storage, for its system attributes."""
+        return RemoteStorage(self)
 
     @property
     def number(self) -> int:

@@ -50,7 +50,9 @@ def test_a_pool_serves_studies_as_they_come_and_shares_its_workers(place: Place,
     assert "RUNNING" not in states(opened, "long")
     assert states(opened, "broken") == ["WAITING"], "a study that cannot be served costs no trial"
     logs = "".join(log.read_text() for log in place.folder.glob("*.files/logs/all-*.log"))
-    assert "the study 'broken' cannot be served here: the objective 'broken:run' here is not the code" in logs
+    assert (
+        "the study 'broken' cannot be served here: ModuleNotFoundError: No module named 'surely_not_installed'" in logs
+    )
 
 
 def test_an_idle_pool_takes_up_the_last_trial_of_a_worker_that_died(place: Place) -> None:

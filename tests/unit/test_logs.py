@@ -1,0 +1,29 @@
+"""A worker's log keeps its end, whatever a trial prints."""
+
+from pathlib import Path
+
+import pytest
+
+from winnow.search.launch.supervisor import keep_end
+
+
+@pytest.mark.parametrize(
+    "line", [b"x", b"x" * 7000, b"\xff\x00\xc3"], ids=["short", "longer than what is kept", "no text"]
+)
+def test_a_log_that_grows_is_cut_while_it_is_written(tmp_path: Path, line: bytes) -> None:
+    log = tmp_path / "worker.log"
+    with log.open("ab", buffering=0) as worker:
+        for number in range(10_000 // len(line) + 10):
+            worker.write(line + b" %d\n" % number)
+            keep_end(log, 4096)
+            assert log.stat().st_size <= 4096
+        worker.write(b"the last words\n")
+    assert log.read_bytes().startswith(b"(what stood before was cut)\n")
+    assert log.read_bytes().endswith(b" %d\nthe last words\n" % number)
+
+
+def test_a_log_that_is_short_stays_as_it_is(tmp_path: Path) -> None:
+    log = tmp_path / "worker.log"
+    log.write_bytes(b"one\n" * 1024)
+    keep_end(log, 4096)
+    assert log.read_bytes() == b"one\n" * 1024
