@@ -29,6 +29,8 @@ _MOST_TRIALS = 300
 """What forests are given of a larger study."""
 _TREES = 16
 _MOST_IN_SAMPLE = 60
+# A value beyond this is taken for infinite: its square is.
+_UNBOUNDED = 1e150
 _RANDOM_NAMES = ("random number 1", "random number 2", "random number 3")
 """What forests are given to search beside the hyperparameters: the share of these is what nothing at all is given."""
 _SAMPLES = 50
@@ -138,11 +140,9 @@ def usable_trials(record: StudyRecord, pruned: bool) -> list[TrialRecord]:
 
     Raises StudyError below MINIMUM_TRIALS.
     """
-    records = [trial for trial in record.ranked if np.isfinite(record.loss(trial.value))]
+    records = [trial for trial in record.ranked if abs(record.loss(trial.value)) < _UNBOUNDED]
     if pruned:
-        records += [
-            trial for trial in record.trials if trial.state == "PRUNED" and np.isfinite(record.loss(trial.value))
-        ]
+        records += [t for t in record.trials if t.state == "PRUNED" and abs(record.loss(t.value)) < _UNBOUNDED]
     records = [record for record in records if not record.baseline]
     if len(records) < MINIMUM_TRIALS:
         kind = "completed or pruned" if pruned else "completed"

@@ -3,6 +3,7 @@
 A study that stock Optuna made has no configurations and no epoch rows: its intermediate values are its curves.
 """
 
+import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,7 +12,7 @@ from functools import cached_property
 from typing import Any, Literal
 
 import optuna
-from optuna.distributions import BaseDistribution
+from optuna.distributions import BaseDistribution, CategoricalDistribution
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
@@ -179,6 +180,7 @@ def elapsed(trials: Sequence[TrialRecord]) -> float:
 def read_trial(trial: FrozenTrial, epochs: Sequence[Epoch]) -> TrialRecord:
     """Return one trial with its epochs as Winnow's table has them, in order."""
     attributes = trial.user_attrs
+    parameters, distributions = labelled(trial.params, trial.distributions)
     run, training = _mapping(attributes, RUN), _mapping(attributes, TRAINING)
     curve = tuple(epochs) or _curve(trial)
     seconds = run.get("device_seconds")
@@ -188,8 +190,8 @@ def read_trial(trial: FrozenTrial, epochs: Sequence[Epoch]) -> TrialRecord:
         number=trial.number,
         state=trial.state.name,
         value=_value(trial, curve),
-        parameters=trial.params,
-        distributions=trial.distributions,
+        parameters=parameters,
+        distributions=distributions,
         config=_mapping(attributes, CONFIG),
         reason=str(attributes.get(REASON, "")),
         baseline=attributes.get(BASELINE) is True,
@@ -206,6 +208,24 @@ def read_trial(trial: FrozenTrial, epochs: Sequence[Epoch]) -> TrialRecord:
         outcome=attributes.get(OUTCOME, ""),
         would_prune=attributes.get(WOULD_PRUNE),
     )
+
+
+def labelled(
+    parameters: Mapping[str, Any], distributions: Mapping[str, BaseDistribution]
+) -> tuple[Mapping[str, Any], Mapping[str, BaseDistribution]]:
+    """Return the same with labels for choices that are lists or objects, which Optuna keeps but cannot compare."""
+    odd = {
+        name: CategoricalDistribution([_label(choice) for choice in kind.choices])
+        for name, kind in distributions.items()
+        if isinstance(kind, CategoricalDistribution) and any(_label(each) is not each for each in kind.choices)
+    }
+    if not odd:
+        return parameters, distributions
+    return {**parameters, **{name: _label(parameters[name]) for name in odd}}, {**distributions, **odd}
+
+
+def _label(choice: Any) -> Any:
+    return json.dumps(choice) if isinstance(choice, list | dict | tuple) else choice
 
 
 def _mapping(attributes: Mapping[str, Any], key: str) -> Mapping[str, Any]:

@@ -141,9 +141,10 @@ class StudyView:
             since = self._searched_since
             found = self._ask(trial_summaries.searched, self.study_id, since)
             for trial_id, (parameters, distributions) in found.items():
+                plain, kinds = study_record.labelled(parameters, distributions)
                 for known in (self._plain, self._detailed):
                     if trial_id in known:
-                        known[trial_id] = replace(known[trial_id], parameters=parameters, distributions=distributions)
+                        known[trial_id] = replace(known[trial_id], parameters=plain, distributions=kinds)
             open_ids = [o.trial_id for o in self._outlines.known.values() if o.state in ("RUNNING", "WAITING")]
             self._searched_since = min([*(i - 1 for i in open_ids), max(self._outlines.known, default=0)])
             assert self._history is not None

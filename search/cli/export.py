@@ -7,6 +7,7 @@ import click
 
 from winnow.search.analysis import conclusions, study_record
 from winnow.search.analysis import export as exports
+from winnow.search.api.results import file_name
 from winnow.search.api.study import open_storage
 from winnow.search.cli.options import storage_option, study_argument
 
@@ -23,5 +24,5 @@ def export(study: str, url: str, format: Literal["csv", "parquet", "json"], outp
     storage = open_storage(url, create=False)
     record = study_record.load(storage, study)
     found = conclusions.load(storage, record).ablations
-    for path in exports.write(record, found, output or Path("exports") / study, format):
+    for path in exports.write(record, found, output or Path("exports") / file_name(study), format):
         click.echo(path)
