@@ -35,7 +35,7 @@ def run(place: Place, function: str, trials: int) -> list[dict[str, Any]]:
     )
     done = place.run("--debug", "run", "s.toml", "--devices", "cpu", "--slots", "auto", "--workers", "2", seconds=250)
     assert done.returncode == 0, done.stderr
-    assert "1 worker (1 on cpu; 1 thread each), and more while they fit and pay" in done.stderr
+    assert "1 worker (1 on cpu; 1 thread each), and more while they fit and speed up the search" in done.stderr
     assert place.states() == ["COMPLETE"] * trials
     return [trial.user_attrs["winnow:run"] for trial in place.study().trials]
 
