@@ -68,7 +68,13 @@ def of_folder(spec: DataSpec) -> Overview:
         if listing.dangling and spec.broken != "skip":
             raise image_files.broken(listing.dangling[0], "a link that leads nowhere")
     names = listings["train"].classes
-    targets = {part: np.array(listing.labels, np.int64) for part, listing in listings.items()}
+    targets = {
+        part: np.array(
+            [label for file, label in zip(listing.files, listing.labels, strict=True) if file not in listing.dangling],
+            np.int64,
+        )
+        for part, listing in listings.items()
+    }
     if "test" not in targets:
         search, test = splits.held_out(targets["train"])
         targets["train"], targets["test"] = targets["train"][search], targets["train"][test]
@@ -87,7 +93,11 @@ def of_folder(spec: DataSpec) -> Overview:
         ),
         smallest,
         largest,
-        tuple(entry for listing in listings.values() for entry in listing.skipped),
+        tuple(
+            entry
+            for listing in listings.values()
+            for entry in (*listing.skipped, *((file, "a link that leads nowhere") for file in listing.dangling))
+        ),
     )
 
 

@@ -189,6 +189,9 @@ def test_a_link_to_nowhere_is_named_before_a_study_exists_or_skipped(
     (fill(tmp_path) / "dog" / "lost.png").symlink_to(tmp_path / "nowhere.png")
     with pytest.raises(DataError, match=r"dog/lost\.png is no image that can be read \(a link that leads nowhere\)"):
         spec(tmp_path).check()
+    seen = overview.of_folder(spec(tmp_path, broken="skip", validation=3))
+    assert seen.train + seen.validation + seen.test == 30
+    assert seen.skipped == ((tmp_path / "dog" / "lost.png", "a link that leads nowhere"),)
     with caplog.at_level(logging.WARNING, "winnow"):
         loading.load.__wrapped__(spec(tmp_path, broken="skip", validation=3))
     assert "skipped" in caplog.text
