@@ -1,6 +1,7 @@
 """The environment of the tests: the same whatever the developer's own holds."""
 
 import os
+import signal
 import sys
 import time
 
@@ -17,7 +18,7 @@ SET = {"TZ": "UTC", "LANG": "C.UTF-8", "OMP_NUM_THREADS": "1"}
 
 
 def clean() -> None:
-    """Take out of this process's environment, and so of those that it starts, whatever could change a result."""
+    """Take out of this process's surroundings, and so of those that it starts, whatever could change a result."""
     for folder in filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep)):
         sys.path[:] = [each for each in sys.path if os.path.realpath(each) != os.path.realpath(folder)]
     for name in list(os.environ):
@@ -25,3 +26,7 @@ def clean() -> None:
             del os.environ[name]
     os.environ.update(SET)
     time.tzset()
+    # Who is started by nohup, or in the background of a script, ignores signals, and so would all that is started here.
+    for number, default in ((signal.SIGHUP, signal.SIG_DFL), (signal.SIGINT, signal.default_int_handler)):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, default)
