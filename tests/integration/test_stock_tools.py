@@ -9,6 +9,7 @@ from pathlib import Path
 
 import optuna
 import pytest
+from sqlalchemy import text
 
 from integration.winnow import Place, wait_for_listening
 
@@ -63,10 +64,9 @@ def test_stock_optuna_optimises_a_winnow_study(searched: Place) -> None:
 def test_deleting_a_study_with_stock_optuna_leaves_nothing_of_ours(place: Place) -> None:
     assert place.run("run", place.spec(trials=2), "--workers", "1").returncode == 0
     stock(place, "delete-study", "--study-name", "s")
-    with place.storage().database.connect() as connection:
-        for table in ("epochs", "attempts", "budgets", "checkpoints"):
-            rows = connection.exec_driver_sql(f"select count(*) from winnow_{table}").scalar_one()
-            assert rows == 0, table
+    database = place.storage().database
+    for table in ("epochs", "attempts", "budgets", "checkpoints"):
+        assert database.scalar(text(f"select count(*) from winnow_{table}")) == 0, table
 
 
 def test_optuna_dashboard_shows_it(searched: Place) -> None:
