@@ -23,8 +23,8 @@ def test_the_notebook_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     shown = [str(output) for cell in notebook.cells for output in cell.get("outputs", ())]
     for words in (
         "16 of 16 trials",
-        "Confirmation of digits",
-        "Ablation of digits",
+        "The winner, trained again",
+        "What each method does",
         "application/json",
         "to 10 classes",
     ):
