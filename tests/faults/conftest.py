@@ -6,11 +6,8 @@ from typing import Any
 
 import pytest
 
+from faults.fleet_under_fire import Fleet
 from storage_servers import PostgresServer
-
-pytest.register_assert_rewrite("faults.fleet_under_fire")
-
-from faults.fleet_under_fire import Fleet  # noqa: E402
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
