@@ -44,7 +44,7 @@ check: .venv/test ## ruff, mypy, import-linter
 	$(BIN)/lint-imports
 
 coverage: .venv/test ## the lines that the unit suite reaches, and the floor under them
-	$(PYTEST) --numprocesses=2 --dist=worksteal --cov tests/unit
+	$(PYTEST) --numprocesses=2 --dist=worksteal tests/unit --cov
 
 lowest: .venv/test ## the unit suite and the storage contract with the lowest versions that pyproject.toml admits
 	bash .ci/other-versions lowest
