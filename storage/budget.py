@@ -41,14 +41,13 @@ class Spent:
 
     @property
     def exhausted(self) -> str:
-        """Which limit is reached, in words; empty while there is something left."""
+        """Which limit is reached, in words that hold while its last trials train and after; empty before that."""
         if self.budget.trials is not None and self.trials >= self.budget.trials:
-            one = self.budget.trials == 1
-            return "its only trial is given out" if one else f"all {self.budget.trials} trials are given out"
+            return f"its budget of {self.budget.trials} trial{'s' * (self.budget.trials != 1)} is used up"
         if self.budget.hours is not None and self.seconds >= self.budget.hours * 3600:
-            return f"{self.budget.hours:g} hours are over"
+            return f"its budget of {self.budget.hours:g} hours is used up"
         if self.budget.device_hours is not None and self.device_seconds >= self.budget.device_hours * 3600:
-            return f"{self.budget.device_hours:g} device-hours are spent"
+            return f"its budget of {self.budget.device_hours:g} device-hours is used up"
         return ""
 
 

@@ -2,6 +2,7 @@
 
 StorageError          a sentence that says what was wrong, and a remedy; never holds a password
 ├── StorageUnreachable  the database cannot be opened or does not answer
+│   └── StorageMissing    there is no SQLite file yet: a study makes it
 ├── LeaseLost           the trial was given to somebody else, finished or deleted: write nothing more for it
 ├── ContentRefused      what a trial or a person said that no database can hold
 └── FileDamaged         a checkpoint or artifact whose bytes are not those that were written
@@ -16,6 +17,10 @@ class StorageError(WinnowError):
 
 class StorageUnreachable(StorageError):
     """The database cannot be opened or does not answer."""
+
+
+class StorageMissing(StorageUnreachable):
+    """There is no SQLite file at the place named: the first study makes it."""
 
 
 class LeaseLost(StorageError):

@@ -9,7 +9,7 @@ from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
 from winnow.storage import migrations
-from winnow.storage.errors import StorageError, StorageUnreachable
+from winnow.storage.errors import StorageError, StorageMissing, StorageUnreachable
 from winnow.storage.storage import Storage
 
 DRIVERS = {
@@ -117,12 +117,10 @@ def _check_sqlite(url: URL, create: bool) -> None:
     if not url.database or url.database == ":memory:":
         raise StorageError("an SQLite database in memory cannot be shared by workers", "write sqlite:///FILE.db")
     path = Path(url.database)
-    if not path.exists() and not create:
-        raise StorageUnreachable(
-            f"there is no storage at {path}", "give --storage or OPTUNA_STORAGE, or create a study"
-        )
     if not path.parent.is_dir():
         raise StorageUnreachable(f"the folder of the storage {path} is not there", f"make it: mkdir -p {path.parent}")
+    if not path.exists() and not create:
+        raise StorageMissing(f"there is no storage at {path}", "give --storage or OPTUNA_STORAGE, or create a study")
 
 
 def _use_write_ahead_log(storage: Storage) -> None:

@@ -21,6 +21,7 @@ class SkipWithoutTorch:
 
 sys.meta_path.append(SkipWithoutTorch())  # type: ignore[arg-type]
 
+
 def pytest_collection_finish() -> None:
     """Take out what test modules put in as they were imported: Lightning has torch count GPUs by NVML's word alone."""
     environment.clean()

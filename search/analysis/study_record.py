@@ -85,6 +85,10 @@ class TrialRecord:
         """Whether the pruner stopped a training that was under way."""
         return self.state == "PRUNED" and bool(self.curve) and not self.diverged
 
+    def setting(self, name: str) -> Any:
+        """A searched value as it was trained: in the configuration, for a baseline's may lie outside its range."""
+        return self.config.get(name, self.parameters.get(name))
+
     @property
     def best_epoch(self) -> Epoch | None:
         """The epoch whose value lies nearest to its result: the one whose weights were kept, where it stopped early."""

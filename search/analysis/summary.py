@@ -56,10 +56,9 @@ def comparison(record: StudyRecord) -> list[Compared]:
 
 
 def _setting(trial: TrialRecord | None, name: str, searched: bool) -> Any:
-    """The value that was trained: the configuration's, for a parameter may have been clamped into its range."""
     if trial is None or (searched and trial.parameters and name not in trial.parameters):
         return None
-    return trial.config.get(name, trial.parameters.get(name))
+    return trial.setting(name)
 
 
 def quoted(record: StudyRecord) -> str:

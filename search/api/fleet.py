@@ -10,18 +10,20 @@ from typing import Any, TypedDict
 from rich.console import Console
 
 from winnow.errors import DeviceError, StudyError
+from winnow.search.analysis.formatting import counted
 from winnow.search.analysis.status import Status
 from winnow.search.analysis.study_view import StudyView
 from winnow.search.api.notebook import NotebookProgress
 from winnow.search.launch import memory, placement
 from winnow.search.launch.fleet import Fleet
-from winnow.search.launch.local import LocalRun
+from winnow.search.launch.local import LocalRun, refuse_to_waste
 from winnow.search.launch.packer import peak_memory
 from winnow.search.launch.placement import Place
 from winnow.search.report.terminal.progress import Progress
+from winnow.search.study.spec import Spec
 from winnow.search.study.study import WinnowStudy
 from winnow.search.worker import devices
-from winnow.search.worker.trainer_process import settled_threads
+from winnow.search.worker.trainer_process import refuse_missing_packages, settled_threads
 from winnow.storage import Storage
 from winnow.storage.budget import Budget
 
@@ -58,9 +60,11 @@ class FleetOptions:
         """Whether the number of workers per device is measured."""
         return self.slots == AUTO and self.workers != 0
 
-    def check(self) -> None:
-        """Raise DeviceError where this machine has no such devices, or not that much room."""
+    def check(self, spec: Spec | None = None) -> None:
+        """Raise DeviceError where this machine lacks devices or room, WinnowError where it cannot train a spec."""
         self.places()
+        if spec is not None and self.workers != 0:
+            refuse_missing_packages(spec)
 
     def places(self, threads: int | None = None, measured: int = 0) -> list[Place]:
         """Return the places of the workers; with `packs`, of the first worker on each device.
@@ -97,12 +101,13 @@ def run_here(study: WinnowStudy, options: FleetOptions) -> Status:
     places = options.places(settled_threads(study), peak_memory(study))
     run = LocalRun(study, places, options.grace_seconds, options.worker_options, options.most_per_device(places))
     if run.now.is_done:
+        refuse_to_waste(run.now)
         return run.now
     console = Console(stderr=True)
     workers = describe_places(run.places, options.packs)
     budget = describe_budget(run.now.spent.budget)
     console.print(f"{study.name}: {budget} on {workers}", highlight=False, soft_wrap=True)
-    with _progress(console, run.now) as progress:
+    with _progress(console) as progress:
         end = run.run(progress.show)
     if not end.is_done:
         counts = f"{end.finished} trials finished, {end.active} to be continued"
@@ -114,8 +119,8 @@ def run_here(study: WinnowStudy, options: FleetOptions) -> Status:
     return end
 
 
-def _progress(console: Console, now: Status) -> Progress | NotebookProgress:
-    progress = Progress(console, now)
+def _progress(console: Console) -> Progress | NotebookProgress:
+    progress = Progress(console)
     return NotebookProgress(progress) if console.is_jupyter else progress
 
 
@@ -157,7 +162,7 @@ def train_in_rounds(
 def describe_budget(budget: Budget) -> str:
     """Return a budget in words: `40 trials or 2 hours at most`."""
     parts = [
-        f"{budget.trials} trials" if budget.trials is not None else "",
+        counted(budget.trials, "trial") if budget.trials is not None else "",
         f"{budget.hours:g} hours" if budget.hours is not None else "",
         f"{budget.device_hours:g} device-hours" if budget.device_hours is not None else "",
     ]
@@ -171,5 +176,4 @@ def describe_places(places: Sequence[Place], more_may_come: bool = False) -> str
     where = ", ".join(f"{count} on {device}" for device, count in Counter(p.device.name for p in places).items())
     threads = places[0].threads
     more = ", and more while they fit and speed up the search" if more_may_come else ""
-    workers = "1 worker" if len(places) == 1 else f"{len(places)} workers"
-    return f"{workers} ({where}; {threads} thread{'s' * (threads > 1)} each){more}"
+    return f"{counted(len(places), 'worker')} ({where}; {counted(threads, 'thread')} each){more}"

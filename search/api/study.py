@@ -55,7 +55,9 @@ class Study(WinnowStudy):
         """
         if accept_code:
             studies.accept_code(self)
-        return run_here(self, FleetOptions(**fleet))
+        options = FleetOptions(**fleet)
+        options.check(self.spec)
+        return run_here(self, options)
 
     def confirm(self, *, top: int = 5, seeds: int = 5, **fleet: Unpack[FleetArguments]) -> Confirmation:
         """Train the best `top` trials and the baseline again with `seeds` fresh seeds, then read test data once.
@@ -63,7 +65,7 @@ class Study(WinnowStudy):
         Raises StudyError where there is nothing to confirm, DeviceError, WorkerFailed.
         """
         options = FleetOptions(**fleet)
-        options.check()
+        options.check(self.spec)
         plan = repetitions.plan_confirmation(self, top, seeds)
         train_in_rounds(
             lambda: repetitions.missing_rows(plan, repetitions.read_scores(plan)),
@@ -93,7 +95,7 @@ class Study(WinnowStudy):
         so far show. Raises StudyError, DeviceError, WorkerFailed.
         """
         options = FleetOptions(**fleet)
-        options.check()
+        options.check(self.spec)
         plan = ablation.plan_ablation(self, start, goal, methods, seeds=seeds, looks=looks, trainings=trainings)
         if train:
             train_in_rounds(

@@ -2,6 +2,7 @@
 
 import click
 
+from winnow.search.analysis.formatting import counted
 from winnow.search.analysis.status import Status
 from winnow.search.analysis.study_view import StudyView
 from winnow.search.api.study import Study, load_study
@@ -38,7 +39,7 @@ def resume(study: str, url: str) -> None:
     """Resume STUDY, which is paused or stopped."""
     now = _set(load_study(study, url), State.ACTIVE)
     if now.workers:
-        click.echo(f"{study} is resumed, with {len(now.workers)} worker{'s' * (len(now.workers) > 1)}.")
+        click.echo(f"{study} is resumed, with {counted(len(now.workers), 'worker')}.")
     else:
         click.echo(f"{study} is resumed, but has no workers. To start one: winnow work {study}")
 

@@ -17,7 +17,7 @@ from winnow.search.cli.options import json_option, storage_option
 from winnow.search.worker import devices, nvml
 from winnow.search.worker.provenance import winnow_version
 from winnow.storage import workers
-from winnow.storage.errors import StorageError
+from winnow.storage.errors import StorageError, StorageMissing
 
 PACKAGES = ("optuna", "sqlalchemy", "torch", "torchvision", "scikit-learn", "plotly", "psycopg", "optuna-dashboard")
 PROBE = "winnow-doctor"
@@ -96,6 +96,8 @@ def _gpu(gpu: devices.Device) -> str:
 def _storage(url: str) -> list[Finding]:
     try:
         opened = storage.open(url, create=False)
+    except StorageMissing as error:
+        return [Finding("storage", True, f"{error.problem} yet: the first study makes it")]
     except StorageError as error:
         return [Finding("storage", False, str(error))]
     studies = len(opened.get_all_studies())

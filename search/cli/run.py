@@ -9,7 +9,7 @@ from rich.console import Console
 
 from winnow.search.analysis import summary
 from winnow.search.api.fleet import FleetOptions
-from winnow.search.api.study import Study, create_study
+from winnow.search.api.study import Study, create_study, read_spec
 from winnow.search.cli.cluster import LOCAL, cluster_options, run_on_cluster, take_cluster_options
 from winnow.search.cli.options import (
     accept_code_option,
@@ -47,8 +47,9 @@ def run(
     if engine != LOCAL:
         run_on_cluster(spec, url, trials, json, fleet, cluster, accept_code)
         return
-    fleet.check()
-    study = create_study(spec, url, trials=trials, accept_code=accept_code)
+    checked = read_spec(spec, trials=trials)
+    fleet.check(checked)  # before there is a study that nothing here can train
+    study = create_study(checked, url, accept_code=accept_code)
     study.run(**options)
     _print_result(study, study.report(report), json)
 

@@ -21,7 +21,7 @@ from winnow.search.worker.devices import find
 from winnow.search.worker.pool import PoolWorker
 from winnow.search.worker.steering import Shutdown
 from winnow.search.worker.supervision import Supervision
-from winnow.search.worker.trainer_process import WorkerOptions, settled_threads
+from winnow.search.worker.trainer_process import WorkerOptions, refuse_missing_packages, settled_threads
 from winnow.search.worker.worker import Worker
 from winnow.storage.errors import StorageUnreachable
 
@@ -110,6 +110,7 @@ def _run_worker(
         # A supervised worker may start just after the study has ended.
         if supervision is None and (why := status.end_of(loaded)):
             raise StudyError(f"the study {study!r} is finished: {why}", "give it a larger budget: winnow create SPEC")
+        refuse_missing_packages(loaded.spec)
         options = replace(options, threads=threads or settled_threads(loaded) or 1)
         Worker(loaded, options, shutdown, supervision=supervision).run()
     except StorageUnreachable as error:
@@ -131,11 +132,12 @@ def _start_fleet(
     from winnow.search.api.study import load_study, open_storage
 
     options = FleetOptions(devices, slots, workers, grace_seconds, passed_on)
-    options.check()
     if study is None:
+        options.check()
         serve_here(open_storage(url, create=False), options)
         return
     loaded = load_study(study, url)
+    options.check(loaded.spec)
     loaded.refuse_finished()
     run_here(loaded, options)
 

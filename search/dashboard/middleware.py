@@ -16,6 +16,7 @@ from winnow.search.dashboard.headers import protect
 from winnow.search.dashboard.hosts import Hosts
 from winnow.search.dashboard.identity import LOCAL, Credentials, People, Person, credentials
 from winnow.search.dashboard.rate_limit import WrongTokens
+from winnow.search.dashboard.rendering import page
 from winnow.storage import Storage, audit_log
 from winnow.storage.errors import StorageUnreachable
 
@@ -223,11 +224,15 @@ def _replay(body: bytes, receive: Receive) -> Receive:
 
 
 def _refusal(request: HTTPConnection, refused: _Refused) -> Response:
-    """A person is led to the login page, a script is told."""
+    """A person is led to the login page or shown what is wrong, a script is told."""
     path = request.scope["path"]
     wants_page = "text/html" in request.headers.get("accept", "") and request.scope["method"] == "GET"
     if refused.status == 401 and wants_page:
         return RedirectResponse(f"{_LOGIN}?next={quote(path, safe='/')}", 303)
+    if wants_page and not path.startswith(("/api/", "/winnow/api/")):
+        return page(
+            request, "refused.html.jinja", status=refused.status, headers=refused.headers, reason=refused.reason
+        )
     content: dict[str, Any] = {"reason": refused.reason}
     return JSONResponse(content, refused.status, headers=refused.headers)
 

@@ -167,7 +167,8 @@ async def trial_page(request: Request, study_id: StudyId, number: TrialNumber) -
     if trial is None:
         raise HTTPException(404, f"there is no trial {number} in this study")
     figure = curves.one_trial(trial, now.metric)
-    return page(request, "trial.html.jinja", now=now, trial=trial, figure=figure)
+    searched = {name: trial.setting(name) for name in trial.parameters}
+    return page(request, "trial.html.jinja", now=now, trial=trial, searched=searched, figure=figure)
 
 
 @router.get("/{study:path}")

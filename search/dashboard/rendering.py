@@ -1,11 +1,12 @@
 """Templates to HTML: what people wrote is escaped, whatever it is."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
 from urllib.parse import quote
 
-from fastapi import Request
+from starlette.requests import HTTPConnection
 from starlette.responses import HTMLResponse, Response
 
 from winnow.search.analysis import formatting
@@ -54,10 +55,17 @@ def render(template: str, **content: Any) -> str:
     return str(_environment().get_template(template).render(content))
 
 
-def page(request: Request, template: str, *, status: int = 200, **content: Any) -> Response:
+def page(
+    request: HTTPConnection,
+    template: str,
+    *,
+    status: int = 200,
+    headers: Mapping[str, str] | None = None,
+    **content: Any,
+) -> Response:
     """A whole page for whoever asks."""
     someone = getattr(request.state, "person", None)
-    return HTMLResponse(render(template, person=someone, **content), status)
+    return HTMLResponse(render(template, person=someone, **content), status, headers)
 
 
 def _moment(seconds: float) -> str:

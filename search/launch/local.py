@@ -6,6 +6,7 @@ import platform
 from collections.abc import Callable, Sequence
 
 from winnow.errors import WorkerFailed
+from winnow.search.analysis.formatting import counted
 from winnow.search.analysis.status import Status
 from winnow.search.analysis.study_view import StudyView
 from winnow.search.launch.fleet import Fleet
@@ -59,7 +60,7 @@ class LocalRun:
         def is_over() -> bool:
             self._write_given_up()
             self.now = self._view.status()
-            _refuse_to_waste(self.now)
+            refuse_to_waste(self.now)
             show(self.now)
             if self._packer is not None:
                 self._packer.look(self.now, self.study.optuna.get_trials(deepcopy=False))
@@ -67,6 +68,7 @@ class LocalRun:
 
         self.fleet.run(is_over)
         self.now = self._view.status()
+        refuse_to_waste(self.now)
         show(self.now)
         return self.now
 
@@ -80,12 +82,12 @@ class LocalRun:
                 workers.give_up(database, self.study.study_id, platform.node(), os.getpid(), device, reason)
 
 
-def _refuse_to_waste(now: Status) -> None:
-    """Stop before a mistake in the objective uses up the whole budget."""
+def refuse_to_waste(now: Status) -> None:
+    """Raise WorkerFailed where every trial failed: before a mistake uses up the whole budget, or at its end."""
     failed = now.states.get("FAIL", 0)
-    if failed == now.finished >= ENOUGH_FAILURES:
+    if failed == now.finished and (failed >= ENOUGH_FAILURES or (failed and now.is_done)):
         reason = max(now.failures, key=lambda reason: now.failures[reason])
         raise WorkerFailed(
-            f"the first {failed} trials all failed: {reason}",
+            f"{'its' if now.is_done else 'the first'} {counted(failed, 'trial')} all failed: {reason}",
             f"mend it and go on with a larger budget; winnow status {now.study} --json has the tracebacks",
         )

@@ -10,6 +10,7 @@ from datetime import datetime
 from optuna.trial import FrozenTrial
 
 from winnow.records import RUN
+from winnow.search.analysis.formatting import counted
 from winnow.search.analysis.status import Status
 from winnow.search.launch import memory
 from winnow.search.launch.fleet import Fleet
@@ -90,7 +91,7 @@ class Packer:
         packing = each.packing
         if packing.settled:
             each_gib = packing.peak / memory.GIB
-            words = f"keeps {packing.slots} workers ({packing.settled}); one takes {each_gib:.2f} GiB"
+            words = f"keeps {counted(packing.slots, 'worker')} ({packing.settled}); one takes {each_gib:.2f} GiB"
             _log.info("%s %s", each.place.device.name, words)
         elif packing.slots > before:
             _log.info("%s gets worker %d", each.place.device.name, packing.slots)

@@ -6,10 +6,12 @@ import socket
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from multiprocessing.connection import Connection
 
 from winnow.errors import DeviceError, WinnowError, WorkerFailed
 from winnow.records import NUMERICS
+from winnow.search.study.spec import Spec
 from winnow.search.study.study import WinnowStudy, refuse_other_code
 from winnow.search.worker.devices import Device, bind
 from winnow.search.worker.messages import Pipe, Prepare, Ready
@@ -20,6 +22,7 @@ ALLOCATOR = {"MALLOC_MMAP_THRESHOLD_": str(4 * 2**30), "MALLOC_TRIM_THRESHOLD_":
 """What glibc reads when a process starts: keep freed blocks of any size for the next step. By default it gives those
 beyond 32 MiB back to the kernel each time, and each new one faults page by page. A trainer so stays at its peak."""
 LOOK_SECONDS = 0.5
+TRAINING_PACKAGES = ("torch", "torchvision", "sklearn", "safetensors")
 _log = logging.getLogger("winnow")
 
 
@@ -50,6 +53,14 @@ def settled_threads(study: WinnowStudy) -> int | None:
     """With how many CPU threads all trials of a study train; None while none has trained."""
     numerics = settled.settled(study.storage.database, study.study_id, NUMERICS)
     return None if numerics is None else int(numerics["threads"])
+
+
+def refuse_missing_packages(spec: Spec) -> None:
+    """Raise WinnowError where a package is not installed that Winnow's own training imports."""
+    missing = [name for name in TRAINING_PACKAGES if spec.built_in and find_spec(name) is None]
+    if missing:
+        problem = f"{missing[0]} is not installed, and training {spec.name!r} here needs it"
+        raise WinnowError(problem, "pip install 'winnow-hpo[train]'")
 
 
 @dataclass

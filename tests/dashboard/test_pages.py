@@ -50,6 +50,10 @@ def test_a_studys_page_says_where_it_stands(serve: Serve, tmp_path: Path) -> Non
         assert browser.status_code == 404
         assert "there is no study &#39;&lt;nobody&gt;&#39;" in browser.text
         assert 'href="/winnow/">All studies' in browser.text
+        for path in ("/nobody", "/winnow/studies/77", "/winnow/studies/1/nothing"):
+            astray = client.get(path, headers={"Accept": "text/html"})
+            assert astray.status_code == 404, path
+            assert "This page cannot be shown" in astray.text
         script = client.get("/winnow/api/studies/77", headers={"Accept": "text/html"})
         assert script.json() == {"reason": "there is no study with the id 77"}
 

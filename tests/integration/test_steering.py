@@ -31,7 +31,7 @@ def test_a_stopped_fleet_drains_and_is_taken_up_again(place: Place) -> None:
     for command in ("stop", "work"):
         refused = place.run(command, "s")
         assert refused.returncode == 2
-        assert "the study 's' is finished: all 2 trials are given out; give it a larger budget" in refused.stderr
+        assert "the study 's' is finished: its budget of 2 trials is used up; give it a larger budget" in refused.stderr
 
 
 def test_a_paused_study_holds_no_device_until_it_is_resumed(place: Place) -> None:

@@ -10,7 +10,7 @@ from rich.padding import Padding
 from rich.progress_bar import ProgressBar
 from rich.text import Text
 
-from winnow.search.analysis.formatting import duration
+from winnow.search.analysis.formatting import counted, duration
 from winnow.search.analysis.status import Status
 from winnow.search.report.terminal.status_screen import workers_table
 from winnow.storage.activity import State
@@ -21,10 +21,8 @@ LINE_SECONDS = 10.0
 class Progress:
     """Shows one Status after another. A context manager."""
 
-    def __init__(self, console: Console, at_start: Status) -> None:
+    def __init__(self, console: Console) -> None:
         self.console = console
-        self.started = time.monotonic()
-        self.finished_before = at_start.finished
         self._live = Live(console=console, refresh_per_second=4, transient=True) if console.is_terminal else None
         self._printed = 0.0
         self._best: float | None = None
@@ -51,30 +49,18 @@ class Progress:
             self._printed, self._best = time.monotonic(), best
             self.console.print(self.line(status), highlight=False, soft_wrap=True)
 
-    def seconds_left(self, status: Status) -> float | None:
-        """How long the rest of the trials will take at the pace so far; None while nothing is known."""
-        done = status.finished - self.finished_before
-        budget = status.spent.budget
-        elapsed = time.monotonic() - self.started
-        estimates = []
-        if budget.trials is not None and done > 0:
-            estimates.append((budget.trials - status.finished) * elapsed / done)
-        if budget.hours is not None:
-            estimates.append(max(0.0, budget.hours * 3600 - status.spent.seconds))
-        return min(estimates, default=None)
-
     def line(self, status: Status) -> str:
         """Return trials, best value, workers and time left in one line."""
         total = status.spent.budget.trials
         best = f"best {status.best.value:.4f} (trial {status.best.number})" if status.best else "no result yet"
-        left = self.seconds_left(status)
+        left = status.seconds_left
         parts = [
             f"{status.finished}{f' of {total}' if total else ''} trials",
             f"{status.states.get('PRUNED', 0)} pruned",
             *([f"{status.states['FAIL']} failed"] if status.states.get("FAIL") else []),
             best,
-            "paused" if status.state is State.PAUSED else f"{len(status.workers)} workers",
-            *([f"{duration(left)} left"] if left else []),
+            "paused" if status.state is State.PAUSED else counted(len(status.workers), "worker"),
+            *([f"done in about {duration(left)}"] if left else []),
         ]
         return "  ".join(parts)
 

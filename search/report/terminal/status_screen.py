@@ -24,7 +24,7 @@ def status(now: Status) -> RenderableType:
         Text.assemble((now.study, "bold"), f": {states}"),
         Text(f"best {best}, baseline {number(now.baseline) if now.baseline is not None else 'not finished'}"),
         Text(_time(now)),
-        Text(stop_words(now) or state_words(now) or now.spent.exhausted or "more trials can be given out"),
+        Text(stop_words(now) or state_words(now) or now.spent.exhausted or "its budget is not used up"),
     ]
     if now.mixed_code:
         lines.append(Text(mixed_code_words(now.mixed_code), style="bold"))
