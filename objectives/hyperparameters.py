@@ -35,12 +35,24 @@ class Config:
         ),
     ] = "pytorch"
 
+    # --- inputs
+    normalisation: Annotated[
+        str,
+        Hyperparameter(
+            "of inputs: to mean 0 and deviation 1 of the training data, by 2x - 1 (images: -1 to 1), or none (0 to 1)",
+            choices=("standard", "symmetric", "none"),
+        ),
+    ] = "standard"
+
     # --- optimisation
     lr: Annotated[float, Hyperparameter("learning rate; of one_cycle its peak", low=0, method="learning rate")] = 1e-3
     batch_size: Annotated[
         int, Hyperparameter("examples a step", unit="examples", low=1, method="batch size", decides_fit=True)
     ] = 128
-    epochs: Annotated[int, Hyperparameter("passes over the training data", unit="epochs", low=1)] = 10
+    epochs: Annotated[int, Hyperparameter("epochs at most, each `passes` passes over the training data", low=1)] = 10
+    passes: Annotated[
+        int, Hyperparameter("passes over the training data in each epoch: many where the data is a handful", low=1)
+    ] = 1
     clip_norm: Annotated[
         float, Hyperparameter("longest gradient that is not shortened; 0: any", low=0, method="gradient clipping")
     ] = 0.0

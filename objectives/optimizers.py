@@ -63,3 +63,21 @@ def adamw(groups: Groups, lr: float, *, beta1: Beta1 = 0.9, beta2: Beta2 = 0.999
     from torch.optim import AdamW
 
     return AdamW(groups, lr, (beta1, beta2), eps, fused=True)
+
+
+@optimizer("adam_then_sgd")
+def adam_then_sgd(
+    groups: Groups,
+    lr: float,
+    *,
+    momentum: Momentum = 0.0,
+    beta1: Beta1 = 0.9,
+    beta2: Beta2 = 0.999,
+    eps: Eps = 1e-8,
+    adam_steps: Annotated[int, Hyperparameter("steps of Adam before SGD takes over", unit="steps", low=0)] = 1000,
+    sgd_lr_ratio: Annotated[float, Hyperparameter("learning rate of SGD as a multiple of Adam's", low=0)] = 10.0,
+) -> "Optimizer":
+    """Adam for its fast start, then SGD for its end (Keskar and Socher, 2017; here at a step that is given)."""
+    from winnow.objectives.adam_then_sgd import AdamThenSGD
+
+    return AdamThenSGD(groups, lr, (beta1, beta2), eps, momentum, adam_steps, sgd_lr_ratio)

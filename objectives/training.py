@@ -131,7 +131,8 @@ def train(
     while not is_finished(config, curve):
         started = time.perf_counter()
         number = len(curve) + 1
-        batches = batches_of(config, torch.randperm(len(inputs), generator=generators.order).to(device))
+        orders = [torch.randperm(len(inputs), generator=generators.order) for _ in range(config.passes)]
+        batches = [batch for order in orders for batch in batches_of(config, order.to(device))]
         check_movement(curve, data, len(batches))
         scores = [score(epoch) for epoch in curve]
         before, steps = (number - 1) * len(batches), config.epochs * len(batches)
@@ -215,7 +216,7 @@ def count_parameters(config: Config, data: Data) -> int:
 
 
 def batches_of(config: Config, order: torch.Tensor) -> list[torch.Tensor]:
-    """The epoch's batches of indices; the last may be short, but not of one example, which BatchNorm cannot take."""
+    """Batches of indices of one pass; the last may be short, but not of one example, which BatchNorm cannot take."""
     batches = list(torch.split(order, config.batch_size))
     if len(batches[-1]) < min(2, config.batch_size):
         batches.pop()

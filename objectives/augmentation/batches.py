@@ -37,7 +37,7 @@ class Augmentation:
         steps = {name: step for name, step in self._on.items() if callable(step)}
         self._steps = {name: step for name, step in steps.items() if not getattr(step, "normalised", False)}
         self._last_steps = {name: step for name, step in steps.items() if name not in self._steps}
-        scale, bias = data.std.reciprocal(), -data.mean / data.std
+        scale, bias = _scale(config, data)
         if self._images:
             scale, bias = (scale / color.WHITE).view(-1, 1, 1), bias.view(-1, 1, 1)
         self._scale, self._bias = scale, bias
@@ -99,6 +99,14 @@ class Augmentation:
     def _normalise(self, inputs: torch.Tensor) -> torch.Tensor:
         """In place."""
         return inputs.mul_(self._scale).add_(self._bias)
+
+
+def _scale(config: Config, data: Data) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return by what inputs (images from 0 to 1) are multiplied, and what is then added: both (C,) or (F,)."""
+    if config.normalisation == "standard":
+        return data.std.reciprocal(), -data.mean / data.std
+    factor, shift = (2.0, -1.0) if config.normalisation == "symmetric" else (1.0, 0.0)
+    return torch.full_like(data.mean, factor), torch.full_like(data.mean, shift)
 
 
 def doubts(config: Config, data: Data) -> list[str]:

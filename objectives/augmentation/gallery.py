@@ -42,7 +42,7 @@ def write(spec: DataSpec, path: str | Path, config: Config) -> None:
     """
     from PIL import Image, ImageDraw, ImageFont
 
-    loaded = loading.load(spec)
+    loaded, config = loading.load(spec), change(config, normalisation="standard")
     if len(loaded.shape) != 3:
         raise DataError(f"{spec.name} has no images to show", "choose a data set of images")
     rows = list(choices(config, loaded.shape[0]))

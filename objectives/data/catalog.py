@@ -29,6 +29,8 @@ class DataSet:
     """The keys of a spec that mean something for this data set and not for every one."""
     written: bool = False
     """Whether its images are characters, which a mirror or a half turn makes into something else."""
+    drifts: bool = False
+    """Whether its examples change from the first to the last; then the last of them validate, and not some of all."""
 
 
 CATALOG: Mapping[str, DataSet] = {
@@ -40,7 +42,9 @@ CATALOG: Mapping[str, DataSet] = {
         DataSet("cifar10", "classification", (3, 32, 32), 10, 50_000, 10_000, ("path",)),
         DataSet("cifar100", "classification", (3, 32, 32), 100, 50_000, 10_000, ("path",)),
         DataSet("image_folder", "classification", (3, 0, 0), 0, 0, 0, ("path", "size", "broken", "black", "white")),
-        DataSet("two_moons", "classification", (2,), 2, 10_000, 2_000, ("noise",)),
+        DataSet("two_moons", "classification", (2,), 2, 8_000, 2_000, ("noise",), drifts=True),
+        DataSet("circles", "classification", (2,), 2, 1_000, 1_000, ("noise",)),
+        DataSet("spirals", "classification", (2,), 2, 1_000, 1_000, ("noise",)),
         DataSet("regression_1d", "regression", (1,), 0, 1_000, 1_000, ("noise",)),
         DataSet("regression_100d", "regression", (100,), 0, 10_000, 2_000, ("noise",)),
     )
@@ -81,7 +85,7 @@ class DataSpec:
     white: float | None = None
     """Which value of them is white; None is 65,535 for images of 16 bits, and refuses deeper ones."""
     noise: float | None = None
-    """Standard deviation of the noise of two moons and the regressions; None is the data set's own."""
+    """Standard deviation of the noise of what is made here, moons to regressions; None is the data set's own."""
 
     @property
     def levels(self) -> Levels:

@@ -92,7 +92,7 @@ def _split(spec: DataSpec) -> tuple[Examples, Examples]:
     names = sources.class_names(spec)
     train_size, validation_size = spec.sizes(len(examples.targets), len(names), own is not None)
     chosen, rest = splits.train_and_validation(
-        examples.targets, spec.seed, train_size, validation_size, ordered=regression
+        examples.targets, spec.seed, train_size, validation_size, ordered=regression, drifts=known(spec.name).drifts
     )
     train, validation = examples.take(chosen), examples.take(rest) if own is None else own
     if not regression:

@@ -38,12 +38,16 @@ def stratified(targets: NDArray[np.int64], seed: int, purpose: str) -> Index:
 
 
 def train_and_validation(
-    targets: NDArray[np.int64], seed: int, train: int, validation: int, *, ordered: bool = False
+    targets: NDArray[np.int64], seed: int, train: int, validation: int, *, ordered: bool = False, drifts: bool = False
 ) -> tuple[Index, Index]:
     """Return the indices of `train` and `validation` examples, by the spec's seed; stratified unless `ordered`.
 
-    `ordered` targets are those of a regression, which has no classes to keep in their shares.
+    `ordered` targets are those of a regression, which has no classes to keep in their shares. Of data that `drifts` the
+    last examples validate, as they stand.
     """
+    if drifts:
+        first = len(targets) - validation
+        return stratified(targets[:first], seed, "split")[:train], np.arange(first, len(targets))
     order = shuffled(len(targets), seed, "split") if ordered else stratified(targets, seed, "split")
     return order[validation : validation + train], order[:validation]
 

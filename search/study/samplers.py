@@ -34,13 +34,14 @@ class RandomSampler(SamplerSection):
 
 @sampler("grid")
 class GridSampler(SamplerSection):
-    """Every cell of a grid once: all choices, `points` values of each range."""
+    """Every cell of a grid: all choices, `points` values of each range; each cell `repeats` times, by other seeds."""
 
     points: int = Field(5, ge=2)
+    repeats: int = Field(1, ge=1)
 
     def build(self, study: Searched, seed: int) -> BaseSampler:
         """Shuffle the cells by the study's seed, so that all workers agree which trial takes which."""
-        order = list(cells(study.space, self.points))
+        order = list(cells(study.space, self.points)) * self.repeats
         random.Random(derived_seed(study.seed, 0)).shuffle(order)
         return PlannedSampler([{}, *order])  # row 0 is left to the baseline
 

@@ -182,7 +182,7 @@ class Spec(Section):
         """How many trials the grid sampler can give."""
         if not isinstance(self.sampler, GridSampler):
             return 0
-        return sum(1 for _ in cells(self.space, self.sampler.points))
+        return self.sampler.repeats * sum(1 for _ in cells(self.space, self.sampler.points))
 
 
 def _space_entry(name: str, entry: SearchEntry) -> Range | Choice:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from winnow.objectives.augmentation.batches import Augmentation
 from winnow.objectives.data.catalog import DataSpec
 from winnow.objectives.data.loading import Data, Split, load
 from winnow.objectives.errors import Diverged, Infeasible, ObjectiveError, OutOfTime, SnapshotError
@@ -313,3 +314,22 @@ def test_the_platform_is_recorded(digits: Data) -> None:
     assert record["device"] == "cpu"
     assert record["torch"] == torch.__version__
     assert record["threads"] == torch.get_num_threads()
+
+
+def test_an_epoch_may_be_many_passes(digits: Data) -> None:
+    once, thrice = (train(config(epochs=6 // n, passes=n), digits, silent) for n in (1, 3))
+    assert len(thrice.epochs) == 2
+    for long, short in zip(thrice.epochs, (once.epochs[2], once.epochs[5]), strict=True):
+        assert long.validation_loss == short.validation_loss
+    snapshots: list[Any] = []
+    train(config(epochs=2, passes=3), digits, lambda _, snapshot: snapshots.append(snapshot()))
+    assert_same(train(config(epochs=2, passes=3), digits, silent, snapshots[0]), thrice)
+
+
+def test_inputs_are_on_the_scale_that_the_config_says(digits: Data) -> None:
+    scaled = {name: Augmentation(config(normalisation=name), digits) for name in ("standard", "symmetric", "none")}
+    batches = {name: each.evaluate(digits.train.inputs) for name, each in scaled.items()}
+    assert batches["standard"].mean().item() == pytest.approx(0, abs=1e-3)
+    assert batches["standard"].std(correction=0).item() == pytest.approx(1, abs=1e-3)
+    assert (batches["symmetric"].min(), batches["symmetric"].max()) == (-1, 1)
+    torch.testing.assert_close(batches["none"], digits.train.inputs / 255)

@@ -19,11 +19,11 @@ def moons() -> loading.Data:
 
 
 def linear(slope: float) -> nn.Module:
-    """Class 1 the likelier the lower the point, as the second moon lies."""
+    """Class 1 the likelier the further right the point, as the second moon lies where it validates."""
     model = nn.Linear(2, 2)
     nn.init.zeros_(model.weight)
     nn.init.zeros_(model.bias)
-    model.weight.data[1, 1] = -slope
+    model.weight.data[1, 0] = slope
     return model
 
 
@@ -56,7 +56,7 @@ def test_a_model_on_two_moons_has_a_boundary(moons: loading.Data) -> None:
     assert found.boundary is not None
     surface = np.array(found.boundary.probability)
     assert surface.shape == (len(found.boundary.y), len(found.boundary.x))
-    assert surface[0, 0] > 0.5 > surface[-1, 0], "rows are y"
+    assert surface[0, 0] < 0.5 < surface[0, -1], "columns are x"
     assert 0.5 < found.accuracy <= 1
     assert found.curve.area > 0.5
     assert len(found.curve.thresholds) <= 201

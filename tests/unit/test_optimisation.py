@@ -126,3 +126,23 @@ def test_a_restored_state_lies_in_memory_as_its_weight_does(name: str) -> None:
         second.step()
         results.append([weight.detach().clone() for weight in model.parameters()])
     assert all(torch.equal(one, other) for one, other in zip(*results, strict=True))
+
+
+def test_adam_then_sgd_is_each_in_its_turn_and_goes_on_from_its_state() -> None:
+    values = {"optimizer": "adam_then_sgd", "lr": 0.01, "momentum": 0.9, "adam_steps": 3, "sgd_lr_ratio": 5.0}
+    config = make_config({**values, "weight_decay": 0.1})
+    ours, theirs = small_cnn(), small_cnn()
+    switching: torch.optim.Optimizer = make_optimizer(config, ours)
+    plain = [torch.optim.Adam(theirs.parameters(), 0.01, weight_decay=0.1)]
+    plain.append(torch.optim.SGD(theirs.parameters(), 0.05, 0.9, weight_decay=0.1))  # type: ignore[arg-type]
+    for step in range(6):
+        if step == 4:  # a training that was cut off
+            kept = switching.state_dict()["state"]
+            switching = make_optimizer(config, ours)
+            restore_state(switching, kept)
+        backward(ours, step)
+        switching.step()
+        backward(theirs, step)
+        plain[step >= 3].step()
+    for weight, wanted in zip(ours.parameters(), theirs.parameters(), strict=True):
+        assert torch.allclose(weight, wanted, atol=2e-4)

@@ -1,5 +1,6 @@
 """Samplers and pruners from a spec: each runs in real Optuna studies, and those that go by number keep their plan."""
 
+from collections import Counter
 from typing import Any
 
 import optuna
@@ -66,6 +67,13 @@ def test_the_grid_gives_every_cell_once_whoever_asks() -> None:
     study = run(spec, 13)
     seen = [tuple(sorted(trial.params.items())) for trial in study.trials[1:]]
     assert len(set(seen)) == 12
+
+
+def test_a_grid_that_repeats_gives_every_cell_so_often() -> None:
+    spec = spec_with(sampler={"name": "grid", "points": 3, "repeats": 3}, budget={})
+    assert spec.storage_budget.trials == 37
+    seen = Counter(tuple(sorted(trial.params.items())) for trial in run(spec, 37).trials[1:])
+    assert set(seen.values()) == {3}
 
 
 def coordinate(search: dict[str, Any], **changes: Any) -> Spec:
