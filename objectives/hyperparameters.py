@@ -51,7 +51,8 @@ class Config:
     ] = 128
     epochs: Annotated[int, Hyperparameter("epochs at most, each `passes` passes over the training data", low=1)] = 10
     passes: Annotated[
-        int, Hyperparameter("passes over the training data in each epoch: many where the data is a handful", low=1)
+        int,
+        Hyperparameter("passes over the training data in an epoch: many where it is a handful", low=1, method="epochs"),
     ] = 1
     clip_norm: Annotated[
         float, Hyperparameter("longest gradient that is not shortened; 0: any", low=0, method="gradient clipping")

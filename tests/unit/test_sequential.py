@@ -57,6 +57,7 @@ def test_every_hyperparameter_belongs_to_one_method() -> None:
         *("activation", "batch normalisation", "initialisation", "learning rate", "batch size", "epochs"),
         *("gradient clipping", "precision", "compilation", "L1 penalty", "L2 penalty", "label smoothing"),
         "early stopping",
+        "normalisation",
     }
     assert method_of("momentum") == "optimiser"
     assert method_of("warmup") == "schedule"
