@@ -6,25 +6,26 @@ from winnow.objectives.errors import HyperparameterError
 from winnow.objectives.hyperparameters import DEFINITIONS, definition
 
 
-def method_of(name: str, regrouped: Mapping[str, Sequence[str]] | None = None) -> str:
+def method_of(name: str, regrouped: Mapping[str, Sequence[str]] | None = None, *, own: bool = False) -> str:
     """Return the method of hyperparameter `name`: of `regrouped` where it is named there, else of its definition.
 
-    A hyperparameter that names no method is one of its own.
+    A hyperparameter that names no method is one of its own, and so is each of the user's `own` objective.
     """
     for method, members in (regrouped or {}).items():
         if name in members:
             return method
-    return (DEFINITIONS[name].method if name in DEFINITIONS else "") or name
+    return (DEFINITIONS[name].method if name in DEFINITIONS and not own else "") or name
 
 
-def check_groups(groups: Mapping[str, Sequence[str]]) -> None:
-    """Raise HyperparameterError where a name is unknown, or stands in two groups."""
+def check_groups(groups: Mapping[str, Sequence[str]], *, own: bool = False) -> None:
+    """Raise HyperparameterError where a name is unknown, or stands in two groups; those of one's `own` may be any."""
     seen: dict[str, str] = {}
     for method, members in groups.items():
         if not method or method == "seed":
             raise HyperparameterError(f"{method!r} is no name for a method", "give it another")
         for name in members:
-            definition(name)
+            if not own:
+                definition(name)
             if name in seen:
                 raise HyperparameterError(f"{name} is in {seen[name]!r} and in {method!r}", "keep one of the two")
             seen[name] = method

@@ -1,7 +1,7 @@
-"""The search space of the built-in objectives: ranges and choices, and how a trial draws from them.
+"""The search space of an objective: ranges and choices, and how a trial draws from them.
 
-A space is plain data (the spec's `[search]`, already checked). `suggest` is the only place where the built-in
-objectives ask a trial for parameters. Most parameters are called like the hyperparameter that they draw; one that is
+A space is plain data (the spec's `[search]`, already checked). `suggest` is the only place where a declared space is
+asked of a trial. Most parameters are called like the hyperparameter that they draw; one that is
 drawn from different ranges under different conditions has a parameter for each, since Optuna knows a parameter by one
 range in all of a study: `lr` and `lr@optimizer=sgd`.
 """
@@ -42,6 +42,8 @@ class Range:
     step: float | None = None
     whole: bool = False
     when: When = field(default_factory=dict)
+    own: bool = False
+    """Whether it belongs to an objective of the user's, of which Winnow's definitions say nothing."""
 
     def suggest(self, trial: SuggestingTrial, name: str) -> float | int:
         """Draw from this range under `name`."""
@@ -64,6 +66,8 @@ class Choice:
 
     choices: tuple[Any, ...]
     when: When = field(default_factory=dict)
+    own: bool = False
+    """As of a range."""
 
     @property
     def labels(self) -> tuple[Scalar, ...]:
@@ -109,7 +113,7 @@ def by_hyperparameter(parameters: Mapping[str, Any]) -> dict[str, Any]:
 def conditions(space: Space, parameter: str) -> When:
     """When `parameter` is drawn: the spec's `when`, and what its definition needs of other searched names."""
     name, searched = hyperparameter(parameter), by_hyperparameter(space)
-    needs = DEFINITIONS[name].needs if name in DEFINITIONS else {}
+    needs = DEFINITIONS[name].needs if name in DEFINITIONS and not space[parameter].own else {}
     return {**{parent: values for parent, values in needs.items() if parent in searched}, **space[parameter].when}
 
 
@@ -214,6 +218,11 @@ def cells(space: Space, points: int) -> Iterator[dict[str, Scalar]]:
 
 
 def _unsearched(entry: Range | Choice, name: str, named: Mapping[str, Any]) -> Any:
-    """The value of a hyperparameter that nobody searches: what `named` says, else its default, else a choice."""
+    """The value of a hyperparameter that nobody searches: what `named` says, else its default, else a choice.
+
+    Of the user's own, whose default nobody knows here, the first choice or the low end.
+    """
+    if entry.own and name not in named:
+        return entry.choices[0] if isinstance(entry, Choice) else entry.nearest(entry.low)
     value = named[name] if name in named else definition(name).default
     return entry.nearest(list(value) if isinstance(value, tuple) else value) if isinstance(entry, Choice) else value

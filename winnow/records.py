@@ -156,6 +156,8 @@ CONFIG = Key[dict[str, Any]]("winnow:config")
 """The configuration in full, as it was trained."""
 TRAINING = Key[dict[str, Any]]("winnow:training")
 """Parameters counted, fingerprint of the data, and what must match for a replay to give the same bits."""
+TEST_SCORE = Key[float]("winnow:test_score")
+"""The score on test data of a repetition whose objective reads them itself."""
 EPOCHS = Key[list[dict[str, Any]]]("winnow:epochs")
 """The curve of a trial that no Winnow worker ran."""
 OUTCOME = Key[str]("winnow:outcome")

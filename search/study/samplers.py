@@ -43,7 +43,7 @@ class GridSampler(SamplerSection):
         """Shuffle the cells by the study's seed, so that all workers agree which trial takes which."""
         order = list(cells(study.space, self.points)) * self.repeats
         random.Random(derived_seed(study.seed, 0)).shuffle(order)
-        return PlannedSampler([{}, *order])  # row 0 is left to the baseline
+        return PlannedSampler([{}, *order] if study.has_baseline else order)  # row 0 is left to the baseline
 
 
 @sampler("coordinate")

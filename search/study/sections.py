@@ -35,6 +35,10 @@ class Searched(Protocol):
         """`[baseline]`."""
 
     @property
+    def has_baseline(self) -> bool:
+        """Whether trial 0 is the baseline."""
+
+    @property
     def seed(self) -> int:
         """The study's seed."""
 

@@ -5,7 +5,15 @@
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Discriminator, Field, SerializeAsAny, Tag, model_validator
+from pydantic import (
+    Discriminator,
+    Field,
+    SerializeAsAny,
+    Tag,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+    model_validator,
+)
 
 from winnow.objectives.data.catalog import DataSpec, known
 from winnow.objectives.hyperparameters import DEFINITIONS
@@ -23,13 +31,22 @@ Cost = Literal["parameters", "seconds"]
 # --- [search]
 
 
+def _as_written(value: Any, checked: ValidatorFunctionWrapHandler) -> Any:
+    number = checked(value)
+    return value if type(value) is int else number
+
+
+Number = Annotated[SerializeAsAny[float], WrapValidator(_as_written)]
+"""A number that stays whole where it was written so."""
+
+
 class SearchEntry(Section):
     """One searched hyperparameter: `low` and `high`, or `choices`; `when` makes it conditional."""
 
-    low: float | None = None
-    high: float | None = None
+    low: Number | None = None
+    high: Number | None = None
     log: bool = False
-    step: float | None = Field(None, gt=0)
+    step: Annotated[Number | None, Field(gt=0)] = None
     choices: list[Any] | None = Field(None, min_length=1)
     when: dict[str, list[Any]] = Field(default_factory=dict)
 
@@ -134,8 +151,14 @@ class Spec(Section):
     def space(self) -> Space:
         """`[search]` as the objectives take it."""
         return {
-            parameter: _space_entry(hyperparameter(parameter), entry) for parameter, entry in self.parameters.items()
+            parameter: _space_entry(hyperparameter(parameter), entry, own=not self.built_in)
+            for parameter, entry in self.parameters.items()
         }
+
+    @property
+    def has_baseline(self) -> bool:
+        """Whether trial 0 is the baseline: an objective of the user's has one only where `[baseline]` names it."""
+        return self.built_in or bool(self.baseline)
 
     @property
     def parameters(self) -> dict[str, SearchEntry]:
@@ -174,7 +197,7 @@ class Spec(Section):
         """`[budget]` as the storage takes it; a grid without a number of trials is as many as it has cells."""
         trials = self.budget.trials
         if trials is None and self.sampler.name == "grid":
-            trials = self.grid_cells + 1
+            trials = self.grid_cells + self.has_baseline
         return Budget(trials, self.budget.hours, self.budget.device_hours)
 
     @property
@@ -185,11 +208,16 @@ class Spec(Section):
         return self.sampler.repeats * sum(1 for _ in cells(self.space, self.sampler.points))
 
 
-def _space_entry(name: str, entry: SearchEntry) -> Range | Choice:
+def _space_entry(name: str, entry: SearchEntry, *, own: bool) -> Range | Choice:
+    """Return the entry as the objectives take it; a range of the user's own is whole where its ends are written so."""
     when = {parent: tuple(values) for parent, values in entry.when.items()}
     if entry.choices is not None:
-        return Choice(tuple(entry.choices), when)
+        return Choice(tuple(entry.choices), when, own)
     assert entry.low is not None
     assert entry.high is not None
-    whole = name in DEFINITIONS and DEFINITIONS[name].type is int
-    return Range(entry.low, entry.high, entry.log, entry.step, whole, when)
+    if own:
+        whole = all(isinstance(number, int) for number in (entry.low, entry.high, entry.step or 1))
+    else:
+        whole = name in DEFINITIONS and DEFINITIONS[name].type is int
+    step = None if entry.step is None else float(entry.step)
+    return Range(float(entry.low), float(entry.high), entry.log, step, whole, when, own)

@@ -82,7 +82,11 @@ def create(storage: Storage, spec: Spec, design: Sequence[designs.Row] = ()) -> 
         _refuse_another(known, spec)
     else:
         _refuse_other_direction(study, spec)
-        if not design and not any(BASELINE in trial.user_attrs for trial in study.get_trials(deepcopy=False)):
+        if (
+            not design
+            and spec.has_baseline
+            and not any(BASELINE in trial.user_attrs for trial in study.get_trials(deepcopy=False))
+        ):
             _enqueue_baseline(study, spec)
     if design:
         designs.extend(storage.database, study_id, design)
@@ -249,7 +253,7 @@ def _refuse_other_direction(study: optuna.Study, spec: Spec) -> None:
 def _enqueue_baseline(study: optuna.Study, spec: Spec) -> None:
     attributes: dict[str, Any] = {BASELINE: True}
     parameters: dict[str, Any] = dict(spec.baseline)
-    if spec.built_in:
+    if spec.search or spec.built_in:
         parameters, attributes[GIVEN] = baseline(spec.space, spec.fixed, spec.baseline)
     study.enqueue_trial(parameters, user_attrs=attributes)
 

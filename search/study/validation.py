@@ -15,10 +15,11 @@ import pydantic
 
 from winnow.errors import SpecError, WinnowError
 from winnow.objectives.data.catalog import DataSpec, known
+from winnow.objectives.definition import Definition
 from winnow.objectives.errors import ObjectiveError
 from winnow.objectives.hyperparameters import DEFINITIONS, definition
 from winnow.objectives.methods import check_groups
-from winnow.objectives.space import ordered
+from winnow.objectives.space import baseline, by_hyperparameter, ordered
 from winnow.search.study import user_code
 from winnow.search.study.extremes import misfit
 from winnow.search.study.sections import PRUNERS, SAMPLERS, Section
@@ -89,12 +90,13 @@ def _wrongs(spec: Spec) -> Iterator[tuple[str, ObjectiveError]]:
     budget = spec.storage_budget
     if budget == Budget():
         yield "[budget]", ObjectiveError("no limit is given", "write for example trials = 40")
-    elif spec.sampler.name == "grid" and (budget.trials or 0) > spec.grid_cells + 1:
+    elif spec.sampler.name == "grid" and (budget.trials or 0) > (most := spec.grid_cells + spec.has_baseline):
         yield (
             "[budget] trials",
             ObjectiveError(
-                f"the grid has {spec.grid_cells} cells and the baseline comes first",
-                f"write at most trials = {spec.grid_cells + 1}, or leave it out",
+                f"the grid has {spec.grid_cells} cells"
+                + (" and the baseline comes first" if spec.has_baseline else ""),
+                f"write at most trials = {most}, or leave it out",
             ),
         )
 
@@ -109,28 +111,35 @@ def _check_own_objective(spec: Spec) -> Iterator[tuple[str, ObjectiveError]]:
                 f"there is no objective {spec.objective!r}", f"did you mean {near[0]!r}?" if near else remedy
             ),
         )
-    elif spec.search:
-        yield (
-            "[search]",
-            ObjectiveError(
-                "an objective of one's own has its space in its own suggest calls", "remove [search], or use [fixed]"
-            ),
-        )
     elif spec.data is not None:
         yield "[data]", ObjectiveError("an objective of one's own loads its own data", "remove [data]")
-    elif spec.sampler.name in ("grid", "coordinate"):
+    elif spec.sampler.name in ("grid", "coordinate") and not spec.search:
         yield (
             "[sampler] name",
             ObjectiveError(f"{spec.sampler.name} needs a space in [search]", "use tpe, random, gp, cmaes or qmc"),
         )
+    elif spec.sampler.name == "coordinate" and not spec.baseline:
+        yield "[baseline]", ObjectiveError("coordinate begins there", "name each searched hyperparameter in [baseline]")
+    elif spec.search:
+        yield from _check_hyperparameters(spec)
+        if spec.baseline and (missing := _not_named(spec)):
+            yield (
+                "[baseline]",
+                ObjectiveError(
+                    f"it says nothing of {', '.join(missing)}", "name each hyperparameter that trial 0 is to have"
+                ),
+            )
+
+
+def _not_named(spec: Spec) -> list[str]:
+    """The hyperparameters that a baseline of the user's own draws and that nobody has given a value."""
+    drawn = by_hyperparameter(baseline(spec.space, spec.fixed, spec.baseline)[0])
+    return [name for name in drawn if name not in spec.baseline]
 
 
 def _check_ablation(spec: Spec) -> Iterator[tuple[str, ObjectiveError]]:
-    if spec.ablation.methods and not spec.built_in:
-        yield "[ablation]", ObjectiveError("Winnow cannot switch what one's own objective does", "remove it")
-        return
     try:
-        check_groups(spec.ablation.methods)
+        check_groups(spec.ablation.methods, own=not spec.built_in)
     except ObjectiveError as error:
         yield "[ablation] methods", error
 
@@ -182,7 +191,7 @@ def _check_training(spec: Spec) -> Iterator[tuple[str, ObjectiveError]]:
 
 
 def _check_hyperparameters(spec: Spec) -> Iterator[tuple[str, ObjectiveError]]:
-    for section, names in (("fixed", spec.fixed), ("baseline", spec.baseline)):
+    for section, names in (("fixed", spec.fixed), ("baseline", spec.baseline)) if spec.built_in else ():
         for name, value in names.items():
             try:
                 definition(name).check(value)
@@ -208,7 +217,7 @@ def _check_hyperparameters(spec: Spec) -> Iterator[tuple[str, ObjectiveError]]:
         ordered(spec.space)
     except ObjectiveError as error:
         yield "[search]", error
-    for section, names in (("fixed", spec.fixed), ("search", spec.search)):
+    for section, names in (("fixed", spec.fixed), ("search", spec.search)) if spec.built_in else ():
         for name in names:
             if name in DEFINITIONS:
                 yield from _check_needs(spec, section, name)
@@ -231,20 +240,10 @@ def _check_alternatives(spec: Spec, name: str) -> None:
 
 
 def _check_entry(spec: Spec, name: str, entry: SearchEntry) -> None:
-    known_as = definition(name)
-    if entry.choices is not None:
-        for choice in entry.choices:
-            known_as.check(choice)
-        if len({str(choice) for choice in entry.choices}) < len(entry.choices):
-            raise ObjectiveError("a choice stands twice", "remove it")
-    elif known_as.type not in (int, float):
-        raise ObjectiveError("it has no range", f"write {{ choices = [{known_as.example}, …] }}")
-    else:
-        for end in (entry.low, entry.high):
-            assert end is not None
-            if known_as.type is int and (end != int(end) or (entry.step or 1) % 1):
-                raise ObjectiveError(f"{end:g} or its step is not a whole number", "round it")
-            known_as.check(int(end) if known_as.type is int else end)
+    if spec.built_in:
+        check_values(definition(name), entry)
+    if len({str(choice) for choice in entry.choices or ()}) < len(entry.choices or ()):
+        raise ObjectiveError("a choice stands twice", "remove it")
     for parent, values in entry.when.items():
         if parent not in spec.search:
             raise ObjectiveError(f"`when` names {parent}, which is not searched", "name a searched one, or drop `when`")
@@ -255,6 +254,21 @@ def _check_entry(spec: Spec, name: str, entry: SearchEntry) -> None:
                     f"`when` waits for {parent} = {value!r}, which is never drawn",
                     f"name one of {offered}" if offered else f"give {parent} choices instead of a range",
                 )
+
+
+def check_values(known_as: Definition, entry: SearchEntry) -> None:
+    """Raise ObjectiveError where what is searched cannot be a value of its hyperparameter."""
+    if entry.choices is not None:
+        for choice in entry.choices:
+            known_as.check(choice)
+    elif known_as.type not in (int, float):
+        raise ObjectiveError("it has no range", f"write {{ choices = [{known_as.example}, …] }}")
+    else:
+        for end in (entry.low, entry.high):
+            assert end is not None
+            if known_as.type is int and (end != int(end) or (entry.step or 1) % 1):
+                raise ObjectiveError(f"{end:g} or its step is not a whole number", "round it")
+            known_as.check(int(end) if known_as.type is int else end)
 
 
 def _check_needs(spec: Spec, section: str, name: str) -> Iterator[tuple[str, ObjectiveError]]:

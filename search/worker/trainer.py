@@ -4,18 +4,15 @@ It takes one job after another from its supervisor and knows no database.
 """
 
 import gc
-import inspect
 import os
 import resource
 import signal
 import sys
 import time
 import traceback
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from multiprocessing.connection import Connection
-from typing import Any
 
 import optuna
 
@@ -23,7 +20,7 @@ from winnow.objectives.errors import Diverged, Infeasible, OutOfTime
 from winnow.objectives.objective import TrainingObjective
 from winnow.objectives.space import baseline
 from winnow.records import Outcome
-from winnow.search.study import user_code
+from winnow.search.study.objective import Objective, load
 from winnow.search.study.spec import Spec
 from winnow.search.study.study import code_of
 from winnow.search.study.validation import check
@@ -33,43 +30,14 @@ from winnow.search.worker.remote_trial import RemoteTrial, Stopped
 
 _OF_PRUNED = {Diverged: Outcome.DIVERGED, Infeasible: Outcome.INFEASIBLE}
 """What else ends a trial as pruned: the causes that the built-in objective gives."""
-Objective = Callable[..., float]
 
 
-def load_objective(spec: Spec, device: str) -> Objective:
-    """The callable that a spec names; a user's own takes the trial and, as keywords, what `[fixed]` holds."""
-    if spec.built_in:
-        return TrainingObjective(
-            spec.data_spec,
-            spec.space,
-            spec.fixed,
-            spec.seed,
-            device,
-            spec.limits.max_parameters,
-            spec.limits.trial_minutes,
-        )
-    function: Objective = user_code.load(spec.objective)
-
-    def with_fixed(trial: Any, **options: Any) -> float:
-        return function(trial, **spec.fixed, **options)
-
-    return with_fixed
-
-
-def takes_resume(spec: Spec) -> bool:
-    """Whether the objective can go on from a checkpoint: a user's own says so by a parameter named `resume`."""
-    if spec.built_in:
-        return True
-    return "resume" in inspect.signature(user_code.load(spec.objective)).parameters
-
-
-def run(objective: Objective, resumable: bool, trial: RemoteTrial, job: Job) -> Ended:
+def run(objective: Objective, trial: RemoteTrial, job: Job) -> Ended:
     """Run one trial from its first message to its last; whatever it does, it ends with an outcome and a reason."""
     started, process = time.perf_counter(), os.getpid()
     value, reason, trace = None, "", ""
     try:
-        options = {"resume": job.resume} if resumable and job.resume is not None else {}
-        returned = objective(trial, **options)
+        returned = objective(trial, job.resume)
         try:
             value, outcome = said.result(returned), Outcome.COMPLETE
         except ValueError as error:
@@ -114,16 +82,15 @@ def _peak_memory() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
-def prepare(message: Prepare, spec: Spec) -> tuple[Objective, bool, Ready]:
-    """Import the objective, load its data, and see whether it can go on from a checkpoint."""
-    objective = load_objective(spec, message.device)
-    resumable = takes_resume(spec)
+def prepare(message: Prepare, spec: Spec) -> tuple[Objective, Ready]:
+    """Import the objective and load its data."""
+    objective = load(spec, message.device)
     ready = Ready(code=code_of(spec))
     if isinstance(objective, TrainingObjective):
         objective.prepare()
         if message.calibrate:
             ready = replace(ready, precision=objective.calibrate(baseline(spec.space, spec.fixed, spec.baseline)[1]))
-    return objective, resumable, ready
+    return objective, ready
 
 
 def main(file_descriptor: int) -> None:
@@ -135,7 +102,7 @@ def main(file_descriptor: int) -> None:
         try:
             message: Prepare = pipe.recv()
             spec = check(message.spec, "the study's spec")
-            objective, resumable, ready = prepare(message, spec)
+            objective, ready = prepare(message, spec)
             code = ready.code
         except BaseException as error:
             problem = said.text(getattr(error, "problem", said.reason(error)))
@@ -148,7 +115,7 @@ def main(file_descriptor: int) -> None:
             job: Job = pipe.recv()
             if isinstance(objective, TrainingObjective):
                 objective.precision = job.precision
-            ended = run(objective, resumable, RemoteTrial(pipe, job), job)
+            ended = run(objective, RemoteTrial(pipe, job), job)
             # What was imported once is what still runs, whatever lies on the disk by now.
             code = {**code_of(spec), **code}
             pipe.send(replace(ended, code=code))

@@ -66,6 +66,12 @@ def test_lists_among_choices_are_kept_as_lists() -> None:
     assert entry.labels == ("[64]", "[64, 32]")
 
 
+OWN: dict[str, Any] = {
+    "objective": "mine:run",
+    "data": None,
+    "fixed": {},
+    "search": {"lr": {"low": 0.1, "high": 1.0}, "width": {"low": 1, "high": 4}},
+}
 SEVERAL = {"optimizer": {"choices": ["sgd", "adam", "adamw"]}}
 SGD = {"low": 1e-2, "high": 1.0, "log": True, "when": {"optimizer": ["sgd"]}}
 OTHERS = {"low": 1e-4, "high": 1e-2, "log": True}
@@ -170,7 +176,19 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
         "s.toml: [budget] trials: the grid has 3 cells and the baseline comes first; write at most trials = 4",
     ),
     ({"objective": "clasification"}, "s.toml: objective: there is no objective 'clasification'"),
-    ({"objective": "mine:run"}, "s.toml: [search]: an objective of one's own has its space in its own suggest calls"),
+    ({"objective": "mine:run"}, "s.toml: [data]: an objective of one's own loads its own data; remove [data]"),
+    (
+        {**OWN, "baseline": {"width": 4}},
+        "s.toml: [baseline]: it says nothing of lr; name each hyperparameter that trial 0 is to have",
+    ),
+    ({**OWN, "baseline": {"depth": 4}}, "s.toml: [baseline] depth: it is not searched"),
+    ({**OWN, "fixed": {"lr": 0.1}}, "s.toml: [search] lr: it is in [fixed] as well; keep one of the two"),
+    ({**OWN, "sampler": {"name": "coordinate"}}, "s.toml: [baseline]: coordinate begins there; name each searched"),
+    (
+        {**OWN, "sampler": {"name": "grid", "points": 2}, "budget": {"trials": 5}},
+        "s.toml: [budget] trials: the grid has 4 cells; write at most trials = 4, or leave it out",
+    ),
+    ({**OWN, "ablation": {"methods": {"a": ["lr"], "b": ["lr"]}}}, "s.toml: [ablation] methods: lr is in 'a' and in"),
     ({"baseline": {"dropout": 0.1}}, "s.toml: [baseline] dropout: it is not searched"),
     ({"search": {"lr": []}}, "s.toml: [search] lr: its list is empty"),
     (

@@ -1,0 +1,109 @@
+"""An objective of the user's own: a function that is given a configuration, and gives its epochs and its score.
+
+Its configuration is drawn from a declared space and arrives as keyword arguments, or the function draws it by its own
+`suggest_*` calls. A trial that repeats another one is given that one's configuration either way.
+"""
+
+import inspect
+import json
+import random
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from winnow.objectives.objective import derived_seed
+from winnow.objectives.space import Space, hyperparameter, suggest
+from winnow.records import BASELINE, CONFIG, GIVEN, TEST_SCORE
+
+
+@dataclass
+class OwnObjective:
+    """Call `function` with a trial, `fixed`, what is drawn of `space`, and what else its parameters ask for."""
+
+    function: Callable[..., Any]
+    space: Space = field(default_factory=dict)
+    fixed: Mapping[str, Any] = field(default_factory=dict)
+    seed: int = 0
+
+    def __call__(self, trial: Any, resume: bytes | None = None) -> Any:
+        """Run one trial; raises what the function raises."""
+        given = trial.user_attrs.get(GIVEN)
+        repeated = bool(given) and BASELINE not in trial.user_attrs  # a baseline is shown as if it had been drawn
+        values = {} if repeated else suggest(trial, self.space, self.fixed)
+        values.update(given or {})
+        seed = values.setdefault("seed", derived_seed(self.seed, trial.number))
+        test = values.pop("test", False)
+        by_keyword = {*self.fixed, *(hyperparameter(parameter) for parameter in self.space)}
+        options = {name: value for name, value in values.items() if name in by_keyword}
+        options |= self._asked_for(seed=seed, **({"test": True} if test else {}))
+        if resume is not None:
+            options |= self._asked_for(resume=resume)
+        configured = ConfiguredTrial(trial, values, given=repeated)
+        seed_generators(seed)
+        try:
+            returned = self.function(configured, **options)
+        finally:  # what it drew by itself is known only now
+            trial.set_user_attr(CONFIG, values)
+        if test:
+            returned, score = returned
+            trial.set_user_attr(TEST_SCORE, float(score))
+        return returned
+
+    def _asked_for(self, **options: Any) -> dict[str, Any]:
+        """Those of `options` that the function has a parameter for."""
+        known = inspect.signature(self.function).parameters
+        return {name: value for name, value in options.items() if name in known}
+
+
+class ConfiguredTrial:
+    """A trial whose `suggest_*` note in `values` what they draw, or draw from there where the values are `given`."""
+
+    def __init__(self, trial: Any, values: dict[str, Any], *, given: bool) -> None:
+        self._trial = trial
+        self._values = values
+        self._given = given
+
+    def __getattr__(self, name: str) -> Any:
+        """Everything else is the trial's own."""
+        return getattr(self._trial, name)
+
+    def suggest_float(self, name: str, *arguments: Any, **options: Any) -> float:
+        """As Optuna's."""
+        return float(self._value("suggest_float", name, *arguments, **options))
+
+    def suggest_int(self, name: str, *arguments: Any, **options: Any) -> int:
+        """As Optuna's."""
+        return int(self._value("suggest_int", name, *arguments, **options))
+
+    def suggest_categorical(self, name: str, choices: Any) -> Any:
+        """As Optuna's; what was given is known by its JSON, in which a tuple is a list."""
+        value = self._value("suggest_categorical", name, choices)
+        return next((choice for choice in choices if json.dumps(choice) == json.dumps(value)), value)
+
+    def suggest_uniform(self, name: str, low: float, high: float) -> float:
+        """As Optuna's, by its newer name."""
+        return self.suggest_float(name, low, high)
+
+    def suggest_loguniform(self, name: str, low: float, high: float) -> float:
+        """As Optuna's, by its newer name."""
+        return self.suggest_float(name, low, high, log=True)
+
+    def suggest_discrete_uniform(self, name: str, low: float, high: float, q: float) -> float:
+        """As Optuna's, by its newer name."""
+        return self.suggest_float(name, low, high, step=q)
+
+    def _value(self, method: str, name: str, *arguments: Any, **options: Any) -> Any:
+        if not self._given:
+            self._values[name] = getattr(self._trial, method)(name, *arguments, **options)
+        elif name not in self._values:
+            raise LookupError(f"the objective asks for {name!r}, which the configuration to be repeated does not have")
+        return self._values[name]
+
+
+def seed_generators(seed: int) -> None:
+    """Seed the global generators of Python, NumPy and torch, of the latter two where they are imported."""
+    random.seed(seed)
+    for module, function in (("numpy.random", "seed"), ("torch", "manual_seed")):
+        if module in sys.modules:
+            getattr(sys.modules[module], function)(seed)

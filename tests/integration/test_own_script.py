@@ -1,0 +1,74 @@
+"""A training script of one's own under a declared space: everything that the built-in objective has works on it."""
+
+import pytest
+
+from integration.winnow import Place
+
+SCRIPT = """
+import math
+import optuna
+print("a module may say what it likes")
+
+def fit(trial, lr: float, width: int = 4, optimizer="sgd", momentum=None, epochs=4, seed=0, test=False):
+    value = 0.0
+    for epoch in range(1, epochs + 1):
+        value = 1 - abs(math.log10(lr) + 1) / 4 / epoch - abs(width - 8) / 50 + (momentum or 0) / 10 + seed % 97 / 1e4
+        trial.report(value, epoch)
+        if trial.should_prune():
+            raise optuna.TrialPruned
+    return (value, value - 0.1) if test else value
+"""
+SPEC = """
+name = "s"
+objective = "mine:fit"
+sampler = { name = "SAMPLER" }
+budget = { trials = 8 }
+[fixed]
+epochs = 5
+[search]
+lr = { low = 1e-3, high = 1.0, log = true }
+width = { low = 1, high = 16 }
+optimizer = { choices = ["adam", "sgd"] }
+momentum = { low = 0.0, high = 0.9, when = { optimizer = ["sgd"] } }
+[baseline]
+lr = 0.01
+width = 4
+optimizer = "adam"
+"""
+
+
+def write(place: Place, sampler: str, **changes: str) -> str:
+    (place.folder / "mine.py").write_text(SCRIPT)
+    spec = SPEC.replace("SAMPLER", sampler)
+    for old, new in changes.items():
+        spec = spec.replace(old, new)
+    (place.folder / "s.toml").write_text(spec)
+    return "s.toml"
+
+
+@pytest.mark.parametrize("sampler", ["tpe", "grid", "coordinate"])
+def test_a_declared_space_is_searched_from_its_baseline(place: Place, sampler: str) -> None:
+    done = place.run("run", write(place, sampler), "--workers", "1")
+    assert done.returncode == 0, done.stderr
+    trials = place.study().trials
+    assert {trial.state.name for trial in trials} <= {"COMPLETE", "PRUNED"}
+    assert trials[0].user_attrs["winnow:baseline"]
+    assert trials[0].params == {"lr": 0.01, "width": 4, "optimizer": "adam"}
+    for trial in trials:
+        assert ("momentum" in trial.params) == (trial.params["optimizer"] == "sgd")
+        config = trial.user_attrs["winnow:config"]
+        assert config == {**trial.params, "epochs": 5, "seed": config["seed"]}
+    assert "lr" in done.stdout
+    assert "baseline" in done.stdout
+
+
+def test_what_does_not_fit_is_said_before_a_study_is_made(place: Place) -> None:
+    done = place.run("check", write(place, "tpe", **{"width =": "widht ="}))
+    said = "s.toml: [search] widht: mine:fit has no parameter 'widht'; did you mean 'width'?"
+    assert (done.returncode, said in done.stderr) == (2, True), done.stderr
+    write(place, "tpe")
+    (place.folder / "mine.py").write_text("import nothing_of_this_name")
+    done = place.run("create", "s.toml")
+    said = "mine:fit cannot be imported: ModuleNotFoundError: No module named 'nothing_of_this_name'"
+    assert (done.returncode, said in done.stderr) == (2, True), done.stderr
+    assert not (place.folder / "winnow.db").exists()

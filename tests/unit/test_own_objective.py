@@ -1,0 +1,127 @@
+"""An objective of one's own: what its function is called with, what is recorded, and what is refused of a spec."""
+
+import random
+from collections.abc import Callable
+from typing import Any
+
+import optuna
+import pytest
+
+from winnow.objectives.own_objective import OwnObjective
+from winnow.objectives.space import Choice, Range
+from winnow.records import CONFIG, GIVEN
+from winnow.search.study import objective, validation
+
+SPACE = {
+    "lr": Range(1e-3, 1.0, log=True, own=True),
+    "optimizer": Choice(("sgd", "adam"), own=True),
+    "momentum": Range(0.0, 0.9, when={"optimizer": ("sgd",)}, own=True),
+    "hidden": Choice(([8], [8, 8]), own=True),
+}
+
+
+def run(function: Callable[..., Any], *enqueued: dict[str, Any], **given: Any) -> list[optuna.trial.FrozenTrial]:
+    """Run the function in a study of stock Optuna: once for each configuration that is to be repeated."""
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
+    for values in enqueued:
+        study.enqueue_trial({}, user_attrs={GIVEN: values})
+    study.optimize(OwnObjective(function, **given), n_trials=max(1, len(enqueued)))
+    return study.trials
+
+
+def test_a_declared_space_arrives_as_keyword_arguments_and_is_recorded() -> None:
+    seen: dict[str, Any] = {}
+
+    def fit(trial: optuna.Trial, lr: float, hidden: list[int], epochs: int, seed: int, **others: Any) -> float:
+        seen.update(lr=lr, hidden=hidden, epochs=epochs, seed=seed, **others)
+        return lr
+
+    (trial,) = run(fit, space=SPACE, fixed={"epochs": 3}, seed=7)
+    assert trial.user_attrs[CONFIG] == seen
+    assert seen["hidden"] in ([8], [8, 8])
+    assert ("momentum" in seen) == (seen["optimizer"] == "sgd")
+    assert (seen["epochs"], trial.params["lr"], trial.value) == (3, seen["lr"], seen["lr"])
+
+
+@pytest.mark.filterwarnings("ignore:Choices for a categorical")
+def test_what_it_draws_by_itself_is_recorded_and_repeated() -> None:
+    def fit(trial: Any, epochs: int) -> float:
+        lr = trial.suggest_float("lr", 1e-3, 1.0, log=True)
+        layers = trial.suggest_categorical("layers", ((8,), (8, 8)))
+        assert isinstance(layers, tuple)
+        return float(lr * epochs * len(layers) + trial.suggest_int("width", 1, 9) + random.random())
+
+    (first,) = run(fit, fixed={"epochs": 3})
+    config = first.user_attrs[CONFIG]
+    assert config.keys() == {"epochs", "lr", "layers", "width", "seed"}
+    again, other = run(fit, config, {**config, "seed": 1, "width": 50}, fixed={"epochs": 3})
+    assert again.value == first.value  # its seed too, which the global generators are given
+    assert other.value != first.value
+    assert not again.params  # nothing was drawn
+
+
+def test_what_a_repeated_configuration_lacks_is_not_drawn() -> None:
+    def fit(trial: Any) -> float:
+        return float(trial.suggest_float("x", 0.0, 1.0))
+
+    with pytest.raises(LookupError, match="asks for 'x', which the configuration to be repeated does not have"):
+        run(fit, {"y": 1.0})
+
+
+def test_held_out_data_are_asked_for_and_their_score_is_kept_apart() -> None:
+    def fit(trial: Any, x: float, test: bool = False) -> Any:
+        return (x, x - 0.25) if test else x
+
+    plain, tested = run(fit, {"x": 1.0}, {"x": 1.0, "test": True}, space={"x": Range(0.0, 1.0, own=True)})
+    assert (plain.value, tested.value, tested.user_attrs["winnow:test_score"]) == (1.0, 1.0, 0.75)
+    assert "winnow:test_score" not in plain.user_attrs
+    assert tested.user_attrs[CONFIG] == plain.user_attrs[CONFIG] | {"seed": tested.user_attrs[CONFIG]["seed"]}
+
+
+def fit(trial: Any, lr: float, width: int = 8, *, seed: int, resume: Any = None, test: bool = False) -> float:
+    raise NotImplementedError
+
+
+def anything(trial: Any, **options: Any) -> float:
+    raise NotImplementedError
+
+
+def no_trial(*, lr: float) -> float:
+    raise NotImplementedError
+
+
+def needs(trial: Any, lr: float, depth: int) -> float:
+    raise NotImplementedError
+
+
+def resumes(trial: Any, lr: float, resume: Any) -> float:
+    raise NotImplementedError
+
+
+@pytest.mark.parametrize(
+    ("function", "search", "wrong"),
+    [
+        (fit, {"lr": {"low": 0.0, "high": 1.0}}, ""),
+        (anything, {"x": {"low": 0.0, "high": 1.0}}, ""),
+        (fit, {"lrr": {"low": 0.0, "high": 1.0}}, "[search] lrr: mine:fit has no parameter 'lrr'; did you mean 'lr'?"),
+        (fit, {"lr": {"low": 0, "high": 1}}, "[search] lr: its range is written in whole numbers, and it is a float"),
+        (fit, {"width": {"low": 1.0, "high": 9.0}, "lr": {"choices": [0.1]}}, "[search] width: its range is not"),
+        (fit, {"lr": {"choices": ["high"]}}, "[search] lr: lr = 'high' is not a number; for example lr = 0.0"),
+        (fit, {"test": {"choices": [True]}}, "[search] test: mine:fit gets its test from Winnow"),
+        (
+            fit,
+            {"width": {"choices": [1, 2]}, "lr": {"low": 0.0, "high": 1.0, "when": {"width": [1]}}},
+            "[search] lr: 'lr' of mine:fit has no default, and is not drawn where its `when` does not hold",
+        ),
+        (needs, {"lr": {"low": 0.0, "high": 1.0}}, "objective: mine:needs needs 'depth', which neither [search] nor"),
+        (resumes, {"lr": {"low": 0.0, "high": 1.0}}, "objective: resume of mine:resumes has no default; write resume"),
+        (no_trial, {"lr": {"low": 0.0, "high": 1.0}}, "objective: mine:no_trial takes no trial"),
+    ],
+)
+def test_a_function_that_does_not_fit_its_spec_is_refused(
+    function: Callable[..., Any], search: dict[str, Any], wrong: str
+) -> None:
+    content = {"name": "s", "objective": f"mine:{function.__name__}", "search": search, "budget": {"trials": 2}}
+    found = [f"{key}: {error}" for key, error in objective.misfits(validation.check(content, "s.toml"), function)]
+    assert bool(found) == bool(wrong)
+    assert not wrong or found[0].startswith(wrong)
