@@ -1,21 +1,22 @@
-"""What a study may spend: trials, hours, device-hours, whichever comes first.
+"""What a study may spend: trials, epochs, hours, device-hours, whichever comes first.
 
 A budget is reserved in the database, in the transaction that makes a trial (see `leases.claim`): N trials are N
-trials however many workers ask. Every trial counts once, whatever became of it.
+trials however many workers ask. Every trial counts once, whatever became of it, and every epoch once, whoever trained
+it. Of epochs and hours, what is under way when they are spent goes on to its end, or to where it pauses.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Label, ScalarSelect, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from winnow.storage.activity import State
 from winnow.storage.clock import database_now
 from winnow.storage.database import Database
 from winnow.storage.optuna_tables import studies, trials
-from winnow.storage.tables import attempts, budgets
+from winnow.storage.tables import attempts, budgets, epochs
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,7 @@ class Budget:
     trials: int | None = None
     hours: float | None = None
     device_hours: float | None = None
+    epochs: int | None = None
 
 
 @dataclass(frozen=True)
@@ -38,12 +40,25 @@ class Spent:
     """Of all attempts, those under way included."""
     budget: Budget
     state: State = State.ACTIVE
+    epochs: int = 0
+    """Of all attempts that Winnow's workers made, those under way included."""
+
+    @property
+    def may_go_on(self) -> bool:
+        """Whether a paused trial may go on: it has its place among the trials, and what it costs may be spent."""
+        return not self._resources
 
     @property
     def exhausted(self) -> str:
         """Which limit is reached, in words that hold while its last trials train and after; empty before that."""
         if self.budget.trials is not None and self.trials >= self.budget.trials:
             return f"its budget of {self.budget.trials} trial{'s' * (self.budget.trials != 1)} is used up"
+        return self._resources
+
+    @property
+    def _resources(self) -> str:
+        if self.budget.epochs is not None and self.epochs >= self.budget.epochs:
+            return f"its budget of {self.budget.epochs} epochs is used up"
         if self.budget.hours is not None and self.seconds >= self.budget.hours * 3600:
             return f"its budget of {self.budget.hours:g} hours is used up"
         if self.budget.device_hours is not None and self.device_seconds >= self.budget.device_hours * 3600:
@@ -58,6 +73,7 @@ def set_budget(database: Database, study_id: int, budget: Budget, priority: floa
     """
     limits = {
         "trials": budget.trials,
+        "epochs": budget.epochs,
         "seconds": None if budget.hours is None else budget.hours * 3600,
         "device_seconds": None if budget.device_hours is None else budget.device_hours * 3600,
         "state": State.ACTIVE,
@@ -95,24 +111,40 @@ def spent(connection: Connection, study_id: int) -> Spent:
     last_number = (
         select(trials.c.number).where(trials.c.study_id == study_id).order_by(trials.c.trial_id.desc()).limit(1)
     )
-    under_way = select(func.sum(database_now() - attempts.c.started_at)).where(
-        attempts.c.study_id == study_id, attempts.c.ended_at.is_(None)
-    )
     row = connection.execute(
         select(
             budgets.c.trials,
             budgets.c.seconds,
             budgets.c.device_seconds,
             budgets.c.used_device_seconds,
+            budgets.c.epochs,
+            budgets.c.used_epochs,
             budgets.c.state,
             (database_now() - budgets.c.started_at).label("age"),
             last_number.scalar_subquery().label("last_number"),
-            under_way.scalar_subquery().label("under_way"),
+            *under_way(studies.c.study_id),
         )
         .select_from(studies.outerjoin(budgets, budgets.c.study_id == studies.c.study_id))
         .where(studies.c.study_id == study_id)
     )
     return spent_as(row.mappings().one())
+
+
+def under_way(study_id: ColumnElement[int]) -> tuple[Label[Any], Label[Any]]:
+    """What the attempts under way of a study have used so far, as columns: seconds and epochs."""
+    open_ones = (attempts.c.study_id == study_id) & attempts.c.ended_at.is_(None)
+    seconds = select(func.sum(database_now() - attempts.c.started_at)).where(open_ones)
+    new_epochs = select(func.sum(_epochs_of(attempts.c.trial_id) - attempts.c.earlier_epochs)).where(open_ones)
+    return seconds.scalar_subquery().label("under_way"), new_epochs.scalar_subquery().label("epochs_under_way")
+
+
+def epochs_of(connection: Connection, trial_id: int) -> int:
+    """How many epochs of a trial are recorded."""
+    return int(connection.execute(select(func.count()).where(epochs.c.trial_id == trial_id)).scalar_one())
+
+
+def _epochs_of(trial_id: ColumnElement[int]) -> ScalarSelect[int]:
+    return select(func.count()).where(epochs.c.trial_id == trial_id).scalar_subquery()
 
 
 def spent_as(row: Mapping[Any, Any]) -> Spent:
@@ -126,8 +158,10 @@ def spent_as(row: Mapping[Any, Any]) -> Spent:
             row["trials"],
             None if seconds is None else seconds / 3600,
             None if device_seconds is None else device_seconds / 3600,
+            row["epochs"],
         ),
         state=State(row["state"] or State.ACTIVE),
+        epochs=int(row["used_epochs"] or 0) + int(row["epochs_under_way"] or 0),
     )
 
 
@@ -141,12 +175,16 @@ def note_started(connection: Connection, study_id: int) -> None:
 
 
 def spend(connection: Connection, trial_id: int, token: int) -> None:
-    """Add the seconds of an attempt that has ended to what its study has used."""
+    """Add the seconds and the epochs of an attempt that has ended to what its study has used."""
     attempt = (attempts.c.trial_id == trial_id) & (attempts.c.token == token)
     seconds = select(attempts.c.ended_at - attempts.c.started_at).where(attempt).scalar_subquery()
+    new_epochs = epochs_of(connection, trial_id) - select(attempts.c.earlier_epochs).where(attempt).scalar_subquery()
     study = select(attempts.c.study_id).where(attempt).scalar_subquery()
     connection.execute(
         update(budgets)
         .where(budgets.c.study_id == study)
-        .values(used_device_seconds=budgets.c.used_device_seconds + seconds)
+        .values(
+            used_device_seconds=budgets.c.used_device_seconds + seconds,
+            used_epochs=budgets.c.used_epochs + new_epochs,
+        )
     )

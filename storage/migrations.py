@@ -94,9 +94,20 @@ def _first(connection: Connection) -> None:
 
 def _second(connection: Connection) -> None:
     """Give a worker's row room for the reason why its place was given up."""
-    column = tables.workers.c.reason
-    if column.name not in {each["name"] for each in inspect(connection).get_columns(tables.workers.name)}:
-        connection.execute(text(f"ALTER TABLE {tables.workers.name} ADD COLUMN {column.name} TEXT"))
+    _add_column(connection, tables.workers, "reason", "TEXT")
+
+
+def _third(connection: Connection) -> None:
+    """Let attempts pause at an epoch, and count epochs against a budget of them."""
+    _add_column(connection, tables.attempts, "until", "INTEGER")
+    _add_column(connection, tables.attempts, "earlier_epochs", "INTEGER NOT NULL DEFAULT 0")
+    _add_column(connection, tables.budgets, "epochs", "INTEGER")
+    _add_column(connection, tables.budgets, "used_epochs", "INTEGER NOT NULL DEFAULT 0")
+
+
+def _add_column(connection: Connection, table: Table, name: str, kind: str) -> None:
+    if name not in {each["name"] for each in inspect(connection).get_columns(table.name)}:
+        connection.execute(text(f"ALTER TABLE {table.name} ADD COLUMN {table.c[name].name} {kind}"))
 
 
 def _sweep(connection: Connection, parent: str, key: str, own: Sequence[Table]) -> None:
@@ -114,7 +125,7 @@ def _sweep(connection: Connection, parent: str, key: str, own: Sequence[Table]) 
     )
 
 
-STEPS: list[Callable[[Connection], None]] = [_first, _second]
+STEPS: list[Callable[[Connection], None]] = [_first, _second, _third]
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import exists, func, select
 
 from winnow.storage.activity import State
-from winnow.storage.budget import Budget, Spent, spent_as
+from winnow.storage.budget import Budget, Spent, spent_as, under_way
 from winnow.storage.clock import database_now
 from winnow.storage.database import Database
 from winnow.storage.optuna_tables import studies, study_user_attributes, trials
@@ -68,10 +68,7 @@ class Pool:
                 (database_now() - budgets.c.started_at).label("age"),
                 last.scalar_subquery().label("last_number"),
                 select(func.count()).where(open_ones).scalar_subquery().label("under_way_count"),
-                select(func.sum(database_now() - attempts.c.started_at))
-                .where(open_ones)
-                .scalar_subquery()
-                .label("under_way"),
+                *under_way(study_id),
                 at_it.scalar_subquery().label("at_it"),
             )
             .join(studies, studies.c.study_id == study_id)

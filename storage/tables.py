@@ -1,7 +1,8 @@
 """Winnow's own tables, named `winnow_…`, which stand beside Optuna's.
 
 A lease and an attempt are one row: it is open while `ended_at` is empty, and the trial is held while `expires_at` lies
-in the future. No row is ever deleted here, so that a worker needs no right to delete.
+in the future; it began after so many `earlier_epochs` and is to pause at the epoch `until`. No row is ever deleted
+here, so that a worker needs no right to delete.
 """
 
 from typing import Any
@@ -47,6 +48,8 @@ budgets = Table(
     Column("trials", Integer),
     Column("seconds", Float(53)),
     Column("device_seconds", Float(53)),
+    Column("epochs", Integer),
+    Column("used_epochs", Integer, nullable=False, default=0, server_default="0"),
     Column("used_device_seconds", Float(53), nullable=False, default=0.0),
     Column("started_at", Float(53)),
     Column("state", String(16), nullable=False, default="active"),
@@ -64,6 +67,8 @@ attempts = Table(
     Column("expires_at", Float(53), nullable=False),
     Column("ended_at", Float(53)),
     Column("outcome", String(255)),
+    Column("until", Integer),
+    Column("earlier_epochs", Integer, nullable=False, default=0, server_default="0"),
     Index("winnow_open_attempts", "study_id", "ended_at"),
 )
 workers = Table(

@@ -9,7 +9,7 @@ from typing import Any
 
 from optuna.distributions import BaseDistribution, distribution_to_json, json_to_distribution
 from optuna.trial import FrozenTrial, TrialState
-from sqlalchemy import Connection, Table, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Table, and_, insert, not_, select, update
 
 from winnow.records import Outcome
 from winnow.storage import content, leases, studies
@@ -24,6 +24,7 @@ from winnow.storage.optuna_tables import (
     trials,
     values,
 )
+from winnow.storage.pauses import IS_PAUSED
 from winnow.storage.upserts import OPEN_STATES, Right, put
 
 _TOLD = {
@@ -122,24 +123,25 @@ def set_attribute(
 def set_state(
     connection: Connection, trial_id: int, lease: Lease | None, state: TrialState, results: Sequence[float] | None
 ) -> bool:
-    """Give a trial its state and values; False where it should run and runs already; raises Refused.
+    """Give a trial its state and values; False where it should run, and runs already or is paused; raises Refused.
 
     A leased trial that finishes, or is put back, gives up its lease with it.
     """
     if lease is not None:
         leases.hold(connection, lease)
-    allowed = ("WAITING",) if state is TrialState.RUNNING else OPEN_STATES
-    times = {"datetime_start": optuna_now()} if state is TrialState.RUNNING else {}
+    allowed: ColumnElement[bool] = trials.c.state.in_(OPEN_STATES)
+    times = {}
+    if state is TrialState.RUNNING:  # one that is paused is its scheduler's, and no trial that somebody queued
+        allowed = and_(trials.c.state == "WAITING", not_(IS_PAUSED))
+        times = {"datetime_start": optuna_now()}
     if state.is_finished():
         times = {"datetime_complete": optuna_now()}
     changed = connection.execute(
-        update(trials)
-        .where(trials.c.trial_id == trial_id, trials.c.state.in_(allowed))
-        .values(state=state.name, **times)
+        update(trials).where(trials.c.trial_id == trial_id, allowed).values(state=state.name, **times)
     )
     if changed.rowcount == 0:
         query = select(trials.c.state).where(trials.c.trial_id == trial_id)
-        if state is TrialState.RUNNING and connection.execute(query).scalar() == "RUNNING":
+        if state is TrialState.RUNNING and connection.execute(query).scalar() in OPEN_STATES:
             return False
         raise Refused
     for objective, result in enumerate(results or []):

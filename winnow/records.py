@@ -71,6 +71,8 @@ class Outcome(StrEnum):
     """Its study was stopped by a person."""
     PAUSED = "paused"
     """Its study was paused by a person."""
+    RUNG = "at a rung"
+    """Paused by the study's scheduler, which may go on with it from its checkpoint."""
 
     OUT_OF_MEMORY = "out of memory"
     DEVICE_ERROR = "device error"
@@ -111,6 +113,7 @@ _RETRIES = {
     Outcome.PREEMPTED: Retry.ALWAYS,
     Outcome.STOPPED: Retry.ALWAYS,
     Outcome.PAUSED: Retry.ALWAYS,
+    Outcome.RUNG: Retry.ALWAYS,
     Outcome.OUT_OF_MEMORY: Retry.ONCE,
     Outcome.DEVICE_ERROR: Retry.ONCE,
 }

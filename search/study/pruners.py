@@ -1,4 +1,4 @@
-"""The pruners of a spec: Optuna's own, and who is let finish to see how often they err."""
+"""The pruners of a spec: Optuna's own, those that pause trials, and who is let finish to see how often they err."""
 
 import random
 
@@ -9,6 +9,7 @@ from pydantic import Field
 from winnow.objectives.hyperparameters import DEFINITIONS
 from winnow.objectives.space import Choice, hyperparameter
 from winnow.search.study.percentile import IndexedPercentilePruner
+from winnow.search.study.schedulers import AsynchronousHalving, Scheduler, SynchronousHyperband, rungs_between
 from winnow.search.study.sections import PrunerSection, Searched, pruner
 
 
@@ -63,7 +64,7 @@ class ASHAPruner(PrunerSection):
 
     def build(self, study: Searched) -> BasePruner:
         """Make Optuna's."""
-        first = self.min_resource or max(2, _epochs(study) // 10)
+        first = self.min_resource or max(2, most_epochs(study) // 10)
         return optuna.pruners.SuccessiveHalvingPruner(**{**self.options, "min_resource": first})
 
 
@@ -77,7 +78,46 @@ class HyperbandPruner(PrunerSection):
 
     def build(self, study: Searched) -> BasePruner:
         """Make Optuna's."""
-        return optuna.pruners.HyperbandPruner(**{**self.options, "max_resource": self.max_resource or _epochs(study)})
+        return optuna.pruners.HyperbandPruner(
+            **{**self.options, "max_resource": self.max_resource or most_epochs(study)}
+        )
+
+
+class _Scheduled(PrunerSection):
+    """A method that pauses trials instead of ending them."""
+
+    audit: float = Field(0.0, ge=0, le=0)
+    max_resource: int | None = Field(None, ge=1)
+    """Epochs of a whole training; None is what `epochs` says."""
+    reduction_factor: int = Field(3, ge=2)
+
+
+@pruner("asha_promotion")
+class AshaPromotion(_Scheduled):
+    """ASHA that pauses trials at each rung and goes on with the best of those that came as far (Li et al. 2020)."""
+
+    min_resource: int | None = Field(None, ge=1)
+    """Epochs before the first rung; None is a tenth of them, and at least 2 (one epoch says little)."""
+
+    def scheduler(self, study: Searched) -> Scheduler:
+        """Make one with rungs up to a whole training."""
+        most = self.max_resource or most_epochs(study)
+        first = self.min_resource or max(2, most // 10)
+        return AsynchronousHalving(
+            rungs_between(first, most, self.reduction_factor), self.reduction_factor, study.optimises
+        )
+
+
+@pruner("hyperband_synchronous")
+class SynchronousHyperbandSection(_Scheduled):
+    """Hyperband whose rungs are judged once they are whole: brackets one after another (Li et al. 2018)."""
+
+    min_resource: int = Field(1, ge=1)
+
+    def scheduler(self, study: Searched) -> Scheduler:
+        """Make one whose brackets end with a whole training."""
+        most = self.max_resource or most_epochs(study)
+        return SynchronousHyperband(min(self.min_resource, most), most, self.reduction_factor, study.optimises)
 
 
 @pruner("patient")
@@ -99,7 +139,7 @@ def is_audited(study: Searched, number: int) -> bool:
     return random.Random(f"audit {study.seed} {number}").random() < study.pruner.audit
 
 
-def _epochs(study: Searched) -> int:
+def most_epochs(study: Searched) -> int:
     """Return how many epochs a trial trains at most."""
     entries = [entry for parameter, entry in study.space.items() if hyperparameter(parameter) == "epochs"]
     if entries:

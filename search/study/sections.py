@@ -6,11 +6,12 @@ A table is one class: its fields are the spec's keys, `name` says which it is, a
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol, TypeVar
 
-from optuna.pruners import BasePruner
+from optuna.pruners import BasePruner, NopPruner
 from optuna.samplers import BaseSampler
 from pydantic import BaseModel, ConfigDict, Field
 
 from winnow.objectives.space import Space
+from winnow.search.study.schedulers import Direction, Scheduler
 
 
 class Section(BaseModel):
@@ -43,6 +44,10 @@ class Searched(Protocol):
         """The study's seed."""
 
     @property
+    def optimises(self) -> Direction:
+        """Whether the trials' values are to be large or small."""
+
+    @property
     def pruner(self) -> "PrunerSection":
         """`[pruner]`."""
 
@@ -58,8 +63,12 @@ class SamplerSection(Section):
         return self.model_dump(exclude={"name"})
 
     def build(self, study: Searched, seed: int) -> BaseSampler:
-        """Make the sampler; one with a state of its own draws from `seed`, which differs from worker to worker."""
+        """Make the sampler; what it draws comes from `seed`, which differs from trial to trial."""
         raise NotImplementedError
+
+    def scheduler(self, study: Searched) -> Scheduler | None:
+        """Make the scheduler of a sampler that also says which trial goes on next; other samplers have none."""
+        return None
 
 
 class PrunerSection(Section):
@@ -78,8 +87,12 @@ class PrunerSection(Section):
         return self.model_dump(exclude={"name", "audit"})
 
     def build(self, study: Searched) -> BasePruner:
-        """Make the pruner."""
-        raise NotImplementedError
+        """Make the pruner; where trials pause, none is asked."""
+        return NopPruner()
+
+    def scheduler(self, study: Searched) -> Scheduler | None:
+        """Make the scheduler of a method that pauses trials and goes on with some; where none is, trials only end."""
+        return None
 
 
 SAMPLERS: dict[str, type[SamplerSection]] = {}

@@ -20,11 +20,11 @@ from winnow.objectives.hyperparameters import DEFINITIONS
 from winnow.objectives.space import Choice, Range, Space, cells, hyperparameter, parameter_name
 from winnow.search.study.pruners import ASHAPruner
 from winnow.search.study.samplers import GridSampler, TPESampler
+from winnow.search.study.schedulers import Direction, Scheduler
 from winnow.search.study.sections import PrunerSection, SamplerSection, Section
 from winnow.storage.budget import Budget
 
 BUILT_IN = ("classification", "regression")
-Direction = Literal["maximize", "minimize"]
 Cost = Literal["parameters", "seconds"]
 
 
@@ -85,6 +85,9 @@ class BudgetSection(Section):
     """What the study may spend, and when it may stop before that; whichever is reached first."""
 
     trials: int | None = Field(None, ge=1, le=2**31 - 1)
+    """Looked at: a trial that pauses counts once, whether or not it goes on."""
+    epochs: int | None = Field(None, ge=1, le=2**31 - 1)
+    """Of all trials together."""
     hours: float | None = Field(None, gt=0, allow_inf_nan=False)
     device_hours: float | None = Field(None, gt=0, allow_inf_nan=False)
     stagnation: int | None = Field(None, ge=1, le=2**31 - 1)
@@ -198,7 +201,12 @@ class Spec(Section):
         trials = self.budget.trials
         if trials is None and self.sampler.name == "grid":
             trials = self.grid_cells + self.has_baseline
-        return Budget(trials, self.budget.hours, self.budget.device_hours)
+        return Budget(trials, self.budget.hours, self.budget.device_hours, self.budget.epochs)
+
+    @property
+    def scheduler(self) -> Scheduler | None:
+        """What pauses trials and goes on with some: of the sampler, or else of the pruner; None where nothing does."""
+        return self.sampler.scheduler(self) or self.pruner.scheduler(self)
 
     @property
     def grid_cells(self) -> int:

@@ -86,6 +86,7 @@ def _wrongs(spec: Spec) -> Iterator[tuple[str, ObjectiveError]]:
     else:
         yield from _check_training(spec)
     yield from _check_two_objectives(spec)
+    yield from _check_scheduler(spec)
     yield from _check_ablation(spec)
     budget = spec.storage_budget
     if budget == Budget():
@@ -142,6 +143,28 @@ def _check_ablation(spec: Spec) -> Iterator[tuple[str, ObjectiveError]]:
         check_groups(spec.ablation.methods, own=not spec.built_in)
     except ObjectiveError as error:
         yield "[ablation] methods", error
+
+
+def _check_scheduler(spec: Spec) -> Iterator[tuple[str, ObjectiveError]]:
+    by_sampler = spec.sampler.scheduler(spec)
+    if by_sampler is not None and spec.pruner.scheduler(spec) is not None:
+        yield (
+            "[pruner] name",
+            ObjectiveError(f"the sampler {spec.sampler.name} says already which trial goes on", "leave [pruner] out"),
+        )
+    if by_sampler is not None and spec.against is not None:
+        yield (
+            "[sampler] name",
+            ObjectiveError(f"{spec.sampler.name} pauses trials by one value, and this study has two", "use tpe or gp"),
+        )
+    unknown = not spec.built_in and "epochs" not in spec.fixed
+    if unknown and spec.pruner.scheduler(spec) is not None and spec.pruner.options.get("max_resource", 1) is None:
+        yield (
+            "[pruner] max_resource",
+            ObjectiveError(
+                "nobody knows how many epochs an objective of one's own has", "write for example max_resource = 30"
+            ),
+        )
 
 
 def _check_two_objectives(spec: Spec) -> Iterator[tuple[str, ObjectiveError]]:

@@ -121,6 +121,8 @@ class Attempt:
         if KEEP_WEIGHTS not in known and self._weights_are_wanted():
             self.trial.set_user_attr(KEEP_WEIGHTS, True)
         job = self._job()
+        if job.resume is not None and self.recorder.is_to_pause(job.last_epoch):
+            return self._pause()  # an attempt before this one came as far, and died before it could say so
         self.training = True
         try:
             ended = self._listen(job)
@@ -283,6 +285,8 @@ class Attempt:
         if outcome is Outcome.STOPPED:
             if self.recorder.lost is not None:
                 raise self.recorder.lost
+            if self.recorder.paused:
+                return self._pause()
             return self._give_back(self._interrupted() or outcome)
         if outcome in (Outcome.OUT_OF_MEMORY, Outcome.DEVICE_ERROR):
             self.context.trainer.kill()  # nothing of the failed attempt stays on the device
@@ -299,6 +303,12 @@ class Attempt:
             _log.warning("trial %d: %s; it goes on from its last checkpoint", self.lease.number, reason)
             return self._give_back(outcome)
         return self._finish(outcome, None, reason, None)
+
+    def _pause(self) -> Outcome:
+        """Leave the trial at its checkpoint, until its scheduler goes on with it."""
+        outcome = self._give_back(Outcome.RUNG)
+        checkpoints.prune_files(self.storage.store, self.lease, keep=1)
+        return outcome
 
     def _give_back(self, outcome: Outcome) -> Outcome:
         leases.give_back(self.database, self.lease, outcome)

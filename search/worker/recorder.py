@@ -5,6 +5,7 @@ the lease when its supervisor no longer looks after the trainer.
 """
 
 import logging
+import math
 import threading
 import time
 from collections import deque
@@ -12,7 +13,7 @@ from dataclasses import dataclass, field, replace
 
 import optuna
 
-from winnow.records import BASELINE, WOULD_PRUNE, Epoch
+from winnow.records import BASELINE, CONFIG, WOULD_PRUNE, Epoch
 from winnow.search.study import pruners
 from winnow.search.worker.context import WorkerContext
 from winnow.search.worker.messages import Report, Verdict
@@ -48,6 +49,8 @@ class Recorder:
         self._context = context
         self._study = study
         self._trial = trial
+        self.paused = False
+        """Whether the trial has come to where it is to pause."""
         self._prunable = BASELINE not in trial.user_attrs
         self._storage = context.study.storage
         # One try at a time: between two, the lease is renewed, which somebody's lock on other rows does not hinder.
@@ -66,6 +69,13 @@ class Recorder:
     def watch(self) -> None:
         """Say that the supervisor looks after its trainer; the lease is renewed only while it does."""
         self._watched_at = time.monotonic()
+
+    def is_to_pause(self, epoch: int | None) -> bool:
+        """Return whether the trial is to pause after an epoch that is not its last; the baseline never is."""
+        if epoch is None or self._lease.until is None or epoch < self._lease.until or not self._prunable:
+            return False
+        config = CONFIG.of(self._trial.user_attrs)
+        return config is None or epoch < config.get("epochs", math.inf)
 
     def report(self, said: Report) -> Verdict:
         """Hand over an epoch. The verdict of one that cannot be delivered at once is to go on."""
@@ -161,6 +171,8 @@ class Recorder:
         if report.checkpoint is not None:
             checkpoints.prune_files(self._storage.store, self._lease)
         report.verdict = self._verdict()
+        if report.checkpoint is not None and self.is_to_pause(epoch.epoch):
+            self.paused, report.verdict = True, Verdict.STOP
         with self._changed:
             self._waiting.popleft()
             report.delivered.set()

@@ -23,6 +23,7 @@ from winnow.search.worker.context import WorkerContext
 from winnow.search.worker.device_share import DeviceShare
 from winnow.search.worker.messages import Ready
 from winnow.search.worker.retention import keep_best
+from winnow.search.worker.scheduling import Scheduling
 from winnow.search.worker.steering import LOOK_SECONDS, Shutdown, Steering
 from winnow.search.worker.supervision import Supervision
 from winnow.search.worker.trainer_process import Trainer, WorkerOptions
@@ -59,6 +60,7 @@ class Worker:
         self._supervision = supervision or Supervision()
         self._steering = Steering(study, shutdown, options.lease_seconds)
         self._failed_on_device = -1
+        self._scheduling = Scheduling.of(study, self.name, options.lease_seconds)
         self.database = study.storage.database
         self._bell = Bell(self.database, shutdown.requested.is_set)
         shutdown.trainer = self.trainer
@@ -161,6 +163,8 @@ class Worker:
         study_id = self.study.study_id
         since = self.study.storage.oldest_unfinished(study_id)
         try:
+            if self._scheduling is not None:
+                return self._scheduling.claim()
             return leases.claim(self.database, study_id, self.name, self.options.lease_seconds, since)
         except StorageUnreachable:
             raise

@@ -1,0 +1,96 @@
+"""What a worker claims where its study has a scheduler: that is shown the trials, and its decision is claimed."""
+
+import numpy as np
+from optuna.trial import FrozenTrial, TrialState
+
+from winnow.records import BASELINE
+from winnow.search.study.schedulers import Begin, GoOn, Outline, Scheduler, Standing
+from winnow.search.study.study import WinnowStudy
+from winnow.storage import leases, pauses
+from winnow.storage.activity import State
+from winnow.storage.budget import spent
+from winnow.storage.leases import Lease, Overtaken, Wish
+from winnow.storage.pauses import Attempted
+
+_ENDED = {
+    TrialState.COMPLETE: Standing.COMPLETE,
+    TrialState.PRUNED: Standing.PRUNED,
+    TrialState.FAIL: Standing.FAILED,
+}
+
+
+class Scheduling:
+    """The scheduler of a study, as one worker asks it."""
+
+    def __init__(self, study: WinnowStudy, scheduler: Scheduler, worker: str, lease_seconds: float) -> None:
+        self._study = study
+        self._scheduler = scheduler
+        self._worker = worker
+        self._seconds = lease_seconds
+        self._ended: dict[int, Outline] = {}
+
+    @classmethod
+    def of(cls, study: WinnowStudy, worker: str, lease_seconds: float) -> "Scheduling | None":
+        """Return that of a study; None where it has no scheduler."""
+        scheduler = study.spec.scheduler
+        return None if scheduler is None else cls(study, scheduler, worker, lease_seconds)
+
+    def claim(self) -> Lease | None:
+        """Claim what the scheduler decides; None where it has nothing to do now, or the study gives nothing.
+
+        A study that has nothing left for its paused trials ends them.
+        """
+        database, study_id = self._study.storage.database, self._study.study_id
+        while True:
+            had, outlines = self._look()
+            begun = sum(outline.standing is not Standing.QUEUED for outline in outlines)
+            random = np.random.default_rng([self._study.spec.seed, begun, had])
+            used = database.read(spent, study_id)
+            if used.state is not State.ACTIVE:
+                return None
+            queued = begun < len(outlines)
+            decision = self._scheduler.next(outlines, random, may_begin=queued or not used.exhausted)
+            match decision:
+                case Begin():
+                    drawn = None if decision.parameters is None or queued else len(outlines)
+                    wish = Wish(begins=True, until=decision.until, parameters=decision.parameters, number=drawn)
+                case GoOn():
+                    wish = Wish(paused=decision.number, until=decision.until)
+                case None:
+                    wish = Wish()
+            try:
+                lease = leases.claim(database, study_id, self._worker, self._seconds, wish=wish)
+            except Overtaken:
+                continue
+            if lease is not None:
+                return lease
+            if decision is None or used.exhausted:
+                pauses.end_all(database, study_id, had)
+                return None
+
+    def _look(self) -> tuple[int, list[Outline]]:
+        """Return how many attempts the study has had, and all of its trials in outline."""
+        storage, study_id = self._study.storage, self._study.study_id
+        had, attempted = storage.database.read(pauses.attempted, study_id)
+        trials = storage.get_all_trials(study_id, deepcopy=False)
+        return had, [self._outline(trial, attempted.get(trial.number)) for trial in trials]
+
+    def _outline(self, trial: FrozenTrial, attempt: Attempted | None) -> Outline:
+        if trial.number in self._ended:
+            return self._ended[trial.number]
+        standing = _ENDED.get(trial.state, Standing.RUNNING)
+        if trial.state is TrialState.WAITING:
+            standing = Standing.QUEUED if attempt is None else Standing.RUNNING
+            if attempt is not None and attempt.paused:
+                standing = Standing.PAUSED
+        outline = Outline(
+            trial.number,
+            standing,
+            trial.params,
+            sorted(trial.intermediate_values.items()),
+            None if attempt is None else attempt.until,
+            BASELINE in trial.user_attrs,
+        )
+        if standing.ended:
+            self._ended[trial.number] = outline
+        return outline

@@ -1,0 +1,103 @@
+"""Paused trials: WAITING in place after an attempt that ended at a rung, with their curve and their checkpoint.
+
+Nothing more is written of a pause than how that attempt ended. Such a trial keeps its place in the budget, goes on when
+the study's scheduler says so (see `leases.claim`), and ends as PRUNED when the study has nothing left for it.
+"""
+
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, and_, exists, func, insert, select, update
+
+from winnow.records import OUTCOME, REASON, Outcome
+from winnow.storage import content
+from winnow.storage.activity import State
+from winnow.storage.budget import spent
+from winnow.storage.clock import optuna_now
+from winnow.storage.database import Database
+from winnow.storage.optuna_tables import intermediate_values, studies, trial_user_attributes, trials, values
+from winnow.storage.tables import attempts
+from winnow.storage.upserts import OPEN_STATES, put
+
+LEFT = "paused, not taken up again"
+"""The reason of a trial that was still paused when its study ended."""
+_later = attempts.alias("later")
+IS_PAUSED = and_(
+    trials.c.state == "WAITING",
+    exists().where(
+        attempts.c.trial_id == trials.c.trial_id,
+        attempts.c.outcome == Outcome.RUNG,
+        ~exists().where(_later.c.trial_id == attempts.c.trial_id, _later.c.token > attempts.c.token),
+    ),
+)
+"""The condition under which a row of `trials` is paused."""
+
+
+@dataclass(frozen=True)
+class Attempted:
+    """An unfinished trial as its last attempt left it, or has it now."""
+
+    number: int
+    paused: bool
+    until: int | None
+    token: int
+
+
+def attempted(connection: Connection, study_id: int) -> tuple[int, dict[int, Attempted]]:
+    """Return how many attempts a study has had, and by number each unfinished trial that has had one."""
+    count = select(func.count()).where(attempts.c.study_id == study_id)
+    last = (
+        select(trials.c.number, attempts.c.token, attempts.c.outcome, attempts.c.until)
+        .join(trials, trials.c.trial_id == attempts.c.trial_id)
+        .where(
+            attempts.c.study_id == study_id,
+            trials.c.state.in_(OPEN_STATES),
+            ~exists().where(_later.c.trial_id == attempts.c.trial_id, _later.c.token > attempts.c.token),
+        )
+    )
+    found = {
+        row.number: Attempted(row.number, row.outcome == Outcome.RUNG, row.until, row.token)
+        for row in connection.execute(last)
+    }
+    return int(connection.execute(count).scalar_one()), found
+
+
+def end_all(database: Database, study_id: int, seen: int) -> list[int]:
+    """End the paused trials of a study that has nothing left for them; returns their numbers.
+
+    Nothing is done while one of its trials is under way, or where it has had another number of attempts than the
+    caller has `seen`: what those brought may be a reason to go on.
+    """
+
+    def work(connection: Connection) -> list[int]:
+        connection.execute(select(studies.c.study_id).where(studies.c.study_id == study_id).with_for_update())
+        of_study = attempts.c.study_id == study_id
+        had = connection.execute(select(func.count()).where(of_study)).scalar_one()
+        held = connection.execute(select(func.count()).where(of_study, attempts.c.ended_at.is_(None))).scalar_one()
+        if had != seen or held or spent(connection, study_id).state is not State.ACTIVE:
+            return []
+        query = select(trials.c.trial_id, trials.c.number).where(trials.c.study_id == study_id, IS_PAUSED)
+        paused = connection.execute(query.order_by(trials.c.number)).all()
+        for trial_id, _ in paused:
+            _end(connection, trial_id, LEFT)
+        return [number for _, number in paused]
+
+    return database.write(work)
+
+
+def _end(connection: Connection, trial_id: int, reason: str) -> None:
+    """End a paused trial as PRUNED with the last value that it reported."""
+    last = (
+        select(intermediate_values.c.intermediate_value, intermediate_values.c.intermediate_value_type)
+        .where(intermediate_values.c.trial_id == trial_id)
+        .order_by(intermediate_values.c.step.desc())
+        .limit(1)
+    )
+    found = connection.execute(last).one_or_none()
+    if found is not None and found.intermediate_value_type != "NAN":
+        number, kind = found
+        connection.execute(insert(values).values(trial_id=trial_id, objective=0, value=number, value_type=kind))
+    for key, said in ((OUTCOME, Outcome.PRUNED), (REASON, reason)):
+        row = {"trial_id": trial_id, "key": key, "value_json": content.as_json(key, said, connection.dialect.name)}
+        put(connection, trial_user_attributes, ["trial_id", "key"], row)
+    ended = {"state": "PRUNED", "datetime_complete": optuna_now()}
+    connection.execute(update(trials).where(trials.c.trial_id == trial_id).values(**ended))
