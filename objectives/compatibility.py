@@ -23,13 +23,15 @@ def check(config: Config, name: str, shape: Shape, classes: int, examples: int) 
             f"label_smoothing = {config.label_smoothing} needs classes, and {name!r} is a regression",
             "leave label_smoothing at 0",
         )
-    check_model(config, input_shape(config, shape))
+    check_model(config, input_shape(config, shape), classes or 1)
 
 
-def check_model(config: Config, shape: Shape) -> None:
+def check_model(config: Config, shape: Shape, outputs: int) -> None:
     """Raise ObjectiveError where the config's model does not take inputs of `shape`, or does not go with itself."""
     architecture = registry.model.chosen(config)
-    if hasattr(architecture, "check"):
+    if hasattr(architecture, "try_on"):
+        architecture.try_on(shape, outputs)
+    elif hasattr(architecture, "check"):
         architecture.check(shape, config.batch_size)
 
 

@@ -99,6 +99,31 @@ def definitions_of(thing: Callable[..., Any]) -> Iterator[Definition]:
                 yield Definition(**vars(note), name=name, type=kind, default=parameter.default)
 
 
+def plain_definitions_of(thing: Callable[..., Any], name: str, skip: int) -> Iterator[Definition]:
+    """Read hyperparameters off a function that knows nothing of Winnow: its parameters after the first `skip`.
+
+    Their types are those of their annotations, else of their defaults; one whose type no spec can hold keeps its
+    default. Raises HyperparameterError where one has no default.
+    """
+    annotated = {each.name: each for each in definitions_of(thing)}
+    for parameter in list(_signature(thing).parameters.values())[skip:]:
+        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+            continue
+        if parameter.default is inspect.Parameter.empty:
+            raise HyperparameterError(f"{parameter.name} of {name} has no default", "give it one")
+        default = tuple(parameter.default) if isinstance(parameter.default, list) else parameter.default
+        kinds = (parameter.annotation, type(default), tuple[int, ...], tuple[float, ...])
+        kind = next((kind for kind in kinds if kind in _TYPE_WORDS and _coerce(default, kind) is not None), None)
+        if parameter.name in annotated:
+            yield annotated[parameter.name]
+        elif kind is not None:
+            checked = _coerce(default, kind)
+            assert checked is not None
+            yield Definition(
+                f"{parameter.name} of {name}", decides_fit=True, name=parameter.name, type=kind, default=checked
+            )
+
+
 def _signature(thing: Callable[..., Any]) -> inspect.Signature:
     try:
         return inspect.signature(thing, eval_str=True)

@@ -13,6 +13,7 @@ from typing import Annotated, Any
 from winnow.objectives.definition import Definition, Hyperparameter, Value, definitions_of
 from winnow.objectives.errors import HyperparameterError
 from winnow.objectives.registry import DEFINITIONS as DEFINITIONS
+from winnow.objectives.registry import model, resolve
 
 
 @dataclass(frozen=True)
@@ -125,8 +126,16 @@ def definition(name: str) -> Definition:
 
 def make_config(values: Mapping[str, Any] = {}, /, **more: Any) -> Config:
     """Make a checked Config of plain values (lists for tuples, as in TOML and JSON); raises HyperparameterError."""
-    checked: dict[str, Any] = {name: definition(name).check(value) for name, value in {**values, **more}.items()}
-    own = {name: checked.pop(name, each.default) for name, each in DEFINITIONS.items() if name not in _CORE}
+    given = {**values, **more}
+    resolve(given)
+    checked: dict[str, Any] = {name: definition(name).check(value) for name, value in given.items()}
+    chosen = checked.get("model", Config.model)
+    defaults = model.defaults(chosen)
+    own = {
+        name: checked.pop(name, defaults.get(name, each.default))
+        for name, each in DEFINITIONS.items()
+        if name not in _CORE and (name in given or not model.is_anothers(name, chosen))
+    }
     return Config(**checked, own=own)
 
 
@@ -137,5 +146,5 @@ def change(config: Config, **values: Any) -> Config:
 
 def config_values(config: Config) -> dict[str, Any]:
     """Return the config as JSON has it: lists for tuples. `make_config` takes it back."""
-    values = {name: getattr(config, name) for name in DEFINITIONS}
+    values = {name: getattr(config, name) for name in DEFINITIONS if name in _CORE or name in config.own}
     return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}

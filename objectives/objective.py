@@ -104,7 +104,7 @@ class TrainingObjective:
         values.setdefault("seed", derived_seed(self.seed, trial.number))
         values.setdefault("precision", self.precision)
         config = make_config(values)
-        if config.model == "resnet18" and config.weights and not config.weights_sha256:
+        if config.weights and not config.weights_sha256:
             config = change(config, weights_sha256=weights_file.digest(config.weights))
         return config
 

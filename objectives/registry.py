@@ -9,7 +9,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, TypeVar
 
-from winnow.objectives.definition import Definition, definitions_of
+from winnow.objectives.definition import Definition, Value, definitions_of
 from winnow.objectives.errors import HyperparameterError
 
 Thing = TypeVar("Thing", bound=Callable[..., Any])
@@ -21,10 +21,14 @@ DEFINITIONS: dict[str, Definition] = {}
 class Registry(Mapping[str, Callable[..., Any]]):
     """All things of one kind by their names. Used as a decorator: `@model("tiny")`."""
 
+    find: Callable[[str], Any] | None = None
+    """Gives what a name with a colon means, which is registered when a spec or a configuration first says it."""
+
     def __init__(self, method: str, chooser: str = "", meaning: str = "", default: str = "") -> None:
         """`chooser` is the hyperparameter that chooses one of them; without it, each has a switch of its own name."""
         self.method = method
         self.chooser = chooser
+        self._found: dict[str, dict[str, Definition]] = {}
         self._things: dict[str, Callable[..., Any]] = {}
         self._names: dict[str, tuple[str, ...]] = {}
         if chooser:
@@ -53,6 +57,8 @@ class Registry(Mapping[str, Callable[..., Any]]):
     def bound(self, name: str, config: object) -> Any:
         """Return what is registered under `name` with the values that `config` has of its hyperparameters."""
         thing, values = self._things[name], {own: getattr(config, own) for own in self._names[name]}
+        if name in self._found:
+            return thing.bind(values)  # type: ignore[attr-defined]
         return thing(**values) if isinstance(thing, type) else partial(thing, **values)
 
     def chosen(self, config: object) -> Any:
@@ -62,6 +68,38 @@ class Registry(Mapping[str, Callable[..., Any]]):
     def switched_on(self, config: object) -> dict[str, Any]:
         """Return those that `config` switches on by their names, with its values, in the order of registration."""
         return {name: self.bound(name, config) for name in self if getattr(config, name)}
+
+    def resolve(self, name: object) -> None:
+        """Register what `module:function` or `library:thing` names, where it is not yet; raises ObjectiveError."""
+        if self.find is None or not isinstance(name, str) or ":" not in name or name in self._things:
+            return
+        thing = self.find(name)
+        own = {each.name: each for each in thing.definitions}
+        for each in own.values():
+            known = DEFINITIONS.get(each.name)
+            if known and (known.type != each.type or (known.choices and each.default not in known.choices)):
+                raise HyperparameterError(
+                    f"{each.name} of {name} is another hyperparameter already: {known.meaning}", "give it another name"
+                )
+        self._things[name], self._names[name], self._found[name] = thing, tuple(own), own
+        DEFINITIONS[self.chooser] = replace(DEFINITIONS[self.chooser], choices=tuple(self._things))
+        for each in own.values():
+            known = DEFINITIONS.get(each.name)
+            if known is None or self.chooser in known.needs:
+                each = known or replace(each, method=each.method or self.method)
+                users = (*each.needs.get(self.chooser, ()), name)
+                DEFINITIONS[each.name] = replace(each, needs={**each.needs, self.chooser: users})
+
+    def defaults(self, name: str) -> dict[str, Value]:
+        """Return the defaults of the hyperparameters of a thing that was found by its name, which it may share."""
+        return {each.name: each.default for each in self._found.get(name, {}).values()}
+
+    def is_anothers(self, hyperparameter: str, name: str) -> bool:
+        """Whether only things that were found by their names have this hyperparameter, and `name` is none of them."""
+        if not self._found:
+            return False
+        users = [thing for thing, own in self._names.items() if hyperparameter in own]
+        return bool(users) and name not in users and all(thing in self._found for thing in users)
 
     def _add(self, name: str, thing: Callable[..., Any]) -> None:
         own = list(definitions_of(thing))
@@ -103,7 +141,8 @@ class Registry(Mapping[str, Callable[..., Any]]):
 model = Registry("architecture", "model", "architecture", "mlp")
 """Called with the shape of an example and the number of outputs, gives a torch module.
 
-Its `check(shape, batch_size)`, where it has one, raises ObjectiveError where it does not fit, without importing torch.
+Its `check(shape, batch_size)`, where it has one, raises ObjectiveError where it does not fit, without importing torch;
+`try_on(shape, outputs)` of a model that is found by its name has to build it for that.
 """
 optimizer = Registry("optimiser", "optimizer", "optimiser", "adam")
 """Called with groups of parameters and the learning rate, gives a torch optimiser."""
@@ -111,3 +150,10 @@ schedule = Registry("schedule", "schedule", "how the learning rate changes", "co
 """Called with a `Progress`, gives what the learning rate is multiplied by."""
 augmentation = Registry("augmentation")
 """Called with images float32 (B, C, H, W) and their `Draws`, gives images; its docstring begins with what it does."""
+
+
+def resolve(values: Mapping[str, Any]) -> None:
+    """Register what the values of choosers name outside of Winnow; raises ObjectiveError."""
+    for each in (model,):
+        if each.chooser in values:
+            each.resolve(values[each.chooser])

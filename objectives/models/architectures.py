@@ -27,6 +27,18 @@ ConvDropout = Annotated[
     float, Hyperparameter("dropout p of convolutions", low=0, high=0.95, method="convolutional dropout")
 ]
 
+Weights = Annotated[
+    str,
+    Hyperparameter("file with trained weights as torchvision saves them; none: random", method="trained weights"),
+]
+WeightsSHA256 = Annotated[
+    str,
+    Hyperparameter(
+        "SHA-256 that this file must have; filled in by the first training, so that later ones refuse another file",
+        method="trained weights",
+    ),
+]
+
 
 @dataclass(frozen=True, kw_only=True)
 class FreeLayers:
@@ -233,17 +245,8 @@ class ResNet(Convolutions):
 class ResNet18:
     """torchvision's, its first parts frozen, its weights from a file."""
 
-    weights: Annotated[
-        str,
-        Hyperparameter("file with trained weights as torchvision saves them; none: random", method="trained weights"),
-    ] = ""
-    weights_sha256: Annotated[
-        str,
-        Hyperparameter(
-            "SHA-256 that this file must have; filled in by the first training, so that later ones refuse another file",
-            method="trained weights",
-        ),
-    ] = ""
+    weights: Weights = ""
+    weights_sha256: WeightsSHA256 = ""
     frozen: Annotated[
         int,
         Hyperparameter(

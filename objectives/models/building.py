@@ -6,6 +6,7 @@ from torch import nn
 from winnow.objectives import registry
 from winnow.objectives.compatibility import Shape, check_model
 from winnow.objectives.hyperparameters import Config
+from winnow.objectives.models.imported import ImportedModel
 from winnow.objectives.models.initialisation import initialise
 from winnow.objectives.randomness import generator
 
@@ -16,8 +17,11 @@ def build(config: Config, shape: Shape, outputs: int, device: torch.device | str
     It takes (batch, *shape) and returns (batch, outputs): logits, or the predicted number. On device "meta" nothing
     is allocated or drawn. Raises ObjectiveError where the architecture does not fit the shape.
     """
-    check_model(config, shape)
     architecture = registry.model.chosen(config)
+    if isinstance(architecture, ImportedModel):  # tried as it is built
+        draws = generator(config.seed, "initialisation")
+        return architecture.build(shape, outputs, config.initialisation, draws).to(device)
+    check_model(config, shape, outputs)
     with torch.device("meta"):
         model: nn.Module = architecture(shape, outputs)
     if torch.device(device).type == "meta":

@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from winnow.objectives.hyperparameters import Config
+from winnow.objectives.models.imported_network import ImportedNetwork
 from winnow.objectives.models.layers import RandomLayer
 
 log = logging.getLogger("winnow")
@@ -35,7 +36,8 @@ def compile_in_place(model: nn.Module, mode: str | None, backend: str = "inducto
     for module in model.modules():
         if isinstance(module, RandomLayer):  # a generator is nothing that a graph could hold
             module.forward = torch.compiler.disable(module.forward)  # type: ignore[method-assign, no-untyped-call]
-    model.compile(mode=mode, backend=backend, dynamic=False)
+    network = model.network if isinstance(model, ImportedNetwork) else model
+    network.compile(mode=mode, backend=backend, dynamic=False)
 
 
 @functools.cache

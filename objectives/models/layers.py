@@ -9,16 +9,18 @@ from torch import nn
 DRAW_64_BITS = ("cpu", "cuda")
 
 
-class RandomLayer(nn.Module):
-    """A layer that drops a share p of its input in training, and in evaluation returns it as it is.
+class RandomModule(nn.Module):
+    """What draws in training from its `generator`, on the device of its input; see `use_generator`."""
 
-    In training it needs a `generator` on the device of its input; see `use_generator`.
-    """
+    generator: torch.Generator | None = None
+
+
+class RandomLayer(RandomModule):
+    """A layer that drops a share p of its input in training, and in evaluation returns it as it is."""
 
     def __init__(self, p: float) -> None:
         super().__init__()
         self.p = p
-        self.generator: torch.Generator | None = None
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Any shape that the layer takes in, the same shape out."""
@@ -122,7 +124,7 @@ def _spread(places: torch.Tensor, axis: int, size: int) -> torch.Tensor:
 
 
 def use_generator(model: nn.Module, generator: torch.Generator) -> None:
-    """Let every random layer of `model` draw from `generator`."""
+    """Let whatever is random in `model` draw from `generator`."""
     for module in model.modules():
-        if isinstance(module, RandomLayer):
+        if isinstance(module, RandomModule):
             module.generator = generator

@@ -6,6 +6,7 @@ from typing import Any
 
 from winnow.objectives import compatibility
 from winnow.objectives.data.catalog import known
+from winnow.objectives.data.sources import class_names
 from winnow.objectives.errors import ObjectiveError
 from winnow.objectives.hyperparameters import DEFINITIONS, make_config
 from winnow.objectives.space import Choice, Space, baseline, by_hyperparameter, cells, conditions, hyperparameter
@@ -14,6 +15,8 @@ from winnow.search.study.spec import Spec
 
 MOST = 3_000
 """How many configurations are looked at, of a space that has more: some tenths of a second."""
+MOST_BUILT = 8
+"""How many of them where a model of others is among them, which has to be built to be known."""
 
 
 def misfit(spec: Spec, examples: int) -> ObjectiveError | None:
@@ -25,7 +28,7 @@ def misfit(spec: Spec, examples: int) -> ObjectiveError | None:
     data = spec.data_spec
     shape, classes = data.shape, known(data.name).classes
     if known(data.name).task == "classification":
-        classes = classes or 2  # an image folder's are its subfolders; how many there are decides nothing
+        classes = classes or len(class_names(data))
     for where, values in _configurations(spec):
         try:
             compatibility.check(make_config(values), data.name, shape, classes, examples)
@@ -39,7 +42,8 @@ def _configurations(spec: Spec) -> Iterator[tuple[str, dict[str, Any]]]:
     yield "the baseline", baseline(spec.space, spec.fixed, spec.baseline)[1]
     space = _deciding(spec.space)
     points = spec.sampler.points if isinstance(spec.sampler, GridSampler) else 2
-    for cell in itertools.islice(cells(space, points), MOST if space else 0):
+    most = MOST_BUILT if any(":" in model for model in spec.values("model")) else MOST
+    for cell in itertools.islice(cells(space, points), most if space else 0):
         values = by_hyperparameter({name: _value(space, name, chosen) for name, chosen in cell.items()})
         said = ", ".join(
             f"{name} = {_written(value)}" for name, value in values.items() if DEFINITIONS[name].decides_fit

@@ -10,11 +10,11 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from winnow.errors import SpecError, WinnowError
+from winnow.objectives import user_code
 from winnow.objectives.definition import Definition
 from winnow.objectives.errors import ObjectiveError
 from winnow.objectives.objective import TrainingObjective
 from winnow.objectives.own_objective import OwnObjective
-from winnow.search.study import user_code
 from winnow.search.study.spec import SearchEntry, Spec
 from winnow.search.study.validation import check, check_values
 

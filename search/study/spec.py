@@ -17,6 +17,7 @@ from pydantic import (
 
 from winnow.objectives.data.catalog import DataSpec, known
 from winnow.objectives.hyperparameters import DEFINITIONS
+from winnow.objectives.models.imported import LIBRARIES
 from winnow.objectives.space import Choice, Range, Space, cells, hyperparameter, parameter_name
 from winnow.search.study.pruners import ASHAPruner
 from winnow.search.study.samplers import GridSampler, TPESampler
@@ -144,6 +145,19 @@ class Spec(Section):
     def built_in(self) -> bool:
         """Whether the objective is one of Winnow's own."""
         return self.objective in BUILT_IN
+
+    @property
+    def imports(self) -> tuple[str, ...]:
+        """The modules of the user's that its trials import, each as it is named: `module` or `module:function`."""
+        models = {str(value) for value in self.values("model") if ":" in str(value)} if self.built_in else set()
+        own = sorted(name for name in models if name.partition(":")[0] not in LIBRARIES)
+        return (*self.extensions, *([] if self.built_in else [self.objective]), *own)
+
+    def values(self, name: str) -> list[Any]:
+        """What `[fixed]` or the choices of `[search]` say of one hyperparameter; nothing of a range."""
+        if name in self.search:
+            return [choice for entry in self.entries(name) for choice in entry.choices or []]
+        return [self.fixed[name]] if name in self.fixed else []
 
     @property
     def data_spec(self) -> DataSpec:

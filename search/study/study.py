@@ -16,11 +16,11 @@ from typing import Any
 import optuna
 
 from winnow.errors import StudyError
-from winnow.objectives import TRAINING_VERSION
+from winnow.objectives import TRAINING_VERSION, user_code
 from winnow.objectives.models import weights_file
 from winnow.objectives.space import baseline
 from winnow.records import ACCEPT_CODE, BASELINE, CODE, CODE_OF, GIVEN, KEEP_WEIGHTS, SPEC, STOPPING
-from winnow.search.study import samplers, user_code
+from winnow.search.study import samplers
 from winnow.search.study.spec import Spec
 from winnow.search.study.validation import check
 from winnow.storage import Storage, designs, notifications, settled
@@ -65,7 +65,7 @@ def create(storage: Storage, spec: Spec, design: Sequence[designs.Row] = ()) -> 
     A search begins with its baseline; an analysis has a `design` instead, to which a continued one may add rows.
     A continued study takes the spec's budget. Raises StudyError where the study is another one than the spec says.
     """
-    for named in [*spec.extensions, *([] if spec.built_in else [spec.objective])]:
+    for named in spec.imports:
         user_code.find(named)
     spec = _pinned(spec)
     try:
@@ -147,7 +147,7 @@ def load(storage: Storage, name: str) -> WinnowStudy:
 
 def code_of(spec: Spec) -> dict[str, str]:
     """Return what trains a spec's trials in this process, once its objective is imported, by module and fingerprint."""
-    users = user_code.imported() if spec.extensions or not spec.built_in else {}
+    users = user_code.imported() if spec.imports else {}
     return {**users, BUILT_IN: str(TRAINING_VERSION)} if spec.built_in else users
 
 

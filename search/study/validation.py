@@ -14,13 +14,14 @@ from typing import Any
 import pydantic
 
 from winnow.errors import SpecError, WinnowError
+from winnow.objectives import user_code
 from winnow.objectives.data.catalog import DataSpec, known
 from winnow.objectives.definition import Definition
 from winnow.objectives.errors import ObjectiveError
 from winnow.objectives.hyperparameters import DEFINITIONS, definition
 from winnow.objectives.methods import check_groups
+from winnow.objectives.registry import resolve
 from winnow.objectives.space import baseline, by_hyperparameter, ordered
-from winnow.search.study import user_code
 from winnow.search.study.extremes import misfit
 from winnow.search.study.sections import PRUNERS, SAMPLERS, Section
 from winnow.search.study.spec import BUILT_IN, AblationSection, BudgetSection, LimitsSection, SearchEntry, Spec
@@ -62,7 +63,7 @@ def check(content: Mapping[str, Any], file: str) -> Spec:
         spec = Spec.model_validate({**content, **chosen})
     except pydantic.ValidationError as error:
         raise _shape_error(error, file) from None
-    for key, wrong in _wrongs(spec):
+    for key, wrong in [*_unresolved(spec)] or _wrongs(spec):
         raise SpecError(file, key, wrong.problem, wrong.remedy)
     return spec
 
@@ -77,6 +78,15 @@ def _chosen(kind: str, known: Mapping[str, type[Section]], content: Any, file: s
         return known[name].model_validate(content)
     except pydantic.ValidationError as error:
         raise _shape_error(error, file, kind) from None
+
+
+def _unresolved(spec: Spec) -> Iterator[tuple[str, ObjectiveError]]:
+    """Register the models that a spec names outside of Winnow; yields what is wrong with them."""
+    for value in spec.values("model") if spec.built_in else ():
+        try:
+            resolve({"model": value})
+        except ObjectiveError as error:
+            yield "[search] model" if "model" in spec.search else "[fixed] model", error
 
 
 def _wrongs(spec: Spec) -> Iterator[tuple[str, ObjectiveError]]:
@@ -314,9 +324,7 @@ def _has_hidden_layers(spec: Spec) -> bool:
 
 def _possible(spec: Spec, name: str) -> list[Any]:
     """Every value that a hyperparameter can take in a spec; none of a range."""
-    if name in spec.search:
-        return [choice for entry in spec.entries(name) for choice in entry.choices or []]
-    return [spec.fixed.get(name, DEFINITIONS[name].default)]
+    return spec.values(name) if name in spec.search else [spec.fixed.get(name, DEFINITIONS[name].default)]
 
 
 def _shape_error(error: pydantic.ValidationError, file: str, *within: str) -> SpecError:

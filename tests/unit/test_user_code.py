@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from winnow.errors import StudyError
-from winnow.search.study import user_code
+from winnow.objectives import user_code
 
 OBJECTIVE = "def train(trial):\n    return 1.0\n"
 

@@ -17,7 +17,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from winnow.errors import StudyError
+from winnow.errors import StudyError, WinnowError
+from winnow.objectives.errors import ObjectiveError
 
 _INSTALLED = ("site-packages", "dist-packages")
 
@@ -46,6 +47,22 @@ def load(objective: str) -> Callable[..., Any]:
     if not callable(function):
         raise StudyError(f"the objective {objective!r} is not there: {module} has no function {name!r}", "name another")
     return function
+
+
+def load_part(named: str, what: str) -> Callable[..., Any]:
+    """Import and return what `module:function` names as a study's model, data or metric; raises ObjectiveError."""
+    try:
+        find(named)
+        module, _, name = named.partition(":")
+        function = getattr(_import(module), name, None)
+    except WinnowError as error:
+        raise ObjectiveError(error.problem, error.remedy) from None
+    except Exception as error:
+        problem = f"{named!r} cannot be imported: {type(error).__name__}: {error}"
+        raise ObjectiveError(problem, "see that python imports it in this folder") from error
+    if not callable(function):
+        raise ObjectiveError(f"the {what} {named!r} is not there: {module} has no function {name!r}", "name another")
+    return function  # type: ignore[no-any-return]
 
 
 def extend(module: str) -> None:

@@ -1,0 +1,183 @@
+"""The network of an imported model: built in the trial's own randomness, tried once, filled from a file, frozen."""
+
+import copy
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from winnow.objectives.errors import ObjectiveError
+from winnow.objectives.models.initialisation import initialise_layer
+from winnow.objectives.models.layers import RandomModule
+from winnow.objectives.models.weights_file import refuse_another
+from winnow.objectives.randomness import drawing_from
+
+
+class ImportedNetwork(RandomModule):
+    """A network that somebody else wrote; whatever it draws while it trains comes from the trial's generator.
+
+    Its parameters and buffers keep their names. Parts that are frozen keep their weights, and their BatchNorm the
+    statistics that it has.
+    """
+
+    def __init__(self, network: nn.Module, channels: int, layout: torch.memory_format, frozen: tuple[str, ...]) -> None:
+        """`channels` are those that images are repeated to; 0 leaves them as they are."""
+        super().__init__()
+        self.network = network
+        self._channels, self._layout, self._frozen = channels, layout, frozen
+        for name, parameter in network.named_parameters():
+            parameter.requires_grad_(parameter.requires_grad and not name.startswith(frozen))
+
+    def around(self, network: nn.Module) -> "ImportedNetwork":
+        """The same, with `network` inside, for evaluation."""
+        other = copy.copy(self)
+        other._modules = {"network": network}
+        return other
+
+    def train(self, mode: bool = True) -> "ImportedNetwork":
+        """As every module's, but what is frozen stays as in evaluation."""
+        super().train(mode)
+        for name, module in self.network.named_modules():
+            if name and f"{name}.".startswith(self._frozen):
+                module.eval()
+        return self
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(batch, *shape) in, (batch, outputs) out."""
+        if x.dim() == 4:
+            x = (x.expand(-1, self._channels, -1, -1) if self._channels else x).contiguous(memory_format=self._layout)
+        if self.generator is None or not self.training:
+            return self.network(x)  # type: ignore[no-any-return]
+        with drawing_from(self.generator):
+            return self.network(x)  # type: ignore[no-any-return]
+
+
+def build(
+    name: str,
+    make: Callable[[], Any],
+    shape: tuple[int, ...],
+    outputs: int,
+    generator: torch.Generator,
+    *,
+    weights: str,
+    weights_sha256: str,
+    frozen_prefixes: str,
+    initialisation: str,
+    channels: int,
+) -> ImportedNetwork:
+    """Build on the CPU what `make` makes, its weights from its own initialisation or Winnow's, then from a file.
+
+    Raises ObjectiveError where it is no network, or takes or gives other shapes than (batch, *shape) and (batch,
+    outputs), where nothing begins with a frozen prefix, and where the file does not fit.
+    """
+    with drawing_from(generator):
+        try:
+            network = make()
+        except ObjectiveError:
+            raise
+        except Exception as error:
+            raise ObjectiveError(
+                f"{name} cannot be built for examples of {tuple(shape)} and {outputs} outputs: "
+                f"{type(error).__name__}: {_first_line(error)}",
+                "let it take (shape, classes) and its own keyword parameters",
+            ) from error
+    if not isinstance(network, nn.Module):
+        raise ObjectiveError(f"{name} gives a {type(network).__name__}", "let it return a torch.nn.Module")
+    if any(isinstance(parameter, nn.parameter.UninitializedParameter) for parameter in network.parameters()):
+        _outputs(name, network.eval(), shape, generator)  # lazy layers take their size from their first input
+    if initialisation != "pytorch":
+        with torch.no_grad():
+            for module in network.modules():
+                if isinstance(module, nn.Linear | nn.Conv2d):
+                    initialise_layer(module.weight, module.bias, initialisation, generator)
+    prefixes = tuple(part.strip() for part in frozen_prefixes.split(",") if part.strip())
+    for prefix in prefixes:
+        if not any(parameter.startswith(prefix) for parameter, _ in network.named_parameters()):
+            first = ", ".join(dict.fromkeys(each.partition(".")[0] for each, _ in network.named_parameters()))
+            raise ObjectiveError(f"no parameter of {name} begins with {prefix!r}", f"its parts are {first}")
+    if weights:
+        refuse_another(weights, weights_sha256)
+        _load(name, network, weights)
+    return _tried(name, network, channels, prefixes, shape, outputs, generator)
+
+
+def _tried(
+    name: str,
+    network: nn.Module,
+    channels: int,
+    frozen: tuple[str, ...],
+    shape: tuple[int, ...],
+    outputs: int,
+    generator: torch.Generator,
+) -> ImportedNetwork:
+    """The network in the memory layout that it takes: channels last is faster, and some code cannot `view` it."""
+    layouts = (torch.channels_last, torch.contiguous_format)
+    for layout in layouts:
+        wrapped = ImportedNetwork(network.to(memory_format=layout), channels, layout, frozen).eval()
+        try:
+            given = _outputs(name, wrapped, shape, generator)
+            break
+        except ObjectiveError:
+            if layout == layouts[-1]:
+                raise
+    if not isinstance(given, torch.Tensor) or given.shape != (2, outputs):
+        what = tuple(given.shape) if isinstance(given, torch.Tensor) else f"a {type(given).__name__}"
+        raise ObjectiveError(
+            f"{name} makes {what} of two examples, not (2, {outputs})", "let it give one number for each class"
+        )
+    return wrapped.train()
+
+
+def _outputs(name: str, network: nn.Module, shape: tuple[int, ...], generator: torch.Generator) -> Any:
+    """What the network, in evaluation, makes of two black examples; raises ObjectiveError."""
+    try:
+        with torch.no_grad(), drawing_from(generator):
+            return network(torch.zeros(2, *shape))
+    except Exception as error:
+        raise ObjectiveError(
+            f"{name} does not take examples of {tuple(shape)}: {type(error).__name__}: {_first_line(error)}",
+            "let its layers fit the shape that it is given, or give data of another size",
+        ) from error
+
+
+def _load(name: str, network: nn.Module, weights: str) -> None:
+    """Fill all but the last layer, and a stem of another kernel, from a state_dict; raises ObjectiveError.
+
+    Nothing but tensors is read: no code in the file is run.
+    """
+    path = Path(weights).expanduser()
+    try:
+        if path.suffix == ".safetensors":
+            from safetensors.torch import load_file
+
+            state: dict[str, Any] = load_file(path)
+        else:
+            state = torch.load(path, map_location="cpu", weights_only=True)
+        wanted = network.state_dict()
+        fresh = _fresh(network)
+        odd = [
+            key
+            for key in wanted
+            if not key.startswith(fresh) and (key not in state or state[key].shape != wanted[key].shape)
+        ]
+        if odd:
+            raise KeyError(f"{odd[0]} is not in it, or has another shape")
+        network.load_state_dict({key: wanted[key] if key.startswith(fresh) else state[key] for key in wanted})
+    except Exception as error:  # torch.load meets a torn file with whatever the part that was torn leads to
+        raise ObjectiveError(
+            f"weights = {weights!r} cannot be read as {name}: {_first_line(error)}",
+            "give a state_dict of that network, saved by torch.save or as safetensors",
+        ) from error
+
+
+def _fresh(network: nn.Module) -> tuple[str, ...]:
+    """What begins anew whatever a file holds: the last layer, and what is marked as changed."""
+    layers = [(name, module) for name, module in network.named_modules() if isinstance(module, nn.Linear | nn.Conv2d)]
+    changed = [name for name, module in layers if getattr(module, "winnow_fresh", False)]
+    return tuple(f"{name}." for name in [*changed, layers[-1][0]]) if layers else ()
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or repr(error)).splitlines()[0]
