@@ -1,6 +1,8 @@
 """Predictions of a trained model on new examples, without the data that it was trained on."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,6 +11,8 @@ from numpy.typing import NDArray
 
 from winnow.objectives import trained_model
 from winnow.objectives.augmentation.batches import Augmentation
+from winnow.objectives.data import image_files
+from winnow.objectives.data.catalog import Levels
 from winnow.objectives.data.loading import Data, Split
 from winnow.objectives.errors import DataError
 from winnow.objectives.evaluation import EVALUATION_BATCH, autocast
@@ -32,7 +36,24 @@ class Model:
         self.config = dict(config)
         self.class_names: Sequence[str] = inputs["class_names"]
         self._data = _without_examples(inputs, device)
+        self.inputs = dict(inputs)
+        self._levels = Levels(**inputs.get("levels", {}))
         self.network = trained_model.restore(config, weights, self._data).eval()
+        self.augmentation = Augmentation(make_config(config), self._data)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of one example: (C, H, W) or (F,)."""
+        return self._data.shape
+
+    def read_images(self, files: Sequence[str | Path]) -> NDArray[np.uint8]:
+        """Return image files as `predict` takes them, decoded as an image folder's are; raises DataError.
+
+        Each becomes its middle square, resized; grey where the training images are.
+        """
+        if len(self.shape) != 3:
+            raise DataError("this model takes no images", "call predict with an array of features")
+        return image_files.read([Path(file) for file in files], self.shape, self._levels)
 
     def predict(self, inputs: Any) -> NDArray[Any]:
         """Return the class of each example, int64 (N,); in a regression its value, float32 (N,).
@@ -50,12 +71,10 @@ class Model:
         return np.asarray(self._outputs(inputs).softmax(1).numpy())
 
     def _outputs(self, inputs: Any) -> torch.Tensor:
-        config = make_config(self.config)
-        examples, augmentation = self._checked(inputs), Augmentation(config, self._data)
-        device = self._data.mean.device
-        with torch.inference_mode(), autocast(config.precision, device):
+        examples, device = self._checked(inputs), self._data.mean.device
+        with torch.inference_mode(), autocast(make_config(self.config).precision, device):
             parts = [
-                self.network(augmentation.evaluate(part.to(device))).float().cpu()
+                self.network(self.augmentation.evaluate(part.to(device))).float().cpu()
                 for part in torch.split(examples, EVALUATION_BATCH)
             ]
         return torch.cat(parts)
@@ -82,9 +101,10 @@ class Model:
         return f"<Winnow model {self.config['model']}: {tuple(self._data.shape)} to {predicts}>"
 
 
-def describe(data: Data, class_names: Sequence[str]) -> dict[str, Any]:
+def describe(data: Data, class_names: Sequence[str], levels: Levels | None = None) -> dict[str, Any]:
     """Return what a model must know of its training data to predict, as JSON has it."""
     return {
+        "levels": asdict(levels or Levels()),
         "task": data.task,
         "shape": list(data.shape),
         "class_names": list(class_names),

@@ -14,7 +14,7 @@ from winnow.errors import WinnowError
 
 if TYPE_CHECKING:
     from winnow.objectives.prediction import Model
-    from winnow.search.api.model import load_model
+    from winnow.search.api.model import load_model, load_winner
     from winnow.search.api.results import Ablation, Confirmation
     from winnow.search.api.study import Study, create_study, load_study, open_storage
 
@@ -27,6 +27,7 @@ __all__ = [
     "create_study",
     "load_model",
     "load_study",
+    "load_winner",
     "open_storage",
 ]
 
@@ -38,6 +39,7 @@ _MODULES = {
     "create_study": "winnow.search.api.study",
     "load_model": "winnow.search.api.model",
     "load_study": "winnow.search.api.study",
+    "load_winner": "winnow.search.api.model",
     "open_storage": "winnow.search.api.study",
 }
 

@@ -21,6 +21,8 @@ Size = tuple[int, int]
 
 SIXTEEN_BITS = 65_535.0
 _ORIENTATION = 0x0112
+_LUMA = np.array([0.299, 0.587, 0.114])
+"""Grey of red, green and blue (ITU-R BT.601)."""
 _MUCH_UNUSED = 8
 """A set of 16-bit images that uses less than this part of its range was recorded with fewer bits."""
 
@@ -28,7 +30,7 @@ _MUCH_UNUSED = 8
 @dataclass(frozen=True)
 class _Decoded:
     pixels: NDArray[np.uint8]
-    """(3, size, size)."""
+    """(3, height, width)."""
     digest: int
     """Of the whole image's pixels, before it was cut and resized."""
     highest: float
@@ -52,7 +54,7 @@ def decode(
     def attempt(file: Path) -> _Decoded | str:
         # Pillow's readers raise nearly anything on a torn file: OSError, SyntaxError, ValueError, struct.error …
         try:
-            return _decode(file, size, levels)
+            return _decode(file, (size, size), levels)
         except DataError:
             raise
         except Exception as error:
@@ -83,6 +85,22 @@ def decode(
             *(listing.folder, highest, SIXTEEN_BITS, 2 ** int(highest).bit_length() - 1),
         )
     return images[: len(labels)], np.array(labels, np.int64), np.array(digests, np.int64), np.array(places, np.int64)
+
+
+def read(files: Sequence[Path], shape: Sequence[int], levels: Levels) -> NDArray[np.uint8]:
+    """Read images as training data of `shape` (C, H, W) hold them, uint8 (N, C, H, W); raises DataError."""
+    channels, height, width = shape
+    if channels not in (1, 3):
+        raise DataError(f"image files have no {channels} channels", "call predict with an array")
+    images = np.empty((len(files), 3, height, width), np.uint8)
+    for place, file in enumerate(files):
+        try:
+            images[place] = _decode(file, (width, height), levels).pixels
+        except DataError:
+            raise
+        except Exception as error:  # Pillow's readers raise nearly anything on a torn file
+            raise DataError(f"{file} is no image that can be read ({type(error).__name__}: {error})") from error
+    return images if channels == 3 else np.round(_LUMA @ images.swapaxes(1, 2)).astype(np.uint8)[:, None]
 
 
 def broken(file: Path, why: str) -> DataError:
@@ -121,7 +139,7 @@ def _has_16_bits(image: Any) -> bool:
     return image.mode.startswith("I;16") or (image.mode == "I" and image.format in ("PNG", "PPM"))
 
 
-def _decode(file: Path, size: int, levels: Levels) -> _Decoded:
+def _decode(file: Path, size: Size, levels: Levels) -> _Decoded:
     from PIL import Image, ImageOps
 
     with Image.open(file) as image:
@@ -130,8 +148,8 @@ def _decode(file: Path, size: int, levels: Levels) -> _Decoded:
         colored = _upright(_colored(deep), image)
         highest = float(np.asarray(image).max()) if has_16_bits and levels.white is None else 0.0
     digest = hashlib.blake2b(colored.tobytes(), digest_size=8, key=b"%dx%d" % colored.size).digest()
-    square = ImageOps.fit(colored, (size, size), Image.Resampling.BILINEAR)
-    return _Decoded(np.asarray(square).transpose(2, 0, 1), int.from_bytes(digest, "big", signed=True), highest)
+    fitted = ImageOps.fit(colored, size, Image.Resampling.BILINEAR)
+    return _Decoded(np.asarray(fitted).transpose(2, 0, 1), int.from_bytes(digest, "big", signed=True), highest)
 
 
 def _grey(file: Path, image: Any, levels: Levels) -> Any:

@@ -1,32 +1,38 @@
-"""The confirmed winner as a folder: weights, configuration, model card, and a script that loads and evaluates it."""
+"""The confirmed winner as a folder: weights, programs, configuration, model card, and a script that evaluates it."""
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from winnow.errors import StudyError
 from winnow.search.analysis.confirm import Confirmation
-from winnow.search.analysis.formatting import interval, number, spread
+from winnow.search.analysis.formatting import counted, interval, number, spread
 from winnow.search.analysis.repetitions import ConfirmationPlan, weights
+from winnow.search.analysis.statistics import proportion_interval
 
+if TYPE_CHECKING:
+    from winnow.objectives.prediction import Model
+
+MOST_BYTES = 64 * 2**20
+"""Of validation examples that are kept beside a model."""
 SCRIPT = '''\
-"""Load this model and evaluate it on the validation data of its search: python evaluate.py [CPU or CUDA device]."""
+"""Evaluate this model on the validation examples beside it. Needs torch and nothing else: python evaluate.py"""
 
 import json
-import sys
 from pathlib import Path
 
-from safetensors.torch import load_file
+import torch
 
-from winnow.objectives import trained_model
-from winnow.objectives.data import loading
-from winnow.objectives.data.catalog import DataSpec
-
-folder = Path(__file__).parent
-about = json.loads((folder / "config.json").read_text())
-loaded = loading.load(DataSpec(**about["data"]), sys.argv[1] if len(sys.argv) > 1 else "cpu")
-model = trained_model.restore(about["config"], load_file(folder / "model.safetensors"), loaded)
-print(about["metric"], trained_model.score(model, about["config"], loaded, loaded.validation))
+folder = Path(__file__).resolve().parent
+about = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+examples = torch.load(folder / "validation.pt", weights_only=True)
+program = torch.export.load(folder / "model.pt2").module()
+with torch.inference_mode():
+    outputs = torch.cat([program(part) for part in examples["inputs"].split(256)])
+if about["inputs"]["class_names"]:
+    print("validation accuracy", (outputs.argmax(1) == examples["targets"]).double().mean().item())
+else:
+    print("validation mean squared error", (outputs - examples["targets"][:, 0]).square().mean().item())
 '''
 
 
@@ -35,59 +41,89 @@ def write(plan: ConfirmationPlan, found: Confirmation, folder: Path) -> None:
 
     The first seed, not the luckiest: its score is one of those whose mean the model card gives.
     """
-    from winnow.objectives import prediction, snapshots
-    from winnow.objectives.data import loading, sources
-
     try:
         from safetensors.torch import save_file
     except ImportError:
         raise StudyError("the package safetensors is missing", "pip install 'winnow-hpo[train]'") from None
-    config, content = weights(plan, found.winner_number, found.seeds[0])
+    from winnow.objectives import program
+
+    model, data = restore(plan, found)
     folder.mkdir(parents=True, exist_ok=True)
-    state = {name: tensor.contiguous() for name, tensor in snapshots.from_bytes(content).items()}
+    state = {name: tensor.contiguous() for name, tensor in model.network.state_dict().items()}
     save_file(state, folder / "model.safetensors", metadata={"format": "pt"})
-    spec = plan.study.spec.data_spec
+    written = program.write(model, folder)
     about = {
         "study": found.study,
         "trial": found.winner_number,
+        "seed": found.seeds[0],
         "metric": found.metric,
         "value": found.winner.scores[0],
         "data": plan.study.spec.data,
-        "config": config,
-        "inputs": prediction.describe(loading.load(spec), sources.class_names(spec)),
+        "fingerprint": data.fingerprint,
+        "examples": {"train": len(data.train.targets), "validation": len(data.validation.targets)},
+        "config": model.config,
+        "inputs": model.inputs,
+        "programs": written,
     }
-    (folder / "config.json").write_text(json.dumps(about, indent=2) + "\n")
-    (folder / "evaluate.py").write_text(SCRIPT)
-    (folder / "README.md").write_text(card(found, about))
+    (folder / "config.json").write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
+    if program.TORCH in written:
+        _write_validation(data.validation, folder)
+        (folder / "evaluate.py").write_text(SCRIPT, encoding="utf-8")
+    (folder / "README.md").write_text(card(found, about), encoding="utf-8")
+
+
+def restore(plan: ConfirmationPlan, found: Confirmation, device: str = "cpu") -> "tuple[Model, Any]":
+    """Return the confirmed winner as a model, and the data that it was trained on."""
+    from winnow.objectives import snapshots
+    from winnow.objectives.data import loading, sources
+    from winnow.objectives.prediction import Model, describe
+
+    config, content = weights(plan, found.winner_number, found.seeds[0])
+    spec = plan.study.spec.data_spec
+    data = loading.load(spec)
+    inputs = describe(data, sources.class_names(spec), spec.levels)
+    return Model(config, snapshots.from_bytes(content), inputs, device), data
+
+
+def _write_validation(validation: Any, folder: Path) -> None:
+    """Keep the validation examples, or of large ones as many as fit, taken evenly."""
+    import torch
+
+    count = len(validation.targets)
+    kept = min(count, max(1, MOST_BYTES * count // max(1, validation.inputs.nbytes)))
+    index = torch.arange(kept) * count // kept
+    torch.save({"inputs": validation.inputs[index], "targets": validation.targets[index]}, folder / "validation.pt")
 
 
 def card(found: Confirmation, about: dict[str, Any]) -> str:
-    """The model card: what this is, what it is worth, and how far to trust that."""
+    """Return the model card: what this is, what it is worth, and how far to trust that."""
     where = found.quantity
-    rows = [("this model", f"validation {where}", about["value"], ""), *_measured(found, where)]
+    rows = [("this model", f"validation {where}", number(about["value"]), _interval_of_one(about)), *_measured(found)]
     readings = "for the first time" if not found.read_before else f"after {found.read_before} readings before"
+    names = about["inputs"]["class_names"]
+    predicts = f"{len(names)} classes: {', '.join(names[:20])}{', …' * (len(names) > 20)}" if names else "a value"
     lines = [
         f"# {found.study}: trial {found.winner_number}",
         "",
         f"A {about['config']['model']} trained on {about['data']['name']} with seed {found.seeds[0]}, chosen by a "
-        "hyperparameter search with Winnow.",
+        f"hyperparameter search with Winnow. It predicts {predicts}.",
         "",
-        f"| what | measured as | {where} | 95 % interval of the mean |",
+        f"| what | measured as | {where} | 95 % interval |",
         "|---|---|---|---|",
-        *(
-            f"| {what} | {how} | {value if isinstance(value, str) else number(value)} | {interval} |"
-            for what, how, value, interval in rows
-        ),
+        *(f"| {what} | {how} | {value} | {between} |" for what, how, value, between in rows),
         "",
-        f"Means and standard deviations are over {len(found.seeds)} trainings with fresh seeds that chose nothing. "
-        f"Test data were read {readings}.",
+        f"Means and standard deviations are over {counted(len(found.seeds), 'training')} with fresh seeds that chose "
+        f"nothing, and so are their intervals; this one model's is Wilson's, over "
+        f"{about['examples']['validation']:,} validation examples. Test data were read {readings}.",
         "",
         *([found.verdict_on_test, ""] if found.gain.scores else []),
-        "## Use",
+        "## Data",
         "",
-        "`pip install 'winnow-hpo[train]'`, then `python evaluate.py` loads `model.safetensors` and prints the first "
-        "row's value. `config.json` holds the data, its split and every hyperparameter.",
+        f"{about['examples']['train']:,} examples to train and {about['examples']['validation']:,} to validate, of "
+        f"the shape {tuple(about['inputs']['shape'])}, with the fingerprint `{about['fingerprint']}` (SHA-256 over "
+        "both, 16 digits).",
         "",
+        *_use(about),
         "| hyperparameter | value |",
         "|---|---|",
         *(f"| {name} | {number(value)} |" for name, value in about["config"].items()),
@@ -95,5 +131,33 @@ def card(found: Confirmation, about: dict[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _measured(found: Confirmation, where: str) -> list[tuple[str, str, str, str]]:
+def _use(about: dict[str, Any]) -> list[str]:
+    """Return how the files are used, those that could be written."""
+    programs = {
+        "model.pt2": "torch alone: `torch.export.load('model.pt2').module()` takes a batch of raw examples, uint8 "
+        "images (N, C, H, W) or float32 features, and gives probabilities (in a regression values). `python "
+        "evaluate.py` runs it on `validation.pt` and prints the first row's value.",
+        "model.onnx": "the same program for ONNX Runtime and others: input `inputs`, output `outputs`.",
+    }
+    return [
+        "## Use",
+        "",
+        "- Winnow: `winnow predict FOLDER IMAGE…` on the command line, `winnow.load_model('FOLDER')` in Python.",
+        *(f"- {words}" for name, words in programs.items() if name in about["programs"]),
+        "- `model.safetensors` holds the weights, `config.json` the data, its split and every hyperparameter.",
+        "",
+    ]
+
+
+def _interval_of_one(about: dict[str, Any]) -> str:
+    """Return the interval of one model's accuracy; of another measure none is known."""
+    if about["metric"] != "validation accuracy":
+        return ""
+    examples = about["examples"]["validation"]
+    low, high = proportion_interval(round(about["value"] * examples), examples)
+    return f"{low:.4f} to {high:.4f}"
+
+
+def _measured(found: Confirmation) -> list[tuple[str, str, str, str]]:
+    where = found.quantity
     return [(what, f"{data} {where}", spread(sample), interval(sample)) for what, data, sample in found.measurements]

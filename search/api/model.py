@@ -6,11 +6,18 @@ from pathlib import Path
 from safetensors.torch import load_file
 
 from winnow.errors import StudyError
-from winnow.objectives import snapshots
-from winnow.objectives.data import loading, sources
-from winnow.objectives.prediction import Model, describe
-from winnow.search.analysis import repetitions
-from winnow.search.api.study import Study
+from winnow.objectives.prediction import Model
+from winnow.search.analysis import model_export
+from winnow.search.api.study import Study, load_study
+from winnow.storage import Storage
+
+
+def load_winner(study: str, storage: str | Storage | None = None, device: str = "cpu") -> Model:
+    """Load the confirmed winner of the study of this name.
+
+    Raises StudyError where there is no such study or it has not been confirmed, StorageError.
+    """
+    return load_model(load_study(study, storage), device)
 
 
 def load_model(source: Study | str | Path, device: str = "cpu") -> Model:
@@ -19,11 +26,8 @@ def load_model(source: Study | str | Path, device: str = "cpu") -> Model:
     Raises StudyError where there is no such model, or the study has not been confirmed.
     """
     if isinstance(source, Study):
-        plan, found = source.confirmed()
-        config, content = repetitions.weights(plan, found.winner_number, found.seeds[0])
-        spec = source.spec.data_spec
-        inputs = describe(loading.load(spec), sources.class_names(spec))
-        return Model(config, snapshots.from_bytes(content), inputs, device)
+        model, _ = model_export.restore(*source.confirmed(), device)
+        return model
     folder = Path(source)
     try:
         about = json.loads((folder / "config.json").read_text(encoding="utf-8"))
@@ -31,5 +35,6 @@ def load_model(source: Study | str | Path, device: str = "cpu") -> Model:
         return Model(about["config"], weights, about["inputs"], device)
     except (OSError, ValueError, KeyError) as error:
         raise StudyError(
-            f"{folder} holds no model of Winnow's ({error})", "give a folder written by winnow confirm --export"
+            f"{folder} holds no model of Winnow's ({error})",
+            "give a folder written by winnow confirm --export; winnow.load_winner takes the name of a study",
         ) from None

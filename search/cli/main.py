@@ -31,6 +31,7 @@ COMMANDS = {
     "status": ("status", "status", "Show the trials, best value, time and workers of a study."),
     "report": ("report", "report", "Write the report of a study, one HTML file."),
     "confirm": ("confirm", "confirm", "Repeat the best with fresh seeds, then read test data once."),
+    "predict": ("predict", "predict", "Say what the confirmed winner sees in new images."),
     "ablate": ("ablate", "ablate", "Train with and without each method between baseline and best."),
     "importance": ("importance", "importance", "Show hyperparameter importance, alone and in pairs."),
     "front": ("importance", "front", "Show the Pareto front of value and cost."),

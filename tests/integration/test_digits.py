@@ -6,8 +6,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import optuna
 import pytest
+from PIL import Image
+from sklearn.datasets import load_digits
 
 from integration.winnow import Place, wait_for
 from winnow.objectives.data.catalog import DataSpec
@@ -109,14 +112,24 @@ def test_confirm_reads_test_data_once_and_says_so(searched: Place) -> None:
     assert json.loads(again.stdout)["winner_on_test"] == numbers["winner_on_test"]
     assert len(entries()) == 1, "the same models are not read twice"
 
-    # The exported folder stands by itself: its script prints what its model card says.
-    exported = searched.folder / "winner"
-    done = subprocess.run([sys.executable, exported / "evaluate.py"], capture_output=True, text=True, timeout=300)
+    # The exported folder stands by itself, anywhere and without Winnow: its script prints what its model card says.
+    exported = (searched.folder / "winner").rename(searched.folder / "elsewhere")
+    alone = f"import runpy, sys; sys.modules['winnow'] = None; runpy.run_path({str(exported / 'evaluate.py')!r})"
+    done = subprocess.run([sys.executable, "-c", alone], cwd="/", capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     metric, score = done.stdout.rsplit(" ", 1)
     assert metric == "validation accuracy"
     assert float(score) == numbers["winner"]["scores"][0]
     assert f"| this model | validation accuracy | {float(score):.4g} |" in (exported / "README.md").read_text()
+
+    images = load_digits().images[:2]
+    for place, image in enumerate(images):
+        Image.fromarray(np.round(image * (255 / 16)).astype(np.uint8)).save(searched.folder / f"{place}.png")
+    told = [
+        json.loads(searched.run("predict", of, "0.png", "1.png", "--json").stdout) for of in ("digits", "elsewhere")
+    ]
+    assert told[0] == told[1], "the study and the folder hold the same model"
+    assert [list(row["classes"]) for row in told[0]] == [["0"], ["1"]]
 
 
 def test_one_seed_is_reported_without_an_interval(searched: Place) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 import winnow
 from winnow.objectives.data import loading
@@ -52,6 +53,7 @@ def test_the_exported_names_are_these() -> None:
         "create_study",
         "load_model",
         "load_study",
+        "load_winner",
         "open_storage",
     ]
     assert dir(winnow) == winnow.__all__
@@ -113,6 +115,8 @@ def test_a_study_that_has_not_begun(url: str) -> None:
     assert study.optuna.study_name == "s"
     assert "No trial has finished yet" in study._repr_html_()
     assert all(figure.layout.title.text for figure in study.figures().values())
+    with pytest.raises(winnow.WinnowError, match="winnow confirm s"):
+        winnow.load_winner("s", url)
     for refused in (study.export_model, winnow.load_model):
         with pytest.raises(winnow.WinnowError, match="winnow confirm s"):
             refused(study if refused is winnow.load_model else "folder")
@@ -158,6 +162,17 @@ def test_a_model_predicts_images_of_every_layout(model: winnow.Model) -> None:
 def test_a_model_refuses_what_it_was_not_trained_on(model: winnow.Model, inputs: Any, says: str) -> None:
     with pytest.raises(DataError, match=says):
         model.predict(inputs)
+
+
+def test_a_model_reads_image_files_as_its_training_images(model: winnow.Model, tmp_path: Path) -> None:
+    images = loading.load(DataSpec("digits")).validation.inputs[:3]
+    files = [tmp_path / f"{place}.png" for place in range(3)]
+    for file, image in zip(files, images.numpy(), strict=True):
+        Image.fromarray(image[0]).convert("RGB" if file == files[0] else "L").save(file)
+    assert np.array_equal(model.read_images(files), images.numpy()), "grey, from colour too"
+    (tmp_path / "torn.png").write_bytes(files[1].read_bytes()[:60])
+    with pytest.raises(DataError, match=r"torn\.png is no image that can be read"):
+        model.read_images([tmp_path / "torn.png"])
 
 
 def test_a_folder_without_a_model(tmp_path: Path) -> None:

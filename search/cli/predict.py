@@ -1,0 +1,73 @@
+"""`winnow predict`: what the winner of a study says of new images."""
+
+from collections.abc import Iterator, Sequence
+from json import dumps
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from winnow.errors import StudyError
+from winnow.search.analysis.formatting import number
+from winnow.search.cli.options import json_option, storage_option
+
+if TYPE_CHECKING:
+    from winnow.objectives.prediction import Model
+
+
+@click.command()
+@click.argument("model")
+@click.argument("images", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True))
+@storage_option
+@click.option("--top", type=click.IntRange(1), default=1, show_default=True, help="How many classes to name.")
+@json_option
+def predict(model: str, images: tuple[Path, ...], url: str, top: int, json: bool) -> None:
+    """Say which class each of IMAGES shows, by MODEL: a study that was confirmed, or a folder that was exported.
+
+    An image may be a folder, which stands for all images in it.
+    """
+    from winnow.search.api.model import load_model, load_winner  # torch comes with them
+
+    files = list(_files(images))
+    if not files:
+        raise StudyError(f"there is no image in {images[0]}", "name image files, or a folder of them")
+    found = load_model(model) if Path(model, "config.json").is_file() else load_winner(model, url)
+    rows = _predictions(found, files, top)
+    if json:
+        click.echo(dumps(rows, indent=2))
+        return
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    table.add_column("image", overflow="fold")
+    table.add_column("prediction")
+    for row in rows:
+        said = ", ".join(f"{name} {share:.1%}" for name, share in row["classes"].items()) or number(row["value"])
+        table.add_row(row["image"], said)
+    Console().print(table)
+
+
+def _files(given: Sequence[Path]) -> Iterator[Path]:
+    from winnow.objectives.data.image_folder import extensions
+
+    for path in given:
+        inside = path.rglob("*") if path.is_dir() else [path]
+        yield from sorted(each for each in inside if each == path or each.suffix.lower() in extensions())
+
+
+def _predictions(model: "Model", files: Sequence[Path], top: int) -> list[dict[str, Any]]:
+    """Return for each file its most probable classes, the first the largest, or in a regression its value."""
+    inputs = model.read_images(files)
+    if not model.class_names:
+        values = model.predict(inputs)
+        return [
+            {"image": str(file), "classes": {}, "value": float(value)}
+            for file, value in zip(files, values, strict=True)
+        ]
+    return [
+        {
+            "image": str(file),
+            "classes": {model.class_names[label]: float(shares[label]) for label in (-shares).argsort()[:top]},
+        }
+        for file, shares in zip(files, model.probabilities(inputs), strict=True)
+    ]
