@@ -27,6 +27,7 @@ COMMANDS = {
     "resume": ("control", "resume", "Resume a study that is paused or stopped."),
     "reap": ("work", "reap", "Requeue the trials of workers that are gone."),
     "check": ("create", "check", "Check a spec and say what it would search."),
+    "studies": ("studies", "studies", "List the ready studies, with question and cost."),
     "augmentations": ("augmentations", "augmentations", "Draw what each augmentation does to sixteen images."),
     "status": ("status", "status", "Show the trials, best value, time and workers of a study."),
     "report": ("report", "report", "Write the report of a study, one HTML file."),

@@ -64,6 +64,7 @@ grace_option = click.option(
 trials_option = click.option("--trials", type=click.IntRange(1), help="Number of trials, instead of the spec's.")
 study_argument = click.argument("study")
 spec_argument = click.argument("spec", type=click.Path(path_type=Path))
+"""A file, or the name of a ready study."""
 
 
 def fleet_options(command: Callable[..., Any]) -> Callable[..., Any]:

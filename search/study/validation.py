@@ -22,6 +22,7 @@ from winnow.objectives.hyperparameters import DEFINITIONS, definition
 from winnow.objectives.methods import check_groups
 from winnow.objectives.registry import resolve
 from winnow.objectives.space import baseline, by_hyperparameter, ordered
+from winnow.search.study import ready
 from winnow.search.study.extremes import misfit
 from winnow.search.study.sections import PRUNERS, SAMPLERS, Section
 from winnow.search.study.spec import BUILT_IN, AblationSection, BudgetSection, LimitsSection, SearchEntry, Spec
@@ -29,11 +30,14 @@ from winnow.storage.budget import Budget
 
 
 def read(path: Path) -> Spec:
-    """The spec in a TOML file; raises SpecError."""
+    """The spec in a TOML file, or the ready study of that name; raises SpecError."""
+    path = ready.find(path)
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
-        raise SpecError(str(path), "", "there is no such file", "give the path of a study spec") from None
+        near = difflib.get_close_matches(str(path), ready.names(), n=1, cutoff=0.8)
+        remedy = f"did you mean {near[0]!r}?" if near else "give the path of a study spec, or a name of winnow studies"
+        raise SpecError(str(path), "", "there is no such file", remedy) from None
     except (OSError, UnicodeDecodeError) as error:
         raise SpecError(str(path), "", f"the file cannot be read ({error})", "give the path of a TOML file") from None
     return parse(text, str(path))
@@ -58,14 +62,19 @@ def check(content: Mapping[str, Any], file: str) -> Spec:
         except Exception as error:
             problem = f"{module} cannot be imported: {type(error).__name__}: {error}"
             raise SpecError(file, "extensions", problem, "see that python imports it in this folder") from error
-    chosen = {kind: _chosen(kind, known, content[kind], file) for kind, known in _REGISTRIES.items() if kind in content}
-    try:
-        spec = Spec.model_validate({**content, **chosen})
-    except pydantic.ValidationError as error:
-        raise _shape_error(error, file) from None
+    spec = shaped(content, file)
     for key, wrong in [*_unresolved(spec)] or _wrongs(spec):
         raise SpecError(file, key, wrong.problem, wrong.remedy)
     return spec
+
+
+def shaped(content: Mapping[str, Any], file: str) -> Spec:
+    """Return a spec of which only the shape was checked: its data need not be there; raises SpecError."""
+    chosen = {kind: _chosen(kind, known, content[kind], file) for kind, known in _REGISTRIES.items() if kind in content}
+    try:
+        return Spec.model_validate({**content, **chosen})
+    except pydantic.ValidationError as error:
+        raise _shape_error(error, file) from None
 
 
 def _chosen(kind: str, known: Mapping[str, type[Section]], content: Any, file: str) -> Section:

@@ -103,3 +103,20 @@ def test_check_shows_what_a_folder_of_images_holds(tmp_path: Path) -> None:
     assert "Skipped 1: no image by its name (.txt), such as" in told
     images = json.loads(CliRunner().invoke(cli, ["check", str(spec), "--json"]).output)["images"]
     assert images["classes"][0] == {"name": "cat", "train": 14, "validation": 2, "test": 4}
+
+
+def test_ready_studies_are_listed_with_their_question_and_cost_and_run_by_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    told = json.loads(CliRunner().invoke(cli, ["studies", "--json"]).output)
+    assert all(row["question"].endswith("?") for row in told)
+    costs = {row["name"]: row["cost"] for row in told}
+    assert costs["d_two_moons"] == "37 trials of 10 passes over 5,333 examples"
+    assert costs["c_regression_1d"] == "11 trials of 10,000 passes over 10 examples"
+    assert "digits searches" in CliRunner().invoke(cli, ["check", "digits"]).output
+    wrong = CliRunner().invoke(cli, ["check", "digts"])
+    assert wrong.exit_code
+    assert "did you mean 'digits'?" in wrong.output
+    (tmp_path / "digits").write_text("name = 1")
+    assert "digits:" in CliRunner().invoke(cli, ["check", "digits"]).output, "a file comes before a ready study"
