@@ -30,11 +30,11 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 from sqlalchemy import event, insert
 
 from winnow import storage
-from winnow.records import Epoch, Outcome
+from winnow.records import Budget, Epoch, Outcome
 from winnow.search.study.fast_tpe import QuickTPESampler
 from winnow.search.study.percentile import IndexedPercentilePruner
 from winnow.storage import epochs, leases
-from winnow.storage.budget import Budget, set_budget
+from winnow.storage.budget import set_budget
 from winnow.storage.optuna_tables import intermediate_values, parameters, trials, values
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)

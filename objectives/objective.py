@@ -43,11 +43,8 @@ class TrainingObjective:
 
     def prepare(self) -> None:
         """Import torch and load the data, before a trial waits for them; raises DataError."""
-        import torch._dynamo  # the first optimiser would import it, seconds into the first trial
-
         from winnow.objectives.data import loading
 
-        assert torch._dynamo
         loading.load(self.data, self.device)
 
     def calibrate(self, values: Mapping[str, Any]) -> str:

@@ -1,7 +1,7 @@
 """How weights move: which parameters an optimiser is given, and what is done to gradients before it sees them."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import nn
@@ -10,13 +10,32 @@ from winnow.objectives.hyperparameters import Config
 from winnow.objectives.registry import optimizer
 
 
-def make_optimizer(config: Config, model: nn.Module) -> torch.optim.Optimizer:
+class Optimizer(Protocol):
+    """What a training asks of an optimiser: Winnow's fused ones have it, and every `torch.optim.Optimizer`."""
+
+    param_groups: list[dict[str, Any]]
+    state: Any
+
+    def step(self) -> Any:
+        """Move the weights."""
+
+    def zero_grad(self) -> None:
+        """Forget the gradients."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the state of each weight by its place, under `state`."""
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take what `state_dict` gave."""
+
+
+def make_optimizer(config: Config, model: nn.Module) -> Optimizer:
     """Make the config's optimiser over all parameters that require a gradient."""
-    made: torch.optim.Optimizer = optimizer.chosen(config)(decay_groups(config, model), config.lr)
+    made: Optimizer = optimizer.chosen(config)(decay_groups(config, model), config.lr)
     return made
 
 
-def restore_state(optimizer: torch.optim.Optimizer, state: dict[int, Any]) -> None:
+def restore_state(optimizer: Optimizer, state: dict[int, Any]) -> None:
     """Give the optimiser an earlier one's state, each tensor laid out in memory as its weight is.
 
     A fused kernel takes state and weight in memory order, whatever their strides: laid out otherwise, the next step

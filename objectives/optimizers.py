@@ -1,9 +1,4 @@
-"""The optimisers: each called with groups of parameters and the learning rate.
-
-As one fused kernel a step where there is one. A fused kernel walks gradient and weight in memory order and never looks
-at strides: both must lie alike, or the update is scrambled without an error. `backward()` lays gradients out as their
-weights; so go through it, not through `torch.autograd.grad`.
-"""
+"""The optimisers: each called with groups of parameters and the learning rate."""
 
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,7 +6,7 @@ from winnow.objectives.definition import Hyperparameter
 from winnow.objectives.registry import optimizer
 
 if TYPE_CHECKING:
-    from torch.optim import Optimizer
+    from winnow.objectives.optimisation import Optimizer
 
 Groups = list[dict[str, Any]]
 Momentum = Annotated[float, Hyperparameter("momentum", low=0, high=1)]
@@ -29,9 +24,9 @@ def sgd(
     nesterov: Annotated[bool, Hyperparameter("Nesterov's momentum; nothing where momentum is 0")] = False,
 ) -> "Optimizer":
     """Stochastic gradient descent."""
-    from torch.optim import SGD
+    from winnow.objectives.fused_optimizers import FusedSGD
 
-    return SGD(groups, lr, momentum, nesterov=nesterov and momentum > 0, fused=True)
+    return FusedSGD(groups, lr, momentum=momentum, nesterov=nesterov and momentum > 0)
 
 
 @optimizer("rmsprop")
@@ -43,7 +38,7 @@ def rmsprop(
     alpha: Annotated[float, Hyperparameter("decay of the mean of squared gradients", low=0, high=1)] = 0.99,
     eps: Eps = 1e-8,
 ) -> "Optimizer":
-    """RMSprop (Hinton, 2012)."""
+    """RMSprop (Hinton, 2012), for which torch has no fused kernel."""
     from torch.optim import RMSprop
 
     return RMSprop(groups, lr, alpha, eps, momentum=momentum)
@@ -52,17 +47,17 @@ def rmsprop(
 @optimizer("adam")
 def adam(groups: Groups, lr: float, *, beta1: Beta1 = 0.9, beta2: Beta2 = 0.999, eps: Eps = 1e-8) -> "Optimizer":
     """Adam (Kingma and Ba, 2015)."""
-    from torch.optim import Adam
+    from winnow.objectives.fused_optimizers import FusedAdam
 
-    return Adam(groups, lr, (beta1, beta2), eps, fused=True)
+    return FusedAdam(groups, lr, betas=(beta1, beta2), eps=eps)
 
 
 @optimizer("adamw")
 def adamw(groups: Groups, lr: float, *, beta1: Beta1 = 0.9, beta2: Beta2 = 0.999, eps: Eps = 1e-8) -> "Optimizer":
     """AdamW (Loshchilov and Hutter, 2019)."""
-    from torch.optim import AdamW
+    from winnow.objectives.fused_optimizers import FusedAdamW
 
-    return AdamW(groups, lr, (beta1, beta2), eps, fused=True)
+    return FusedAdamW(groups, lr, betas=(beta1, beta2), eps=eps)
 
 
 @optimizer("adam_then_sgd")

@@ -145,7 +145,7 @@ Its `check(shape, batch_size)`, where it has one, raises ObjectiveError where it
 `try_on(shape, outputs)` of a model that is found by its name has to build it for that.
 """
 optimizer = Registry("optimiser", "optimizer", "optimiser", "adam")
-"""Called with groups of parameters and the learning rate, gives a torch optimiser."""
+"""Called with groups of parameters and the learning rate, gives an optimiser, torch's or like it."""
 schedule = Registry("schedule", "schedule", "how the learning rate changes", "constant")
 """Called with a `Progress`, gives what the learning rate is multiplied by."""
 augmentation = Registry("augmentation")

@@ -12,21 +12,12 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Label, ScalarSelect, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
+from winnow.records import Budget
 from winnow.storage.activity import State
 from winnow.storage.clock import database_now
 from winnow.storage.database import Database
 from winnow.storage.optuna_tables import studies, trials
 from winnow.storage.tables import attempts, budgets, epochs
-
-
-@dataclass(frozen=True)
-class Budget:
-    """Limits of a study; None is no limit."""
-
-    trials: int | None = None
-    hours: float | None = None
-    device_hours: float | None = None
-    epochs: int | None = None
 
 
 @dataclass(frozen=True)

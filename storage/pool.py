@@ -6,8 +6,9 @@ from typing import Any
 
 from sqlalchemy import exists, func, select
 
+from winnow.records import Budget
 from winnow.storage.activity import State
-from winnow.storage.budget import Budget, Spent, spent_as, under_way
+from winnow.storage.budget import Spent, spent_as, under_way
 from winnow.storage.clock import database_now
 from winnow.storage.database import Database
 from winnow.storage.optuna_tables import studies, study_user_attributes, trials

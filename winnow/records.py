@@ -1,4 +1,4 @@
-"""What all rooms say alike: one epoch, how a trial ended, and the names of Winnow's attributes in Optuna's tables.
+"""What all rooms say alike: an epoch, a budget, how a trial ended, and the names of Winnow's attributes in Optuna.
 
 The states are Optuna's by their names, since this file imports nothing: objectives, storage and the service meet here.
 """
@@ -39,6 +39,16 @@ class Epoch:
 
 
 METRICS = tuple(field.name for field in fields(Epoch) if field.name not in ("epoch", "value"))
+
+
+@dataclass(frozen=True)
+class Budget:
+    """Limits of a study; None is no limit."""
+
+    trials: int | None = None
+    hours: float | None = None
+    device_hours: float | None = None
+    epochs: int | None = None
 
 
 class Retry(Enum):

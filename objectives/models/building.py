@@ -26,7 +26,9 @@ def build(config: Config, shape: Shape, outputs: int, device: torch.device | str
         model: nn.Module = architecture(shape, outputs)
     if torch.device(device).type == "meta":
         return model
-    model.to_empty(device="cpu")  # initialised on the CPU: the same seed gives the same weights on every device
+    # On the CPU: the same seed gives the same weights on every device. As `to_empty`, which would import sympy.
+    empty = {name: torch.empty(part.shape, dtype=part.dtype) for name, part in model.state_dict().items()}
+    model.load_state_dict(empty, assign=True)
     initialise(model, config.initialisation, generator(config.seed, "initialisation"))
     if hasattr(architecture, "load_weights"):
         architecture.load_weights(model)

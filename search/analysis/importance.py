@@ -1,25 +1,21 @@
 """Hyperparameter importance by Optuna's own evaluators, with intervals."""
 
 import warnings
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import optuna
 from numpy.typing import NDArray
 from optuna.distributions import FloatDistribution
-from optuna.importance import (
-    BaseImportanceEvaluator,
-    FanovaImportanceEvaluator,
-    MeanDecreaseImpurityImportanceEvaluator,
-    PedAnovaImportanceEvaluator,
-    get_param_importances,
-)
 from optuna.trial import FrozenTrial, TrialState
 
 from winnow.errors import StudyError
 from winnow.search.analysis.study_record import StudyRecord, TrialRecord
+
+if TYPE_CHECKING:  # it imports scikit-learn, which no worker and no start of a run waits for
+    from optuna.importance import BaseImportanceEvaluator
 
 MINIMUM_TRIALS = 10
 """Below this, PED-ANOVA compares a handful of trials with their own half: its shares are then noise."""
@@ -178,7 +174,7 @@ class _Shares:
     def __init__(
         self, method: Method, record: StudyRecord, records: Sequence[TrialRecord], generator: np.random.Generator
     ) -> None:
-        self.evaluator = _EVALUATORS[method](_top_share(len(records)))
+        self.evaluator = _evaluator(method, _top_share(len(records)))
         self.study = _Sample(record.direction)
         self.random_names = () if method == "PED-ANOVA" else _RANDOM_NAMES
         self.trials = [_frozen(record, {name: generator.random() for name in self.random_names}) for record in records]
@@ -191,6 +187,8 @@ class _Shares:
 
     def __call__(self, selection: Sequence[int] | range) -> tuple[NDArray[np.float64], float]:
         """The shares, and what a random number was given on the mean."""
+        from optuna.importance import get_param_importances
+
         trials = [self.trials[index] for index in selection]
         self.study.trials_given = trials
         found: Mapping[str, float] = {}
@@ -219,11 +217,16 @@ def deviation(samples: NDArray[np.float64], size: int, trials: int) -> NDArray[n
     return scaled
 
 
-_EVALUATORS: dict[Method, Callable[[float], BaseImportanceEvaluator]] = {
-    "PED-ANOVA": lambda top: PedAnovaImportanceEvaluator(target_quantile=top),
-    "fANOVA": lambda top: FanovaImportanceEvaluator(n_trees=_TREES, seed=0),
-    "MDI": lambda top: MeanDecreaseImpurityImportanceEvaluator(n_trees=_TREES, seed=0),
-}
+def _evaluator(method: Method, top: float) -> "BaseImportanceEvaluator":
+    from optuna import importance
+
+    match method:
+        case "PED-ANOVA":
+            return importance.PedAnovaImportanceEvaluator(target_quantile=top)
+        case "fANOVA":
+            return importance.FanovaImportanceEvaluator(n_trees=_TREES, seed=0)
+        case "MDI":
+            return importance.MeanDecreaseImpurityImportanceEvaluator(n_trees=_TREES, seed=0)
 
 
 class _Sample(optuna.Study):

@@ -1,15 +1,20 @@
 """Training on this machine's devices: which workers, and a study run by them while a person watches."""
 
 import math
+import os
 import signal
+import sys
+import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, TypedDict
+from typing import Any, Self, TypedDict
 
 from rich.console import Console
 
 from winnow.errors import DeviceError, StudyError
+from winnow.records import Budget
 from winnow.search.analysis.formatting import counted
 from winnow.search.analysis.status import Status
 from winnow.search.analysis.study_view import StudyView
@@ -25,7 +30,6 @@ from winnow.search.study.study import WinnowStudy
 from winnow.search.worker import devices
 from winnow.search.worker.trainer_process import refuse_missing_packages, settled_threads
 from winnow.storage import Storage
-from winnow.storage.budget import Budget
 
 AUTO = "auto"
 MOST_ON_A_GPU = 16
@@ -93,9 +97,10 @@ class FleetOptions:
         return max(1, len(devices.cores()) // first[0].threads) if on_cpu else MOST_ON_A_GPU
 
 
-def run_here(study: WinnowStudy, options: FleetOptions) -> Status:
+def run_here(study: WinnowStudy, options: FleetOptions, beside: Callable[[], None] | None = None) -> Status:
     """Run a study with this machine's workers and show progress, until it is done or stopped from elsewhere.
 
+    When its first trial has ended, `beside` is done in a thread that leaves the cores to the workers.
     After Ctrl-C or SIGTERM every worker hands its trial back first; then raises KeyboardInterrupt or SystemExit.
     """
     places = options.places(settled_threads(study), peak_memory(study))
@@ -107,8 +112,14 @@ def run_here(study: WinnowStudy, options: FleetOptions) -> Status:
     workers = describe_places(run.places, options.packs)
     budget = describe_budget(run.now.spent.budget)
     console.print(f"{study.name}: {budget} on {workers}", highlight=False, soft_wrap=True)
-    with _progress(console) as progress:
-        end = run.run(progress.show)
+    with _progress(console) as progress, _Beside(beside) as other:
+
+        def show(now: Status) -> None:
+            progress.show(now)
+            if now.finished:
+                other.start()
+
+        end = run.run(show)
     if not end.is_done:
         counts = f"{end.finished} trials finished, {end.active} to be continued"
         console.print(f"Stopped: {counts}. Run the same command to continue.", highlight=False)
@@ -117,6 +128,33 @@ def run_here(study: WinnowStudy, options: FleetOptions) -> Status:
         if run.fleet.stopped_by is not None:
             raise SystemExit(128 + run.fleet.stopped_by)
     return end
+
+
+class _Beside:
+    """Some work beside a run, started once and waited for at the end of the run where it was."""
+
+    def __init__(self, work: Callable[[], None] | None) -> None:
+        self._work = work
+        self._thread = threading.Thread(target=self._do, name="beside the trials", daemon=True)
+
+    def start(self) -> None:
+        """Begin, unless it has begun or there is nothing to do."""
+        if self._work is not None and self._thread.ident is None:
+            self._thread.start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        if kind is None and self._thread.ident is not None:
+            self._thread.join()
+
+    def _do(self) -> None:
+        assert self._work is not None
+        if sys.platform == "linux":  # where a thread has a niceness of its own
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 10)
+        with suppress(Exception):  # whoever needs it does it himself and sees what is wrong
+            self._work()
 
 
 def _progress(console: Console) -> Progress | NotebookProgress:

@@ -8,7 +8,7 @@ import click
 from rich.console import Console
 
 from winnow.search.analysis import summary
-from winnow.search.api.fleet import FleetOptions
+from winnow.search.api.fleet import FleetOptions, run_here
 from winnow.search.api.study import Study, create_study, read_spec
 from winnow.search.cli.cluster import LOCAL, cluster_options, run_on_cluster, take_cluster_options
 from winnow.search.cli.options import (
@@ -19,6 +19,7 @@ from winnow.search.cli.options import (
     storage_option,
     trials_option,
 )
+from winnow.search.report import decoration
 from winnow.search.report.terminal import results, status_screen
 
 
@@ -50,7 +51,7 @@ def run(
     checked = read_spec(spec, trials=trials)
     fleet.check(checked)  # before there is a study that nothing here can train
     study = create_study(checked, url, accept_code=accept_code)
-    study.run(**options)
+    run_here(study, fleet, beside=lambda: decoration.prepare(study.storage, study.spec))
     _print_result(study, study.report(report), json)
 
 

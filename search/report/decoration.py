@@ -5,11 +5,11 @@ It is written into the study, so that a stock `optuna-dashboard` shows it too. A
 
 import tempfile
 from contextlib import suppress
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 
 import optuna
-from optuna.artifacts import FileSystemArtifactStore, get_all_artifact_meta, upload_artifact
 from optuna.study import Study
 
 from winnow.errors import StudyError
@@ -50,11 +50,22 @@ def add(storage: Storage, record: StudyRecord) -> None:
         _note(study, ids[trial.number], f"It failed:\n\n{_as_text(trial.reason or 'nobody said why')}")
 
 
+def prepare(storage: Storage, spec: Spec) -> None:
+    """Do what a report needs and no result changes, seconds that its reader need not wait for: imports, a picture."""
+    for name in ("sklearn.ensemble", "optuna.importance", "plotly.graph_objects", "jinja2", "optuna_dashboard"):
+        with suppress(ImportError):
+            import_module(name)
+    add_augmentations(storage, spec)
+
+
 def add_augmentations(storage: Storage, spec: Spec) -> None:
     """Put a picture of what each augmentation does into the study, once, where it searches or fixes any of them."""
     names = [name for name in (*spec.search, *spec.fixed) if method_of(name) == "augmentation"]
     if not spec.built_in or not names:
         return
+    # Here, since the one imports torch and the other boto3.
+    from optuna.artifacts import FileSystemArtifactStore, get_all_artifact_meta, upload_artifact
+
     from winnow.objectives.augmentation import gallery
 
     study = optuna.load_study(study_name=spec.name, storage=storage)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from winnow.errors import SpecError, WinnowError
-from winnow.objectives import user_code
+from winnow.objectives import TRAINING_VERSION, user_code
 from winnow.objectives.definition import Definition
 from winnow.objectives.errors import ObjectiveError
 from winnow.objectives.objective import TrainingObjective
@@ -22,6 +22,8 @@ Objective = TrainingObjective | OwnObjective
 """Called with a trial, and with the checkpoint of an earlier attempt: a configuration in, epochs and a score out."""
 IMPORT_SECONDS = 300.0
 """After which a module that is imported to be checked is taken to hang."""
+BUILT_IN = "winnow.objectives"
+"""By this name the training version of Winnow's own objective stands among the modules."""
 _GIVEN_BY_WINNOW = ("seed", "resume", "test")
 _PLAIN = (bool, int, float, str)
 
@@ -47,6 +49,12 @@ def load(spec: Spec, device: str = "cpu") -> Objective:
     for _, wrong in misfits(spec, function):
         raise wrong
     return OwnObjective(function, spec.space, spec.fixed, spec.seed)
+
+
+def code_of(spec: Spec) -> dict[str, str]:
+    """Return what trains a spec's trials in this process, once its objective is imported, by module and fingerprint."""
+    users = user_code.imported() if spec.imports else {}
+    return {**users, BUILT_IN: str(TRAINING_VERSION)} if spec.built_in else users
 
 
 def examine(spec: Spec, file: str) -> list[str]:

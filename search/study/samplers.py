@@ -19,7 +19,6 @@ from pydantic import Field
 
 from winnow.objectives.objective import derived_seed
 from winnow.objectives.space import baseline, cells, grid, hyperparameter, label, only_active, resting
-from winnow.search.study.fast_tpe import QuickTPESampler
 from winnow.search.study.sections import SamplerSection, Searched, sampler
 
 
@@ -68,6 +67,8 @@ class TPESampler(SamplerSection):
 
     def build(self, study: Searched, seed: int) -> BaseSampler:
         """Make one that draws as Optuna's does, in less time."""
+        from winnow.search.study.fast_tpe import QuickTPESampler  # imports SciPy, which a trainer needs not
+
         return QuickTPESampler(seed=seed, **self.options)
 
 

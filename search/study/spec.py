@@ -19,11 +19,11 @@ from winnow.objectives.data.catalog import DataSpec, known
 from winnow.objectives.hyperparameters import DEFINITIONS
 from winnow.objectives.models.imported import LIBRARIES
 from winnow.objectives.space import Choice, Range, Space, cells, hyperparameter, parameter_name
+from winnow.records import Budget
 from winnow.search.study.pruners import ASHAPruner
 from winnow.search.study.samplers import GridSampler, TPESampler
 from winnow.search.study.schedulers import Direction, Scheduler
 from winnow.search.study.sections import PrunerSection, SamplerSection, Section
-from winnow.storage.budget import Budget
 
 BUILT_IN = ("classification", "regression")
 Cost = Literal["parameters", "seconds"]

@@ -16,20 +16,19 @@ from typing import Any
 import optuna
 
 from winnow.errors import StudyError
-from winnow.objectives import TRAINING_VERSION, user_code
+from winnow.objectives import user_code
 from winnow.objectives.models import weights_file
 from winnow.objectives.space import baseline
-from winnow.records import ACCEPT_CODE, BASELINE, CODE, CODE_OF, GIVEN, KEEP_WEIGHTS, SPEC, STOPPING
+from winnow.records import ACCEPT_CODE, BASELINE, CODE, CODE_OF, GIVEN, KEEP_WEIGHTS, SPEC, STOPPING, Budget
 from winnow.search.study import samplers
+from winnow.search.study.objective import BUILT_IN, code_of
 from winnow.search.study.spec import Spec
 from winnow.search.study.validation import check
 from winnow.storage import Storage, designs, notifications, settled
-from winnow.storage.budget import Budget, set_budget
+from winnow.storage.budget import set_budget
 
 PIN = "weights_sha256"
 """Of `[fixed]`: filled in when a study is made whose trials begin from a file of weights."""
-BUILT_IN = "winnow.objectives"
-"""By this name the training version of Winnow's own objective stands among the modules."""
 MATCHED = ("objective", "extensions", "direction", "against", "data", "fixed", "search", "baseline", "seed")
 
 
@@ -143,12 +142,6 @@ def load(storage: Storage, name: str) -> WinnowStudy:
             f"the study {name!r} was not made by Winnow and has no spec", "give it one: winnow create SPEC"
         )
     return _loaded(storage, study, storage.get_study_id_from_name(name))
-
-
-def code_of(spec: Spec) -> dict[str, str]:
-    """Return what trains a spec's trials in this process, once its objective is imported, by module and fingerprint."""
-    users = user_code.imported() if spec.imports else {}
-    return {**users, BUILT_IN: str(TRAINING_VERSION)} if spec.built_in else users
 
 
 def accept_code(study: WinnowStudy) -> None:

@@ -22,11 +22,11 @@ from winnow.objectives.hyperparameters import DEFINITIONS, definition
 from winnow.objectives.methods import check_groups
 from winnow.objectives.registry import resolve
 from winnow.objectives.space import baseline, by_hyperparameter, ordered
+from winnow.records import Budget
 from winnow.search.study import ready
 from winnow.search.study.extremes import misfit
 from winnow.search.study.sections import PRUNERS, SAMPLERS, Section
 from winnow.search.study.spec import BUILT_IN, AblationSection, BudgetSection, LimitsSection, SearchEntry, Spec
-from winnow.storage.budget import Budget
 
 
 def read(path: Path) -> Spec:

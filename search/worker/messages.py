@@ -66,7 +66,7 @@ class Ready:
     remedy: str = ""
     traceback: str = ""
     code: dict[str, str] = field(default_factory=dict)
-    """What the objective is made of: a fingerprint of each module (see `winnow.search.study.study.code_of`)."""
+    """What the objective is made of: a fingerprint of each module (see `winnow.search.study.objective.code_of`)."""
     device: bool = False
     """Whether the device is at fault."""
 

@@ -20,9 +20,8 @@ from winnow.objectives.errors import Diverged, Infeasible, OutOfTime
 from winnow.objectives.objective import TrainingObjective
 from winnow.objectives.space import baseline
 from winnow.records import Outcome
-from winnow.search.study.objective import Objective, load
+from winnow.search.study.objective import Objective, code_of, load
 from winnow.search.study.spec import Spec
-from winnow.search.study.study import code_of
 from winnow.search.study.validation import check
 from winnow.search.worker import said
 from winnow.search.worker.messages import Ended, Job, Pipe, Prepare, Ready

@@ -2,10 +2,10 @@
 
 import optuna
 
-from winnow.records import Outcome
+from winnow.records import Budget, Outcome
 from winnow.storage import Storage, leases
 from winnow.storage.activity import State, set_state, state_of
-from winnow.storage.budget import Budget, set_budget
+from winnow.storage.budget import set_budget
 
 
 def test_only_an_active_study_gives_out_trials(opened: Storage) -> None:

@@ -5,9 +5,9 @@ import pytest
 from optuna.study import StudyDirection
 from sqlalchemy import update
 
-from winnow.records import Outcome
+from winnow.records import Budget, Outcome
 from winnow.storage import Storage, deletions, leases
-from winnow.storage.budget import Budget, set_budget
+from winnow.storage.budget import set_budget
 from winnow.storage.clock import database_now
 from winnow.storage.errors import StorageError
 from winnow.storage.tables import deletions as rows

@@ -9,9 +9,9 @@ from optuna.distributions import FloatDistribution
 from optuna.trial import TrialState
 from sqlalchemy import func, select, update
 
-from winnow.records import Epoch, Outcome
+from winnow.records import Budget, Epoch, Outcome
 from winnow.storage import Storage, checkpoints, epochs, leases
-from winnow.storage.budget import Budget, set_budget, spent
+from winnow.storage.budget import set_budget, spent
 from winnow.storage.clock import database_now
 from winnow.storage.database import Database
 from winnow.storage.errors import LeaseLost

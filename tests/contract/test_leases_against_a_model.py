@@ -10,9 +10,9 @@ from optuna.study import StudyDirection
 from sqlalchemy import select, update
 
 from winnow import storage
-from winnow.records import Epoch, Outcome
+from winnow.records import Budget, Epoch, Outcome
 from winnow.storage import Storage, epochs, leases
-from winnow.storage.budget import Budget, set_budget
+from winnow.storage.budget import set_budget
 from winnow.storage.clock import database_now
 from winnow.storage.errors import LeaseLost
 from winnow.storage.leases import MOST_CRASHES, Lease

@@ -10,10 +10,10 @@ from optuna.trial import TrialState
 from sqlalchemy import Connection, event, func, select
 from sqlalchemy.exc import OperationalError
 
-from winnow.records import Outcome
+from winnow.records import Budget, Outcome
 from winnow.storage import Storage, audit_log, deletions, designs, leases, ledger, sessions, settled, tokens, workers
 from winnow.storage.activity import State, set_state, state_of
-from winnow.storage.budget import Budget, set_budget
+from winnow.storage.budget import set_budget
 from winnow.storage.leases import Lease
 from winnow.storage.optuna_tables import metadata
 

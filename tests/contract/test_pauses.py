@@ -6,9 +6,9 @@ from optuna.distributions import FloatDistribution
 from optuna.trial import TrialState
 
 from contract.test_leases import claimed, expire
-from winnow.records import Epoch, Outcome
+from winnow.records import Budget, Epoch, Outcome
 from winnow.storage import Storage, epochs, leases, pauses
-from winnow.storage.budget import Budget, set_budget, spent
+from winnow.storage.budget import set_budget, spent
 from winnow.storage.leases import Lease, Overtaken, Wish
 
 

@@ -4,8 +4,9 @@ import optuna
 from sqlalchemy import inspect, text
 
 from winnow import storage
+from winnow.records import Budget
 from winnow.storage import Storage, workers
-from winnow.storage.budget import Budget, set_budget
+from winnow.storage.budget import set_budget
 from winnow.storage.pool import Pool
 
 

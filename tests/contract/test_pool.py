@@ -7,10 +7,10 @@ import optuna
 import pytest
 
 from winnow import storage
-from winnow.records import Outcome
+from winnow.records import Budget, Outcome
 from winnow.storage import Storage, leases, workers
 from winnow.storage.activity import State, set_state
-from winnow.storage.budget import Budget, set_budget
+from winnow.storage.budget import set_budget
 from winnow.storage.notifications import Bell, ring_now
 from winnow.storage.pool import Pool
 

@@ -15,9 +15,9 @@ from sqlalchemy import select
 from faults.wire import Wire
 from storage_servers import PostgresServer
 from winnow import storage
-from winnow.records import Epoch, Outcome
+from winnow.records import Budget, Epoch, Outcome
 from winnow.storage import Storage, audit_log, connections, epochs, leases, ledger, sessions, tables, tokens, workers
-from winnow.storage.budget import Budget, set_budget
+from winnow.storage.budget import set_budget
 from winnow.storage.optuna_tables import studies, trials, values
 
 SEEDS = int(os.environ.get("WINNOW_SEEDS", "6"))

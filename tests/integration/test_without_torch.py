@@ -62,3 +62,25 @@ def test_the_doctor_says_what_is_wrong(place: Place, url: str) -> None:
     assert "hunter2" not in told.stdout + told.stderr
     findings = json.loads(place.run("doctor", "--json", OPTUNA_STORAGE=url).stdout)
     assert {"winnow", "cpu", "storage", "optuna", "torch"} <= {finding["what"] for finding in findings}
+
+
+# What each process of a search imports only when it needs it, or never: together they were half of its start.
+STARTS = {
+    "the command": ("import winnow.search.cli.run", ("torch", "sklearn", "pandas", "plotly", "boto3")),
+    "a worker": ("import winnow.search.cli.work", ("torch", "sklearn", "pandas", "plotly", "boto3")),
+    "its trainer": ("import winnow.search.worker.trainer", ("torch", "sqlalchemy", "scipy", "pandas")),
+    "a training": (
+        "from winnow.objectives.data import catalog, loading\n"
+        "from winnow.objectives import training, hyperparameters\n"
+        "data = loading.load(catalog.DataSpec('two_moons', train=64, validation=64))\n"
+        "training.train(hyperparameters.make_config(epochs=1, batch_size=64), data, lambda epoch, state: state())",
+        ("torch._dynamo", "sympy", "optuna"),
+    ),
+}
+
+
+@pytest.mark.parametrize("who", STARTS)
+def test_a_start_waits_for_no_library_that_it_does_not_need(place: Place, who: str) -> None:
+    code, not_needed = STARTS[who]
+    done = place.python("-c", f"{code}\nimport sys\nprint([name for name in {not_needed!r} if name in sys.modules])")
+    assert done.stdout.strip() == "[]", done.stderr

@@ -56,6 +56,19 @@ def test_a_fused_step_on_images_laid_out_by_pixels_is_the_plain_one(name: str) -
         assert torch.allclose(weight, wanted, atol=2e-4), parameter
 
 
+@pytest.mark.parametrize("name", ["sgd", "nesterov", "adam", "adamw"])
+def test_a_fused_step_is_torchs_to_the_bit(name: str) -> None:
+    values, torchs = OPTIMIZERS[name]
+    ours, theirs = small_cnn(), small_cnn()
+    fused = make_optimizer(make_config({"optimizer": name, **values, "weight_decay": 0.1}), ours)
+    reference = torchs(theirs.parameters(), weight_decay=0.1, fused=True)
+    for step in range(3):
+        for model, optimizer in ((ours, fused), (theirs, reference)):
+            backward(model, step)
+            optimizer.step()
+    assert all(torch.equal(one, other) for one, other in zip(ours.parameters(), theirs.parameters(), strict=True))
+
+
 def test_state_that_was_saved_is_laid_out_as_its_weights() -> None:
     model = small_cnn()
     optimizer = make_optimizer(make_config({}), model)

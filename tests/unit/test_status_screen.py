@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 
 from winnow import storage
-from winnow.records import Epoch, Outcome
+from winnow.records import Budget, Epoch, Outcome
 from winnow.search.analysis.status import Best, Status
 from winnow.search.analysis.study_view import StudyView
 from winnow.search.report.terminal import status_screen
@@ -15,7 +15,7 @@ from winnow.search.study import study as studies
 from winnow.search.study.validation import check
 from winnow.storage import epochs, leases, workers
 from winnow.storage.activity import State
-from winnow.storage.budget import Budget, Spent
+from winnow.storage.budget import Spent
 from winnow.storage.workers import GivenUp, Worker
 
 WORKERS = [
