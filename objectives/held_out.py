@@ -1,11 +1,44 @@
 """Test data, read. Only `winnow confirm` imports this, after it has written in the ledger that it will."""
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import torch
+
 from winnow.objectives import decision, snapshots, trained_model
+from winnow.objectives.augmentation.batches import Augmentation
 from winnow.objectives.data import loading
 from winnow.objectives.data.catalog import DataSpec
+from winnow.objectives.evaluation import EVALUATION_BATCH, autocast
+from winnow.objectives.hyperparameters import make_config
+
+
+def examples(spec: DataSpec) -> list[str]:
+    """The print of every test example, sorted: the same for the same examples, whatever data set or split holds them.
+
+    16 hexadecimal digits of the SHA-256 over an example's input and target. Raises DataError.
+    """
+    test = loading.load_test(spec)
+    pairs = zip(test.inputs.numpy(), test.targets.numpy(), strict=True)
+    return sorted(hashlib.sha256(inputs.tobytes() + target.tobytes()).hexdigest()[:16] for inputs, target in pairs)
+
+
+def correct(spec: DataSpec, models: Sequence[tuple[Mapping[str, Any], bytes]], device: str = "cpu") -> list[list[bool]]:
+    """Whether each trained model is right, test example by test example; empty in a regression."""
+    data = loading.load(spec, device)
+    if not data.classes:
+        return []
+    test = loading.load_test(spec, device)
+    found = []
+    for values, weights in models:
+        config = make_config(values)
+        model = trained_model.restore(values, snapshots.from_bytes(weights), data).eval()
+        augmentation = Augmentation(config, data)
+        with torch.inference_mode(), autocast(config.precision, test.inputs.device):
+            outputs = [model(augmentation.evaluate(part)) for part in torch.split(test.inputs, EVALUATION_BATCH)]
+        found.append((torch.cat(outputs).argmax(1) == test.targets).tolist())
+    return found
 
 
 def scores(spec: DataSpec, models: Sequence[tuple[Mapping[str, Any], bytes]], device: str = "cpu") -> list[float]:

@@ -69,6 +69,7 @@ class TrainingObjective:
             {
                 "parameters": training.count_parameters(config, data),
                 "data_fingerprint": data.fingerprint,
+                "validation_examples": len(data.validation.targets),
                 **training.platform_record(data),
             },
         )

@@ -7,7 +7,7 @@ from typing import Any
 from optuna.trial import TrialState
 
 from winnow import storage
-from winnow.records import GIVEN
+from winnow.records import GIVEN, WEIGHTS
 from winnow.search.study import study as studies
 from winnow.search.study.study import WinnowStudy
 from winnow.search.study.validation import check
@@ -49,6 +49,7 @@ def work(study: WinnowStudy, value: Any) -> None:
                 trial.suggest_int(name, 0, 2**32 - 1)
         assert trial.params == row.parameters
         trial.set_user_attr("winnow:config", row.config)
+        trial.set_user_attr(WEIGHTS, f"told/artifacts/{sorted(row.parameters.items())}")
         result = value(row.parameters)
         if isinstance(result, str):
             trial.set_user_attr("winnow:reason", result)

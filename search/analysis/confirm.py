@@ -6,16 +6,16 @@ models, the winner's and the baseline's, are scored on test data. The repetition
 like any other.
 """
 
-import getpass
-import platform
+import itertools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal
 
 from winnow.errors import StudyError
 from winnow.objectives.decision import Decision
-from winnow.search.analysis import repetitions
-from winnow.search.analysis.formatting import interval
+from winnow.search.analysis import new_data, readings, repetitions
+from winnow.search.analysis.formatting import counted, span
+from winnow.search.analysis.readings import Reading
 from winnow.search.analysis.repetitions import (
     ConfirmationPlan,
     Repetition,
@@ -26,10 +26,11 @@ from winnow.search.analysis.repetitions import (
     weights,
 )
 from winnow.search.analysis.seeds import Purpose
-from winnow.search.analysis.statistics import Sample, paired
+from winnow.search.analysis.statistics import ERROR, Sample, finite, paired, scale_of
 from winnow.search.analysis.study_record import StudyRecord
 from winnow.search.study.study import WinnowStudy
-from winnow.storage import ledger
+
+Interval = tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -62,9 +63,16 @@ class Confirmation:
     """Validation scores; empty where there is no baseline but the winner."""
     baseline_on_test: Sample
     read_before: int
-    """How often this study's test data had been read before this time."""
+    """How often these test data, or some of them, had been read before this time, for whatever study."""
     winner_at_threshold: Sample = field(default_factory=lambda: Sample(()))
     """Test accuracies of the winner at thresholds chosen on validation data; empty but for two classes."""
+    incomplete: Mapping[int, int] = field(default_factory=dict)
+    """By trial, on how many measuring seeds it did not complete; those seeds are left out on both sides."""
+    models_read_before: int = 0
+    """How many other models were read then."""
+    test_examples: int = 0
+    on_new_data: Mapping[str, Interval] = field(default_factory=dict)
+    """Intervals for other test data of the same kind: of `winner`, `baseline`, `gain`; none in a regression."""
     decision: Decision | None = None
     """How the winner's first model decides on validation data; None but for two classes."""
 
@@ -84,7 +92,7 @@ class Confirmation:
     def optimism(self) -> Sample:
         """By how much the search's best value was better than its repetitions on the same data, one number a seed."""
         sign = 1 if self.maximise else -1
-        return Sample(tuple(sign * (self.searched_value - score) for score in self.repeated_best.scores))
+        return Sample(tuple(sign * (self.searched_value - score) for score in self.repeated_best.kept))
 
     @property
     def quantity(self) -> str:
@@ -105,11 +113,20 @@ class Confirmation:
 
     @property
     def verdict(self) -> Literal["better", "worse", "inconclusive", "no baseline"]:
-        """The winner against the baseline on test data."""
+        """The winner against the baseline on data like the test data; where only the seeds are known, on these."""
         if not self.gain.scores:
             return "no baseline"
-        low, high = self.gain.interval
+        low, high = self.on_new_data.get("gain", self._gain_on_these)
         return "better" if low > 0 else "worse" if high < 0 else "inconclusive"
+
+    @property
+    def error(self) -> float:
+        """What the intervals on test data may err: 5 % at the first reading, less at every further one."""
+        return readings.error_of_reading(self.read_before)
+
+    @property
+    def _gain_on_these(self) -> Interval:
+        return self.gain.interval_at(self.error)
 
     @property
     def verdict_on_test(self) -> str:
@@ -119,14 +136,38 @@ class Confirmation:
         said = {
             "better": "the winner is better than the baseline",
             "worse": "the winner is worse than the baseline",
-            "inconclusive": "the difference between winner and baseline is inconclusive with so few seeds",
+            "inconclusive": "the difference between winner and baseline is inconclusive",
         }[self.verdict]
-        return f"On test data {said}: {self.gain.mean:+.4f}, 95 % interval {interval(self.gain, '+')}."
+        these = f"{span(self._gain_on_these, '+')} on these very examples (seeds alone)"
+        if "gain" not in self.on_new_data:
+            return f"On test data {said}: {self.gain.mean:+.4f}, {self._sure} interval {these}."
+        return (
+            f"On data like the test data {said}: {self.gain.mean:+.4f}, {self._sure} interval "
+            f"{span(self.on_new_data['gain'], '+')} (other seeds and other examples), {these}."
+        )
+
+    @property
+    def looks(self) -> str:
+        """How often these test data were read, and what it does to what is said of them; a sentence or two."""
+        if not self.read_before:
+            return "These test data were read for the first time."
+        others = f", {counted(self.models_read_before, 'other model')} among them" if self.models_read_before else ""
+        return (
+            f"These test data, or some of them, had been read {counted(self.read_before, 'time')} before{others}: "
+            f"this is look {self.read_before + 1}. Its verdict may err {self.error:.2%} of the time, not {ERROR:.0%}: "
+            "all looks together, however many follow, then err at most 8 times of 100. What is chosen after test data "
+            "were read is no longer independent of them."
+        )
+
+    @property
+    def _sure(self) -> str:
+        return f"{100 * (1 - self.error):.4g} %"
 
     def as_dict(self) -> dict[str, Any]:
         """Return everything as JSON has it; what is unknown is None."""
         plain = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "decision"}
-        derived = {name: getattr(self, name) for name in ("gain", "threshold_gain", "optimism", "verdict")}
+        plain["on_new_data"] = {name: list(map(finite, bounds)) for name, bounds in self.on_new_data.items()}
+        derived = {name: getattr(self, name) for name in ("gain", "threshold_gain", "optimism", "verdict", "error")}
         derived["threshold"] = self.decision and self.decision.curve.threshold
         known = {**plain, **derived, "compared": {str(trial): s.as_dict() for trial, s in self.compared.items()}}
         return {name: value.as_dict() if isinstance(value, Sample) else value for name, value in known.items()}
@@ -134,24 +175,13 @@ class Confirmation:
     def _better(self, scores: Sample, others: Sample) -> Sample:
         if not others.scores:
             return Sample(())
-        return paired(scores.scores, others.scores) if self.maximise else paired(others.scores, scores.scores)
-
-
-@dataclass(frozen=True)
-class _Reading:
-    """What test data gave."""
-
-    scores: tuple[float, ...]
-    """One a model."""
-    at_threshold: tuple[float, ...]
-    """Of models of two classes, at their chosen thresholds."""
-    before: int
-    """How often test data had been read for this study before."""
+        better, worse = (scores, others) if self.maximise else (others, scores)
+        return paired(better.scores, worse.scores, scores.scale)
 
 
 def conclude(plan: ConfirmationPlan, scores: Mapping[Repetition, float | None]) -> Confirmation:
     """Write in the ledger, read test data, and put everything together; raises StudyError."""
-    found = _conclude(plan, scores, _read_test_data)
+    found = _conclude(plan, scores, readings.read)
     decided = None
     if found.winner_at_threshold.scores:
         from winnow.objectives import trained_model
@@ -169,14 +199,14 @@ def recorded(study: WinnowStudy, record: StudyRecord) -> Confirmation | None:
     plan = recorded_plan(study, record)
     if plan is None:
         return None
-    found = _conclude(plan, repetitions.read_scores(plan), _from_ledger)
+    found = _conclude(plan, repetitions.read_scores(plan), readings.recorded)
     return replace(found, decision=repetitions.recorded_decision(study))
 
 
 def _conclude(
     plan: ConfirmationPlan,
     scores: Mapping[Repetition, float | None],
-    test_scores: Callable[[ConfirmationPlan, list[Repetition]], _Reading],
+    test_scores: Callable[[ConfirmationPlan, list[Repetition]], Reading],
 ) -> Confirmation:
     record, baseline, seeds = plan.record, plan.baseline, plan.seeds_for(Purpose.MEASURING)
     best = record.best
@@ -185,20 +215,26 @@ def _conclude(
     winner, compared, dropped = choose_winner(plan, scores)
     sides = [winner, *([baseline] if baseline not in (None, winner) else [])]
     measured = {side.number: [scores.get((side.number, seed)) for seed in seeds] for side in sides if side}
-    if baseline and baseline is not winner and None in measured[baseline.number]:
-        dropped[baseline.number] = (
-            f"the baseline did not complete with {measured.pop(baseline.number).count(None)} seeds"
-        )
-    if None in measured[winner.number]:
+    missing = {number: values.count(None) for number, values in measured.items()}
+    if 2 * missing[winner.number] > len(seeds):
         raise StudyError(
-            f"trial {winner.number} cannot be measured: {measured[winner.number].count(None)} of its {len(seeds)} "
-            "repetitions did not complete",
+            f"trial {winner.number} cannot be measured: {missing[winner.number]} of its {len(seeds)} repetitions did "
+            "not complete",
             f"winnow status {plan.name} says why",
         )
+    for number in [number for number, count in missing.items() if 2 * count > len(seeds)]:
+        dropped[number] = f"the baseline did not complete with {missing[number]} seeds"
+        del measured[number]
+    completed = [not any(value is None for value in values) for values in zip(*measured.values(), strict=True)]
+    seeds = list(itertools.compress(seeds, completed))
+    measured = {number: list(itertools.compress(values, completed)) for number, values in measured.items()}
     against = baseline.number if baseline and baseline is not winner and baseline.number in measured else None
     reading = test_scores(plan, [(number, seed) for number in measured for seed in seeds])
     winner_on_test, baseline_on_test = reading.scores[: len(seeds)], reading.scores[len(seeds) :]
-    validation = {number: Sample(tuple(v for v in values if v is not None)) for number, values in measured.items()}
+    on_test = scale_of(record.metric, plan.study.spec.optimises, reading.examples)
+    validation = {
+        number: Sample(tuple(v for v in values if v is not None), record.scale) for number, values in measured.items()
+    }
     return Confirmation(
         study=plan.study.name,
         metric=record.metric,
@@ -210,55 +246,29 @@ def _conclude(
         group=best_group(plan, compared) if compared else (winner.number,),
         dropped=dropped,
         seeds=tuple(seeds),
+        incomplete={number: count for number, count in missing.items() if count and number in measured},
         winner_number=winner.number,
         winner=validation[winner.number],
-        winner_on_test=Sample(tuple(winner_on_test)),
+        winner_on_test=Sample(tuple(winner_on_test), on_test),
         baseline_number=against,
         baseline=Sample(()) if against is None else validation[against],
-        baseline_on_test=Sample(tuple(baseline_on_test)),
+        baseline_on_test=Sample(tuple(baseline_on_test), on_test),
         read_before=reading.before,
-        winner_at_threshold=Sample(reading.at_threshold[: len(seeds)]),
+        models_read_before=reading.models_before,
+        test_examples=reading.examples,
+        on_new_data=_on_new_data(reading, len(seeds)),
+        winner_at_threshold=Sample(reading.at_threshold[: len(seeds)], on_test),
     )
 
 
-def _read_test_data(plan: ConfirmationPlan, models: list[Repetition]) -> _Reading:
-    """The test score of every model, and how often test data were read for this study before.
-
-    What the ledger holds for the very same models is not read again.
-    """
-    from winnow.objectives import held_out
-
-    study = plan.study
-    earlier = ledger.entries(study.storage.database, study.name)
-    if _named(models) in [entry.results.get("models") for entry in earlier]:
-        return _from_ledger(plan, models)
-    trained = [weights(plan, number, seed) for number, seed in models]
-    fingerprint = plan.record.ranked[0].training.get("data_fingerprint", "")
-    entry_number = ledger.announce(
-        study.storage.database,
-        study.name,
-        str(fingerprint),
-        reader=f"{getpass.getuser()}@{platform.node()}",
-        purpose=f"winnow confirm: trials {', '.join(map(str, dict(models)))}, {len(trained)} models",
-    )
-    scores = held_out.scores(study.spec.data_spec, trained)
-    at_threshold = held_out.scores_at_threshold(study.spec.data_spec, trained)
-    results = {"models": _named(models), "scores": scores, "at_threshold": at_threshold}
-    ledger.conclude(study.storage.database, entry_number, results)
-    return _Reading(tuple(scores), tuple(at_threshold), len(earlier))
-
-
-def _from_ledger(plan: ConfirmationPlan, models: list[Repetition]) -> _Reading:
-    """What an earlier reading gave for these models, and how many readings came before it; raises StudyError."""
-    for position, entry in enumerate(ledger.entries(plan.study.storage.database, plan.study.name)):
-        if entry.results.get("models") == _named(models):
-            return _Reading(tuple(entry.results["scores"]), tuple(entry.results.get("at_threshold", ())), position)
-    raise StudyError(
-        f"the ledger holds no test scores of the confirmation of {plan.study.name!r}",
-        f"run winnow confirm {plan.study.name}",
-    )
-
-
-def _named(models: list[Repetition]) -> list[list[int]]:
-    """The models as JSON holds them."""
-    return [list(model) for model in models]
+def _on_new_data(reading: Reading, seeds: int) -> dict[str, Interval]:
+    """The intervals of both sides' accuracies and of their difference over seeds and examples."""
+    if reading.correct is None:
+        return {}
+    error, scale = readings.error_of_reading(reading.before), scale_of("accuracy", "maximize", reading.examples)
+    winner, baseline = reading.correct[:seeds], reading.correct[seeds:]
+    found = {"winner": new_data.interval(winner, scale, error)}
+    if len(baseline):
+        found["baseline"] = new_data.interval(baseline, scale, error)
+        found["gain"] = new_data.interval(winner - baseline, scale.differences, error)
+    return found

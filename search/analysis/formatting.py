@@ -44,5 +44,10 @@ def spread(sample: Sample) -> str:
 
 def interval(sample: Sample, sign: str = "") -> str:
     """The 95 % interval of the mean; with "+" as the sign, of a difference."""
-    low, high = sample.interval
+    return span(sample.interval, sign)
+
+
+def span(bounds: tuple[float, float], sign: str = "") -> str:
+    """Two bounds as people read them: `0.9000 to 0.9200`."""
+    low, high = bounds
     return f"{low:{sign}z.4f} to {high:{sign}z.4f}" if math.isfinite(low) else "unknown"

@@ -99,7 +99,6 @@ def card(found: Confirmation, about: dict[str, Any]) -> str:
     """Return the model card: what this is, what it is worth, and how far to trust that."""
     where = found.quantity
     rows = [("this model", f"validation {where}", number(about["value"]), _interval_of_one(about)), *_measured(found)]
-    readings = "for the first time" if not found.read_before else f"after {found.read_before} readings before"
     names = about["inputs"]["class_names"]
     predicts = f"{len(names)} classes: {', '.join(names[:20])}{', …' * (len(names) > 20)}" if names else "a value"
     lines = [
@@ -114,7 +113,7 @@ def card(found: Confirmation, about: dict[str, Any]) -> str:
         "",
         f"Means and standard deviations are over {counted(len(found.seeds), 'training')} with fresh seeds that chose "
         f"nothing, and so are their intervals; this one model's is Wilson's, over "
-        f"{about['examples']['validation']:,} validation examples. Test data were read {readings}.",
+        f"{about['examples']['validation']:,} validation examples. {found.looks}",
         "",
         *([found.verdict_on_test, ""] if found.gain.scores else []),
         "## Data",

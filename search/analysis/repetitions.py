@@ -157,10 +157,19 @@ def read_scores(plan: ConfirmationPlan) -> dict[Repetition, float | None]:
 
 def weights(plan: ConfirmationPlan, number: int, seed: int) -> tuple[dict[str, Any], bytes]:
     """The configuration and the trained weights of one repetition."""
+    attributes = _attributes(plan, number, seed)
+    return attributes[CONFIG], artifacts.read(plan.study.storage.store, attributes[WEIGHTS])
+
+
+def weights_name(plan: ConfirmationPlan, number: int, seed: int) -> str:
+    """The SHA-256 of one repetition's trained weights, which no other model has."""
+    return str(_attributes(plan, number, seed)[WEIGHTS]).rpartition("/")[2]
+
+
+def _attributes(plan: ConfirmationPlan, number: int, seed: int) -> dict[str, Any]:
     for trial in studies.load(plan.study.storage, plan.name).optuna.get_trials(deepcopy=False):
         if trial.params == {"trial": number, "seed": seed}:
-            name = trial.user_attrs[WEIGHTS]
-            return trial.user_attrs[CONFIG], artifacts.read(plan.study.storage.store, name)
+            return trial.user_attrs
     raise StudyError(f"trial {number} was not repeated with seed {seed}", f"run winnow confirm {plan.study.name}")
 
 
@@ -182,7 +191,7 @@ def choose_winner(
         if None in values:
             dropped[trial.number] = f"{values.count(None)} of its {len(values)} repetitions did not complete"
         else:
-            compared[trial.number] = Sample(tuple(value for value in values if value is not None))
+            compared[trial.number] = Sample(tuple(v for v in values if v is not None), plan.record.scale)
     if not compared:
         raise StudyError(
             f"none of the best trials of {plan.study.name!r} could be repeated",
@@ -195,7 +204,9 @@ def choose_winner(
 def best_group(plan: ConfirmationPlan, compared: Mapping[int, Sample]) -> tuple[int, ...]:
     """Who may be the best of those compared, the highest mean first (see `possibly_best`)."""
     sign = 1 if plan.study.spec.optimises == "maximize" else -1
-    return tuple(possibly_best({number: [sign * x for x in sample.scores] for number, sample in compared.items()}))
+    scale = plan.record.scale if sign == 1 else plan.record.scale.negative
+    scores = {number: [sign * score for score in sample.scores] for number, sample in compared.items()}
+    return tuple(possibly_best(scores, scale))
 
 
 def _study_name(study: WinnowStudy) -> str:

@@ -1,40 +1,108 @@
 """What repeated measurements allow to say: intervals, looks at data that still grow, the group of the best.
 
-Every interval here is Student's, over seeds: one number a seed, and the seeds are independent draws. Two
-configurations are compared by their differences, seed by seed, so that what a seed does to both falls out.
+One number a seed, and the seeds are independent draws. Two configurations are compared by their differences, seed by
+seed, so that what a seed does to both falls out. Student's interval is the core of all; what real scores are beside
+normal (bounded, skewed, counted, broken down) is met by four rules, each said where it stands.
 """
 
 import math
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from fractions import Fraction
+from functools import cached_property
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import stdtrit
+from scipy.special import stdtr, stdtrit
 
 ERROR = 0.05
 """An interval may miss the truth so often: 95 % intervals."""
+ROOM = 0.55
+"""By how much the two halves of an interval together are longer than Student's, so that skewed scores are held too."""
+_FROM_ONE_SIDE_TO_THE_OTHER = 2.4
+"""A sample skewness that moves all of the room from one side to the other; that of an exponential is 2."""
+_WORSE_SIDE = 0.2
+"""The share of the room that stands on the side of the worse scores before any skewness is seen, beside one half."""
+_BREAK_DOWN = 1e-4
+"""A seed is said to have broken down where so few draws of the others' normal distribution would be as bad."""
 
 Name = TypeVar("Name")
 
 
 @dataclass(frozen=True)
+class Scale:
+    """What scores can be."""
+
+    low: float = -math.inf
+    high: float = math.inf
+    step: float = 0.0
+    """The finest difference of two scores: 1 / examples of an accuracy; 0 where there is none, or it is unknown."""
+    worse: Literal[-1, 0, 1] = 0
+    """Whether seeds that break down score low (-1) or high (1); 0 where neither side is the worse."""
+
+    @property
+    def differences(self) -> "Scale":
+        """The scale of differences of two scores."""
+        return Scale(self.low - self.high, self.high - self.low, self.step)
+
+    @property
+    def negative(self) -> "Scale":
+        """The scale of the scores' negatives."""
+        worse: dict[int, Literal[-1, 0, 1]] = {-1: 1, 0: 0, 1: -1}
+        return Scale(-self.high, -self.low, self.step, worse[self.worse])
+
+
+ANY = Scale()
+"""Nothing is known of the scores."""
+
+
+def scale_of(metric: str, direction: str, examples: int = 0) -> Scale:
+    """The scale of a metric by its name (`validation accuracy`), counted on so many examples where that is known."""
+    if metric.endswith("accuracy"):
+        return Scale(0.0, 1.0, 1 / examples if examples else 0.0, -1)
+    if direction == "maximize":
+        return Scale(worse=-1)
+    return Scale(low=0.0 if metric.endswith(("loss", "error")) else -math.inf, worse=1)
+
+
+@dataclass(frozen=True)
 class Sample:
-    """Scores of one configuration over seeds, or differences of two."""
+    """Scores of one configuration over seeds, or differences of two.
+
+    Seeds that broke down are kept apart: mean, deviation and interval are those of the others, and how many broke down
+    is said beside them. Hardly any interval of a few seeds could hold both: of five seeds of which one in ten breaks
+    down, three samples of five show no break-down at all.
+    """
 
     scores: tuple[float, ...]
+    scale: Scale = ANY
+
+    @cached_property
+    def kept(self) -> tuple[float, ...]:
+        """The scores without those that broke down, in their order.
+
+        Extreme studentised deviates on the worse side (Rosner, 1983), one by one a t test of the worst against the
+        rest; at least two thirds are kept, and nothing is told of fewer than five.
+        """
+        broken = broken_down(self.scores, self.scale)
+        return tuple(score for score, breaks in zip(self.scores, broken, strict=True) if not breaks)
+
+    @property
+    def broken(self) -> int:
+        """How many seeds broke down."""
+        return len(self.scores) - len(self.kept)
 
     @property
     def mean(self) -> float:
         """Their mean; NaN with none."""
-        return statistics.fmean(self.scores) if self.scores else math.nan
+        return statistics.fmean(self.kept) if self.kept else math.nan
 
     @property
     def deviation(self) -> float:
         """Their standard deviation; NaN with fewer than two."""
-        return float(np.std(self.scores, ddof=1)) if len(self.scores) > 1 else math.nan
+        return float(np.std(self.kept, ddof=1)) if len(self.kept) > 1 else math.nan
 
     @property
     def interval(self) -> tuple[float, float]:
@@ -42,18 +110,67 @@ class Sample:
         return self.interval_at(ERROR)
 
     def interval_at(self, error: float) -> tuple[float, float]:
-        """The interval of the mean that misses it with probability `error` (Student, 1908)."""
-        if len(self.scores) < 2:
+        """The interval of the mean that misses it with probability `error`, within what the metric can take.
+
+        Student's (1908), with ROOM for skewness on the side of the longer tail, and of a deviation of half a step at
+        least: a few seeds that count the same do not prove that all would.
+        """
+        if len(self.kept) < 2:
             return -math.inf, math.inf
-        half = float(stdtrit(len(self.scores) - 1, 1 - error / 2)) * self.deviation / math.sqrt(len(self.scores))
-        return self.mean - half, self.mean + half
+        below, above = self._tails
+        half = float(stdtrit(len(self.kept) - 1, 1 - error / 2)) * self._standard_error
+        return max(self.scale.low, self.mean - below * half), min(self.scale.high, self.mean + above * half)
+
+    @property
+    def p(self) -> float:
+        """The smallest error at which the interval does not hold zero; 1 with fewer than two scores."""
+        if len(self.kept) < 2:
+            return 1.0
+        if self._standard_error == 0:
+            return float(self.mean == 0)
+        below, above = self._tails
+        distance = abs(self.mean) / self._standard_error / (below if self.mean > 0 else above)
+        return float(2 * stdtr(len(self.kept) - 1, -distance))
+
+    @property
+    def _standard_error(self) -> float:
+        step = self.scale.step
+        if not step and self.deviation == 0 and self.scale.high < math.inf:
+            step = 1 / Fraction(self.mean).limit_denominator(10_000).denominator
+        return max(self.deviation, step / 2) / math.sqrt(len(self.kept))
+
+    @property
+    def _tails(self) -> tuple[float, float]:
+        """How many times as long as Student's the interval is below and above the mean."""
+        deviations = np.array(self.kept) - self.mean
+        spread = float(np.sqrt(np.mean(deviations**2)))
+        skewness = float(np.mean(deviations**3)) / spread**3 if spread > 0 else 0.0
+        below = 0.5 - self.scale.worse * _WORSE_SIDE - skewness / _FROM_ONE_SIDE_TO_THE_OTHER
+        below = min(1.0, max(0.0, below))
+        return 1 + ROOM * below, 1 + ROOM * (1 - below)
 
     def as_dict(self) -> dict[str, Any] | None:
         """Return the sample as JSON has it; None without a score."""
         if not self.scores:
             return None
         interval = [finite(bound) for bound in self.interval]
-        return {"mean": self.mean, "deviation": finite(self.deviation), "interval": interval, "scores": self.scores}
+        known = {"mean": self.mean, "deviation": finite(self.deviation), "interval": interval, "scores": self.scores}
+        return {**known, "broken_down": self.broken}
+
+
+def broken_down(scores: Sequence[float], scale: Scale) -> list[bool]:
+    """Which of the scores broke down (see `Sample.kept`); none where the scale knows no worse side."""
+    losses = [scale.worse * score for score in scores]
+    order = sorted(range(len(losses)), key=lambda index: -losses[index])
+    found = 0
+    for many in range(1, (len(losses) - 2) // 3 + 1 if scale.worse else 1):
+        rest = [losses[index] for index in order[many:]]
+        spread = max(float(np.std(rest, ddof=1)), scale.step / 2) * math.sqrt(1 + 1 / len(rest))
+        excess = losses[order[many - 1]] - statistics.fmean(rest)
+        limit = float(stdtrit(len(rest) - 1, 1 - _BREAK_DOWN / (len(rest) + 1)))
+        found = many if excess > limit * spread else found
+    broken = set(order[:found])
+    return [index in broken for index in range(len(scores))]
 
 
 def finite(value: float) -> float | None:
@@ -61,9 +178,11 @@ def finite(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def paired(scores: Sequence[float], others: Sequence[float]) -> Sample:
-    """The differences `scores` minus `others`; both are in the same order of seeds."""
-    return Sample(tuple(a - b for a, b in zip(scores, others, strict=True)))
+def paired(scores: Sequence[float], others: Sequence[float], scale: Scale = ANY) -> Sample:
+    """The differences `scores` minus `others`, in the same order of seeds, without seeds on which either broke down."""
+    broken = zip(broken_down(scores, scale), broken_down(others, scale), strict=True)
+    pairs = zip(scores, others, broken, strict=True)
+    return Sample(tuple(a - b for a, b, breaks in pairs if not any(breaks)), scale.differences)
 
 
 def error_of_look(look: int, error: float = ERROR) -> float:
@@ -81,24 +200,21 @@ def seeds_at_look(look: int, first: int) -> int:
     return first << (look - 1)
 
 
-def possibly_best(scores: Mapping[Name, Sequence[float]]) -> list[Name]:
+def possibly_best(scores: Mapping[Name, Sequence[float]], scale: Scale = ANY) -> list[Name]:
     """Those that may be the best, the highest mean first: a set that holds the truly best 95 times of 100.
 
-    Subset selection (Gupta, 1965) with paired t tests: one is left out where another beats it at the one-sided level
-    of 5 % divided by the number of its rivals (Bonferroni). `scores` hold one number a seed, in the same order of
-    seeds, the higher the better. With fewer than two seeds all may be the best.
+    Subset selection (Gupta, 1965) by paired intervals: one is left out where another's interval of 5 %, divided by the
+    number of its rivals (Bonferroni), lies above it. So one of two equals is called better than the other 5 times of
+    100, not 10. `scores` hold one number a seed, in the same order of seeds, the higher the better, as `scale` says.
+    With fewer than two seeds all may be the best.
     """
-    names = sorted(scores, key=lambda name: -statistics.fmean(scores[name]))
-    rivals = max(1, len(names) - 1)
-    return [
-        name
-        for name in names
-        if all(
-            paired(scores[rival], scores[name]).interval_at(2 * ERROR / rivals)[0] <= 0
-            for rival in names
-            if rival != name
-        )
-    ]
+    names = sorted(scores, key=lambda name: -Sample(tuple(scores[name]), scale).mean)
+    error = ERROR / max(1, len(names) - 1)
+
+    def beaten(name: Name, rival: Name) -> bool:
+        return paired(scores[rival], scores[name], scale).interval_at(error)[0] > 0
+
+    return [name for name in names if not any(beaten(name, rival) for rival in names if rival != name)]
 
 
 def proportion_interval(hits: int, trials: int) -> tuple[float, float]:

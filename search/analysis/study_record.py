@@ -30,6 +30,7 @@ from winnow.records import (
     Epoch,
     Outcome,
 )
+from winnow.search.analysis.statistics import Scale, scale_of
 from winnow.storage import Storage, epochs
 from winnow.storage.trial_summaries import is_feasible, note_code
 
@@ -132,6 +133,12 @@ class StudyRecord:
     def parameter_names(self) -> tuple[str, ...]:
         """Every searched name, in the order of first appearance."""
         return tuple(dict.fromkeys(name for trial in self.trials for name in trial.parameters))
+
+    @cached_property
+    def scale(self) -> Scale:
+        """What a value can be; counted on as many validation examples as a trial recorded."""
+        recorded = (trial.training.get("validation_examples") for trial in self.trials)
+        return scale_of(self.metric, self.direction, next((int(count) for count in recorded if count), 0))
 
     def loss(self, value: float | None) -> float:
         """`value` turned so that less is better; what is unknown is worse than anything."""

@@ -2,7 +2,7 @@
 
 from winnow.search.analysis import summary
 from winnow.search.analysis.confirm import Confirmation
-from winnow.search.analysis.formatting import interval, number, spread
+from winnow.search.analysis.formatting import counted, interval, number, span, spread
 from winnow.search.analysis.study_record import StudyRecord
 from winnow.search.report.chapters import Chapter, Picture, Table
 from winnow.search.report.figures import decision, effects
@@ -39,16 +39,14 @@ def sentences(found: Confirmation) -> list[str]:
     if len(found.group) > 1:
         others = ", ".join(str(trial) for trial in found.group[1:])
         said.append(
-            f"Trial {found.winner_number} has the best mean, but not significantly better than trial {others} (t tests "
-            "paired by seed, Bonferroni)."
+            f"Trial {found.winner_number} has the best mean, but not significantly better than trial {others} (paired "
+            "by seed, Bonferroni)."
         )
     elif found.compared:
-        said.append(f"Trial {found.winner_number} is better than all others (t tests paired by seed, Bonferroni).")
+        said.append(f"Trial {found.winner_number} is better than all others (paired by seed, Bonferroni).")
     own = ", none of which chose it" if found.compared else ""
-    before = f"had been read {found.read_before} times before" if found.read_before else "were read for the first time"
-    said.append(f"Mean ± standard deviation over {len(found.seeds)} fresh seeds{own}; test data {before}.")
-    if found.read_before:
-        said.append("What is chosen after test data were read is no longer independent of them.")
+    said.append(f"Mean ± standard deviation over {len(found.seeds)} fresh seeds{own}. {found.looks}")
+    said += _broken(found)
     said.append(found.verdict_on_test)
     if found.threshold_gain.scores:
         said.append(
@@ -63,6 +61,19 @@ def sentences(found: Confirmation) -> list[str]:
             f"validation data (95 % interval {interval(found.optimism, '+')})."
         )
     return said
+
+
+def _broken(found: Confirmation) -> list[str]:
+    """Return which seeds broke down: they are counted apart, in no mean."""
+    said = [
+        f"Trial {trial} did not complete on {counted(missing, 'seed')}, which count apart."
+        for trial, missing in found.incomplete.items()
+    ]
+    return said + [
+        f"{name}: {sample.broken} of {len(sample.scores)} seeds broke down on {data} data and count apart: in no mean."
+        for name, data, sample in found.measurements
+        if sample.broken
+    ]
 
 
 def _decision(found: Confirmation) -> list[Picture]:
@@ -83,12 +94,20 @@ def _decision(found: Confirmation) -> list[Picture]:
 
 
 def _measured(found: Confirmation) -> Table:
-    rows = [[name, data, spread(sample), interval(sample)] for name, data, sample in found.measurements]
-    return Table(
-        "Measured on seeds that chose nothing: mean ± standard deviation",
-        ["measured", "data", found.quantity, "95 % interval"],
-        rows,
-    )
+    rows = [
+        [name, data, spread(sample), interval(sample), _new(found, name, data)]
+        for name, data, sample in found.measurements
+    ]
+    on_these, on_others = "95 % interval: other seeds", "other seeds and other examples"
+    headings = ["measured", "data", found.quantity, on_these, on_others]
+    if not found.on_new_data:
+        rows, headings = [row[:-1] for row in rows], headings[:-1]
+    return Table("Measured on seeds that chose nothing: mean ± standard deviation", headings, rows)
+
+
+def _new(found: Confirmation, name: str, data: str) -> str:
+    bounds = found.on_new_data.get("baseline" if name == "baseline" else "winner")
+    return span(bounds) if bounds and data == "test" else ""
 
 
 def _compared(found: Confirmation) -> Table:

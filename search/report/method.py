@@ -39,9 +39,10 @@ def _confirmation(found: Conclusions) -> list[str]:
     if found.confirmation is None:
         return []
     return [
-        "A confirmation compares the best trials on seeds that no trial of the search had (paired t tests, Bonferroni) "
+        "A confirmation compares the best trials on seeds that no trial of the search had (paired by seed, Bonferroni) "
         "and measures the one with the best mean on other seeds. Deviations are over seeds, on one split of the "
-        "data: they leave out how results vary between splits.",
+        "data: they leave out how results vary between splits. Intervals for other examples count the test data as a "
+        "draw too.",
         "Test data are read by winnow confirm alone, and the storage's ledger holds every reading.",
     ]
 

@@ -65,7 +65,7 @@ WRITES: dict[str, Callable[[Storage, Lease], Any]] = {
     "registration": lambda s, lease: workers.register(s.database, lease.study_id, "w", "host", 1, "cpu"),
     "token": _token,
     "session": _session,
-    "ledger": lambda s, lease: ledger.announce(s.database, "s", "f", "ann", "confirm"),
+    "ledger": lambda s, lease: ledger.announce(s.database, "s", ledger.Examples.of(["a"]), "ann", "confirm"),
     "audit log": lambda s, lease: audit_log.begin(s.database, "ann", "", "stop", ""),
     "hidden study": lambda s, lease: _hide(s, lease),
 }

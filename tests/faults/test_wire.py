@@ -71,9 +71,12 @@ def work(url: str, study_id: int, name: str, seed: int, written: Written) -> Non
         written.errors.append(error)
 
 
+READ = ledger.Examples.of(["0123456789abcdef"])
+
+
 def write_all_else(opened: Storage, name: str, written: Written) -> None:
-    entry = ledger.announce(opened.database, "s", "fingerprint", name, f"purpose of {name}")
-    ledger.conclude(opened.database, entry, {"accuracy": 0.5})
+    entry = ledger.announce(opened.database, "s", READ, name, f"purpose of {name}")
+    ledger.conclude(opened.database, entry, READ, [{"score": 0.5}])
     audit_log.conclude(opened.database, audit_log.begin(opened.database, name, "", "stop", ""), 200)
     written.entries.append(name)
     written.secrets[name] = tokens.create(opened.database, name, "reader", None)
@@ -91,7 +94,7 @@ def check(opened: Storage, study_id: int, written: Written) -> None:
     rows = opened.database.rows
     names = sorted(written.entries)
     assert sorted(e.reader for e in ledger.entries(opened.database, "s")) == names
-    assert all(e.results == {"accuracy": 0.5} for e in ledger.entries(opened.database, "s"))
+    assert all(e.models == [{"score": 0.5}] for e in ledger.entries(opened.database, "s"))
     assert sorted((e.who, e.status) for e in audit_log.entries(opened.database)) == [(name, 200) for name in names]
     assert sorted(t.name for t in tokens.everything(opened.database)) == names
     assert all(tokens.find(opened.database, secret) for secret in written.secrets.values())
@@ -156,7 +159,7 @@ def test_the_checker_would_find_a_write_that_took_place_twice(postgres_url: str)
     work(postgres_url, study_id, "worker", 0, written)
     assert written.errors == []
     check(opened, study_id, written)
-    ledger.announce(opened.database, "s", "fingerprint", "worker", "again")
+    ledger.announce(opened.database, "s", READ, "worker", "again")
     with pytest.raises(AssertionError):
         check(opened, study_id, written)
     opened.database.release()

@@ -8,11 +8,15 @@ import optuna
 
 from example_study import told, work
 from winnow import storage
+from winnow.objectives import held_out
+from winnow.objectives.data.catalog import DataSpec
 from winnow.objectives.decision import Boundary, Curve, Decision
 from winnow.search.analysis import ablation, conclusions, confirm, repetitions, study_record
 from winnow.search.analysis.seeds import Purpose
 from winnow.search.study.study import WinnowStudy
 from winnow.storage import epochs, ledger
+
+EXAMPLES = ledger.Examples.of(held_out.examples(DataSpec(name="digits")))
 
 
 def confirmed(study: WinnowStudy, score: Any) -> confirm.Confirmation:
@@ -22,9 +26,12 @@ def confirmed(study: WinnowStudy, score: Any) -> confirm.Confirmation:
         work(repetitions.add_rows(plan, rows), score)
     scores = repetitions.read_scores(plan)
     winner, _, _ = repetitions.choose_winner(plan, scores)
-    models = [[number, seed] for number in (winner.number, 0) for seed in plan.seeds_for(Purpose.MEASURING)]
-    entry = ledger.announce(study.storage.database, study.name, "", "a test", "told")
-    ledger.conclude(study.storage.database, entry, {"models": models, "scores": [0.8, 0.82, 0.81, 0.7, 0.71, 0.72]})
+    models = [(number, seed) for number in (winner.number, 0) for seed in plan.seeds_for(Purpose.MEASURING)]
+    names = [repetitions.weights_name(plan, *model) for model in models]
+    told = zip(names, [0.8, 0.82, 0.81, 0.7, 0.71, 0.72], strict=True)
+    rows = [{"weights": name, "score": value, "at_threshold": None, "correct": ""} for name, value in told]
+    entry = ledger.announce(study.storage.database, study.name, EXAMPLES, "a test", "told")
+    ledger.conclude(study.storage.database, entry, EXAMPLES, rows)
     return confirm.conclude(plan, scores)
 
 

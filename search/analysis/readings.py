@@ -1,0 +1,113 @@
+"""Reading test data: written in the ledger before it is done, each model once, and every look priced.
+
+Test data are known by their examples, across studies, names and splits of one storage. A model that was read is not
+read again: what it gave stands in the ledger.
+"""
+
+import base64
+import getpass
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from winnow.errors import StudyError
+from winnow.search.analysis import repetitions
+from winnow.search.analysis.repetitions import ConfirmationPlan, Repetition
+from winnow.search.analysis.statistics import ERROR
+from winnow.storage import ledger
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What test data gave for some models, one after the other."""
+
+    scores: tuple[float, ...]
+    at_threshold: tuple[float, ...]
+    """Of models of two classes, at their chosen thresholds; else empty."""
+    correct: NDArray[np.float64] | None
+    """(models, examples), 1 where a model was right; None in a regression."""
+    examples: int
+    before: int
+    """How often these test data, or some of them, had been read before in this storage."""
+    models_before: int
+    """How many other models were read then."""
+
+
+def error_of_reading(before: int) -> float:
+    """What the verdict of a reading may err, after so many others of the same test data: 5 % divided by its square.
+
+    All looks together, however many follow and whenever they stop, err at most 5 % · π² / 6, 8 times of 100.
+    """
+    return ERROR / (before + 1) ** 2
+
+
+def read(plan: ConfirmationPlan, models: Sequence[Repetition]) -> Reading:
+    """Read test data for those of the models that were not read before; raises StudyError."""
+    from winnow.objectives import held_out
+
+    study, database = plan.study, plan.study.storage.database
+    examples = ledger.Examples.of(held_out.examples(study.spec.data_spec))
+    names = {model: repetitions.weights_name(plan, *model) for model in models}
+    known = {model["weights"] for entry in ledger.of_the_same(database, examples) for model in entry.models}
+    new = [model for model in models if names[model] not in known]
+    if new:
+        trained = [repetitions.weights(plan, *model) for model in new]
+        entry = ledger.announce(
+            database,
+            study.name,
+            examples,
+            reader=f"{getpass.getuser()}@{platform.node()}",
+            purpose=f"winnow confirm: trials {', '.join(map(str, dict(new)))}, {len(new)} models",
+        )
+        scores = held_out.scores(study.spec.data_spec, trained)
+        chosen: list[float | None] = [*held_out.scores_at_threshold(study.spec.data_spec, trained)]
+        correct = held_out.correct(study.spec.data_spec, trained) or [[] for _ in new]
+        rows = [
+            {"weights": names[model], "score": score, "at_threshold": other, "correct": _packed(right)}
+            for model, score, other, right in zip(new, scores, chosen or [None] * len(new), correct, strict=True)
+        ]
+        ledger.conclude(database, entry, examples, rows)
+    return recorded(plan, models)
+
+
+def recorded(plan: ConfirmationPlan, models: Sequence[Repetition]) -> Reading:
+    """What the ledger holds of these models; raises StudyError where one is missing."""
+    database = plan.study.storage.database
+    names = [repetitions.weights_name(plan, *model) for model in models]
+    rows: dict[str, Mapping[str, Any]] = {}
+    last = None
+    for entry in ledger.entries(database):
+        found = {row["weights"]: row for row in entry.models if row["weights"] in names}
+        rows, last = {**rows, **found}, entry if found else last
+    if last is None or set(names) - rows.keys():
+        raise StudyError(
+            f"the ledger holds no test scores of the confirmation of {plan.study.name!r}",
+            f"run winnow confirm {plan.study.name}",
+        )
+    earlier = [entry for entry in ledger.of_the_same(database, last.examples) if entry.entry < last.entry]
+    others = {row["weights"] for entry in earlier for row in entry.models} - set(names)
+    told = [rows[name] for name in names]
+    thresholds = [row["at_threshold"] for row in told if row["at_threshold"] is not None]
+    bits = [_unpacked(row["correct"], last.examples.count) for row in told if row["correct"]]
+    return Reading(
+        tuple(row["score"] for row in told),
+        tuple(thresholds),
+        np.array(bits) if bits else None,
+        last.examples.count,
+        len(earlier),
+        len(others),
+    )
+
+
+def _packed(right: Sequence[bool]) -> str:
+    """One bit an example, as JSON holds it."""
+    return base64.b64encode(np.packbits(np.array(right, dtype=bool)).tobytes()).decode()
+
+
+def _unpacked(packed: str, examples: int) -> NDArray[np.float64]:
+    bits = np.unpackbits(np.frombuffer(base64.b64decode(packed), dtype=np.uint8))
+    return bits[:examples].astype(np.float64)
