@@ -27,6 +27,10 @@ class LeaseLost(StorageError):
     """The trial was given to somebody else, finished or deleted: nothing more may be written for it."""
 
 
+class Overtaken(StorageError):
+    """Another worker has done meanwhile what a scheduler decided, or something that may change its decision."""
+
+
 class ContentRefused(StorageError):
     """What a trial or a person said that no database can hold: says what it was, and of which trial."""
 

@@ -12,32 +12,28 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, exists, func, insert, literal, not_, select, update
+from sqlalchemy import Connection, func, insert, literal, select, update
 
 from winnow.records import OUTCOME, REASON, FinalState, Outcome, Retry
 from winnow.storage import content, identities
-from winnow.storage.activity import State
 from winnow.storage.budget import epochs_of, note_started, spend, spent
+from winnow.storage.claims import Wish, choose
 from winnow.storage.clock import database_now, optuna_now
 from winnow.storage.database import Database
-from winnow.storage.errors import ContentRefused, LeaseLost, StorageError
+from winnow.storage.errors import ContentRefused, LeaseLost
 from winnow.storage.notifications import ring
 from winnow.storage.optuna_tables import (
     stored,
     studies,
-    trial_system_attributes,
     trial_user_attributes,
     trials,
     values,
 )
-from winnow.storage.pauses import IS_PAUSED
 from winnow.storage.tables import attempts
 from winnow.storage.upserts import HELD, RENEWAL, Holder, put
 
 LEASE_SECONDS = 30.0
 MOST_CRASHES = 5
-FIXED_PARAMETERS = "fixed_params"
-"""The system attribute in which Optuna keeps what a trial was enqueued with; its `suggest_*` calls give that."""
 
 
 @dataclass(frozen=True)
@@ -80,26 +76,6 @@ class Lease:
         )
 
 
-@dataclass(frozen=True)
-class Wish:
-    """What a scheduler wants a worker to do: to go on with a paused trial, to begin one, or neither."""
-
-    paused: int | None = None
-    """The number of the trial to go on with."""
-    begins: bool = False
-    """Whether to begin a trial: the first that is queued, or a new one while the budget lasts."""
-    until: int | None = None
-    """The epoch at which it is to pause; None: it goes on to its end."""
-    parameters: Mapping[str, Any] | None = None
-    """What a new trial shall take, by Optuna's names and values, as `Study.enqueue_trial` has them."""
-    number: int | None = None
-    """Of the new trial for which `parameters` were made."""
-
-
-class Overtaken(StorageError):
-    """Another worker has done meanwhile what was wished for, or something that may change the wish."""
-
-
 def claim(
     database: Database,
     study_id: int,
@@ -119,44 +95,14 @@ def claim(
     def work(connection: Connection) -> Lease | None:
         connection.execute(select(studies.c.study_id).where(studies.c.study_id == study_id).with_for_update())
         used = spent(connection, study_id)
-        waiting = _waiting(connection, study_id, since, wish)
-        earlier: tuple[Outcome, ...] = ()
-        claims: tuple[str, ...] = ()
-        until, earlier_epochs = None if wish is None else wish.until, 0
-        if used.state is not State.ACTIVE:
+        chosen = choose(connection, study_id, used, since, wish)
+        if chosen is None:
             return None
-        if waiting is not None:
-            trial_id, number, abandoned = waiting
-            if abandoned is not None:
-                until = abandoned.until
-            elif wish is not None and wish.paused is not None and not used.may_go_on:
-                return None
-            earlier_epochs = epochs_of(connection, trial_id)
-            claims, earlier = _history(connection, trial_id)
-            connection.execute(
-                update(trials)
-                .where(trials.c.trial_id == trial_id)
-                .values(state="RUNNING", datetime_start=func.coalesce(trials.c.datetime_start, optuna_now()))
-            )
-        elif not used.exhausted and (wish is None or wish.begins):
-            number = used.trials
-            if wish is not None and wish.number not in (None, number):
-                raise Overtaken(f"trial {wish.number} was begun by another worker")
-            made_row = connection.execute(
-                insert(trials).values(study_id=study_id, number=number, state="RUNNING", datetime_start=optuna_now())
-            )
-            assert made_row.inserted_primary_key is not None
-            trial_id = made_row.inserted_primary_key[0]
-            if wish is not None and wish.parameters is not None:
-                row = {"trial_id": trial_id, "key": FIXED_PARAMETERS}
-                shown = content.as_json(FIXED_PARAMETERS, dict(wish.parameters), connection.dialect.name)
-                connection.execute(insert(trial_system_attributes).values(**row, value_json=shown))
-        else:
-            return None
+        claims, earlier = _history(connection, chosen.trial_id)
         lease = Lease(
             study_id,
-            trial_id,
-            number,
+            chosen.trial_id,
+            chosen.number,
             len(claims) + 1,
             worker,
             seconds,
@@ -164,20 +110,20 @@ def claim(
             identities.new(),
             earlier,
             claims,
-            made_trial=waiting is None and (wish is None or wish.parameters is None),
-            until=until,
+            made_trial=chosen.is_bare,
+            until=chosen.until,
         )
         connection.execute(
             insert(attempts).values(
-                trial_id=trial_id,
+                trial_id=lease.trial_id,
                 token=lease.token,
                 study_id=study_id,
                 worker=worker,
                 claim=lease.claim,
                 started_at=database_now(),
                 expires_at=database_now() + seconds,
-                until=until,
-                earlier_epochs=earlier_epochs,
+                until=lease.until,
+                earlier_epochs=epochs_of(connection, lease.trial_id),
             )
         )
         if used.seconds == 0.0:
@@ -185,36 +131,6 @@ def claim(
         return lease
 
     return database.write(work)
-
-
-def _waiting(
-    connection: Connection, study_id: int, since: int, wish: Wish | None
-) -> tuple[int, int, "Row[Any, Any] | None"] | None:
-    """The waiting trial that comes next, by id and number, and the attempt at it that was broken off, if any was.
-
-    Raises Overtaken where the wish is for a trial that is not paused any more.
-    """
-    attempted = exists().where(attempts.c.trial_id == trials.c.trial_id)
-    query = (
-        select(trials.c.trial_id, trials.c.number)
-        .where(trials.c.study_id == study_id, trials.c.state == "WAITING", trials.c.trial_id >= since)
-        .order_by(trials.c.number)
-        .limit(1)
-    )
-    orders = [not_(IS_PAUSED)] if wish is None else [and_(attempted, not_(IS_PAUSED))]
-    if wish is not None and wish.paused is not None:
-        orders.append(and_(IS_PAUSED, trials.c.number == wish.paused))
-    elif wish is not None and wish.begins:
-        orders.append(not_(attempted))
-    for order in orders:
-        found = connection.execute(query.where(order)).one_or_none()
-        if found is not None:
-            of_trial = select(attempts.c.until, attempts.c.outcome).where(attempts.c.trial_id == found.trial_id)
-            last = connection.execute(of_trial.order_by(attempts.c.token.desc()).limit(1)).one_or_none()
-            return found.trial_id, found.number, None if last is None or last.outcome == Outcome.RUNG else last
-    if wish is not None and wish.paused is not None:
-        raise Overtaken(f"trial {wish.paused} is not paused any more")
-    return None
 
 
 def renew(database: Database, lease: Lease) -> None:
@@ -264,11 +180,13 @@ def finish(
     database.write(work)
 
 
-def give_back(database: Database, lease: Lease, outcome: Outcome) -> None:
+def give_back(database: Database, lease: Lease, outcome: Outcome, attributes: Mapping[str, Any] | None = None) -> None:
     """Return the trial to WAITING in place, for whoever asks next; raise LeaseLost."""
 
     def work(connection: Connection) -> None:
         _end_held(connection, lease, outcome)
+        for key, attribute in (attributes or {}).items():
+            _put_attribute(connection, lease.trial_id, key, attribute)
         _settle(connection, lease.trial_id, lease.token, "WAITING")
         ring(connection)
 

@@ -14,19 +14,20 @@ from winnow.storage.activity import State
 from winnow.storage.budget import spent
 from winnow.storage.clock import optuna_now
 from winnow.storage.database import Database
+from winnow.storage.errors import Overtaken
 from winnow.storage.optuna_tables import intermediate_values, studies, trial_user_attributes, trials, values
 from winnow.storage.tables import attempts
 from winnow.storage.upserts import OPEN_STATES, put
 
 LEFT = "paused, not taken up again"
 """The reason of a trial that was still paused when its study ended."""
-_later = attempts.alias("later")
+_last, _later = attempts.alias("last"), attempts.alias("later")
 IS_PAUSED = and_(
     trials.c.state == "WAITING",
     exists().where(
-        attempts.c.trial_id == trials.c.trial_id,
-        attempts.c.outcome == Outcome.RUNG,
-        ~exists().where(_later.c.trial_id == attempts.c.trial_id, _later.c.token > attempts.c.token),
+        _last.c.trial_id == trials.c.trial_id,
+        _last.c.outcome == Outcome.RUNG,
+        ~exists().where(_later.c.trial_id == _last.c.trial_id, _later.c.token > _last.c.token),
     ),
 )
 """The condition under which a row of `trials` is paused."""
@@ -61,20 +62,30 @@ def attempted(connection: Connection, study_id: int) -> tuple[int, dict[int, Att
     return int(connection.execute(count).scalar_one()), found
 
 
-def end_all(database: Database, study_id: int, seen: int) -> list[int]:
+def tokens(connection: Connection, study_id: int) -> dict[int, int]:
+    """Return by trial id how many attempts each paused trial of a study has had: the trial stays while that does."""
+    query = select(trials.c.trial_id, func.max(attempts.c.token)).join(attempts).where(attempts.c.study_id == study_id)
+    return {
+        trial_id: token for trial_id, token in connection.execute(query.where(IS_PAUSED).group_by(trials.c.trial_id))
+    }
+
+
+def end_all(database: Database, study_id: int, seen: int | None = None) -> list[int] | None:
     """End the paused trials of a study that has nothing left for them; returns their numbers.
 
-    Nothing is done while one of its trials is under way, or where it has had another number of attempts than the
-    caller has `seen`: what those brought may be a reason to go on.
+    Nothing is done, and None returned, while one of its trials is under way. Raises Overtaken where it has had another
+    number of attempts than the caller has `seen`, if it says: what those brought may be a reason to go on.
     """
 
-    def work(connection: Connection) -> list[int]:
+    def work(connection: Connection) -> list[int] | None:
         connection.execute(select(studies.c.study_id).where(studies.c.study_id == study_id).with_for_update())
         of_study = attempts.c.study_id == study_id
-        had = connection.execute(select(func.count()).where(of_study)).scalar_one()
-        held = connection.execute(select(func.count()).where(of_study, attempts.c.ended_at.is_(None))).scalar_one()
-        if had != seen or held or spent(connection, study_id).state is not State.ACTIVE:
+        if spent(connection, study_id).state is not State.ACTIVE:
             return []
+        if seen not in (None, connection.execute(select(func.count()).where(of_study)).scalar_one()):
+            raise Overtaken("a trial was taken up or begun meanwhile")
+        if connection.execute(select(func.count()).where(of_study, attempts.c.ended_at.is_(None))).scalar_one():
+            return None
         query = select(trials.c.trial_id, trials.c.number).where(trials.c.study_id == study_id, IS_PAUSED)
         paused = connection.execute(query.order_by(trials.c.number)).all()
         for trial_id, _ in paused:

@@ -68,6 +68,9 @@ class Storage(BaseStorage):
         self.freshness = 0.0
         """For how many seconds finished trials may be given as they were last read. A worker's pruner need not know
         within a second what another worker's trial came to."""
+        self.shows_paused_as_pruned = False
+        """Whether a paused trial is given as PRUNED with its last value, but with no time at which it ended: so a
+        sampler learns from what it has shown."""
         self._lock = threading.RLock()
         self._caches: dict[int, TrialCache] = {}
         self._held: dict[int, _Held] = {}
@@ -269,6 +272,8 @@ class Storage(BaseStorage):
     ) -> list[FrozenTrial]:
         """As Optuna's. Costs what is new since the last call, not what there is."""
         wanted = frozenset(state for state in TrialState if states is None or state in states)
+        if self.shows_paused_as_pruned and TrialState.PRUNED in wanted:
+            wanted |= {TrialState.WAITING}
         with self._lock:
             cache = self._caches.get(study_id)
             if cache is None:
@@ -281,8 +286,11 @@ class Storage(BaseStorage):
                 unfinished = self.database.read(cache.refresh, wanted)
             found = cache.of_states(wanted)
             if unfinished:
-                held = {trial_id: held.trial for trial_id, held in self._held.items()}
-                found += [held.get(trial._trial_id, trial) for trial in unfinished]
+                known = {trial_id: held.trial for trial_id, held in self._held.items()}
+                if self.shows_paused_as_pruned:
+                    known |= {trial_id: _as_pruned(trial) for trial_id, (_, trial) in cache.paused.items()}
+                shown = [known.get(trial._trial_id, trial) for trial in unfinished]
+                found += [trial for trial in shown if states is None or trial.state in states]
                 found.sort(key=lambda trial: trial.number)
         return copy.deepcopy(found) if deepcopy else found
 
@@ -326,6 +334,15 @@ class Storage(BaseStorage):
         if trial_id not in self._studies:
             self._studies[trial_id] = self.database.read(trials.study_of, trial_id)
         return self._studies[trial_id]
+
+
+def _as_pruned(trial: FrozenTrial) -> FrozenTrial:
+    """A paused trial as a sampler is to see it."""
+    shown = copy.copy(trial)
+    shown.state = TrialState.PRUNED
+    last = math.nan if shown.last_step is None else shown.intermediate_values[shown.last_step]
+    shown.values = None if math.isnan(last) else [last]
+    return shown
 
 
 def _empty(lease: Lease) -> FrozenTrial:

@@ -16,6 +16,7 @@ from optuna.distributions import BaseDistribution, json_to_distribution
 from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy import ColumnElement, Connection, Select, String, cast, literal, or_, select, union_all
 
+from winnow.storage import pauses
 from winnow.storage.clock import from_optuna
 from winnow.storage.optuna_tables import (
     intermediate_values,
@@ -44,6 +45,8 @@ class TrialCache:
         """The largest trial id that was seen."""
         self.unfinished: set[int] = set()
         self.finished: dict[int, FrozenTrial] = {}
+        self.paused: dict[int, tuple[int, FrozenTrial]] = {}
+        """With how many attempts each has had, for so long as it stays as it is."""
         self._of_states: dict[frozenset[TrialState], list[FrozenTrial]] = {}
 
     @property
@@ -57,14 +60,21 @@ class TrialCache:
         ended = [row for row in rows if TrialState[row.state].is_finished()]
         open_ones = [row for row in rows if not TrialState[row.state].is_finished()]
         shown = [row for row in open_ones if TrialState[row.state] in wanted]
+        tokens = pauses.tokens(connection, self.study_id) if any(row.state == "WAITING" for row in shown) else {}
+        self.paused = {trial: known for trial, known in self.paused.items() if tokens.get(trial) == known[0]}
+        shown = [row for row in shown if row.trial_id not in self.paused]
+        remembered = [trial for _, trial in self.paused.values()]
         frozen = freeze(connection, [*ended, *shown], self.study_id, self.newest)
         for trial in frozen[: len(ended)]:
             self._add(trial)
+        for trial in frozen[len(ended) :]:
+            if trial._trial_id in tokens and trial.state is TrialState.WAITING:
+                self.paused[trial._trial_id] = tokens[trial._trial_id], trial
         for row in open_ones:
             self.unfinished.add(row.trial_id)
         self.read_at = time.monotonic()
         self.newest = max([self.newest, *(row.trial_id for row in rows)])
-        return frozen[len(ended) :]
+        return [*remembered, *frozen[len(ended) :]]
 
     def of_states(self, wanted: frozenset[TrialState]) -> list[FrozenTrial]:
         """The finished trials in these states, by number: a list of the caller's own."""

@@ -37,6 +37,11 @@ class QuickTPESampler(TPESampler):
         super().__init__(**options)
         self._tables: dict[tuple[str, ...], _Table] = {}
 
+    def seed(self, seed: int) -> None:
+        """Draw from another seed from now on."""
+        self._rng.rng.seed(seed)
+        self._random_sampler = optuna.samplers.RandomSampler(seed=seed)
+
     def _sample(
         self, study: optuna.Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
@@ -44,11 +49,13 @@ class QuickTPESampler(TPESampler):
         if len(study.directions) > 1 or self._group:
             return super()._sample(study, trial, search_space)
         states = _States if self._constant_liar else _States[:2]
-        table = self._tables.setdefault(tuple(search_space), _Table(search_space))
+        table = self._tables.setdefault(tuple(search_space), _Table(search_space, study.direction))
         new = table.unknown(study._get_trials(deepcopy=False, states=states))
         running = [other for other in new if other.state is TrialState.RUNNING and other.number != trial.number]
-        table.learn((other for other in new if other.state is not TrialState.RUNNING), study.direction)
-        below, above = table.observations({other.number: self._get_params(other, study) for other in running})
+        told = [other for other in new if other.state is not TrialState.RUNNING]
+        table.learn(other for other in told if other.datetime_complete is not None)
+        paused = [other for other in told if other.datetime_complete is None]
+        below, above = table.observations({other.number: self._get_params(other, study) for other in running}, paused)
         good = self._parzen_estimator_cls(below, search_space, self._parzen_estimator_parameters)
         others = self._parzen_estimator_cls(above, search_space, self._parzen_estimator_parameters)
         candidates = good.sample(self._rng.rng, self._n_ei_candidates)
@@ -59,8 +66,9 @@ class QuickTPESampler(TPESampler):
 class _Table:
     """The finished trials of a study as columns of numbers, for one search space."""
 
-    def __init__(self, search_space: Mapping[str, BaseDistribution]) -> None:
+    def __init__(self, search_space: Mapping[str, BaseDistribution], direction: StudyDirection) -> None:
         self._space = dict(search_space)
+        self._sign = -1.0 if direction is StudyDirection.MAXIMIZE else 1.0
         self._known: set[int] = set()
         self._best: list[tuple[int, float, float, int]] = []
         self._numbers = array("q")
@@ -72,12 +80,11 @@ class _Table:
         new = (trial for trial in reversed(trials) if trial.number not in self._known)
         return list(islice(new, missing))
 
-    def learn(self, trials: Iterable[FrozenTrial], direction: StudyDirection) -> None:
+    def learn(self, trials: Iterable[FrozenTrial]) -> None:
         """Take finished trials in, for good."""
-        sign = -1.0 if direction is StudyDirection.MAXIMIZE else 1.0
         for trial in trials:
             self._known.add(trial.number)
-            insort(self._best, rank(trial, sign))
+            insort(self._best, rank(trial, self._sign))
             del self._best[BEST:]
             if self._space.keys() <= trial.params.keys():
                 self._numbers.append(trial.number)
@@ -85,23 +92,25 @@ class _Table:
                     self._columns[name].append(kind.to_internal_repr(trial.params[name]))
 
     def observations(
-        self, running: Mapping[int, Mapping[str, Any]]
+        self, running: Mapping[int, Mapping[str, Any]], paused: Sequence[FrozenTrial] = ()
     ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
         """The parameters of the best and of all others with those that run, each by trial number, by column.
 
-        Trials that lack a parameter of the search space are left out.
+        Trials that are paused count by what they have shown so far. Those that lack a parameter of the search space are
+        left out.
         """
-        best = [number for *_, number in self._best[: default_gamma(len(self._known))]]
-        complete = {number: values for number, values in running.items() if self._space.keys() <= values.keys()}
-        numbers = np.array(self._numbers)
-        is_best = np.isin(numbers, best)
-        by_age = np.argsort(np.concatenate([numbers[~is_best], np.array(list(complete), dtype=np.int64)]))
+        ranks = sorted([*self._best, *(rank(trial, self._sign) for trial in paused)])
+        best = [number for *_, number in ranks[: default_gamma(len(self._known) + len(paused))]]
+        unsettled = {**running, **{trial.number: trial.params for trial in paused}}
+        complete = {number: values for number, values in unsettled.items() if self._space.keys() <= values.keys()}
+        numbers = np.concatenate([np.array(self._numbers), np.array(list(complete), dtype=np.int64)])
+        by_age = np.argsort(numbers)
+        is_best = np.isin(numbers, best)[by_age]
         below, above = {}, {}
         for name, kind in self._space.items():
-            column = np.array(self._columns[name])
-            under_way = [float(kind.to_internal_repr(values[name])) for values in complete.values()]
-            below[name] = column[is_best][np.argsort(numbers[is_best])]
-            above[name] = np.concatenate([column[~is_best], under_way])[by_age]
+            late = [float(kind.to_internal_repr(values[name])) for values in complete.values()]
+            column = np.concatenate([np.array(self._columns[name]), late])[by_age]
+            below[name], above[name] = column[is_best], column[~is_best]
         return below, above
 
 

@@ -93,6 +93,10 @@ def misfits(spec: Spec, function: Callable[..., Any]) -> Iterator[tuple[str, Obj
         return
     named = {each.name: each for each in others if each.kind in (each.POSITIONAL_OR_KEYWORD, each.KEYWORD_ONLY)}
     takes_any = any(each.kind is each.VAR_KEYWORD for each in others)
+    if spec.scheduler is not None and "resume" not in named and not takes_any:
+        problem = f"{spec.objective} cannot go on from a checkpoint, and so cannot be paused"
+        remedy = "take a parameter resume=None and report with trial.report_epoch, or choose another pruner"
+        yield "objective", ObjectiveError(problem, remedy)
     for section, given in (("fixed", spec.fixed), ("search", spec.search)):
         for name in given:
             if name in ("resume", "test", trial.name):

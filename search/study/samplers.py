@@ -44,6 +44,10 @@ class GridSampler(SamplerSection):
         random.Random(derived_seed(study.seed, 0)).shuffle(order)
         return PlannedSampler([{}, *order] if study.has_baseline else order)  # row 0 is left to the baseline
 
+    def seeded(self, study: Searched, sampler: BaseSampler, seed: int) -> BaseSampler:
+        """Leave it: it goes by the trial's number."""
+        return sampler
+
 
 @sampler("coordinate")
 class CoordinateSampler(SamplerSection):
@@ -54,6 +58,10 @@ class CoordinateSampler(SamplerSection):
     def build(self, study: Searched, seed: int) -> BaseSampler:
         """Begin at the baseline."""
         return CoordinateWise(study, self.points)
+
+    def seeded(self, study: Searched, sampler: BaseSampler, seed: int) -> BaseSampler:
+        """Leave it: it goes by the trial's number."""
+        return sampler
 
 
 @sampler("tpe")
@@ -70,6 +78,14 @@ class TPESampler(SamplerSection):
         from winnow.search.study.fast_tpe import QuickTPESampler  # imports SciPy, which a trainer needs not
 
         return QuickTPESampler(seed=seed, **self.options)
+
+    def seeded(self, study: Searched, sampler: BaseSampler, seed: int) -> BaseSampler:
+        """Seed it, and leave it what it has learnt."""
+        from winnow.search.study.fast_tpe import QuickTPESampler
+
+        assert isinstance(sampler, QuickTPESampler)
+        sampler.seed(seed)
+        return sampler
 
 
 @sampler("gp")
@@ -104,8 +120,11 @@ class QMCSampler(SamplerSection):
     scramble: bool = True
 
     def build(self, study: Searched, seed: int) -> BaseSampler:
-        """Make Optuna's, with one sequence for all workers, who take its points in turn."""
-        return optuna.samplers.QMCSampler(seed=study.seed, warn_independent_sampling=False, **self.options)
+        """Make Optuna's, with one sequence for all workers, who take its points in turn; choices come from `seed`."""
+        independent = optuna.samplers.RandomSampler(seed=seed)
+        return optuna.samplers.QMCSampler(
+            seed=study.seed, independent_sampler=independent, warn_independent_sampling=False, **self.options
+        )
 
 
 class _ByNumber(BaseSampler):

@@ -66,6 +66,10 @@ class SamplerSection(Section):
         """Make the sampler; what it draws comes from `seed`, which differs from trial to trial."""
         raise NotImplementedError
 
+    def seeded(self, study: Searched, sampler: BaseSampler, seed: int) -> BaseSampler:
+        """Have what `build` made draw the next trial from `seed`: here by making it anew."""
+        return self.build(study, seed)
+
     def scheduler(self, study: Searched) -> Scheduler | None:
         """Make the scheduler of a sampler that also says which trial goes on next; other samplers have none."""
         return None

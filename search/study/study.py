@@ -5,7 +5,7 @@ its objective. Its presence means that the study is ready; its budget lies besid
 """
 
 import json
-import secrets
+import random
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -14,6 +14,7 @@ from functools import cached_property
 from typing import Any
 
 import optuna
+from optuna.samplers import BaseSampler
 
 from winnow.errors import StudyError
 from winnow.objectives import user_code
@@ -50,12 +51,22 @@ class WinnowStudy:
         """The Optuna study with the spec's sampler and pruner."""
         rows = designs.read(self.storage.database, self.study_id)
         if rows:
-            sampler: optuna.samplers.BaseSampler = samplers.PlannedSampler([row.parameters for row in rows])
+            sampler: BaseSampler = samplers.PlannedSampler([row.parameters for row in rows])
         else:
-            sampler = self.spec.sampler.build(self.spec, secrets.randbits(32))
+            sampler = self.spec.sampler.build(self.spec, self._draw_seed(0))
         return optuna.load_study(
             study_name=self.name, storage=self.storage, sampler=sampler, pruner=self.spec.pruner.build(self.spec)
         )
+
+    def sampler_of(self, number: int) -> BaseSampler:
+        """The study's sampler, about to draw trial `number`: from the study's seed and that number."""
+        sampler = self.optuna.sampler
+        if isinstance(sampler, samplers.PlannedSampler):
+            return sampler
+        return self.spec.sampler.seeded(self.spec, sampler, self._draw_seed(number))
+
+    def _draw_seed(self, number: int) -> int:
+        return random.Random(f"sampler {self.spec.seed} {number}").getrandbits(32)
 
 
 def create(storage: Storage, spec: Spec, design: Sequence[designs.Row] = ()) -> WinnowStudy:

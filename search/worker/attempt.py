@@ -51,9 +51,11 @@ class Attempt:
         self.database = self.storage.database
         # A handle of its own. Optuna's samplers go by the trials that a handle saw first until `ask` or `tell`, which
         # no worker calls: on one handle for all attempts, TPE would draw at random for ever.
-        shared = context.study.optuna
         self.study = optuna.load_study(
-            study_name=context.study.name, storage=self.storage, sampler=shared.sampler, pruner=shared.pruner
+            study_name=context.study.name,
+            storage=self.storage,
+            sampler=context.study.sampler_of(lease.number),
+            pruner=context.study.optuna.pruner,
         )
         self.trial = optuna.trial.Trial(self.study, lease.trial_id)
         self.started = time.monotonic()
@@ -122,7 +124,7 @@ class Attempt:
             self.trial.set_user_attr(KEEP_WEIGHTS, True)
         job = self._job()
         if job.resume is not None and self.recorder.is_to_pause(job.last_epoch):
-            return self._pause()  # an attempt before this one came as far, and died before it could say so
+            return self._pause(None)  # an attempt before this one came as far, and died before it could say so
         self.training = True
         try:
             ended = self._listen(job)
@@ -286,7 +288,7 @@ class Attempt:
             if self.recorder.lost is not None:
                 raise self.recorder.lost
             if self.recorder.paused:
-                return self._pause()
+                return self._pause(ended)
             return self._give_back(self._interrupted() or outcome)
         if outcome in (Outcome.OUT_OF_MEMORY, Outcome.DEVICE_ERROR):
             self.context.trainer.kill()  # nothing of the failed attempt stays on the device
@@ -304,20 +306,21 @@ class Attempt:
             return self._give_back(outcome)
         return self._finish(outcome, None, reason, None)
 
-    def _pause(self) -> Outcome:
+    def _pause(self, ended: Ended | None) -> Outcome:
         """Leave the trial at its checkpoint, until its scheduler goes on with it."""
-        outcome = self._give_back(Outcome.RUNG)
-        checkpoints.prune_files(self.storage.store, self.lease, keep=1)
-        return outcome
+        self._ending(Outcome.RUNG, None, "", ended).pause(self.context, self.lease)
+        return Outcome.RUNG
 
     def _give_back(self, outcome: Outcome) -> Outcome:
         leases.give_back(self.database, self.lease, outcome)
         return outcome
 
     def _finish(self, outcome: Outcome, value: float | None, reason: str, ended: Ended | None) -> Outcome:
-        ending = Ending(outcome, value, reason, ended, wall_seconds=time.monotonic() - self.started)
-        ending.write(self.context, self.study, self.lease)
+        self._ending(outcome, value, reason, ended).write(self.context, self.study, self.lease)
         return outcome
+
+    def _ending(self, outcome: Outcome, value: float | None, reason: str, ended: Ended | None) -> Ending:
+        return Ending(outcome, value, reason, ended, wall_seconds=time.monotonic() - self.started)
 
     def _frozen(self) -> FrozenTrial:
         return self.storage.get_trial(self.lease.trial_id)

@@ -54,19 +54,27 @@ class Ending:
         leases.finish(storage.database, lease, self.outcome, value, attributes, cost, state)
         checkpoints.prune_files(storage.store, lease, keep=0)
 
+    def pause(self, context: WorkerContext, lease: Lease) -> None:
+        """Leave the trial at its newest checkpoint, with where and how it ran so far. Raises LeaseLost."""
+        storage = context.study.storage
+        attributes = self._attributes(context, lease, storage.get_trial(lease.trial_id))
+        leases.give_back(storage.database, lease, self.outcome, attributes)
+        checkpoints.prune_files(storage.store, lease, keep=1)
+
     def _attributes(self, context: WorkerContext, lease: Lease, frozen: FrozenTrial) -> dict[str, Any]:
         attributes: dict[str, Any] = {}
         if self.reason and REASON not in frozen.user_attrs:
             attributes[REASON] = self.reason
         if self.ended is not None:
+            before = RUN.of(frozen.user_attrs) or {}  # to where it was paused
             attributes[RUN] = {
                 "worker": context.name,
                 "host": platform.node(),
                 "device": context.options.device.name,
                 "threads": context.options.threads,
                 "attempts": lease.token,
-                "wall_seconds": round(self.wall_seconds, 3),
-                "device_seconds": round(self.ended.seconds, 3),
+                "wall_seconds": round(self.wall_seconds + before.get("wall_seconds", 0.0), 3),
+                "device_seconds": round(self.ended.seconds + before.get("device_seconds", 0.0), 3),
                 "peak_memory_bytes": self.ended.peak_memory,
                 "versions": {"winnow": winnow_version(), "python": platform.python_version(), **self.ended.versions},
                 "git_commit": git_commit(),

@@ -1,17 +1,22 @@
 """What a worker claims where its study has a scheduler: that is shown the trials, and its decision is claimed."""
 
+import logging
+
 import numpy as np
 from optuna.trial import FrozenTrial, TrialState
 
 from winnow.records import BASELINE
 from winnow.search.study.schedulers import Begin, GoOn, Outline, Scheduler, Standing
 from winnow.search.study.study import WinnowStudy
-from winnow.storage import leases, pauses
+from winnow.storage import checkpoints, leases, pauses
 from winnow.storage.activity import State
 from winnow.storage.budget import spent
-from winnow.storage.leases import Lease, Overtaken, Wish
+from winnow.storage.claims import Wish
+from winnow.storage.errors import Overtaken
+from winnow.storage.leases import Lease
 from winnow.storage.pauses import Attempted
 
+_log = logging.getLogger("winnow")
 _ENDED = {
     TrialState.COMPLETE: Standing.COMPLETE,
     TrialState.PRUNED: Standing.PRUNED,
@@ -27,7 +32,10 @@ class Scheduling:
         self._scheduler = scheduler
         self._worker = worker
         self._seconds = lease_seconds
+        self.is_done = False
+        """Whether the study has nothing left to give."""
         self._ended: dict[int, Outline] = {}
+        study.storage.shows_paused_as_pruned = True  # to the study's sampler, which is no scheduler
 
     @classmethod
     def of(cls, study: WinnowStudy, worker: str, lease_seconds: float) -> "Scheduling | None":
@@ -60,13 +68,22 @@ class Scheduling:
                     wish = Wish()
             try:
                 lease = leases.claim(database, study_id, self._worker, self._seconds, wish=wish)
+                if lease is None and (decision is None or used.exhausted):
+                    self._end(had)
+                    return None
             except Overtaken:
                 continue
             if lease is not None:
                 return lease
-            if decision is None or used.exhausted:
-                pauses.end_all(database, study_id, had)
-                return None
+
+    def _end(self, had: int) -> None:
+        """End what is paused, unless a trial under way may yet be a reason to go on with it; raises Overtaken."""
+        database = self._study.storage.database
+        ended = pauses.end_all(database, self._study.study_id, had)
+        self.is_done = ended is not None
+        if ended:
+            _log.info("%d paused trials are not taken up again", len(ended))
+            checkpoints.sweep(database, self._study.storage.store)
 
     def _look(self) -> tuple[int, list[Outline]]:
         """Return how many attempts the study has had, and all of its trials in outline."""
@@ -78,11 +95,12 @@ class Scheduling:
     def _outline(self, trial: FrozenTrial, attempt: Attempted | None) -> Outline:
         if trial.number in self._ended:
             return self._ended[trial.number]
-        standing = _ENDED.get(trial.state, Standing.RUNNING)
-        if trial.state is TrialState.WAITING:
-            standing = Standing.QUEUED if attempt is None else Standing.RUNNING
-            if attempt is not None and attempt.paused:
-                standing = Standing.PAUSED
+        if trial.datetime_complete is not None:
+            standing = _ENDED[trial.state]
+        elif attempt is None:
+            standing = Standing.QUEUED if trial.state is TrialState.WAITING else Standing.RUNNING
+        else:
+            standing = Standing.PAUSED if attempt.paused else Standing.RUNNING
         outline = Outline(
             trial.number,
             standing,

@@ -27,7 +27,7 @@ from winnow.search.worker.scheduling import Scheduling
 from winnow.search.worker.steering import LOOK_SECONDS, Shutdown, Steering
 from winnow.search.worker.supervision import Supervision
 from winnow.search.worker.trainer_process import Trainer, WorkerOptions
-from winnow.storage import checkpoints, designs, leases, settled, workers
+from winnow.storage import checkpoints, designs, leases, pauses, settled, workers
 from winnow.storage.activity import State
 from winnow.storage.budget import end_now
 from winnow.storage.errors import LeaseLost, StorageError, StorageUnreachable
@@ -123,10 +123,15 @@ class Worker:
                 self._steering.look_now()
             return True
         # The budget may be given out, but a trial under way comes back if its worker dies.
-        if self._steering.state is State.ACTIVE and leases.waits_for(self.database, self.study.study_id):
+        if self._steering.state is not State.ACTIVE:
+            return False
+        if leases.waits_for(self.database, self.study.study_id):
             workers.sign_of_life(self.database, self.name, "idle")
             self._pause()
             return True
+        if self._scheduling is not None:
+            return not self._scheduling.is_done
+        pauses.end_all(self.database, self.study.study_id)  # what a scheduler left that the study had once
         return False
 
     def _join(self) -> bool:

@@ -9,7 +9,9 @@ from contract.test_leases import claimed, expire
 from winnow.records import Budget, Epoch, Outcome
 from winnow.storage import Storage, epochs, leases, pauses
 from winnow.storage.budget import set_budget, spent
-from winnow.storage.leases import Lease, Overtaken, Wish
+from winnow.storage.claims import Wish
+from winnow.storage.errors import Overtaken
+from winnow.storage.leases import Lease
 
 
 @pytest.fixture
@@ -107,9 +109,10 @@ def test_epochs_are_counted_once_whoever_trains_them(opened: Storage, study_id: 
 
 def test_what_is_still_paused_ends_with_its_last_value(opened: Storage, study_id: int) -> None:
     first, second = paused(opened, study_id, 0.5), paused(opened, study_id, 0.25)
-    assert pauses.end_all(opened.database, study_id, seen=1) == [], "there was another attempt"
+    with pytest.raises(Overtaken):
+        pauses.end_all(opened.database, study_id, seen=1)
     running = claimed(opened, study_id)
-    assert pauses.end_all(opened.database, study_id, seen=3) == [], "one is under way"
+    assert pauses.end_all(opened.database, study_id, seen=3) is None, "one is under way"
     leases.finish(opened.database, running, Outcome.COMPLETE, 0.1)
     assert pauses.end_all(opened.database, study_id, seen=3) == [0, 1]
     for lease, value in ((first, 1.0), (second, 0.5)):
@@ -117,3 +120,29 @@ def test_what_is_still_paused_ends_with_its_last_value(opened: Storage, study_id
         assert (trial.state, trial.value) == (TrialState.PRUNED, value)
         assert trial.user_attrs["winnow:reason"] == "paused, not taken up again"
         assert trial.datetime_complete is not None
+
+
+def test_a_sampler_sees_what_a_paused_trial_has_shown(opened: Storage, study_id: int) -> None:
+    lease = paused(opened, study_id)
+    everything, pruned = None, (TrialState.PRUNED,)
+    assert opened.get_all_trials(study_id, states=pruned) == []
+    for _ in range(2):  # the second time from memory
+        opened.shows_paused_as_pruned = True
+        for states in (everything, pruned):
+            (trial,) = opened.get_all_trials(study_id, states=states)
+            assert (trial.state, trial.value, trial.datetime_complete) == (TrialState.PRUNED, 1.0, None)
+        assert opened.get_all_trials(study_id, states=(TrialState.WAITING,)) == []
+        opened.shows_paused_as_pruned = False
+        assert opened.get_all_trials(study_id)[0].state is TrialState.WAITING
+    opened.shows_paused_as_pruned = True
+    again = wished(opened, study_id, Wish(paused=0, until=6))
+    assert again is not None
+    assert opened.get_all_trials(study_id)[0].state is TrialState.RUNNING
+    epochs.record(opened.database, again, Epoch(3, 3.0))
+    leases.give_back(opened.database, again, Outcome.RUNG)
+    assert opened.get_all_trials(study_id)[0].value == 3.0
+    assert pauses.end_all(opened.database, study_id) == [0]
+    (trial,) = opened.get_all_trials(study_id)
+    assert (trial.state, trial.value) == (TrialState.PRUNED, 3.0)
+    assert trial.datetime_complete is not None
+    assert trial._trial_id == lease.trial_id

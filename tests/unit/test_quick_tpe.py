@@ -120,3 +120,27 @@ def test_so_it_is_where_no_trial_was_seen() -> None:
 def _one_of_each() -> list[tuple[str, BaseDistribution, object]]:
     parameters = finished(random.Random(0)).params
     return [(name, kind, parameters[name]) for name, kind in SPACE.items()]
+
+
+def test_a_paused_trial_counts_by_what_it_has_shown_and_is_not_learnt_for_good() -> None:
+    """Each draw as Optuna's own makes it of the same trials, while those that are paused rise and end."""
+    draw = random.Random(0)
+    history = [finished(draw) for _ in range(60)]
+
+    def drawn(sampler: TPESampler) -> list[dict[str, object]]:
+        study = optuna.create_study(sampler=sampler)
+        study.add_trials(history)
+        stored = study._storage._get_trial  # type: ignore[attr-defined]
+        found = []
+        for step in range(1, 5):
+            for number in range(5, 60, 5):
+                trial = stored(number)
+                trial.state, trial.datetime_complete = TrialState.PRUNED, None
+                trial.intermediate_values = {epoch: trial.value or 0.0 for epoch in range(step)}
+                trial.value = (trial.value or 0.0) - step * number / 30
+                trial.intermediate_values[step] = trial.value
+            asked = study.ask()
+            found.append({name: asked._suggest(name, kind) for name, kind in SPACE.items()})
+        return found
+
+    assert drawn(QuickTPESampler(seed=3)) == drawn(TPESampler(seed=3))

@@ -1,0 +1,116 @@
+"""Which trial a claim gives: one that waits, a paused one that its scheduler goes on with, or a new one."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, exists, func, insert, not_, select, update
+
+from winnow.storage import content
+from winnow.storage.activity import State
+from winnow.storage.budget import Spent
+from winnow.storage.clock import optuna_now
+from winnow.storage.errors import Overtaken
+from winnow.storage.optuna_tables import trial_system_attributes, trials
+from winnow.storage.pauses import IS_PAUSED
+from winnow.storage.tables import attempts
+
+FIXED_PARAMETERS = "fixed_params"
+"""The system attribute in which Optuna keeps what a trial was enqueued with; its `suggest_*` calls give that."""
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What a scheduler wants a worker to do: to go on with a paused trial, to begin one, or neither."""
+
+    paused: int | None = None
+    """The number of the trial to go on with."""
+    begins: bool = False
+    """Whether to begin a trial: the first that is queued, or a new one while the budget lasts."""
+    until: int | None = None
+    """The epoch at which it is to pause; None: it goes on to its end."""
+    parameters: Mapping[str, Any] | None = None
+    """What a new trial shall take, by Optuna's names and values, as `Study.enqueue_trial` has them."""
+    number: int | None = None
+    """Of the new trial for which `parameters` were made."""
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """The trial that a claim gives."""
+
+    trial_id: int
+    number: int
+    until: int | None
+    """The epoch at which it is to pause."""
+    is_bare: bool
+    """Whether it was made now, and nothing is known of it."""
+
+
+def choose(connection: Connection, study_id: int, used: Spent, since: int, wish: Wish | None) -> Chosen | None:
+    """Have the trial that comes next RUNNING, in the transaction of its claim; None where there is none.
+
+    Raises Overtaken where the scheduler whose `wish` it is has to be asked again.
+    """
+    if used.state is not State.ACTIVE:
+        return None
+    if (found := _waiting(connection, study_id, since, wish)) is not None:
+        if wish is not None and wish.paused == found.number and not used.may_go_on:
+            return None
+        started = {"datetime_start": func.coalesce(trials.c.datetime_start, optuna_now())}
+        change = update(trials).where(trials.c.trial_id == found.trial_id)
+        connection.execute(change.values(state="RUNNING", **started))
+        return found
+    if used.exhausted or not (wish is None or wish.begins):
+        return None
+    return _made(connection, study_id, used.trials, wish)
+
+
+def _made(connection: Connection, study_id: int, number: int, wish: Wish | None) -> Chosen:
+    """Make a new trial."""
+    if wish is not None and wish.number not in (None, number):
+        raise Overtaken(f"trial {wish.number} was begun by another worker")
+    row = {"study_id": study_id, "number": number, "state": "RUNNING", "datetime_start": optuna_now()}
+    made = connection.execute(insert(trials).values(**row))
+    assert made.inserted_primary_key is not None
+    trial_id = made.inserted_primary_key[0]
+    if wish is None or wish.parameters is None:
+        return Chosen(trial_id, number, None if wish is None else wish.until, True)
+    shown = content.as_json(FIXED_PARAMETERS, dict(wish.parameters), connection.dialect.name)
+    attribute = {"trial_id": trial_id, "key": FIXED_PARAMETERS, "value_json": shown}
+    connection.execute(insert(trial_system_attributes).values(**attribute))
+    return Chosen(trial_id, number, wish.until, False)
+
+
+def _waiting(connection: Connection, study_id: int, since: int, wish: Wish | None) -> Chosen | None:
+    """The waiting trial that comes next.
+
+    One that was broken off comes first, then what is wished for. Raises Overtaken where that is not paused any more.
+    """
+    attempted = exists().where(attempts.c.trial_id == trials.c.trial_id)
+    until = (
+        select(attempts.c.until)
+        .where(attempts.c.trial_id == trials.c.trial_id)
+        .order_by(attempts.c.token.desc())
+        .limit(1)
+        .scalar_subquery()
+    )
+    query = (
+        select(trials.c.trial_id, trials.c.number, until.label("until"))
+        .where(trials.c.study_id == study_id, trials.c.state == "WAITING", trials.c.trial_id >= since)
+        .order_by(trials.c.number)
+        .limit(1)
+    )
+    if wish is None:
+        found = connection.execute(query.where(not_(IS_PAUSED))).one_or_none()
+        return None if found is None else Chosen(found.trial_id, found.number, None, is_bare=False)
+    broken_off = connection.execute(query.where(attempted, not_(IS_PAUSED))).one_or_none()
+    if broken_off is not None:
+        return Chosen(*broken_off, is_bare=False)
+    if wish.paused is not None:
+        found = connection.execute(query.where(IS_PAUSED, trials.c.number == wish.paused)).one_or_none()
+        if found is None:
+            raise Overtaken(f"trial {wish.paused} is not paused any more")
+    else:
+        found = connection.execute(query.where(not_(attempted))).one_or_none() if wish.begins else None
+    return None if found is None else Chosen(found.trial_id, found.number, wish.until, is_bare=False)
