@@ -14,13 +14,24 @@ from winnow.objectives.errors import Diverged, Infeasible
 from winnow.objectives.hyperparameters import Config, change, config_values, make_config
 from winnow.objectives.models import weights_file
 from winnow.objectives.space import Space, suggest
-from winnow.records import CONFIG, EPOCHS, GIVEN, KEEP_WEIGHTS, TRAINING, Epoch
+from winnow.records import BASELINE, CONFIG, EPOCHS, GIVEN, KEEP_WEIGHTS, TRAINING, Epoch
 
 
 def derived_seed(study_seed: int, number: int) -> int:
     """The seed of trial `number`: 32 bits that depend on nothing but the study's seed and the number."""
     digest = hashlib.sha256(f"{study_seed}:{number}".encode()).digest()
     return int.from_bytes(digest[:4], "big")
+
+
+def is_given(trial: Any) -> bool:
+    """Whether a trial draws nothing, since its configuration is given; a baseline is shown as if it were drawn."""
+    return GIVEN in trial.user_attrs and BASELINE not in trial.user_attrs
+
+
+def configuration(trial: Any, space: Space, fixed: Mapping[str, Any], seed: int) -> dict[str, Any]:
+    """The values that a trial trains, its seed among them: what it draws, or what it was given."""
+    drawn = {} if is_given(trial) else suggest(trial, space, fixed)
+    return {"seed": derived_seed(seed, trial.number), **drawn, **trial.user_attrs.get(GIVEN, {})}
 
 
 @dataclass
@@ -70,7 +81,7 @@ class TrainingObjective:
                 "parameters": training.count_parameters(config, data),
                 "data_fingerprint": data.fingerprint,
                 "validation_examples": len(data.validation.targets),
-                **training.platform_record(data),
+                **training.platform_record(data.train.inputs.device),
             },
         )
         report = _Reporter(trial)
@@ -97,10 +108,7 @@ class TrainingObjective:
 
     def config(self, trial: Any) -> Config:
         """The configuration that this trial trains: what it draws, or what it was given."""
-        values = suggest(trial, self.space, self.fixed)
-        values.update(trial.user_attrs.get(GIVEN, {}))
-        values.setdefault("seed", derived_seed(self.seed, trial.number))
-        values.setdefault("precision", self.precision)
+        values = {"precision": self.precision, **configuration(trial, self.space, self.fixed, self.seed)}
         config = make_config(values)
         if config.weights and not config.weights_sha256:
             config = change(config, weights_sha256=weights_file.digest(config.weights))

@@ -12,9 +12,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from winnow.objectives.objective import derived_seed
-from winnow.objectives.space import Space, hyperparameter, suggest
-from winnow.records import BASELINE, CONFIG, GIVEN, TEST_SCORE
+from winnow.objectives.objective import configuration, is_given
+from winnow.objectives.space import Space, hyperparameter
+from winnow.records import CONFIG, TEST_SCORE, TRAINING
 
 
 @dataclass
@@ -28,23 +28,19 @@ class OwnObjective:
 
     def __call__(self, trial: Any, resume: bytes | None = None) -> Any:
         """Run one trial; raises what the function raises."""
-        given = trial.user_attrs.get(GIVEN)
-        repeated = bool(given) and BASELINE not in trial.user_attrs  # a baseline is shown as if it had been drawn
-        values = {} if repeated else suggest(trial, self.space, self.fixed)
-        values.update(given or {})
-        seed = values.setdefault("seed", derived_seed(self.seed, trial.number))
-        test = values.pop("test", False)
+        values = configuration(trial, self.space, self.fixed, self.seed)
+        seed, test = values["seed"], values.pop("test", False)
         by_keyword = {*self.fixed, *(hyperparameter(parameter) for parameter in self.space)}
         options = {name: value for name, value in values.items() if name in by_keyword}
         options |= self._asked_for(seed=seed, **({"test": True} if test else {}))
         if resume is not None:
             options |= self._asked_for(resume=resume)
-        configured = ConfiguredTrial(trial, values, given=repeated)
         seed_generators(seed)
         try:
-            returned = self.function(configured, **options)
-        finally:  # what it drew by itself is known only now
+            returned = self.function(ConfiguredTrial(trial, values, given=is_given(trial)), **options)
+        finally:  # what it drew, and what it imported, is known only now
             trial.set_user_attr(CONFIG, values)
+            trial.set_user_attr(TRAINING, {**_platform(), **trial.user_attrs.get(TRAINING, {})})
         if test:
             returned, score = returned
             trial.set_user_attr(TEST_SCORE, float(score))
@@ -107,3 +103,13 @@ def seed_generators(seed: int) -> None:
     for module, function in (("numpy.random", "seed"), ("torch", "manual_seed")):
         if module in sys.modules:
             getattr(sys.modules[module], function)(seed)
+
+
+def _platform() -> dict[str, Any]:
+    """What must match for a replay to give the same bits, where the function trains with torch."""
+    torch = sys.modules.get("torch")
+    if torch is None:
+        return {}
+    from winnow.objectives.training import platform_record
+
+    return platform_record(torch.device("cuda" if torch.cuda.is_initialized() else "cpu"))

@@ -249,9 +249,8 @@ def check_clock(limits: Limits, seconds: float, when: str) -> None:
         )
 
 
-def platform_record(data: Data) -> dict[str, Any]:
+def platform_record(device: torch.device) -> dict[str, Any]:
     """What must match for a replay to give the same bits: device, threads, versions, and the CPU's capabilities."""
-    device = data.train.inputs.device
     return {
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
         "threads": torch.get_num_threads(),

@@ -80,7 +80,7 @@ def imported() -> dict[str, str]:
     found = {}
     for name, module in sorted(sys.modules.items()):
         file = _file_of(module)
-        if file is None or name == "__main__" or name.partition(".")[0] == "winnow":
+        if file is None or name in ("__main__", "__mp_main__") or name.partition(".")[0] == "winnow":
             continue
         if any(part in _INSTALLED for part in file.parts) or any(file.is_relative_to(home) for home in libraries):
             continue

@@ -117,19 +117,14 @@ def plan_ablation(
     in `objectives.methods`. `seeds` are those of the first look, doubled up to `looks` - 1 times. `record` is the
     search, where the caller has read it already. Raises StudyError.
     """
-    if not study.spec.built_in:
-        raise StudyError(
-            f"the study {study.name!r} has an objective of its own, whose hyperparameters Winnow cannot switch",
-            "call it with and without each in a study of your own",
-        )
     groups = study.spec.ablation.methods if groups is None else groups
     try:
-        check_groups(groups)
+        check_groups(groups, own=not study.spec.built_in)
     except HyperparameterError as error:
         raise StudyError(f"these methods cannot be: {error.problem}", error.remedy) from None
     record = record or study_record.read(study.optuna, epochs.read(study.storage.database, study.study_id))
     before, after = _side(record, start, record.baseline, "baseline"), _side(record, goal, record.best, "best trial")
-    methods = _differences(before, after, groups)
+    methods = _differences(record, before, after, groups, own=not study.spec.built_in)
     if not methods:
         raise StudyError(
             f"trial {before.number} and trial {after.number} of {study.name!r} train the same configuration"
@@ -241,18 +236,46 @@ def _side(record: StudyRecord, number: int | None, default: TrialRecord | None, 
     return trial
 
 
-def _differences(start: TrialRecord, goal: TrialRecord, groups: Mapping[str, Sequence[str]]) -> Methods:
+def _differences(
+    record: StudyRecord, start: TrialRecord, goal: TrialRecord, groups: Mapping[str, Sequence[str]], *, own: bool
+) -> Methods:
+    """What differs, by method; what only one side has goes with its parent, and is None on the other."""
     methods: dict[str, dict[str, tuple[Any, Any]]] = {}
-    for name, after in goal.config.items():
-        before = start.config.get(name)
+    for name in {**start.config, **goal.config}:
+        before, after = start.config.get(name), goal.config.get(name)
         if name != "seed" and before != after:
-            methods.setdefault(method_of(name, groups), {})[name] = (before, after)
+            method = method_of(name, groups, own=own)
+            if method == name and (name not in start.config or name not in goal.config):
+                method = method_of(_parent(record, start, goal, name), groups, own=own)
+            methods.setdefault(method, {})[name] = before, after
     return methods
 
 
+def _parent(record: StudyRecord, start: TrialRecord, goal: TrialRecord, child: str) -> str:
+    """The hyperparameter whose value alone decided in every trial whether `child` was there; of several, the coarsest.
+
+    It is the child itself where no other did.
+    """
+    found = {}
+    for name in start.config:
+        if name != "seed" and name in goal.config and start.config[name] != goal.config[name]:
+            values: dict[bool, set[str]] = {True: set(), False: set()}
+            for trial in record.trials:
+                if trial.config:
+                    values[child in trial.config].add(repr(trial.config.get(name)))
+            if values[True].isdisjoint(values[False]):
+                found[name] = len(values[True]) + len(values[False])
+    return min(found, key=lambda name: found[name], default=child)
+
+
 def _config(plan: AblationPlan, on: MethodSet) -> dict[str, Any]:
-    taken = {name: after for method in on for name, (_, after) in plan.methods[method].items()}
-    return {**plan.start.config, **taken}
+    config = dict(plan.start.config)
+    for method in on:
+        for name in plan.methods[method]:
+            config.pop(name, None)
+            if name in plan.goal.config:
+                config[name] = plan.goal.config[name]
+    return config
 
 
 def _parameters(plan: AblationPlan, on: MethodSet, seed: int) -> dict[str, Any]:

@@ -1,15 +1,21 @@
 """`winnow replay STUDY N`: train a recorded trial again and compare, epoch by epoch, bit by bit."""
 
-import contextlib
+import math
+import sys
+from contextlib import redirect_stdout, suppress
 from dataclasses import dataclass
 from typing import Any
 
+import optuna
+from optuna.trial import FrozenTrial
+
 from winnow.errors import StudyError
-from winnow.records import CONFIG, TRAINING, Epoch
-from winnow.search.study.study import WinnowStudy, refuse_other_training
+from winnow.records import CONFIG, GIVEN, METRICS, TRAINING, Epoch
+from winnow.search.study import objective
+from winnow.search.study.study import WinnowStudy, refuse_other_code, refuse_other_training
 from winnow.storage import epochs
 
-COMPARED = ("train_loss", "train_accuracy", "validation_loss", "validation_accuracy", "lr", "weight_norm")
+COMPARED = ("value", *(name for name in METRICS if name != "seconds"))
 PLATFORM = ("device", "threads", "float32_matmul", "precision", "torch", "cpu")
 
 
@@ -31,23 +37,55 @@ class Replay:
         return not self.differences
 
 
-class _Enough(Exception):
-    """As many epochs as the record has are trained."""
+class _Enough(BaseException):
+    """As many epochs as the record has are trained. No Exception, so that no objective takes it for its own error."""
+
+
+class Repetition:
+    """A recorded trial as its objective gets it again: it is given the same configuration, and its epochs are kept."""
+
+    def __init__(self, recorded: FrozenTrial, study: Any, epochs: int) -> None:
+        self._recorded = recorded
+        self._most = epochs
+        self.study = study
+        self.user_attrs: dict[str, Any] = {GIVEN: recorded.user_attrs[CONFIG]}
+        self.curve: list[Epoch] = []
+
+    def __getattr__(self, name: str) -> Any:
+        """Everything else is what the record has."""
+        return getattr(self._recorded, name)
+
+    def report(self, value: float, step: int) -> None:
+        """Keep an epoch; end the training where the record ends."""
+        self.report_epoch(Epoch(int(step), float(value)))
+
+    def report_epoch(self, epoch: Epoch, checkpoint: Any = None) -> None:
+        """Keep an epoch with all that is known of it."""
+        self.curve.append(epoch)
+        if len(self.curve) >= self._most:
+            raise _Enough
+
+    def set_user_attr(self, key: str, value: Any) -> None:
+        """Keep what is said of the trial; raise StudyError where its data are not those of the record."""
+        self.user_attrs[key] = value
+        if key == TRAINING:
+            known, here = (each.get("data_fingerprint") for each in (self._recorded.user_attrs[TRAINING], value))
+            if known != here:
+                raise StudyError(
+                    f"the data are not those of trial {self._recorded.number}: {here}, not {known}",
+                    "bring back the data that the study was made with",
+                )
+
+    def set_constraint(self, key: str, value: float) -> None:
+        """Nothing: the record has it."""
+
+    def store_artifact(self, kind: str, content: bytes) -> str:
+        """Nothing is kept of a repetition."""
+        return ""
 
 
 def replay(study: WinnowStudy, number: int, device: str = "cpu") -> Replay:
     """Train trial `number` again from its record, for as many epochs as it had; raises StudyError."""
-    import torch
-
-    from winnow.objectives import training
-    from winnow.objectives.data import loading
-    from winnow.objectives.hyperparameters import make_config
-
-    if not study.spec.built_in:
-        raise StudyError(
-            f"the study {study.name!r} has an objective of its own, whose trials Winnow cannot repeat",
-            "run the objective itself with the trial's parameters",
-        )
     refuse_other_training(study)
     trials = study.optuna.get_trials(deepcopy=False)
     if not 0 <= number < len(trials):
@@ -56,30 +94,24 @@ def replay(study: WinnowStudy, number: int, device: str = "cpu") -> Replay:
     recorded = epochs.read(study.storage.database, study.study_id).get(number, [])
     if CONFIG not in attributes or not recorded:
         raise StudyError(f"trial {number} has no recorded epoch", "choose one that has trained")
-    data = loading.load(study.spec.data_spec, device)
-    record = attributes[TRAINING]
-    if data.fingerprint != record["data_fingerprint"]:
-        raise StudyError(
-            f"the data are not those of trial {number}: {data.fingerprint}, not {record['data_fingerprint']}",
-            "bring back the data that the study was made with",
-        )
-    torch.set_num_threads(int(record["threads"]))
-    here = training.platform_record(data)
-    repeated: list[Epoch] = []
+    with redirect_stdout(sys.stderr):  # whatever the user's own code prints is no answer
+        train = objective.load(study.spec, device)
+    refuse_other_code(study, objective.code_of(study.spec))
+    record = attributes.get(TRAINING, {})
+    if "threads" in record:
+        import torch
 
-    def collect(epoch: Epoch, snapshot: Any) -> None:
-        repeated.append(epoch)
-        if len(repeated) == len(recorded):
-            raise _Enough
-
-    with contextlib.suppress(_Enough):
-        training.train(make_config(attributes[CONFIG]), data, collect)
+        torch.set_num_threads(int(record["threads"]))
+    repetition = Repetition(trials[number], study.optuna, len(recorded))
+    with suppress(_Enough, optuna.TrialPruned), redirect_stdout(sys.stderr):
+        train(repetition)
+    here = repetition.user_attrs.get(TRAINING, {})
     return Replay(
         number,
         recorded,
-        repeated,
-        list(_differences(recorded, repeated)),
-        [f"{key}: {record[key]} then, {here.get(key)} now" for key in PLATFORM if record.get(key) != here.get(key)],
+        repetition.curve,
+        list(_differences(recorded, repetition.curve)),
+        [f"{key}: {record.get(key)} then, {here.get(key)} now" for key in PLATFORM if record.get(key) != here.get(key)],
     )
 
 
@@ -88,8 +120,13 @@ def _differences(recorded: list[Epoch], repeated: list[Epoch]) -> list[str]:
     for then, now in zip(recorded, repeated, strict=False):
         for name in COMPARED:
             before, after = getattr(then, name), getattr(now, name)
-            if before != after:
+            if before != after and (_is_finite(before) or _is_finite(after)):
                 found.append(f"epoch {then.epoch}, {name}: {before!r} then, {after!r} now")
     if len(repeated) < len(recorded):
         found.append(f"{len(recorded)} epochs then, {len(repeated)} now")
     return found
+
+
+def _is_finite(value: float | None) -> bool:
+    """Whether a figure is one that the storage keeps."""
+    return value is not None and math.isfinite(value)

@@ -107,13 +107,16 @@ def create(storage: Storage, spec: Spec, design: Sequence[designs.Row] = ()) -> 
 
 def analysis(search: Spec, name: str, description: str) -> Spec:
     """The spec of an analysis that trains on the data of a search, nothing sampled and nothing pruned."""
+    kept = {"objective", "extensions", "direction", "seed", "data", "limits"}
+    if not search.built_in:  # of the user's own function they say what goes by keyword
+        kept |= {"fixed", "search"}
     content: dict[str, Any] = {
         "name": name,
         "description": description,
         "sampler": {"name": "random"},
         "pruner": {"name": "none"},
         "budget": {"trials": 1},
-        **search.model_dump(mode="json", include={"objective", "extensions", "direction", "seed", "data", "limits"}),
+        **search.model_dump(mode="json", include=kept),
     }
     return check(content, f"the study {name}")
 

@@ -1,11 +1,14 @@
 """A training script of one's own under a declared space: everything that the built-in objective has works on it."""
 
+import json
+
 import pytest
 
 from integration.winnow import Place
 
 SCRIPT = """
 import math
+import random
 import optuna
 print("a module may say what it likes")
 
@@ -17,6 +20,12 @@ def fit(trial, lr: float, width: int = 4, optimizer="sgd", momentum=None, epochs
         if trial.should_prune():
             raise optuna.TrialPruned
     return (value, value - 0.1) if test else value
+
+def draws(trial, epochs=4):
+    lr = trial.suggest_float("lr", 1e-3, 1.0, log=True)
+    optimizer = trial.suggest_categorical("optimizer", ["adam", "sgd"])
+    momentum = trial.suggest_float("momentum", 0.0, 0.9) if optimizer == "sgd" else None
+    return fit(trial, lr, 4, optimizer, momentum, epochs, seed=random.randrange(1000))
 """
 SPEC = """
 name = "s"
@@ -60,6 +69,34 @@ def test_a_declared_space_is_searched_from_its_baseline(place: Place, sampler: s
         assert config == {**trial.params, "epochs": 5, "seed": config["seed"]}
     assert "lr" in done.stdout
     assert "baseline" in done.stdout
+    if sampler == "grid":  # whose draws are the same each time
+        goal = next(trial for trial in trials if trial.params["optimizer"] == "sgd" and trial.params["width"] != 4)
+        repeats_and_takes_apart(place, "lr", "width", "optimizer", sides=("--to", str(goal.number)))
+
+
+def test_what_an_objective_draws_by_itself_is_repeated_and_taken_apart(place: Place) -> None:
+    write(place, "tpe")
+    drawn = 'name = "s"\nobjective = "mine:draws"\nsampler = { name = "random" }\npruner = { name = "none" }\n'
+    (place.folder / "s.toml").write_text(f"{drawn}budget = {{ trials = 10 }}\n[fixed]\nepochs = 3\n")
+    assert place.run("run", "s.toml", "--workers", "1").returncode == 0
+    trials = place.study().trials
+    assert not any("winnow:baseline" in trial.user_attrs for trial in trials)
+    assert all(trial.user_attrs["winnow:config"].keys() == {*trial.params, "epochs", "seed"} for trial in trials)
+    adam, sgd = (
+        next(str(trial.number) for trial in trials if trial.params["optimizer"] == name) for name in ("adam", "sgd")
+    )
+    repeats_and_takes_apart(place, "lr", "optimizer", sides=("--from", adam, "--to", sgd))
+
+
+def repeats_and_takes_apart(place: Place, *methods: str, sides: tuple[str, ...]) -> None:
+    again = place.run("replay", "s", "3", "--json")
+    assert json.loads(again.stdout)["identical"], again.stderr
+    done = place.run("ablate", "s", *sides, "--workers", "1", "--seeds", "2", "--looks", "1", "--json")
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert {effect["method"] for effect in found["alone"]} == set(methods)
+    assert ("momentum" in found["methods"]["optimizer"]) == ("sgd" in found["methods"]["optimizer"]["optimizer"])
+    assert (found["failed"], found["complete"]) == (0, True)
 
 
 def test_what_does_not_fit_is_said_before_a_study_is_made(place: Place) -> None:
