@@ -129,6 +129,18 @@ def extreme_sizes(files: Sequence[Path], levels: Levels) -> tuple[Size, Size] | 
     return (min(sizes), max(sizes)) if sizes else (None, None)
 
 
+def all_grey(files: Sequence[Path]) -> bool:
+    """Return whether none of the images that can be read has a colour."""
+    for file in files:
+        try:
+            colored = _decode(file, (16, 16), Levels(white=255.0)).pixels
+        except Exception:  # whether it may be skipped is settled when it is decoded
+            continue
+        if not (np.ptp(colored, 0) == 0).all():
+            return False
+    return True
+
+
 def is_deep(image: Any) -> bool:
     """Return whether an image holds more than a byte for a pixel's brightness."""
     return str(image.mode)[0] in "IF"

@@ -39,6 +39,8 @@ class Overview:
     largest: tuple[int, int] | None
     skipped: tuple[tuple[Path, str], ...]
     """What lies beside the images, and why it is none of them."""
+    files: tuple[Path, ...] = ()
+    """All images."""
 
     @property
     def train(self) -> int:
@@ -85,7 +87,7 @@ def of_folder(spec: DataSpec) -> Overview:
     refuse_untrained(names, targets["train"])
     counts = {part: np.bincount(labels, minlength=len(names)) for part, labels in targets.items()}
     files = [file for listing in listings.values() for file in listing.files]
-    smallest, largest = image_files.extreme_sizes(files[:: max(1, len(files) // LOOKED_AT)], spec.levels)
+    smallest, largest = image_files.extreme_sizes(evenly(files), spec.levels)
     return Overview(
         tuple(
             Class(name, *(int(counts[part][label]) for part in ("train", "validation", "test")))
@@ -98,7 +100,13 @@ def of_folder(spec: DataSpec) -> Overview:
             for listing in listings.values()
             for entry in (*listing.skipped, *((file, "a link that leads nowhere") for file in listing.dangling))
         ),
+        tuple(files),
     )
+
+
+def evenly(files: Sequence[Path]) -> Sequence[Path]:
+    """Return about LOOKED_AT of some files, spread over all of them."""
+    return files[:: max(1, len(files) // LOOKED_AT)]
 
 
 def refuse_untrained(names: Sequence[str], targets: NDArray[Any]) -> None:

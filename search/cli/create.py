@@ -9,6 +9,7 @@ from rich.console import Console
 
 from winnow.objectives.data import overview
 from winnow.search.api.fleet import describe_budget
+from winnow.search.api.forecast import look_ahead
 from winnow.search.api.study import create_study
 from winnow.search.cli.options import accept_code_option, json_option, spec_argument, storage_option, trials_option
 from winnow.search.report.terminal import data_overview
@@ -39,14 +40,16 @@ def create(spec: Path, url: str, trials: int | None, priority: float | None, acc
 @spec_argument
 @json_option
 def check(spec: Path, json: bool) -> None:
-    """Check whether SPEC can be run, and say what it would search."""
+    """Check whether SPEC can be run, and say what it would search, on what, and how long that would take here."""
     checked = validation.read(spec)
     objective.examine(checked, str(spec))
     data = checked.data_spec if checked.data else None
     found = overview.of_folder(data) if data and data.name == "image_folder" else None
+    forecast = look_ahead(checked)
     if json:
-        content = checked.model_dump(mode="json")
-        click.echo(dumps({**content, "images": asdict(found)} if found else content, indent=2, default=str))
+        more = {name: asdict(each) for name, each in (("images", found), ("forecast", forecast)) if each is not None}
+        more.get("images", {}).pop("files", None)
+        click.echo(dumps({**checked.model_dump(mode="json"), **more}, indent=2, default=str))
         return
     if found:
         Console().print(data_overview.classes(found))
@@ -56,3 +59,5 @@ def check(spec: Path, json: bool) -> None:
         f"with sampler {checked.sampler.name} and pruner {checked.pruner.name}, "
         f"{describe_budget(checked.storage_budget)}."
     )
+    for sentence in [] if forecast is None else forecast.sentences:
+        click.echo(sentence)

@@ -19,6 +19,7 @@ from winnow.errors import WinnowError
 
 # The command by its name: the module and the function that make it, and its line in `winnow --help`.
 COMMANDS = {
+    "new": ("new", "new", "Write the spec of a first search on a folder of images."),
     "run": ("run", "run", "Search, here or on a cluster; run it again to continue."),
     "create": ("create", "create", "Create a study, or change its budget, and train nothing."),
     "work": ("work", "work", "Work on a study, or on all of them, on this machine."),

@@ -62,10 +62,13 @@ class ASHAPruner(PrunerSection):
     reduction_factor: int = Field(3, ge=2)
     min_early_stopping_rate: int = Field(0, ge=0)
 
+    def first_rung(self, study: Searched) -> int:
+        """Return the epochs before the first rung."""
+        return self.min_resource or max(2, most_epochs(study) // 10)
+
     def build(self, study: Searched) -> BasePruner:
         """Make Optuna's."""
-        first = self.min_resource or max(2, most_epochs(study) // 10)
-        return optuna.pruners.SuccessiveHalvingPruner(**{**self.options, "min_resource": first})
+        return optuna.pruners.SuccessiveHalvingPruner(**{**self.options, "min_resource": self.first_rung(study)})
 
 
 @pruner("hyperband")

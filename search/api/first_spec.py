@@ -1,0 +1,201 @@
+"""`winnow new`: look at a folder of images or at a named data set, and write the spec of a first search on it.
+
+The choices rest on `bench/README.md`: a small convolutional network in batches of 32, and a first rung late enough
+that its order says something of the last epoch's.
+"""
+
+import difflib
+import json
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+
+from winnow.errors import StudyError
+from winnow.objectives.data import image_files, overview
+from winnow.objectives.data.catalog import CATALOG, DataSet, DataSpec
+from winnow.objectives.data.overview import Overview
+from winnow.search.analysis.formatting import counted
+from winnow.search.api.forecast import Forecast, look_ahead, trained_share
+from winnow.search.study import validation
+from winnow.search.worker import devices
+
+SIDES = (128, 96, 64, 48, 32)
+"""Pixels a side that are tried, the largest first; on a CPU no more than 64."""
+BATCH = 32
+UPDATES = 600
+"""Steps of a training, about: fewer epochs of more data."""
+VALIDATION = 0.2
+SEARCH_SECONDS = 300.0
+"""What a first search may take here."""
+MOST_COMPARED = 5_000
+"""Files that are looked at for copies."""
+LARGE = 10_000
+"""Training examples of a named data set beyond which a CPU takes a part of it."""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What was found where a search is to begin."""
+
+    source: str
+    data: DataSet
+    """As in the catalogue; of a folder, with its own numbers."""
+    images: Overview | None
+    grey: bool
+    written: bool
+    """Whether the classes are characters, which a mirror makes into something else."""
+    copies: int
+    """Files that are copies of others, byte for byte."""
+
+
+def look(source: str) -> Seen:
+    """Look at what a person names; raises StudyError where it is neither a folder nor a data set, DataError."""
+    if not Path(source).expanduser().is_dir():
+        names = [name for name in CATALOG if name != "image_folder"]
+        if source not in names:
+            near = difflib.get_close_matches(source, names, n=1)
+            remedy = f"did you mean {near[0]}?" if near else f"name a folder of images, or one of {', '.join(names)}"
+            raise StudyError(f"there is no folder and no data set {source!r}", remedy)
+        known = CATALOG[source]
+        return Seen(source, known, None, len(known.shape) == 3 and known.shape[0] == 1, known.written, 0)
+    found = overview.of_folder(DataSpec("image_folder", path=source, validation=VALIDATION))
+    side = min((*(found.smallest or ()), *(found.largest or ())), default=32)
+    data = DataSet("image_folder", "classification", (3, side, side), len(found.classes), found.train, found.test)
+    names = [each.name for each in found.classes]
+    return Seen(
+        source,
+        data,
+        found,
+        grey=image_files.all_grey(overview.evenly(found.files)),
+        written=all(len(name) <= 2 and name.isalnum() for name in names),
+        copies=_copies(found.files),
+    )
+
+
+def write(source: str, file: Path) -> tuple[Seen, Forecast | None]:
+    """Write the spec that fits `source` and this machine; raises StudyError where the file is there, or as `look`."""
+    if file.exists():
+        raise StudyError(f"{file} is there already", "delete it, or name another file with --output")
+    seen, forecast = look(source), None
+    for side in _sides(seen):
+        text = spec_text(seen, file, side)
+        spec = validation.parse(text, str(file))
+        forecast = look_ahead(spec)
+        if forecast is None:
+            break
+        one = forecast.epochs * forecast.epoch_seconds * trained_share(spec) / max(1, forecast.workers)
+        trials = int(min(60, max(20, 10 * (SEARCH_SECONDS // (10 * one)))))
+        if trials > 20 or side == _sides(seen)[-1]:
+            text = spec_text(seen, file, side, trials)
+            forecast = look_ahead(validation.parse(text, str(file)))
+            break
+    file.write_text(text, encoding="utf-8")
+    return seen, forecast
+
+
+def spec_text(seen: Seen, file: Path, side: int, trials: int = 40) -> str:
+    """Return the spec as TOML, each choice with its reason."""
+    data, images = seen.data, len(seen.data.shape) == 3
+    train = min(data.train, 5000) if not _has_gpu() and data.train > LARGE else data.train
+    epochs = min(30, max(10, round(UPDATES * BATCH / max(1, train))))
+    lines = [
+        f"# A first search on {seen.source}: {_what(seen)}.",
+        f"# Written by `winnow new`. Change what you like; `winnow check {file}` says what it will do.",
+        f"name = {json.dumps(study_name(seen.source))}",
+        *(['objective = "regression"'] if data.task == "regression" else []),
+        "",
+        "[data]",
+        f"name = {json.dumps(data.name)}",
+        *_data_lines(seen, side, train),
+        "",
+        "[fixed]  # what is not searched; all else is at its default (docs/hyperparameters.md)",
+        *(_network_lines(side) if images else ['model = "mlp"']),
+        f"batch_size = {BATCH}  # small batches are more steps, of which a small data set has few",
+        f"epochs = {epochs}  # at most; about {round(train / BATCH) * epochs:,} steps",
+        "",
+        "[search]",
+        "lr = { low = 3e-4, high = 3e-2, log = true }",
+        'optimizer = { choices = ["adam", "adamw"] }',
+        "weight_decay = { low = 1e-6, high = 1e-2, log = true }",
+        "dropout = { low = 0.0, high = 0.5 }",
+        *(["label_smoothing = { low = 0.0, high = 0.2 }"] if data.task == "classification" else []),
+        *(_augmentation_lines(seen, side) if images else ["widths = { choices = [[32], [128], [64, 64]] }"]),
+        "",
+        "[pruner]",
+        'name = "asha"  # of three trials that reach a rung, the best goes on',
+        f"min_resource = {max(2, round(epochs / 6))}  # epochs before the first rung: what comes earlier says little",
+        "audit = 0.1  # so many finish all the same: the report says how often the pruner erred",
+        "",
+        "[budget]",
+        f"trials = {trials}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _copies(files: Sequence[Path]) -> int:
+    sizes = Counter(file.stat().st_size for file in files[:MOST_COMPARED] if file.exists())
+    alike = [file for file in files[:MOST_COMPARED] if file.exists() and sizes[file.stat().st_size] > 1]
+    return sum(count - 1 for count in Counter(sha256(file.read_bytes()).digest() for file in alike).values())
+
+
+def _sides(seen: Seen) -> list[int]:
+    """Return the sizes that are worth a try, the largest first."""
+    smallest = min(seen.data.shape[1:], default=0)
+    if seen.images is None:
+        return [smallest]
+    most = 128 if _has_gpu() else 64
+    return [side for side in SIDES if side <= min(smallest, most)] or [smallest]
+
+
+def _has_gpu() -> bool:
+    return any(device.kind == "cuda" for device in devices.choose())
+
+
+def _what(seen: Seen) -> str:
+    if seen.images is None:
+        return f"{seen.data.train:,} examples to train" + f", {seen.data.classes} classes" * bool(seen.data.classes)
+    sizes = [each.train + each.validation + each.test for each in seen.images.classes]
+    colour = "grey" if seen.grey else "colour"
+    return (
+        f"{sum(sizes):,} {colour} images of {len(sizes)} classes ({min(sizes):,} to {max(sizes):,} a class)"
+        + f", {counted(seen.copies, 'file')} of them copies of others" * bool(seen.copies)
+    )
+
+
+def study_name(source: str) -> str:
+    """Return what the study of a folder or data set is called."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", Path(source).expanduser().resolve().name).strip("-._") or "images"
+
+
+def _data_lines(seen: Seen, side: int, train: int) -> list[str]:
+    if seen.images is None:
+        part = [f"train = {train}  # of {seen.data.train:,}: this machine has no GPU", "validation = 1000"]
+        return (
+            part
+            if train < seen.data.train
+            else [f"validation = {VALIDATION}  # of the examples, to judge the trials by"]
+        )
+    smallest, largest = seen.images.smallest or (side, side), seen.images.largest or (side, side)
+    pixels = " to ".join(dict.fromkeys(f"{width} x {height}" for width, height in (smallest, largest)))
+    return [
+        f"path = {json.dumps(seen.source)}",
+        f"size = {side}  # pixels a side that they are resized to, of {pixels}; twice as many take four times as long",
+        f"validation = {VALIDATION}  # of the images, to judge the trials by; a folder `val` is taken instead",
+    ]
+
+
+def _network_lines(side: int) -> list[str]:
+    filters = [16, 32] if side <= 32 else [16, 32, 64]
+    return ['model = "cnn"', f"filters = {filters}  # one convolution each, and a pooling after it", "hidden = [64]"]
+
+
+def _augmentation_lines(seen: Seen, side: int) -> list[str]:
+    lines = ["batch_norm = { choices = [false, true] }", "crop = { choices = [false, true] }"]
+    lines.append(f"crop_padding = {{ low = 1, high = {max(2, side // 8)}, when = {{ crop = [true] }} }}")
+    if seen.written:
+        return [*lines, "# no flip: the classes look like characters, which a mirror makes into something else"]
+    lines.append("flip = { choices = [false, true] }  # leave it out where left and right differ")
+    return lines if seen.grey else [*lines, "color_jitter = { choices = [false, true] }"]

@@ -1,0 +1,168 @@
+"""What a spec will do on this machine, before a study exists: its model, its trials, its time, and what is doubtful."""
+
+import dataclasses
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from winnow.errors import WinnowError
+from winnow.objectives import registry
+from winnow.objectives.data import torchvision_files
+from winnow.objectives.hyperparameters import DEFINITIONS, Config, change, make_config
+from winnow.objectives.space import baseline
+from winnow.search.analysis.formatting import counted, duration
+from winnow.search.api.fleet import FleetOptions
+from winnow.search.study.pruners import ASHAPruner, most_epochs
+from winnow.search.study.spec import Spec
+
+if TYPE_CHECKING:
+    from winnow.objectives.data.loading import Data
+
+FEW = 100
+"""Validation examples: with fewer, one of them is more than a hundredth of the accuracy."""
+PROBE_SECONDS = 2.0
+"""For how long an epoch is timed, about."""
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """What one training of the baseline is, measured here."""
+
+    model: str
+    parameters: int
+    shape: tuple[int, ...]
+    """Of one example."""
+    outputs: int
+    train: int
+    validation: int
+    epochs: int
+    """At most."""
+    epoch_seconds: float
+    """Measured, of the baseline."""
+    workers: int
+    device: str
+    seconds: tuple[float, float] | None
+    """Of the search, where the pruner stops what it expects to, and where it stops nothing; None without `trials`."""
+    doubts: tuple[str, ...]
+
+    @property
+    def sentences(self) -> list[str]:
+        """What will happen, in words."""
+        shape = " x ".join(map(str, self.shape))
+        said = [
+            f"The baseline: {self.model} with {self.parameters:,} parameters, {shape} in, "
+            f"{counted(self.outputs, 'output')} out.",
+            f"It trains on {self.train:,} examples, and is judged by {self.validation:,}, for {self.epochs} epochs of "
+            f"{duration(self.epoch_seconds)} here.",
+        ]
+        if self.seconds is not None:
+            low, high = map(duration, self.seconds)
+            between = f"about {low}" if low == high else f"{low} to {high}, by how much is pruned,"
+            said.append(f"The search takes {between} on {counted(self.workers, 'worker')} ({self.device}).")
+        return [*said, *(f"Doubtful: {doubt}." for doubt in self.doubts)]
+
+
+def look_ahead(spec: Spec) -> Forecast | None:
+    """Train one epoch of the baseline here, on some of the data, and reckon; None where it cannot be known.
+
+    That is of an objective of one's own, of data that would have to be downloaded, and where torch is missing.
+    """
+    if not spec.built_in or _is_elsewhere(spec):
+        return None
+    try:
+        import torch
+
+        from winnow.objectives import training
+        from winnow.objectives.augmentation.batches import doubts
+        from winnow.objectives.data import loading
+    except ImportError:
+        return None
+    places = FleetOptions().places()
+    device = places[0].device if places else None
+    torch.set_num_threads(1 if device is None or device.kind == "cpu" else torch.get_num_threads())
+    data = loading.load(spec.data_spec, device.name if device else "cpu")
+    config = make_config(baseline(spec.space, spec.fixed, spec.baseline)[1])
+    epochs, trials = most_epochs(spec), spec.storage_budget.trials
+    seconds = _epoch_seconds(config, data)
+    whole = None if trials is None else trials * epochs * seconds / max(1, len(places))
+    return Forecast(
+        model=config.model,
+        parameters=training.count_parameters(config, data),
+        shape=tuple(data.shape),
+        outputs=data.classes or 1,
+        train=len(data.train.targets),
+        validation=len(data.validation.targets),
+        epochs=epochs,
+        epoch_seconds=seconds,
+        workers=len(places),
+        device=places[0].device.name if places else "",
+        seconds=None if whole is None else (whole * trained_share(spec), whole),
+        doubts=(*_doubts(spec, data), *doubts(_most_augmented(spec), data)),
+    )
+
+
+def trained_share(spec: Spec) -> float:
+    """Return the share of all epochs that a search trains: ASHA's by its rungs; of another pruner all of them."""
+    if not isinstance(spec.pruner, ASHAPruner):
+        return 1.0
+    most, factor = most_epochs(spec), spec.pruner.reduction_factor
+    rung = spec.pruner.first_rung(spec) * factor**spec.pruner.min_early_stopping_rate
+    expected, before, arrive = 0.0, 0, 1.0
+    while rung < most:
+        expected, before, arrive, rung = expected + arrive * (rung - before), rung, arrive / factor, rung * factor
+    kept = (expected + arrive * (most - before)) / most
+    return spec.pruner.audit + (1 - spec.pruner.audit) * kept
+
+
+def _is_elsewhere(spec: Spec) -> bool:
+    data = spec.data_spec
+    return data.name in torchvision_files.LAYOUTS and torchvision_files.find(data.name, "train", data.path) is None
+
+
+def _epoch_seconds(config: Config, data: "Data") -> float:
+    """Time an epoch on two batches, and where that is quick, on as many examples as take a few seconds."""
+    count = len(data.train.targets)
+    found = _timed(config, data, few := min(count, 2 * config.batch_size))
+    if few < count and found:
+        more = int(min(count, few * PROBE_SECONDS / found))
+        found, few = (_timed(config, data, more), more) if more > few else (found, few)
+    return found * config.passes * count / few
+
+
+def _timed(config: Config, data: "Data", few: int) -> float:
+    """Time an epoch on the first examples, its second, whose first has warmed what is made once."""
+    from winnow.objectives import training
+    from winnow.objectives.data.loading import Split
+
+    judged = max(2, len(data.validation.targets) * few // len(data.train.targets))
+    part = dataclasses.replace(
+        data,
+        train=Split(data.train.inputs[:few], data.train.targets[:few]),
+        validation=Split(data.validation.inputs[:judged], data.validation.targets[:judged]),
+    )
+    found: list[float] = []
+    with suppress(WinnowError):  # a baseline that diverges took the time that it took
+        training.train(change(config, epochs=2, passes=1), part, lambda epoch, _: found.append(epoch.seconds or 0.0))
+    return found[-1] if found else 0.0
+
+
+def _most_augmented(spec: Spec) -> Config:
+    """Return the configuration with every augmentation that the search may switch on."""
+    highest = {name: entry.high for name in spec.search for entry in spec.entries(name) if entry.high is not None}
+    whole = {name: int(high) if DEFINITIONS[name].type is int else high for name, high in highest.items()}
+    return make_config({**spec.fixed, **whole, **{name: True for name in registry.augmentation if name in spec.search}})
+
+
+def _doubts(spec: Spec, data: "Data") -> list[str]:
+    """Return what may mislead a search of this size."""
+    found, count, trials = [], len(data.validation.targets), spec.storage_budget.trials
+    if count < FEW and data.classes:
+        found.append(
+            f"{count} validation images tell no difference below about {2 * 0.5 / count**0.5:.0%} in accuracy; give "
+            "more by [data] validation"
+        )
+    if trials is not None and spec.search and trials < 5 * len(spec.search):
+        found.append(f"{counted(trials, 'trial')} are few for {counted(len(spec.search), 'searched hyperparameter')}")
+    if spec.pruner.name != "none" and not spec.pruner.audit:
+        found.append("without [pruner] audit nobody sees how often the pruner errs; audit = 0.1 lets a tenth finish")
+    return found

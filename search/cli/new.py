@@ -1,0 +1,27 @@
+"""`winnow new`: the spec of a first search, from a look at the data and at this machine."""
+
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from winnow.search.api import first_spec
+from winnow.search.report.terminal import data_overview
+
+
+@click.command()
+@click.argument("source")
+@click.option("--output", type=click.Path(path_type=Path), help="The spec's file.  [default: NAME.toml]")
+def new(source: str, output: Path | None) -> None:
+    """Write the spec of a first search on SOURCE: a folder of images, or a data set that Winnow knows by its name.
+
+    The folder holds one subfolder a class. The spec is written for this machine, each choice with its reason.
+    """
+    file = output or Path(f"{first_spec.study_name(source)}.toml")
+    seen, forecast = first_spec.write(source, file)
+    if seen.images is not None:
+        Console().print(data_overview.classes(seen.images))
+    for sentence in [] if forecast is None else forecast.sentences:
+        click.echo(sentence)
+    click.echo(f"Written: {file}")
+    click.echo(f"Next: winnow run {file}")

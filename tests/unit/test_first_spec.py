@@ -1,0 +1,102 @@
+"""`winnow new` and what `winnow check` foresees: a spec that fits the data, and numbers that follow from it."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from winnow.errors import StudyError
+from winnow.search.api import first_spec, forecast
+from winnow.search.study import validation
+
+SHAPES = """
+name = "s"
+[data]
+name = "digits"
+train = 200
+validation = 60
+[fixed]
+model = "cnn"
+epochs = 27
+[search]
+lr = { low = 1e-3, high = 1e-1, log = true }
+flip = { choices = [false, true] }
+[pruner]
+name = "asha"
+min_resource = 3
+audit = 0.1
+[budget]
+trials = 4
+"""
+
+
+def fill(folder: Path, classes: tuple[str, ...], side: int, grey: bool) -> Path:
+    draw = np.random.default_rng(0)
+    for name in classes:
+        (folder / name).mkdir(parents=True)
+        for number in range(30):
+            pixels = draw.integers(0, 255, (side, side + number, 3), np.uint8)
+            picture = Image.fromarray(pixels)
+            (picture.convert("L") if grey else picture).save(folder / name / f"{number}.png")
+    return folder
+
+
+def test_photographs_get_a_network_of_their_size_and_every_augmentation(tmp_path: Path) -> None:
+    folder = fill(tmp_path / "My pets", ("cat", "dog"), 50, grey=False)
+    (folder / "cat" / "copy.png").write_bytes((folder / "cat" / "0.png").read_bytes())
+    seen, ahead = first_spec.write(str(folder), tmp_path / "pets.toml")
+    spec = validation.read(tmp_path / "pets.toml")
+    assert (spec.name, spec.data_spec.size, spec.fixed["model"]) == ("My-pets", 48, "cnn")
+    assert {"crop", "flip", "color_jitter", "batch_norm", "lr"} <= set(spec.search)
+    assert spec.search["crop_padding"].high == 6
+    assert spec.pruner.audit == 0.1
+    assert seen.copies == 1
+    text = (tmp_path / "pets.toml").read_text()
+    assert "61 colour images of 2 classes (30 to 31 a class), 1 file of them copies of others" in text
+    assert ahead is not None
+    assert (ahead.shape, ahead.outputs, ahead.train + ahead.validation) == ((3, 48, 48), 2, seen.data.train + 10)
+    assert any("10 validation images tell no difference below about 32%" in doubt for doubt in ahead.doubts)
+    with pytest.raises(StudyError, match=r"pets\.toml is there already"):
+        first_spec.write(str(folder), tmp_path / "pets.toml")
+
+
+def test_characters_are_not_mirrored_and_grey_images_get_no_colours(tmp_path: Path) -> None:
+    folder = fill(tmp_path / "letters", ("A", "B", "q"), 20, grey=True)
+    first_spec.write(str(folder), tmp_path / "letters.toml")
+    spec = validation.read(tmp_path / "letters.toml")
+    assert "crop" in spec.search
+    assert not {"flip", "color_jitter"} & set(spec.search)
+    assert spec.data_spec.size == 20, "no image is enlarged"
+
+
+@pytest.mark.parametrize("name", ["digits", "two_moons", "regression_1d"])
+def test_a_named_data_set_gets_a_spec_that_can_be_run(name: str, tmp_path: Path) -> None:
+    _, ahead = first_spec.write(name, tmp_path / "s.toml")
+    spec = validation.read(tmp_path / "s.toml")
+    assert spec.data_spec.name == name
+    assert ahead is not None
+    assert ahead.seconds is not None
+    assert 0 < ahead.seconds[0] < ahead.seconds[1]
+
+
+@pytest.mark.parametrize(("source", "says"), [("digit", "did you mean digits"), ("nowhere", "name a folder of images")])
+def test_what_is_neither_a_folder_nor_a_data_set_is_refused(source: str, says: str, tmp_path: Path) -> None:
+    with pytest.raises(StudyError, match=says):
+        first_spec.write(source, tmp_path / "s.toml")
+    assert not (tmp_path / "s.toml").exists()
+
+
+def test_the_forecast_reckons_with_the_rungs_and_says_what_is_doubtful() -> None:
+    spec = validation.parse(SHAPES, "s.toml")
+    # Rungs after 3 and 9 epochs: all train 3, a third 6 more, a ninth the last 18; a tenth finish all 27.
+    assert forecast.trained_share(spec) == pytest.approx(0.1 + 0.9 * (3 + 6 / 3 + 18 / 9) / 27)
+    ahead = forecast.look_ahead(spec)
+    assert ahead is not None
+    assert (ahead.parameters, ahead.train, ahead.validation, ahead.epochs) == (6_090, 200, 60, 27)
+    low, high = ahead.seconds or (0, 0)
+    assert low / high == pytest.approx(forecast.trained_share(spec))
+    told = " ".join(ahead.sentences)
+    assert "60 validation images tell no difference below about 13%" in told
+    assert "4 trials are few for 2 searched hyperparameters" in told
+    assert "flip mirrors the characters of digits" in told
