@@ -1,4 +1,4 @@
-"""The samplers of a spec: Optuna's own, and two that go by the trial's number.
+"""The samplers of a spec: Optuna's own, two that go by the trial's number, and one that also says which trial goes on.
 
 Optuna's grid sampler gives parallel workers the same cell and stops `study.optimize` by itself; here a trial's number
 says which cell it is, so that every cell comes once whoever asks.
@@ -19,6 +19,8 @@ from pydantic import Field
 
 from winnow.objectives.objective import derived_seed
 from winnow.objectives.space import baseline, cells, grid, hyperparameter, label, only_active, resting
+from winnow.search.study.pruners import most_epochs
+from winnow.search.study.schedulers import Scheduler
 from winnow.search.study.sections import SamplerSection, Searched, sampler
 
 
@@ -125,6 +127,31 @@ class QMCSampler(SamplerSection):
         return optuna.samplers.QMCSampler(
             seed=study.seed, independent_sampler=independent, warn_independent_sampling=False, **self.options
         )
+
+
+@sampler("freeze_thaw")
+class FreezeThawSampler(SamplerSection):
+    """Freeze-thaw: pauses trials and goes on with the most promising, by a model of their unfinished curves."""
+
+    max_resource: int | None = Field(None, ge=1)
+    """Epochs of a whole training; None is what `epochs` says."""
+    look_share: float = Field(0.5, gt=0, lt=1)
+    """Of all epochs, those of first looks at new configurations."""
+    random_share: float = Field(0.2, ge=0, le=1)
+    """Of the first looks, those drawn at random."""
+    halving_share: float = Field(0.2, ge=0, le=1)
+    """Of the promotions, those by successive halving."""
+
+    def build(self, study: Searched, seed: int) -> BaseSampler:
+        """Draw at random what the scheduler leaves open."""
+        return optuna.samplers.RandomSampler(seed=seed)
+
+    def scheduler(self, study: Searched) -> Scheduler:
+        """Make one for the study's space."""
+        from winnow.search.study.freeze_thaw.scheduler import FreezeThaw
+
+        shares = self.model_dump(exclude={"name", "max_resource"})
+        return FreezeThaw(study.space, self.max_resource or most_epochs(study), study.optimises, **shares)
 
 
 class _ByNumber(BaseSampler):

@@ -54,9 +54,9 @@ class WinnowStudy:
             sampler: BaseSampler = samplers.PlannedSampler([row.parameters for row in rows])
         else:
             sampler = self.spec.sampler.build(self.spec, self._draw_seed(0))
-        return optuna.load_study(
-            study_name=self.name, storage=self.storage, sampler=sampler, pruner=self.spec.pruner.build(self.spec)
-        )
+        ends = self.spec.scheduler is None  # a scheduler pauses trials, and nothing ends them beside it
+        pruner = self.spec.pruner.build(self.spec) if ends else optuna.pruners.NopPruner()
+        return optuna.load_study(study_name=self.name, storage=self.storage, sampler=sampler, pruner=pruner)
 
     def sampler_of(self, number: int) -> BaseSampler:
         """The study's sampler, about to draw trial `number`: from the study's seed and that number."""

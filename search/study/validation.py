@@ -133,7 +133,7 @@ def _check_own_objective(spec: Spec) -> Iterator[tuple[str, ObjectiveError]]:
         )
     elif spec.data is not None:
         yield "[data]", ObjectiveError("an objective of one's own loads its own data", "remove [data]")
-    elif spec.sampler.name in ("grid", "coordinate") and not spec.search:
+    elif spec.sampler.name in ("grid", "coordinate", "freeze_thaw") and not spec.search:
         yield (
             "[sampler] name",
             ObjectiveError(f"{spec.sampler.name} needs a space in [search]", "use tpe, random, gp, cmaes or qmc"),
@@ -177,13 +177,14 @@ def _check_scheduler(spec: Spec) -> Iterator[tuple[str, ObjectiveError]]:
             ObjectiveError(f"{spec.sampler.name} pauses trials by one value, and this study has two", "use tpe or gp"),
         )
     unknown = not spec.built_in and "epochs" not in spec.fixed
-    if unknown and spec.pruner.scheduler(spec) is not None and spec.pruner.options.get("max_resource", 1) is None:
-        yield (
-            "[pruner] max_resource",
-            ObjectiveError(
-                "nobody knows how many epochs an objective of one's own has", "write for example max_resource = 30"
-            ),
-        )
+    for table, section in (("sampler", spec.sampler), ("pruner", spec.pruner)):
+        if unknown and section.scheduler(spec) is not None and section.options.get("max_resource", 1) is None:
+            yield (
+                f"[{table}] max_resource",
+                ObjectiveError(
+                    "nobody knows how many epochs an objective of one's own has", "write for example max_resource = 30"
+                ),
+            )
 
 
 def _check_two_objectives(spec: Spec) -> Iterator[tuple[str, ObjectiveError]]:

@@ -1,0 +1,1 @@
+"""Freeze-thaw: pause trials and go on with the most promising, by a model of unfinished learning curves."""

@@ -1,0 +1,210 @@
+"""Freeze-thaw: which trial goes on, or which configuration begins, by a model of all unfinished learning curves.
+
+A share of all epochs goes to first looks at new configurations, the rest to paused trials. New ones are where the
+model expects the most improvement after the last epoch; the trial that goes on is the one of the most improvement for
+each epoch that it still needs. What else runs counts by the model's mean, so that workers spread out. It hedges: some
+first looks are drawn at random, and some promotions are those of successive halving, which asks no model.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+from numpy.random import Generator
+from numpy.typing import NDArray
+from scipy.special import ndtr
+
+from winnow.objectives.space import Space
+from winnow.search.study.freeze_thaw.curve_model import CurveModel, Observations
+from winnow.search.study.freeze_thaw.encoding import Encoding, Floats
+from winnow.search.study.freeze_thaw.scores import scores
+from winnow.search.study.schedulers import AsynchronousHalving, Begin, Decision, Direction, GoOn, Outline, Standing
+
+FACTOR = 3
+"""From rung to rung a trial has about so many times the epochs; successive halving promotes one in so many."""
+CANDIDATES = 256
+"""Points all over the space that are compared for a first look; those around the best trials come beside them."""
+MOST_OBSERVED = 200
+"""Observations of which the model knows: this bounds the cost of a decision."""
+
+
+@dataclass
+class FreezeThaw:
+    """The scheduler. It keeps what its model has learnt of lengths and noise, which is only a matter of time saved."""
+
+    space: Space
+    epochs: int
+    """Of a whole training."""
+    direction: Direction
+    look_share: float = 0.5
+    """Of all epochs, those of first looks."""
+    random_share: float = 0.2
+    """Of the first looks, those drawn at random."""
+    halving_share: float = 0.2
+    """Of the promotions, those by successive halving."""
+    startup: int = 8
+    """Trials that are drawn at random before the model is asked."""
+    _points: dict[int, Floats] = field(default_factory=dict, init=False, repr=False)
+
+    @cached_property
+    def rungs(self) -> tuple[int, ...]:
+        """The epochs at which trials pause: 2 (one epoch says little), and then about thrice as many each time."""
+        first = min(2, self.epochs)
+        steps = max(1, round(math.log(self.epochs / first, FACTOR)))
+        return tuple(sorted({round(first * (self.epochs / first) ** (step / steps)) for step in range(steps)}))
+
+    @cached_property
+    def _encoding(self) -> Encoding:
+        return Encoding(self.space)
+
+    @cached_property
+    def _model(self) -> CurveModel:
+        return CurveModel(self._encoding.group)
+
+    @cached_property
+    def _halving(self) -> AsynchronousHalving:
+        return AsynchronousHalving(self.rungs, FACTOR, self.direction)
+
+    def next(self, trials: Sequence[Outline], random: Generator, may_begin: bool = True) -> Decision:
+        """Begin a trial or go on with one, by the shares of epochs so far."""
+        paused = [trial for trial in trials if trial.standing is Standing.PAUSED and trial.curve]
+        seen = sum(trial.epoch >= self.rungs[0] or trial.standing.ended for trial in trials)
+        if may_begin and (len(trials) < self.startup or seen < self.startup // 2):
+            return self._begin(self._encoding.draw(1, random)[0])
+        looks = may_begin and (not paused or self._on_looks(trials) <= self.look_share)
+        if not looks and not paused:
+            return None
+        hedge = random.random() < (self.random_share if looks else self.halving_share)
+        if hedge and looks:
+            return self._begin(self._encoding.draw(1, random)[0])
+        if hedge and (promoted := self._halving.next(trials, random, may_begin=False)) is not None:
+            return promoted
+        self._learn(trials)
+        return self._look(trials, random) if looks else self._promote(paused)
+
+    def standings(self, trials: Sequence[Outline]) -> dict[int, tuple[float, float]]:
+        """Return mean and deviation of the score that another training of each trial's configuration would end with.
+
+        What was one trial's own, its luck included, counts only as far as its neighbours in the space had it too.
+        """
+        known = [trial for trial in trials if trial.curve]
+        if not known:
+            return {}
+        self._learn(trials)
+        mean, deviation = self._model.predict(self._features(known))
+        return {trial.number: (float(m), float(d)) for trial, m, d in zip(known, mean, deviation, strict=True)}
+
+    def _begin(self, point: Floats) -> Begin:
+        return Begin(self.rungs[0] if self.rungs[0] < self.epochs else None, self._encoding.parameters(point))
+
+    def _on_looks(self, trials: Sequence[Outline]) -> float:
+        """The share of first looks in all epochs, those ordered included."""
+        ordered = [
+            max(trial.epoch, (trial.until or self.epochs) if trial.standing is Standing.RUNNING else 0)
+            for trial in trials
+        ]
+        return sum(min(epochs, self.rungs[0]) for epochs in ordered) / max(sum(ordered), 1)
+
+    # --- the model
+
+    def _features(self, trials: Sequence[Outline]) -> Floats:
+        for trial in trials:
+            if trial.number not in self._points and trial.parameters:
+                self._points[trial.number] = self._encoding.point(trial.parameters)
+        middle = np.full(len(self._encoding.names), 0.5)
+        return self._encoding.features(np.array([self._points.get(trial.number, middle) for trial in trials]))
+
+    def _learn(self, trials: Sequence[Outline]) -> None:
+        """Condition the model on all curves, and on its own mean for the ends of those under way."""
+        known = [trial for trial in trials if trial.standing is not Standing.FAILED]
+        place, epoch, value = zip(*self._observed(known), strict=True)
+        rows, epochs, values = np.array(place), np.array(epoch, dtype=float), np.array(value)
+        score = scores(values)
+        kept = self._excerpt(rows, epochs, score)
+        remaining = 1 - np.log(epochs) / math.log(max(self.epochs, 2))
+        features, numbers = self._features(known), _numbers(known)
+        observed = Observations(features[rows], remaining, numbers[rows], score)[kept]
+        self._model.learn(observed)
+        self._model.condition(observed)
+        finished = np.unique(rows[(epochs == self.epochs) & np.isfinite(values)])
+        ends = self._model.mean(features[finished], numbers[finished])
+        self._best = float(ends.max()) if len(ends) else None
+        running = np.array([row for row, trial in enumerate(known) if trial.standing is Standing.RUNNING], dtype=int)
+        if len(running):
+            believed = Observations(
+                features[running],
+                np.zeros(len(running)),
+                numbers[running],
+                self._model.mean(features[running], numbers[running]),
+            )
+            self._model.condition(observed.and_(believed))
+
+    def _observed(self, trials: Sequence[Outline]) -> list[tuple[int, float, float]]:
+        """(place in `trials`, epoch, value) of what the model is shown of each: its last rungs, and its end."""
+        sign = 1.0 if self.direction == "maximize" else -1.0
+        found: list[tuple[int, float, float]] = []
+        for place, trial in enumerate(trials):
+            reached = [(epoch, sign * value) for epoch, value in trial.curve]
+            last = [pair for pair in reached if pair[0] in self.rungs][-2:] or reached[-1:]
+            if reached and reached[-1] not in last:
+                last.append(reached[-1])
+            if trial.standing is Standing.PRUNED and trial.epoch not in self.rungs:
+                last.append((self.epochs, -math.inf))  # it diverged, or could not be trained at all
+            elif trial.standing is Standing.COMPLETE and reached:
+                last[-1] = (self.epochs, last[-1][1])
+            found += [(place, epoch, value if math.isfinite(value) else -math.inf) for epoch, value in last]
+        return found
+
+    @staticmethod
+    def _excerpt(rows: NDArray[np.int_], epochs: Floats, score: Floats) -> NDArray[np.int_]:
+        """Which observations are kept where there are too many: the last of each trial, then the long and the good."""
+        if len(rows) <= MOST_OBSERVED:
+            return np.arange(len(rows))
+        last = np.flatnonzero(np.append(rows[1:] != rows[:-1], True))
+        if len(last) <= MOST_OBSERVED:
+            return last
+        bad = (score[last] < np.median(score[last])) & (epochs[last] == epochs.min())
+        some = (rows[last] * 7919 + 13) % 1009 / 1009  # of the bad an even part, much the same at each decision
+        return last[np.argsort(np.where(bad, 1 + some, -1e-3 * score[last]), kind="stable")[:MOST_OBSERVED]]
+
+    # --- the two decisions
+
+    def _look(self, trials: Sequence[Outline], random: Generator) -> Begin:
+        """Begin where the most improvement on the best end is expected."""
+        known = [trial for trial in trials if trial.number in self._points]
+        mean = self._model.mean(self._features(known), _numbers(known))
+        threshold = float(mean.max()) if self._best is None else self._best
+        around = [self._points[known[place].number] for place in np.argsort(-mean)[:5]]
+        points = np.vstack(
+            [self._encoding.draw(CANDIDATES, random)] + [self._encoding.near(point, 32, random) for point in around]
+        )
+        gain = self._gain(points, threshold)
+        for _ in range(2):
+            top = np.argsort(-gain)[:3]
+            closer = np.vstack([self._encoding.near(points[place], 24, random) for place in top])
+            points, gain = np.vstack([points[top], closer]), np.concatenate([gain[top], self._gain(closer, threshold)])
+        return self._begin(points[int(np.argmax(gain))])
+
+    def _gain(self, points: Floats, threshold: float) -> Floats:
+        return expected_improvement(*self._model.predict(self._encoding.features(points)), threshold)
+
+    def _promote(self, paused: Sequence[Outline]) -> GoOn:
+        """Go on with the trial of the most expected improvement for each epoch that it needs to its end."""
+        mean, deviation = self._model.predict(self._features(paused), _numbers(paused))
+        threshold = float(np.median(mean)) if self._best is None else self._best
+        left = np.array([max(self.epochs - trial.epoch, 1) for trial in paused])
+        chosen = paused[int(np.argmax(expected_improvement(mean, deviation, threshold) / left))]
+        return GoOn(chosen.number, next((rung for rung in self.rungs if rung > chosen.epoch), None))
+
+
+def expected_improvement(mean: Floats, deviation: Floats, threshold: float) -> Floats:
+    """How far above the threshold a normal variable is expected to be, counting 0 where it is below (Mockus, 1978)."""
+    ahead = (mean - threshold) / deviation
+    found: Floats = deviation * (ahead * ndtr(ahead) + np.exp(-0.5 * ahead * ahead) / math.sqrt(2 * math.pi))
+    return found
+
+
+def _numbers(trials: Sequence[Outline]) -> NDArray[np.int_]:
+    return np.array([trial.number for trial in trials])

@@ -1,0 +1,221 @@
+"""Freeze-thaw without a storage: what its space, its scores and its model say, and whole searches on known curves."""
+
+import math
+import statistics
+
+import numpy as np
+import pytest
+
+from winnow.objectives.space import Choice, Range, only_active
+from winnow.search.study.freeze_thaw.curve_model import CurveModel, Observations
+from winnow.search.study.freeze_thaw.encoding import Encoding
+from winnow.search.study.freeze_thaw.scheduler import FreezeThaw
+from winnow.search.study.freeze_thaw.scores import scores
+from winnow.search.study.schedulers import Begin, GoOn, Outline, Standing
+
+SPACE = {
+    "lr": Range(1e-4, 1.0, log=True),
+    "optimizer": Choice(("sgd", "adam")),
+    "momentum": Range(0.0, 0.99, when={"optimizer": ("sgd",)}),
+    "batch_size": Range(16, 256, log=True, whole=True),
+    "widths": Choice(([64], [128, 64])),
+}
+EPOCHS = 27
+
+
+def test_a_point_is_the_parameters_of_a_trial_and_back():
+    encoding, random = Encoding(SPACE), np.random.default_rng(0)
+    for point in encoding.draw(200, random):
+        parameters = encoding.parameters(point)
+        assert parameters == only_active(SPACE, {"momentum": 0.5, **parameters})
+        assert ("momentum" in parameters) == (parameters["optimizer"] == "sgd")
+        assert isinstance(parameters["batch_size"], int)
+        assert parameters["widths"] in ("[64]", "[128, 64]")
+        assert encoding.parameters(encoding.point(parameters)) == pytest.approx(parameters)
+
+
+def test_what_is_not_drawn_makes_no_difference():
+    encoding = Encoding(SPACE)
+    points = np.tile(encoding.draw(1, np.random.default_rng(0)), (4, 1))
+    points[:, encoding.names.index("optimizer")] = [0.1, 0.1, 0.9, 0.9]
+    points[:, encoding.names.index("momentum")] = [0.2, 0.8, 0.2, 0.8]
+    features = encoding.features(points)
+    assert not np.array_equal(features[0], features[1])
+    assert np.array_equal(features[2], features[3])
+    assert not np.array_equal(features[0], features[2])
+
+
+def test_alternatives_of_one_hyperparameter_are_told_apart():
+    space = {
+        "optimizer": Choice(("sgd", "adam")),
+        "lr@optimizer=sgd": Range(1e-2, 1.0, log=True, when={"optimizer": ("sgd",)}),
+        "lr": Range(1e-5, 1e-2, log=True),
+    }
+    encoding = Encoding(space)
+    for point in encoding.draw(50, np.random.default_rng(0)):
+        parameters = encoding.parameters(point)
+        assert set(parameters) == {"optimizer", "lr@optimizer=sgd" if parameters["optimizer"] == "sgd" else "lr"}
+        moved = np.where([name.startswith("lr") and name not in parameters for name in encoding.names], 0.123, point)
+        assert np.array_equal(encoding.features(point[None]), encoding.features(moved[None]))
+
+
+@pytest.mark.parametrize("scale", [lambda x: x, lambda x: 10 ** (9 * x), lambda x: 1 - 1e-7 * (1 - x)])
+def test_scores_keep_the_order_and_are_bounded_on_every_scale(scale):
+    values = np.random.default_rng(0).random(300)
+    found = scores(scale(values))
+    assert np.array_equal(np.argsort(found), np.argsort(values))
+    assert np.abs(found).max() < 6
+    assert found.std() == pytest.approx(1, abs=0.2)
+
+
+def test_failures_have_the_lowest_score_and_one_outlier_does_not_lead():
+    values = np.array([math.nan, -math.inf, *np.linspace(0.1, 0.10001, 200), 0.9])
+    found = scores(values)
+    assert found[0] == found[1] == found.min()
+    assert 2 < found[-1] < 6
+    assert np.all(scores(np.array([math.nan, math.nan])) == 0)
+    assert np.all(np.isfinite(scores(np.array([1.0, 1.0, 1.0]))))
+
+
+def test_the_model_goes_on_with_curves_and_learns_noise_and_lengths():
+    random = np.random.default_rng(0)
+    features = random.random((60, 2))
+    end = -((features[:, 0] - 0.7) ** 2) * 8
+    known = Observations(
+        np.vstack([features, features[:15]]),
+        np.concatenate([np.full(60, 0.8), np.zeros(15)]),
+        np.concatenate([np.arange(60), np.arange(15)]),
+        np.concatenate([end - 1, end[:15]]) + 0.1 * random.standard_normal(75),
+    )
+    model = CurveModel(np.arange(2))
+    model.learn(known)
+    model.condition(known)
+    mean, deviation = model.predict(features, np.arange(60))
+    assert np.corrcoef(mean[15:], end[15:])[0, 1] > 0.95
+    assert np.abs(mean - end).mean() < 0.3
+    assert deviation[:15].mean() < deviation[15:].mean()
+    assert model.theta[0] < model.theta[1]  # the second feature matters not, and its length is the longer
+
+
+def test_the_models_gradient_is_that_of_its_loss():
+    random = np.random.default_rng(1)
+    trial = random.integers(0, 10, 20)
+    known = Observations(random.random((20, 3)), random.random(20), trial, random.standard_normal(20))
+    model = CurveModel(np.array([0, 1, 1]))
+    same = (trial[:, None] == trial).astype(float)
+    theta = model.theta + 0.3 * random.standard_normal(len(model.theta))
+    _, gradient = model._loss(theta, known, same)
+    steps = 1e-5 * np.eye(len(theta))
+    numeric = [
+        (model._loss(theta + step, known, same)[0] - model._loss(theta - step, known, same)[0]) / 2e-5 for step in steps
+    ]
+    assert gradient == pytest.approx(numeric, rel=1e-3, abs=1e-4)
+
+
+# --- whole searches
+
+
+def curve(parameters, epoch):
+    """Good near one rate with adam; rates above it diverge; no curve crosses another."""
+    off = math.log10(parameters["lr"]) + 2
+    if off > 1.5:
+        return math.nan
+    loss = off**2 + 0.5 * (parameters["optimizer"] == "sgd") + abs(parameters["batch_size"] - 64) / 256
+    return 10 ** (loss + 3 * math.exp(-epoch / 8) - 2)
+
+
+def search(scheduler, budget, workers=1, seed=0, most=10**6, sign=1.0):
+    """Run so many epochs; every worker trains one in turn. Returns the trials."""
+    trials, under_way, random, spent = [], [], np.random.default_rng(seed), 0
+    while spent < budget:
+        while len(under_way) < workers:
+            match scheduler.next(trials, random, may_begin=len(trials) < most):
+                case Begin(until, parameters):
+                    under_way.append(len(trials))
+                    trials.append(Outline(len(trials), Standing.RUNNING, parameters, [], until))
+                case GoOn(number, until):
+                    paused = trials[number]
+                    assert paused.standing is Standing.PAUSED
+                    assert until is None or until > paused.epoch
+                    under_way.append(number)
+                    trials[number] = Outline(number, Standing.RUNNING, paused.parameters, paused.curve, until)
+                case None:
+                    break
+        if not under_way:
+            break
+        number = under_way.pop(0)
+        trial, spent = trials[number], spent + 1
+        value = sign * curve(trial.parameters, trial.epoch + 1)
+        if math.isnan(value):
+            trials[number] = Outline(number, Standing.PRUNED, trial.parameters, trial.curve, trial.until)
+            continue
+        reached = [*trial.curve, (trial.epoch + 1, value)]
+        standing = Standing.RUNNING
+        if len(reached) == EPOCHS:
+            standing = Standing.COMPLETE
+        elif len(reached) == trial.until:
+            standing = Standing.PAUSED
+        else:
+            under_way.append(number)
+        trials[number] = Outline(number, standing, trial.parameters, reached, trial.until)
+    return trials
+
+
+def best(trials):
+    return min((trial.curve[-1][1] for trial in trials if trial.standing is Standing.COMPLETE), default=math.inf)
+
+
+@pytest.mark.parametrize("workers", [1, 8])
+def test_a_search_comes_nearer_than_chance_and_keeps_its_shares(workers):
+    ours, chance = [], []
+    for seed in range(3):
+        trials = search(FreezeThaw(SPACE, EPOCHS, "minimize"), 12 * EPOCHS, workers, seed)
+        ours.append(math.log10(best(trials)))
+        drawn = Encoding(SPACE).draw(12, np.random.default_rng(100 + seed))
+        ends = [curve(Encoding(SPACE).parameters(point), EPOCHS) for point in drawn]
+        chance.append(math.log10(min(end for end in ends if not math.isnan(end))))
+        looks = sum(min(trial.epoch, 2) for trial in trials)
+        assert 0.35 < looks / sum(trial.epoch for trial in trials) < 0.65
+    optimum = math.log10(curve({"lr": 1e-2, "optimizer": "adam", "batch_size": 64}, EPOCHS))
+    assert statistics.mean(ours) - optimum < 0.5 * (statistics.mean(chance) - optimum)
+
+
+def test_maximising_is_minimising_the_negative():
+    small = search(FreezeThaw(SPACE, EPOCHS, "minimize"), 5 * EPOCHS)
+    large = search(FreezeThaw(SPACE, EPOCHS, "maximize"), 5 * EPOCHS, sign=-1.0)
+    assert [trial.parameters for trial in small] == [trial.parameters for trial in large]
+
+
+def test_the_same_draws_make_the_same_search():
+    first, second = (search(FreezeThaw(SPACE, EPOCHS, "minimize"), 5 * EPOCHS, 4) for _ in range(2))
+    assert first == second
+
+
+def test_a_spent_budget_of_trials_only_goes_on_and_ends():
+    trials = search(FreezeThaw(SPACE, EPOCHS, "minimize"), 10**6, most=12)
+    assert len(trials) == 12
+    assert all(trial.standing in (Standing.COMPLETE, Standing.PRUNED) for trial in trials)
+
+
+def test_a_space_where_everything_fails_is_searched_on():
+    space = {**SPACE, "lr": Range(0.5, 1.0, log=True)}
+    trials = search(FreezeThaw(space, EPOCHS, "minimize"), 40)
+    assert len(trials) == 40
+    assert {trial.standing for trial in trials} <= {Standing.PRUNED, Standing.RUNNING}
+
+
+def test_the_winner_by_the_model_is_truly_better_than_the_luckiest():
+    """Forty trials of a rate's wide valley, whose ends are as noisy as they differ, over ten searches."""
+    of_model, of_luck = [], []
+    for seed in range(10):
+        random = np.random.default_rng(seed)
+        rates = random.random(40)
+        truth = -4 * (rates - 0.5) ** 2
+        ends = truth + 0.3 * random.standard_normal(40)
+        trials = [
+            Outline(number, Standing.COMPLETE, {"lr": rates[number]}, [(10, ends[number])]) for number in range(40)
+        ]
+        standings = FreezeThaw({"lr": Range(0.0, 1.0)}, 10, "maximize").standings(trials)
+        of_model.append(truth[max(standings, key=lambda number: standings[number][0])])
+        of_luck.append(truth[np.argmax(ends)])
+    assert statistics.mean(of_model) > statistics.mean(of_luck)
