@@ -19,8 +19,8 @@ from winnow.objectives.augmentation.batches import Augmentation, warn
 from winnow.objectives.data.loading import Data
 from winnow.objectives.divergence import check_loss, check_movement, guessing_loss
 from winnow.objectives.errors import Infeasible, OutOfTime
-from winnow.objectives.evaluation import autocast, losses, weight_norm
 from winnow.objectives.evaluation import evaluate as evaluate
+from winnow.objectives.evaluation import weight_norm
 from winnow.objectives.hyperparameters import Config, config_values
 from winnow.objectives.models.building import build
 from winnow.objectives.models.compiled import compile_for
@@ -29,14 +29,18 @@ from winnow.objectives.optimisation import add_penalties, make_optimizer, restor
 from winnow.objectives.randomness import Generators
 from winnow.objectives.schedules import Progress
 from winnow.objectives.snapshots import Snapshot, check_origin, on_cpu
+from winnow.objectives.stack import Member, Training, train_stack
 from winnow.records import Epoch
 
 CHECK_EVERY = 50
 """Steps between two looks at the running loss and the clock: each look waits for the device."""
 
 
-Report = Callable[[Epoch, Callable[[], Snapshot]], None]
-"""Called after each epoch; call the snapshot before returning. What it raises ends training."""
+Report = Callable[[Epoch, Callable[[], Snapshot]], Callable[[], None] | None]
+"""Called after each epoch; call the snapshot before returning. What it raises ends training.
+
+What it returns is called when all members of a stack have reported, and may end training too.
+"""
 
 
 @dataclass(frozen=True)
@@ -68,7 +72,23 @@ def train(
     resume: Snapshot | None = None,
     limits: Limits = Limits(),
 ) -> Result:
-    """Train `config` on `data`, on the device where its tensors lie.
+    """Train `config` on `data`, on the device where its tensors lie: a stack of one."""
+    ends: list[Result | BaseException] = []
+    train_stack([(begin(config, data, report, resume, limits), ends.append)])
+    (end,) = ends
+    if isinstance(end, BaseException):
+        raise end
+    return end
+
+
+def begin(
+    config: Config,
+    data: Data,
+    report: Report,
+    resume: Snapshot | None = None,
+    limits: Limits = Limits(),
+) -> Training:
+    """Train `config` on `data` as a member of a stack, which does the passes that are yielded.
 
     `resume` is the snapshot of an earlier attempt: training goes on after its epoch and reports only what is new.
     Raises ObjectiveError where config and data do not fit, SnapshotError where `resume` is of another training,
@@ -90,7 +110,7 @@ def train(
     # ------------------------------------------------------------------
     # Model, optimiser, generators: at their start, or where the snapshot left them
     # ------------------------------------------------------------------
-    inputs, targets = data.train.inputs, data.train.targets
+    inputs = data.train.inputs
     device = inputs.device
     generators = Generators.from_seed(config.seed, device, registry.augmentation.switched_on(config))
     warn(config, data)
@@ -101,6 +121,7 @@ def train(
     optimizer = make_optimizer(config, model)
     schedule = registry.schedule.chosen(config)
     weights = trained_weights(model)
+    member = Member(config, data, model, augmentation, generators.augmentation)
     guessing = guessing_loss(data)
     curve: list[Epoch] = []
     best_weights: dict[str, torch.Tensor] = {}
@@ -147,22 +168,17 @@ def train(
             lr = config.lr * schedule(Progress(before + step - 1, steps, number - 1, scores))
             for group in optimizer.param_groups:
                 group["lr"] = lr
-            batch_targets = targets[batch]
-            with autocast(config.precision, device):
-                outputs = model(augmentation.batch(batch, generators.augmentation))
-            loss, plain_loss = losses(outputs, batch_targets, config.label_smoothing)
             optimizer.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
+            plain_loss, right = yield member, batch  # forward and backward, alone or with others
             if config.l1 or config.l2:
                 add_penalties(config, weights)
             if config.clip_norm:
                 nn.utils.clip_grad_norm_(model.parameters(), config.clip_norm)
             optimizer.step()
 
-            loss_sum += plain_loss.detach() * len(batch)
+            loss_sum += plain_loss * len(batch)
+            correct += right
             seen += len(batch)
-            if data.classes:
-                correct += (outputs.detach().argmax(1) == batch_targets).sum()
             if step % CHECK_EVERY == 0 or step == len(batches):
                 total = loss_sum.item()
                 when = f"at step {step} of epoch {number}"
@@ -194,7 +210,10 @@ def train(
         # ---- what to keep, what to tell
         if config.patience and best_epoch(curve) == number:
             best_weights = {name: tensor.clone() for name, tensor in model.state_dict().items()}
-        report(curve[-1], snapshot)
+        verdict = report(curve[-1], snapshot)
+        yield None
+        if verdict is not None:
+            verdict()
 
     # ------------------------------------------------------------------
     # The best weights where early stopping watched for them, else the last

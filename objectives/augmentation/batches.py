@@ -34,6 +34,8 @@ class Augmentation:
         self._shape = input_shape(config, data.shape)
         self._images = len(data.shape) == 3
         self._on = registry.augmentation.switched_on(config) if self._images else {}
+        self.draws = bool(self._on)
+        """Whether a batch depends on more than its index."""
         steps = {name: step for name, step in self._on.items() if callable(step)}
         self._steps = {name: step for name, step in steps.items() if not getattr(step, "normalised", False)}
         self._last_steps = {name: step for name, step in steps.items() if name not in self._steps}

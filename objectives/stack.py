@@ -1,0 +1,149 @@
+"""Several trainings in step: their forward and backward passes are done as one.
+
+A training is a generator that yields a batch and is sent what its passes came to. One that is alone has its network
+called; those of one shape, whose batches are of one size, are a stack. Members come and go between two steps, and
+neither their configurations nor their randomness know of each other: to each of them it is as if it were alone.
+"""
+
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from winnow.objectives.augmentation.batches import Augmentation
+from winnow.objectives.data.loading import Data
+from winnow.objectives.evaluation import autocast, losses
+from winnow.objectives.hyperparameters import Config
+from winnow.objectives.models.stacked import StackedNetwork
+
+Passed = tuple[Tensor, Tensor]
+"""What a forward and backward pass came to: the mean loss without smoothing, and how many were right."""
+
+
+@dataclass(frozen=True, eq=False)
+class Member:
+    """What the passes of one training need."""
+
+    config: Config
+    data: Data
+    model: nn.Module
+    augmentation: Augmentation
+    generators: Mapping[str, torch.Generator]
+
+    def passes(self, batch: Tensor) -> Passed:
+        """Leave the gradients of the batch at these indices in the model."""
+        targets = self.data.train.targets[batch]
+        with autocast(self.config.precision, batch.device):
+            outputs = self.model(self.augmentation.batch(batch, self.generators))
+        loss, plain = losses(outputs, targets, self.config.label_smoothing)
+        loss.backward()  # type: ignore[no-untyped-call]
+        return plain.detach(), count_right(outputs, targets)
+
+
+Training = Generator[tuple[Member, Tensor] | None, Passed, Any]
+"""A training that waits for its passes: it yields itself and a batch, and None when an epoch has been reported."""
+End = Callable[[Any], None]
+"""Called with what a training returned, or with what it raised."""
+
+
+def train_stack(
+    trainings: Iterable[tuple[Training, End]], joining: Callable[[], Iterable[tuple[Training, End]]] = tuple
+) -> None:
+    """Do the passes of all until each has ended, which its `End` is told at once.
+
+    After each epoch, and when none is left, `joining` is asked for those that come in.
+    """
+    stack = _Stack()
+    running = [_Running(training, end) for training, end in trainings]
+    while True:
+        running = [each for each in running if each.goes_on()]
+        asking = [each for each in running if each.request is not None]
+        for each, passed in zip(asking, stack.passes([each.request for each in asking]), strict=True):
+            each.passed = passed
+        if not asking:
+            running += [_Running(training, end) for training, end in joining()]
+            if not running:
+                return
+
+
+def losses_of_each(outputs: Tensor, targets: Tensor, smoothing: Sequence[float]) -> tuple[Tensor, Tensor]:
+    """As `losses`, for each of several members: outputs and targets (members, batch, …) in, (members,) out.
+
+    The gradients are the same to the bit; the mean itself is summed in another order.
+    """
+    if targets.is_floating_point():
+        squared = F.mse_loss(outputs.float(), targets, reduction="none").flatten(1).mean(1)
+        return squared, squared
+    log_p = F.log_softmax(outputs.float(), 2)
+    each = F.nll_loss(log_p.flatten(0, 1), targets.flatten(), reduction="none").view(targets.shape)
+    plain = each.sum(1) / targets.shape[1]
+    if not any(smoothing):
+        return plain, plain
+    kept = plain.new_tensor([1 - share for share in smoothing])
+    return kept * plain - plain.new_tensor(smoothing) * log_p.mean((1, 2)), plain
+
+
+def count_right(outputs: Tensor, targets: Tensor) -> Tensor:
+    """How many of the batch are told right: outputs (…, batch, classes) in, int64 (…) out; zero in a regression."""
+    if targets.is_floating_point():
+        return torch.zeros(outputs.shape[:-2], dtype=torch.int64, device=outputs.device)
+    return (outputs.detach().argmax(-1) == targets).sum(-1)
+
+
+class _Stack:
+    """The members that had their last passes together, and their stacked network."""
+
+    def __init__(self) -> None:
+        self._members: list[Member] = []
+        self._network: StackedNetwork | None = None
+
+    def passes(self, asked: Sequence[Any]) -> list[Passed]:
+        """What the passes of each member's batch came to, their gradients left in its model."""
+        members: list[Member] = [member for member, _ in asked]
+        batches: list[Tensor] = [batch for _, batch in asked]
+        if len(members) < 2 or len({len(batch) for batch in batches}) > 1:
+            return [member.passes(batch) for member, batch in asked]
+        if self._network is None or members != self._members:
+            self._members, self._network = members, StackedNetwork([member.model for member in members])
+        index = torch.stack(batches)
+        targets = members[0].data.train.targets[index]
+        with autocast(members[0].config.precision, index.device):
+            outputs = self._network(self._examples(index))
+        loss, plain = losses_of_each(outputs, targets, [member.config.label_smoothing for member in members])
+        loss.sum().backward()  # type: ignore[no-untyped-call]
+        self._network.hand_out_gradients()
+        return list(zip(plain.detach().unbind(0), count_right(outputs, targets).unbind(0), strict=True))
+
+    def _examples(self, index: Tensor) -> Tensor:
+        """The examples at index (members, batch), each member's by its own augmentation."""
+        if any(member.augmentation.draws for member in self._members):
+            batches = zip(self._members, index.unbind(0), strict=True)
+            return torch.stack([member.augmentation.batch(batch, member.generators) for member, batch in batches])
+        together = self._members[0].augmentation.batch(index.flatten(), {})
+        return together.view(*index.shape, *together.shape[1:])
+
+
+class _Running:
+    """A training on its way."""
+
+    def __init__(self, training: Training, end: End) -> None:
+        self.request: tuple[Member, Tensor] | None = None
+        self.passed: Passed | None = None
+        self._training = training
+        self._end = end
+
+    def goes_on(self) -> bool:
+        """Let it go on to its next request; False where it has ended."""
+        passed, self.passed = self.passed, None
+        try:
+            self.request = next(self._training) if passed is None else self._training.send(passed)
+        except StopIteration as stopped:
+            self._end(stopped.value)
+        except BaseException as error:
+            self._end(error)
+        else:
+            return True
+        return False

@@ -1,0 +1,179 @@
+"""Trainings of one shape in a stack are what they are alone: their weights, curves and snapshots, whoever comes and goes.
+
+On a processor with AVX-512 the weights are the same to the bit where dense layers have 16 units or more; elsewhere,
+and on others, to 1e-6.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+
+from winnow.objectives import snapshots
+from winnow.objectives.data.catalog import DataSpec
+from winnow.objectives.data.loading import Data, load
+from winnow.objectives.errors import Diverged
+from winnow.objectives.hyperparameters import Config, change, make_config
+from winnow.objectives.snapshots import Snapshot
+from winnow.objectives.stack import train_stack
+from winnow.objectives.training import Limits, Result, begin, train
+from winnow.records import Epoch
+
+# What members of one stack may differ in.
+OWN: list[dict[str, Any]] = [
+    {"optimizer": "adam", "lr": 1e-3},
+    {"optimizer": "adamw", "lr": 3e-3, "weight_decay": 0.01, "label_smoothing": 0.1, "dropout": 0.3, "schedule": "cosine"},
+    {"optimizer": "sgd", "lr": 0.05, "momentum": 0.9, "nesterov": True, "dropout": 0.1, "decay_norms_and_biases": False},
+    {"optimizer": "rmsprop", "lr": 1e-3, "l1": 1e-4, "l2": 1e-3, "clip_norm": 1.0, "schedule": "one_cycle"},
+    {"optimizer": "adam", "lr": 1e-2, "patience": 1, "initialisation": "he", "activation": "tanh"},
+]
+IMAGES: dict[str, Any] = {"crop": True, "crop_padding": 1, "flip": True, "erasing": True}
+SHAPES: dict[str, dict[str, Any]] = {
+    "mlp": {"widths": [64]},
+    "mlp of two layers, batch normalised": {"widths": [48, 32], "batch_norm": True},
+    "mlp, augmented": {"widths": [32], **IMAGES},
+    "mlp, bf16": {"widths": [64], "precision": "bf16"},
+    "cnn": {"model": "cnn", "filters": [8, 16], "hidden": [32]},
+    "cnn, batch normalised, augmented": {"model": "cnn", "filters": [8], "batch_norm": True, **IMAGES},
+    "smallnet": {"model": "smallnet", "conv_dropout": 0.1},
+    "resnet": {"model": "resnet", "filters": [8], "depth": 2, "pool_every": 2},
+}
+NOT_TO_THE_BIT = 1e-6
+"""Of the weights: no layer here is so narrow that this machine's kernels differ, but other processors have others."""
+
+
+def data_of(examples: int = 300) -> Data:
+    return load(DataSpec("digits", train=examples, validation=100))
+
+
+def members(shape: dict[str, Any], **more: Any) -> list[Config]:
+    base = {"epochs": 3, "batch_size": 64, **shape, **more}
+    known = {"activation"} if base.get("model") == "smallnet" else set()
+    return [
+        make_config({**base, **{k: v for k, v in own.items() if k not in known}, "seed": seed})
+        for seed, own in enumerate(OWN)
+    ]
+
+
+def silent(epoch: Epoch, snapshot: Callable[[], Snapshot]) -> None:
+    pass
+
+
+def together(configs: list[Config], data: Data, reports: Any = None, resumes: Any = None) -> list[Any]:
+    ends: dict[int, Any] = {}
+    trainings = [
+        (
+            begin(config, data, reports[k] if reports else silent, resumes[k] if resumes else None),
+            lambda end, k=k: ends.update({k: end}),
+        )
+        for k, config in enumerate(configs)
+    ]
+    train_stack(trainings)
+    return [ends[k] for k in range(len(configs))]
+
+
+def assert_same(one: Result, other: Result) -> None:
+    exact = torch.backends.cpu.get_cpu_capability() == "AVX512"
+    assert [epoch.epoch for epoch in one.epochs] == [epoch.epoch for epoch in other.epochs]
+    for name, weight in one.weights.items():
+        same = torch.equal if exact else lambda a, b: torch.allclose(a, b, rtol=0, atol=NOT_TO_THE_BIT)
+        assert same(weight, other.weights[name]), (name, (weight - other.weights[name]).abs().max())
+    for ours, theirs in zip(one.epochs, other.epochs, strict=True):
+        assert ours.validation_accuracy == theirs.validation_accuracy
+        assert ours.train_accuracy == theirs.train_accuracy
+        assert ours.train_loss == pytest.approx(theirs.train_loss, abs=1e-6)
+        assert ours.validation_loss == pytest.approx(theirs.validation_loss, abs=1e-6)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_members_of_a_stack_are_what_they_are_alone(shape: str) -> None:
+    data = data_of()
+    configs = members(SHAPES[shape])
+    for config, member in zip(configs, together(configs, data), strict=True):
+        assert_same(train(config, data, silent), member)
+
+
+def test_a_training_begun_in_a_stack_goes_on_alone_and_the_other_way_round() -> None:
+    data = data_of()
+    configs = members(SHAPES["mlp"])
+    unbroken = [train(config, data, silent) for config in configs]
+    for first, second in ((together, alone), (alone, together)):
+        kept: dict[int, bytes] = {}
+
+        def keep(k: int, kept: dict[int, bytes] = kept) -> Any:
+            def report(epoch: Epoch, snapshot: Callable[[], Snapshot]) -> None:
+                if epoch.epoch == 2:
+                    kept[k] = snapshots.to_bytes(snapshot())
+                    raise InterruptedError
+
+            return report
+
+        ends = first(configs, data, [keep(k) for k in range(len(configs))])
+        assert all(isinstance(end, InterruptedError) for end in ends)
+        resumed = second(configs, data, None, [snapshots.from_bytes(kept[k]) for k in range(len(configs))])
+        for whole, end in zip(unbroken, resumed, strict=True):
+            assert_same(whole, end)
+
+
+def alone(configs: list[Config], data: Data, reports: Any = None, resumes: Any = None) -> list[Any]:
+    ends = []
+    for k, config in enumerate(configs):
+        ends += together([config], data, reports and [reports[k]], resumes and [resumes[k]])
+    return ends
+
+
+def test_one_that_diverges_leaves_and_the_others_do_not_notice() -> None:
+    data = data_of()
+    configs = members(SHAPES["mlp"])
+    configs[2] = change(configs[2], lr=1e12)
+    ends = together(configs, data)
+    assert isinstance(ends[2], Diverged)
+    for k in (0, 1, 3, 4):
+        assert_same(train(configs[k], data, silent), ends[k])
+
+
+def test_who_joins_later_is_at_its_own_epoch() -> None:
+    data = data_of()
+    configs = members(SHAPES["mlp"])
+    later = iter(configs[2:])
+    ends: dict[int, Any] = {}
+
+    def training(config: Config) -> Any:
+        return begin(config, data, silent), lambda end: ends.update({config.seed: end})
+
+    train_stack(
+        [training(config) for config in configs[:2]], lambda: [training(config) for config in [next(later, None)] if config]
+    )
+    for config in configs:
+        assert_same(train(config, data, silent), ends[config.seed])
+
+
+def test_all_have_reported_before_one_waits_for_its_verdict() -> None:
+    data = data_of()
+    told: list[str] = []
+
+    def reporter(k: int) -> Any:
+        def report(epoch: Epoch, snapshot: Callable[[], Snapshot]) -> Callable[[], None]:
+            told.append(f"report {k}")
+            return lambda: told.append(f"verdict {k}")
+
+        return report
+
+    configs = members(SHAPES["mlp"], epochs=1)[:2]
+    together(configs, data, [reporter(k) for k in range(2)])
+    assert told == ["report 0", "report 1", "verdict 0", "verdict 1"]
+
+
+def test_a_member_over_a_limit_of_its_own_takes_nobody_along() -> None:
+    data = data_of()
+    configs = members(SHAPES["mlp"], epochs=1)[:2]
+    ends: list[Any] = []
+    train_stack(
+        [
+            (begin(configs[0], data, silent, limits=Limits(max_parameters=10)), ends.append),
+            (begin(configs[1], data, silent), ends.append),
+        ]
+    )
+    assert "max_parameters" in str(ends[0])
+    assert_same(train(configs[1], data, silent), ends[1])
