@@ -71,6 +71,7 @@ class TrainingObjective:
 
         from winnow.objectives import snapshots, training
         from winnow.objectives.data import loading
+        from winnow.objectives.divergence import guessing_loss
 
         config = self.config(trial)
         data = loading.load(self.data, self.device)
@@ -81,6 +82,7 @@ class TrainingObjective:
                 "parameters": training.count_parameters(config, data),
                 "data_fingerprint": data.fingerprint,
                 "validation_examples": len(data.validation.targets),
+                "guessing_loss": guessing_loss(data),
                 **training.platform_record(data.train.inputs.device),
             },
         )

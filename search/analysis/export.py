@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from winnow.errors import StudyError
+from winnow.search.analysis import curve_reading
 from winnow.search.analysis.ablation import Ablation
 from winnow.search.analysis.effects import Effect
 from winnow.search.analysis.study_record import StudyRecord, TrialRecord
@@ -33,6 +34,7 @@ TRIALS = {
     "seconds": "device time",
     "epochs": "epochs that it trained",
     "parameters": "weights and biases of its model, frozen ones included",
+    "curve": "what its learning curves show, the first shape the weightiest (docs/curves.md)",
     "worker": "the worker that ended it, as host:process",
     "host": "that worker's machine",
     "device": "cpu, cuda:0, …",
@@ -132,6 +134,7 @@ def _trials(record: StudyRecord) -> list[Row]:
         {
             **{name: getattr(trial, name, None) for name in TRIALS if "NAME" not in name},
             "epochs": len(trial.curve),
+            "curve": curve_reading.read(trial).words,
             "parameters": trial.training.get("parameters"),
             **{f"search.{name}": trial.parameters.get(name) for name in record.parameter_names},
             **{f"config.{name}": value for name, value in trial.config.items()},

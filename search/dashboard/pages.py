@@ -11,7 +11,7 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from winnow.search.analysis import summary
+from winnow.search.analysis import curve_reading, summary
 from winnow.search.analysis.study_view import StudyView
 from winnow.search.dashboard import chapters
 from winnow.search.dashboard.events import events
@@ -168,7 +168,9 @@ async def trial_page(request: Request, study_id: StudyId, number: TrialNumber) -
         raise HTTPException(404, f"there is no trial {number} in this study")
     figure = curves.one_trial(trial, now.metric)
     searched = {name: trial.setting(name) for name in trial.parameters}
-    return page(request, "trial.html.jinja", now=now, trial=trial, searched=searched, figure=figure)
+    found = curve_reading.read(trial)
+    said = [*found.sentences, curve_reading.advice(trial, found)]
+    return page(request, "trial.html.jinja", now=now, trial=trial, searched=searched, figure=figure, said=said)
 
 
 @router.get("/{study:path}")

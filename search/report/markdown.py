@@ -52,6 +52,7 @@ def render(content: Mapping[str, Any], pictures: Mapping[str, str]) -> str:
         items=lambda value: (
             ", ".join(f"{key} {number(item)}" for key, item in value.items()) if isinstance(value, Mapping) else value
         ),
+        curve=report.curve,
         trial_parameters=lambda trial: [trial.parameters.get(name) for name in names],
     )
 

@@ -5,13 +5,13 @@ from collections.abc import Sequence
 
 from optuna.distributions import CategoricalDistribution
 
-from winnow.search.analysis import importance
+from winnow.search.analysis import curve_reading, importance
 from winnow.search.analysis.formatting import duration
 from winnow.search.analysis.functional_anova import FunctionalAnova
 from winnow.search.analysis.importance import Importance
 from winnow.search.analysis.pruning import savings
 from winnow.search.analysis.study_record import StudyRecord
-from winnow.search.report.chapters import Chapter, Picture
+from winnow.search.report.chapters import Chapter, Picture, Table
 from winnow.search.report.figures import curves, effects, front, progress, space
 from winnow.search.study.spec import Cost
 
@@ -21,6 +21,7 @@ IMPORTANCE_CAVEAT = (
 )
 _MOST_AXES = 8
 _FEWEST_IN_CONTOUR = 10
+_MOST_NAMED = 12
 
 
 def chapters(
@@ -37,7 +38,7 @@ def chapters(
         importances = [found_quickly] if found_quickly else []
     found = [
         Chapter("The search", pictures=_search(record)),
-        Chapter("The trainings", pictures=_trainings(record)),
+        Chapter("The trainings", said_of_curves(record), tables=_shapes(record), pictures=_trainings(record)),
         Chapter("The hyperparameters", pictures=_hyperparameters(record, importances, refusal, anova)),
     ]
     return [chapter for chapter in found if chapter.pictures]
@@ -65,6 +66,29 @@ def _search(record: StudyRecord) -> list[Picture]:
         caption = "When each worker trained, from the first start on. In a gap a worker waited, was away or restarted."
         drawn.append(Picture("timeline", "Workers", caption, progress.timeline(record)))
     return drawn
+
+
+def said_of_curves(record: StudyRecord) -> list[str]:
+    """Read the curves of the best trial and of the baseline aloud, and say what to try next."""
+    said, best, baseline = [], record.best, record.baseline
+    for trial, name in ((best, "best trial"), (baseline if baseline is not best else None, "baseline")):
+        if trial is not None and (found := curve_reading.read(trial)).shapes:
+            said.append(f"The {name}, trial {trial.number}. {' '.join(found.sentences)}")
+            said[-1] += f" {curve_reading.advice(trial, found)}" if trial is best else ""
+    return said
+
+
+def _shapes(record: StudyRecord) -> list[Table]:
+    """Return how many trainings have curves of each shape, where any has."""
+    found = curve_reading.count(record)
+    rows = [[shape, str(len(numbers)), _few(numbers)] for shape, numbers in found.items()]
+    title = f"What the curves of {len(record.finished)} trainings show (docs/curves.md has the rules)"
+    return [Table(title, ["curve", "trainings", "trials"], rows)] if rows else []
+
+
+def _few(numbers: Sequence[int]) -> str:
+    shown = ", ".join(map(str, numbers[:_MOST_NAMED]))
+    return shown if len(numbers) <= _MOST_NAMED else f"{shown} and {len(numbers) - _MOST_NAMED} more"
 
 
 def _trainings(record: StudyRecord) -> list[Picture]:

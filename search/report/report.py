@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from winnow.search.analysis import formatting, summary
+from winnow.search.analysis import curve_reading, formatting, summary
 from winnow.search.analysis import functional_anova as functional_anova
 from winnow.search.analysis.conclusions import Conclusions
 from winnow.search.analysis.importance import Importance
@@ -35,7 +35,7 @@ def render(
 
     # Names, reasons and attributes come from users: everything is escaped unless the template says `safe`.
     environment = jinja2.Environment(autoescape=True, **settings())
-    environment.filters.update(number=formatting.number, figure_json=figure_json)
+    environment.filters.update(number=formatting.number, figure_json=figure_json, curve=curve)
     content = contents(record, found or Conclusions(), importances)
     return environment.get_template("report.html.jinja").render(content, plotly=plotly.offline.get_plotlyjs())
 
@@ -68,6 +68,11 @@ def contents(record: StudyRecord, found: Conclusions, importances: Sequence[Impo
         "provenance": _provenance(record),
         "commands": _commands(record, found),
     }
+
+
+def curve(trial: TrialRecord) -> str:
+    """Return what the trial's learning curves show, in the words of a table's cell."""
+    return curve_reading.read(trial).words
 
 
 def figure_json(figure: "Figure") -> str:

@@ -31,7 +31,7 @@ def test_it_says_what_the_page_says(text: str) -> None:
 
 def test_every_table_has_as_many_cells_in_each_row(text: str) -> None:
     tables = [block.splitlines() for block in text.split("\n\n") if block.startswith("|")]
-    assert len(tables) == 11
+    assert len(tables) == 12
     for rows in tables:
         assert len({row.count("|") - row.count("\\|") for row in rows}) == 1, rows[0]
 

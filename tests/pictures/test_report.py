@@ -9,7 +9,7 @@ import pytest
 
 from example_conclusions import ablated, confirmed
 from example_search import searched
-from winnow.search.analysis import answers, study_record
+from winnow.search.analysis import answers, curve_reading, study_record
 from winnow.search.analysis.conclusions import Conclusions
 from winnow.search.report import report
 
@@ -55,6 +55,17 @@ def test_every_trial_has_a_row_with_its_reason(page: str) -> None:
     table = page[page.index('class="sortable"') :]
     assert len(re.findall(r"<tr[ >]", table.split("</table>")[0])) == 1 + 40
     assert "below the median after epoch" in table
+
+
+def test_curves_are_read_aloud_and_counted(page: str) -> None:
+    record = searched(40)
+    shapes = curve_reading.count(record)
+    assert shapes
+    for shape, numbers in shapes.items():
+        assert f'<th scope="row">{shape}</th><td>{len(numbers)}</td>' in page
+    table = page[page.index('class="sortable"') :].split("</table>")[0]
+    for trial in record.trials:
+        assert f"<td>{curve_reading.read(trial).words}</td>" in table
 
 
 def test_the_page_loads_nothing(page: str) -> None:
