@@ -85,8 +85,18 @@ class Confirmation:
 
     @property
     def gain(self) -> Sample:
-        """Winner minus baseline on test data, paired by seed; above 0 is better; empty without another baseline."""
-        return self._better(self.winner_on_test, self.baseline_on_test)
+        """Winner minus baseline on test data, paired by seed; above 0 is better; empty without another baseline.
+
+        On validation data where the objective reads no test data.
+        """
+        if self.judged_on == "test":
+            return self._better(self.winner_on_test, self.baseline_on_test)
+        return self._better(self.winner, self.baseline)
+
+    @property
+    def judged_on(self) -> Literal["test", "validation"]:
+        """The data that the verdict is about."""
+        return "test" if self.winner_on_test.scores else "validation"
 
     @property
     def optimism(self) -> Sample:
@@ -109,6 +119,7 @@ class Confirmation:
             (name, data, sample)
             for name, validation, test in sides
             for data, sample in (("validation", validation), ("test", test))
+            if sample.scores
         ]
 
     @property
@@ -140,7 +151,7 @@ class Confirmation:
         }[self.verdict]
         these = f"{span(self._gain_on_these, '+')} on these very examples (seeds alone)"
         if "gain" not in self.on_new_data:
-            return f"On test data {said}: {self.gain.mean:+.4f}, {self._sure} interval {these}."
+            return f"On {self.judged_on} data {said}: {self.gain.mean:+.4f}, {self._sure} interval {these}."
         return (
             f"On data like the test data {said}: {self.gain.mean:+.4f}, {self._sure} interval "
             f"{span(self.on_new_data['gain'], '+')} (other seeds and other examples), {these}."
@@ -149,6 +160,8 @@ class Confirmation:
     @property
     def looks(self) -> str:
         """How often these test data were read, and what it does to what is said of them; a sentence or two."""
+        if self.judged_on == "validation":
+            return "No test data were read: the objective has no parameter `test` that asks for them."
         if not self.read_before:
             return "These test data were read for the first time."
         others = f", {counted(self.models_read_before, 'other model')} among them" if self.models_read_before else ""

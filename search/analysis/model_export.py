@@ -73,7 +73,12 @@ def write(plan: ConfirmationPlan, found: Confirmation, folder: Path) -> None:
 
 
 def restore(plan: ConfirmationPlan, found: Confirmation, device: str = "cpu") -> "tuple[Model, Any]":
-    """Return the confirmed winner as a model, and the data that it was trained on."""
+    """Return the confirmed winner as a model, and the data that it was trained on; raises StudyError."""
+    if not plan.study.spec.built_in:
+        raise StudyError(
+            f"the study {plan.study.name!r} has an objective of one's own, which alone knows how to build its models",
+            "train the configuration that winnow report shows, and save the model there",
+        )
     from winnow.objectives import snapshots
     from winnow.objectives.data import loading, sources
     from winnow.objectives.prediction import Model, describe

@@ -18,7 +18,9 @@ from winnow.errors import StudyError
 from winnow.search.analysis import repetitions
 from winnow.search.analysis.repetitions import ConfirmationPlan, Repetition
 from winnow.search.analysis.statistics import ERROR
+from winnow.search.study.study import WinnowStudy
 from winnow.storage import ledger
+from winnow.storage.designs import Row
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,10 @@ class Reading:
     """How many other models were read then."""
 
 
+NOTHING_READ = Reading((), (), None, 0, 0, 0)
+"""Of an objective of the user's that reads no test data."""
+
+
 def error_of_reading(before: int) -> float:
     """What the verdict of a reading may err, after so many others of the same test data: 5 % divided by its square.
 
@@ -45,37 +51,78 @@ def error_of_reading(before: int) -> float:
     return ERROR / (before + 1) ** 2
 
 
+def add_rows(plan: ConfirmationPlan, rows: Sequence[Row]) -> WinnowStudy:
+    """As in repetitions; those in which the user's own objective reads test data are announced before they begin."""
+    tested = [(row.parameters["trial"], row.parameters["seed"]) for row in rows if row.config.get("test")]
+    if tested:
+        _announce(plan, _examples(plan), tested)
+    return repetitions.add_rows(plan, rows)
+
+
 def read(plan: ConfirmationPlan, models: Sequence[Repetition]) -> Reading:
     """Read test data for those of the models that were not read before; raises StudyError."""
-    from winnow.objectives import held_out
-
-    study, database = plan.study, plan.study.storage.database
-    examples = ledger.Examples.of(held_out.examples(study.spec.data_spec))
+    if not plan.reads_test:
+        return NOTHING_READ
+    database, examples = plan.study.storage.database, _examples(plan)
     names = {model: repetitions.weights_name(plan, *model) for model in models}
     known = {model["weights"] for entry in ledger.of_the_same(database, examples) for model in entry.models}
     new = [model for model in models if names[model] not in known]
     if new:
-        trained = [repetitions.weights(plan, *model) for model in new]
-        entry = ledger.announce(
-            database,
-            study.name,
-            examples,
-            reader=f"{getpass.getuser()}@{platform.node()}",
-            purpose=f"winnow confirm: trials {', '.join(map(str, dict(new)))}, {len(new)} models",
-        )
-        scores = held_out.scores(study.spec.data_spec, trained)
-        chosen: list[float | None] = [*held_out.scores_at_threshold(study.spec.data_spec, trained)]
-        correct = held_out.correct(study.spec.data_spec, trained) or [[] for _ in new]
-        rows = [
-            {"weights": names[model], "score": score, "at_threshold": other, "correct": _packed(right)}
-            for model, score, other, right in zip(new, scores, chosen or [None] * len(new), correct, strict=True)
-        ]
+        entry = _announce(plan, examples, new)
+        told = _scored(plan, new) if plan.study.spec.built_in else _told(plan, new)
+        rows = [{"weights": names[model], **result} for model, result in zip(new, told, strict=True)]
         ledger.conclude(database, entry, examples, rows)
     return recorded(plan, models)
 
 
+def _examples(plan: ConfirmationPlan) -> ledger.Examples:
+    """Which test examples are read; those of the user's own objective are known by its name alone."""
+    if not plan.study.spec.built_in:
+        return ledger.Examples(0, (plan.study.spec.objective,))
+    from winnow.objectives import held_out
+
+    return ledger.Examples.of(held_out.examples(plan.study.spec.data_spec))
+
+
+def _announce(plan: ConfirmationPlan, examples: ledger.Examples, models: Sequence[Repetition]) -> int:
+    """Write that test data are about to be read, where nothing says so yet; returns the entry."""
+    database, name = plan.study.storage.database, plan.study.name
+    for entry in ledger.entries(database, name):
+        if not (plan.study.spec.built_in or entry.models or entry.data_fingerprint != examples.fingerprint):
+            return entry.entry  # announced when these repetitions were added
+    return ledger.announce(
+        database,
+        name,
+        examples,
+        reader=f"{getpass.getuser()}@{platform.node()}",
+        purpose=f"winnow confirm: trials {', '.join(map(str, dict(models)))}, {len(models)} models",
+    )
+
+
+def _scored(plan: ConfirmationPlan, models: Sequence[Repetition]) -> list[dict[str, Any]]:
+    """What test data give for models of the built-in objectives."""
+    from winnow.objectives import held_out
+
+    data, trained = plan.study.spec.data_spec, [repetitions.weights(plan, *model) for model in models]
+    scores = held_out.scores(data, trained)
+    chosen: list[float | None] = [*held_out.scores_at_threshold(data, trained)]
+    correct = held_out.correct(data, trained) or [[] for _ in models]
+    return [
+        {"score": score, "at_threshold": other, "correct": _packed(right)}
+        for score, other, right in zip(scores, chosen or [None] * len(models), correct, strict=True)
+    ]
+
+
+def _told(plan: ConfirmationPlan, models: Sequence[Repetition]) -> list[dict[str, Any]]:
+    """What the user's own objective said of test data while it trained."""
+    scores = [repetitions.test_score(plan, *model) for model in models]
+    return [{"score": score, "at_threshold": None, "correct": ""} for score in scores]
+
+
 def recorded(plan: ConfirmationPlan, models: Sequence[Repetition]) -> Reading:
     """What the ledger holds of these models; raises StudyError where one is missing."""
+    if not plan.reads_test:
+        return NOTHING_READ
     database = plan.study.storage.database
     names = [repetitions.weights_name(plan, *model) for model in models]
     rows: dict[str, Mapping[str, Any]] = {}

@@ -10,11 +10,12 @@ from typing import Any
 
 from winnow.errors import StudyError
 from winnow.objectives.decision import Boundary, Curve, Decision
-from winnow.records import CONCLUSION, CONFIG, DECISION, WEIGHTS
+from winnow.records import CONCLUSION, CONFIG, DECISION, TEST_SCORE, WEIGHTS
 from winnow.search.analysis import study_record
 from winnow.search.analysis.seeds import Purpose, fresh_seeds
 from winnow.search.analysis.statistics import Sample, possibly_best
 from winnow.search.analysis.study_record import StudyRecord, TrialRecord
+from winnow.search.study import objective
 from winnow.search.study import study as studies
 from winnow.search.study.study import WinnowStudy, refuse_other_training
 from winnow.storage import artifacts, epochs
@@ -37,6 +38,8 @@ class ConfirmationPlan:
     """Fresh seeds for choosing, and as many others for measuring."""
     chooses: bool
     """Whether fresh seeds choose among several, or only the search's best was asked for."""
+    reads_test: bool = True
+    """Whether test data can be read; of the user's own objective, whether it has a parameter `test`."""
 
     @property
     def name(self) -> str:
@@ -50,11 +53,6 @@ class ConfirmationPlan:
 
 def plan_confirmation(study: WinnowStudy, top: int, seeds: int) -> ConfirmationPlan:
     """The best `top` configurations of a search and its baseline, where it has one; raises StudyError."""
-    if not study.spec.built_in:
-        raise StudyError(
-            f"the study {study.name!r} has an objective of its own, and Winnow does not know its test data",
-            "repeat its best parameters with your own code",
-        )
     refuse_other_training(study)
     record = study_record.read(study.optuna, epochs.read(study.storage.database, study.study_id))
     if record.best is None:
@@ -77,7 +75,8 @@ def plan_confirmation(study: WinnowStudy, top: int, seeds: int) -> ConfirmationP
             f"in the study {study.name!r} the baseline itself is the best trial: there is nothing to confirm",
             "search more trials or other ranges, or give --top 5 to repeat those that came close",
         )
-    return ConfirmationPlan(study, record, tuple(candidates[:top]), baseline, seeds, chooses=top > 1)
+    reads_test = study.spec.built_in or "test" in objective.examine(study.spec, f"study {study.name}")
+    return ConfirmationPlan(study, record, tuple(candidates[:top]), baseline, seeds, top > 1, reads_test)
 
 
 def record_plan(plan: ConfirmationPlan, decision: Decision | None = None) -> None:
@@ -85,6 +84,7 @@ def record_plan(plan: ConfirmationPlan, decision: Decision | None = None) -> Non
     numbers = [trial.number for trial in plan.candidates]
     baseline = plan.baseline.number if plan.baseline else None
     content = {"candidates": numbers, "baseline": baseline, "seeds": plan.seeds, "chooses": plan.chooses}
+    content["reads_test"] = plan.reads_test
     made = studies.load(plan.study.storage, plan.name).optuna
     made.set_user_attr(CONCLUSION, content)
     made.set_user_attr(DECISION, asdict(decision) if decision else None)
@@ -110,7 +110,8 @@ def recorded_plan(study: WinnowStudy, record: StudyRecord) -> ConfirmationPlan |
                 return None  # the search was deleted and begun anew
             candidates = tuple(record.trials[number] for number in content["candidates"])
             baseline = None if content["baseline"] is None else record.trials[content["baseline"]]
-            return ConfirmationPlan(study, record, candidates, baseline, content["seeds"], content["chooses"])
+            asked = content["seeds"], content["chooses"], content.get("reads_test", True)
+            return ConfirmationPlan(study, record, candidates, baseline, *asked)
     return None
 
 
@@ -119,16 +120,18 @@ def missing_rows(plan: ConfirmationPlan, scores: Mapping[Repetition, float | Non
 
     `scores` are the validation scores of those that have ended, None where one did not complete.
     """
-    contenders, stages = _contenders(plan), []
+    choosing, measuring = [], []
     if plan.chooses:
-        stages.append([(trial, seed) for seed in plan.seeds_for(Purpose.CHOOSING) for trial in contenders])
-    if not stages or all((trial.number, seed) in scores for trial, seed in stages[0]):
+        choosing = [(trial, seed) for seed in plan.seeds_for(Purpose.CHOOSING) for trial in _contenders(plan)]
+    if all((trial.number, seed) in scores for trial, seed in choosing):
         winner, _, _ = choose_winner(plan, scores)
         sides = [winner, *([plan.baseline] if plan.baseline not in (None, winner) else [])]
-        stages.append([(side, seed) for seed in plan.seeds_for(Purpose.MEASURING) for side in sides if side])
+        measuring = [(side, seed) for seed in plan.seeds_for(Purpose.MEASURING) for side in sides if side]
+    # The user's own function reads test data in the training itself.
+    asked = {"test": True} if plan.reads_test and not plan.study.spec.built_in else {}
     return [
-        Row({"trial": trial.number, "seed": seed}, {**trial.config, "seed": seed})
-        for stage in stages
+        Row({"trial": trial.number, "seed": seed}, {**trial.config, "seed": seed, **more})
+        for stage, more in ((choosing, {}), (measuring, asked))
         for trial, seed in stage
         if (trial.number, seed) not in scores
     ]
@@ -162,8 +165,16 @@ def weights(plan: ConfirmationPlan, number: int, seed: int) -> tuple[dict[str, A
 
 
 def weights_name(plan: ConfirmationPlan, number: int, seed: int) -> str:
-    """The SHA-256 of one repetition's trained weights, which no other model has."""
-    return str(_attributes(plan, number, seed)[WEIGHTS]).rpartition("/")[2]
+    """The SHA-256 of one repetition's trained weights, which no other model has; else a name of the repetition."""
+    attributes = _attributes(plan, number, seed)
+    if plan.study.spec.built_in:
+        return str(attributes[WEIGHTS]).rpartition("/")[2]
+    return f"study {studies.load(plan.study.storage, plan.name).study_id}, trial {number}, seed {seed}"
+
+
+def test_score(plan: ConfirmationPlan, number: int, seed: int) -> float:
+    """The score of one repetition on test data that its objective read itself."""
+    return float(_attributes(plan, number, seed)[TEST_SCORE])
 
 
 def _attributes(plan: ConfirmationPlan, number: int, seed: int) -> dict[str, Any]:

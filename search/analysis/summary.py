@@ -105,10 +105,13 @@ def _how_sure(record: StudyRecord, found: Confirmation | None) -> list[str]:
     winner = "the baseline" if record.baseline and found.winner_number == record.baseline.number else "it"
     if winner == "it" and found.winner_number != best.number:
         winner = f"trial {found.winner_number} comes out ahead and"
-    reached = f"a test {found.quantity} of {spread(found.winner_on_test)}"
+    winners, baselines = found.winner, found.baseline
+    if found.judged_on == "test":
+        winners, baselines = found.winner_on_test, found.baseline_on_test
+    reached = f"a {found.judged_on} {found.quantity} of {spread(winners)}"
     said = [f"Trained again with {len(found.seeds)} fresh seeds, {winner} reaches {reached} (mean ± deviation)"]
     if found.gain.scores:
-        said[0] += f", the baseline {spread(found.baseline_on_test)}"
+        said[0] += f", the baseline {spread(baselines)}"
         said.append(found.verdict_on_test.removesuffix("."))
     others = [number for number in found.group if number != found.winner_number]
     if others:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Self, Unpack
 
 from winnow import storage as storages
 from winnow.errors import StudyError
-from winnow.search.analysis import ablation, model_export, repetitions, status, study_record
+from winnow.search.analysis import ablation, model_export, readings, repetitions, status, study_record
 from winnow.search.analysis import confirm as confirmations
 from winnow.search.analysis.repetitions import ConfirmationPlan
 from winnow.search.analysis.status import Status
@@ -69,7 +69,7 @@ class Study(WinnowStudy):
         plan = repetitions.plan_confirmation(self, top, seeds)
         train_in_rounds(
             lambda: repetitions.missing_rows(plan, repetitions.read_scores(plan)),
-            lambda rows: repetitions.add_rows(plan, rows),
+            lambda rows: readings.add_rows(plan, rows),
             options,
         )
         found = confirmations.conclude(plan, repetitions.read_scores(plan))

@@ -65,5 +65,5 @@ def _print_result(study: Study, path: Path, as_json: bool) -> None:
     if now.stopped:
         console.print(f"The search {status_screen.stop_words(now)}.")
     console.print(f"Report: {path}", highlight=False, soft_wrap=True)
-    if study.spec.built_in and record.best is not None:
+    if record.best is not None:
         console.print(f"Next: {summary.confirm_command(record)}", highlight=False, soft_wrap=True)

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from integration.winnow import Place
+from winnow.storage import ledger
 
 SCRIPT = """
 import math
@@ -72,6 +73,7 @@ def test_a_declared_space_is_searched_from_its_baseline(place: Place, sampler: s
     if sampler == "grid":  # whose draws are the same each time
         goal = next(trial for trial in trials if trial.params["optimizer"] == "sgd" and trial.params["width"] != 4)
         repeats_and_takes_apart(place, "lr", "width", "optimizer", sides=("--to", str(goal.number)))
+        confirms(place, test=True)
 
 
 def test_what_an_objective_draws_by_itself_is_repeated_and_taken_apart(place: Place) -> None:
@@ -86,6 +88,28 @@ def test_what_an_objective_draws_by_itself_is_repeated_and_taken_apart(place: Pl
         next(str(trial.number) for trial in trials if trial.params["optimizer"] == name) for name in ("adam", "sgd")
     )
     repeats_and_takes_apart(place, "lr", "optimizer", sides=("--from", adam, "--to", sgd))
+    confirms(place, test=False)
+
+
+def confirms(place: Place, *, test: bool) -> None:
+    """Confirm twice: the second time nothing is trained or read again."""
+    for _ in range(2):
+        done = place.run("confirm", "s", "--workers", "1", "--top", "2", "--seeds", "3", "--json")
+        assert done.returncode == 0, done.stderr
+        found = json.loads(done.stdout)
+    repeated = [trial for trial in place.study("s-confirm").trials if "winnow:test_score" in trial.user_attrs]
+    sides = 2 if found["baseline_number"] is not None else 1
+    assert len(repeated) == (3 * sides if test else 0)
+    entries = ledger.entries(place.storage().database, "s")
+    assert len(entries) == test
+    assert found["read_before"] == 0
+    assert len(found["winner"]["scores"]) == 3
+    if test:
+        assert len(entries[0].models) == len(repeated)
+        expected = [pytest.approx(score - 0.1) for score in found["winner"]["scores"]]
+        assert found["winner_on_test"]["scores"] == expected
+    else:
+        assert found["winner_on_test"] is None
 
 
 def repeats_and_takes_apart(place: Place, *methods: str, sides: tuple[str, ...]) -> None:
