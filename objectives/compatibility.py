@@ -18,11 +18,11 @@ def check(config: Config, name: str, shape: Shape, classes: int, examples: int) 
             f"batch_size = {config.batch_size} is more than the {examples} training examples of {name!r}",
             f"choose at most {examples}",
         )
-    if config.label_smoothing and not classes:
-        raise ObjectiveError(
-            f"label_smoothing = {config.label_smoothing} needs classes, and {name!r} is a regression",
-            "leave label_smoothing at 0",
-        )
+    for key in ("label_smoothing", "class_weights", "balanced_sampling", "focal_gamma"):
+        if (value := getattr(config, key)) not in (0.0, "none") and not classes:
+            raise ObjectiveError(
+                f"{key} = {str(value).lower()} needs classes, and {name!r} is a regression", f"leave {key} out"
+            )
     check_model(config, input_shape(config, shape), classes or 1)
 
 

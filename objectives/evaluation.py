@@ -1,11 +1,14 @@
 """What a model's outputs are worth: the loss, and loss and accuracy on a whole split."""
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from torch import nn
 
 from winnow.objectives.augmentation.batches import Augmentation
 from winnow.objectives.data.loading import Split
+from winnow.objectives.metrics import Metric
 from winnow.objectives.models.batch_norm_folding import folded
 
 EVALUATION_BATCH = 256
@@ -23,8 +26,12 @@ def evaluate(
     augmentation: Augmentation,
     precision: str = "fp32",
     batch_size: int = EVALUATION_BATCH,
+    kept: list[torch.Tensor] | None = None,
 ) -> tuple[float, float | None]:
-    """Mean loss and accuracy (None in a regression) of `model` on `split`, waiting for the device once."""
+    """Mean loss and accuracy (None in a regression) of `model` on `split`, waiting for the device once.
+
+    The model's outputs are added to `kept`, batch by batch.
+    """
     model.eval()
     network = folded(model)
     regression = split.targets.is_floating_point()
@@ -37,21 +44,50 @@ def evaluate(
         ):
             outputs = network(augmentation.evaluate(inputs))
             loss_sum += losses(outputs, targets, 0.0)[1] * len(targets)
+            if kept is not None:
+                kept.append(outputs.float())
             if not regression:
                 correct += (outputs.argmax(1) == targets).sum()
     loss, right = torch.stack([loss_sum, correct.float()]).tolist()
     return loss / len(split.targets), None if regression else right / len(split.targets)
 
 
-def losses(outputs: torch.Tensor, targets: torch.Tensor, smoothing: float) -> tuple[torch.Tensor, torch.Tensor]:
-    """The mean loss to minimise, and the same without label smoothing, which is comparable with validation's.
+def value_of(
+    metric: Metric | None, loss: float, accuracy: float | None, outputs: Sequence[torch.Tensor], targets: torch.Tensor
+) -> float:
+    """What a training is judged by: accuracy, a regression's loss, or the metric of outputs kept in evaluation."""
+    if metric is None:
+        return loss if accuracy is None else accuracy
+    every = torch.cat(list(outputs)).cpu().double()
+    given = every[:, 0] if accuracy is None else every.softmax(1)
+    return metric(targets.cpu().numpy().reshape(len(every)), given.numpy())
+
+
+def losses(
+    outputs: torch.Tensor,
+    targets: torch.Tensor,
+    smoothing: float,
+    class_weights: torch.Tensor | None = None,
+    focal_gamma: float = 0.0,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """The mean loss to minimise, and the plain one, which is comparable with validation's.
 
     Cross-entropy for labels int64 (B,), mean squared error for numbers float32 (B, 1). With smoothing ε a label
-    takes 1 - ε and all classes share ε (Szegedy et al., 2016).
+    takes 1 - ε and all classes share ε (Szegedy et al., 2016). `class_weights` (classes,) weigh each example by its
+    class, in a weighted mean as torch's; the focal loss weighs it by (1 - p)^gamma, p its label's probability (Lin et
+    al., 2017).
     """
     if targets.is_floating_point():
         squared = F.mse_loss(outputs.float(), targets)
         return squared, squared
+    if class_weights is not None or focal_gamma:
+        each = F.cross_entropy(
+            outputs.float(), targets, weight=class_weights, reduction="none", label_smoothing=smoothing
+        )
+        single = F.cross_entropy(outputs.float(), targets, reduction="none")
+        if focal_gamma:
+            each = each * (-(-single).expm1()).clamp(min=1e-12) ** focal_gamma
+        return each.sum() / (len(targets) if class_weights is None else class_weights[targets].sum()), single.mean()
     if not smoothing:
         plain = F.cross_entropy(outputs.float(), targets)
         return plain, plain

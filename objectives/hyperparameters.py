@@ -86,6 +86,32 @@ class Config:
     label_smoothing: Annotated[
         float, Hyperparameter("label smoothing", low=0, high=1, method="label smoothing", decides_fit=True)
     ] = 0.0
+    class_weights: Annotated[
+        str,
+        Hyperparameter(
+            "weight of a class in the loss: all alike, or the inverse of its share of the training data, or its root",
+            choices=("none", "balanced", "sqrt"),
+            method="class balance",
+            decides_fit=True,
+        ),
+    ] = "none"
+    balanced_sampling: Annotated[
+        bool,
+        Hyperparameter(
+            "an epoch draws its examples with replacement, each class as often",
+            method="class balance",
+            decides_fit=True,
+        ),
+    ] = False
+    focal_gamma: Annotated[
+        float,
+        Hyperparameter(
+            "focal loss: examples weigh (1 - p)^this, p the probability of their label",
+            low=0,
+            method="focal loss",
+            decides_fit=True,
+        ),
+    ] = 0.0
     patience: Annotated[
         int,
         Hyperparameter(
@@ -95,6 +121,14 @@ class Config:
             method="early stopping",
         ),
     ] = 0
+
+    # --- what it is judged by
+    metric: Annotated[
+        str,
+        Hyperparameter(
+            "what the validation data is judged by, set by `metric` of the spec; empty: accuracy or the loss"
+        ),
+    ] = ""
 
     # --- the trial's own randomness
     seed: Annotated[int, Hyperparameter("seed of initialisation, data order, augmentation and dropout", low=0)] = 0

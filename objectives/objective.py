@@ -51,6 +51,8 @@ class TrainingObjective:
     trial_minutes: float | None = None
     precision: str = "fp32"
     """Of trials whose configuration says nothing of it."""
+    metric: str = ""
+    """What trials are judged by: empty is accuracy, or the loss of a regression."""
 
     def prepare(self) -> None:
         """Import torch and load the data, before a trial waits for them; raises DataError."""
@@ -110,7 +112,8 @@ class TrainingObjective:
 
     def config(self, trial: Any) -> Config:
         """The configuration that this trial trains: what it draws, or what it was given."""
-        values = {"precision": self.precision, **configuration(trial, self.space, self.fixed, self.seed)}
+        given = configuration(trial, self.space, self.fixed, self.seed)
+        values = {"precision": self.precision, "metric": self.metric, **given}
         config = make_config(values)
         if config.weights and not config.weights_sha256:
             config = change(config, weights_sha256=weights_file.digest(config.weights))

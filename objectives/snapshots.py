@@ -6,6 +6,7 @@ from typing import Any
 import torch
 
 from winnow.objectives.errors import SnapshotError
+from winnow.objectives.hyperparameters import config_values, make_config
 
 Snapshot = dict[str, Any]
 """Everything a training needs to go on: tensors, numbers, texts, None, and lists and dicts of them."""
@@ -38,8 +39,12 @@ def from_bytes(content: bytes) -> Snapshot:
 
 def check_origin(snapshot: Snapshot, config: dict[str, Any], data: str) -> None:
     """Raise SnapshotError where `snapshot` is not of the training of `config` on the data of fingerprint `data`."""
-    theirs, ours = {**snapshot.get("config", {}), "data": snapshot.get("data")}, {**config, "data": data}
-    different = [name for name in {**ours, **theirs} if theirs.get(name) != ours.get(name)]
+    known = config_values(make_config())
+    theirs = {**snapshot.get("config", {}), "data": snapshot.get("data")}
+    if "config" in snapshot:  # what an earlier Winnow did not know is at its default
+        theirs = {**known, **theirs}
+    ours = {**known, **config, "data": data}
+    different = [name for name in {**config, **theirs} if theirs.get(name) != ours.get(name)]
     if different:
         name = different[0]
         raise SnapshotError(

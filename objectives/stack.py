@@ -32,13 +32,20 @@ class Member:
     model: nn.Module
     augmentation: Augmentation
     generators: Mapping[str, torch.Generator]
+    class_weights: Tensor | None = None
+
+    @property
+    def stacks(self) -> bool:
+        """Whether its passes can be done with those of others."""
+        return self.class_weights is None and not self.config.focal_gamma
 
     def passes(self, batch: Tensor) -> Passed:
         """Leave the gradients of the batch at these indices in the model."""
         targets = self.data.train.targets[batch]
         with autocast(self.config.precision, batch.device):
             outputs = self.model(self.augmentation.batch(batch, self.generators))
-        loss, plain = losses(outputs, targets, self.config.label_smoothing)
+        config = self.config
+        loss, plain = losses(outputs, targets, config.label_smoothing, self.class_weights, config.focal_gamma)
         loss.backward()  # type: ignore[no-untyped-call]
         return plain.detach(), count_right(outputs, targets)
 
@@ -104,7 +111,8 @@ class _Stack:
         """What the passes of each member's batch came to, their gradients left in its model."""
         members: list[Member] = [member for member, _ in asked]
         batches: list[Tensor] = [batch for _, batch in asked]
-        if len(members) < 2 or len({len(batch) for batch in batches}) > 1:
+        together = len({len(batch) for batch in batches}) == 1 and all(member.stacks for member in members)
+        if len(members) < 2 or not together:
             return [member.passes(batch) for member, batch in asked]
         if self._network is None or members != self._members:
             self._members, self._network = members, StackedNetwork([member.model for member in members])

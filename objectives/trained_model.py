@@ -12,8 +12,9 @@ from winnow.objectives.compatibility import input_shape
 from winnow.objectives.data.catalog import DataSpec
 from winnow.objectives.data.loading import Data, Split, load
 from winnow.objectives.decision import Decision, measure
-from winnow.objectives.evaluation import evaluate
+from winnow.objectives.evaluation import evaluate, value_of
 from winnow.objectives.hyperparameters import make_config
+from winnow.objectives.metrics import named
 from winnow.objectives.models.building import build
 
 
@@ -26,10 +27,14 @@ def restore(values: Mapping[str, Any], weights: Mapping[str, torch.Tensor], data
 
 
 def score(model: nn.Module, values: Mapping[str, Any], data: Data, split: Split) -> float:
-    """Its accuracy on `split`, in a regression its mean squared error; in the precision in which it was trained."""
+    """Its metric on `split`: accuracy, in a regression its mean squared error, or what its configuration names.
+
+    In the precision in which it was trained.
+    """
     config = make_config(values)
-    loss, accuracy = evaluate(model, split, Augmentation(config, data), config.precision)
-    return loss if accuracy is None else accuracy
+    outputs: list[torch.Tensor] = []
+    loss, accuracy = evaluate(model, split, Augmentation(config, data), config.precision, kept=outputs)
+    return value_of(named(config.metric) if config.metric else None, loss, accuracy, outputs, split.targets)
 
 
 def decide(spec: DataSpec, values: Mapping[str, Any], weights: bytes) -> Decision:

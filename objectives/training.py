@@ -20,8 +20,9 @@ from winnow.objectives.data.loading import Data
 from winnow.objectives.divergence import check_loss, check_movement, guessing_loss
 from winnow.objectives.errors import Infeasible, OutOfTime
 from winnow.objectives.evaluation import evaluate as evaluate
-from winnow.objectives.evaluation import weight_norm
+from winnow.objectives.evaluation import value_of, weight_norm
 from winnow.objectives.hyperparameters import Config, config_values
+from winnow.objectives.metrics import named
 from winnow.objectives.models.building import build
 from winnow.objectives.models.compiled import compile_for
 from winnow.objectives.models.layers import use_generator
@@ -121,8 +122,9 @@ def begin(
     optimizer = make_optimizer(config, model)
     schedule = registry.schedule.chosen(config)
     weights = trained_weights(model)
-    member = Member(config, data, model, augmentation, generators.augmentation)
+    member = Member(config, data, model, augmentation, generators.augmentation, class_weights_of(config, data))
     guessing = guessing_loss(data)
+    metric = named(config.metric) if config.metric else None
     curve: list[Epoch] = []
     best_weights: dict[str, torch.Tensor] = {}
 
@@ -152,10 +154,10 @@ def begin(
     while not is_finished(config, curve):
         started = time.perf_counter()
         number = len(curve) + 1
-        orders = [torch.randperm(len(inputs), generator=generators.order) for _ in range(config.passes)]
+        orders = [order_of(config, data, generators.order) for _ in range(config.passes)]
         batches = [batch for order in orders for batch in batches_of(config, order.to(device))]
         check_movement(curve, data, len(batches))
-        scores = [score(epoch) for epoch in curve]
+        scores = [score(config, epoch) for epoch in curve]
         before, steps = (number - 1) * len(batches), config.epochs * len(batches)
 
         # ---- training: no figure leaves the device but at every fiftieth step
@@ -189,14 +191,19 @@ def begin(
                 check_clock(limits, spent + time.perf_counter() - started, when)
 
         # ---- evaluation
-        validation_loss, validation_accuracy = evaluate(model, data.validation, augmentation, config.precision)
+        outputs_kept: list[torch.Tensor] | None = [] if metric else None
+        validation_loss, validation_accuracy = evaluate(
+            model, data.validation, augmentation, config.precision, kept=outputs_kept
+        )
         check_loss(validation_loss, math.inf, "validation", f"in epoch {number}")
         seconds = time.perf_counter() - started
         spent += seconds
         curve.append(
             Epoch(
                 epoch=number,
-                value=validation_loss if validation_accuracy is None else validation_accuracy,
+                value=value_of(
+                    metric, validation_loss, validation_accuracy, outputs_kept or [], data.validation.targets
+                ),
                 train_loss=checked_sum / seen,
                 train_accuracy=correct.item() / seen if data.classes else None,
                 validation_loss=validation_loss,
@@ -208,7 +215,7 @@ def begin(
         )
 
         # ---- what to keep, what to tell
-        if config.patience and best_epoch(curve) == number:
+        if config.patience and best_epoch(config, curve) == number:
             best_weights = {name: tensor.clone() for name, tensor in model.state_dict().items()}
         verdict = report(curve[-1], snapshot)
         yield None
@@ -218,7 +225,7 @@ def begin(
     # ------------------------------------------------------------------
     # The best weights where early stopping watched for them, else the last
     # ------------------------------------------------------------------
-    kept = best_epoch(curve) if config.patience else len(curve)
+    kept = best_epoch(config, curve) if config.patience else len(curve)
     final = best_weights if config.patience else model.state_dict()
     return Result(curve[kept - 1].value, kept, tuple(curve), on_cpu(final), parameters)
 
@@ -234,6 +241,25 @@ def count_parameters(config: Config, data: Data) -> int:
     return sum(parameter.numel() for parameter in model.parameters())
 
 
+def order_of(config: Config, data: Data, generator: torch.Generator) -> torch.Tensor:
+    """The epoch's examples on the CPU: each once, or as many drawn so that every class is as likely."""
+    targets = data.train.targets
+    if not config.balanced_sampling:
+        return torch.randperm(len(targets), generator=generator)
+    counts = torch.bincount(targets.cpu(), minlength=data.classes)
+    return torch.multinomial(counts.double().reciprocal()[targets.cpu()], len(targets), True, generator=generator)
+
+
+def class_weights_of(config: Config, data: Data) -> torch.Tensor | None:
+    """The weight of each class in the loss, float32 (classes,): as scikit-learn's `balanced`, or the root of that."""
+    if config.class_weights == "none":
+        return None
+    targets = data.train.targets
+    counts = torch.bincount(targets.cpu(), minlength=data.classes).double()
+    weights = len(targets) / (data.classes * counts)
+    return (weights if config.class_weights == "balanced" else weights.sqrt()).float().to(targets.device)
+
+
 def batches_of(config: Config, order: torch.Tensor) -> list[torch.Tensor]:
     """Batches of indices of one pass; the last may be short, but not of one example, which BatchNorm cannot take."""
     batches = list(torch.split(order, config.batch_size))
@@ -242,14 +268,15 @@ def batches_of(config: Config, order: torch.Tensor) -> list[torch.Tensor]:
     return batches
 
 
-def score(epoch: Epoch) -> float:
+def score(config: Config, epoch: Epoch) -> float:
     """Return the epoch's value so that higher is better."""
-    return -epoch.value if epoch.validation_accuracy is None else epoch.value
+    maximise = named(config.metric).maximise if config.metric else epoch.validation_accuracy is not None
+    return epoch.value if maximise else -epoch.value
 
 
-def best_epoch(curve: Sequence[Epoch]) -> int:
+def best_epoch(config: Config, curve: Sequence[Epoch]) -> int:
     """Return the first epoch with the best score."""
-    scores = [score(epoch) for epoch in curve]
+    scores = [score(config, epoch) for epoch in curve]
     return scores.index(max(scores)) + 1
 
 
@@ -257,7 +284,7 @@ def is_finished(config: Config, curve: Sequence[Epoch]) -> bool:
     """Whether the epochs are used up, or `patience` of them have passed since the best."""
     if len(curve) >= config.epochs:
         return True
-    return bool(config.patience and curve) and len(curve) - best_epoch(curve) >= config.patience
+    return bool(config.patience and curve) and len(curve) - best_epoch(config, curve) >= config.patience
 
 
 def check_clock(limits: Limits, seconds: float, when: str) -> None:

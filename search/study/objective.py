@@ -44,6 +44,7 @@ def load(spec: Spec, device: str = "cpu") -> Objective:
             device,
             limits.max_parameters,
             limits.trial_minutes,
+            metric=spec.metric,
         )
     function = user_code.load(spec.objective)
     for _, wrong in misfits(spec, function):

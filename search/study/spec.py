@@ -15,6 +15,7 @@ from pydantic import (
     model_validator,
 )
 
+from winnow.objectives import metrics
 from winnow.objectives.data.catalog import DataSpec, known
 from winnow.objectives.hyperparameters import DEFINITIONS
 from winnow.objectives.models.imported import LIBRARIES
@@ -126,6 +127,8 @@ class Spec(Section):
     objective: str = "classification"
     extensions: tuple[str, ...] = ()
     """Modules of the user's that register augmentations, models, optimisers, schedules, samplers or pruners."""
+    metric: str = ""
+    """What trials of a built-in objective are judged by; empty is accuracy, or the loss of a regression."""
     direction: Direction | None = None
     against: Cost | None = None
     """What is to be small at the same time: the study then has two objectives."""
@@ -150,6 +153,7 @@ class Spec(Section):
     def imports(self) -> tuple[str, ...]:
         """The modules of the user's that its trials import, each as it is named: `module` or `module:function`."""
         models = {str(value) for value in self.values("model") if ":" in str(value)} if self.built_in else set()
+        models |= {self.metric} if ":" in self.metric else set()
         own = sorted(name for name in models if name.partition(":")[0] not in LIBRARIES)
         return (*self.extensions, *([] if self.built_in else [self.objective]), *own)
 
@@ -200,9 +204,19 @@ class Spec(Section):
         """`maximize` or `minimize`."""
         if self.direction is not None:
             return self.direction
+        if self.metric:
+            return "maximize" if metrics.named(self.metric).maximise else "minimize"
         if self.built_in and known(self.data_spec.name).task == "regression":
             return "minimize"
         return "maximize"
+
+    @property
+    def metric_names(self) -> list[str] | None:
+        """What Optuna calls the values, where `metric` says it."""
+        if not self.metric:
+            return None
+        words = f"validation {metrics.named(self.metric).words}"
+        return [words] if self.against is None else [words, self.against]
 
     @property
     def directions(self) -> list[Direction]:

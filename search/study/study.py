@@ -30,7 +30,7 @@ from winnow.storage.budget import set_budget
 
 PIN = "weights_sha256"
 """Of `[fixed]`: filled in when a study is made whose trials begin from a file of weights."""
-MATCHED = ("objective", "extensions", "direction", "against", "data", "fixed", "search", "baseline", "seed")
+MATCHED = ("objective", "extensions", "metric", "direction", "against", "data", "fixed", "search", "baseline", "seed")
 
 
 @dataclass(frozen=True)
@@ -100,6 +100,8 @@ def create(storage: Storage, spec: Spec, design: Sequence[designs.Row] = ()) -> 
             _enqueue_baseline(study, spec)
     if design:
         designs.extend(storage.database, study_id, design)
+    if spec.metric_names:
+        study.set_metric_names(spec.metric_names)
     study.set_user_attr(SPEC, spec.model_dump(mode="json"))
     notifications.ring_now(storage.database)
     return WinnowStudy(storage, spec, study_id)
@@ -107,7 +109,7 @@ def create(storage: Storage, spec: Spec, design: Sequence[designs.Row] = ()) -> 
 
 def analysis(search: Spec, name: str, description: str) -> Spec:
     """The spec of an analysis that trains on the data of a search, nothing sampled and nothing pruned."""
-    kept = {"objective", "extensions", "direction", "seed", "data", "limits"}
+    kept = {"objective", "extensions", "metric", "direction", "seed", "data", "limits"}
     if not search.built_in:  # of the user's own function they say what goes by keyword
         kept |= {"fixed", "search"}
     content: dict[str, Any] = {

@@ -14,8 +14,9 @@ from typing import Any
 import pydantic
 
 from winnow.errors import SpecError, WinnowError
-from winnow.objectives import user_code
+from winnow.objectives import metrics, user_code
 from winnow.objectives.data.catalog import DataSpec, known
+from winnow.objectives.data.sources import class_names
 from winnow.objectives.definition import Definition
 from winnow.objectives.errors import ObjectiveError
 from winnow.objectives.hyperparameters import DEFINITIONS, definition
@@ -131,6 +132,8 @@ def _check_own_objective(spec: Spec) -> Iterator[tuple[str, ObjectiveError]]:
                 f"there is no objective {spec.objective!r}", f"did you mean {near[0]!r}?" if near else remedy
             ),
         )
+    elif spec.metric:
+        yield "metric", ObjectiveError("an objective of one's own returns what it is judged by", "remove it")
     elif spec.data is not None:
         yield "[data]", ObjectiveError("an objective of one's own loads its own data", "remove [data]")
     elif spec.sampler.name in ("grid", "coordinate", "freeze_thaw") and not spec.search:
@@ -224,6 +227,12 @@ def _check_training(spec: Spec) -> Iterator[tuple[str, ObjectiveError]]:
     except ObjectiveError as error:
         yield "[data]", error
         return
+    if spec.metric:
+        for wrong_metric in metrics.wrongs(spec.metric, len(class_names(spec.data_spec))):
+            yield "metric", wrong_metric
+            return
+        if spec.direction not in (None, spec.model_copy(update={"direction": None}).optimises):
+            yield "direction", ObjectiveError(f"{spec.metric} says the direction itself", "remove it")
     if task != spec.objective:
         yield "objective", ObjectiveError(f"the data set {spec.data_spec.name} is a {task}", f'write "{task}"')
     yield from _check_hyperparameters(spec)
@@ -244,6 +253,8 @@ def _check_hyperparameters(spec: Spec) -> Iterator[tuple[str, ObjectiveError]]:
         key = f"[search] {name}"
         if name in spec.fixed:
             yield key, ObjectiveError("it is in [fixed] as well", "keep one of the two")
+        elif name == "metric":
+            yield key, ObjectiveError("a metric is not searched", 'write metric = "…" at the top of the spec')
         elif name == "seed":
             yield key, ObjectiveError("a seed is not searched", "repeat the best with `winnow confirm` instead")
         else:

@@ -23,8 +23,22 @@ from winnow.records import Epoch
 # What members of one stack may differ in.
 OWN: list[dict[str, Any]] = [
     {"optimizer": "adam", "lr": 1e-3},
-    {"optimizer": "adamw", "lr": 3e-3, "weight_decay": 0.01, "label_smoothing": 0.1, "dropout": 0.3, "schedule": "cosine"},
-    {"optimizer": "sgd", "lr": 0.05, "momentum": 0.9, "nesterov": True, "dropout": 0.1, "decay_norms_and_biases": False},
+    {
+        "optimizer": "adamw",
+        "lr": 3e-3,
+        "weight_decay": 0.01,
+        "label_smoothing": 0.1,
+        "dropout": 0.3,
+        "schedule": "cosine",
+    },
+    {
+        "optimizer": "sgd",
+        "lr": 0.05,
+        "momentum": 0.9,
+        "nesterov": True,
+        "dropout": 0.1,
+        "decay_norms_and_biases": False,
+    },
     {"optimizer": "rmsprop", "lr": 1e-3, "l1": 1e-4, "l2": 1e-3, "clip_norm": 1.0, "schedule": "one_cycle"},
     {"optimizer": "adam", "lr": 1e-2, "patience": 1, "initialisation": "he", "activation": "tanh"},
 ]
@@ -143,7 +157,8 @@ def test_who_joins_later_is_at_its_own_epoch() -> None:
         return begin(config, data, silent), lambda end: ends.update({config.seed: end})
 
     train_stack(
-        [training(config) for config in configs[:2]], lambda: [training(config) for config in [next(later, None)] if config]
+        [training(config) for config in configs[:2]],
+        lambda: [training(config) for config in [next(later, None)] if config],
     )
     for config in configs:
         assert_same(train(config, data, silent), ends[config.seed])

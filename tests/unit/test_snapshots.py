@@ -62,7 +62,7 @@ def test_the_origin_is_named_where_it_differs() -> None:
     check_origin({"config": {"lr": 1}, "data": "abc"}, {"lr": 1}, "abc")
     with pytest.raises(SnapshotError, match="its data is 'abc' and not 'def'"):
         check_origin({"config": {"lr": 1}, "data": "abc"}, {"lr": 1}, "def")
-    with pytest.raises(SnapshotError, match="its widths is None and not"):
+    with pytest.raises(SnapshotError, match=r"its widths is \[128\] and not \[8\]"):
         check_origin({"config": {"lr": 1}, "data": "abc"}, {"lr": 1, "widths": [8]}, "abc")
     with pytest.raises(SnapshotError, match="its lr is None and not 1"):
         check_origin({}, {"lr": 1}, "abc")
