@@ -17,6 +17,13 @@ class Answer:
 
     question: str
     sentences: tuple[str, ...]
+    headings: tuple[str, ...] = ()
+    rows: tuple[tuple[str, ...], ...] = ()
+    """A table, where there is one."""
+    effects: tuple[Effect, ...] = ()
+    """What is drawn with its interval."""
+    commands: tuple[str, ...] = ()
+    """What would answer it, or answer it better."""
 
 
 QUESTIONS = (

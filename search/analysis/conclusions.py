@@ -7,7 +7,7 @@ import optuna
 
 from winnow.errors import StudyError
 from winnow.records import RUN, SPEC
-from winnow.search.analysis import ablation, confirm
+from winnow.search.analysis import ablation, confirm, study_record
 from winnow.search.analysis.ablation import Ablation
 from winnow.search.analysis.confirm import Confirmation
 from winnow.search.analysis.study_record import StudyRecord
@@ -27,6 +27,8 @@ class Conclusions:
     """What each cost in device time: by `confirmation`, `ablation`."""
     spec: Spec | None = None
     """What was searched; None of a study that Winnow did not make."""
+    beside: Mapping[str, StudyRecord] = field(default_factory=dict)
+    """The studies that its questions compare it with, by name, those that the storage has."""
 
 
 def load(storage: Storage, record: StudyRecord) -> Conclusions:
@@ -44,9 +46,10 @@ def load(storage: Storage, record: StudyRecord) -> Conclusions:
         "confirmation": _seconds(storage, f"{study.name}-confirm") if confirmation else 0.0,
         "ablation": sum(_seconds(storage, found.name) for found in ablations),
     }
-    return Conclusions(
-        confirmation, ablations, {name: seconds for name, seconds in cost.items() if seconds}, study.spec
-    )
+    named = {name for question in study.spec.question for name in question.beside if name in names}
+    beside = {name: study_record.load(storage, name) for name in sorted(named)}
+    known_cost = {name: seconds for name, seconds in cost.items() if seconds}
+    return Conclusions(confirmation, ablations, known_cost, study.spec, beside)
 
 
 def _seconds(storage: Storage, name: str) -> float:

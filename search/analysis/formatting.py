@@ -1,6 +1,7 @@
 """Numbers as people read them: in reports, on the terminal, on model cards."""
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 from winnow.search.analysis.statistics import Sample
@@ -30,6 +31,12 @@ def duration(seconds: float) -> str:
 def counted(count: int, noun: str) -> str:
     """Return `1 training`, `2 trainings`."""
     return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
+def listed(names: Sequence[str]) -> str:
+    """Return `a, b and c`."""
+    *others, last = names
+    return f"{', '.join(others)} and {last}" if others else last
 
 
 def with_article(noun: str) -> str:

@@ -9,7 +9,7 @@ from winnow.search.analysis import functional_anova as functional_anova
 from winnow.search.analysis.conclusions import Conclusions
 from winnow.search.analysis.importance import Importance
 from winnow.search.analysis.study_record import StudyRecord, TrialRecord
-from winnow.search.report import conclusions, method, pictures
+from winnow.search.report import conclusions, method, pictures, questions
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -60,6 +60,7 @@ def contents(record: StudyRecord, found: Conclusions, importances: Sequence[Impo
         "sentences": summary.sentences(record, found),
         "comparison": summary.comparison(record),
         "chapters": [
+            *questions.chapters(record, found),
             *conclusions.chapters(record, found, anova),
             *pictures.chapters(record, importances, anova),
         ],

@@ -108,6 +108,7 @@ def _wrongs(spec: Spec) -> Iterator[tuple[str, ObjectiveError]]:
     yield from _check_two_objectives(spec)
     yield from _check_scheduler(spec)
     yield from _check_ablation(spec)
+    yield from _check_questions(spec)
     budget = spec.storage_budget
     if budget == Budget():
         yield "[budget]", ObjectiveError("no limit is given", "write for example trials = 40")
@@ -120,6 +121,14 @@ def _wrongs(spec: Spec) -> Iterator[tuple[str, ObjectiveError]]:
                 f"write at most trials = {most}, or leave it out",
             ),
         )
+
+
+def _check_questions(spec: Spec) -> Iterator[tuple[str, ObjectiveError]]:
+    for asked in spec.question:
+        for name in filter(None, (asked.of, *asked.across)):
+            if spec.search and name not in spec.search:
+                known = f"searched are {', '.join(spec.search)}"
+                yield f"[[question]] {asked.asks!r}", ObjectiveError(f"{name} is not searched", known)
 
 
 def _check_own_objective(spec: Spec) -> Iterator[tuple[str, ObjectiveError]]:

@@ -1,8 +1,8 @@
 """How trials trained, epoch by epoch."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,6 +52,37 @@ def baseline_against_best(record: StudyRecord, quantity: str) -> "Figure | None"
         _add_curve(drawn, trial, f"validation_{quantity}", name, color, "solid")
         _add_curve(drawn, trial, f"train_{quantity}", f"{name}, training", color, "dot", legend=False)
     return drawn if drawn.data else None
+
+
+def together(groups: Mapping[str, Sequence[TrialRecord]], quantity: str, words: str) -> "Figure | None":
+    """A line for each group of trials: the mean of what those that reached the epoch recorded of `quantity`.
+
+    Where a training counterpart was recorded (`train_loss` of `validation_loss`) it is dotted in the same colour.
+    """
+    drawn = style.figure("epoch", words)
+    for place, (name, trials) in enumerate(groups.items()):
+        color, dash = style.LINES[place % len(style.LINES)]
+        _add_mean(drawn, trials, quantity, name, {"color": color, "dash": dash}, legend=True)
+        if quantity.startswith("validation_"):
+            training = quantity.replace("validation_", "train_")
+            _add_mean(drawn, trials, training, f"{name}, training", {"color": color, "dash": "dot", "width": 1}, False)
+    return drawn if drawn.data else None
+
+
+def _add_mean(
+    drawn: "Figure", trials: Sequence[TrialRecord], quantity: str, name: str, line: Mapping[str, Any], legend: bool
+) -> None:
+    values: dict[int, list[float]] = defaultdict(list)
+    for trial in trials:
+        for epoch in trial.curve:
+            value = getattr(epoch, quantity)
+            if value is not None and np.isfinite(value):
+                values[epoch.epoch].append(value)
+    if values:
+        reached = sorted(values)
+        means = np.array([np.mean(values[number]) for number in reached], dtype=np.float32)
+        hover = f"{style.text(name)}, epoch %{{x}}: %{{y:.4g}}"
+        style.add_line(drawn, reached, means, style.text(name), line, hover, showlegend=legend)
 
 
 def one_trial(trial: TrialRecord, metric: str) -> "Figure | None":

@@ -1,5 +1,7 @@
 """How the search went: the best so far, who worked when, and what pruning saved."""
 
+import math
+from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -30,6 +32,25 @@ def optimisation_history(record: StudyRecord) -> "Figure":
         place = [baseline.number], [baseline.value]
         style.add_points(drawn, *place, "baseline", style.BASELINE_MARKER, "baseline, trial %{x}: %{y:.4g}")
     style.keep_in_view(drawn, [trial.value for trial in valued], record.direction)
+    return drawn
+
+
+def searches(records: Mapping[str, StudyRecord], trials: int) -> "Figure":
+    """The best so far of several searches over their first `trials` finished trials, in one picture."""
+    first = next(iter(records.values()))
+    drawn = style.figure("trials finished", first.metric)
+    values = []
+    for (name, record), (color, dash) in zip(records.items(), style.LINES * len(records), strict=False):
+        best, line = math.inf, list[float]()
+        for trial in sorted(record.finished, key=lambda trial: trial.number)[:trials]:
+            best = min(best, record.loss(trial.value) if trial in record.ranked else math.inf)
+            line.append(-best if record.direction == "maximize" else best)
+        known = [(place, value) for place, value in enumerate(line, start=1) if math.isfinite(value)]
+        values += [value for _, value in known]
+        places, heights = [place for place, _ in known], np.array([value for _, value in known], dtype=np.float32)
+        hover = f"{style.text(name)}, after %{{x}} trials: %{{y:.4g}}"
+        style.add_line(drawn, places, heights, style.text(name), {"color": color, "dash": dash, "shape": "hv"}, hover)
+    style.keep_in_view(drawn, values, first.direction)
     return drawn
 
 

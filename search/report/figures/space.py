@@ -100,6 +100,38 @@ def contour(record: StudyRecord, x: str, y: str) -> "Figure":
     return drawn
 
 
+def cells(
+    of: str,
+    across: str,
+    rows: Sequence[str],
+    columns: Sequence[str],
+    values: Sequence[Sequence[float | None]],
+    words: Sequence[Sequence[str]],
+    direction: str,
+) -> "Figure":
+    """A mean in each cell of several hyperparameters, as a colour, with what `words` (rows, columns) say of it."""
+    drawn = style.figure(across, of, height=110 + 48 * len(rows))
+    shades = np.array([[np.nan if value is None else value for value in row] for row in values], dtype=np.float32)
+    numbers = [["" if value is None else f"{value:.3g}<br>" for value in row] for row in values]
+    drawn.add_heatmap(
+        z=shades,
+        x=[style.text(column) for column in columns],
+        y=[style.text(row) for row in rows],
+        text=[[n + style.text(w) for n, w in zip(*pair, strict=True)] for pair in zip(numbers, words, strict=True)],
+        texttemplate="%{text}",
+        textfont={"size": 11, "color": style.INK},
+        colorscale=[[0, "#F6D9C3"], [0.5, "#FFFFFF"], [1, "#B3D4E8"]],
+        reversescale=direction == "minimize",
+        showscale=False,
+        xgap=2,
+        ygap=2,
+        hovertemplate="%{y}, %{x}: %{z:.4g}<extra></extra>",
+    )
+    drawn.update_xaxes(type="category", showgrid=False)
+    drawn.update_yaxes(type="category", showgrid=False, autorange="reversed")
+    return drawn
+
+
 def parallel_coordinates(record: StudyRecord, names: Sequence[str] | None = None) -> "Figure":
     """Each completed trial as a line through its hyperparameters to its value; the best stand out.
 

@@ -1,0 +1,198 @@
+"""Questions that the trials of a search answer by the values of its hyperparameters: along one, in pairs, in cells."""
+
+from collections.abc import Sequence
+
+from winnow.search.analysis import curve_reading, formatting
+from winnow.search.analysis.answers import Answer
+from winnow.search.analysis.comparisons import Group, best_of, compare, groups, searched, written
+from winnow.search.analysis.conclusions import Conclusions
+from winnow.search.analysis.curve_reading import Shape
+from winnow.search.analysis.effects import Effect
+from winnow.search.analysis.formatting import counted, duration, interval, listed, number
+from winnow.search.analysis.study_record import StudyRecord
+from winnow.search.study.spec import Question
+
+
+def region(record: StudyRecord, group: Group, best: Group) -> str:
+    """Return what most trainings with one value do: diverge, stay at chance, saturate or learn.
+
+    It saturates where the validation loss fell no more in the last fifth of the epochs and the value is not the best.
+    """
+    readings = [curve_reading.read(trial) for trial in group.trials]
+    half = len(readings) / 2
+    for shape, verdict in ((Shape.DIVERGENCE, "diverges"), (Shape.CHANCE, "stays at chance")):
+        if sum(shape in reading.found for reading in readings) > half:
+            return verdict
+    moving = sum(Shape.UNFINISHED in reading.found for reading in readings) > half
+    return "learns" if group is best or moving else "saturates"
+
+
+def along(asked: Question, record: StudyRecord, found: Conclusions) -> Answer:
+    """Say which values diverge, stay at chance, saturate or learn, and which is the best."""
+    known = groups(record, [asked.of])
+    best = best_of(record, known)
+    regions = {group.name: region(record, group, best) for group in known}
+    members = {verdict: [name for name in regions if regions[name] == verdict] for verdict in _REGIONS}
+    told = [
+        f"{listed(names)} {verdict if len(names) == 1 else _REGIONS[verdict]}"
+        for verdict, names in members.items()
+        if names
+    ]
+    said = (
+        f"Of {asked.of}, {'; '.join(told)}. The best mean {record.metric} is {_sample(best)} at {best.name}, "
+        f"over {counted(len(best.trials), 'training')}.",
+    )
+    rows = [(group.name, regions[group.name], mean_of(group), ends(group), str(len(group.trials))) for group in known]
+    headings = (asked.of, "verdict", f"mean {record.metric}", "95 % interval", "trainings")
+    return Answer(asked.asks, said, headings, tuple(rows))
+
+
+_REGIONS = {"diverges": "diverge", "stays at chance": "stay at chance", "saturates": "saturate", "learns": "learn"}
+
+
+def compared(asked: Question, record: StudyRecord, found: Conclusions) -> Answer:
+    """Say by how much each value is better than the baseline's, all else equal, and at which cost."""
+    assert found.spec is not None
+    measured = compare(record, asked.of, found.spec.sampler.name)
+    known = groups(record, [asked.of])
+    if not measured:
+        why = f"Not told by these trials, which were drawn by {found.spec.sampler.name}. Measured it is by"
+        return Answer(asked.asks, (why,), commands=(f"winnow ablate {record.study}",))
+    first = next((group for group in known if record.baseline in group.trials), known[0])
+    ranked = sorted(measured, key=lambda effect: -effect.effect)
+    gains = "; ".join(f"{told_gain(effect)}, {_VERDICTS[effect.verdict]}" for effect in ranked)
+    said = [f"Gain in {record.metric} (above 0 is better), all else equal: {gains}."]
+    if asked.per:
+        costs = {group.name: getattr(group, asked.per) for group in known}
+        unit = "parameters" if asked.per == "parameters" else "device time"
+        shares = [
+            f"{group.name} has {costs[group.name] / costs[first.name]:.2f} times the {unit}"
+            for group in known
+            if group is not first
+        ]
+        said.append(f"Beside {first.name}, {', '.join(shares)}.")
+    rows = [
+        (group.name, mean_of(group), ends(group), _parameters(group), duration(group.seconds), str(len(group.trials)))
+        for group in known
+    ]
+    headings = (asked.of, f"mean {record.metric}", "95 % interval", "parameters", "seconds", "trainings")
+    return Answer(asked.asks, tuple(said), headings, tuple(rows), tuple(measured))
+
+
+_VERDICTS = {"helps": "better", "hurts": "worse", "inconclusive": "inconclusive"}
+
+
+def cell_verdict(group: Group) -> str:
+    """Return `trains`, `overfits` or `does not train`: by what most of the cell's curves show."""
+    readings = [curve_reading.read(trial) for trial in group.trials]
+    half = len(readings) / 2
+    if sum(bool({Shape.DIVERGENCE, Shape.CHANCE} & {*reading.found}) for reading in readings) > half:
+        return "does not train"
+    return "overfits" if sum(Shape.OVERFITTING in reading.found for reading in readings) > half else "trains"
+
+
+def depth(asked: Question, record: StudyRecord, found: Conclusions) -> Answer:
+    """Say which values train and which do not, for each setting of the others."""
+    columns = groups(record, asked.across)
+    cells = {group.setting: group for group in groups(record, [asked.of, *asked.across])}
+    depths = [group.setting[0] for group in groups(record, [asked.of])]
+    found_out: dict[str, list[str]] = {}
+    for column in columns:
+        here = [(each, cells[each, *column.setting]) for each in depths if (each, *column.setting) in cells]
+        failing = [written(each) for each, cell in here if cell_verdict(cell) == "does not train"]
+        training = [written(each) for each, _ in here if written(each) not in failing]
+        if not failing:
+            words = f"every value trains, up to {training[-1]}, the largest tried"
+        elif not training:
+            words = f"none trains, from {failing[0]} on"
+        else:
+            words = f"{listed(training)} trained and {listed(failing)} did not"
+        found_out.setdefault(words, []).append(_where(asked.across, column))
+    told = [
+        words if len(wheres) == len(columns) else f"{listed(wheres)} {words}" for words, wheres in found_out.items()
+    ]
+    rows = []
+    top = best_of(record, list(cells.values()))
+    best = ", ".join(
+        f"{name} {written(value)}" for name, value in zip((asked.of, *asked.across), top.setting, strict=True)
+    )
+    for depth in depths:
+        row = [cells.get((depth, *column.setting)) for column in columns]
+        rows.append((written(depth), *(f"{mean_of(cell)}, {cell_verdict(cell)}" if cell else "—" for cell in row)))
+    many = f", the best of {len(cells)} cells, which flatters it" if len(cells) > 1 else ""
+    said = (f"Of {asked.of}, {'; '.join(told)}. The best mean is {_sample(top)} with {best}{many}.",)
+    headings = (asked.of, *(_where(asked.across, column).removeprefix("with ") or record.metric for column in columns))
+    return Answer(asked.asks, said, headings, tuple(rows))
+
+
+def _where(names: Sequence[str], group: Group) -> str:
+    said = ", ".join(f"{name} {written(value)}" for name, value in zip(names, group.setting, strict=True))
+    return f"with {said}" if said else ""
+
+
+def smallest(asked: Question, record: StudyRecord, found: Conclusions) -> Answer:
+    """Say with which value the smallest network reaches what is good enough, for each setting of the others."""
+    said, rows = [], []
+    wanted = asked.solved
+    assert wanted is not None
+    for column in groups(record, asked.across):
+        rest = [name for name in searched(record) if name not in (asked.of, *asked.across)]
+        cells: dict[object, list[Group]] = {}
+        for group in groups(record, [asked.of, *asked.across, *rest]):
+            if group.setting[1 : 1 + len(asked.across)] == column.setting:
+                cells.setdefault(group.setting[0], []).append(group)
+        tops = {size: best_of(record, members) for size, members in cells.items()}
+        solving = [
+            (top.parameters, size, top)
+            for size, top in tops.items()
+            if record.loss(top.values.mean) <= record.loss(wanted)
+        ]
+        where = _where(asked.across, column) or "with what was tried"
+        if solving:
+            weights, size, top = min(solving, key=lambda entry: entry[0])
+            said.append(f"{where} {asked.of} {written(size)} ({weights:.0f} parameters, {_sample(top)})")
+        else:
+            nearest = best_of(record, list(tops.values()))
+            said.append(f"{where} none (at best {_sample(nearest)} with {written(nearest.setting[0])})")
+        rows += [
+            (
+                written(size),
+                *(written(value) for value in column.setting),
+                _parameters(top),
+                mean_of(top),
+                ends(top),
+                "solved" if any(size == s for _, s, _ in solving) else "not solved",
+            )
+            for size, top in sorted(tops.items(), key=lambda entry: entry[1].parameters)
+        ]
+    sentence = f"The smallest that reaches {number(wanted)} in the mean, with the best of all else: {'; '.join(said)}."
+    headings = (asked.of, *asked.across, "parameters", f"best mean {record.metric}", "95 % interval", "verdict")
+    return Answer(asked.asks, (sentence,), headings, tuple(rows))
+
+
+def told_gain(effect: Effect) -> str:
+    """Return a change with what it gains."""
+    return f"{effect.method} {effect.effect:+.4f} ({span(effect)})"
+
+
+def span(effect: Effect) -> str:
+    """Return the interval of an effect."""
+    return formatting.span((effect.low, effect.high), "+")
+
+
+def mean_of(group: Group) -> str:
+    """Return the mean of a group's results; a dash where every training diverged."""
+    return "—" if all(trial.diverged for trial in group.trials) else number(group.values.mean)
+
+
+def ends(group: Group) -> str:
+    """Return the interval of that mean; a dash where every training diverged, and unknown of one training."""
+    return "—" if all(trial.diverged for trial in group.trials) else interval(group.values)
+
+
+def _sample(group: Group) -> str:
+    return f"{mean_of(group)} ({ends(group)})" if len(group.trials) > 1 else f"{mean_of(group)}, trained once"
+
+
+def _parameters(group: Group) -> str:
+    return "—" if group.parameters != group.parameters else f"{group.parameters:,.0f}"

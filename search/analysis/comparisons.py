@@ -1,0 +1,185 @@
+"""What a search's own trials say of its hyperparameters, where their design allows it: values side by side.
+
+A grid trains every value with every setting of the others, so values are compared setting by setting; random draws are
+independent, so values are compared by their means. Trials that a sampler drew towards the best allow neither.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from optuna.distributions import CategoricalDistribution
+from scipy.special import stdtrit
+
+from winnow.objectives.space import hyperparameter, label
+from winnow.search.analysis.effects import Effect
+from winnow.search.analysis.formatting import number
+from winnow.search.analysis.statistics import ERROR, Sample, paired
+from winnow.search.analysis.study_record import StudyRecord, TrialRecord
+
+DESIGNED = ("grid", "random")
+"""Samplers whose trials may be compared with each other."""
+Setting = tuple[Any, ...]
+
+
+@dataclass(frozen=True)
+class Group:
+    """The trials with one setting of some hyperparameters, those that completed or diverged."""
+
+    setting: Setting
+    trials: tuple[TrialRecord, ...]
+    values: Sample
+    """Their results; of one that diverged, the worst that any training of the study reported."""
+
+    @property
+    def name(self) -> str:
+        """The setting, as people read it."""
+        return " and ".join(written(value) for value in self.setting)
+
+    @property
+    def parameters(self) -> float:
+        """The mean number of weights; NaN where none was recorded."""
+        return _mean([trial.training.get("parameters") for trial in self.trials])
+
+    @property
+    def seconds(self) -> float:
+        """The mean device time."""
+        return _mean([trial.seconds for trial in self.trials])
+
+
+def searched(record: StudyRecord) -> list[str]:
+    """Return the hyperparameters that took several values, in order; several ranges of one are one."""
+    names = dict.fromkeys(hyperparameter(name) for name in record.parameter_names)
+    return [name for name in names if len({setting(trial, [name]) for trial in _used(record)}) > 1]
+
+
+def setting(trial: TrialRecord, names: Sequence[str]) -> Setting:
+    """Return what a trial trained with, of these hyperparameters; lists as labels."""
+    return tuple(label(trial.setting(name)) for name in names)
+
+
+def groups(record: StudyRecord, names: Sequence[str]) -> list[Group]:
+    """Return the finished trials by their setting of these hyperparameters, numbers in order, choices as they came."""
+    worst = _worst(record)
+    found: dict[Setting, list[TrialRecord]] = {}
+    for trial in _used(record):
+        found.setdefault(setting(trial, names), []).append(trial)
+    ordered = sorted(found, key=lambda each: [_place(record, *pair) for pair in zip(names, each, strict=True)])
+    return [
+        Group(each, tuple(found[each]), Sample(tuple(_value(trial, worst) for trial in found[each])))
+        for each in ordered
+    ]
+
+
+def compare(record: StudyRecord, name: str, sampler: str, among: int = 1) -> list[Effect]:
+    """Return what each value of a hyperparameter gains over the baseline's, named `before → after`.
+
+    With so many intervals at once, and `among` so many hyperparameters, each is wider (Bonferroni): together they miss
+    the truth 5 times of 100. Empty where there are no two values, or no design (DESIGNED).
+    """
+    found = groups(record, [name])
+    if len(found) < 2 or sampler not in DESIGNED:
+        return []
+    first = next((group for group in found if record.baseline in group.trials), found[0])
+    others = [group for group in found if group is not first]
+    measure = _setting_by_setting if sampler == "grid" else _by_means
+    return [measure(record, name, first, group, ERROR / (among * len(others))) for group in others]
+
+
+def best_of(record: StudyRecord, known: Sequence[Group]) -> Group:
+    """Return the group with the best mean."""
+    return min(known, key=lambda group: record.loss(group.values.mean))
+
+
+def written(value: Any) -> str:
+    """Return a value as people read it; a list as it is written in a spec."""
+    return str(value) if isinstance(value, str) else number(value)
+
+
+def _setting_by_setting(record: StudyRecord, name: str, first: Group, other: Group, error: float) -> Effect:
+    """The mean difference over all settings of the others, repeat by repeat (Student's t over the pairs).
+
+    What the two values have no setting of in common (their ranges of the learning rate) is part of each value.
+    """
+    names = [
+        each
+        for each in searched(record)
+        if each != name and {setting(t, [each]) for t in first.trials} & {setting(t, [each]) for t in other.trials}
+    ]
+    before, after = (_cells(record, group, names) for group in (first, other))
+    pairs: list[tuple[float, float]] = []
+    for cell in before.keys() & after.keys():
+        pairs += zip(*_even(before[cell], after[cell]), strict=True)
+    differences = paired([value for _, value in pairs], [value for value, _ in pairs])
+    return _effect(first, other, differences.mean, differences.interval_at(error), 2 * len(pairs))
+
+
+def _even(first: Sequence[float], other: Sequence[float]) -> tuple[list[float], list[float]]:
+    """As many numbers on both sides: of the longer, means of even parts."""
+    fewer = min(len(first), len(other))
+    parts = ([float(part.mean()) for part in np.array_split(np.array(side), fewer)] for side in (first, other))
+    return next(parts), next(parts)
+
+
+def _cells(record: StudyRecord, group: Group, names: Sequence[str]) -> dict[Setting, list[float]]:
+    """The results of a group, the higher the better, by the setting of other hyperparameters."""
+    cells: dict[Setting, list[float]] = {}
+    for trial, value in zip(group.trials, group.values.scores, strict=True):
+        cells.setdefault(setting(trial, names), []).append(-record.loss(value))
+    return cells
+
+
+def _by_means(record: StudyRecord, name: str, first: Group, other: Group, error: float) -> Effect:
+    """The difference of the means of independent draws (Welch, 1947)."""
+    before, after = (np.array([-record.loss(value) for value in group.values.scores]) for group in (first, other))
+    difference, low, high = float(after.mean() - before.mean()), -math.inf, math.inf
+    if min(len(before), len(after)) > 1:
+        shares = [float(side.var(ddof=1)) / len(side) for side in (before, after)]
+        spread = math.sqrt(sum(shares))
+        weights = [share**2 / (len(side) - 1) for share, side in zip(shares, (before, after), strict=True)]
+        freedom = sum(shares) ** 2 / sum(weights) if sum(weights) else 1.0
+        half = float(stdtrit(freedom, 1 - error / 2)) * spread
+        low, high = difference - half, difference + half
+    return _effect(first, other, difference, (low, high), len(before) + len(after))
+
+
+def _effect(first: Group, other: Group, effect: float, bounds: tuple[float, float], runs: int) -> Effect:
+    return Effect(f"{first.name} → {other.name}", effect, *bounds, runs)
+
+
+def _used(record: StudyRecord) -> list[TrialRecord]:
+    """The trials that have a result, or none because they diverged."""
+    return [trial for trial in record.finished if trial.diverged or (trial.state == "COMPLETE" and trial.feasible)]
+
+
+def _worst(record: StudyRecord) -> float:
+    values = [trial.value for trial in record.finished if trial.value is not None]
+    values += [epoch.value for trial in record.finished for epoch in trial.curve]
+    finite = [value for value in values if math.isfinite(value)]
+    return max(finite, key=record.loss, default=math.nan)
+
+
+def _value(trial: TrialRecord, worst: float) -> float:
+    return worst if trial.diverged or trial.value is None or not math.isfinite(trial.value) else trial.value
+
+
+def _place(record: StudyRecord, name: str, value: Any) -> tuple[float, float]:
+    """Where a value stands among those of its hyperparameter: a number by size, a choice as the spec lists it."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return (0.0, float(value))
+    for trial in record.trials:
+        for parameter, kind in trial.distributions.items():
+            if (
+                hyperparameter(parameter) == name
+                and isinstance(kind, CategoricalDistribution)
+                and value in kind.choices
+            ):
+                return (1.0, float(kind.choices.index(value)))
+    return (-1.0, 0.0)  # a default that nobody searched
+
+
+def _mean(values: Sequence[Any]) -> float:
+    known = [float(value) for value in values if value is not None]
+    return sum(known) / len(known) if known else math.nan

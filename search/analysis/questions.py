@@ -1,0 +1,198 @@
+"""The questions of a study's spec, answered: each in sentences with numbers, and a table; or what would answer it."""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+
+from winnow.search.analysis import answers
+from winnow.search.analysis.answers import Answer
+from winnow.search.analysis.by_value import along, compared, depth, smallest, span, told_gain
+from winnow.search.analysis.comparisons import DESIGNED, compare, searched
+from winnow.search.analysis.conclusions import Conclusions
+from winnow.search.analysis.effects import Effect
+from winnow.search.analysis.formatting import counted, duration, interval, number, spread
+from winnow.search.analysis.statistics import proportion_interval
+from winnow.search.analysis.steps import steps
+from winnow.search.analysis.study_record import StudyRecord, TrialRecord
+from winnow.search.study.spec import Question
+
+
+def answer(record: StudyRecord, found: Conclusions) -> list[Answer]:
+    """Return an answer to each question of the study's spec, in order; none of a study without a spec."""
+    asked = found.spec.question if found.spec else ()
+    return [_KINDS[each.kind](each, record, found) if record.ranked else _nothing(each, record) for each in asked]
+
+
+def _nothing(asked: Question, record: StudyRecord) -> Answer:
+    return Answer(asked.asks, ("Not yet: no trial has completed.",))
+
+
+# --- which method helps
+
+
+def _methods(asked: Question, record: StudyRecord, found: Conclusions) -> Answer:
+    usual = [each for each in found.ablations if each.alone]
+    if usual:
+        said = [sentence for each in answers.answers(usual[-1])[:2] for sentence in each.sentences]
+        return Answer(asked.asks, (*said, *answers.rests_on(usual[-1])), effects=tuple(usual[-1].alone))
+    assert found.spec is not None
+    command = f"winnow ablate {record.study}"
+    if found.spec.sampler.name not in DESIGNED:
+        missing = (
+            f"Not measured: the trials of {found.spec.sampler.name} were drawn towards the best, so they cannot be "
+            "compared with each other. Training with and without each method answers it:"
+        )
+        return Answer(asked.asks, (missing,), commands=(command,))
+    names = searched(record)
+    measured = [
+        replace(each, method=f"{name} {each.method}")
+        for name in names
+        for each in compare(record, name, found.spec.sampler.name, len(names))
+    ]
+    measured.sort(key=lambda effect: -effect.effect)
+    headings = ("change", "gain", "95 % interval", "verdict", "trainings")
+    rows = [(e.method, f"{e.effect:+.4f}", span(e), e.verdict, str(e.runs)) for e in measured]
+    said = _ranked(record, measured)
+    return Answer(asked.asks, tuple(said), headings, tuple(rows), tuple(measured), (command,))
+
+
+def _ranked(record: StudyRecord, measured: Sequence[Effect]) -> list[str]:
+    helping = [effect for effect in measured if effect.verdict == "helps"]
+    hurting = [effect for effect in measured if effect.verdict == "hurts"]
+    said = []
+    if helping:
+        said.append(f"In {record.metric} {told_gain(helping[0])} helps most" + _others(helping[1:], "also helps") + ".")
+    else:
+        said.append(f"Nothing is shown to better the {record.metric}.")
+    if hurting:
+        said.append(f"{told_gain(hurting[-1])} hurts most" + _others(hurting[:-1], "also hurts") + ".")
+    unclear = len(measured) - len(helping) - len(hurting)
+    if unclear:
+        said.append(f"Of {len(measured)} changes {unclear} are inconclusive with these trials.")
+    return said
+
+
+def _others(effects: Sequence[Effect], verb: str) -> str:
+    return "".join(f"; {told_gain(effect)} {verb}" for effect in effects[:3])
+
+
+# --- one after another
+
+
+def _steps(asked: Question, record: StudyRecord, found: Conclusions) -> Answer:
+    taken = steps(record)
+    start, best = record.baseline, record.best
+    if not taken or start is None or start.value is None or best is None:
+        return Answer(
+            asked.asks, ('Not told by these trials: it takes a search with sampler = "coordinate" from a baseline.',)
+        )
+    kept = [step for step in taken if step.kept]
+    changes = ", then ".join(f"{step.change} ({step.gain:+.4f})" for step in kept) or "nothing"
+    said = [
+        f"From {number(start.value)} to {number(best.value)} in {record.metric}: kept were {changes}; of "
+        f"{counted(len(taken), 'step')} {len(taken) - len(kept)} did not help.",
+        "Each was trained once, so a gain may be a seed's: what holds is measured by",
+    ]
+    for other, beside in _beside(asked, found):
+        there = [step for step in steps(beside) if step.kept]
+        both = [step.change for step in there if step.change in {each.change for each in kept}]
+        words = ", ".join(step.change for step in there) or "nothing"
+        said.insert(-1, f"In the order of {other} kept were {words}; in both: {', '.join(both) or 'nothing'}.")
+    missing = _missing(asked, found)
+    effects = tuple(Effect(step.change, step.gain, -math.inf, math.inf, 2) for step in kept)
+    rows = [
+        (str(place), step.change, number(step.trial.value), f"{step.gain:+.4f}", "kept" if step.kept else "not kept")
+        for place, step in enumerate(taken, start=1)
+    ]
+    headings = ("step", "what changed", record.metric, "gain", "verdict")
+    rows = [("0", "baseline", number(start.value), "", ""), *rows]
+    return Answer(asked.asks, tuple(said), headings, tuple(rows), effects, (f"winnow ablate {record.study}", *missing))
+
+
+# --- which search method
+
+
+def _search(asked: Question, record: StudyRecord, found: Conclusions) -> Answer:
+    present = [(record.study, record), *_beside(asked, found)]
+    missing = _missing(asked, found)
+    cost = min(len(other.finished) for _, other in present)
+    rows: list[tuple[str, ...]] = []
+    ends: list[tuple[str, TrialRecord, tuple[float, float] | None]] = []
+    for name, other in present:
+        among = sorted(other.finished, key=lambda trial: trial.number)[:cost]
+        complete = [trial for trial in among if trial in other.ranked]
+        if not complete:
+            continue
+        best = min(complete, key=lambda trial: other.loss(trial.value))
+        seconds = sum(trial.seconds for trial in among)
+        bounds = _of_examples(best)
+        ends.append((name, best, bounds))
+        shown = f"{bounds[0]:.4f} to {bounds[1]:.4f}" if bounds else "unknown"
+        rows.append((name, number(best.value), shown, str(best.number), duration(seconds)))
+    ranked = sorted(ends, key=lambda entry: record.loss(entry[1].value))
+    told = ", ".join(f"{name} {number(best.value)} (trial {best.number})" for name, best, _ in ranked)
+    said = [f"After {cost} trials each, the best {record.metric}: {told}."]
+    if len(ranked) > 1:
+        top, last = ranked[0][2], ranked[-1][2]
+        if top and last and top[0] > last[1]:
+            said.append("Over the validation examples the intervals of the first and the last do not overlap.")
+        else:
+            over = " whose intervals over the validation examples overlap" if top and last else ""
+            said.append(f"One run of each{over}: this does not rank them.")
+    if missing:
+        said.append("Not all of them have run:")
+    headings = ("study", f"best {record.metric}", "95 % interval", "at trial", "device time")
+    return Answer(asked.asks, tuple(said), headings, tuple(rows), commands=missing)
+
+
+def _of_examples(trial: TrialRecord) -> tuple[float, float] | None:
+    """The interval of an accuracy over the validation examples it was measured on (Wilson); None where unknown."""
+    examples = trial.training.get("validation_examples")
+    if not examples or trial.value is None or trial.best_epoch is None or trial.best_epoch.validation_accuracy is None:
+        return None
+    return proportion_interval(round(trial.value * examples), examples)
+
+
+# --- a threshold
+
+
+def _threshold(asked: Question, record: StudyRecord, found: Conclusions) -> Answer:
+    confirmed = found.confirmation
+    if confirmed is None or not confirmed.threshold_gain.scores:
+        missing = "Not measured: a threshold is chosen on validation data and judged on test data, which is read by"
+        return Answer(asked.asks, (missing,), commands=(f"winnow confirm {record.study}",))
+    gain = confirmed.threshold_gain
+    low, high = gain.interval
+    verdict = "it repairs something" if low > 0 else "it harms" if high < 0 else "that is inconclusive"
+    said = (
+        f"The threshold that validation chooses changes test accuracy by {gain.mean:+.4f} ({interval(gain, '+')}), "
+        f"from {spread(confirmed.winner_on_test)} to {spread(confirmed.winner_at_threshold)} over "
+        f"{len(gain.scores)} trainings of trial {confirmed.winner_number}: {verdict}.",
+    )
+    rows = (
+        ("0.5", spread(confirmed.winner_on_test), interval(confirmed.winner_on_test)),
+        ("chosen on validation", spread(confirmed.winner_at_threshold), interval(confirmed.winner_at_threshold)),
+    )
+    return Answer(asked.asks, said, ("threshold", "test accuracy", "95 % interval"), rows)
+
+
+def _beside(asked: Question, found: Conclusions) -> list[tuple[str, StudyRecord]]:
+    """Return the other studies that a question names, those that are in the storage."""
+    return [(name, found.beside[name]) for name in asked.beside if name in found.beside]
+
+
+def _missing(asked: Question, found: Conclusions) -> tuple[str, ...]:
+    """Return what would train those that are not."""
+    return tuple(f"winnow run {name}" for name in asked.beside if name not in found.beside)
+
+
+_KINDS: Mapping[str, Callable[[Question, StudyRecord, Conclusions], Answer]] = {
+    "methods": _methods,
+    "steps": _steps,
+    "along": along,
+    "compare": compared,
+    "depth": depth,
+    "smallest": smallest,
+    "search": _search,
+    "threshold": _threshold,
+}

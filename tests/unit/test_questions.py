@@ -1,0 +1,300 @@
+"""The questions of a spec, answered from trials whose truth is known: numbers, verdicts, and what is missing."""
+
+import itertools
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+import optuna
+import pytest
+
+from example_conclusions import ablated
+from winnow.errors import SpecError
+from winnow.records import Epoch, Outcome
+from winnow.search.analysis import questions
+from winnow.search.analysis.answers import Answer
+from winnow.search.analysis.comparisons import compare, groups
+from winnow.search.analysis.conclusions import Conclusions
+from winnow.search.analysis.steps import steps
+from winnow.search.analysis.study_record import StudyRecord, TrialRecord
+from winnow.search.report.questions import chapters
+from winnow.search.study import validation
+from winnow.search.study.spec import Spec
+
+DEPTHS, MODELS = [2, 4, 8], ["cnn", "resnet"]
+FAILED = ("cnn", 8)
+
+
+def spec(sampler: str = "grid", *asked: Mapping[str, Any]) -> Spec:
+    content = {
+        "name": "s",
+        "data": {"name": "digits"},
+        "fixed": {"filters": [8], "pool_every": 8},
+        "search": {
+            "model": {"choices": MODELS},
+            "depth": {"choices": DEPTHS},
+            "lr": {"choices": [1e-3, 1e-2]},
+        },
+        "sampler": {"name": sampler},
+        "pruner": {"name": "none"},
+        "budget": {"trials": 13},
+        "question": list(asked),
+    }
+    return validation.check(content, "test")
+
+
+def curve(value: float, chance: bool = False) -> tuple[Epoch, ...]:
+    """Ten epochs that end at an accuracy, or stay at chance."""
+    losses = np.full(10, 2.3) if chance else 0.4 + 1.9 * np.exp(-np.arange(10.0))
+    return tuple(
+        Epoch(n, value, float(loss), value, float(loss), value) for n, loss in enumerate(losses.tolist(), start=1)
+    )
+
+
+def trial(number: int, parameters: Mapping[str, Any], value: float, **changes: Any) -> TrialRecord:
+    kinds = {"model": MODELS, "depth": DEPTHS, "lr": [1e-3, 1e-2], "optimizer": ["sgd", "adam"], "flip": [False, True]}
+    distributions = {name: optuna.distributions.CategoricalDistribution(kinds[name]) for name in parameters}
+    chance = (parameters.get("model"), parameters.get("depth")) == FAILED
+    made = TrialRecord(
+        *(number, "COMPLETE", value, dict(parameters), distributions, dict(parameters), "", number == 0, True),
+        *(None, None, "", "", "", 1.0),
+        curve=curve(value, chance),
+        training={"guessing_loss": 2.302, "parameters": 100 * parameters.get("depth", 1), "validation_examples": 400},
+    )
+    return replace(made, **changes)
+
+
+def record(value: Callable[[str, int, float, int], float], repeats: int = 1, name: str = "s") -> StudyRecord:
+    """A grid over model, depth and rate; `value` is of model, depth, rate and repeat."""
+    cells = itertools.product(range(repeats), MODELS, DEPTHS, [1e-3, 1e-2])
+    rows = [
+        trial(number, {"model": model, "depth": depth, "lr": lr}, value(model, depth, lr, repeat))
+        for number, (repeat, model, depth, lr) in enumerate(cells)
+    ]
+    return StudyRecord(name, "maximize", "validation accuracy", tuple(rows))
+
+
+def truth(model: str, depth: int, lr: float, repeat: int = 0) -> float:
+    """Shortcuts gain 0.05 everywhere, the larger rate costs nothing, and eight plain convolutions do not train."""
+    noise = 0.002 * ((depth + 3 * repeat + int(lr * 1e3)) % 3 - 1)
+    return 0.1 if (model, depth) == FAILED else 0.8 + 0.05 * (model == "resnet") + noise
+
+
+def answered(record: StudyRecord, found: Spec, **more: Any) -> Answer:
+    (answer,) = questions.answer(record, Conclusions(spec=found, **more))
+    assert answer.sentences
+    assert all(len(row) == len(answer.headings) for row in answer.rows)
+    return answer
+
+
+def test_a_grid_is_compared_setting_by_setting() -> None:
+    alike = record(lambda model, depth, lr, _: 0.5 + 0.05 * (model == "resnet") + 0.1 * depth)
+    (effect,) = compare(alike, "model", "grid")
+    assert effect.effect == pytest.approx(0.05)
+    assert effect.low == pytest.approx(effect.high), "depth and rate are the same on both sides, so nothing is left"
+    assert (effect.method, effect.runs, effect.verdict) == ("cnn → resnet", 12, "helps")
+
+
+def test_intervals_hold_the_truth_as_often_as_they_say() -> None:
+    """Of a grid with noise and of random draws: 95 of 100, and with several changes at once all of them together."""
+    missed = {"grid": 0, "random": 0, "together": 0}
+    for seed in range(100):
+        noise = np.random.default_rng(seed).normal
+        noisy = record(partial(lambda noise, model, *_: 0.5 + 0.05 * (model == "resnet") + noise(0, 0.02), noise), 2)
+        for sampler in ("grid", "random"):
+            (effect,) = compare(noisy, "model", sampler)
+            missed[sampler] += not effect.low <= 0.05 <= effect.high
+        missed["together"] += any(not e.low <= 0 <= e.high for e in compare(noisy, "depth", "grid"))
+    assert all(count <= 12 for count in missed.values()), missed  # 5 are expected; 12 are three deviations more
+
+
+def test_groups_stand_in_the_order_of_numbers_and_of_the_spec() -> None:
+    shuffled = record(truth)
+    shuffled = replace(shuffled, trials=shuffled.trials[::-1])
+    assert [group.name for group in groups(shuffled, ["depth"])] == ["2", "4", "8"]
+    assert [group.name for group in groups(shuffled, ["model"])] == ["cnn", "resnet"]
+
+
+def test_compare_says_how_much_better_and_for_how_many_parameters() -> None:
+    answer = answered(
+        record(truth, 3), spec("grid", {"asks": "?", "kind": "compare", "of": "model", "per": "parameters"})
+    )
+    assert answer.sentences[0].startswith(
+        "Gain in validation accuracy (above 0 is better), all else equal: cnn → resnet"
+    )
+    assert answer.sentences[1] == "Beside cnn, resnet has 1.00 times the parameters."
+
+
+def test_trials_that_were_drawn_towards_the_best_are_not_compared() -> None:
+    for kind in ({"kind": "compare", "of": "model"}, {"kind": "methods"}):
+        answer = answered(record(truth), spec("tpe", {"asks": "?", **kind}))
+        assert answer.commands == ("winnow ablate s",)
+        assert not answer.rows
+        assert "tpe" in answer.sentences[0]
+
+
+def test_an_ablation_answers_for_the_methods_where_there_is_one() -> None:
+    answer = answered(record(truth), spec("tpe", {"asks": "?", "kind": "methods"}), ablations=(ablated(),))
+    assert answer.sentences[0] == "Alone, learning rate makes the biggest difference: +0.1200 (+0.1000 to +0.1400)."
+    assert not answer.commands
+
+
+def test_methods_of_a_grid_are_ranked() -> None:
+    answer = answered(
+        record(lambda *x: truth(*x) if x[1] < 8 else truth("cnn", 2, x[2]), 3),
+        spec("grid", {"asks": "?", "kind": "methods"}),
+    )
+    assert answer.sentences[0].startswith("In validation accuracy model cnn → resnet +0.0333")
+    assert "helps most" in answer.sentences[0]
+
+
+def test_depth_says_where_training_ends_for_each_block() -> None:
+    asked = {"asks": "?", "kind": "depth", "of": "depth", "across": ["model"]}
+    answer = answered(record(truth), spec("grid", asked))
+    assert "with model cnn 2 and 4 trained and 8 did not" in answer.sentences[0]
+    assert "with model resnet every value trains, up to 8, the largest tried" in answer.sentences[0]
+    assert answer.headings == ("depth", "model cnn", "model resnet")
+    assert answer.rows[2][1].endswith("does not train")
+
+
+def test_along_names_the_regions() -> None:
+    rows = list(record(truth).trials)
+    for number in (1, 3, 5):  # the larger rate of the plain network
+        rows[number] = replace(rows[number], state="PRUNED", value=None, curve=(), outcome=Outcome.DIVERGED)
+    rows = [each for each in rows if each.parameters["model"] == "cnn" and each.parameters["depth"] != 8]
+    found = replace(record(truth), trials=tuple(rows))
+    answer = answered(found, spec("grid", {"asks": "?", "kind": "along", "of": "lr"}))
+    assert answer.sentences[0].startswith("Of lr, 0.01 diverges; 0.001 learns. The best mean validation accuracy is")
+    assert answer.rows[1][1:4] == ("diverges", "—", "—")
+
+
+def test_smallest_names_the_fewest_parameters_that_suffice() -> None:
+    grows = record(lambda model, depth, lr, _: 0.5 + 0.05 * depth * (2 if model == "resnet" else 1))
+    asked = {"asks": "?", "kind": "smallest", "of": "depth", "across": ["model"], "solved": 0.9}
+    answer = answered(grows, spec("grid", asked))
+    assert "with model cnn 8 " in answer.sentences[0].replace("depth ", "")
+    assert "(400 parameters, 0.9, trained once)" in answer.sentences[0]
+    never = answered(grows, spec("grid", {**asked, "solved": 2.0}))
+    assert "with model cnn none (at best 0.9" in never.sentences[0]
+
+
+def coordinate(values: Sequence[tuple[dict[str, Any], float]], name: str = "s") -> StudyRecord:
+    rows = tuple(trial(number, parameters, value) for number, (parameters, value) in enumerate(values))
+    return StudyRecord(name, "maximize", "validation accuracy", rows)
+
+
+START = {"optimizer": "sgd", "lr": 1e-3, "flip": False}
+IN_ORDER = coordinate([
+    (START, 0.5),
+    ({**START, "optimizer": "adam"}, 0.6),
+    ({**START, "optimizer": "adam", "lr": 1e-2}, 0.55),
+    ({**START, "optimizer": "adam", "flip": True}, 0.62),
+])  # fmt: skip
+OTHER = coordinate([
+    (START, 0.5),
+    ({**START, "flip": True}, 0.49),
+    ({**START, "lr": 1e-2}, 0.52),
+    ({**START, "lr": 1e-2, "optimizer": "adam"}, 0.61),
+], "other")  # fmt: skip
+
+
+def test_steps_are_told_in_order_and_beside_another_order() -> None:
+    assert [(step.change, step.kept) for step in steps(IN_ORDER)] == [
+        ("optimizer sgd → adam", True),
+        ("lr 0.001 → 0.01", False),
+        ("flip off → on", True),
+    ]
+    asked = {"asks": "?", "kind": "steps", "beside": ["other"]}
+    answer = answered(IN_ORDER, spec("grid", asked), beside={"other": OTHER})
+    first, beside, _ = answer.sentences
+    assert first == (
+        "From 0.5 to 0.62 in validation accuracy: kept were optimizer sgd → adam (+0.1000), then flip off → on "
+        "(+0.0200); of 3 steps 1 did not help."
+    )
+    assert beside == (
+        "In the order of other kept were lr 0.001 → 0.01, optimizer sgd → adam; in both: optimizer sgd → adam."
+    )
+    assert answer.commands == ("winnow ablate s",)
+    assert [row[-1] for row in answer.rows] == ["", "kept", "not kept", "kept"]
+    alone = answered(IN_ORDER, spec("grid", asked))
+    assert alone.commands == ("winnow ablate s", "winnow run other")
+
+
+def test_search_methods_are_set_side_by_side_at_the_same_cost() -> None:
+    asked = {"asks": "?", "kind": "search", "beside": ["other", "third"]}
+    answer = answered(IN_ORDER, spec("random", asked), beside={"other": coordinate([(START, 0.9)] * 3, "other")})
+    assert (
+        answer.sentences[0]
+        == "After 3 trials each, the best validation accuracy: other 0.9 (trial 0), s 0.6 (trial 1)."
+    )
+    assert "do not overlap" in answer.sentences[1]
+    assert answer.commands == ("winnow run third",)
+    near = answered(IN_ORDER, spec("random", asked), beside={"other": coordinate([(START, 0.61)] * 3, "other")})
+    assert near.sentences[1].endswith("overlap: this does not rank them.")
+
+
+def test_a_threshold_that_was_not_measured_names_the_command() -> None:
+    answer = answered(record(truth), spec("grid", {"asks": "?", "kind": "threshold"}))
+    assert answer.commands == ("winnow confirm s",)
+
+
+def test_before_the_first_trial_has_completed_nothing_is_said() -> None:
+    empty = StudyRecord("s", "maximize", "validation accuracy", ())
+    for kind in ({"kind": "methods"}, {"kind": "along", "of": "lr"}, {"kind": "depth", "of": "depth"}):
+        assert answered(empty, spec("grid", {"asks": "?", **kind})).sentences == ("Not yet: no trial has completed.",)
+
+
+@pytest.mark.parametrize(
+    ("asked", "problem"),
+    [
+        ({"kind": "along"}, "needs `of`"),
+        ({"kind": "methods", "of": "lr"}, "takes no `of`"),
+        ({"kind": "compare", "of": "dropout"}, "dropout is not searched"),
+        ({"kind": "depth", "of": "depth", "across": ["dropout"]}, "dropout is not searched"),
+        ({"kind": "why"}, "kind"),
+    ],
+)
+def test_a_question_that_cannot_be_answered_is_refused(asked: dict[str, Any], problem: str) -> None:
+    with pytest.raises(SpecError, match=problem):
+        spec("grid", {"asks": "?", **asked})
+
+
+@pytest.mark.parametrize(
+    ("asked", "pictures"),
+    [
+        ({"kind": "compare", "of": "model"}, ["question-1", "question-1-accuracy", "question-1-loss"]),
+        ({"kind": "methods"}, ["question-1"]),
+        ({"kind": "along", "of": "lr"}, ["question-1-accuracy", "question-1-loss"]),
+        ({"kind": "depth", "of": "depth", "across": ["model"]}, ["question-1"]),
+        ({"kind": "smallest", "of": "depth", "solved": 0.9}, ["question-1"]),
+        ({"kind": "search", "beside": ["other"]}, ["question-1"]),
+        ({"kind": "threshold"}, []),
+    ],
+)
+def test_an_answer_has_its_table_and_its_picture(asked: dict[str, Any], pictures: list[str]) -> None:
+    found = Conclusions(spec=spec("grid", {"asks": "Why?", **asked}), beside={"other": record(truth, name="other")})
+    (chapter,) = chapters(record(truth), found)
+    assert chapter.title == "Why?"
+    assert [picture.name for picture in chapter.pictures] == pictures
+    assert bool(chapter.tables) == bool(pictures)
+    assert all(picture.caption and picture.figure for picture in chapter.pictures)
+
+
+def test_the_cells_of_a_grid_say_what_they_show() -> None:
+    found = Conclusions(spec=spec("grid", {"asks": "?", "kind": "depth", "of": "depth", "across": ["model"]}))
+    figure = chapters(record(truth), found)[0].pictures[0].figure
+    assert figure is not None
+    (heat,) = figure.data
+    assert (list(heat.y), list(heat.x)) == (["2", "4", "8"], ["cnn", "resnet"])
+    assert [list(row) for row in heat.text][2] == ["0.1<br>does not train", "0.848<br>trains"]
+
+
+def test_steps_are_drawn_as_a_waterfall_that_claims_nothing() -> None:
+    found = Conclusions(spec=spec("grid", {"asks": "?", "kind": "steps"}))
+    figure = chapters(IN_ORDER, found)[0].pictures[0].figure
+    assert figure is not None
+    bars = [trace for trace in figure.data if trace.type == "bar"]
+    assert [bar.name for bar in bars] == ["inconclusive"], "each step was trained once"
+    assert [pytest.approx(height) for height in bars[0].y] == [0.1, 0.02]
