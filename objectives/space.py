@@ -7,6 +7,7 @@ range in all of a study: `lr` and `lr@optimizer=sgd`.
 """
 
 import json
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -59,6 +60,11 @@ class Range:
             inside = float(low + min(round((inside - self.low) / self.step), int((high - low) // step)) * step)
         return int(inside) if self.whole else float(inside)
 
+    def offers(self, value: Any) -> bool:
+        """Whether a trial may draw `value`, as Optuna stores it."""
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        return number and math.isclose(self.nearest(value), value, rel_tol=1e-12)
+
 
 @dataclass(frozen=True)
 class Choice:
@@ -81,6 +87,10 @@ class Choice:
     def nearest(self, value: Any) -> Any:
         """`value` where it is a choice, the first choice where it is not."""
         return value if value in self.choices else self.choices[0]
+
+    def offers(self, value: Any) -> bool:
+        """As of a range; a list is stored as its label."""
+        return any(value == known and type(value) is type(known) for known in self.labels)
 
 
 Space = Mapping[str, Range | Choice]

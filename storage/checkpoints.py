@@ -6,6 +6,7 @@ transaction that records its epoch, under the lease. A trial keeps its last two 
 
 import logging
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from sqlalchemy import and_, select
@@ -66,12 +67,17 @@ def newest(database: Database, store: Store, lease: Lease) -> tuple[int, bytes] 
 
 def prune_files(store: Store, lease: Lease, keep: int = KEPT) -> None:
     """Remove all but the newest `keep` files of a trial; what cannot be removed now is left with a warning."""
+    remove_files(store, lease.home, lease.number, (*lease.earlier_claims, lease.claim), keep)
+
+
+def remove_files(store: Store, home: str, number: int, claims: Iterable[str], keep: int = 0) -> None:
+    """Remove what the attempts at a trial have left in its study's home, but for the newest `keep`; as above."""
     try:
-        names = [name for claim in (*lease.earlier_claims, lease.claim) for name in store.names(_of(lease, claim))]
+        names = [name for claim in claims for name in store.names(_of(home, number, claim))]
         for name in names[: len(names) - keep]:
             store.remove(name)
     except OSError as error:
-        _log.warning("trial %d: an old checkpoint stays: %s", lease.number, error)
+        _log.warning("trial %d: an old checkpoint stays: %s", number, error)
 
 
 def sweep(database: Database, store: Store) -> None:
@@ -100,9 +106,9 @@ def sweep(database: Database, store: Store) -> None:
         _log.warning("checkpoints of finished trials stay: %s", error)
 
 
-def _of(lease: Lease, claim: str) -> str:
-    return f"{lease.home}{_FOLDER}{lease.number:06d}-{claim}-"
+def _of(home: str, number: int, claim: str) -> str:
+    return f"{home}{_FOLDER}{number:06d}-{claim}-"
 
 
 def _name(lease: Lease, claim: str, epoch: int) -> str:
-    return f"{_of(lease, claim)}{epoch:06d}.checkpoint"
+    return f"{_of(lease.home, lease.number, claim)}{epoch:06d}.checkpoint"

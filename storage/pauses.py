@@ -4,6 +4,7 @@ Nothing more is written of a pause than how that attempt ended. Such a trial kee
 the study's scheduler says so (see `leases.claim`), and ends as PRUNED when the study has nothing left for it.
 """
 
+import math
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, and_, exists, func, insert, select, update
@@ -16,9 +17,11 @@ from winnow.storage.clock import optuna_now
 from winnow.storage.database import Database
 from winnow.storage.errors import Overtaken
 from winnow.storage.optuna_tables import intermediate_values, studies, trial_user_attributes, trials, values
-from winnow.storage.tables import attempts
+from winnow.storage.tables import attempts, checkpoints, epochs
 from winnow.storage.upserts import OPEN_STATES, put
 
+NO_ROOM = "paused, and its checkpoint had to make room for others"
+"""The reason of a trial that the limit on the checkpoints of paused trials ended."""
 LEFT = "paused, not taken up again"
 """The reason of a trial that was still paused when its study ended."""
 _last, _later = attempts.alias("last"), attempts.alias("later")
@@ -62,6 +65,12 @@ def attempted(connection: Connection, study_id: int) -> tuple[int, dict[int, Att
     return int(connection.execute(count).scalar_one()), found
 
 
+def count(connection: Connection, study_id: int) -> int:
+    """How many trials of a study are paused."""
+    query = select(func.count()).select_from(trials).where(trials.c.study_id == study_id, IS_PAUSED)
+    return int(connection.execute(query).scalar_one())
+
+
 def tokens(connection: Connection, study_id: int) -> dict[int, int]:
     """Return by trial id how many attempts each paused trial of a study has had: the trial stays while that does."""
     query = select(trials.c.trial_id, func.max(attempts.c.token)).join(attempts).where(attempts.c.study_id == study_id)
@@ -91,6 +100,41 @@ def end_all(database: Database, study_id: int, seen: int | None = None) -> list[
         for trial_id, _ in paused:
             _end(connection, trial_id, LEFT)
         return [number for _, number in paused]
+
+    return database.write(work)
+
+
+def make_room(database: Database, study_id: int, most: float, maximize: bool) -> list[tuple[int, list[str]]]:
+    """End paused trials of a study until the checkpoints of the others take at most so many bytes; one may stay.
+
+    The worst of those that came least far goes first. Returns the numbers of those that ended, and the claims by which
+    their files are known.
+    """
+
+    def work(connection: Connection) -> list[tuple[int, list[str]]]:
+        connection.execute(select(studies.c.study_id).where(studies.c.study_id == study_id).with_for_update())
+        query = (
+            select(trials.c.trial_id, trials.c.number, checkpoints.c.epoch, checkpoints.c.size, epochs.c.value)
+            .join(checkpoints, checkpoints.c.trial_id == trials.c.trial_id)
+            .join(epochs, and_(epochs.c.trial_id == trials.c.trial_id, epochs.c.epoch == checkpoints.c.epoch))
+            .where(trials.c.study_id == study_id, IS_PAUSED)
+            .order_by(checkpoints.c.epoch)
+        )
+        newest = {row.trial_id: row for row in connection.execute(query)}
+        sign = 1 if maximize else -1
+        by_promise = sorted(
+            newest.values(), key=lambda row: (row.epoch, -math.inf if row.value is None else sign * row.value)
+        )
+        left = sum(row.size for row in by_promise)
+        ended = []
+        for row in by_promise[:-1]:
+            if left <= most:
+                break
+            left -= row.size
+            _end(connection, row.trial_id, NO_ROOM)
+            claims = connection.execute(select(attempts.c.claim).where(attempts.c.trial_id == row.trial_id))
+            ended.append((row.number, list(claims.scalars())))
+        return ended
 
     return database.write(work)
 

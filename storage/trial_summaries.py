@@ -47,6 +47,8 @@ class Outline:
     outcome: str = ""
     baseline: bool = False
     feasible: bool = True
+    device_seconds: float | None = None
+    """What its worker recorded; of a trial that was paused, without the time for which it was."""
 
 
 class Outlines:
@@ -124,7 +126,10 @@ class Outlines:
                 elif key == OUTCOME:
                     new[trial_id].outcome = str(json.loads(content))
                 elif key == RUN:
-                    note_code(self.code, json.loads(content))
+                    run = json.loads(content)
+                    note_code(self.code, run)
+                    seconds = run.get("device_seconds") if isinstance(run, dict) else None
+                    new[trial_id].device_seconds = seconds if isinstance(seconds, int | float) else None
                 elif key == BASELINE:
                     new[trial_id].baseline = json.loads(content) is True
                 else:

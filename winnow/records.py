@@ -163,6 +163,8 @@ DECISION = Key[dict[str, Any]]("winnow:decision")
 
 # --- of trials
 BASELINE = Key[bool]("winnow:baseline")
+STARTED_FROM = Key[dict[str, Any]]("winnow:started_from")
+"""The study and the trial whose configuration a search began with."""
 GIVEN = Key[dict[str, Any]]("winnow:given")
 """The configuration that a trial is to train, where it is not drawn."""
 CONFIG = Key[dict[str, Any]]("winnow:config")

@@ -54,6 +54,8 @@ class Status:
     """The places of fleets where no worker is started for now, with the reason."""
     curves: dict[int, tuple[float, ...]] = field(default_factory=dict)
     """What each trial that a worker holds has reported so far, by its number."""
+    paused: int = 0
+    """How many of the waiting trials their scheduler has paused."""
     pruned: dict[str, int] = field(default_factory=dict)
     """How many trials were pruned, diverged or were infeasible."""
     saved_device_seconds: float = 0.0
@@ -73,6 +75,11 @@ class Status:
     def finished(self) -> int:
         """Trials that have ended."""
         return count_ended(self.states)
+
+    @property
+    def looked_at(self) -> int:
+        """Trials that have ended, or are paused and may go on."""
+        return self.finished + self.paused
 
     @property
     def active(self) -> int:
@@ -107,7 +114,7 @@ class Status:
 
     def as_dict(self) -> dict[str, Any]:
         """Return all of it as JSON has it; what is not finite is null."""
-        derived = ("finished", "active", "state", "standing", "device_seconds_left")
+        derived = ("finished", "looked_at", "active", "state", "standing", "device_seconds_left")
         content = asdict(self) | {name: getattr(self, name) for name in derived}
         return finite_object(content | {"done": self.is_done, "exhausted": self.spent.exhausted})
 
@@ -124,7 +131,7 @@ def device_seconds_left(used: Spent) -> float | None:
 
 
 def seconds_left(
-    used: Spent, states: Mapping[str, int], workers: Sequence[Worker], latest: Sequence[float]
+    used: Spent, states: Mapping[str, int], workers: Sequence[Worker], latest: Sequence[float], paused: int = 0
 ) -> float | None:
     """Estimate when the budget is spent; `latest` holds the seconds of the trials that ended last. None: unknown."""
     running, finished = states.get("RUNNING", 0), count_ended(states)
@@ -137,7 +144,7 @@ def seconds_left(
         estimates.append(device_seconds / at_work)
     if at_work and latest and budget.trials is not None:
         # Those under way have on average half of their time before them.
-        remaining = max(0.0, budget.trials - finished - running / 2)
+        remaining = max(0.0, budget.trials - finished - paused - running / 2)
         estimates.append(remaining * fmean(latest) / at_work)
     return min(estimates, default=None)
 

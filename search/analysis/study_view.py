@@ -20,7 +20,7 @@ from winnow.search.analysis.pruning import savings
 from winnow.search.analysis.status import LATEST, Best, Status, seconds_left
 from winnow.search.analysis.study_record import StudyRecord, TrialRecord
 from winnow.search.study.study import WinnowStudy
-from winnow.storage import Storage, deletions, trial_summaries, workers
+from winnow.storage import Storage, deletions, pauses, trial_summaries, workers
 from winnow.storage import studies as study_rows
 from winnow.storage.budget import spent
 from winnow.storage.optuna_tables import studies, study_system_attributes, study_user_attributes, trials
@@ -76,7 +76,7 @@ class StudyView:
         """Return where the study stands now; raise KeyError where it is gone, StorageError."""
         with self._lock:
             about = self._ask(self._about)
-            ended, used, conclusions = self._ask(self._read, about.name)
+            ended, used, paused, conclusions = self._ask(self._read, about.name)
             if ended or self._history is None:
                 self._history = self._make_history(about)
                 self._trials_version += 1
@@ -88,6 +88,7 @@ class StudyView:
             )
             saved = savings(self._sampled_history(record))
             pruned = Counter(_kind(outline) for outline in self._known("PRUNED"))
+            latest = [trial.seconds for trial in record.finished[-LATEST:]]
             states = dict(sorted(Counter(outline.state for outline in self._outlines.known.values()).items()))
             return Status(
                 study_id=self.study_id,
@@ -103,10 +104,11 @@ class StudyView:
                 curves=curves,
                 failures=failures,
                 tracebacks={reason: text for reason, text in self._tracebacks.items() if text is not None},
+                paused=paused,
                 pruned=dict(pruned.most_common()),
                 stopped=about.stopped,
                 saved_device_seconds=saved.saved * pruned[_BY_THE_PRUNER] / saved.trials if saved.trials else 0.0,
-                seconds_left=seconds_left(used, states, present, [t.seconds for t in record.finished[-LATEST:]]),
+                seconds_left=seconds_left(used, states, present, latest, paused),
                 mixed_code=study_record.several(self._outlines.code),
                 has_spec=about.has_spec,
                 trials_version=self._trials_version,
@@ -175,9 +177,9 @@ class StudyView:
             has_spec=_attribute(connection, study_user_attributes, self.study_id, SPEC) is not None,
         )
 
-    def _read(self, connection: Connection, name: str) -> tuple[list[Outline], Any, int]:
-        ended = self._outlines.refresh(connection)
-        return ended, spent(connection, self.study_id), _concluded(connection, name)
+    def _read(self, connection: Connection, name: str) -> tuple[list[Outline], Any, int, int]:
+        ended, paused = self._outlines.refresh(connection), pauses.count(connection, self.study_id)
+        return ended, spent(connection, self.study_id), paused, _concluded(connection, name)
 
     def _count_failures(self) -> dict[str, int]:
         """Count the failures by their reasons, and read the traceback of the first of each new one."""
@@ -234,7 +236,9 @@ class StudyView:
 
 
 def _plain(outline: Outline, before: TrialRecord | None) -> TrialRecord:
-    seconds = (outline.ended - outline.started).total_seconds() if outline.started and outline.ended else 0.0
+    seconds = outline.device_seconds
+    if seconds is None:
+        seconds = (outline.ended - outline.started).total_seconds() if outline.started and outline.ended else 0.0
     return TrialRecord(
         number=outline.number,
         state=outline.state,

@@ -201,6 +201,7 @@ def describe_budget(budget: Budget) -> str:
     """Return a budget in words: `40 trials or 2 hours at most`."""
     parts = [
         counted(budget.trials, "trial") if budget.trials is not None else "",
+        counted(budget.epochs, "epoch") if budget.epochs is not None else "",
         f"{budget.hours:g} hours" if budget.hours is not None else "",
         f"{budget.device_hours:g} device-hours" if budget.device_hours is not None else "",
     ]

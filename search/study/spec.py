@@ -6,6 +6,7 @@
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
+    ConfigDict,
     Discriminator,
     Field,
     SerializeAsAny,
@@ -117,6 +118,19 @@ class KeepSection(Section):
 
     weights: int = Field(0, ge=0)
     """So many of the best trials keep their trained weights (of their best epoch)."""
+    checkpoints_gb: float = Field(20.0, gt=0)
+    """So much room the checkpoints of paused trials may take; those of the least promising go."""
+
+
+class StartSection(Section):
+    """Where the search begins beside its baseline."""
+
+    model_config = ConfigDict(populate_by_name=True, serialize_by_alias=True)
+
+    study: str = Field(alias="from", min_length=1)
+    """An earlier study in the same storage."""
+    trials: int = Field(5, ge=1, le=1000)
+    """So many of its best configurations are tried first."""
 
 
 class Question(Section):
@@ -185,6 +199,7 @@ class Spec(Section):
     keep: KeepSection = KeepSection()
     question: tuple[Question, ...] = ()
     """What the report answers first."""
+    start: StartSection | None = None
 
     @property
     def built_in(self) -> bool:

@@ -20,10 +20,22 @@ from winnow.errors import StudyError
 from winnow.objectives import user_code
 from winnow.objectives.models import weights_file
 from winnow.objectives.space import baseline
-from winnow.records import ACCEPT_CODE, BASELINE, CODE, CODE_OF, GIVEN, KEEP_WEIGHTS, SPEC, STOPPING, Budget
+from winnow.records import (
+    ACCEPT_CODE,
+    BASELINE,
+    CODE,
+    CODE_OF,
+    GIVEN,
+    KEEP_WEIGHTS,
+    SPEC,
+    STARTED_FROM,
+    STOPPING,
+    Budget,
+)
 from winnow.search.study import samplers
 from winnow.search.study.objective import BUILT_IN, code_of
 from winnow.search.study.spec import Spec
+from winnow.search.study.start import configurations
 from winnow.search.study.validation import check
 from winnow.storage import Storage, designs, notifications, settled
 from winnow.storage.budget import set_budget
@@ -78,6 +90,7 @@ def create(storage: Storage, spec: Spec, design: Sequence[designs.Row] = ()) -> 
     for named in spec.imports:
         user_code.find(named)
     spec = _pinned(spec)
+    started = {} if design or _is_made(storage, spec.name) else configurations(storage, spec)
     try:
         study = optuna.create_study(study_name=spec.name, storage=storage, directions=spec.directions)
     except optuna.exceptions.DuplicatedStudyError:
@@ -98,6 +111,8 @@ def create(storage: Storage, spec: Spec, design: Sequence[designs.Row] = ()) -> 
             and not any(BASELINE in trial.user_attrs for trial in study.get_trials(deepcopy=False))
         ):
             _enqueue_baseline(study, spec)
+        if spec.start is not None:
+            _enqueue_start(study, spec.start.study, started)
     if design:
         designs.extend(storage.database, study_id, design)
     if spec.metric_names:
@@ -265,6 +280,20 @@ def _enqueue_baseline(study: optuna.Study, spec: Spec) -> None:
     if spec.search or spec.built_in:
         parameters, attributes[GIVEN] = baseline(spec.space, spec.fixed, spec.baseline)
     study.enqueue_trial(parameters, user_attrs=attributes)
+
+
+def _is_made(storage: Storage, name: str) -> bool:
+    known = {study.study_name: study for study in storage.get_all_studies()}
+    return name in known and SPEC in known[name].user_attrs
+
+
+def _enqueue_start(study: optuna.Study, earlier: str, started: Mapping[int, dict[str, Any]]) -> None:
+    """Queue what a search begins with, but for what another process, which died at it, has queued."""
+    known = [STARTED_FROM.of(trial.user_attrs) for trial in study.get_trials(deepcopy=False)]
+    for number, parameters in started.items():
+        source = {"study": earlier, "trial": number}
+        if source not in known:
+            study.enqueue_trial(parameters, user_attrs={STARTED_FROM: source})
 
 
 def _short(content: object) -> str:

@@ -27,7 +27,16 @@ from winnow.records import Budget
 from winnow.search.study import ready
 from winnow.search.study.extremes import misfit
 from winnow.search.study.sections import PRUNERS, SAMPLERS, Section
-from winnow.search.study.spec import BUILT_IN, AblationSection, BudgetSection, LimitsSection, SearchEntry, Spec
+from winnow.search.study.spec import (
+    BUILT_IN,
+    AblationSection,
+    BudgetSection,
+    KeepSection,
+    LimitsSection,
+    SearchEntry,
+    Spec,
+    StartSection,
+)
 
 
 def read(path: Path) -> Spec:
@@ -386,6 +395,8 @@ _SECTIONS: Mapping[str, type[Section]] = {
     "budget": BudgetSection,
     "limits": LimitsSection,
     "ablation": AblationSection,
+    "keep": KeepSection,
+    "start": StartSection,
 }
 
 
@@ -396,7 +407,7 @@ def _nearest(path: list[str]) -> str:
     elif path[0] == "search":
         names = list(SearchEntry.model_fields)
     elif path[0] in _SECTIONS:
-        names = list(_SECTIONS[path[0]].model_fields)
+        names = [field.alias or name for name, field in _SECTIONS[path[0]].model_fields.items()]
     else:
         return "remove it"
     near = difflib.get_close_matches(path[-1], names, n=1)

@@ -12,6 +12,7 @@ from winnow.records import REASON, RUN, TRACEBACK, TRAINING, FinalState, Outcome
 from winnow.search.worker.context import WorkerContext
 from winnow.search.worker.messages import Ended
 from winnow.search.worker.provenance import git_commit, winnow_version
+from winnow.search.worker.retention import make_room
 from winnow.storage import checkpoints, leases
 from winnow.storage.errors import LeaseLost, StorageUnreachable
 from winnow.storage.leases import Lease
@@ -60,6 +61,7 @@ class Ending:
         attributes = self._attributes(context, lease, storage.get_trial(lease.trial_id))
         leases.give_back(storage.database, lease, self.outcome, attributes)
         checkpoints.prune_files(storage.store, lease, keep=1)
+        make_room(context.study)
 
     def _attributes(self, context: WorkerContext, lease: Lease, frozen: FrozenTrial) -> dict[str, Any]:
         attributes: dict[str, Any] = {}

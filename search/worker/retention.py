@@ -1,4 +1,4 @@
-"""What a study keeps of its trained weights: those of its best trials (`[keep] weights`), and no others."""
+"""What a study keeps: the weights of its best trials, and so many checkpoints of paused ones as there is room for."""
 
 import logging
 
@@ -6,7 +6,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from winnow.records import WEIGHTS
 from winnow.search.study.study import WinnowStudy
-from winnow.storage import artifacts
+from winnow.storage import artifacts, checkpoints, pauses
 
 _log = logging.getLogger("winnow")
 
@@ -25,6 +25,15 @@ def keep_best(study: WinnowStudy) -> None:
                 artifacts.remove(study.storage.store, name)
     except OSError as error:
         _log.warning("weights that nobody needs stay for now: %s", error)
+
+
+def make_room(study: WinnowStudy) -> None:
+    """End the least promising of the paused trials where their checkpoints take more than `[keep] checkpoints_gb`."""
+    store, most = study.storage.store, study.spec.keep.checkpoints_gb * 1e9
+    maximize = study.spec.optimises == "maximize"
+    for number, claims in pauses.make_room(study.storage.database, study.study_id, most, maximize):
+        _log.info("trial %d: %s", number, pauses.NO_ROOM)
+        checkpoints.remove_files(store, study.storage.home(study.study_id), number, claims)
 
 
 def _best_first(study: WinnowStudy, finished: list[FrozenTrial]) -> list[FrozenTrial]:

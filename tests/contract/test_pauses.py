@@ -1,5 +1,7 @@
 """Trials that their scheduler paused, on every database: who may take them up, and how they end."""
 
+from pathlib import Path
+
 import optuna
 import pytest
 from optuna.distributions import FloatDistribution
@@ -7,7 +9,7 @@ from optuna.trial import TrialState
 
 from contract.test_leases import claimed, expire
 from winnow.records import Budget, Epoch, Outcome
-from winnow.storage import Storage, epochs, leases, pauses
+from winnow.storage import Storage, checkpoints, epochs, leases, pauses, stores
 from winnow.storage.budget import set_budget, spent
 from winnow.storage.claims import Wish
 from winnow.storage.errors import Overtaken
@@ -146,3 +148,26 @@ def test_a_sampler_sees_what_a_paused_trial_has_shown(opened: Storage, study_id:
     assert (trial.state, trial.value) == (TrialState.PRUNED, 3.0)
     assert trial.datetime_complete is not None
     assert trial._trial_id == lease.trial_id
+
+
+def test_checkpoints_of_paused_trials_take_at_most_so_much_room(opened: Storage, study_id: int, tmp_path: Path) -> None:
+    """The worst of those that came least far goes first, and the last stays however large it is."""
+    store = stores.at(str(tmp_path))
+    for value in (0.9, 0.2, 0.5):
+        lease = wished(opened, study_id, Wish(begins=True, until=2))
+        assert lease is not None
+        for epoch in (1, 2):
+            written = checkpoints.write(store, lease, epoch, bytes(100))
+            epochs.record(opened.database, lease, Epoch(epoch, value), written)
+        leases.give_back(opened.database, lease, Outcome.RUNG)
+        checkpoints.prune_files(store, lease, keep=1)
+    assert pauses.make_room(opened.database, study_id, 300, maximize=True) == []
+    ((number, claims),) = pauses.make_room(opened.database, study_id, 299, maximize=True)
+    assert number == 1
+    checkpoints.remove_files(store, opened.home(study_id), number, claims)
+    assert len(store.names(opened.home(study_id) + "/")) == 2
+    assert [number for number, _ in pauses.make_room(opened.database, study_id, 1, maximize=True)] == [2]
+    trials = opened.get_all_trials(study_id)
+    assert [trial.state.name for trial in trials] == ["WAITING", "PRUNED", "PRUNED"]
+    assert trials[1].user_attrs["winnow:reason"] == pauses.NO_ROOM
+    assert (trials[1].value, opened.database.read(pauses.count, study_id)) == (0.2, 1)

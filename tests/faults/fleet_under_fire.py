@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ import psutil
 from sqlalchemy import create_engine, text
 
 from winnow import storage
+from winnow.records import Outcome
 from winnow.search.study import study as studies
 from winnow.search.study.validation import check
 from winnow.storage import workers
@@ -24,6 +25,8 @@ WORKERS = 8
 LEASE_SECONDS = 3.0
 EPOCHS = 6
 HERE = Path(__file__).parent
+_ENDS = (Outcome.COMPLETE, Outcome.EXCEPTION, Outcome.PROGRESS_LIMIT, Outcome.RUNG)
+"""What an attempt comes to of itself."""
 
 
 class Fleet:
@@ -37,11 +40,14 @@ class Fleet:
         trials: int = 40,
         function: str = "search",
         lease_seconds: float = LEASE_SECONDS,
+        pruner: Mapping[str, Any] | None = None,
         **fixed: Any,
     ) -> None:
         self.folder = folder
         self.url = url
         self.trials = trials
+        self.pauses = pruner is not None
+        """Whether trials pause at rungs: then not all of them come to their end."""
         self.lease_seconds = lease_seconds
         self.trained = folder / "trained"
         self.trained.touch()
@@ -60,7 +66,7 @@ class Fleet:
             "name": "s",
             "objective": f"shallow:{function}",
             "fixed": {"log": str(self.trained), **fixed},
-            "pruner": {"name": "none"},
+            "pruner": pruner or {"name": "none"},
             "sampler": {"name": "random"},
             "budget": {"trials": trials},
         }
@@ -136,33 +142,41 @@ class Fleet:
             epochs = rows("SELECT trial_id, epoch FROM winnow_epochs ORDER BY trial_id, epoch")
             results = rows("SELECT trial_id, count(*) FROM trial_values GROUP BY trial_id")
             open_attempts = rows("SELECT * FROM winnow_attempts WHERE ended_at IS NULL")
-            attempts = rows("SELECT trial_id, token FROM winnow_attempts ORDER BY trial_id, token")
+            outcomes = [outcome for (outcome,) in rows("SELECT outcome FROM winnow_attempts")]
             checkpoints = rows("SELECT trial_id, epoch, token FROM winnow_checkpoints ORDER BY trial_id, epoch")
             exact = rows(
                 "SELECT number FROM trials t JOIN trial_values v USING (trial_id) JOIN trial_params p USING (trial_id)"
-                f" WHERE t.state = 'COMPLETE' AND abs(v.value - {EPOCHS} * p.param_value) > 1e-9"
+                " WHERE abs(v.value - p.param_value * (SELECT max(epoch) FROM winnow_epochs e"
+                " WHERE e.trial_id = t.trial_id)) > 1e-9"
             )
+            whole = rows("SELECT trial_id FROM trials WHERE state = 'COMPLETE'")
+            ((used, trained),) = rows("SELECT used_epochs, (SELECT count(*) FROM winnow_epochs) FROM winnow_budgets")
         engine.dispose()
-        expected = self.trials if complete is None else complete
+        if self.pauses:
+            assert states.keys() == {"COMPLETE", "PRUNED"}, "what went on, and what did not"
+            assert any(tries == Outcome.RUNG for tries in outcomes)
+        else:
+            expected = self.trials if complete is None else complete
+            failed = {"FAIL": self.trials - expected} if expected < self.trials else {}
+            assert states == {"COMPLETE": expected} | failed
         assert numbers == list(range(self.trials)), "the budget is exact"
-        assert states == {"COMPLETE": expected} | ({"FAIL": self.trials - expected} if expected < self.trials else {})
         assert open_attempts == [], "nothing runs without a live lease"
-        assert len(results) == expected, "one result per trial"
+        assert len(results) == states["COMPLETE"] + states.get("PRUNED", 0), "one result per trial"
         assert {count for _, count in results} <= {1}
         assert exact == [], "a trial that went on elsewhere came to the same value"
         assert curves == epochs, "both tables hold the same epochs"
         per_trial = Counter(trial_id for trial_id, _ in curves)
         assert sum(per_trial.values()) == len(set(curves)), "no epoch is recorded twice"
-        assert all(per_trial[trial_id] == EPOCHS for trial_id, _ in results), "no acknowledged epoch is lost"
+        assert all(per_trial[trial_id] == EPOCHS for (trial_id,) in whole), "no acknowledged epoch is lost"
+        assert used == trained, "every epoch is booked once"
         for (trial_id, _, token), (next_id, _, next_token) in pairwise(checkpoints):
             assert trial_id != next_id or token <= next_token, "no checkpoint is older than its successor's"
         trained = Counter(tuple(line.split()[:2]) for line in self.trained.read_text().splitlines())
         redone = Counter(number for (number, _), times in trained.items() for _ in range(times - 1))
-        tries = Counter(trial_id for trial_id, _ in attempts)
-        retries = sum(times - 1 for times in tries.values())
-        assert sum(redone.values()) <= retries, "an attempt redoes at most one epoch"
+        broken_off = sum(Outcome(outcome) not in _ENDS for outcome in outcomes)
+        assert sum(redone.values()) <= broken_off, "an attempt redoes at most one epoch"
         if kills == 0:
-            assert max(tries.values()) == 1, "no fault here takes a trial from its worker"
+            assert broken_off == 0, "no fault here takes a trial from its worker"
 
 
 def wait_for(condition: Callable[[], bool], seconds: float, what: str) -> None:

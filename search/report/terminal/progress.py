@@ -55,8 +55,9 @@ class Progress:
         best = f"best {status.best.value:.4f} (trial {status.best.number})" if status.best else "no result yet"
         left = status.seconds_left
         parts = [
-            f"{status.finished}{f' of {total}' if total else ''} trials",
+            f"{status.looked_at}{f' of {total}' if total else ''} trials",
             f"{status.states.get('PRUNED', 0)} pruned",
+            *([f"{status.paused} paused"] if status.paused else []),
             *([f"{status.states['FAIL']} failed"] if status.states.get("FAIL") else []),
             best,
             "paused" if status.state is State.PAUSED else counted(len(status.workers), "worker"),
@@ -67,5 +68,5 @@ class Progress:
     def _picture(self, status: Status) -> RenderableType:
         total = status.spent.budget.trials
         head = Text.assemble((status.study, "bold"), f"  {self.line(status)}")
-        bar = ProgressBar(total=total, completed=status.finished, width=min(60, self.console.width - 2))
+        bar = ProgressBar(total=total, completed=status.looked_at, width=min(60, self.console.width - 2))
         return Group(head, Padding(bar, (0, 0, 1, 0)), workers_table(status.workers))

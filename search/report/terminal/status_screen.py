@@ -18,7 +18,10 @@ QUIET_SECONDS = 15.0
 
 def status(now: Status) -> RenderableType:
     """`winnow status`."""
-    states = ", ".join(f"{count} {state.lower()}" for state, count in sorted(now.states.items())) or "no trial yet"
+    counts = now.states | ({"WAITING": now.states["WAITING"] - now.paused, "paused": now.paused} if now.paused else {})
+    states = ", ".join(f"{n} {state.lower()}" for state, n in sorted(counts.items()) if n) or "no trial yet"
+    if now.paused:
+        states += f"; {now.looked_at} looked at, {now.states.get('COMPLETE', 0)} trained to their end"
     best = f"{number(now.best.value)} (trial {now.best.number})" if now.best else "none yet"
     lines = [
         Text.assemble((now.study, "bold"), f": {states}"),
