@@ -28,6 +28,8 @@ COMMANDS = {
     "resume": ("control", "resume", "Resume a study that is paused or stopped."),
     "reap": ("work", "reap", "Requeue the trials of workers that are gone."),
     "check": ("create", "check", "Check a spec and say what it would search."),
+    "range": ("rehearsal", "rate_range", "Test which learning rates train the baseline of a spec."),
+    "overfit": ("rehearsal", "overfit", "Check that the baseline network can fit 20 examples."),
     "studies": ("studies", "studies", "List the ready studies, with question and cost."),
     "augmentations": ("augmentations", "augmentations", "Draw what each augmentation does to sixteen images."),
     "status": ("status", "status", "Show the trials, best value, time and workers of a study."),
