@@ -129,15 +129,16 @@ def _confirm(tally: Tally, trainings: Trainings, study: optuna.Study) -> None:
 
 def _ablate(tally: Tally, trainings: Trainings) -> None:
     """From nothing to everything."""
-    design = SequentialDesign(METHODS, range(30_000, 30_020), range(40_000, 40_020))
+    design = SequentialDesign(METHODS, range(30_000, 30_025))
     results: dict[tuple[MethodSet, int], float | None] = {}
     while wanted := design.next_trainings(results):
         results.update({training: trainings(*training) for training in wanted})
     tally.trainings.append(len(results))
+    found = design.answers(results)
     for kind in KINDS:
-        asked = contrasts.path(design.path(results)) if kind == "path" else design.fixed_contrasts
+        asked = contrasts.path(found.path) if kind == "path" else design.fixed_contrasts
         for contrast in asked:
-            effect = design.effect(contrast, results) if contrast.kind == kind else None
+            effect = found.effects.get((kind, contrast.name)) if contrast.kind == kind else None
             if effect is None:
                 continue
             tally.held[kind].append(_holds((effect.low, effect.high), _truth_of(contrast)))

@@ -43,6 +43,7 @@ def ablated(
         trainings=48,
         failed=0,
         diverged=1,
+        breaks={},
         complete=True,
     )
 

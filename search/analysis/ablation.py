@@ -5,7 +5,6 @@ added round by round (see `sequential`), and nothing is trained twice, so an abl
 a larger budget, and read at any time.
 """
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, Literal
@@ -19,7 +18,7 @@ from winnow.search.analysis.contrasts import MOST_SETS, MethodSet
 from winnow.search.analysis.effects import Effect, OrderedEffect
 from winnow.search.analysis.seeds import Purpose, fresh_seeds
 from winnow.search.analysis.sequential import SequentialDesign, Training
-from winnow.search.analysis.statistics import Sample, seeds_at_look
+from winnow.search.analysis.statistics import Sample, broken_down, seeds_at_look
 from winnow.search.analysis.study_record import StudyRecord, TrialRecord
 from winnow.search.study import study as studies
 from winnow.search.study.study import WinnowStudy, refuse_other_training
@@ -84,7 +83,10 @@ class Ablation:
     failed: int
     """Of them those that failed or broke a limit, and count nowhere."""
     diverged: int
-    """Of them those that diverged, and count as the worst value of the whole ablation."""
+    """Of them those that diverged, and count apart: in no mean."""
+    breaks: dict[str, tuple[int, int, int, int]]
+    """By method: how many trainings with it broke down (diverged, or far below all others of their set) and how many
+    there were; then the same without it. Only where any broke down."""
     complete: bool
     """Whether every question is answered or has had all its seeds."""
 
@@ -131,15 +133,10 @@ def plan_ablation(
             + (": the baseline itself is the best" if before is record.baseline and after is record.best else ""),
             "search more trials, or name two others by --from and --to",
         )
-    most = seeds_at_look(looks, seeds)
-    design = SequentialDesign(
-        tuple(methods),
-        fresh_seeds(study.spec.seed, Purpose.ABLATION, most),
-        fresh_seeds(study.spec.seed, Purpose.PATH, most),
-        seeds,
-        looks,
-        trainings,
-    )
+    most = seeds + seeds_at_look(looks, seeds)
+    scale = record.scale if study.spec.optimises == "maximize" else record.scale.negative
+    drawn = fresh_seeds(study.spec.seed, Purpose.ABLATION, most)
+    design = SequentialDesign(tuple(methods), drawn, seeds, looks, trainings, scale)
     return AblationPlan(study, record, before, after, methods, design)
 
 
@@ -174,19 +171,15 @@ def recorded_plans(study: WinnowStudy, record: StudyRecord) -> list[AblationPlan
 
 
 def read_scores(plan: AblationPlan) -> dict[Training, float | None]:
-    """The score of every training that has ended, the higher the better; None where one failed.
+    """The score of every training that has ended, the higher the better; None where one failed or diverged.
 
-    One that diverged counts as the worst value that any training of the ablation reported: a method that makes
-    training diverge is to look bad, and an infinite loss has no mean.
+    One that diverged has no score that belongs in a mean: how often a method makes trainings diverge is said apart.
     """
-    trials = _trials(plan)
-    worst = _worst(plan, trials)
     results: dict[Training, float | None] = {}
-    for trial in trials:
+    for trial in _trials(plan):
         if trial.finished and trial.parameters.keys() == {*plan.methods, "seed"}:
-            on = frozenset(method for method in plan.methods if trial.parameters[method])
-            value = trial.value if trial.state == "COMPLETE" else worst if trial.diverged else None
-            results[on, int(trial.parameters["seed"])] = None if value is None else _sign(plan) * value
+            value = trial.value if trial.state == "COMPLETE" else None
+            results[_training(plan, trial)] = None if value is None else _sign(plan) * value
     return results
 
 
@@ -194,7 +187,8 @@ def conclude(plan: AblationPlan) -> Ablation:
     """What the trainings so far say, however many they are."""
     design, results = plan.design, read_scores(plan)
     trials = [trial for trial in _trials(plan) if trial.finished]
-    whole = design.effects("whole", results)
+    found = design.answers(results)
+    whole = found.kind("whole")
     return Ablation(
         study=plan.study.name,
         name=plan.name,
@@ -206,15 +200,16 @@ def conclude(plan: AblationPlan) -> Ablation:
         start=_sample(plan, results, frozenset()),
         goal=_sample(plan, results, frozenset(plan.methods)),
         whole=whole[0] if whole else None,
-        alone=design.effects("alone", results),
-        removed=design.effects("removed", results),
-        path=design.effects("path", results),
-        order=design.ordered(results),
-        together=design.effects("together", results),
+        alone=found.kind("alone"),
+        removed=found.kind("removed"),
+        path=found.kind("path"),
+        order=found.ordered,
+        together=found.kind("together"),
         exact_order=2 ** len(plan.methods) <= MOST_SETS,
         trainings=len(trials),
         failed=sum(trial.state != "COMPLETE" and not trial.diverged for trial in trials),
         diverged=sum(trial.diverged for trial in trials),
+        breaks=_breaks(plan, results, {_training(plan, trial) for trial in trials if trial.diverged}),
         complete=not replace(design, trainings=None).next_trainings(results),
     )
 
@@ -290,11 +285,26 @@ def _trials(plan: AblationPlan) -> tuple[TrialRecord, ...]:
     return study_record.read(study.optuna, epochs.read(storage.database, study.study_id)).trials
 
 
-def _worst(plan: AblationPlan, trials: Sequence[TrialRecord]) -> float | None:
-    """The worst value that any epoch or trial had; None where none had one."""
-    reported = [epoch.value for trial in trials for epoch in trial.curve if math.isfinite(epoch.value)]
-    values = reported + [trial.value for trial in trials if trial.value is not None and math.isfinite(trial.value)]
-    return min(values, key=lambda value: _sign(plan) * value, default=None)
+def _training(plan: AblationPlan, trial: TrialRecord) -> Training:
+    return frozenset(m for m in plan.methods if trial.parameters.get(m)), int(trial.parameters.get("seed", -1))
+
+
+def _breaks(
+    plan: AblationPlan, results: Mapping[Training, float | None], diverged: set[Training]
+) -> dict[str, tuple[int, int, int, int]]:
+    """How many trainings broke down with each method, and without it."""
+    broke = set(diverged)
+    for on in {on for on, _ in results}:
+        told = [(training, score) for training, score in results.items() if training[0] == on and score is not None]
+        flags = broken_down([score for _, score in told], plan.design.scale)
+        broke.update(training for (training, _), breaks in zip(told, flags, strict=True) if breaks)
+    known = [training for training, score in results.items() if score is not None or training in diverged]
+
+    def counts(method: str, with_it: bool) -> tuple[int, int]:
+        side = [training for training in known if (method in training[0]) == with_it]
+        return sum(training in broke for training in side), len(side)
+
+    return {method: (*counts(method, True), *counts(method, False)) for method in plan.methods} if broke else {}
 
 
 def _sign(plan: AblationPlan) -> int:
@@ -303,4 +313,4 @@ def _sign(plan: AblationPlan) -> int:
 
 def _sample(plan: AblationPlan, results: Mapping[Training, float | None], on: MethodSet) -> Sample:
     scores = [results.get((on, seed)) for seed in plan.design.seeds]
-    return Sample(tuple(_sign(plan) * score for score in scores if score is not None))
+    return Sample(tuple(_sign(plan) * score for score in scores if score is not None), plan.record.scale)

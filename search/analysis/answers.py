@@ -54,13 +54,19 @@ def rests_on(found: Ablation) -> list[str]:
     """Return how many trainings there were, which of them count how, and whether more are needed."""
     said = []
     if found.diverged:
-        said.append(f"{counted(found.diverged, 'training')} diverged and counted as the worst value that any reported.")
+        said.append(f"{counted(found.diverged, 'training')} diverged, counted apart: in no mean.")
+    for method, (broke, of, without, of_those) in found.breaks.items():
+        said.append(f"Of {of} trainings with {method} {broke} broke down, of {of_those} without it {without}.")
     if found.failed:
         said.append(
             f"{counted(found.failed, 'training')} failed and counted nowhere; winnow status {found.name} says why."
         )
     rest = "" if found.complete else "; more are needed: the same command, with more --trainings, goes on"
-    return [*said, f"This rests on {found.trainings} trainings{rest}."]
+    together = (
+        "All verdicts of these tables together, at all looks, err in 5 reports of 100 at most; an interval holds for "
+        "its line alone."
+    )
+    return [*said, together, f"This rests on {found.trainings} trainings{rest}."]
 
 
 def measured(effect: Effect) -> str:
@@ -111,10 +117,7 @@ def _without_help(found: Ablation) -> list[str]:
 
 def _idle(found: Ablation) -> list[str]:
     """Methods with and without which all scores are the very same: there is no noise, so there is no effect."""
-    alone, removed = (
-        {effect.method for effect in effects if effect.low == effect.effect == effect.high == 0}
-        for effects in (found.alone, found.removed)
-    )
+    alone, removed = ({effect.method for effect in effects if effect.idle} for effects in (found.alone, found.removed))
     return sorted(alone & removed)
 
 

@@ -61,11 +61,16 @@ def together(methods: Sequence[str]) -> list[Contrast]:
     return [
         Contrast(
             "together",
-            f"{a} and {b}",
+            pair_name(a, b),
             _constant({frozenset([a, b]): 1.0, frozenset([a]): -1.0, frozenset([b]): -1.0, none: 1.0}),
         )
         for a, b in itertools.combinations(methods, 2)
     ]
+
+
+def pair_name(first: str, second: str) -> str:
+    """What two methods are called together."""
+    return f"{first} and {second}"
 
 
 def order(methods: Sequence[str]) -> list[Contrast]:

@@ -19,17 +19,24 @@ class Effect:
     high: float
     runs: int
     """Trainings behind it, on both sides together."""
+    answered: bool = True
+    """Whether the table of which it is a line may say more than its interval, all its lines being right together."""
+    idle: bool = False
+    """Whether every training gave the very same with and without it."""
 
     @property
     def verdict(self) -> Verdict:
-        """What the interval allows to say."""
+        """What may be said, all verdicts of its table being right together."""
+        if not self.answered:
+            return "inconclusive"
         if self.low > 0:
             return "helps"
         return "hurts" if self.high < 0 else "inconclusive"
 
     def as_dict(self) -> dict[str, Any]:
         """Return the effect as JSON has it; what is unknown is None."""
-        return {**asdict(self), "low": finite(self.low), "high": finite(self.high), "verdict": self.verdict}
+        told = {name: value for name, value in asdict(self).items() if name not in ("answered", "idle")}
+        return {**told, "low": finite(self.low), "high": finite(self.high), "verdict": self.verdict}
 
 
 @dataclass(frozen=True)

@@ -1,24 +1,30 @@
 """Which trainings an ablation needs next, and what those that it has allow to say. It starts no training itself.
 
-Every contrast begins with the same few seeds. Where its interval still holds zero, its seeds are doubled, again and
-again, until the answer is clear or the trainings run out: effort goes where it decides something. The intervals are
-made for being looked at so (`statistics.error_of_look`).
+Every question begins with the same few seeds, in all sets of methods that it needs. Its seeds are doubled while it is
+open, not answered, and might be with twice as many: effort goes where it decides something. What may be said at each
+look is decided for the whole table at once (`multiplicity`).
 
-The greedy path is chosen on the first seeds and measured on others: a step chosen for being largest would look larger
-than it is.
+The greedy path is chosen on the first seeds and measured on the following: a step chosen for being largest would look
+larger than it is.
 """
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
 
 from winnow.search.analysis import contrasts
 from winnow.search.analysis.contrasts import Contrast, MethodSet
 from winnow.search.analysis.effects import Effect, OrderedEffect
-from winnow.search.analysis.statistics import Sample, error_of_look, seeds_at_look
+from winnow.search.analysis.multiplicity import Question, Table
+from winnow.search.analysis.statistics import ANY, Sample, Scale, broken_down, error_of_look, seeds_at_look
 
 _SINGLE = ("whole", "alone", "removed")
+_FEW = 4
+"""A question over so many sets goes without a seed of which one is missing; over more, the missing is filled in."""
 Training = tuple[MethodSet, int]
 """A set of methods that are on, and a seed."""
 Results = Mapping[Training, float | None]
@@ -31,14 +37,14 @@ class SequentialDesign:
 
     methods: tuple[str, ...]
     seeds: Sequence[int]
-    """In the order in which they are used; as many as the last look has."""
-    path_seeds: Sequence[int]
-    """As many others, for measuring the path."""
+    """In the order in which they are used; as many as the last look has, and those of the first once more."""
     first: int = 5
     """Seeds of the first look."""
     looks: int = 3
     trainings: int | None = None
     """No more than so many in all; None is no limit."""
+    scale: Scale = ANY
+    """Of the scores, the higher the better."""
 
     @cached_property
     def fixed_contrasts(self) -> list[Contrast]:
@@ -52,7 +58,7 @@ class SequentialDesign:
         ]
 
     def next_trainings(self, results: Results) -> list[Training]:
-        """The trainings to do next, together; none when every contrast is answered or nothing more may be spent."""
+        """The trainings to do next, together; none when nothing more is open, or nothing more may be spent."""
         found: dict[Training, None] = {}
         left = math.inf if self.trainings is None else self.trainings - len(results)
         for group in self._open(results):
@@ -73,41 +79,27 @@ class SequentialDesign:
             chosen.append(max(means, key=lambda method: means[method]))
         return chosen
 
-    def effect(self, contrast: Contrast, results: Results) -> Effect | None:
-        """The answer at the last look whose trainings have all ended; None before the first, or without a score."""
-        look = self._looks_done(contrast, results)
-        if not look:
-            return None
-        seeds = self._seeds(contrast)[: seeds_at_look(look, self.first)]
-        scores: list[float] = []
-        trainings: set[Training] = set()
-        for seed in seeds:
-            weights = contrast.weights(seed)
-            trainings.update((on, seed) for on in weights)
-            values = [(weight, results[on, seed]) for on, weight in weights.items()]
-            if all(value is not None for _, value in values):
-                scores.append(math.fsum(weight * (value or 0.0) for weight, value in values))
-        if not scores:
-            return None
-        sample = Sample(tuple(scores))
-        low, high = sample.interval_at(error_of_look(look))
-        return Effect(contrast.name, sample.mean, low, high, len(trainings))
-
-    def effects(self, kind: contrasts.Kind, results: Results) -> list[Effect]:
-        """The answers to all questions of a kind that have one; those of the path in its order."""
-        asked = contrasts.path(self.path(results)) if kind == "path" else self.fixed_contrasts
-        answers = [self.effect(contrast, results) for contrast in asked if contrast.kind == kind]
-        return [answer for answer in answers if answer is not None]
-
-    def ordered(self, results: Results) -> list[OrderedEffect]:
-        """How each method's effect hangs on the order, for those of which it is known."""
-        first = {effect.method: effect.effect for effect in self.effects("alone", results)}
-        last = {effect.method: effect.effect for effect in self.effects("removed", results)}
-        return [
-            OrderedEffect(shapley, first[shapley.method], last[shapley.method])
-            for shapley in self.effects("order", results)
-            if shapley.method in first and shapley.method in last
-        ]
+    def answers(self, results: Results) -> "Answers":
+        """What the results so far allow to say."""
+        order = self.path(results)
+        steps = contrasts.path(order)
+        found = Answers(order, Table(self.methods))
+        asked = [*self.fixed_contrasts, *steps]
+        samples = {(contrast.kind, contrast.name): self._samples(contrast, results) for contrast in asked}
+        for look in range(1, self.looks + 1):
+            p = {question: told[look - 1].p for question, told in samples.items() if len(told) >= look}
+            found.table.look(look, p)
+        for contrast in asked:
+            question = (contrast.kind, contrast.name)
+            if told := [sample for sample in samples[question] if sample.scores]:
+                look, sample = len(samples[question]), told[-1]
+                low, high = sample.interval_at(error_of_look(look))
+                runs = len({(on, seed) for seed in self._seeds(contrast, look) for on in contrast.weights(seed)})
+                answered, idle = question in found.table.answered, not any(sample.scores)
+                found.effects[question] = Effect(contrast.name, sample.mean, low, high, runs, answered, idle)
+                found.samples[question] = sample
+            found.looks[question] = len(samples[question])
+        return found
 
     def _open(self, results: Results) -> Iterator[list[Training]]:
         """Groups of trainings that make sense only whole, the most important first.
@@ -115,38 +107,59 @@ class SequentialDesign:
         A first look at everything comes before a second look at anything. Where trainings are limited, the path is
         chosen before they go into pairs and orders, which cost most.
         """
-        chosen = self.path(results)
-        undecided = sorted(self._undecided(chosen, results), key=lambda entry: entry[0])
+        found = self.answers(results)
+        undecided = sorted(self._undecided(found), key=lambda entry: entry[0])
         yield from (group for look, kind, group in undecided if look == 0 and kind in _SINGLE)
-        yield from (self._tried(chosen, method) for method in self._rest(chosen))
-        if self.trainings is None or not self._rest(chosen):
+        yield from (self._tried(found.path, method) for method in self._rest(found.path))
+        if self.trainings is None or not self._rest(found.path):
             yield from (group for look, kind, group in undecided if look > 0 or kind not in _SINGLE)
 
-    def _undecided(self, chosen: Sequence[str], results: Results) -> Iterator[tuple[int, str, list[Training]]]:
-        """Every contrast that needs more seeds and may have them: its looks so far, its kind, and all its trainings."""
-        steps = [] if self._rest(chosen) else contrasts.path(chosen)
+    def _undecided(self, found: "Answers") -> Iterator[tuple[int, str, list[Training]]]:
+        """Every contrast that needs more seeds and may have them: its looks so far, its kind, and all its trainings.
+
+        The path is measured where something is seen of any method.
+        """
         single = [contrast for contrast in self.fixed_contrasts if contrast.kind in _SINGLE]
         joint = [contrast for contrast in self.fixed_contrasts if contrast.kind not in _SINGLE]
+        steps = contrasts.path(found.path) if found.table.opened and not self._rest(found.path) else []
         for contrast in [*single, *steps, *joint]:
-            look = self._looks_done(contrast, results)
-            answer = self.effect(contrast, results)
-            if look < self.looks and (answer is None or answer.verdict == "inconclusive"):
-                seeds = self._seeds(contrast)[: seeds_at_look(look + 1, self.first)]
+            look = found.looks[contrast.kind, contrast.name]
+            if look < self.looks and (not look or found.may_be_answered((contrast.kind, contrast.name))):
+                seeds = self._seeds(contrast, look + 1)
                 yield look, contrast.kind, [(on, seed) for seed in seeds for on in contrast.weights(seed)]
 
-    def _looks_done(self, contrast: Contrast, results: Results) -> int:
-        seeds = self._seeds(contrast)
-        look = 0
-        while look < self.looks and all(
-            (on, seed) in results
-            for seed in seeds[: seeds_at_look(look + 1, self.first)]
-            for on in contrast.weights(seed)
-        ):
-            look += 1
-        return look
+    def _samples(self, contrast: Contrast, results: Results) -> list[Sample]:
+        """One number a seed, at each look whose trainings have all ended."""
+        found = []
+        for look in range(1, self.looks + 1):
+            seeds = self._seeds(contrast, look)
+            if any((on, seed) not in results for seed in seeds for on in contrast.weights(seed)):
+                break
+            found.append(self._sample(contrast, seeds, results))
+        return found
 
-    def _seeds(self, contrast: Contrast) -> Sequence[int]:
-        return self.path_seeds if contrast.kind == "path" else self.seeds
+    def _sample(self, contrast: Contrast, seeds: Sequence[int], results: Results) -> Sample:
+        """A seed of which a training gave no score, or broke down, counts nowhere."""
+        rows = [contrast.weights(seed) for seed in seeds]
+        same = all(row == rows[0] for row in rows)
+        if same:
+            scores = _scores(list(rows[0]), seeds, results, self.scale)
+            if len(rows[0]) > _FEW:
+                _fill(scores)
+            values = scores @ np.array(list(rows[0].values()))
+        else:
+            told = [[results[on, seed] for on in row] for row, seed in zip(rows, seeds, strict=True)]
+            weights = [list(row.values()) for row in rows]
+            values = np.array([_sum(ones, others) for ones, others in zip(told, weights, strict=True)])
+        spread = math.sqrt(sum(weight**2 for weight in rows[0].values()) / 2)
+        reach = sum(weight for weight in rows[0].values() if weight > 0)
+        differences = self.scale.differences
+        scale = Scale(differences.low * reach, differences.high * reach, differences.step * spread)
+        return Sample(tuple(values[~np.isnan(values)].tolist()), scale)
+
+    def _seeds(self, contrast: Contrast, look: int) -> Sequence[int]:
+        start = self.first if contrast.kind == "path" else 0
+        return self.seeds[start : start + seeds_at_look(look, self.first)]
 
     def _rest(self, chosen: Sequence[str]) -> list[str]:
         return [method for method in self.methods if method not in chosen]
@@ -156,7 +169,66 @@ class SequentialDesign:
         return [(frozenset([*chosen, method]), seed) for seed in self.seeds[: self.first]]
 
 
+@dataclass
+class Answers:
+    """What an ablation's results allow to say."""
+
+    path: list[str]
+    """The methods in the order of the greedy path, as far as it is chosen."""
+    table: Table
+    effects: dict[Question, Effect] = field(default_factory=dict)
+    """The answer to every question that has one, at the last look whose trainings have all ended."""
+    samples: dict[Question, Sample] = field(default_factory=dict)
+    looks: dict[Question, int] = field(default_factory=dict)
+
+    def kind(self, kind: contrasts.Kind) -> list[Effect]:
+        """The answers to all questions of a kind; those of the path in its order."""
+        return [effect for (asked, _), effect in self.effects.items() if asked == kind]
+
+    @property
+    def ordered(self) -> list[OrderedEffect]:
+        """How each method's effect hangs on the order, for those of which it is known."""
+        first, last = ({effect.method: effect.effect for effect in self.kind(kind)} for kind in ("alone", "removed"))
+        return [
+            OrderedEffect(shapley, first[shapley.method], last[shapley.method])
+            for shapley in self.kind("order")
+            if shapley.method in first and shapley.method in last
+        ]
+
+    def may_be_answered(self, question: Question) -> bool:
+        """Whether it is open, not answered, and might be with twice as many seeds."""
+        if question in self.table.answered or question not in self.samples:
+            return False
+        level = self.table.level(question, self.looks[question] + 1)
+        return self.samples[question].p_if_doubled <= level
+
+
+def _scores(sets: Sequence[MethodSet], seeds: Sequence[int], results: Results, scale: Scale) -> NDArray[np.float64]:
+    """(seeds, sets); NaN where a training gave no score or broke down among those of its set."""
+    columns = []
+    for on in sets:
+        told = [results[on, seed] for seed in seeds]
+        known = iter(broken_down([score for score in told if score is not None], scale))
+        columns.append([math.nan if score is None or next(known) else score for score in told])
+    return np.array(columns, dtype=np.float64).T
+
+
+def _fill(scores: NDArray[np.float64]) -> None:
+    """Fill in what is missing of (seeds, sets) by what its set and its seed give, where most of its set is there."""
+    missing = np.isnan(scores)
+    if not missing.any() or (missing.mean(axis=0) > 0.5).any():
+        return
+    by_set = np.nanmean(scores, axis=0)
+    by_seed = np.nanmean(scores - by_set, axis=1) if not missing.all(axis=1).any() else np.zeros(len(scores))
+    scores[missing] = (by_set + by_seed[:, None])[missing]
+
+
+def _sum(values: Sequence[float | None], weights: Sequence[float]) -> float:
+    """Their weighted sum; NaN where one is missing."""
+    return math.fsum(math.nan if v is None else w * v for v, w in zip(values, weights, strict=True))
+
+
 def _mean(values: Sequence[float | None]) -> float:
-    """Their mean; a method of which some training gave no score is chosen last."""
+    """Their mean over what is known; a method of which most trainings gave no score is chosen last."""
     known = [value for value in values if value is not None]
-    return math.fsum(known) / len(known) if len(known) == len(values) else -math.inf
+    return math.fsum(known) / len(known) if 2 * len(known) > len(values) else -math.inf

@@ -6,7 +6,8 @@ from typing import Any
 import click
 from rich.console import Console
 
-from winnow.search.analysis import functional_anova
+from winnow.search.analysis import ablation as ablation_plans
+from winnow.search.analysis import functional_anova, power
 from winnow.search.api.study import load_study
 from winnow.search.cli.options import fleet_options, json_option, storage_option, study_argument
 from winnow.search.report import ablation
@@ -40,6 +41,10 @@ def ablate(study: str, url: str, methods: tuple[str, ...], so_far: bool, json: b
         name.strip(): members.replace(" ", "").split(",") for name, _, members in (m.partition("=") for m in methods)
     }
     searched = load_study(study, url)
+    if not so_far:
+        asked = {name: options[name] for name in ("start", "goal", "seeds", "looks", "trainings")}
+        plan = ablation_plans.plan_ablation(searched, groups=groups or None, **asked)
+        click.echo("\n".join(power.sentences(plan.design)), err=True)
     found = searched.ablate(methods=groups or None, train=not so_far, **options)
     if json:
         click.echo(dumps(found.as_dict(), indent=2))

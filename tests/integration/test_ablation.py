@@ -86,7 +86,7 @@ def test_half_done_it_says_what_it_can_and_goes_on(tmp_path: Path) -> None:
     assert whole.alone == half.alone, "what was trained is not trained again"
 
 
-def test_a_failed_training_counts_nowhere_and_a_diverged_one_as_the_worst(tmp_path: Path) -> None:
+def test_a_failed_training_counts_nowhere_and_a_diverged_one_apart(tmp_path: Path) -> None:
     study = told(tmp_path, [0.5, 0.9], [{"dropout": 0.0}, {"lr": 0.05, "dropout": 0.0}])
     plan = ablation.plan_ablation(study, seeds=5, looks=1)
     seeds = plan.design.seeds
@@ -99,11 +99,12 @@ def test_a_failed_training_counts_nowhere_and_a_diverged_one_as_the_worst(tmp_pa
     run(plan, value)
     found = ablation.conclude(plan)
     assert (found.failed, found.diverged) == (1, 1)
-    assert min(found.goal.scores) == min(found.start.scores), "it counts as the worst"
-    assert len(found.goal.scores) == 4
-    assert found.alone[0].verdict == "inconclusive", "a method that makes training diverge is not shown to help"
-    assert answers.rests_on(found)[:2] == [
-        "1 training diverged and counted as the worst value that any reported.",
+    assert len(found.goal.scores) == 8, "neither has a score that belongs in a mean"
+    assert found.alone[0].effect == pytest.approx(0.2, abs=0.001)
+    assert found.breaks == {"learning rate": (1, 9, 0, 10)}
+    assert answers.rests_on(found)[:3] == [
+        "1 training diverged, counted apart: in no mean.",
+        "Of 9 trainings with learning rate 1 broke down, of 10 without it 0.",
         f"1 training failed and counted nowhere; winnow status {plan.name} says why.",
     ]
 

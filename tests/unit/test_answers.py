@@ -50,7 +50,7 @@ def test_where_nothing_helps_nothing_is_said_to() -> None:
 
 
 def test_a_method_without_any_effect_is_not_called_uncertain() -> None:
-    nothing = Effect("dropout", 0.0, 0.0, 0.0, 20)
+    nothing = Effect("dropout", 0.0, -0.001, 0.001, 20, answered=False, idle=True)
     found = replace(ablated(alone=(LEARNING_RATE, nothing)), removed=[LEARNING_RATE, nothing])
     useless = " ".join(answers.answers(found)[1].sentences)
     assert "Dropout: no effect here, every training is the same with and without it." in useless
