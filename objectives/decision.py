@@ -95,12 +95,13 @@ def probabilities(model: "nn.Module", values: Mapping[str, Any], data: "Data", s
     import torch
 
     from winnow.objectives.augmentation.batches import Augmentation
+    from winnow.objectives.data.streaming import parts
     from winnow.objectives.hyperparameters import make_config
 
     augmentation = Augmentation(make_config(values), data)
     model.eval()
     with torch.inference_mode():
-        outputs = [model(augmentation.evaluate(part)) for part in torch.split(split.inputs, 1024)]
+        outputs = [model(augmentation.evaluate(part)) for part in parts(split.inputs, 1024)]
     return np.asarray(torch.cat(outputs).cpu().double().softmax(1)[:, 1].numpy(), dtype=np.float64)
 
 
@@ -121,8 +122,9 @@ def _boundary(model: "nn.Module", values: Mapping[str, Any], data: "Data") -> Bo
     import torch
 
     from winnow.objectives.data.loading import Split
+    from winnow.objectives.data.streaming import parts
 
-    points = data.validation.inputs.cpu().numpy()
+    points = next(iter(parts(data.validation.inputs, len(data.validation.targets)))).cpu().numpy()
     low, high = points.min(0) - _MARGIN, points.max(0) + _MARGIN
     x, y = (np.linspace(low[axis], high[axis], _GRID) for axis in (0, 1))
     grid = np.stack([each.ravel() for each in np.meshgrid(x, y)], 1).astype(np.float32)

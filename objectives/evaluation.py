@@ -8,6 +8,7 @@ from torch import nn
 
 from winnow.objectives.augmentation.batches import Augmentation
 from winnow.objectives.data.loading import Split
+from winnow.objectives.data.streaming import parts
 from winnow.objectives.metrics import Metric
 from winnow.objectives.models.batch_norm_folding import folded
 
@@ -39,9 +40,8 @@ def evaluate(
     correct = torch.zeros((), device=split.targets.device, dtype=torch.int64)
     # One autocast for all batches: it rounds each weight once.
     with torch.inference_mode(), autocast(precision, split.inputs.device):
-        for inputs, targets in zip(
-            *(torch.split(part, batch_size) for part in (split.inputs, split.targets)), strict=True
-        ):
+        batches = zip(parts(split.inputs, batch_size), torch.split(split.targets, batch_size), strict=True)
+        for inputs, targets in batches:
             outputs = network(augmentation.evaluate(inputs))
             loss_sum += losses(outputs, targets, 0.0)[1] * len(targets)
             if kept is not None:

@@ -10,6 +10,7 @@ from winnow.objectives import decision, snapshots, trained_model
 from winnow.objectives.augmentation.batches import Augmentation
 from winnow.objectives.data import loading
 from winnow.objectives.data.catalog import DataSpec
+from winnow.objectives.data.streaming import parts
 from winnow.objectives.evaluation import EVALUATION_BATCH, autocast
 from winnow.objectives.hyperparameters import make_config
 
@@ -20,7 +21,8 @@ def examples(spec: DataSpec) -> list[str]:
     16 hexadecimal digits of the SHA-256 over an example's input and target. Raises DataError.
     """
     test = loading.load_test(spec)
-    pairs = zip(test.inputs.numpy(), test.targets.numpy(), strict=True)
+    inputs = (one for part in parts(test.inputs, EVALUATION_BATCH) for one in part.numpy())
+    pairs = zip(inputs, test.targets.numpy(), strict=True)
     return sorted(hashlib.sha256(inputs.tobytes() + target.tobytes()).hexdigest()[:16] for inputs, target in pairs)
 
 
@@ -36,7 +38,7 @@ def correct(spec: DataSpec, models: Sequence[tuple[Mapping[str, Any], bytes]], d
         model = trained_model.restore(values, snapshots.from_bytes(weights), data).eval()
         augmentation = Augmentation(config, data)
         with torch.inference_mode(), autocast(config.precision, test.inputs.device):
-            outputs = [model(augmentation.evaluate(part)) for part in torch.split(test.inputs, EVALUATION_BATCH)]
+            outputs = [model(augmentation.evaluate(part)) for part in parts(test.inputs, EVALUATION_BATCH)]
         found.append((torch.cat(outputs).argmax(1) == test.targets).tolist())
     return found
 

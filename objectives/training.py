@@ -162,6 +162,7 @@ def begin(
 
         # ---- training: no figure leaves the device but at every fiftieth step
         model.train()
+        augmentation.expect(batches)
         loss_sum = torch.zeros((), device=device)
         correct = torch.zeros((), device=device, dtype=torch.int64)
         seen = checked_seen = 0

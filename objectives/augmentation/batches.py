@@ -3,7 +3,7 @@
 import functools
 import logging
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch.nn import functional
@@ -15,6 +15,7 @@ from winnow.objectives.augmentation.windows import Windows
 from winnow.objectives.compatibility import input_shape
 from winnow.objectives.data.catalog import CATALOG
 from winnow.objectives.data.loading import Data
+from winnow.objectives.data.streaming import Streamed
 from winnow.objectives.hyperparameters import Config
 
 logger = logging.getLogger("winnow")
@@ -60,6 +61,11 @@ class Augmentation:
             images = step(images, draws[name])
         return images
 
+    def expect(self, batches: Sequence[torch.Tensor]) -> None:
+        """Say which batches will be asked for, in this order: streamed ones are read ahead."""
+        if isinstance(self._inputs, Streamed):
+            self._inputs.expect(batches)
+
     def evaluate(self, inputs: torch.Tensor) -> torch.Tensor:
         """Normalise raw inputs uint8 (B, C, H, W) or float32 (B, F); crop their centre where training crops smaller."""
         if self._images:
@@ -69,17 +75,25 @@ class Augmentation:
     @functools.cached_property
     def _windows(self) -> Windows:
         """Made with the first batch: what is only evaluated needs none."""
+        assert isinstance(self._inputs, torch.Tensor)
+        return self._windows_of(self._inputs)
+
+    def _windows_of(self, images: torch.Tensor) -> Windows:
+        """On all images a padded copy pays; on those of a batch it does not."""
         padding = self._on["crop"].crop_padding if "crop" in self._on else 0
         _, height, width = self._shape
-        return Windows(self._inputs, padding, (height, width), mirrored="flip" in self._on)
+        copied = None if images is self._inputs else False
+        return Windows(images, padding, (height, width), mirrored="flip" in self._on, copied=copied)
 
     def _selected(self, index: torch.Tensor, draws: Mapping[str, Draws]) -> torch.Tensor:
+        streamed = isinstance(self._inputs, Streamed)
         crop, flip, vertical_flip = (self._on.get(name) for name in ("crop", "flip", "vertical_flip"))
         if not (crop or flip or vertical_flip):
             return self._inputs.index_select(0, index)
-        rows, columns = self._windows.places
-        return self._windows.take(
-            index,
+        windows = self._windows_of(self._inputs.index_select(0, index)) if streamed else self._windows
+        rows, columns = windows.places
+        return windows.take(
+            torch.arange(len(index), device=index.device) if streamed else index,
             top=draws["crop"].below(rows) if crop else 0,
             left=draws["crop"].below(columns) if crop else 0,
             flip=draws["flip"].happens(flip.flip_p) if flip else None,

@@ -7,6 +7,7 @@ from typing import get_args, get_type_hints
 
 from winnow.objectives.errors import DataError
 
+RESIZES = ("crop", "stretch", "pad")
 DEFAULT_SIZE = 32
 """Pixels a side of an image folder's images where the spec says none."""
 
@@ -17,7 +18,8 @@ class DataSet:
 
     name: str
     task: str
-    """`classification` (the score is accuracy, to maximise) or `regression` (a loss, to minimise)."""
+    """`classification` (the score is accuracy, to maximise) or `regression` (a loss, to minimise); empty where only
+    reading tells, as it does the shape and the classes: `sources.describe`."""
     shape: tuple[int, ...]
     """(channels, height, width), or (features,); an image folder's height and width are the spec's `size`."""
     classes: int
@@ -41,7 +43,18 @@ CATALOG: Mapping[str, DataSet] = {
         DataSet("fashion_mnist", "classification", (1, 28, 28), 10, 60_000, 10_000, ("path",)),
         DataSet("cifar10", "classification", (3, 32, 32), 10, 50_000, 10_000, ("path",)),
         DataSet("cifar100", "classification", (3, 32, 32), 100, 50_000, 10_000, ("path",)),
-        DataSet("image_folder", "classification", (3, 0, 0), 0, 0, 0, ("path", "size", "broken", "black", "white")),
+        DataSet(
+            "image_folder",
+            "classification",
+            (3, 0, 0),
+            0,
+            0,
+            0,
+            ("path", "size", "resize", "broken", "black", "white", "stream"),
+        ),
+        DataSet("hugging_face", "", (), 0, 0, 0, ("path", "image", "label", "size", "resize", "stream")),
+        DataSet("npz", "", (), 0, 0, 0, ("path", "size", "resize", "stream")),
+        DataSet("idx", "", (), 0, 0, 0, ("path", "size", "resize", "stream")),
         DataSet("two_moons", "classification", (2,), 2, 8_000, 2_000, ("noise",), drifts=True),
         DataSet("circles", "classification", (2,), 2, 1_000, 1_000, ("noise",)),
         DataSet("spirals", "classification", (2,), 2, 1_000, 1_000, ("noise",)),
@@ -77,7 +90,15 @@ class DataSpec:
     path: str | None = None
     """The image folder; or where a named data set's files lie, and are downloaded to."""
     size: int | None = None
-    """Pixels a side to which an image folder's images are resized; None is 32."""
+    """Pixels a side to which images are resized; None is 32 for an image folder, and as they are for one's own."""
+    resize: str | None = None
+    """How: their middle square (`crop`, also None), `stretch`, or whole on black (`pad`)."""
+    image: str | None = None
+    """The column of a Hugging Face data set that holds the images; None is `image`."""
+    label: str | None = None
+    """The column that holds the labels; None is `label`."""
+    stream: bool | None = None
+    """Whether images stay on the host and reach the device batch by batch; None where they would fill its memory."""
     broken: str | None = None
     """What an image folder does with a file that is no image: `refuse` (also None) or `skip`, which logs its name."""
     black: float | None = None
@@ -95,6 +116,10 @@ class DataSpec:
     @property
     def shape(self) -> tuple[int, ...]:
         """(channels, height, width) of an example, or (features,)."""
+        if is_own(self.name):
+            from winnow.objectives.data import own
+
+            return own.describe(self).shape
         shape, size = known(self.name).shape, self.size or DEFAULT_SIZE
         return tuple(side or size for side in shape)
 
@@ -105,7 +130,7 @@ class DataSpec:
         """
         self._check_types()
         data_set = known(self.name)
-        for option in ("path", "size", "broken", "black", "white", "noise"):
+        for option in ("path", "size", "resize", "image", "label", "broken", "black", "white", "noise", "stream"):
             if getattr(self, option) is not None and option not in data_set.options:
                 raise DataError(f"data.{option} has no meaning for {self.name}", "leave it out")
         for wrong, problem, remedy in (
@@ -128,6 +153,11 @@ class DataSpec:
             ),
             (self.size is not None and self.size < 1, f"data.size = {self.size} leaves no pixel", "choose 1 or more"),
             (
+                self.resize not in (None, *RESIZES),
+                f"data.resize = {self.resize!r} is not known",
+                f"choose one of {', '.join(RESIZES)}",
+            ),
+            (
                 self.broken not in (None, "refuse", "skip"),
                 f"data.broken = {self.broken!r} is not known",
                 "choose refuse or skip",
@@ -146,6 +176,12 @@ class DataSpec:
 
             found = overview.of_folder(self)
             return found.train, found.validation
+        if is_own(self.name):
+            from winnow.objectives.data import own
+
+            found_own, validation = own.describe(self), own.read(self, "validation")
+            train, share = self.sizes(found_own.train, found_own.classes, validation is not None)
+            return train, share if validation is None else len(validation.targets)
         return self.sizes(data_set.train, data_set.classes)
 
     def sizes(self, examples: int, classes: int, own_validation: bool = False) -> tuple[int, int]:
@@ -178,15 +214,23 @@ class DataSpec:
                 continue
             kind = int | float if kinds[0] is float else kinds[0]
             infinite = isinstance(value, float) and not math.isfinite(value)
-            if not isinstance(value, kind) or isinstance(value, bool) or infinite:
+            if not isinstance(value, kind) or isinstance(value, bool) is not (kind is bool) or infinite:
                 raise DataError(f"data.{key} = {value!r} is not {_WORDS[kinds[0]]}", f"write {_WORDS[kinds[0]]}")
 
 
-_WORDS: Mapping[type, str] = {str: "a text", int: "a whole number", float: "a number"}
+_WORDS: Mapping[type, str] = {str: "a text", int: "a whole number", float: "a number", bool: "true or false"}
 
 
 def known(name: str) -> DataSet:
     """The catalogue's entry; raises DataError with the names that there are."""
+    if ":" in name:
+        return DataSet(name, "", (), 0, 0, 0, ("size", "resize", "stream"))
     if name not in CATALOG:
-        raise DataError(f"there is no data set {name!r}", f"choose one of {', '.join(CATALOG)}")
+        remedy = f"choose one of {', '.join(CATALOG)}, or your own as module:function"
+        raise DataError(f"there is no data set {name!r}", remedy)
     return CATALOG[name]
+
+
+def is_own(name: str) -> bool:
+    """Whether only reading the data tells its task, shape and classes."""
+    return not known(name).task

@@ -6,6 +6,7 @@ SHA-256 of the bytes), then the arrays' bytes. It is believed only when all of t
 
 import contextlib
 import fcntl
+import functools
 import hashlib
 import json
 import logging
@@ -18,7 +19,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from winnow.objectives.data.rows import in_a_file
+
 Arrays = tuple[NDArray[Any], ...]
+Allocate = Callable[[tuple[int, ...], Any], NDArray[Any]]
 
 logger = logging.getLogger("winnow")
 
@@ -32,10 +36,12 @@ def cache_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "winnow"
 
 
-def read(what: str, sources: Iterable[Path], decode: Callable[[], Arrays]) -> Arrays:
-    """What `decode` returns, read from the cache where `what` was kept there and no file of `sources` changed since.
+def read(what: str, sources: Iterable[Path], decode: Callable[[Allocate], Arrays]) -> Arrays:
+    """What `decode` returns, kept in the cache unless `what` is there already and no file of `sources` changed since.
 
-    Processes that ask at the same time decode once. Without a cache folder to write to, every process decodes.
+    `decode` is given what makes its large arrays, which need not fit in memory; those that come back lie in the file
+    and cannot be written to. Processes that ask at the same time decode once. Without a cache folder to write to, every
+    process decodes.
     """
     state = _state(sources)
     file = cache_folder() / "decoded" / f"{what.split()[0]}-{hashlib.sha256(what.encode()).hexdigest()[:16]}"
@@ -48,12 +54,13 @@ def read(what: str, sources: Iterable[Path], decode: Callable[[], Arrays]) -> Ar
             stack.enter_context(locked(file))
         except OSError as error:
             logger.warning("decoded data is not kept: %s", error)
-            return decode()
+            return decode(np.empty)
         kept = _read(file, what, state)
         if kept is None:
-            kept = decode()
+            kept = decode(functools.partial(in_a_file, file.parent))
             try:
                 _write(file, what, state, kept)
+                kept = _read(file, what, state) or kept
             except OSError as error:
                 logger.warning("decoded data is not kept: %s", error)
         return kept
@@ -114,8 +121,13 @@ def _read(file: Path, what: str, state: str) -> Arrays | None:
 def _read_array(file: Any, type: str, shape: list[int]) -> NDArray[Any]:
     if type not in _TYPES:
         raise ValueError(type)
-    array = np.fromfile(file, type, math.prod(shape))
-    return array.reshape(shape)
+    count = math.prod(shape)
+    if not count:
+        return np.empty(shape, type)
+    start = file.tell()
+    array = np.memmap(file, type, "r", start, (count,)).reshape(shape)
+    file.seek(start + array.nbytes)
+    return array
 
 
 def _digest(arrays: Iterable[NDArray[Any]]) -> str:

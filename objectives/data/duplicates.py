@@ -8,7 +8,8 @@ import numpy as np
 
 from winnow.objectives.data import image_folder
 from winnow.objectives.data.catalog import DataSpec
-from winnow.objectives.data.sources import Examples, folder_of
+from winnow.objectives.data.examples import Examples
+from winnow.objectives.data.sources import folder_of
 
 logger = logging.getLogger("winnow")
 

@@ -2,7 +2,7 @@
 
 import hashlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,14 +38,20 @@ class _Decoded:
 
 
 def decode(
-    listing: Listing, size: int, *, skip_broken: bool, levels: Levels
+    listing: Listing,
+    size: int,
+    resize: str = "crop",
+    *,
+    skip_broken: bool,
+    levels: Levels,
+    allocate: Callable[[tuple[int, ...], Any], NDArray[Any]] = np.empty,
 ) -> tuple[NDArray[np.uint8], NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
     """Decode images uint8 (N, 3, size, size), and for each of them its label, digest and place in `listing`.
 
-    The last three are int64 (N,); digests are alike for equal pixels. Each image is its middle square, resized. A file
+    The last three are int64 (N,); digests are alike for equal pixels. Each image is resized as `resized` says. A file
     that is no image is left out and named in the log, or raises DataError; so does a class that has none left.
     """
-    images = np.empty((len(listing.files), 3, size, size), np.uint8)
+    images = allocate((len(listing.files), 3, size, size), np.uint8)
     labels: list[int] = []
     digests: list[int] = []
     places: list[int] = []
@@ -54,7 +60,7 @@ def decode(
     def attempt(file: Path) -> _Decoded | str:
         # Pillow's readers raise nearly anything on a torn file: OSError, SyntaxError, ValueError, struct.error …
         try:
-            return _decode(file, (size, size), levels)
+            return _decode(file, (size, size), levels, resize)
         except DataError:
             raise
         except Exception as error:
@@ -151,8 +157,17 @@ def _has_16_bits(image: Any) -> bool:
     return image.mode.startswith("I;16") or (image.mode == "I" and image.format in ("PNG", "PPM"))
 
 
-def _decode(file: Path, size: Size, levels: Levels) -> _Decoded:
+def resized(image: Any, size: Size, how: str | None) -> Any:
+    """Return an image in (width, height): what of its middle has that shape (also None), stretched, or padded."""
     from PIL import Image, ImageOps
+
+    if how == "stretch":
+        return image.resize(size, Image.Resampling.BILINEAR)
+    return (ImageOps.pad if how == "pad" else ImageOps.fit)(image, size, Image.Resampling.BILINEAR)
+
+
+def _decode(file: Path, size: Size, levels: Levels, resize: str | None = None) -> _Decoded:
+    from PIL import Image
 
     with Image.open(file) as image:
         has_16_bits = _has_16_bits(image)
@@ -160,7 +175,7 @@ def _decode(file: Path, size: Size, levels: Levels) -> _Decoded:
         colored = _upright(_colored(deep), image)
         highest = float(np.asarray(image).max()) if has_16_bits and levels.white is None else 0.0
     digest = hashlib.blake2b(colored.tobytes(), digest_size=8, key=b"%dx%d" % colored.size).digest()
-    fitted = ImageOps.fit(colored, size, Image.Resampling.BILINEAR)
+    fitted = resized(colored, size, resize)
     return _Decoded(np.asarray(fitted).transpose(2, 0, 1), int.from_bytes(digest, "big", signed=True), highest)
 
 

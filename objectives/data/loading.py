@@ -15,7 +15,9 @@ from numpy.typing import NDArray
 
 from winnow.objectives.data import duplicates, overview, sources, splits
 from winnow.objectives.data.catalog import DataSpec, known
-from winnow.objectives.data.sources import Examples
+from winnow.objectives.data.examples import Examples
+from winnow.objectives.data.rows import Rows, chunks
+from winnow.objectives.data.streaming import Streamed, fits
 from winnow.objectives.errors import DataError
 
 
@@ -23,8 +25,8 @@ from winnow.objectives.errors import DataError
 class Split:
     """Examples on the device."""
 
-    inputs: torch.Tensor
-    """Images uint8 (N, C, H, W) or features float32 (N, F), contiguous."""
+    inputs: torch.Tensor | Streamed
+    """Images uint8 (N, C, H, W) or features float32 (N, F), contiguous; streamed where they do not fit there."""
     targets: torch.Tensor
     """Labels int64 (N,), or for a regression float32 (N, 1)."""
 
@@ -57,14 +59,14 @@ def load(spec: DataSpec, device: str = "cpu") -> Data:
     Kept for the process: every trial of a worker shares it.
     """
     spec.check()
-    task = known(spec.name).task
+    task = sources.describe(spec).task
     train, validation = _split(spec)
     mean, std = _statistics(train.inputs)
     return Data(
         name=spec.name,
         task=task,
-        train=_on_device(train, device),
-        validation=_on_device(validation, device),
+        train=_on_device(train, device, spec.stream),
+        validation=_on_device(validation, device, spec.stream),
         classes=len(sources.class_names(spec)),
         shape=train.inputs.shape[1:],
         mean=torch.from_numpy(mean).to(device),
@@ -88,7 +90,7 @@ def _split(spec: DataSpec) -> tuple[Examples, Examples]:
     """Return what trains and what validates, by the spec's seed; raises DataError."""
     examples = _read(spec, "train")
     own = sources.read(spec, "validation")
-    regression = known(spec.name).task == "regression"
+    regression = sources.describe(spec).task == "regression"
     names = sources.class_names(spec)
     train_size, validation_size = spec.sizes(len(examples.targets), len(names), own is not None)
     chosen, rest = splits.train_and_validation(
@@ -111,20 +113,27 @@ def _read(spec: DataSpec, part: str) -> Examples:
     return examples
 
 
-def _on_device(examples: Examples, device: str) -> Split:
-    inputs, targets = (np.ascontiguousarray(array) for array in (examples.inputs, examples.targets))
-    return Split(torch.from_numpy(inputs).to(device), torch.from_numpy(targets).to(device))
+def _on_device(examples: Examples, device: str, stream: bool | None = None) -> Split:
+    targets = torch.from_numpy(np.require(examples.targets, requirements="CW")).to(device)
+    inputs = examples.inputs
+    if isinstance(inputs, Rows) and (stream or (stream is None and not fits(inputs.nbytes, torch.device(device)))):
+        return Split(Streamed(inputs, device), targets)
+    whole = inputs.read() if isinstance(inputs, Rows) else np.require(inputs, requirements="CW")
+    return Split(torch.from_numpy(whole).to(device), targets)
 
 
-def _statistics(inputs: NDArray[Any]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def _statistics(inputs: NDArray[Any] | Rows) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Mean and standard deviation of each channel (of inputs / 255) or feature, float32, never 0."""
     if inputs.dtype == np.uint8:
         # Counted, not summed: exact, and no float copy of the images.
-        counts = np.stack([np.bincount(inputs[:, c].ravel(), minlength=256) for c in range(inputs.shape[1])])
+        counts = np.zeros((inputs.shape[1], 256), np.int64)
+        for part in chunks(inputs):
+            counts += np.stack([np.bincount(part[:, c].ravel(), minlength=256) for c in range(part.shape[1])])
         shares, values = counts / counts.sum(1, keepdims=True), np.arange(256) / 255
         mean = shares @ values
         std = np.sqrt((shares * (values - mean[:, None]) ** 2).sum(1))
     else:
+        inputs = inputs.read() if isinstance(inputs, Rows) else inputs
         mean, std = inputs.mean(0, dtype=np.float64), inputs.std(0, dtype=np.float64)
     return mean.astype(np.float32), np.where(std > 0, std, 1).astype(np.float32)
 
@@ -133,5 +142,6 @@ def _fingerprint(*splits: Examples) -> str:
     digest = hashlib.sha256()
     for array in (array for split in splits for array in (split.inputs, split.targets)):
         digest.update(f"{array.dtype.str} {array.shape}".encode())
-        digest.update(np.ascontiguousarray(array).data)
+        for part in chunks(array):
+            digest.update(np.ascontiguousarray(part).data)
     return digest.hexdigest()[:16]

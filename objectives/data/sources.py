@@ -1,32 +1,15 @@
 """Where the examples of each data set come from. Knows no torch."""
 
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from winnow.objectives.data import decoded, image_files, image_folder, splits, synthetic, torchvision_files
-from winnow.objectives.data.catalog import DEFAULT_SIZE, DataSpec, known
+from winnow.objectives.data import decoded, image_files, image_folder, own, splits, synthetic, torchvision_files
+from winnow.objectives.data.catalog import DEFAULT_SIZE, DataSet, DataSpec, is_own, known
+from winnow.objectives.data.examples import Examples
+from winnow.objectives.data.rows import Rows
 from winnow.objectives.errors import DataError
-
-
-@dataclass(frozen=True)
-class Examples:
-    """Inputs uint8 (N, C, H, W) or float32 (N, F), and targets int64 (N,) or, of a regression, float32 (N, 1)."""
-
-    inputs: NDArray[Any]
-    targets: NDArray[Any]
-    digests: NDArray[np.int64] | None = None
-    """Int64 (N,), alike for images of equal pixels; None where the data is no folder of images."""
-    files: NDArray[np.int64] | None = None
-    """Int64 (N,): the place of each image's file in the listing of its part."""
-
-    def take(self, index: NDArray[np.int64]) -> "Examples":
-        """Return those at `index`, in its order."""
-        digests, files = (None if each is None else each[index] for each in (self.digests, self.files))
-        return Examples(self.inputs[index], self.targets[index], digests, files)
 
 
 def read(spec: DataSpec, part: str) -> Examples | None:
@@ -36,10 +19,16 @@ def read(spec: DataSpec, part: str) -> Examples | None:
     """
     if spec.name == "image_folder":
         return _read_folder(spec, part)
+    if is_own(spec.name):
+        found = own.read(spec, part)
+        if part == "validation" or (part == "test" and found is not None):
+            return found
+        # Test data of its own leaves all of the training part to the search.
+        return found if part == "train" and own.has_test(spec) else _without_or_only_test(_all(spec), part)
     if part == "validation":
         return None
     if spec.name == "digits":
-        return _without_or_only_test(Examples(*decoded.read("digits", (), _decode_digits)), part)
+        return _without_or_only_test(Examples(*decoded.read("digits", (), lambda _: _decode_digits())), part)
     data_set = known(spec.name)
     if spec.name in synthetic.MAKERS:
         count = data_set.test if part == "test" else data_set.train
@@ -54,10 +43,17 @@ def read(spec: DataSpec, part: str) -> Examples | None:
     return examples
 
 
+def describe(spec: DataSpec) -> DataSet:
+    """What is known of the data of `spec`: the catalogue's entry, or what reading one's own says; raises DataError."""
+    return own.describe(spec) if is_own(spec.name) else known(spec.name)
+
+
 def class_names(spec: DataSpec) -> tuple[str, ...]:
     """Return the names of the classes by label: an image folder's subfolders, or numbers; none in a regression."""
     if spec.name == "image_folder":
         return image_folder.list_part(folder_of(spec), "train").classes
+    if is_own(spec.name):
+        return own.class_names(spec)
     return tuple(map(str, range(known(spec.name).classes)))
 
 
@@ -82,11 +78,15 @@ def _read_folder(spec: DataSpec, part: str) -> Examples | None:
     def decode(part: str) -> Examples:
         listing = image_folder.list_part(folder, part)
         what = f"image_folder {listing.folder.resolve()} size {size} broken {spec.broken} levels {spec.levels}"
-        return Examples(
-            *decoded.read(
-                what, listing.files, lambda: image_files.decode(listing, size, skip_broken=skip, levels=spec.levels)
-            )
+        what += f" {spec.resize}" if spec.resize else ""
+        images, *rest = decoded.read(
+            what,
+            listing.files,
+            lambda allocate: image_files.decode(
+                listing, size, spec.resize or "crop", skip_broken=skip, levels=spec.levels, allocate=allocate
+            ),
         )
+        return Examples(Rows(images, np.arange(len(images))), *rest)
 
     parts = image_folder.parts(folder)
     if part in parts and (part != "train" or "test" in parts):
@@ -94,9 +94,16 @@ def _read_folder(spec: DataSpec, part: str) -> Examples | None:
     return None if part == "validation" else _without_or_only_test(decode("train"), part)
 
 
+def _all(spec: DataSpec) -> Examples:
+    found = own.read(spec, "train")
+    assert found is not None
+    return found
+
+
 def _without_or_only_test(examples: Examples, part: str) -> Examples:
     """The part of a data set whose test data is held out here."""
-    search, test = splits.held_out(examples.targets)
+    numbers = examples.targets.dtype.kind == "f"  # of which no two are alike
+    search, test = splits.held_out(np.zeros(len(examples.targets), np.int64) if numbers else examples.targets)
     return examples.take(test if part == "test" else search)
 
 

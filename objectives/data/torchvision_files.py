@@ -46,7 +46,7 @@ def read(name: str, part: str, path: str | None) -> decoded.Arrays:
     them is downloaded. Raises DataError where that fails too.
     """
     files = find(name, part, path) or _download(name, part, path)
-    return decoded.read(f"{name} {part} {files[0].parent.resolve()}", files, lambda: LAYOUTS[name].read(files))
+    return decoded.read(f"{name} {part} {files[0].parent.resolve()}", files, lambda _: LAYOUTS[name].read(files))
 
 
 def find(name: str, part: str, path: str | None) -> list[Path] | None:

@@ -97,7 +97,8 @@ def _write_validation(validation: Any, folder: Path) -> None:
     count = len(validation.targets)
     kept = min(count, max(1, MOST_BYTES * count // max(1, validation.inputs.nbytes)))
     index = torch.arange(kept) * count // kept
-    torch.save({"inputs": validation.inputs[index], "targets": validation.targets[index]}, folder / "validation.pt")
+    inputs = validation.inputs.index_select(0, index)
+    torch.save({"inputs": inputs, "targets": validation.targets[index]}, folder / "validation.pt")
 
 
 def card(found: Confirmation, about: dict[str, Any]) -> str:

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from typing import Any
 
 from winnow.objectives import compatibility
-from winnow.objectives.data.catalog import known
 from winnow.objectives.data.sources import class_names
 from winnow.objectives.errors import ObjectiveError
 from winnow.objectives.hyperparameters import DEFINITIONS, make_config
@@ -26,9 +25,7 @@ def misfit(spec: Spec, examples: int) -> ObjectiveError | None:
     all choices. A hyperparameter that decides nothing here stays out of it.
     """
     data = spec.data_spec
-    shape, classes = data.shape, known(data.name).classes
-    if known(data.name).task == "classification":
-        classes = classes or len(class_names(data))
+    shape, classes = data.shape, len(class_names(data))
     for where, values in _configurations(spec):
         try:
             compatibility.check(make_config(values), data.name, shape, classes, examples)

@@ -17,7 +17,7 @@ from pydantic import (
 )
 
 from winnow.objectives import metrics
-from winnow.objectives.data.catalog import DataSpec, known
+from winnow.objectives.data.catalog import DataSpec
 from winnow.objectives.hyperparameters import DEFINITIONS
 from winnow.objectives.models.imported import LIBRARIES
 from winnow.objectives.space import Choice, Range, Space, cells, hyperparameter, parameter_name
@@ -210,7 +210,7 @@ class Spec(Section):
     def imports(self) -> tuple[str, ...]:
         """The modules of the user's that its trials import, each as it is named: `module` or `module:function`."""
         models = {str(value) for value in self.values("model") if ":" in str(value)} if self.built_in else set()
-        models |= {self.metric} if ":" in self.metric else set()
+        models |= {named for named in (self.metric, str((self.data or {}).get("name"))) if ":" in named}
         own = sorted(name for name in models if name.partition(":")[0] not in LIBRARIES)
         return (*self.extensions, *([] if self.built_in else [self.objective]), *own)
 
@@ -263,9 +263,7 @@ class Spec(Section):
             return self.direction
         if self.metric:
             return "maximize" if metrics.named(self.metric).maximise else "minimize"
-        if self.built_in and known(self.data_spec.name).task == "regression":
-            return "minimize"
-        return "maximize"
+        return "minimize" if self.objective == "regression" else "maximize"
 
     @property
     def metric_names(self) -> list[str] | None:

@@ -15,8 +15,8 @@ import pydantic
 
 from winnow.errors import SpecError, WinnowError
 from winnow.objectives import metrics, user_code
-from winnow.objectives.data.catalog import DataSpec, known
-from winnow.objectives.data.sources import class_names
+from winnow.objectives.data.catalog import DataSpec
+from winnow.objectives.data.sources import class_names, describe
 from winnow.objectives.definition import Definition
 from winnow.objectives.errors import ObjectiveError
 from winnow.objectives.hyperparameters import DEFINITIONS, definition
@@ -241,7 +241,7 @@ def _check_training(spec: Spec) -> Iterator[tuple[str, ObjectiveError]]:
             yield f"[data] {key}", ObjectiveError("there is no such key", f"known are {', '.join(fields)}")
     try:
         examples, _ = spec.data_spec.check()
-        task = known(spec.data_spec.name).task
+        task = describe(spec.data_spec).task
     except ObjectiveError as error:
         yield "[data]", error
         return

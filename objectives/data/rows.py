@@ -1,0 +1,62 @@
+"""Rows of an array that lies in a file and is read where it is used: what need not fit in memory."""
+
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+CHUNK_BYTES = 64 << 20
+"""So much is read at once where all rows are wanted one after the other."""
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Some rows of `array`, in the order of `index`; nothing of it is copied before it is asked for."""
+
+    array: NDArray[Any]
+    index: NDArray[np.int64]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """As of an array that held these rows alone."""
+        return (len(self.index), *self.array.shape[1:])
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """That of the array."""
+        return self.array.dtype
+
+    @property
+    def nbytes(self) -> int:
+        """What these rows take in memory."""
+        return len(self.index) * self.array[:1].nbytes
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    def __getitem__(self, chosen: NDArray[np.int64]) -> "Rows":
+        return Rows(self.array, self.index[chosen])
+
+    def read(self, start: int = 0, end: int | None = None) -> NDArray[Any]:
+        """Return the rows from `start` to before `end` in memory."""
+        return self.array[self.index[start:end]]
+
+
+def chunks(inputs: NDArray[Any] | Rows) -> Iterator[NDArray[Any]]:
+    """All rows in their order: an array whole, rows of a file a chunk after the other."""
+    if not isinstance(inputs, Rows):
+        yield inputs
+        return
+    step = max(1, CHUNK_BYTES // max(1, inputs.array[:1].nbytes))
+    for start in range(0, len(inputs), step):
+        yield inputs.read(start, start + step)
+
+
+def in_a_file(folder: Path, shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
+    """An array to write to whose bytes lie in a file of `folder` that nobody else sees, and that ends with it."""
+    with tempfile.TemporaryFile(dir=folder) as file:
+        return np.memmap(file, dtype, "w+", shape=shape)
