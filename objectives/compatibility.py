@@ -23,6 +23,10 @@ def check(config: Config, name: str, shape: Shape, classes: int, examples: int) 
             raise ObjectiveError(
                 f"{key} = {str(value).lower()} needs classes, and {name!r} is a regression", f"leave {key} out"
             )
+    if config.ema_decay and config.swa_from < 1:
+        raise ObjectiveError(
+            f"ema_decay = {config.ema_decay:g} and swa_from = {config.swa_from:g} are two averages", "keep one of them"
+        )
     check_model(config, input_shape(config, shape), classes or 1)
 
 

@@ -50,6 +50,30 @@ class Config:
     batch_size: Annotated[
         int, Hyperparameter("examples a step", unit="examples", low=1, method="batch size", decides_fit=True)
     ] = 128
+    accumulate: Annotated[
+        int,
+        Hyperparameter(
+            "batches whose gradients are averaged for one step", unit="batches", low=1, method="gradient accumulation"
+        ),
+    ] = 1
+    warmup_epochs: Annotated[
+        float,
+        Hyperparameter(
+            "epochs over which the learning rate rises to where its schedule begins",
+            unit="epochs",
+            low=0,
+            method="warm-up",
+        ),
+    ] = 0.0
+    layer_decay: Annotated[
+        float,
+        Hyperparameter(
+            "learning rate of each part of the network as a multiple of that of the next, the last at the full one",
+            low=0,
+            high=1,
+            method="layer-wise learning rate",
+        ),
+    ] = 1.0
     epochs: Annotated[int, Hyperparameter("epochs at most, each `passes` passes over the training data", low=1)] = 10
     passes: Annotated[
         int,
@@ -112,6 +136,25 @@ class Config:
             decides_fit=True,
         ),
     ] = 0.0
+    ema_decay: Annotated[
+        float,
+        Hyperparameter(
+            "exponential moving average of the weights, which is what is judged: share of the old at a step; 0: none",
+            low=0,
+            high=1,
+            method="weight averaging",
+        ),
+    ] = 0.0
+    swa_from: Annotated[
+        float,
+        Hyperparameter(
+            "stochastic weight averaging: share of the epochs after which each one's weights are averaged; 1: never",
+            low=0,
+            high=1,
+            method="weight averaging",
+            decides_fit=True,
+        ),
+    ] = 1.0
     patience: Annotated[
         int,
         Hyperparameter(

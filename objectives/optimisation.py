@@ -1,6 +1,7 @@
 """How weights move: which parameters an optimiser is given, and what is done to gradients before it sees them."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
 
 import torch
@@ -50,14 +51,34 @@ def restore_state(optimizer: Optimizer, state: dict[int, Any]) -> None:
 
 def decay_groups(config: Config, model: nn.Module) -> list[dict[str, object]]:
     """Return the parameters that require a gradient, with the weight decay of each."""
-    parameters = [p for p in model.parameters() if p.requires_grad]
+    if config.layer_decay < 1:
+        return [{**group, "lr_scale": scale} for group, scale in _scaled(config, model)]
+    return _decayed(config, [p for p in model.parameters() if p.requires_grad])
+
+
+def _decayed(config: Config, parameters: Sequence[nn.Parameter]) -> list[dict[str, object]]:
     if config.decay_norms_and_biases:
-        return [{"params": parameters, "weight_decay": config.weight_decay}]
-    rest = [p for p in parameters if p.dim() < 2]
+        return [{"params": list(parameters), "weight_decay": config.weight_decay}]
     return [
-        {"params": trained_weights(model), "weight_decay": config.weight_decay},
-        {"params": rest, "weight_decay": 0.0},
+        {"params": [p for p in parameters if p.dim() > 1], "weight_decay": config.weight_decay},
+        {"params": [p for p in parameters if p.dim() < 2], "weight_decay": 0.0},
     ]
+
+
+def _scaled(config: Config, model: nn.Module) -> Iterator[tuple[dict[str, object], float]]:
+    """The groups of each part of the network, with its share of the learning rate (Clark et al., 2020; BEiT).
+
+    A part is what stands before a number in its parameters' names: `layer1` of a ResNet, `blocks.3` of a ViT.
+    """
+    parts: dict[str, list[nn.Parameter]] = {}
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad:
+            found = re.match(r"(network\.)?([^.]*\.)*?[^.]*\d(?=\.|$)|(network\.)?[^.]+", name)
+            parts.setdefault(found.group() if found else name, []).append(parameter)
+    for place, parameters in enumerate(parts.values()):
+        for group in _decayed(config, parameters):
+            if group["params"]:
+                yield group, config.layer_decay ** (len(parts) - 1 - place)
 
 
 def trained_weights(model: nn.Module) -> list[nn.Parameter]:
@@ -74,3 +95,11 @@ def add_penalties(config: Config, weights: Sequence[nn.Parameter]) -> None:
             weight.grad.add_(weight.sign(), alpha=config.l1)
         if config.l2:
             weight.grad.add_(weight, alpha=2 * config.l2)
+
+
+@torch.no_grad()
+def divide_gradients(model: nn.Module, count: int) -> None:
+    """Make of the sum of `count` batches' gradients their mean."""
+    for parameter in model.parameters():
+        if parameter.grad is not None:
+            parameter.grad.div_(count)

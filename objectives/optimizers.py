@@ -76,3 +76,33 @@ def adam_then_sgd(
     from winnow.objectives.adam_then_sgd import AdamThenSGD
 
     return AdamThenSGD(groups, lr, (beta1, beta2), eps, momentum, adam_steps, sgd_lr_ratio)
+
+
+@optimizer("lion")
+def lion(
+    groups: Groups,
+    lr: float,
+    *,
+    beta1: Beta1 = 0.9,
+    lion_beta2: Annotated[float, Hyperparameter("decay of Lion's momentum", low=0, high=1 - 1e-6)] = 0.99,
+) -> "Optimizer":
+    """Lion (Chen et al., 2023); a third to a tenth of AdamW's learning rate is usual."""
+    from winnow.objectives.lion import Lion
+
+    return Lion(groups, lr, (beta1, lion_beta2))
+
+
+@optimizer("muon")
+def muon(
+    groups: Groups,
+    lr: float,
+    *,
+    muon_momentum: Annotated[float, Hyperparameter("Muon's momentum", low=0, high=1)] = 0.95,
+    beta1: Beta1 = 0.9,
+    beta2: Beta2 = 0.999,
+    eps: Eps = 1e-8,
+) -> "Optimizer":
+    """Muon (Jordan, 2024) for hidden layers, AdamW for the rest, at one learning rate."""
+    from winnow.objectives.muon import Muon
+
+    return Muon(groups, lr, muon_momentum, True, (beta1, beta2), eps)

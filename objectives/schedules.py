@@ -4,7 +4,7 @@ Step, exponential and plateau change at the end of an epoch, cosine and one cycl
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -83,6 +83,34 @@ def one_cycle(
 def plateau(progress: Progress, *, schedule_factor: Factor = 0.5, schedule_epochs: Epochs = 5) -> float:
     """Drop it where the validation score has not improved for some epochs."""
     return schedule_factor ** plateaus(progress.scores, schedule_epochs)
+
+
+@schedule("milestones")
+def milestones(
+    progress: Progress,
+    *,
+    milestones: Annotated[
+        tuple[float, ...], Hyperparameter("shares of the training at which it drops", low=0, high=1)
+    ] = (0.5, 0.75),
+    schedule_factor: Factor = 0.5,
+) -> float:
+    """Drop it at given shares of the training."""
+    return schedule_factor ** sum(progress.step >= share * progress.steps for share in milestones)
+
+
+def after_warmup(schedule: Callable[[Progress], float], progress: Progress, epochs: float, of: int) -> float:
+    """Return what `schedule` gives when it begins after a linear warm-up over `epochs` of `of` epochs.
+
+    The warm-up starts at one step's share, as a schedule of torch's LinearLR and another one after it.
+    """
+    steps = min(round(epochs * progress.steps / of), progress.steps - 1)
+    if progress.step < steps:
+        first = Progress(0, progress.steps - steps, 0, ())
+        return schedule(first) * (1 / steps + (1 - 1 / steps) * progress.step / steps)
+    rest = Progress(
+        progress.step - steps, progress.steps - steps, max(0, progress.epoch - int(epochs)), progress.scores
+    )
+    return schedule(rest)
 
 
 def between(first: float, second: float, share: float) -> float:

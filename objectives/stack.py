@@ -37,7 +37,7 @@ class Member:
     @property
     def stacks(self) -> bool:
         """Whether its passes can be done with those of others."""
-        return self.class_weights is None and not self.config.focal_gamma
+        return self.class_weights is None and not self.config.focal_gamma and self.config.accumulate == 1
 
     def passes(self, batch: Tensor) -> Passed:
         """Leave the gradients of the batch at these indices in the model."""

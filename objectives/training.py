@@ -16,6 +16,7 @@ from torch import nn
 
 from winnow.objectives import compatibility, registry
 from winnow.objectives.augmentation.batches import Augmentation, warn
+from winnow.objectives.averaging import average_of
 from winnow.objectives.data.loading import Data
 from winnow.objectives.divergence import check_loss, check_movement, guessing_loss
 from winnow.objectives.errors import Infeasible, OutOfTime
@@ -26,9 +27,15 @@ from winnow.objectives.metrics import named
 from winnow.objectives.models.building import build
 from winnow.objectives.models.compiled import compile_for
 from winnow.objectives.models.layers import use_generator
-from winnow.objectives.optimisation import add_penalties, make_optimizer, restore_state, trained_weights
+from winnow.objectives.optimisation import (
+    add_penalties,
+    divide_gradients,
+    make_optimizer,
+    restore_state,
+    trained_weights,
+)
 from winnow.objectives.randomness import Generators
-from winnow.objectives.schedules import Progress
+from winnow.objectives.schedules import Progress, after_warmup
 from winnow.objectives.snapshots import Snapshot, check_origin, on_cpu
 from winnow.objectives.stack import Member, Training, train_stack
 from winnow.records import Epoch
@@ -117,6 +124,7 @@ def begin(
     warn(config, data)
     augmentation = Augmentation(config, data)
     model = build(config, compatibility.input_shape(config, data.shape), data.classes or 1, device)
+    average = average_of(config, model)
     use_generator(model, generators.dropout)
     compile_for(model, config, device)
     optimizer = make_optimizer(config, model)
@@ -137,6 +145,7 @@ def begin(
             "best": on_cpu(best_weights),
             "optimizer": on_cpu(optimizer.state_dict()["state"]),
             "generators": generators.state(),
+            **({"average": on_cpu(average.state())} if average else {}),
         }
 
     if resume is not None:
@@ -146,7 +155,10 @@ def begin(
         best_weights = {name: weight.to(device) for name, weight in resume["best"].items()}
         restore_state(optimizer, on_cpu(resume["optimizer"]))
         generators.restore(resume["generators"])
+        if average:
+            average.restore(resume["average"])
 
+    judged = average.network if average else model
     # ------------------------------------------------------------------
     # Epochs, until they are used up or patience is
     # ------------------------------------------------------------------
@@ -168,16 +180,24 @@ def begin(
         seen = checked_seen = 0
         checked_sum = 0.0
         for step, batch in enumerate(batches, start=1):
-            lr = config.lr * schedule(Progress(before + step - 1, steps, number - 1, scores))
+            progress = Progress(before + step - 1, steps, number - 1, scores)
+            lr = config.lr * after_warmup(schedule, progress, config.warmup_epochs, config.epochs)
             for group in optimizer.param_groups:
-                group["lr"] = lr
-            optimizer.zero_grad()
+                group["lr"] = lr * group.get("lr_scale", 1.0)
+            gathered = (step - 1) % config.accumulate + 1
+            if gathered == 1:
+                optimizer.zero_grad()
             plain_loss, right = yield member, batch  # forward and backward, alone or with others
-            if config.l1 or config.l2:
-                add_penalties(config, weights)
-            if config.clip_norm:
-                nn.utils.clip_grad_norm_(model.parameters(), config.clip_norm)
-            optimizer.step()
+            if gathered == config.accumulate or step == len(batches):
+                if gathered > 1:
+                    divide_gradients(model, gathered)
+                if config.l1 or config.l2:
+                    add_penalties(config, weights)
+                if config.clip_norm:
+                    nn.utils.clip_grad_norm_(model.parameters(), config.clip_norm)
+                optimizer.step()
+                if average:
+                    average.after_step()
 
             loss_sum += plain_loss * len(batch)
             correct += right
@@ -193,8 +213,9 @@ def begin(
 
         # ---- evaluation
         outputs_kept: list[torch.Tensor] | None = [] if metric else None
+        judged = average.after_epoch(number) if average else model
         validation_loss, validation_accuracy = evaluate(
-            model, data.validation, augmentation, config.precision, kept=outputs_kept
+            judged, data.validation, augmentation, config.precision, kept=outputs_kept
         )
         check_loss(validation_loss, math.inf, "validation", f"in epoch {number}")
         seconds = time.perf_counter() - started
@@ -217,7 +238,7 @@ def begin(
 
         # ---- what to keep, what to tell
         if config.patience and best_epoch(config, curve) == number:
-            best_weights = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+            best_weights = {name: tensor.clone() for name, tensor in judged.state_dict().items()}
         verdict = report(curve[-1], snapshot)
         yield None
         if verdict is not None:
@@ -227,7 +248,7 @@ def begin(
     # The best weights where early stopping watched for them, else the last
     # ------------------------------------------------------------------
     kept = best_epoch(config, curve) if config.patience else len(curve)
-    final = best_weights if config.patience else model.state_dict()
+    final = best_weights if config.patience else judged.state_dict()
     return Result(curve[kept - 1].value, kept, tuple(curve), on_cpu(final), parameters)
 
 

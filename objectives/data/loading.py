@@ -114,11 +114,11 @@ def _read(spec: DataSpec, part: str) -> Examples:
 
 
 def _on_device(examples: Examples, device: str, stream: bool | None = None) -> Split:
-    targets = torch.from_numpy(np.require(examples.targets, requirements="CW")).to(device)
+    targets = torch.from_numpy(np.require(examples.targets, requirements=("C", "W"))).to(device)
     inputs = examples.inputs
     if isinstance(inputs, Rows) and (stream or (stream is None and not fits(inputs.nbytes, torch.device(device)))):
         return Split(Streamed(inputs, device), targets)
-    whole = inputs.read() if isinstance(inputs, Rows) else np.require(inputs, requirements="CW")
+    whole = inputs.read() if isinstance(inputs, Rows) else np.require(inputs, requirements=("C", "W"))
     return Split(torch.from_numpy(whole).to(device), targets)
 
 
