@@ -9,8 +9,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from winnow.search.analysis.formatting import counted
 from winnow.search.analysis.statistics import proportion_interval
 from winnow.search.analysis.study_record import StudyRecord, TrialRecord
+
+FEW = 8
+"""Trials of which an order is worth a word."""
 
 
 @dataclass(frozen=True)
@@ -107,4 +111,52 @@ def audit_sentence(found: Audit) -> str:
         f"Of {found.completed} trials that the pruner would have stopped and that were let finish, {found.wrong} came "
         f"out better than all that it spared: it loses the winner in {low:.0%} to {high:.0%} of its cuts (95 % "
         f"interval). {found.good} came out among the best tenth."
+    )
+
+
+@dataclass(frozen=True)
+class Foretold:
+    """How well the epoch at which the pruner first judges foretells the last one, among trials that finished."""
+
+    epochs: int
+    """So many had passed at the first cut."""
+    trials: int
+    agreement: float
+    """Spearman's rank correlation of the values there and at the end."""
+    interval: tuple[float, float]
+    """Its 95 % interval (Fieller, Hartley and Pearson, 1957)."""
+
+
+def foretold(record: StudyRecord) -> Foretold | None:
+    """Compare the order of the trials at the first cut with their last one; None without a cut, or of few trials.
+
+    The trials that finished are mostly those that the pruner liked, whose order says less than that of all would: an
+    audit lets others finish too.
+    """
+    from scipy.stats import spearmanr
+
+    cuts = [len(trial.curve) for trial in record.finished if trial.cut_short]
+    cuts += [trial.would_prune for trial in record.ranked if trial.would_prune]
+    first = min(cuts, default=0)
+    both = [
+        (trial.curve[first - 1].value, trial.value)
+        for trial in record.ranked
+        if first and len(trial.curve) > first and not math.isnan(trial.curve[first - 1].value)
+    ]
+    if len(both) < FEW or any(len({values[side] for values in both}) < 2 for side in (0, 1)):
+        return None
+    agreement = float(spearmanr(both).statistic)
+    reach = 1.96 * 1.03 / math.sqrt(len(both) - 3)
+    at = math.atanh(min(max(agreement, -0.999), 0.999))
+    return Foretold(first, len(both), agreement, (math.tanh(at - reach), math.tanh(at + reach)))
+
+
+def foretold_sentence(found: Foretold) -> str:
+    """How well early epochs foretell the end, in plain words."""
+    low, high = found.interval
+    says = "much" if low > 0.6 else "something" if low > 0 else "nothing that can be shown"
+    return (
+        f"Where the pruner first judged, after {counted(found.epochs, 'epoch')}, the order of the {found.trials} "
+        f"trials that finished foretold {says} of their last one (rank correlation {found.agreement:.2f}, 95 % "
+        f"interval {low:.2f} to {high:.2f})."
     )

@@ -25,12 +25,14 @@ class Compared:
 def sentences(record: StudyRecord, found: Conclusions | None = None) -> list[str]:
     """What won, by how much, how sure that is, and what it cost; each a whole sentence."""
     found = found or Conclusions()
+    foretold = pruning.foretold(record)
     audited, mixed = pruning.audit(record), mixed_code_words(mixed_code(record))
     return [
         *_result(record),
         *([mixed] if mixed else []),
         *_how_sure(record, found.confirmation),
         *_what_made_it(found),
+        *([pruning.foretold_sentence(foretold)] if foretold else []),
         *([pruning.audit_sentence(audited)] if audited else []),
         _cost(record),
         *_further_cost(found),

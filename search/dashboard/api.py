@@ -273,6 +273,9 @@ def _brief(trial: TrialRecord) -> dict[str, Any]:
             "state": trial.state,
             "value": trial.value,
             "parameters": dict(trial.parameters),
+            "trained": {
+                name: trial.setting(name) for name, value in trial.parameters.items() if trial.setting(name) != value
+            },
             "reason": trial.reason,
             "baseline": trial.baseline,
             "feasible": trial.feasible,

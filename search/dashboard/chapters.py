@@ -40,6 +40,8 @@ def pictures(view: StudyView) -> list[Chapter]:
 
 def hyperparameters(view: StudyView) -> list[Chapter]:
     """Return the hyperparameter importance by PED-ANOVA; pruned trials are included where few completed."""
+    if not view.record().finished:
+        return []
     found, refusal = importance.assess_if_enough(view.searched())
     if found is None:
         return [Chapter("The hyperparameters", [refusal])]

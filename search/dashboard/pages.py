@@ -189,6 +189,8 @@ def _overview(storage: Storage, view: StudyView) -> str:
 
 def _conclusions(storage: Storage, view: StudyView) -> str:
     record = view.record()
+    if not record.finished:
+        return ""
     said = chapters.first_words(storage, view)
     comparison = summary.comparison(record)
     return render("found.html.jinja", said=said, comparison=comparison, history=record, study_id=view.study_id) + (
@@ -200,17 +202,10 @@ def _hyperparameters(storage: Storage, view: StudyView) -> str:
     return _chapters(chapters.hyperparameters(view))
 
 
-def _trials(storage: Storage, view: StudyView) -> str:
-    record = view.searched()
-    latest = [*reversed(record.trials)][:50]
-    return render("trials.html.jinja", history=record, best=record.ranked[:25], latest=latest, study_id=view.study_id)
-
-
 _PARTS: dict[str, Callable[[Storage, StudyView], str]] = {
     "pictures": _overview,
     "conclusions": _conclusions,
     "hyperparameters": _hyperparameters,
-    "trials": _trials,
 }
 
 
@@ -231,6 +226,9 @@ def _local(target: str) -> str:
 _FILES = {
     "dashboard.css": "text/css",
     "dashboard.js": "text/javascript",
+    "workspace.js": "text/javascript",
+    "tabulator.min.css": "text/css",
+    "tabulator.min.js": "text/javascript",
     "plotly.js": "text/javascript",
 }
 

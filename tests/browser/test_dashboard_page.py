@@ -93,6 +93,68 @@ def test_the_ablation_appears_while_the_page_is_open(browser: Browser, serve: Se
     page.close()
 
 
+def test_the_table_of_trials_keeps_its_view_in_the_address(browser: Browser, serve: Serve, tmp_path: Path) -> None:
+    told(tmp_path, [0.5, 0.9, None, 0.7, 0.8], [{}, BEST])
+    served = serve(f"sqlite:///{tmp_path}/winnow.db", local=True)
+    page = browser.new_page(viewport={"width": 1440, "height": 900})
+    complaints: list[str] = []
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.set_default_timeout(SECONDS)
+    page.goto(f"{served.url}/winnow/told")
+    rows, counted = page.locator("#trials-table .tabulator-row"), page.locator("#counted")
+    expect(counted).to_have_text("5 trials")
+    expect(rows.first.locator(".tabulator-cell[tabulator-field=value]")).to_have_text("0.9")  # the best stands first
+    page.get_by_label("filter objective value").press_sequentially("0.6..0.85")
+    expect(counted).to_have_text("2 of 5 trials")
+    page.get_by_text("Columns", exact=True).click()
+    page.get_by_label("seconds", exact=True).uncheck()
+    page.locator(".tabulator-col[tabulator-field=number] .tabulator-col-title").click()
+    page.get_by_label("Picture").select_option("slice")
+    expect(page.locator("#drawn")).to_have_text("2 trials.")
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download as CSV").click()
+    lines = download.value.path().read_text().splitlines()
+    assert len(lines) == 3
+    assert lines[1].lstrip("\ufeff").split(",")[0].strip('"') == "3"
+    address = page.url
+
+    page.goto("about:blank")
+    page.goto(address)
+    expect(counted).to_have_text("2 of 5 trials")
+    expect(page.locator(".tabulator-col[tabulator-field=seconds]")).to_be_hidden()
+    expect(rows.first.locator(".tabulator-cell[tabulator-field=number]")).to_have_text("3")
+    expect(page.locator("#explored .subplot").first).to_be_visible()
+
+    page.get_by_role("button", name="Show all").click()
+    expect(counted).to_have_text("5 trials")
+    for number in (1, 3):
+        page.locator(f".tabulator-row:has(a[href$='/trials/{number}']) input[type=checkbox]").check()
+    page.get_by_role("button", name="Compare").click()
+    expect(page.locator("#comparison thead")).to_have_text("trial 1trial 3")
+    expect(page.locator("#comparison tr:has(th:text-is('dropout'))")).to_contain_text("0.4")
+    expect(page.locator("#comparison tr:has(th:text-is('model'))")).to_be_hidden()
+    assert complaints == []
+    page.close()
+
+
+def test_a_trial_that_ends_appears_in_the_table_without_reloading(
+    browser: Browser, serve: Serve, tmp_path: Path
+) -> None:
+    study = told(tmp_path, [0.5, 0.9])
+    served = serve(f"sqlite:///{tmp_path}/winnow.db", local=True)
+    page = browser.new_page()
+    page.set_default_timeout(SECONDS)
+    page.goto(f"{served.url}/winnow/told")
+    expect(page.locator("#counted")).to_have_text("2 trials")
+    trial = study.optuna.ask()
+    trial.suggest_float("lr", 1e-4, 1e-1, log=True)
+    trial.suggest_float("dropout", 0.0, 0.5)
+    study.optuna.tell(trial, 0.95)
+    expect(page.locator("#counted")).to_have_text("3 trials")
+    expect(page.locator("#trials-table .tabulator-row").first).to_contain_text("0.95")
+    page.close()
+
+
 def test_an_admin_deletes_only_by_typing_the_name(browser: Browser, serve: Serve, tmp_path: Path) -> None:
     told(tmp_path, [0.5, 0.9])
     served = serve(f"sqlite:///{tmp_path}/winnow.db")
@@ -116,9 +178,9 @@ def test_every_control_is_reached_by_the_keyboard(browser: Browser, serve: Serve
     page = browser.new_page()
     page.set_default_timeout(SECONDS)
     page.goto(f"{served.url}/winnow/told")
-    expect(page.locator(".part[data-part=trials] table").first).to_be_visible()
+    expect(page.locator("#trials-table .tabulator-row").first).to_be_visible()
     reached = set()
-    for _ in range(60):
+    for _ in range(100):
         page.keyboard.press("Tab")
         reached.add(page.evaluate("document.activeElement.textContent.trim() || document.activeElement.id"))
     assert {"Winnow", "Report", "Pause", "Stop", "Go on", "confirm", "Delete"} <= reached

@@ -1,4 +1,4 @@
-"""Trainings of one shape in a stack are what they are alone: their weights, curves and snapshots, whoever comes and goes.
+"""Trainings of one shape in a stack are what they are alone: their weights, curves and snapshots, whoever else comes.
 
 On a processor with AVX-512 the weights are the same to the bit where dense layers have 16 units or more; elsewhere,
 and on others, to 1e-6.

@@ -6,7 +6,7 @@ import pytest
 
 from example_search import searched
 from winnow.search.analysis import summary
-from winnow.search.analysis.pruning import audit
+from winnow.search.analysis.pruning import audit, foretold, foretold_sentence
 from winnow.search.analysis.statistics import proportion_interval
 from winnow.search.analysis.study_record import StudyRecord
 from winnow.search.study.pruners import is_audited
@@ -54,3 +54,36 @@ def test_the_summary_says_so_where_there_was_an_audit() -> None:
 
 def test_an_interval_of_a_share() -> None:
     assert proportion_interval(5, 10) == pytest.approx((0.2366, 0.7634), abs=1e-4)
+
+
+def judged_early(order: list[int]) -> StudyRecord:
+    """A search of which one trial was cut after two epochs; `order` is the rank after them of each that finished."""
+    history = searched(30)
+    kept = history.ranked[: len(order)]
+    early = {
+        trial.number: tuple(replace(e, value=rank / 100) if e.epoch == 2 else e for e in trial.curve)
+        for rank, trial in zip(order, kept, strict=True)
+    }
+    cut = next(trial for trial in history.trials if trial.number not in early and trial.curve)
+    trials = [replace(trial, curve=early[trial.number]) for trial in kept]
+    trials.append(replace(cut, state="PRUNED", curve=cut.curve[:2], outcome="pruned"))
+    return replace(history, trials=tuple(trials))
+
+
+def test_how_well_early_epochs_foretell_the_end_is_said() -> None:
+    same = foretold(judged_early([9, 8, 7, 6, 5, 4, 3, 2, 1, 0]))
+    assert same is not None
+    assert (same.epochs, same.trials) == (2, 10)
+    assert same.agreement == pytest.approx(1.0)
+    assert "foretold much of their last one" in foretold_sentence(same)
+    other = foretold(judged_early([4, 9, 2, 7, 0, 5, 1, 8, 3, 6]))
+    assert other is not None
+    assert other.interval[0] < 0 < other.interval[1]
+    assert "foretold nothing that can be shown" in foretold_sentence(other)
+    assert any("foretold nothing" in said for said in summary.sentences(judged_early([4, 9, 2, 7, 0, 5, 1, 8, 3, 6])))
+
+
+def test_of_few_trials_or_without_a_cut_nothing_is_said() -> None:
+    assert foretold(judged_early([3, 2, 1, 0])) is None
+    history = searched(30)
+    assert foretold(replace(history, trials=tuple(t for t in history.trials if t.state == "COMPLETE"))) is None

@@ -98,6 +98,8 @@ function update() {
 
 // --- the stream
 
+let trialsSeen;
+
 function listen() {
   const source = new EventSource(watched);
   source.addEventListener("message", (event) => {
@@ -106,6 +108,10 @@ function listen() {
     show(sections);
     Object.assign(versions, numbers);
     if (study) update();
+    if (numbers.trials !== undefined && numbers.trials !== trialsSeen) {
+      trialsSeen = numbers.trials;
+      document.dispatchEvent(new Event("winnow:trials"));
+    }
   });
   source.addEventListener("gone", () => {
     source.close();
