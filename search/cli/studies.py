@@ -1,4 +1,4 @@
-"""`winnow studies`: the ready studies, what each asks, and how much it trains."""
+"""`winnow studies`: the ready studies, what each asks, how much it trains, and what those that were run here found."""
 
 import tomllib
 from json import dumps
@@ -8,14 +8,19 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from winnow.search.cli.options import json_option
+from winnow.search.cli.options import json_option, storage_option
 from winnow.search.study import ready, validation
 
 
 @click.command()
 @json_option
-def studies(json: bool) -> None:
+@click.option("--answers", is_flag=True, help="Print what those in the storage found, as Markdown.")
+@storage_option
+def studies(json: bool, answers: bool, url: str) -> None:
     """List the studies that come with Winnow. `winnow run NAME` runs one of them."""
+    if answers:
+        click.echo(_answers(url))
+        return
     rows = []
     for name in ready.names():
         file = ready.find(Path(name))
@@ -28,3 +33,14 @@ def studies(json: bool) -> None:
     for row in rows:
         table.add_row(*row.values())
     Console().print(table)
+
+
+def _answers(url: str) -> str:
+    from winnow.search.analysis import conclusions, study_record
+    from winnow.search.api.study import open_storage
+    from winnow.search.report import ready_studies
+
+    storage = open_storage(url, create=False)
+    there = {study.study_name for study in storage.get_all_studies()}
+    records = [study_record.load(storage, name) for name in ready.names() if name in there]
+    return ready_studies.answers([(record, conclusions.load(storage, record)) for record in records])

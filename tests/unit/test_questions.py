@@ -19,6 +19,7 @@ from winnow.search.analysis.comparisons import compare, groups
 from winnow.search.analysis.conclusions import Conclusions
 from winnow.search.analysis.steps import steps
 from winnow.search.analysis.study_record import StudyRecord, TrialRecord
+from winnow.search.report import ready_studies
 from winnow.search.report.questions import chapters
 from winnow.search.study import validation
 from winnow.search.study.spec import Spec
@@ -298,3 +299,12 @@ def test_steps_are_drawn_as_a_waterfall_that_claims_nothing() -> None:
     bars = [trace for trace in figure.data if trace.type == "bar"]
     assert [bar.name for bar in bars] == ["inconclusive"], "each step was trained once"
     assert [pytest.approx(height) for height in bars[0].y] == [0.1, 0.02]
+
+
+def test_what_ready_studies_found_is_written_as_markdown() -> None:
+    asked = {"asks": "How deep?", "kind": "depth", "of": "depth", "across": ["model"]}
+    told = ready_studies.answers([(record(truth), Conclusions(spec=spec("grid", asked)))])
+    assert told.startswith("### `s`")
+    assert "Cost: 13 trials of 10 passes over 1,293 examples." in told
+    assert "**How deep?** Of depth, with model cnn 2 and 4 trained and 8 did not" in told
+    assert "| 8 | 0.1, does not train | 0.848, trains |" in told
