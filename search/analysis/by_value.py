@@ -8,7 +8,7 @@ from winnow.search.analysis.comparisons import Group, best_of, compare, groups, 
 from winnow.search.analysis.conclusions import Conclusions
 from winnow.search.analysis.curve_reading import Shape
 from winnow.search.analysis.effects import Effect
-from winnow.search.analysis.formatting import counted, duration, interval, listed, number
+from winnow.search.analysis.formatting import counted, duration, interval, listed, number, score
 from winnow.search.analysis.study_record import StudyRecord
 from winnow.search.study.spec import Question
 
@@ -182,7 +182,7 @@ def span(effect: Effect) -> str:
 
 def mean_of(group: Group) -> str:
     """Return the mean of a group's results; a dash where every training diverged."""
-    return "—" if all(trial.diverged for trial in group.trials) else number(group.values.mean)
+    return "—" if all(trial.diverged for trial in group.trials) else score(group.values.mean)
 
 
 def ends(group: Group) -> str:

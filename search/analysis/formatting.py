@@ -18,6 +18,13 @@ def number(value: Any) -> str:
     return ", ".join(map(number, value)) if isinstance(value, list | tuple) else str(value)
 
 
+def score(value: float | None) -> str:
+    """A result in a column of results: four decimals, so that all stand on one scale; a dash for what is not there."""
+    if value is None or not math.isfinite(value) or abs(value) >= 1000:
+        return number(value)
+    return f"{value:.4f}"
+
+
 def duration(seconds: float) -> str:
     """Seconds as people say them: `4.2 s`, `3 min 20 s`, `5 h 12 min`."""
     if seconds < 59.95:

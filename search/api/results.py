@@ -2,6 +2,7 @@
 
 import logging
 import re
+from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Self
@@ -11,7 +12,7 @@ from winnow.search.analysis.formatting import number
 from winnow.search.analysis.study_record import StudyRecord
 from winnow.search.api import notebook
 from winnow.search.report import ablation as ablation_chapter
-from winnow.search.report import confirmation, report
+from winnow.search.report import confirmation, pictures, report
 from winnow.search.report import markdown as markdown_report
 from winnow.search.report.chapters import Chapter, Table
 from winnow.storage import Storage
@@ -81,20 +82,31 @@ def figures(storage: Storage, study: str) -> "dict[str, Figure]":
     }
 
 
-def write_report(storage: Storage, study: str, path: Path | None = None, *, markdown: bool = False) -> Path:
+def write_report(
+    storage: Storage,
+    study: str,
+    path: Path | None = None,
+    *,
+    markdown: bool = False,
+    trials: Sequence[int] = (),
+    by: str = "",
+) -> Path:
     """Write the report of a study and return its path, by default reports/STUDY.html or .md; raises OSError.
 
-    Markdown's figures are PNG files in a folder beside it; a warning is logged where they cannot be drawn.
+    Markdown's figures are PNG files in a folder beside it; a warning is logged where they cannot be drawn. The curves
+    of `trials`, and of all trials by the hyperparameter `by`, stand first.
     """
     path = path or Path("reports") / f"{file_name(study)}{'.md' if markdown else '.html'}"
     record = study_record.load(storage, study)
+    asked = pictures.chosen(record, trials, by)
+    first = [asked] if asked else []
     path.parent.mkdir(parents=True, exist_ok=True)
     if markdown:
-        missing = markdown_report.write(record, path, conclusions.load(storage, record))
+        missing = markdown_report.write(record, path, conclusions.load(storage, record), first=first)
         if missing:
             logging.getLogger(__name__).warning("the report has no figures: %s", missing)
     else:
-        report.write(record, path, conclusions.load(storage, record))
+        report.write(record, path, conclusions.load(storage, record), first=first)
     return path
 
 

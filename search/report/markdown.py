@@ -8,7 +8,7 @@ from typing import Any
 
 from winnow.errors import WinnowError
 from winnow.search.analysis.conclusions import Conclusions
-from winnow.search.analysis.formatting import number
+from winnow.search.analysis.formatting import number, score
 from winnow.search.analysis.importance import Importance
 from winnow.search.analysis.study_record import StudyRecord
 from winnow.search.report import report
@@ -23,13 +23,17 @@ class _Markup(str):
 
 
 def write(
-    record: StudyRecord, path: Path, found: Conclusions | None = None, importances: Sequence[Importance] | None = None
+    record: StudyRecord,
+    path: Path,
+    found: Conclusions | None = None,
+    importances: Sequence[Importance] | None = None,
+    first: Sequence[Chapter] = (),
 ) -> str:
     """Write the report to `path` and its pictures to the folder of that name; returns why there are none, or "".
 
     Raises OSError where it cannot be written.
     """
-    content = report.contents(record, found or Conclusions(), importances)
+    content = report.contents(record, found or Conclusions(), importances, first)
     pictures, missing = _draw(content["chapters"], path.with_suffix(""))
     path.write_text(render(content, pictures), encoding="utf-8")
     return missing
@@ -53,6 +57,7 @@ def render(content: Mapping[str, Any], pictures: Mapping[str, str]) -> str:
             ", ".join(f"{key} {number(item)}" for key, item in value.items()) if isinstance(value, Mapping) else value
         ),
         curve=report.curve,
+        score=score,
         trial_parameters=lambda trial: [trial.parameters.get(name) for name in names],
     )
 

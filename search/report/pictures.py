@@ -5,12 +5,14 @@ from collections.abc import Sequence
 
 from optuna.distributions import CategoricalDistribution
 
-from winnow.search.analysis import curve_reading, importance
+from winnow.errors import StudyError
+from winnow.search.analysis import comparisons, curve_reading, importance
+from winnow.search.analysis.axes import Axis
 from winnow.search.analysis.formatting import duration
 from winnow.search.analysis.functional_anova import FunctionalAnova
 from winnow.search.analysis.importance import Importance
 from winnow.search.analysis.pruning import savings
-from winnow.search.analysis.study_record import StudyRecord
+from winnow.search.analysis.study_record import StudyRecord, TrialRecord
 from winnow.search.report.chapters import Chapter, Picture, Table
 from winnow.search.report.figures import curves, effects, front, progress, space
 from winnow.search.study.spec import Cost
@@ -22,6 +24,12 @@ IMPORTANCE_CAVEAT = (
 _MOST_AXES = 8
 _FEWEST_IN_CONTOUR = 10
 _MOST_NAMED = 12
+_QUANTITIES = {
+    "validation_accuracy": "accuracy",
+    "validation_loss": "loss",
+    "weight_norm": "norm of the weights",
+    "lr": "learning rate",
+}
 
 
 def chapters(
@@ -66,6 +74,30 @@ def _search(record: StudyRecord) -> list[Picture]:
         caption = "When each worker trained, from the first start on. In a gap a worker waited, was away or restarted."
         drawn.append(Picture("timeline", "Workers", caption, progress.timeline(record)))
     return drawn
+
+
+def chosen(record: StudyRecord, trials: Sequence[int] = (), by: str = "") -> Chapter | None:
+    """Return the curves of these trials, or of all by the values of a hyperparameter, in one picture a quantity.
+
+    None where neither is asked for; raises StudyError for a trial or a hyperparameter that the study does not have.
+    """
+    known = {trial.number: trial for trial in record.trials}
+    for number in trials:
+        if number not in known:
+            raise StudyError(f"the study {record.study!r} has no trial {number}", f"it has {len(known)}, from 0 on")
+    members: dict[str, Sequence[TrialRecord]] = {f"trial {number}": [known[number]] for number in trials}
+    if by:
+        Axis(record, by)
+        members |= {f"{by} {group.name}": group.trials for group in comparisons.groups(record, [by])}
+    if not members:
+        return None
+    caption = "Validation, and training dotted; of several trainings, the mean of those that reached the epoch."
+    drawn = [
+        Picture(f"chosen-{quantity}", words.capitalize(), caption, curves.together(members, quantity, words))
+        for quantity, words in _QUANTITIES.items()
+    ]
+    title = f"By {by}" if by and not trials else "The trials that were asked for"
+    return Chapter(title, pictures=[picture for picture in drawn if picture.figure is not None])
 
 
 def said_of_curves(record: StudyRecord) -> list[str]:

@@ -10,33 +10,41 @@ from winnow.search.analysis.conclusions import Conclusions
 from winnow.search.analysis.importance import Importance
 from winnow.search.analysis.study_record import StudyRecord, TrialRecord
 from winnow.search.report import conclusions, method, pictures, questions
+from winnow.search.report.chapters import Chapter
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
 
 def write(
-    record: StudyRecord, path: Path, found: Conclusions | None = None, importances: Sequence[Importance] | None = None
+    record: StudyRecord,
+    path: Path,
+    found: Conclusions | None = None,
+    importances: Sequence[Importance] | None = None,
+    first: Sequence[Chapter] = (),
 ) -> None:
     """Write the report on `record` to `path`, replacing what was there; raises OSError where it cannot."""
-    path.write_text(render(record, found, importances), encoding="utf-8")
+    path.write_text(render(record, found, importances, first), encoding="utf-8")
 
 
 def render(
-    record: StudyRecord, found: Conclusions | None = None, importances: Sequence[Importance] | None = None
+    record: StudyRecord,
+    found: Conclusions | None = None,
+    importances: Sequence[Importance] | None = None,
+    first: Sequence[Chapter] = (),
 ) -> str:
     """The report as one HTML document, plotly's library and all figures inside.
 
     `found` is what was measured after the search. Without `importances` it shows PED-ANOVA's alone, which takes a
-    second; `importance.compare` gives all.
+    second; `importance.compare` gives all. The chapters `first` stand before all others.
     """
     import jinja2
     import plotly
 
     # Names, reasons and attributes come from users: everything is escaped unless the template says `safe`.
     environment = jinja2.Environment(autoescape=True, **settings())
-    environment.filters.update(number=formatting.number, figure_json=figure_json, curve=curve)
-    content = contents(record, found or Conclusions(), importances)
+    environment.filters.update(number=formatting.number, score=formatting.score, figure_json=figure_json, curve=curve)
+    content = contents(record, found or Conclusions(), importances, first)
     return environment.get_template("report.html.jinja").render(content, plotly=plotly.offline.get_plotlyjs())
 
 
@@ -52,7 +60,12 @@ def settings() -> dict[str, Any]:
     }
 
 
-def contents(record: StudyRecord, found: Conclusions, importances: Sequence[Importance] | None) -> dict[str, Any]:
+def contents(
+    record: StudyRecord,
+    found: Conclusions,
+    importances: Sequence[Importance] | None,
+    first: Sequence[Chapter] = (),
+) -> dict[str, Any]:
     """All that a report says and shows, whatever its format."""
     anova = functional_anova.decompose_if_enough(record)
     return {
@@ -60,6 +73,7 @@ def contents(record: StudyRecord, found: Conclusions, importances: Sequence[Impo
         "sentences": summary.sentences(record, found),
         "comparison": summary.comparison(record),
         "chapters": [
+            *first,
             *questions.chapters(record, found),
             *conclusions.chapters(record, found, anova),
             *pictures.chapters(record, importances, anova),
@@ -73,7 +87,7 @@ def contents(record: StudyRecord, found: Conclusions, importances: Sequence[Impo
 
 def curve(trial: TrialRecord) -> str:
     """Return what the trial's learning curves show, in the words of a table's cell."""
-    return curve_reading.read(trial).words
+    return curve_reading.read(trial).words or "—"
 
 
 def figure_json(figure: "Figure") -> str:

@@ -9,9 +9,10 @@ import pytest
 
 from example_conclusions import ablated, confirmed
 from example_search import searched
+from winnow.errors import StudyError
 from winnow.search.analysis import answers, curve_reading, study_record
 from winnow.search.analysis.conclusions import Conclusions
-from winnow.search.report import report
+from winnow.search.report import pictures, report
 
 HOSTILE = '</script><script>alert("x")</script><img src=http://example.com/x onerror=alert(1)>'
 
@@ -65,7 +66,7 @@ def test_curves_are_read_aloud_and_counted(page: str) -> None:
         assert f'<th scope="row">{shape}</th><td>{len(numbers)}</td>' in page
     table = page[page.index('class="sortable"') :].split("</table>")[0]
     for trial in record.trials:
-        assert f"<td>{curve_reading.read(trial).words}</td>" in table
+        assert f"<td>{report.curve(trial)}</td>" in table
 
 
 def test_the_page_loads_nothing(page: str) -> None:
@@ -126,3 +127,30 @@ def test_a_thousand_trials_stay_below_six_megabytes(tmp_path: Path) -> None:
     path = tmp_path / "report.html"
     report.write(searched(1000), path)
     assert path.stat().st_size < 6e6
+
+
+def test_no_cell_is_empty_and_results_stand_on_one_scale(page: str) -> None:
+    table = page[page.index('class="sortable"') :].split("</table>")[0]
+    assert "<td></td>" not in table
+    assert '<td class="reason"></td>' not in table
+    results = re.findall(r'<td class="(?:complete|pruned)">[a-z]+</td><td>([^<]+)</td>', table)
+    assert len(results) == 40
+    assert all(re.fullmatch(r"\d\.\d{4}", result) for result in results)
+
+
+def test_the_curves_of_chosen_trials_and_of_groups_stand_first() -> None:
+    record = searched(40)
+    chapter = pictures.chosen(record, [3, 7], "optimizer")
+    assert chapter is not None
+    page = report.render(record, first=[chapter])
+    assert page.index("The trials that were asked for") < page.index("What each method does")
+    accuracy = chapter.pictures[0].figure
+    assert accuracy is not None
+    named = [trace.name for trace in accuracy.data if trace.showlegend]
+    assert named == ["trial 3", "trial 7", "optimizer adam", "optimizer sgd"]
+    assert accuracy.layout.xaxis.dtick == 1, "eight epochs have no halves"
+    assert pictures.chosen(record) is None
+    with pytest.raises(StudyError, match="no trial 99"):
+        pictures.chosen(record, [99])
+    with pytest.raises(StudyError, match="searched no 'colour'"):
+        pictures.chosen(record, by="colour")

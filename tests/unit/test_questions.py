@@ -176,7 +176,7 @@ def test_smallest_names_the_fewest_parameters_that_suffice() -> None:
     asked = {"asks": "?", "kind": "smallest", "of": "depth", "across": ["model"], "solved": 0.9}
     answer = answered(grows, spec("grid", asked))
     assert "with model cnn 8 " in answer.sentences[0].replace("depth ", "")
-    assert "(400 parameters, 0.9, trained once)" in answer.sentences[0]
+    assert "(400 parameters, 0.9000, trained once)" in answer.sentences[0]
     never = answered(grows, spec("grid", {**asked, "solved": 2.0}))
     assert "with model cnn none (at best 0.9" in never.sentences[0]
 
@@ -307,4 +307,4 @@ def test_what_ready_studies_found_is_written_as_markdown() -> None:
     assert told.startswith("### `s`")
     assert "Cost: 13 trials of 10 passes over 1,293 examples." in told
     assert "**How deep?** Of depth, with model cnn 2 and 4 trained and 8 did not" in told
-    assert "| 8 | 0.1, does not train | 0.848, trains |" in told
+    assert "| 8 | 0.1000, does not train | 0.8480, trains |" in told

@@ -25,6 +25,7 @@ def learning_curves(record: StudyRecord, top: int = 5) -> "Figure":
         _add_curve(drawn, trial, "value", name, color, dash)
     values = [epoch.value for trial in record.trials for epoch in trial.curve]
     style.keep_in_view(drawn, values, record.direction)
+    _in_epochs(drawn)
     return drawn
 
 
@@ -51,7 +52,7 @@ def baseline_against_best(record: StudyRecord, quantity: str) -> "Figure | None"
     for trial, name, color in ((baseline, "baseline", style.BLACK), (best, "best", style.BLUE)):
         _add_curve(drawn, trial, f"validation_{quantity}", name, color, "solid")
         _add_curve(drawn, trial, f"train_{quantity}", f"{name}, training", color, "dot", legend=False)
-    return drawn if drawn.data else None
+    return _in_epochs(drawn)
 
 
 def together(groups: Mapping[str, Sequence[TrialRecord]], quantity: str, words: str) -> "Figure | None":
@@ -66,7 +67,7 @@ def together(groups: Mapping[str, Sequence[TrialRecord]], quantity: str, words: 
         if quantity.startswith("validation_"):
             training = quantity.replace("validation_", "train_")
             _add_mean(drawn, trials, training, f"{name}, training", {"color": color, "dash": "dot", "width": 1}, False)
-    return drawn if drawn.data else None
+    return _in_epochs(drawn)
 
 
 def _add_mean(
@@ -89,7 +90,7 @@ def one_trial(trial: TrialRecord, metric: str) -> "Figure | None":
     """What one trial reported, epoch by epoch; None before its first epoch."""
     drawn = style.figure("epoch", metric)
     _add_curve(drawn, trial, "value", f"trial {trial.number}", style.BLUE, "solid", legend=False)
-    return drawn if drawn.data else None
+    return _in_epochs(drawn)
 
 
 def weight_norms(record: StudyRecord, top: int = 5) -> "Figure | None":
@@ -97,7 +98,7 @@ def weight_norms(record: StudyRecord, top: int = 5) -> "Figure | None":
     drawn = style.figure("epoch", "norm of the weights")
     for trial, name, color, dash in _best_and_baseline(record, top):
         _add_curve(drawn, trial, "weight_norm", name, color, dash)
-    return drawn if drawn.data else None
+    return _in_epochs(drawn)
 
 
 def generalisation_gap(record: StudyRecord) -> "Figure | None":
@@ -127,6 +128,12 @@ def generalisation_gap(record: StudyRecord) -> "Figure | None":
     drawn.update_yaxes(zeroline=True, zerolinecolor=style.INK)
     style.keep_in_view(drawn, [trial.value for trial in trials], record.direction, "x")
     return drawn
+
+
+def _in_epochs(drawn: "Figure") -> "Figure | None":
+    """The figure with whole numbers under its epochs; None where it has no curve."""
+    style.whole_numbers(drawn, max((int(max(trace.x)) for trace in drawn.data if len(trace.x)), default=0))
+    return drawn if drawn.data else None
 
 
 def _best_and_baseline(record: StudyRecord, top: int) -> Iterator[tuple[TrialRecord, str, str, str]]:

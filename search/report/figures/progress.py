@@ -50,6 +50,7 @@ def searches(records: Mapping[str, StudyRecord], trials: int) -> "Figure":
         places, heights = [place for place, _ in known], np.array([value for _, value in known], dtype=np.float32)
         hover = f"{style.text(name)}, after %{{x}} trials: %{{y:.4g}}"
         style.add_line(drawn, places, heights, style.text(name), {"color": color, "dash": dash, "shape": "hv"}, hover)
+    style.whole_numbers(drawn, trials)
     style.keep_in_view(drawn, values, first.direction)
     return drawn
 

@@ -26,6 +26,7 @@ PALE = "rgba(138, 143, 152, 0.45)"
 BAND = "rgba(138, 143, 152, 0.22)"
 INK = "#1F2933"
 _GRID = "#E4E7EB"
+_FEW = 12
 
 LINES = ((BLUE, "solid"), (VERMILION, "dash"), (GREEN, "dot"), (PURPLE, "dashdot"), (SKY, "longdash"))
 """Colour and dash of the n-th line: a reader without colours still has the dash."""
@@ -69,6 +70,12 @@ def add_line(drawn: "Figure", x: Any, y: Any, name: str, line: Mapping[str, Any]
     """Add a line with a legend, two pixels wide unless `line` says otherwise; without `hover` it says nothing."""
     said = {"hovertemplate": f"{hover}<extra></extra>"} if hover else {"hoverinfo": "skip"}
     drawn.add_scatter(x=x, y=y, mode="lines", line={"width": 2, **line}, name=name, **said, **more)
+
+
+def whole_numbers(drawn: "Figure", most: int) -> None:
+    """Mark every number of a short axis that counts to `most`, so that no mark stands between two of them."""
+    if 0 < most <= _FEW:
+        drawn.update_xaxes(dtick=1)
 
 
 def text(words: object) -> str:
