@@ -23,6 +23,8 @@ def check(config: Config, name: str, shape: Shape, classes: int, examples: int) 
             raise ObjectiveError(
                 f"{key} = {str(value).lower()} needs classes, and {name!r} is a regression", f"leave {key} out"
             )
+    if config.focal_gamma and (config.mixup or config.cutmix):
+        raise ObjectiveError("focal_gamma goes by one label, and mixup and cutmix give two", "keep one of them")
     if config.ema_decay and config.swa_from < 1:
         raise ObjectiveError(
             f"ema_decay = {config.ema_decay:g} and swa_from = {config.swa_from:g} are two averages", "keep one of them"

@@ -96,6 +96,26 @@ def losses(
     return (1 - smoothing) * plain - smoothing * log_p.mean(), plain
 
 
+def mixed_losses(
+    outputs: torch.Tensor,
+    targets: torch.Tensor,
+    own: torch.Tensor,
+    smoothing: float,
+    class_weights: torch.Tensor | None = None,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """As `losses`, of examples of which the share `own` (B,) is theirs and the rest that of the one before."""
+    own = own[:, None]
+    if targets.is_floating_point():
+        squared = F.mse_loss(outputs.float(), torch.lerp(targets.roll(1, 0), targets, own))
+        return squared, squared
+    labels = F.one_hot(targets, outputs.shape[1]).float()
+    labels = torch.lerp(labels.roll(1, 0), labels, own)
+    plain = F.cross_entropy(outputs.float(), labels)
+    if class_weights is None and not smoothing:
+        return plain, plain
+    return F.cross_entropy(outputs.float(), labels, weight=class_weights, label_smoothing=smoothing), plain
+
+
 @torch.no_grad()
 def weight_norm(model: nn.Module) -> float:
     """Frobenius norm over the weights of all dense and convolutional layers together."""

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from winnow.objectives.augmentation.batches import Augmentation
 from winnow.objectives.data.loading import Data
-from winnow.objectives.evaluation import autocast, losses
+from winnow.objectives.evaluation import autocast, losses, mixed_losses
 from winnow.objectives.hyperparameters import Config
 from winnow.objectives.models.stacked import StackedNetwork
 
@@ -37,15 +37,24 @@ class Member:
     @property
     def stacks(self) -> bool:
         """Whether its passes can be done with those of others."""
-        return self.class_weights is None and not self.config.focal_gamma and self.config.accumulate == 1
+        config = self.config
+        plain = self.class_weights is None and not config.focal_gamma and not self.augmentation.mixes
+        return plain and config.accumulate == 1
 
     def passes(self, batch: Tensor) -> Passed:
         """Leave the gradients of the batch at these indices in the model."""
         targets = self.data.train.targets[batch]
         with autocast(self.config.precision, batch.device):
-            outputs = self.model(self.augmentation.batch(batch, self.generators))
+            inputs = self.augmentation.batch(batch, self.generators)
+            if self.augmentation.mixes:
+                inputs, own = self.augmentation.mix(inputs, self.generators)
+            outputs = self.model(inputs)
         config = self.config
-        loss, plain = losses(outputs, targets, config.label_smoothing, self.class_weights, config.focal_gamma)
+        if self.augmentation.mixes:
+            loss, plain = mixed_losses(outputs, targets, own, config.label_smoothing, self.class_weights)
+            targets = targets if targets.is_floating_point() else torch.where(own >= 0.5, targets, targets.roll(1))
+        else:
+            loss, plain = losses(outputs, targets, config.label_smoothing, self.class_weights, config.focal_gamma)
         loss.backward()  # type: ignore[no-untyped-call]
         return plain.detach(), count_right(outputs, targets)
 

@@ -9,7 +9,7 @@ import torch
 from torch.nn import functional
 
 from winnow.objectives import registry
-from winnow.objectives.augmentation import color, geometry
+from winnow.objectives.augmentation import color, geometry, mixing
 from winnow.objectives.augmentation.draws import Draws
 from winnow.objectives.augmentation.windows import Windows
 from winnow.objectives.compatibility import input_shape
@@ -60,6 +60,33 @@ class Augmentation:
         for name, step in self._last_steps.items():
             images = step(images, draws[name])
         return images
+
+    @property
+    def mixes(self) -> bool:
+        """Whether images and labels are mixed."""
+        return "mixup" in self._on or "cutmix" in self._on
+
+    def mix(self, images: torch.Tensor, generators: Mapping[str, torch.Generator]) -> tuple[torch.Tensor, torch.Tensor]:
+        """Mix each image of a batch with the one before it; returns the share of each that is its own, (B,), too."""
+        mixup, cutmix = self._on.get("mixup"), self._on.get("cutmix")
+        whole = torch.ones(len(images), device=images.device)
+        blended, pasted = (images, whole), (images, whole)
+        if mixup:
+            own = mixing.beta(Draws(len(images), generators["mixup"]), mixup.mixup_alpha)
+            blended = mixing.blend(images, own), own
+        if cutmix:
+            draws = Draws(len(images), generators["cutmix"])
+            own, x, y = (
+                mixing.beta(draws, cutmix.cutmix_alpha),
+                draws.below(images.shape[3]),
+                draws.below(images.shape[2]),
+            )
+            pasted = mixing.paste(images, own, x, y)
+            if not mixup:
+                return pasted
+            cut = draws.happens(0.5)
+            return torch.where(cut.view(-1, 1, 1, 1), pasted[0], blended[0]), torch.where(cut, pasted[1], blended[1])
+        return blended
 
     def expect(self, batches: Sequence[torch.Tensor]) -> None:
         """Say which batches will be asked for, in this order: streamed ones are read ahead."""

@@ -19,7 +19,10 @@ from winnow.objectives.randomness import Generators
 from winnow.objectives.space import Range, Space, hyperparameter
 
 IMAGES = 16
-BUILT_IN = ("crop", "flip", "vertical_flip", "rotation", "affine", "color_jitter", "erasing")
+BUILT_IN = (
+    *("crop", "flip", "vertical_flip", "rotation", "affine", "color_jitter", "erasing", "mixup", "cutmix"),
+    *("trivial_augment", "rand_augment"),
+)
 
 _TILE, _GAP, _LABEL_WIDTH = 64, 4, 200
 
@@ -88,6 +91,13 @@ def choices(config: Config, channels: int) -> Iterator[tuple[str, Config]]:
         yield f"color jitter: saturation, {saturation:g}", change(pale, saturation=saturation)
         yield f"color jitter: hue, {hue:g} turns", change(pale, hue=hue)
     yield f"erasing, p {config.erasing_p:g}", change(plain, erasing=True)
+    yield f"mixup, alpha {config.mixup_alpha:g}", change(plain, mixup=True)
+    yield f"cutmix, alpha {config.cutmix_alpha:g}", change(plain, cutmix=True)
+    yield "trivial augment", change(plain, trivial_augment=True)
+    yield (
+        f"rand augment, {config.rand_operations} of magnitude {config.rand_magnitude}",
+        change(plain, rand_augment=True),
+    )
     for name in registry.augmentation:
         if name not in BUILT_IN:
             yield name, change(plain, **{name: True})
@@ -98,6 +108,9 @@ def choices(config: Config, channels: int) -> Iterator[tuple[str, Config]]:
 def pixels(augmentation: Augmentation, loaded: Data) -> torch.Tensor:
     """The first images of the training split, augmented; uint8 (16, 3, H, W)."""
     index = torch.arange(min(IMAGES, len(loaded.train.targets)))
-    batch = augmentation.batch(index, Generators.from_seed(0, torch.device("cpu"), registry.augmentation).augmentation)
+    generators = Generators.from_seed(0, torch.device("cpu"), registry.augmentation).augmentation
+    batch = augmentation.batch(index, generators)
+    if augmentation.mixes:
+        batch = augmentation.mix(batch, generators)[0]
     batch = batch * loaded.std.view(-1, 1, 1) + loaded.mean.view(-1, 1, 1)
     return (batch * color.WHITE).round().clamp(0, color.WHITE).to(torch.uint8).expand(-1, 3, -1, -1)

@@ -52,21 +52,25 @@ def warp(images: torch.Tensor, warps: Warps) -> torch.Tensor:
     It is torchvision's `affine`. Rotation and the affine map together are one resampling, where torchvision's
     RandomRotation and RandomAffine are two.
     """
-    count, _, height, width = images.shape
     # For each pixel of the result, where in the image it comes from, all steps backwards (pixels from the centre):
     #     [x]   [1  tan(shear)]   [ cos  sin]   [x' - right]
     #     [y] = [0      1     ] . [-sin  cos] . [y' - down ] / zoom
     angle, lean = warps.degrees.deg2rad(), warps.shear.deg2rad().tan()
     cosine, sine = angle.cos() / warps.zoom, angle.sin() / warps.zoom
     across, along = cosine - lean * sine, sine + lean * cosine
+    right = -(across * warps.right + along * warps.down)
+    down = -(cosine * warps.down - sine * warps.right)
+    return resample(images, (across, along, right, -sine, cosine, down))
+
+
+def resample(images: torch.Tensor, rows: tuple[torch.Tensor, ...]) -> torch.Tensor:
+    """Give each pixel (x, y) of the result what lies at (a x + b y + c, d x + e y + f), in pixels from the centre.
+
+    `rows` are a to f, float32 (B,) each; bilinear, and black where nothing was.
+    """
+    count, _, height, width = images.shape
+    a, b, c, d, e, f = rows
     # affine_grid's coordinates run from -1 to 1 over the height and over the width.
-    rows = (
-        across,
-        along * (height / width),
-        (across * warps.right + along * warps.down) * (-2 / width),
-        -sine * (width / height),
-        cosine,
-        (cosine * warps.down - sine * warps.right) * (-2 / height),
-    )
+    rows = (a, b * (height / width), c * (2 / width), d * (width / height), e, f * (2 / height))
     grid = functional.affine_grid(torch.stack(rows, 1).view(count, 2, 3), list(images.shape), align_corners=False)
     return functional.grid_sample(images, grid, mode="bilinear", padding_mode="zeros", align_corners=False)

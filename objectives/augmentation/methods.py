@@ -85,6 +85,53 @@ class ColorJitter:
         return color.jitter(images, color.draw(draws, self.brightness, self.contrast, self.saturation, self.hue))
 
 
+@augmentation("trivial_augment")
+@dataclass(frozen=True)
+class TrivialAugment:
+    """TrivialAugmentWide: one operation of fourteen, of any strength."""
+
+    def __call__(self, images: "Tensor", draws: "Draws") -> "Tensor":
+        """Change images from 0 to 255."""
+        from winnow.objectives.augmentation import policies
+
+        return policies.trivial(images, draws)
+
+
+@augmentation("rand_augment")
+@dataclass(frozen=True)
+class RandAugment:
+    """RandAugment: some operations of fourteen, all of one strength."""
+
+    rand_operations: Annotated[int, Hyperparameter("operations on each image", low=1, high=10)] = 2
+    rand_magnitude: Annotated[int, Hyperparameter("their strength", low=0, high=30)] = 9
+
+    def __call__(self, images: "Tensor", draws: "Draws") -> "Tensor":
+        """Change images from 0 to 255."""
+        from winnow.objectives.augmentation import policies
+
+        return policies.randomly(images, draws, self.rand_operations, self.rand_magnitude)
+
+
+@augmentation("mixup")
+@dataclass(frozen=True)
+class MixUp:
+    """Blend of each image and its label with another's."""
+
+    mixup_alpha: Annotated[
+        float, Hyperparameter("of Beta(alpha, alpha), from which the share is drawn", low=1e-3, high=100)
+    ] = 0.2
+
+
+@augmentation("cutmix")
+@dataclass(frozen=True)
+class CutMix:
+    """Rectangle of another image in each, and of its label. With mixup too, each image has one of them."""
+
+    cutmix_alpha: Annotated[
+        float, Hyperparameter("of Beta(alpha, alpha), from which the rectangle's area is drawn", low=1e-3, high=100)
+    ] = 1.0
+
+
 @augmentation("erasing")
 @dataclass(frozen=True)
 class Erasing:

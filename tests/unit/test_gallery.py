@@ -30,7 +30,7 @@ def test_the_picture_has_a_row_a_choice_and_begins_with_the_images_as_they_are(t
 def test_every_choice_changes_the_images_and_the_last_is_the_configuration() -> None:
     config = make_config(crop=True, flip=True)
     labels = [label for label, _ in gallery.choices(config, 3)]
-    assert len(labels) == len(set(labels)) == 14
+    assert len(labels) == len(set(labels)) == 18
     assert list(gallery.choices(config, 3))[-1][1] == config
     digits = loading.load(DataSpec("digits"))
     plain, *others = (gallery.pixels(Augmentation(choice, digits), digits) for _, choice in gallery.choices(config, 1))
