@@ -100,8 +100,13 @@ class _Dense(_Layer):
 
     def __init__(self, layers: Sequence[nn.Linear]) -> None:
         super().__init__(layers)
-        self.weight = _stacked([layer.weight for layer in layers])
-        self.bias = None if layers[0].bias is None else _stacked([layer.bias for layer in layers])
+        weights: list[Tensor] = [layer.weight for layer in layers]
+        self.weight, self.bias = _stacked(weights), None
+        self._weights = [(self.weight, weights)]
+        if layers[0].bias is not None:
+            biases: list[Tensor] = [layer.bias for layer in layers]
+            self.bias = _stacked(biases)
+            self._weights.append((self.bias, biases))
 
     def __call__(self, parts: Parts) -> Tensor:
         x = parts if isinstance(parts, Tensor) else torch.stack(parts)
@@ -113,10 +118,10 @@ class _Dense(_Layer):
         return product
 
     def hand_out_gradients(self) -> None:
-        for name, stacked in (("weight", self.weight), ("bias", self.bias)):
-            if stacked is not None and stacked.grad is not None:
-                for layer, gradient in zip(self.layers, stacked.grad.unbind(0), strict=True):
-                    getattr(layer, name).grad = gradient
+        for stacked, weights in self._weights:
+            if stacked.grad is not None:
+                for weight, gradient in zip(weights, stacked.grad.unbind(0), strict=True):
+                    weight.grad = gradient
                 stacked.grad = None
 
 
