@@ -27,6 +27,8 @@ class Hyperparameter:
     """What an ablation switches it on and off with; empty is by itself, or with the thing that it belongs to."""
     decides_fit: bool = False
     """Whether it decides if a configuration fits its data."""
+    stacks: bool | None = None
+    """Whether trainings that differ in it can be one stack; None: as the kind of thing that it belongs to."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -33,6 +33,7 @@ class Config:
         Hyperparameter(
             "initial weights: PyTorch's own, He's for ReLU, Glorot's for tanh, or orthogonal",
             choices=("pytorch", "he", "glorot", "orthogonal"),
+            stacks=True,
         ),
     ] = "pytorch"
 
@@ -46,7 +47,9 @@ class Config:
     ] = "standard"
 
     # --- optimisation
-    lr: Annotated[float, Hyperparameter("learning rate; of one_cycle its peak", low=0, method="learning rate")] = 1e-3
+    lr: Annotated[
+        float, Hyperparameter("learning rate; of one_cycle its peak", low=0, method="learning rate", stacks=True)
+    ] = 1e-3
     batch_size: Annotated[
         int, Hyperparameter("examples a step", unit="examples", low=1, method="batch size", decides_fit=True)
     ] = 128
@@ -63,6 +66,7 @@ class Config:
             unit="epochs",
             low=0,
             method="warm-up",
+            stacks=True,
         ),
     ] = 0.0
     layer_decay: Annotated[
@@ -72,15 +76,21 @@ class Config:
             low=0,
             high=1,
             method="layer-wise learning rate",
+            stacks=True,
         ),
     ] = 1.0
-    epochs: Annotated[int, Hyperparameter("epochs at most, each `passes` passes over the training data", low=1)] = 10
+    epochs: Annotated[
+        int, Hyperparameter("epochs at most, each `passes` passes over the training data", low=1, stacks=True)
+    ] = 10
     passes: Annotated[
         int,
         Hyperparameter("passes over the training data in an epoch: many where it is a handful", low=1, method="epochs"),
     ] = 1
     clip_norm: Annotated[
-        float, Hyperparameter("longest gradient that is not shortened; 0: any", low=0, method="gradient clipping")
+        float,
+        Hyperparameter(
+            "longest gradient that is not shortened; 0: any", low=0, method="gradient clipping", stacks=True
+        ),
     ] = 0.0
     precision: Annotated[
         str,
@@ -98,17 +108,23 @@ class Config:
     # --- regularisation
     weight_decay: Annotated[
         float,
-        Hyperparameter("weight decay (added to the gradient, decoupled in AdamW)", low=0, method="weight decay"),
+        Hyperparameter(
+            "weight decay (added to the gradient, decoupled in AdamW)", low=0, method="weight decay", stacks=True
+        ),
     ] = 0.0
     decay_norms_and_biases: Annotated[
-        bool, Hyperparameter("weight decay of norms and biases, not of weights alone", method="weight decay")
+        bool,
+        Hyperparameter("weight decay of norms and biases, not of weights alone", method="weight decay", stacks=True),
     ] = True
     l1: Annotated[
-        float, Hyperparameter("penalty on the weights' absolute values, l1 Σ|w|", low=0, method="L1 penalty")
+        float,
+        Hyperparameter("penalty on the weights' absolute values, l1 Σ|w|", low=0, method="L1 penalty", stacks=True),
     ] = 0.0
-    l2: Annotated[float, Hyperparameter("penalty on the weights' squares, l2 Σw²", low=0, method="L2 penalty")] = 0.0
+    l2: Annotated[
+        float, Hyperparameter("penalty on the weights' squares, l2 Σw²", low=0, method="L2 penalty", stacks=True)
+    ] = 0.0
     label_smoothing: Annotated[
-        float, Hyperparameter("label smoothing", low=0, high=1, method="label smoothing", decides_fit=True)
+        float, Hyperparameter("label smoothing", low=0, high=1, method="label smoothing", decides_fit=True, stacks=True)
     ] = 0.0
     class_weights: Annotated[
         str,
@@ -125,6 +141,7 @@ class Config:
             "an epoch draws its examples with replacement, each class as often",
             method="class balance",
             decides_fit=True,
+            stacks=True,
         ),
     ] = False
     focal_gamma: Annotated[
@@ -143,6 +160,7 @@ class Config:
             low=0,
             high=1,
             method="weight averaging",
+            stacks=True,
         ),
     ] = 0.0
     swa_from: Annotated[
@@ -153,6 +171,7 @@ class Config:
             high=1,
             method="weight averaging",
             decides_fit=True,
+            stacks=True,
         ),
     ] = 1.0
     patience: Annotated[
@@ -162,6 +181,7 @@ class Config:
             unit="epochs",
             low=0,
             method="early stopping",
+            stacks=True,
         ),
     ] = 0
 
@@ -174,7 +194,9 @@ class Config:
     ] = ""
 
     # --- the trial's own randomness
-    seed: Annotated[int, Hyperparameter("seed of initialisation, data order, augmentation and dropout", low=0)] = 0
+    seed: Annotated[
+        int, Hyperparameter("seed of initialisation, data order, augmentation and dropout", low=0, stacks=True)
+    ] = 0
 
     def __getattr__(self, name: str) -> Any:
         if name in self.__dict__.get("own", ()):
@@ -186,6 +208,11 @@ class Config:
 
 _CORE = {field.name for field in dataclasses.fields(Config)}
 DEFINITIONS.update({each.name: each for each in definitions_of(Config)})
+
+
+def shape_of(config: Config) -> tuple[Value, ...]:
+    """Return all that configurations must have alike to be trained as one stack."""
+    return tuple(getattr(config, name) for name, each in DEFINITIONS.items() if not each.stacks)
 
 
 def definition(name: str) -> Definition:

@@ -54,6 +54,9 @@ class TrainingObjective:
     metric: str = ""
     """What trials are judged by: empty is accuracy, or the loss of a regression."""
 
+    stacks: Any = None
+    """The `Stacks` by which the trials of several threads train as one; None: each alone."""
+
     def prepare(self) -> None:
         """Import torch and load the data, before a trial waits for them; raises DataError."""
         from winnow.objectives.data import loading
@@ -90,13 +93,14 @@ class TrainingObjective:
         )
         report = _Reporter(trial)
         try:
-            result = training.train(
+            started = training.begin(
                 config,
                 data,
                 report,
                 snapshots.from_bytes(resume) if resume else None,
                 training.Limits(self.max_parameters, self.trial_minutes),
             )
+            result: training.Result = (self.stacks.do if self.stacks else training.alone)(started)
         except Infeasible as error:
             trial.set_constraint(error.constraint, error.excess)
             raise optuna.TrialPruned(f"infeasible: {error}") from error
@@ -127,18 +131,25 @@ class _Reporter:
         self.trial = trial
         self.curve: list[dict[str, Any]] = []
 
-    def __call__(self, epoch: Epoch, snapshot: Callable[[], Any]) -> None:
+    def __call__(self, epoch: Epoch, snapshot: Callable[[], Any]) -> Callable[[], None]:
         import optuna
 
         from winnow.objectives import snapshots
 
+        answered: Callable[[], None] | None = None
         if hasattr(self.trial, "report_epoch"):
-            self.trial.report_epoch(epoch, lambda: snapshots.to_bytes(snapshot()))
+            answered = self.trial.report_epoch(epoch, lambda: snapshots.to_bytes(snapshot()))
         else:
             self.trial.report(epoch.value, epoch.epoch)
             self.curve.append({"epoch": epoch.epoch, **epoch.metrics})
-        if self.trial.should_prune():
-            raise optuna.TrialPruned(f"pruned after epoch {epoch.epoch} at {epoch.value:.4g}")
+
+        def verdict() -> None:
+            if answered is not None:
+                answered()
+            if self.trial.should_prune():
+                raise optuna.TrialPruned(f"pruned after epoch {epoch.epoch} at {epoch.value:.4g}")
+
+        return verdict
 
     def close(self) -> None:
         """Keep the curve with a plain trial."""

@@ -24,16 +24,28 @@ class Registry(Mapping[str, Callable[..., Any]]):
     find: Callable[[str], Any] | None = None
     """Gives what a name with a colon means, which is registered when a spec or a configuration first says it."""
 
-    def __init__(self, method: str, chooser: str = "", meaning: str = "", default: str = "") -> None:
-        """`chooser` is the hyperparameter that chooses one of them; without it, each has a switch of its own name."""
+    def __init__(
+        self, method: str, chooser: str = "", meaning: str = "", default: str = "", stacks: bool = False
+    ) -> None:
+        """`chooser` is the hyperparameter that chooses one of them; without it, each has a switch of its own name.
+
+        `stacks` says that trainings with different ones, or with different values of them, can be one stack.
+        """
         self.method = method
+        self.stacks = stacks
         self.chooser = chooser
         self._found: dict[str, dict[str, Definition]] = {}
         self._things: dict[str, Callable[..., Any]] = {}
         self._names: dict[str, tuple[str, ...]] = {}
         if chooser:
             DEFINITIONS[chooser] = Definition(
-                meaning, method=method, decides_fit=chooser == "model", name=chooser, type=str, default=default
+                meaning,
+                method=method,
+                decides_fit=chooser == "model",
+                stacks=stacks,
+                name=chooser,
+                type=str,
+                default=default,
             )
 
     def __call__(self, name: str) -> Callable[[Thing], Thing]:
@@ -123,13 +135,17 @@ class Registry(Mapping[str, Callable[..., Any]]):
                 meaning,
                 method=self.method,
                 decides_fit=any(d.decides_fit for d in own),
+                stacks=self.stacks,
                 name=name,
                 type=bool,
                 default=False,
             )
         for each in own:
             DEFINITIONS[each.name] = replace(
-                each, method=each.method or self.method, needs=each.needs or self._needs(each.name, name)
+                each,
+                method=each.method or self.method,
+                needs=each.needs or self._needs(each.name, name),
+                stacks=self.stacks if each.stacks is None else each.stacks,
             )
 
     def _needs(self, own: str, name: str) -> dict[str, tuple[str | bool, ...]]:
@@ -144,11 +160,11 @@ model = Registry("architecture", "model", "architecture", "mlp")
 Its `check(shape, batch_size)`, where it has one, raises ObjectiveError where it does not fit, without importing torch;
 `try_on(shape, outputs)` of a model that is found by its name has to build it for that.
 """
-optimizer = Registry("optimiser", "optimizer", "optimiser", "adam")
+optimizer = Registry("optimiser", "optimizer", "optimiser", "adam", stacks=True)
 """Called with groups of parameters and the learning rate, gives an optimiser, torch's or like it."""
-schedule = Registry("schedule", "schedule", "how the learning rate changes", "constant")
+schedule = Registry("schedule", "schedule", "how the learning rate changes", "constant", stacks=True)
 """Called with a `Progress`, gives what the learning rate is multiplied by."""
-augmentation = Registry("augmentation")
+augmentation = Registry("augmentation", stacks=True)
 """Called with images float32 (B, C, H, W) and their `Draws`, gives images; its docstring begins with what it does."""
 
 

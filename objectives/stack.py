@@ -5,6 +5,9 @@ called; those of one shape, whose batches are of one size, are a stack. Members 
 neither their configurations nor their randomness know of each other: to each of them it is as if it were alone.
 """
 
+import functools
+import queue
+import threading
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,7 +19,7 @@ from torch import Tensor, nn
 from winnow.objectives.augmentation.batches import Augmentation
 from winnow.objectives.data.loading import Data
 from winnow.objectives.evaluation import autocast, losses, mixed_losses
-from winnow.objectives.hyperparameters import Config
+from winnow.objectives.hyperparameters import Config, shape_of
 from winnow.objectives.models.stacked import StackedNetwork
 
 Passed = tuple[Tensor, Tensor]
@@ -40,6 +43,11 @@ class Member:
         config = self.config
         plain = self.class_weights is None and not config.focal_gamma and not self.augmentation.mixes
         return plain and config.accumulate == 1
+
+    @functools.cached_property
+    def shape(self) -> tuple[object, ...]:
+        """What the members of a stack have alike; nothing but itself is like one that is to be alone."""
+        return shape_of(self.config) if self.stacks else (id(self),)
 
     def passes(self, batch: Tensor) -> Passed:
         """Leave the gradients of the batch at these indices in the model."""
@@ -70,19 +78,57 @@ def train_stack(
 ) -> None:
     """Do the passes of all until each has ended, which its `End` is told at once.
 
-    After each epoch, and when none is left, `joining` is asked for those that come in.
+    After each epoch, and when none is left, `joining` is asked for those that come in. What goes wrong in the passes of
+    a stack, for one because the device has no memory left, ends all its members.
     """
-    stack = _Stack()
+    stacks: dict[tuple[object, ...], _Stack] = {}
     running = [_Running(training, end) for training, end in trainings]
     while True:
         running = [each for each in running if each.goes_on()]
-        asking = [each for each in running if each.request is not None]
-        for each, passed in zip(asking, stack.passes([each.request for each in asking]), strict=True):
-            each.passed = passed
-        if not asking:
+        asking: dict[tuple[object, ...], list[_Running]] = {}
+        for each in running:
+            if each.request is not None:
+                member, batch = each.request
+                asking.setdefault((*member.shape, len(batch)), []).append(each)
+        for key, those in asking.items():
+            stack = stacks.setdefault(key[:-1], _Stack())
+            try:
+                passes = stack.passes([each.request for each in those])
+            except Exception as error:
+                for each in those:
+                    each.error = error
+            else:
+                for each, passed in zip(those, passes, strict=True):
+                    each.passed = passed
+        if sum(map(len, asking.values())) < len(running) or not running:
             running += [_Running(training, end) for training, end in joining()]
             if not running:
                 return
+
+
+class Stacks:
+    """Trainings that several threads ask for, done in step by a thread of their own."""
+
+    def __init__(self) -> None:
+        self._coming: queue.SimpleQueue[tuple[Training, End]] = queue.SimpleQueue()
+        threading.Thread(target=self._work, name="stacks", daemon=True).start()
+
+    def do(self, training: Training) -> Any:
+        """Do a training beside those of other threads: return what it returns, or raise what it raises."""
+        ended: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self._coming.put((training, ended.put))
+        end = ended.get()
+        if isinstance(end, BaseException):
+            raise end
+        return end
+
+    def _work(self) -> None:
+        while True:
+            train_stack([self._coming.get()], self._come)
+
+    def _come(self) -> Iterable[tuple[Training, End]]:
+        while not self._coming.empty():
+            yield self._coming.get()
 
 
 def losses_of_each(outputs: Tensor, targets: Tensor, smoothing: Sequence[float]) -> tuple[Tensor, Tensor]:
@@ -110,7 +156,7 @@ def count_right(outputs: Tensor, targets: Tensor) -> Tensor:
 
 
 class _Stack:
-    """The members that had their last passes together, and their stacked network."""
+    """The members of one shape that had their last passes together, and their stacked network."""
 
     def __init__(self) -> None:
         self._members: list[Member] = []
@@ -120,8 +166,7 @@ class _Stack:
         """What the passes of each member's batch came to, their gradients left in its model."""
         members: list[Member] = [member for member, _ in asked]
         batches: list[Tensor] = [batch for _, batch in asked]
-        together = len({len(batch) for batch in batches}) == 1 and all(member.stacks for member in members)
-        if len(members) < 2 or not together:
+        if len(members) < 2:
             return [member.passes(batch) for member, batch in asked]
         if self._network is None or members != self._members:
             self._members, self._network = members, StackedNetwork([member.model for member in members])
@@ -149,6 +194,7 @@ class _Running:
     def __init__(self, training: Training, end: End) -> None:
         self.request: tuple[Member, Tensor] | None = None
         self.passed: Passed | None = None
+        self.error: Exception | None = None
         self._training = training
         self._end = end
 
@@ -156,6 +202,8 @@ class _Running:
         """Let it go on to its next request; False where it has ended."""
         passed, self.passed = self.passed, None
         try:
+            if self.error is not None:
+                self._training.throw(self.error)
             self.request = next(self._training) if passed is None else self._training.send(passed)
         except StopIteration as stopped:
             self._end(stopped.value)

@@ -80,9 +80,14 @@ def train(
     resume: Snapshot | None = None,
     limits: Limits = Limits(),
 ) -> Result:
-    """Train `config` on `data`, on the device where its tensors lie: a stack of one."""
+    """Train `config` on `data`, on the device where its tensors lie; the same training as `begin` describes."""
+    return alone(begin(config, data, report, resume, limits))
+
+
+def alone(training: Training) -> Result:
+    """Do a training as a stack of one."""
     ends: list[Result | BaseException] = []
-    train_stack([(begin(config, data, report, resume, limits), ends.append)])
+    train_stack([(training, ends.append)])
     (end,) = ends
     if isinstance(end, BaseException):
         raise end

@@ -26,7 +26,8 @@ class Crop:
         Hyperparameter("padding on each side; an eighth of the image is usual", unit="pixels", low=0, decides_fit=True),
     ] = 4
     crop_size: Annotated[
-        int, Hyperparameter("side of the crop; 0: that of the image", unit="pixels", low=0, decides_fit=True)
+        int,
+        Hyperparameter("side of the crop; 0: that of the image", unit="pixels", low=0, decides_fit=True, stacks=False),
     ] = 0
 
 

@@ -21,10 +21,13 @@ Shape = tuple[int, ...]
 SMALLNET_FILTERS = (32, 64, 128)
 
 Dropout = Annotated[
-    float, Hyperparameter("dropout p of hidden dense layers", low=0, high=0.95, method="dropout", decides_fit=True)
+    float,
+    Hyperparameter(
+        "dropout p of hidden dense layers", low=0, high=0.95, method="dropout", decides_fit=True, stacks=True
+    ),
 ]
 ConvDropout = Annotated[
-    float, Hyperparameter("dropout p of convolutions", low=0, high=0.95, method="convolutional dropout")
+    float, Hyperparameter("dropout p of convolutions", low=0, high=0.95, method="convolutional dropout", stacks=True)
 ]
 
 Weights = Annotated[
@@ -54,6 +57,7 @@ class FreeLayers:
             "activation after each hidden layer",
             choices=("relu", "leaky_relu", "tanh", "sigmoid", "gelu", "none"),
             method="activation",
+            stacks=True,
         ),
     ] = "relu"
     batch_norm: Annotated[
@@ -69,6 +73,7 @@ class FreeLayers:
             high=0.95,
             method="dropout",
             decides_fit=True,
+            stacks=True,
         ),
     ] = ()
     dropout_position: Annotated[
