@@ -1,7 +1,7 @@
 """Write and read the epochs of trials: Optuna's intermediate value and Winnow's row, in one transaction."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select
@@ -18,6 +18,8 @@ from winnow.storage.upserts import Row, write_held
 if TYPE_CHECKING:
     import pandas
 
+Rows = list[Row]
+
 
 def record(database: Database, lease: Lease, epoch: Epoch, checkpoint: checkpoints.Stored | None = None) -> None:
     """Write one epoch of a held trial, with the checkpoint that was taken after it.
@@ -27,6 +29,18 @@ def record(database: Database, lease: Lease, epoch: Epoch, checkpoint: checkpoin
     The first committed value of an epoch stays: what a later attempt reports for it again changes nothing. A report is
     a sign of life, even of an owner whose lease ran out unclaimed: the lease goes on.
     """
+    (held,) = record_all(database, [(lease, rows_of(lease, epoch, checkpoint))])
+    if not held:
+        raise lease.lost()
+
+
+def record_all(database: Database, writes: Sequence[tuple[Lease, Rows]]) -> list[bool]:
+    """Write epochs of several held trials in one transaction; False for each whose lease is lost."""
+    return write_held(database, [(lease.holder, rows) for lease, rows in writes])
+
+
+def rows_of(lease: Lease, epoch: Epoch, checkpoint: checkpoints.Stored | None = None) -> Rows:
+    """Return what `record` writes; raise ContentRefused."""
     try:
         step = content.step(epoch.epoch)
     except ContentRefused as error:
@@ -39,8 +53,7 @@ def record(database: Database, lease: Lease, epoch: Epoch, checkpoint: checkpoin
     rows = [Row(intermediate_values, ("trial_id", "step"), as_optuna), Row(epochs, ("trial_id", "epoch"), as_winnow)]
     if checkpoint is not None:
         rows.append(checkpoints.row(lease, epoch.epoch, checkpoint))
-    if not write_held(database, lease.holder, rows):
-        raise lease.lost()
+    return rows
 
 
 def read(database: Database, study_id: int) -> dict[int, list[Epoch]]:

@@ -91,28 +91,34 @@ def put(
     return _write(connection, Row(table, tuple(key), row, over=True), right, holder)
 
 
-def write_held(database: Database, holder: Holder, rows: Sequence[Row]) -> bool:
-    """Keep a lease and write some rows of its trial, all or none; False where the lease is lost.
+def write_held(database: Database, writes: Sequence[tuple[Holder, Sequence[Row]]]) -> list[bool]:
+    """Keep some leases and write some rows of the trial of each, in one transaction; False for a lease that is lost.
 
-    PostgreSQL does it in one statement. Elsewhere there is one for each row, and a lease that has half of its seconds
-    left is not renewed, which spares one more.
+    PostgreSQL does it in one statement for each lease. Elsewhere there is one for each row, and a lease that has half
+    of its seconds left is not renewed, which spares one more.
     """
-    if database.kind == "postgresql":
-        statement = _all_in_one(tuple((row.table, row.key, tuple(row.content), row.over) for row in rows))
-        values = {f"{row.table.name}_{name}": value for row in rows for name, value in row.content.items()}
-        return bool(database.scalar(statement, holder.values | values) == 1)
+    if database.kind == "postgresql" and len(writes) == 1:
+        return [bool(database.scalar(*_in_one(*writes[0])) == 1)]
+    return database.transaction(lambda connection: [_write_held(connection, *write) for write in writes])
 
-    def work(connection: Connection) -> bool:
-        first, *others = rows
-        if not _write(connection, first, Right.FRESH_LEASE, holder):
-            if connection.execute(RENEWAL, holder.values).rowcount != 1:
-                return False
-            _write(connection, first)
-        for row in others:
-            _write(connection, row)
-        return True
 
-    return database.transaction(work)
+def _write_held(connection: Connection, holder: Holder, rows: Sequence[Row]) -> bool:
+    if connection.dialect.name == "postgresql":
+        return bool(connection.scalar(*_in_one(holder, rows)) == 1)
+    first, *others = rows
+    if not _write(connection, first, Right.FRESH_LEASE, holder):
+        if connection.execute(RENEWAL, holder.values).rowcount != 1:
+            return False
+        _write(connection, first)
+    for row in others:
+        _write(connection, row)
+    return True
+
+
+def _in_one(holder: Holder, rows: Sequence[Row]) -> tuple[Select[Any], dict[str, Any]]:
+    statement = _all_in_one(tuple((row.table, row.key, tuple(row.content), row.over) for row in rows))
+    values = {f"{row.table.name}_{name}": value for row in rows for name, value in row.content.items()}
+    return statement, holder.values | values
 
 
 def _write(connection: Connection, row: Row, right: Right = Right.ASSURED, holder: Holder | None = None) -> bool:

@@ -173,6 +173,13 @@ QUESTION_KEYS: dict[str, tuple[set[str], set[str]]] = {
 """The keys that each kind of question needs, and those that it may have beside."""
 
 
+class FleetSection(Section):
+    """How workers train."""
+
+    fuse: int = Field(1, ge=1, le=64)
+    """So many trials at once in each worker; those of one shape are one stack, and each is what it is alone."""
+
+
 class Spec(Section):
     """A study spec. Made by `winnow.search.study.validation`."""
 
@@ -197,6 +204,7 @@ class Spec(Section):
     limits: LimitsSection = LimitsSection()
     ablation: AblationSection = AblationSection()
     keep: KeepSection = KeepSection()
+    fleet: FleetSection = FleetSection()
     question: tuple[Question, ...] = ()
     """What the report answers first."""
     start: StartSection | None = None

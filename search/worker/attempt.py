@@ -67,6 +67,7 @@ class Attempt:
         self.code: dict[str, str] = {}
         """What ran, by module."""
         self.stop_asked: float | None = None
+        self.pipe: Pipe | None = None
         self.recorder = Recorder(context, self.study, self.trial, lease)
 
     def run(self) -> Outcome:
@@ -80,7 +81,7 @@ class Attempt:
             return self._see_through()
         except (LeaseLost, StorageUnreachable):
             if self.training:
-                self.context.trainer.kill()
+                self._kill_trainer()
             raise
         except StorageError as error:  # it refused what the trial said, and nothing else is wrong with it
             return self._give_up(Outcome.REFUSED, said.text(error))
@@ -90,9 +91,13 @@ class Attempt:
         finally:
             self.recorder.close()
 
+    def _kill_trainer(self) -> None:
+        """Kill the trainer, unless it is another already than this attempt's."""
+        self.context.trainer.kill(self.pipe)
+
     def _give_up(self, outcome: Outcome, reason: str) -> Outcome:
         if self.training:
-            self.context.trainer.kill()
+            self._kill_trainer()
         return self._finish(outcome, None, reason, None)
 
     def _see_through_alone(self) -> Outcome:
@@ -101,7 +106,7 @@ class Attempt:
             if is_alone:
                 self.started = time.monotonic()
                 outcome = self._see_through()
-                self.context.trainer.kill()  # it may keep what it had, and others come back
+                self._kill_trainer()  # it may keep what it had, and others come back
                 return outcome
             self._raise_if_lost()
             return self._give_back(self._interrupted() or Outcome.STOPPED)
@@ -130,13 +135,13 @@ class Attempt:
             ended = self._listen(job)
             self.recorder.flush()
         except TrainerGone as gone:
-            self.context.trainer.kill()
+            self._kill_trainer()
             return self._end_without_trainer(str(gone), gone.outcome)
         except StorageUnreachable:
             why = self._interrupted()
             if why is None:
                 raise
-            self.context.trainer.kill()
+            self._kill_trainer()
             with suppress(StorageError):  # who cannot be told finds the lease run out, and what is on disk
                 self._give_back(why)
             return why
@@ -188,7 +193,7 @@ class Attempt:
         Raises TrainerGone, LeaseLost, StorageUnreachable.
         """
         trainer = self.context.trainer
-        pipe = trainer.pipe
+        pipe = self.pipe = trainer.conversation()
         if pipe is None:
             raise self._gone()
         self._tell(pipe, job)
@@ -250,8 +255,9 @@ class Attempt:
                 return Answer()
             if method == "system_attrs":
                 return Answer(self._frozen().system_attrs)
-            found = getattr(self.study if place else self.trial, method)
-            return Answer(found(*call.arguments, **call.options) if callable(found) else found)
+            with self.context.turn:  # samplers are not made for several threads
+                found = getattr(self.study if place else self.trial, method)
+                return Answer(found(*call.arguments, **call.options) if callable(found) else found)
         except (LeaseLost, StorageUnreachable):
             raise
         except Exception as error:
@@ -291,7 +297,7 @@ class Attempt:
                 return self._pause(ended)
             return self._give_back(self._interrupted() or outcome)
         if outcome in (Outcome.OUT_OF_MEMORY, Outcome.DEVICE_ERROR):
-            self.context.trainer.kill()  # nothing of the failed attempt stays on the device
+            self._kill_trainer()  # nothing of the failed attempt stays on the device
             self.reason = ended.reason
         if self.lease.retries(outcome):
             _log.warning("trial %d: %s; it is tried once more", self.lease.number, ended.reason)

@@ -1,9 +1,11 @@
 """What every attempt of a worker shares."""
 
-from dataclasses import dataclass
+import threading
+from dataclasses import dataclass, field
 
 from winnow.search.study.study import WinnowStudy
 from winnow.search.worker.device_share import DeviceShare
+from winnow.search.worker.lanes import GroupCommit
 from winnow.search.worker.steering import Steering
 from winnow.search.worker.trainer_process import Trainer, WorkerOptions
 from winnow.storage.designs import Row
@@ -21,3 +23,6 @@ class WorkerContext:
     design: list[Row]
     precision: str
     steering: Steering
+    commit: GroupCommit
+    turn: threading.Lock = field(default_factory=threading.Lock)
+    """Held by the lane that uses what is not made for several threads: samplers, pruners."""

@@ -21,6 +21,8 @@ class Prepare:
     device: str
     calibrate: bool
     """Whether to measure which precision is faster; once a study has settled that, nobody does."""
+    fuse: int = 1
+    """How many trials may be trained at once; where it is more than one, each has a channel of its own."""
 
 
 @dataclass(frozen=True)

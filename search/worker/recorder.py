@@ -17,7 +17,7 @@ from winnow.records import BASELINE, CONFIG, WOULD_PRUNE, Epoch
 from winnow.search.study import pruners
 from winnow.search.worker.context import WorkerContext
 from winnow.search.worker.messages import Report, Verdict
-from winnow.storage import checkpoints, epochs, leases, workers
+from winnow.storage import checkpoints, leases, workers
 from winnow.storage.errors import LeaseLost, StorageUnreachable
 from winnow.storage.leases import Lease
 from winnow.storage.outbox import Outbox
@@ -165,12 +165,13 @@ class Recorder:
 
     def _deliver(self, report: _Report) -> None:
         epoch = report.epoch
-        epochs.record(self._database, self._lease, epoch, report.checkpoint)
+        self._context.commit.record(self._lease, epoch, report.checkpoint)
         self._renewed_at = time.monotonic()
         self._storage.note_intermediate_value(self._lease.trial_id, epoch.epoch, epoch.value)
         if report.checkpoint is not None:
             checkpoints.prune_files(self._storage.store, self._lease)
-        report.verdict = self._verdict()
+        with self._context.turn:
+            report.verdict = self._verdict()
         if report.checkpoint is not None and self.is_to_pause(epoch.epoch):
             self.paused, report.verdict = True, Verdict.STOP
         with self._changed:

@@ -165,9 +165,13 @@ class RemoteTrial(BaseTrial):
         if self._job.last_epoch is None or epoch.epoch > self._job.last_epoch:
             self._report(Report(epoch))
 
-    def report_epoch(self, epoch: Epoch, checkpoint: Callable[[], bytes]) -> None:
-        """Report an epoch with all that is known of it, and with the bytes from which to go on after it."""
-        self._report(Report(epoch, checkpoint()))
+    def report_epoch(self, epoch: Epoch, checkpoint: Callable[[], bytes]) -> Callable[[], None]:
+        """Report an epoch with all that is known of it, and with the bytes from which to go on after it.
+
+        What is returned waits for the answer; until it is called, the trial is to be asked nothing else.
+        """
+        self._say(Report(epoch, checkpoint()))
+        return lambda: self._take(self._pipe.recv())
 
     def should_prune(self) -> bool:
         """As Optuna's; decided when the last value was reported."""
@@ -230,15 +234,22 @@ class RemoteTrial(BaseTrial):
         return answer.value
 
     def _report(self, report: Report) -> None:
-        self._verdict = self._exchange(report)
+        self._take(self._exchange(report))
+
+    def _take(self, verdict: Verdict) -> None:
+        self._verdict = verdict
         if self._verdict is Verdict.STOP:
             raise Stopped
 
     def _exchange(self, message: Call | Artifact | Report) -> Any:
+        with self._one_at_a_time:
+            self._say(message)
+            return self._pipe.recv()
+
+    def _say(self, message: Call | Artifact | Report) -> None:
         if os.getpid() != self._process:
             raise RuntimeError("a trial belongs to the process that its objective began in")
         with self._one_at_a_time:
             if self._ended:
                 raise RuntimeError(f"trial {self.number} has ended, and a thread that it left running still uses it")
             self._pipe.send(message)
-            return self._pipe.recv()

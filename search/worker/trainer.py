@@ -8,8 +8,10 @@ import os
 import resource
 import signal
 import sys
+import threading
 import time
 import traceback
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from multiprocessing.connection import Connection
@@ -24,6 +26,7 @@ from winnow.search.study.objective import Objective, code_of, load
 from winnow.search.study.spec import Spec
 from winnow.search.study.validation import check
 from winnow.search.worker import said
+from winnow.search.worker.channels import Channel, Channels
 from winnow.search.worker.messages import Ended, Job, Pipe, Prepare, Ready
 from winnow.search.worker.remote_trial import RemoteTrial, Stopped
 
@@ -92,6 +95,24 @@ def prepare(message: Prepare, spec: Spec) -> tuple[Objective, Ready]:
     return objective, ready
 
 
+def serve_many(pipe: Pipe, objective: TrainingObjective, serve: Callable[[Pipe], None]) -> None:
+    """Serve a job on each channel that the supervisor opens, all at once and their trainings as stacks."""
+    from winnow.objectives.stack import Stacks
+
+    objective.stacks = Stacks()
+
+    def run_and_close(channel: Channel) -> None:
+        with suppress(EOFError, ConnectionError):
+            serve(channel)
+        channel.close()
+
+    def accept(channel: Channel) -> None:
+        threading.Thread(target=run_and_close, args=(channel,), name="a trial", daemon=True).start()
+
+    Channels(pipe, accept).reader.join()
+    os._exit(0)
+
+
 def main(file_descriptor: int) -> None:
     """Serve jobs until the supervisor closes the pipe."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the supervisor decides what an interrupt means
@@ -110,15 +131,23 @@ def main(file_descriptor: int) -> None:
             pipe.send(Ready(problem=problem, remedy=remedy, traceback=trace, device=said.is_device_error(error)))
             return
         pipe.send(ready)
-        while True:
-            job: Job = pipe.recv()
+
+        def serve(conversation: Pipe) -> None:
+            nonlocal code
+            job: Job = conversation.recv()
             if isinstance(objective, TrainingObjective):
                 objective.precision = job.precision
-            ended = run(objective, RemoteTrial(pipe, job), job)
+            ended = run(objective, RemoteTrial(conversation, job), job)
             # What was imported once is what still runs, whatever lies on the disk by now.
             code = {**code_of(spec), **code}
-            pipe.send(replace(ended, code=code))
+            conversation.send(replace(ended, code=code))
             gc.collect()
+
+        if message.fuse > 1 and isinstance(objective, TrainingObjective):
+            serve_many(pipe, objective, serve)
+        else:
+            while True:
+                serve(pipe)
     except (EOFError, ConnectionError):
         os._exit(0)
 

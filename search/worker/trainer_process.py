@@ -3,6 +3,7 @@
 import logging
 import os
 import socket
+import threading
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ from winnow.errors import DeviceError, WinnowError, WorkerFailed
 from winnow.records import NUMERICS
 from winnow.search.study.spec import Spec
 from winnow.search.study.study import WinnowStudy, refuse_other_code
+from winnow.search.worker.channels import Channel, Channels
 from winnow.search.worker.devices import Device, bind
 from winnow.search.worker.messages import Pipe, Prepare, Ready
 from winnow.search.worker.processes import ProcessGroup, module_command
@@ -73,6 +75,13 @@ class Trainer:
     pipe: Pipe | None = None
     code: dict[str, str] = field(default_factory=dict)
     """What the study's trials are known to run, by module: what this worker's trainers have imported."""
+    _channels: Channels | None = None
+    _killing: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def fuse(self) -> int:
+        """How many trials it trains at once, as stacks; one where the objective is the user's own."""
+        return self.study.spec.fleet.fuse if self.study.spec.built_in else 1
 
     @property
     def alive(self) -> bool:
@@ -96,7 +105,8 @@ class Trainer:
         if settled.settled(self.study.storage.database, self.study.study_id, NUMERICS):
             calibrate = False
         with suppress(ConnectionError):  # whoever waits for its answer finds that it has died already
-            self.pipe.send(Prepare(self.study.spec.model_dump(mode="json"), self.options.device.kind, calibrate))
+            spec = self.study.spec.model_dump(mode="json")
+            self.pipe.send(Prepare(spec, self.options.device.kind, calibrate, self.fuse))
         return self.pipe
 
     def wait_until_ready(self, give_up: Callable[[], bool]) -> Ready | None:
@@ -120,7 +130,13 @@ class Trainer:
                 raise DeviceError(f"{self.options.device.name} cannot be used: {ready.problem}", ready.remedy)
             raise WinnowError(ready.problem, ready.remedy)
         self.refuse_other_code(ready.code)
+        if self.fuse > 1:
+            self._channels = Channels(pipe)
         return ready
+
+    def conversation(self) -> Pipe | None:
+        """The pipe by which one trial is trained; None where the trainer is gone."""
+        return self._channels.open() if self._channels is not None else self.pipe
 
     def refuse_other_code(self, code: dict[str, str]) -> None:
         """Raise StudyError where a trainer has imported other code than the study's trials run."""
@@ -132,10 +148,20 @@ class Trainer:
         """Say how a trainer that has closed its pipe ended."""
         return "is gone" if self.process is None else self.process.how_it_ended()
 
-    def kill(self) -> None:
-        """End the trainer and all that it started; its device is free afterwards."""
+    def kill(self, of: Pipe | None = None) -> None:
+        """End the trainer and all that it started; its device is free afterwards.
+
+        With `of`, only where this conversation is with the trainer of now, and not with one before it.
+        """
+        with self._killing:
+            if isinstance(of, Channel) and of.of is not self._channels:
+                return
+            self._kill()
+
+    def _kill(self) -> None:
         if self.process is not None:
             self.process.kill()
         if self.pipe is not None:
             self.pipe.close()
+        self._channels = None
         self.process = self.pipe = None

@@ -11,8 +11,10 @@ import platform
 import secrets
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import suppress
 from dataclasses import replace
+from typing import Literal
 
 from winnow.errors import DeviceError, StudyError
 from winnow.records import NUMERICS, STOPPING, Outcome
@@ -21,6 +23,7 @@ from winnow.search.study.study import WinnowStudy
 from winnow.search.worker.attempt import Attempt
 from winnow.search.worker.context import WorkerContext
 from winnow.search.worker.device_share import DeviceShare
+from winnow.search.worker.lanes import GroupCommit, Lanes, renewing
 from winnow.search.worker.messages import Ready
 from winnow.search.worker.retention import keep_best
 from winnow.search.worker.scheduling import Scheduling
@@ -36,6 +39,9 @@ from winnow.storage.notifications import Bell
 
 IDLE_SECONDS = 5.0
 """How long an idle worker waits at the bell."""
+WAITED: Literal["waited"] = "waited"
+TAKES_ALONG = (Outcome.TRAINER_DIED, Outcome.LEASE_EXPIRED, Outcome.OUT_OF_MEMORY, Outcome.DEVICE_ERROR)
+"""Ends of an attempt after which its trial goes on alone: it may be the one that took the others of its stack along."""
 _log = logging.getLogger("winnow")
 
 
@@ -60,6 +66,9 @@ class Worker:
         self._supervision = supervision or Supervision()
         self._steering = Steering(study, shutdown, options.lease_seconds)
         self._failed_on_device = -1
+        self._lanes = Lanes(self.trainer.fuse)
+        self._turn = threading.RLock()
+        self._failed = False
         self._scheduling = Scheduling.of(study, self.name, options.lease_seconds)
         self.database = study.storage.database
         self._bell = Bell(self.database, shutdown.requested.is_set)
@@ -91,30 +100,78 @@ class Worker:
 
     def _work(self, precision: str) -> None:
         design = designs.read(self.database, self.study.study_id)
+        commit = GroupCommit(replace(self.database, patience=0.0))
         context = WorkerContext(
-            self.study, self.options, self.trainer, self._share, self.name, design, precision, self._steering
+            self.study, self.options, self.trainer, self._share, self.name, design, precision, self._steering, commit
         )
-        while not self._steering.stopping and (self._stays is None or self._stays(self.name)):
-            self._steering.reap()
-            if self._share.is_wanted:  # somebody's trial did not fit beside others
-                self._leave_device()
-            if not self._join():
+        if self._lanes.count == 1:
+            self._work_in(context, 0)
+            return
+        with ThreadPoolExecutor(self._lanes.count, "lane") as pool:
+            ends = [pool.submit(self._work_in, context, lane) for lane in range(self._lanes.count)]
+            for end in as_completed(ends):
+                if end.exception() is not None:
+                    self._failed = True  # the other lanes end their trials and leave
+        for end in ends:
+            end.result()
+
+    def _work_in(self, context: WorkerContext, lane: int) -> None:
+        """Make one attempt after another, beside the other lanes."""
+        while self._goes_on():
+            with self._turn:  # one lane at a time looks for a trial
+                lease = self._next_trial(lane)
+            if lease is None:
                 return
-            if not self.trainer.alive and self.trainer.wait_until_ready(lambda: self._steering.stopping) is None:
-                return
-            lease = self._claim()
-            if lease is not None:
-                self._steering.state = State.ACTIVE  # or nothing would have been given
-                self._bell.close()
-                self._attempt(context, lease)
-                self._stop_early()
-            elif self._stays is not None or not self._wait():
-                return
+            if isinstance(lease, Lease):
+                self._attempt_in_lane(context, lane, lease)
+                with self._turn:
+                    self._stop_early()
+
+    def _goes_on(self) -> bool:
+        return not (self._failed or self._steering.stopping) and (self._stays is None or self._stays(self.name))
+
+    def _next_trial(self, lane: int) -> Lease | Literal["waited"] | None:
+        """The next trial of a lane; None where there is nothing left to do."""
+        self._steering.reap()
+        if self._share.is_wanted:  # somebody's trial did not fit beside others
+            if self._lanes.busy:
+                self._pause()
+                return WAITED
+            self._leave_device()
+        if lane >= self._lanes.count or not self._join():
+            return None
+        if not self.trainer.alive and self.trainer.wait_until_ready(lambda: self._steering.stopping) is None:
+            return None
+        lease = self._claim()
+        if lease is not None:
+            self._steering.state = State.ACTIVE  # or nothing would have been given
+            self._bell.close()
+            return lease
+        return WAITED if self._stays is None and self._wait() else None
+
+    def _attempt_in_lane(self, context: WorkerContext, lane: int, lease: Lease) -> None:
+        """Make an attempt beside others; alone in this worker where the one before took its trainer along."""
+        if self._lanes.count == 1:
+            self._attempt(context, lease)
+            return
+        wait = renewing(lambda: leases.renew(self.database, lease), lease.seconds / 3, self._goes_on)
+        crashed = bool(lease.earlier) and lease.earlier[-1] in TAKES_ALONG
+        try:
+            with self._lanes.alone(wait) if crashed else self._lanes.shared(wait) as entered:
+                if entered:
+                    self._attempt(context, lease)
+                else:
+                    leases.give_back(self.database, lease, self._steering.interruption or Outcome.STOPPED)
+        except LeaseLost as lost:
+            _log.warning("%s", lost)
 
     def _wait(self) -> bool:
         """Wait a little for a trial that can be claimed; returns whether there may be one."""
         self._steering.look_now()
         if self._steering.state is State.PAUSED:
+            if self._lanes.busy:
+                self._pause()
+                return True
             self._leave_device()  # a paused study holds no device
             while self._steering.state is State.PAUSED and not self._steering.stopping:
                 workers.sign_of_life(self.database, self.name, "paused")
@@ -183,9 +240,12 @@ class Worker:
             with self.study.storage.holding(lease):
                 attempt = Attempt(context, lease)
                 outcome = attempt.run()
-            if not lease.retries(outcome):
-                self._supervision.trial_ended()
-            keep_best(self.study)
+            if outcome is Outcome.OUT_OF_MEMORY and self._lanes.busy > 1:
+                self._lanes.halve()
+            with self._turn:
+                if not lease.retries(outcome):
+                    self._supervision.trial_ended()
+                keep_best(self.study)
         except LeaseLost as lost:
             self._steering.refuse_deleted()
             _log.warning("%s", lost)

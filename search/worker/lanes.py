@@ -1,0 +1,121 @@
+"""The lanes of a worker: so many trials at once, which its trainer trains as stacks."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from winnow.records import Epoch
+from winnow.storage import checkpoints, epochs
+from winnow.storage.database import Database
+from winnow.storage.leases import Lease
+
+WAIT_SECONDS = 0.5
+
+
+class Lanes:
+    """Who of a worker's lanes has a trial: any number, or one that is to be alone."""
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+        """How many may be at work; fewer after their stack did not fit the device."""
+        self.busy = 0
+        self._wanted = 0
+        self._changed = threading.Condition()
+
+    @contextmanager
+    def shared(self, keep_waiting: Callable[[], bool]) -> Iterator[bool]:
+        """Have a trial beside others; yields False where the caller waits no longer for those that are alone."""
+        with self._entered(lambda: not self._wanted, keep_waiting) as entered:
+            yield entered
+
+    @contextmanager
+    def alone(self, keep_waiting: Callable[[], bool]) -> Iterator[bool]:
+        """Have a trial with no other in this worker; yields False where the caller waits no longer."""
+        with self._changed:
+            self._wanted += 1
+        try:
+            with self._entered(lambda: not self.busy, keep_waiting) as entered:
+                yield entered
+        finally:
+            with self._changed:
+                self._wanted -= 1
+                self._changed.notify_all()
+
+    def halve(self) -> None:
+        """Have half as many lanes from now on: what they had together did not fit."""
+        self.count = max(1, self.count // 2)
+
+    @contextmanager
+    def _entered(self, may_enter: Callable[[], bool], keep_waiting: Callable[[], bool]) -> Iterator[bool]:
+        with self._changed:
+            while not may_enter():
+                if not keep_waiting():
+                    entered = False
+                    break
+                self._changed.wait(WAIT_SECONDS)
+            else:
+                entered = True
+                self.busy += 1
+        try:
+            yield entered
+        finally:
+            if entered:
+                with self._changed:
+                    self.busy -= 1
+                    self._changed.notify_all()
+
+
+@dataclass
+class _Write:
+    lease: Lease
+    rows: epochs.Rows
+    held: bool = False
+    error: Exception | None = field(default=None)
+
+
+class GroupCommit:
+    """Epochs that several lanes report at a time, written in one transaction."""
+
+    def __init__(self, database: Database) -> None:
+        """`database` is tried once: its callers have patience of their own."""
+        self._database = database
+        self._waiting: list[_Write] = []
+        self._lock = threading.Lock()
+        self._writing = threading.Lock()
+
+    def record(self, lease: Lease, epoch: Epoch, checkpoint: checkpoints.Stored | None) -> None:
+        """As `epochs.record`, with whatever else waits to be written."""
+        write = _Write(lease, epochs.rows_of(lease, epoch, checkpoint))
+        with self._lock:
+            self._waiting.append(write)
+        with self._writing:  # who waits here finds that the one before has written for all that waited
+            with self._lock:
+                writes, self._waiting = self._waiting, []
+            if writes:
+                try:
+                    held = epochs.record_all(self._database, [(each.lease, each.rows) for each in writes])
+                    for each, is_held in zip(writes, held, strict=True):
+                        each.held = is_held
+                except Exception as error:
+                    for each in writes:
+                        each.error = error
+        if write.error is not None:
+            raise write.error
+        if not write.held:
+            raise lease.lost()
+
+
+def renewing(renew: Callable[[], None], seconds: float, keep_waiting: Callable[[], bool]) -> Callable[[], bool]:
+    """`keep_waiting`, which also renews a lease every few seconds while its trial waits to be alone."""
+    next_time = time.monotonic() + seconds
+
+    def wait() -> bool:
+        nonlocal next_time
+        if time.monotonic() > next_time:
+            renew()
+            next_time = time.monotonic() + seconds
+        return keep_waiting()
+
+    return wait
