@@ -328,6 +328,6 @@ def platform_record(device: torch.device) -> dict[str, Any]:
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
         "threads": torch.get_num_threads(),
         "float32_matmul": torch.get_float32_matmul_precision(),
-        "torch": torch.__version__,
+        "torch": str(torch.__version__),
         "cpu": torch.backends.cpu.get_cpu_capability(),
     }

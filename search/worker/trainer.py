@@ -61,7 +61,7 @@ def run(objective: Objective, trial: RemoteTrial, job: Job) -> Ended:
         trace,
         seconds=time.perf_counter() - started,
         peak_memory=_peak_memory(),
-        versions={name: module.__version__ for name in ("torch", "optuna") if (module := sys.modules.get(name))},
+        versions={name: str(module.__version__) for name in ("torch", "optuna") if (module := sys.modules.get(name))},
     )
 
 
@@ -131,6 +131,7 @@ def main(file_descriptor: int) -> None:
             pipe.send(Ready(problem=problem, remedy=remedy, traceback=trace, device=said.is_device_error(error)))
             return
         pipe.send(ready)
+        gc.freeze()  # or the collection after each trial would look through all that the libraries are made of
 
         def serve(conversation: Pipe) -> None:
             nonlocal code
