@@ -46,6 +46,15 @@ class Curve:
         """That threshold."""
         return self.thresholds[self.chosen]
 
+    def at(self, threshold: float) -> int:
+        """Which step calls what `threshold` calls."""
+        return max(place for place, each in enumerate(self.thresholds) if each >= threshold)
+
+    def cheapest(self, miss: float, negatives: int, positives: int) -> int:
+        """Which step costs least where a miss costs `miss` false alarms (Elkan, 2001)."""
+        alarms, misses = np.array(self.false_positives) * negatives, (1 - np.array(self.true_positives)) * positives
+        return int(np.argmin(alarms + miss * misses))
+
 
 @dataclass(frozen=True)
 class Boundary:
@@ -70,6 +79,15 @@ class Decision:
     """At the chosen one, which was chosen on the same data."""
     boundary: Boundary | None
     """None where the data are no points in a plane."""
+    negatives: int = 0
+    positives: int = 0
+    """Validation examples of the first and of the second class; 0 where that was not recorded."""
+
+    def confusion(self, place: int) -> list[list[int]]:
+        """Return what a step of the curve calls: rows are the true class, columns what it is called."""
+        alarms = round(self.curve.false_positives[place] * self.negatives)
+        hits = round(self.curve.true_positives[place] * self.positives)
+        return [[self.negatives - alarms, alarms], [self.positives - hits, hits]]
 
 
 def roc(probabilities: NDArray[Any], labels: NDArray[Any]) -> Curve:
@@ -115,6 +133,8 @@ def measure(model: "nn.Module", values: Mapping[str, Any], data: "Data") -> Deci
         accuracy=accuracy(found, labels, 0.5),
         accuracy_at_threshold=accuracy(found, labels, curve.threshold),
         boundary=_boundary(model, values, data) if data.shape == (2,) else None,
+        negatives=int((labels == 0).sum()),
+        positives=int((labels == 1).sum()),
     )
 
 
@@ -139,9 +159,9 @@ def _boundary(model: "nn.Module", values: Mapping[str, Any], data: "Data") -> Bo
 
 
 def _thinned(curve: Curve) -> Curve:
-    """The curve with few enough steps to draw and store; its ends and the chosen threshold stay."""
+    """The curve with few enough steps to draw and store; its ends, 0.5 and the chosen threshold stay."""
     kept = set(np.linspace(0, len(curve.thresholds) - 1, _MOST_STEPS).round().astype(int).tolist())
-    steps = sorted(kept | {curve.chosen})
+    steps = sorted(kept | {curve.chosen, curve.at(0.5)})
     return Curve(
         *([series[i] for i in steps] for series in (curve.thresholds, curve.false_positives, curve.true_positives))
     )

@@ -28,6 +28,7 @@ COMMANDS = {
     "resume": ("control", "resume", "Resume a study that is paused or stopped."),
     "reap": ("work", "reap", "Requeue the trials of workers that are gone."),
     "check": ("create", "check", "Check a spec and say what it would search."),
+    "layers": ("rehearsal", "layers", "Show the layers of the baseline network, and what each costs."),
     "range": ("rehearsal", "rate_range", "Test which learning rates train the baseline of a spec."),
     "overfit": ("rehearsal", "overfit", "Check that the baseline network can fit 20 examples."),
     "studies": ("studies", "studies", "List the ready studies, with question and cost."),

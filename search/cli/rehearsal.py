@@ -1,21 +1,65 @@
-"""`winnow range` and `winnow overfit`: what a minute tells of a spec before a search is paid for."""
+"""`winnow layers`, `winnow range` and `winnow overfit`: what a minute tells of a spec before a search is paid for."""
 
 import sys
+import tomllib
 from dataclasses import asdict
 from json import dumps
 from pathlib import Path
 from typing import Any
 
 import click
+from rich.console import Console
+from rich.table import Table
 
 from winnow.errors import StudyError
-from winnow.objectives.hyperparameters import Config, make_config
+from winnow.objectives.hyperparameters import Config, change, make_config
 from winnow.objectives.space import baseline
 from winnow.search.api.study import read_spec
 from winnow.search.cli.options import json_option, spec_argument
 from winnow.search.study.spec import Spec
 
 device_option = click.option("--device", default="cpu", show_default=True, help="Where to train.")
+
+
+@click.command()
+@spec_argument
+@click.option("--with", "changed", multiple=True, metavar="NAME=VALUE", help="Set a hyperparameter, as in TOML.")
+@json_option
+def layers(spec: Path, changed: tuple[str, ...], json: bool) -> None:
+    """Show the layers of the baseline network of SPEC: parameters, and multiply-adds of one example."""
+    from winnow.objectives.data import sources
+    from winnow.objectives.models import sizes
+
+    checked = _built_in(read_spec(spec))
+    data = checked.data_spec
+    found = sizes.layers(
+        change(_baseline(checked), **_values(changed)), data.shape, len(sources.class_names(data)) or 1
+    )
+    if json:
+        click.echo(dumps([asdict(layer) for layer in found], indent=2))
+        return
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for heading in ("layer", "kind", "output"):
+        table.add_column(heading)
+    for heading in ("parameters", "multiply-adds"):
+        table.add_column(heading, justify="right")
+    for each in found:
+        size = "x".join(map(str, each.output))
+        table.add_row(each.name, each.kind, size, f"{each.parameters:,}", f"{each.multiply_adds:,}")
+    table.add_section()
+    weights, products = sum(each.parameters for each in found), sum(each.multiply_adds for each in found)
+    table.add_row("together", "", "", f"{weights:,}", f"{products:,}", style="bold")
+    Console().print(table)
+
+
+def _values(changed: tuple[str, ...]) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for each in changed:
+        try:
+            values |= tomllib.loads(each)
+        except tomllib.TOMLDecodeError:
+            raise click.BadParameter(f"{each!r} is no NAME=VALUE as in TOML", param_hint="--with") from None
+    return values
 
 
 @click.command(name="range")

@@ -1,12 +1,15 @@
 """The chapter of a confirmation: the winner trained again, beside the other candidates and the baseline."""
 
+from winnow.objectives.decision import Decision
 from winnow.search.analysis import summary
 from winnow.search.analysis.confirm import Confirmation
 from winnow.search.analysis.formatting import counted, interval, number, span, spread
 from winnow.search.analysis.study_record import StudyRecord
 from winnow.search.report.chapters import Chapter, Picture, Table
-from winnow.search.report.figures import decision, effects
+from winnow.search.report.figures import decision, effects, space
 
+_MISS = 10
+"""As in a screening: what a missed case costs beside a false alarm."""
 _TITLE = "The winner, trained again"
 
 
@@ -29,7 +32,7 @@ def chapter(found: Confirmation) -> Chapter:
         samples = {_name(found, trial): sample for trial, sample in found.compared.items()}
         drawn = effects.repetitions(samples, found.metric, found.searched_value, found.maximise)
         pictures.append(Picture("confirmation", "Candidates on fresh seeds", caption, drawn))
-    tables = [*([_compared(found)] if found.compared else []), _measured(found)]
+    tables = [*([_compared(found)] if found.compared else []), _measured(found), *_errors(found.decision)]
     return Chapter(_TITLE, sentences(found), tables=tables, pictures=pictures)
 
 
@@ -86,10 +89,58 @@ def _decision(found: Confirmation) -> list[Picture]:
         f"{model}. The star is the threshold with the largest difference between true and false positive rate (Youden, "
         f"1950): its accuracy is {found.decision.accuracy_at_threshold:.2%}, that of 0.5 {found.decision.accuracy:.2%}."
     )
-    drawn = [Picture("roc", "ROC curve", caption, decision.roc(curve))]
+    drawn = [Picture("roc", "ROC curve", caption, decision.roc(curve)), *_confusions(found.decision)]
     if boundary is not None:
         caption = f"{model}: the predicted probability over the plane, and {len(boundary.points)} of the points."
         drawn.insert(0, Picture("boundary", "Decision boundary", caption, decision.boundary(boundary, curve.threshold)))
+    return drawn
+
+
+def _thresholds(found: Decision) -> dict[str, int]:
+    """Return the thresholds that are told side by side, each as its place on the curve."""
+    curve = found.curve
+    costly = curve.cheapest(_MISS, found.negatives, found.positives)
+    return {
+        "0.5": curve.at(0.5),
+        f"{curve.threshold:.2f}, by the ROC curve": curve.chosen,
+        f"{curve.thresholds[costly]:.2f}, where a miss costs {_MISS} false alarms": costly,
+    }
+
+
+def _errors(found: Decision | None) -> list[Table]:
+    """Return what the winner gets wrong at each threshold; nothing where no threshold was measured."""
+    if found is None or not found.positives:
+        return []
+    rows = []
+    for name, place in _thresholds(found).items():
+        (right, alarms), (misses, hits) = found.confusion(place)
+        share = (right + hits) / (found.negatives + found.positives)
+        rows.append([name, _share(alarms, found.negatives), _share(misses, found.positives), f"{share:.4f}"])
+    headings = ["threshold", "false positives", "false negatives", "accuracy"]
+    return [Table("What the winner's first model gets wrong on validation data, by threshold", headings, rows)]
+
+
+def _share(wrong: int, whole: int) -> str:
+    return f"{wrong:,} of {whole:,} ({wrong / whole:.1%})"
+
+
+def _confusions(found: Decision) -> list[Picture]:
+    """Return the confusion matrix at each threshold."""
+    if not found.positives:
+        return []
+    drawn: list[Picture] = []
+    for name, place in _thresholds(found).items():
+        matrix = found.confusion(place)
+        sizes = (found.negatives, found.positives)
+        words = [
+            [f"{cell / size:.1%} of class {row}" for cell in line]
+            for row, (line, size) in enumerate(zip(matrix, sizes, strict=True))
+        ]
+        figure = space.cells("true class", "called", ["0", "1"], ["0", "1"], matrix, words, "maximize")
+        caption = (
+            f"Validation examples of each class by what the winner's first model calls them at the threshold {name}."
+        )
+        drawn.append(Picture(f"confusion-{len(drawn) + 1}", f"Confusion at {name.partition(',')[0]}", caption, figure))
     return drawn
 
 

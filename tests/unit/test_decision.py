@@ -65,3 +65,22 @@ def test_a_model_on_two_moons_has_a_boundary(moons: loading.Data) -> None:
 def test_data_that_are_no_points_in_a_plane_have_none(moons: loading.Data) -> None:
     wide = replace(moons, shape=(2, 1))
     assert decision.measure(linear(1.0), VALUES, wide).boundary is None
+
+
+def test_confusion_at_each_threshold_is_what_is_counted(moons: loading.Data) -> None:
+    found = decision.measure(linear(1.0), VALUES, moons)
+    labels = moons.validation.targets.numpy()
+    told = decision.probabilities(linear(1.0), VALUES, moons, moons.validation)
+    assert (found.negatives, found.positives) == (int((labels == 0).sum()), int((labels == 1).sum()))
+    for place in (found.curve.at(0.5), found.curve.chosen, 0, len(found.curve.thresholds) - 1):
+        threshold = found.curve.thresholds[place]
+        counted = [[int(((told >= threshold) == called)[labels == true].sum()) for called in (0, 1)] for true in (0, 1)]
+        assert found.confusion(place) == counted
+    half = [[int(((told >= 0.5) == called)[labels == true].sum()) for called in (0, 1)] for true in (0, 1)]
+    assert found.confusion(found.curve.at(0.5)) == half
+
+
+def test_where_a_miss_costs_more_fewer_are_missed() -> None:
+    curve = decision.roc(np.array([0.9, 0.8, 0.4, 0.6, 0.3, 0.2]), np.array([1, 1, 1, 0, 0, 0]))
+    dear, cheap = curve.cheapest(10, 3, 3), curve.cheapest(0.1, 3, 3)
+    assert (curve.thresholds[dear], curve.thresholds[cheap]) == (0.4, 0.8)
