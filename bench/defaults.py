@@ -9,6 +9,7 @@ import argparse
 import functools
 import gzip
 import json
+import math
 import random
 import struct
 import time
@@ -31,6 +32,8 @@ from winnow.objectives.training import train
 SIDE = 16
 EPOCHS = 30
 CONFIGURATIONS = 12
+CHOSEN = "cnn, batches of 32"
+"""What `winnow new` writes."""
 FASHION = Path("/usr/share/datasets/fashion-mnist")
 """Debian's package dataset-fashion-mnist."""
 CANDIDATES: dict[str, dict[str, Any]] = {
@@ -176,16 +179,16 @@ def configuration(number: int) -> dict[str, Any]:
     }
 
 
-def rows(done: set[tuple[str, str, int, int]], seeds: int) -> Iterator[dict[str, Any]]:
+def rows(done: set[tuple[str, str, int, int]], seeds: int, candidates: list[str]) -> Iterator[dict[str, Any]]:
     """Train what is missing, one row a training."""
     for seed in range(seeds):
         for number in range(CONFIGURATIONS):
             for name in DATA:
-                for candidate, fixed in CANDIDATES.items():
+                for candidate in candidates:
                     if (name, candidate, seed, number) in done:
                         continue
                     began = time.process_time()
-                    values = {**fixed, **configuration(number), "epochs": EPOCHS, "seed": seed}
+                    values = {**CANDIDATES[candidate], **configuration(number), "epochs": EPOCHS, "seed": seed}
                     data, test = split(name, seed)
                     curve: list[float] = []
                     tested = 0.0
@@ -235,6 +238,34 @@ def table(found: list[dict[str, Any]]) -> None:
             ]
             agreement.append(f"{fmean(found_here):.2f}" if found_here else "—")
         print(f"| {candidate} | " + " | ".join(agreement) + " |")
+    halving([g for (_, which, _), g in groups.items() if which == CHOSEN and len(g) == CONFIGURATIONS])
+
+
+def halving(groups: list[list[dict[str, Any]]]) -> None:
+    """Print what successive halving by thirds keeps of a search, by its first rung, with the epochs that it takes."""
+    print("\n| first rung after | epochs trained | test accuracy | of whole trainings for as many epochs |")
+    print("|---|---|---|---|")
+    for rung in (1, 2, 3, 5, 7, 10, 15, EPOCHS):
+        shares, kept, whole = [], [], []
+        for group in groups:
+            alive, epochs, before, at = list(group), 0, 0, rung
+            while at < EPOCHS:
+                epochs += len(alive) * (at - before)
+                alive = sorted(alive, key=lambda row: -row["curve"][at - 1])[: max(1, len(alive) // 3)]
+                before, at = at, at * 3
+            epochs += len(alive) * (EPOCHS - before)
+            shares.append(epochs / (EPOCHS * len(group)))
+            kept.append(max(alive, key=lambda row: row["curve"][-1])["test"])
+            whole.append(_of_some(group, max(1, round(epochs / EPOCHS))))
+        print(f"| epoch {rung} | {fmean(shares):.0%} | {fmean(kept):.3f} | {fmean(whole):.3f} |")
+
+
+def _of_some(group: list[dict[str, Any]], count: int) -> float:
+    """Return the expected test accuracy of the best by validation, where `count` of the configurations are trained."""
+    ranked = sorted(group, key=lambda row: -row["curve"][-1])
+    ways = math.comb(len(ranked), count)
+    chosen = [math.comb(len(ranked) - place - 1, count - 1) / ways for place in range(len(ranked))]
+    return sum(share * row["test"] for share, row in zip(chosen, ranked, strict=True))
 
 
 def main() -> None:
@@ -242,6 +273,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("out", type=Path)
     parser.add_argument("--seeds", type=int, default=2)
+    parser.add_argument("--candidate", choices=CANDIDATES, help="train this one alone")
     parser.add_argument("--table", action="store_true")
     given = parser.parse_args()
     found = [json.loads(line) for line in given.out.read_text().splitlines()] if given.out.exists() else []
@@ -250,7 +282,7 @@ def main() -> None:
         return
     done = {(row["data"], row["candidate"], row["seed"], row["number"]) for row in found}
     with given.out.open("a") as file:
-        for row in rows(done, given.seeds):
+        for row in rows(done, given.seeds, [given.candidate] if given.candidate else list(CANDIDATES)):
             file.write(json.dumps(row) + "\n")
             file.flush()
 

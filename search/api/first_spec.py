@@ -126,7 +126,7 @@ def spec_text(seen: Seen, file: Path, side: int, trials: int = 40) -> str:
         "",
         "[pruner]",
         'name = "asha"  # of three trials that reach a rung, the best goes on',
-        f"min_resource = {max(2, round(epochs / 6))}  # epochs before the first rung: what comes earlier says little",
+        f"min_resource = {max(2, epochs // 3)}  # epochs before the first rung: earlier ones said little of the last",
         "audit = 0.1  # so many finish all the same: the report says how often the pruner erred",
         "",
         "[budget]",

@@ -21,6 +21,7 @@ from winnow.search.dashboard.rendering import page, render
 from winnow.search.dashboard.responses import StudyId, TrialNumber, look, read_study, seen, watching
 from winnow.search.report.chapters import Chapter
 from winnow.search.report.figures import curves
+from winnow.search.report.report import plotly_library
 from winnow.storage import Storage, audit_log, sessions, tokens
 from winnow.storage.errors import StorageUnreachable
 
@@ -236,5 +237,5 @@ _FILES = {
 @lru_cache
 def _file(name: str) -> tuple[str, bytes]:
     if name == "plotly.js":
-        return _FILES[name], (files("plotly") / "package_data" / "plotly.min.js").read_bytes()
+        return _FILES[name], plotly_library().encode()
     return _FILES[name], (files("winnow.search.dashboard") / "page" / name).read_bytes()

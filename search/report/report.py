@@ -1,6 +1,8 @@
 """The report: one HTML file that opens without a network, and never asks for one."""
 
 from collections.abc import Sequence
+from functools import cache
+from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -39,13 +41,18 @@ def render(
     second; `importance.compare` gives all. The chapters `first` stand before all others.
     """
     import jinja2
-    import plotly
 
     # Names, reasons and attributes come from users: everything is escaped unless the template says `safe`.
     environment = jinja2.Environment(autoescape=True, **settings())
     environment.filters.update(number=formatting.number, score=formatting.score, figure_json=figure_json, curve=curve)
     content = contents(record, found or Conclusions(), importances, first)
-    return environment.get_template("report.html.jinja").render(content, plotly=plotly.offline.get_plotlyjs())
+    return environment.get_template("report.html.jinja").render(content, plotly=plotly_library())
+
+
+@cache
+def plotly_library() -> str:
+    """Plotly's script for traces on flat axes, all that is drawn here: a third of the whole one."""
+    return (files("winnow.search.report") / "page" / "plotly.min.js").read_text(encoding="utf-8")
 
 
 def settings() -> dict[str, Any]:

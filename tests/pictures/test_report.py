@@ -123,10 +123,10 @@ def test_writing_replaces_what_was_there(tmp_path: Path) -> None:
     assert path.read_text(encoding="utf-8").startswith("<!doctype html>")
 
 
-def test_a_thousand_trials_stay_below_six_megabytes(tmp_path: Path) -> None:
+def test_a_thousand_trials_stay_below_three_megabytes(tmp_path: Path) -> None:
     path = tmp_path / "report.html"
     report.write(searched(1000), path)
-    assert path.stat().st_size < 6e6
+    assert path.stat().st_size < 3e6
 
 
 def test_no_cell_is_empty_and_results_stand_on_one_scale(page: str) -> None:

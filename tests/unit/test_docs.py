@@ -44,6 +44,13 @@ def test_the_spec_in_the_documentation_is_a_good_one() -> None:
     validation.check(tomllib.loads(example), "docs/spec.md")
 
 
+def test_the_specs_for_those_who_come_from_elsewhere_are_good_ones() -> None:
+    examples = (ROOT / "docs" / "coming_from.md").read_text().split("```toml")[1:]
+    assert len(examples) == 2
+    for example in examples:
+        validation.parse(example.split("```")[0], "docs/coming_from.md")
+
+
 def test_the_documentation_names_every_data_set_sampler_and_pruner() -> None:
     page = (ROOT / "docs" / "spec.md").read_text()
     for name in CATALOG:
