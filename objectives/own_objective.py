@@ -10,11 +10,11 @@ import random
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, SupportsFloat
 
 from winnow.objectives.objective import configuration, is_given
 from winnow.objectives.space import Space, hyperparameter
-from winnow.records import CONFIG, TEST_SCORE, TRAINING
+from winnow.records import CONFIG, EPOCHS, TEST_SCORE, TRAINING
 
 
 @dataclass
@@ -36,9 +36,11 @@ class OwnObjective:
         if resume is not None:
             options |= self._asked_for(resume=resume)
         seed_generators(seed)
+        configured = ConfiguredTrial(trial, values, given=is_given(trial))
         try:
-            returned = self.function(ConfiguredTrial(trial, values, given=is_given(trial)), **options)
+            returned = self.function(configured, **options)
         finally:  # what it drew, and what it imported, is known only now
+            configured.close()
             trial.set_user_attr(CONFIG, values)
             trial.set_user_attr(TRAINING, {**_platform(), **trial.user_attrs.get(TRAINING, {})})
         if test:
@@ -53,16 +55,35 @@ class OwnObjective:
 
 
 class ConfiguredTrial:
-    """A trial whose `suggest_*` note in `values` what they draw, or draw from there where the values are `given`."""
+    """A trial whose `suggest_*` note in `values` what they draw, or draw from there where the values are `given`.
+
+    With a trial of stock Optuna's, which takes the value alone, other metrics are kept as Winnow's own objective does.
+    """
 
     def __init__(self, trial: Any, values: dict[str, Any], *, given: bool) -> None:
         self._trial = trial
         self._values = values
         self._given = given
+        self._curve: list[dict[str, Any]] = []
 
     def __getattr__(self, name: str) -> Any:
         """Everything else is the trial's own."""
         return getattr(self._trial, name)
+
+    def report(
+        self, value: float, step: int, checkpoint: Callable[[], bytes] | None = None, **metrics: SupportsFloat
+    ) -> None:
+        """As a worker's trial does."""
+        if hasattr(self._trial, "report_epoch"):
+            self._trial.report(value, step, checkpoint, **metrics)
+        else:
+            self._trial.report(value, step)
+            self._curve.append({"epoch": step, **{name: float(number) for name, number in metrics.items()}})
+
+    def close(self) -> None:
+        """Keep the other metrics with a plain trial."""
+        if any(len(epoch) > 1 for epoch in self._curve):
+            self._trial.set_user_attr(EPOCHS, self._curve)
 
     def suggest_float(self, name: str, *arguments: Any, **options: Any) -> float:
         """As Optuna's."""

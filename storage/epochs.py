@@ -48,8 +48,9 @@ def rows_of(lease: Lease, epoch: Epoch, checkpoint: checkpoints.Stored | None = 
     number, kind = stored(epoch.value)
     trial = {"trial_id": lease.trial_id}
     as_optuna = {**trial, "step": step, "intermediate_value": number, "intermediate_value_type": kind}
-    finite = {name: _finite(value) for name, value in {"value": epoch.value, **epoch.metrics}.items()}
-    as_winnow = {**trial, "epoch": epoch.epoch, **finite}
+    finite = {name: _finite(getattr(epoch, name)) for name in ("value", *METRICS)}
+    extra = {name: value for name, value in epoch.extra.items() if math.isfinite(value)}
+    as_winnow = {**trial, "epoch": epoch.epoch, **finite, "extra": extra or None}
     rows = [Row(intermediate_values, ("trial_id", "step"), as_optuna), Row(epochs, ("trial_id", "epoch"), as_winnow)]
     if checkpoint is not None:
         rows.append(checkpoints.row(lease, epoch.epoch, checkpoint))
@@ -73,7 +74,7 @@ def read(database: Database, study_id: int) -> dict[int, list[Epoch]]:
 def from_row(row: Mapping[Any, Any]) -> Epoch:
     """Return the epoch that a row of the table holds."""
     value = math.nan if row["value"] is None else row["value"]
-    return Epoch(row["epoch"], value, **{name: row[name] for name in METRICS})
+    return Epoch(row["epoch"], value, **{name: row[name] for name in METRICS}, extra=row["extra"] or {})
 
 
 def frame(database: Database, study_id: int) -> "pandas.DataFrame":
@@ -81,8 +82,13 @@ def frame(database: Database, study_id: int) -> "pandas.DataFrame":
     import pandas
 
     curves = read(database, study_id)
-    rows = [{"trial": number, **vars(epoch)} for number, curve in curves.items() for epoch in curve]
-    return pandas.DataFrame(rows, columns=["trial", "epoch", "value", *METRICS])
+    names = dict.fromkeys(name for curve in curves.values() for epoch in curve for name in (*METRICS, *epoch.extra))
+    rows = [
+        {"trial": number, "epoch": epoch.epoch, "value": epoch.value, **epoch.metrics}
+        for number, curve in curves.items()
+        for epoch in curve
+    ]
+    return pandas.DataFrame(rows, columns=["trial", "epoch", "value", *(names or METRICS)])
 
 
 def _finite(value: float | None) -> float | None:

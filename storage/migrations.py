@@ -105,6 +105,11 @@ def _third(connection: Connection) -> None:
     _add_column(connection, tables.budgets, "used_epochs", "INTEGER NOT NULL DEFAULT 0")
 
 
+def _fourth(connection: Connection) -> None:
+    """Keep with an epoch what else its objective measured."""
+    _add_column(connection, tables.epochs, "extra", "JSON")
+
+
 def _add_column(connection: Connection, table: Table, name: str, kind: str) -> None:
     if name not in {each["name"] for each in inspect(connection).get_columns(table.name)}:
         connection.execute(text(f"ALTER TABLE {table.name} ADD COLUMN {table.c[name].name} {kind}"))
@@ -125,7 +130,7 @@ def _sweep(connection: Connection, parent: str, key: str, own: Sequence[Table]) 
     )
 
 
-STEPS: list[Callable[[Connection], None]] = [_first, _second, _third]
+STEPS: list[Callable[[Connection], None]] = [_first, _second, _third, _fourth]
 
 
 @contextmanager

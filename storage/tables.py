@@ -100,6 +100,7 @@ epochs = Table(
     Column("lr", Float(53)),
     Column("weight_norm", Float(53)),
     Column("seconds", Float(53)),
+    Column("extra", JSON(none_as_null=True)),
 )
 checkpoints = Table(
     "winnow_checkpoints",

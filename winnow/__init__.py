@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 from winnow.errors import WinnowError
 
 if TYPE_CHECKING:
+    from winnow.objectives.adapters.lightning import LightningCallback
+    from winnow.objectives.adapters.transformers import TransformersCallback
     from winnow.objectives.prediction import Model
     from winnow.search.api.model import load_model, load_winner
     from winnow.search.api.results import Ablation, Confirmation
@@ -21,8 +23,10 @@ if TYPE_CHECKING:
 __all__ = [
     "Ablation",
     "Confirmation",
+    "LightningCallback",
     "Model",
     "Study",
+    "TransformersCallback",
     "WinnowError",
     "create_study",
     "load_model",
@@ -34,8 +38,10 @@ __all__ = [
 _MODULES = {
     "Ablation": "winnow.search.api.results",
     "Confirmation": "winnow.search.api.results",
+    "LightningCallback": "winnow.objectives.adapters.lightning",
     "Model": "winnow.objectives.prediction",
     "Study": "winnow.search.api.study",
+    "TransformersCallback": "winnow.objectives.adapters.transformers",
     "create_study": "winnow.search.api.study",
     "load_model": "winnow.search.api.model",
     "load_study": "winnow.search.api.study",

@@ -4,7 +4,7 @@ The states are Optuna's by their names, since this file imports nothing: objecti
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from enum import Enum, StrEnum
 from typing import Any, Generic, Literal, TypeVar
 
@@ -31,14 +31,27 @@ class Epoch:
     weight_norm: float | None = None
     """Frobenius norm of the weights of all dense and convolutional layers, without biases and norms."""
     seconds: float | None = None
+    extra: Mapping[str, float] = field(default_factory=dict, hash=False)
+    """What else the objective measured, by its own names."""
+
+    @classmethod
+    def of(cls, epoch: int, value: float, measured: Mapping[str, float]) -> "Epoch":
+        """Return an epoch with all that was measured: the quantities above by their names, all others as extra."""
+        known = {name: number for name, number in measured.items() if name in METRICS}
+        return cls(epoch, value, **known, extra={name: measured[name] for name in measured if name not in METRICS})
+
+    def quantity(self, name: str) -> float | None:
+        """The value, or what was measured under this name; None where nothing was."""
+        return getattr(self, name) if name == "value" or name in METRICS else self.extra.get(name)
 
     @property
     def metrics(self) -> dict[str, float | None]:
         """Every quantity beside the value, by its name."""
-        return {name: getattr(self, name) for name in METRICS}
+        return {**{name: getattr(self, name) for name in METRICS}, **self.extra}
 
 
-METRICS = tuple(field.name for field in fields(Epoch) if field.name not in ("epoch", "value"))
+METRICS = tuple(each.name for each in fields(Epoch) if each.name not in ("epoch", "value", "extra"))
+"""The quantities that have a name of their own in an epoch."""
 
 
 @dataclass(frozen=True)

@@ -52,6 +52,7 @@ EPOCHS = {
     "lr": "learning rate of the epoch's last step",
     "weight_norm": "Frobenius norm of all weights",
     "seconds": "training and evaluation together",
+    "metric.NAME": "one column for each metric that an objective of your own reported besides",
 }
 ABLATION = {
     "ablation": "the study of its trainings",
@@ -145,7 +146,11 @@ def _trials(record: StudyRecord) -> list[Row]:
 
 def _epochs(trial: TrialRecord) -> list[Row]:
     return [
-        {"trial": trial.number, **{name: getattr(epoch, name) for name in EPOCHS if name != "trial"}}
+        {
+            "trial": trial.number,
+            **{name: getattr(epoch, name) for name in EPOCHS if name != "trial" and "NAME" not in name},
+            **{f"metric.{name}": value for name, value in epoch.extra.items()},
+        }
         for epoch in trial.curve
     ]
 

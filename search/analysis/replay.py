@@ -55,9 +55,9 @@ class Repetition:
         """Everything else is what the record has."""
         return getattr(self._recorded, name)
 
-    def report(self, value: float, step: int) -> None:
+    def report(self, value: float, step: int, checkpoint: Any = None, **metrics: Any) -> None:
         """Keep an epoch; end the training where the record ends."""
-        self.report_epoch(Epoch(int(step), float(value)))
+        self.report_epoch(Epoch.of(int(step), float(value), {name: float(each) for name, each in metrics.items()}))
 
     def report_epoch(self, epoch: Epoch, checkpoint: Any = None) -> None:
         """Keep an epoch with all that is known of it."""
@@ -118,8 +118,8 @@ def replay(study: WinnowStudy, number: int, device: str = "cpu") -> Replay:
 def _differences(recorded: list[Epoch], repeated: list[Epoch]) -> list[str]:
     found = []
     for then, now in zip(recorded, repeated, strict=False):
-        for name in COMPARED:
-            before, after = getattr(then, name), getattr(now, name)
+        for name in dict.fromkeys((*COMPARED, *then.extra)):
+            before, after = then.quantity(name), now.quantity(name)
             if before != after and (_is_finite(before) or _is_finite(after)):
                 found.append(f"epoch {then.epoch}, {name}: {before!r} then, {after!r} now")
     if len(repeated) < len(recorded):

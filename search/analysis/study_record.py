@@ -21,7 +21,6 @@ from winnow.records import (
     BASELINE,
     CONFIG,
     EPOCHS,
-    METRICS,
     OUTCOME,
     REASON,
     RUN,
@@ -257,7 +256,7 @@ def _curve(trial: FrozenTrial) -> tuple[Epoch, ...]:
     kept = trial.user_attrs.get(EPOCHS, ())
     rows = {row.get("epoch"): row for row in kept if isinstance(row, Mapping)} if isinstance(kept, list) else {}
     return tuple(
-        Epoch(epoch, value, **{name: rows.get(epoch, {}).get(name) for name in METRICS})
+        Epoch.of(epoch, value, {name: number for name, number in rows.get(epoch, {}).items() if name != "epoch"})
         for epoch, value in sorted(trial.intermediate_values.items())
     )
 

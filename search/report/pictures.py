@@ -22,6 +22,7 @@ IMPORTANCE_CAVEAT = (
     "lie, not how much a change would help: only retraining with and without it shows that."
 )
 _MOST_AXES = 8
+_MOST_METRICS = 12
 _FEWEST_IN_CONTOUR = 10
 _MOST_NAMED = 12
 _QUANTITIES = {
@@ -153,8 +154,17 @@ def _trainings(record: StudyRecord) -> list[Picture]:
             "norms",
             "Weight norms",
             "The Frobenius norm of all weights, which weight decay and penalties keep small.",
-            curves.weight_norms(record),
+            curves.quantity_curves(record, "weight_norm", "norm of the weights"),
         ),
+    ]
+    drawn += [
+        Picture(
+            f"metric-{place}",
+            f"Also measured: {name}",
+            f"What the objective reported as {name}, of the best trials and the baseline.",
+            curves.quantity_curves(record, name, name),
+        )
+        for place, name in enumerate(curves.extra_metrics(record.trials)[:_MOST_METRICS])
     ]
     return [picture for picture in drawn if picture.figure is not None and picture.figure.data]
 

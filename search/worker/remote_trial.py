@@ -7,7 +7,7 @@ import os
 import threading
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, SupportsFloat
 
 from optuna.distributions import BaseDistribution
 from optuna.study import StudyDirection
@@ -159,11 +159,16 @@ class RemoteTrial(BaseTrial):
         """As Optuna's, by its newer name."""
         return self.suggest_float(name, low, high, step=q)
 
-    def report(self, value: float, step: int) -> None:
-        """As Optuna's: what an earlier attempt has reported already is passed over."""
-        epoch = Epoch(said.step(step), float(value))
+    def report(
+        self, value: float, step: int, checkpoint: Callable[[], bytes] | None = None, **metrics: SupportsFloat
+    ) -> None:
+        """As Optuna's, with any other metrics by their names, and with what gives the bytes from which to go on.
+
+        What an earlier attempt has reported already is passed over.
+        """
+        epoch = Epoch.of(said.step(step), float(value), said.metrics(metrics))
         if self._job.last_epoch is None or epoch.epoch > self._job.last_epoch:
-            self._report(Report(epoch))
+            self._report(Report(epoch, checkpoint() if checkpoint else None))
 
     def report_epoch(self, epoch: Epoch, checkpoint: Callable[[], bytes]) -> Callable[[], None]:
         """Report an epoch with all that is known of it, and with the bytes from which to go on after it.

@@ -6,12 +6,16 @@ A text loses what a database cannot hold; a value, a step or an attribute that c
 import json
 import math
 import sys
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, SupportsFloat
 
 REASON_CHARACTERS = 500
 TRACEBACK_CHARACTERS = 4000
 LARGEST_STEP = 2**31 - 1
 """Of the integers in Optuna's tables."""
+MOST_METRICS = 100
+"""Beside the value, in one epoch."""
+METRIC_CHARACTERS = 60
 LARGEST_ATTRIBUTE = 2**20
 """Characters of JSON."""
 _DEVICE_ERRORS = (
@@ -65,6 +69,13 @@ def step(number: Any) -> int:
     if not 0 <= whole <= LARGEST_STEP:
         raise ValueError(f"the step {whole} is not between 0 and {LARGEST_STEP}")
     return whole
+
+
+def metrics(measured: Mapping[str, SupportsFloat]) -> dict[str, float]:
+    """Return what an objective measured in an epoch as numbers by their names; raises TypeError or ValueError."""
+    if len(measured) > MOST_METRICS:
+        raise ValueError(f"{len(measured)} metrics were reported for one epoch, and {MOST_METRICS} can be kept")
+    return {text(name, METRIC_CHARACTERS): float(value) for name, value in measured.items()}
 
 
 def attribute(key: str, value: Any) -> Any:

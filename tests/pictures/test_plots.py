@@ -72,7 +72,7 @@ def test_there_is_no_comparison_where_the_baseline_is_the_best() -> None:
 
 
 def test_weight_norms_are_drawn_of_the_top_and_the_baseline(history: StudyRecord) -> None:
-    drawn = curves.weight_norms(history, top=2)
+    drawn = curves.quantity_curves(history, "weight_norm", "norm of the weights", top=2)
     assert drawn is not None
     assert [trace.name for trace in drawn.data] == [*(f"trial {t.number}" for t in history.ranked[:2]), "baseline"]
     assert drawn.data[0].y[0] == pytest.approx(history.ranked[0].curve[0].weight_norm)
@@ -105,5 +105,5 @@ def test_pictures_of_an_empty_study_are_empty() -> None:
     assert not progress.optimisation_history(empty).data
     assert not curves.learning_curves(empty).data
     assert not progress.timeline(empty).data
-    assert curves.weight_norms(empty) is None
+    assert curves.quantity_curves(empty, "weight_norm", "norm of the weights") is None
     assert curves.generalisation_gap(empty) is None

@@ -9,7 +9,8 @@ import pytest
 
 from winnow.objectives.own_objective import OwnObjective
 from winnow.objectives.space import Choice, Range
-from winnow.records import CONFIG, GIVEN
+from winnow.records import CONFIG, GIVEN, Epoch
+from winnow.search.analysis.study_record import read_trial
 from winnow.search.study import objective, validation
 
 SPACE = {
@@ -66,6 +67,20 @@ def test_what_a_repeated_configuration_lacks_is_not_drawn() -> None:
 
     with pytest.raises(LookupError, match="asks for 'x', which the configuration to be repeated does not have"):
         run(fit, {"y": 1.0})
+
+
+def test_other_metrics_of_a_plain_trial_are_kept_with_it() -> None:
+    def fit(trial: Any) -> float:
+        for epoch in (1, 2):
+            trial.report(epoch / 2, epoch, train_loss=1 / epoch, f1=0.1 * epoch)
+        return 1.0
+
+    (trial,) = run(fit)
+    curve = read_trial(trial, ()).curve
+    assert curve == (
+        Epoch(1, 0.5, train_loss=1.0, extra={"f1": 0.1}),
+        Epoch(2, 1.0, train_loss=0.5, extra={"f1": 0.2}),
+    )
 
 
 def test_held_out_data_are_asked_for_and_their_score_is_kept_apart() -> None:

@@ -1,5 +1,6 @@
 """How trials trained, epoch by epoch."""
 
+import itertools
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -87,17 +88,28 @@ def _add_mean(
 
 
 def one_trial(trial: TrialRecord, metric: str) -> "Figure | None":
-    """What one trial reported, epoch by epoch; None before its first epoch."""
+    """What one trial reported, epoch by epoch, with whatever else its objective measured; None before its first epoch.
+
+    The legend hides and shows each line.
+    """
     drawn = style.figure("epoch", metric)
-    _add_curve(drawn, trial, "value", f"trial {trial.number}", style.BLUE, "solid", legend=False)
+    extra = extra_metrics([trial])
+    _add_curve(drawn, trial, "value", metric if extra else f"trial {trial.number}", style.BLUE, "solid", bool(extra))
+    for name, (color, dash) in zip(extra, itertools.cycle(style.LINES[1:])):
+        _add_curve(drawn, trial, name, name, color, dash)
     return _in_epochs(drawn)
 
 
-def weight_norms(record: StudyRecord, top: int = 5) -> "Figure | None":
-    """The Frobenius norm of all weights of the `top` best trials and the baseline; None where it was not recorded."""
-    drawn = style.figure("epoch", "norm of the weights")
+def extra_metrics(trials: Sequence[TrialRecord]) -> list[str]:
+    """The names of what the objective measured beside what Winnow knows, in the order of first appearance."""
+    return list(dict.fromkeys(name for trial in trials for epoch in trial.curve for name in epoch.extra))
+
+
+def quantity_curves(record: StudyRecord, quantity: str, title: str, top: int = 5) -> "Figure | None":
+    """One recorded quantity of the `top` best trials and the baseline; None where it was not recorded."""
+    drawn = style.figure("epoch", title)
     for trial, name, color, dash in _best_and_baseline(record, top):
-        _add_curve(drawn, trial, "weight_norm", name, color, dash)
+        _add_curve(drawn, trial, quantity, name, color, dash)
     return _in_epochs(drawn)
 
 
@@ -148,7 +160,7 @@ def _best_and_baseline(record: StudyRecord, top: int) -> Iterator[tuple[TrialRec
 def _add_curve(
     drawn: "Figure", trial: TrialRecord, quantity: str, name: str, color: str, dash: str, legend: bool = True
 ) -> None:
-    points = [(epoch.epoch, getattr(epoch, quantity)) for epoch in trial.curve]
+    points = [(epoch.epoch, epoch.quantity(quantity)) for epoch in trial.curve]
     known = [(number, value) for number, value in points if value is not None]
     if known:
         numbers, values = [number for number, _ in known], np.array([value for _, value in known], dtype=np.float32)

@@ -1,0 +1,25 @@
+"""One callback that has Lightning's Trainer report to a trial, and be pruned by it."""
+
+from typing import Any
+
+import lightning.pytorch as lightning
+
+from winnow.objectives.adapters.reporting import report
+
+
+class LightningCallback(lightning.Callback):
+    """Report what was logged by the end of each epoch: `monitor` is the value, all else stands beside it.
+
+    `trainer.fit` raises optuna.TrialPruned where the trial is pruned.
+    """
+
+    def __init__(self, trial: Any, monitor: str) -> None:
+        super().__init__()
+        self._trial = trial
+        self._monitor = monitor
+
+    def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
+        """Report an epoch, counted from 1, if it was validated; raise KeyError where `monitor` was not logged."""
+        epoch = trainer.current_epoch + 1
+        if epoch % (trainer.check_val_every_n_epoch or 1) == 0:
+            report(self._trial, self._monitor, trainer.callback_metrics, epoch)

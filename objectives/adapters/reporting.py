@@ -1,0 +1,20 @@
+"""What the callbacks share: an epoch's metrics, told to a trial."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import optuna
+
+
+def report(trial: Any, monitor: str, measured: Mapping[str, Any], epoch: int) -> None:
+    """Report an epoch to a trial: `monitor` is its value, every other number stands beside it.
+
+    Raise optuna.TrialPruned where it is pruned, and KeyError where `monitor` was not measured.
+    """
+    numbers = {name: float(number) for name, number in measured.items() if not isinstance(number, str)}
+    if monitor not in numbers:
+        raise KeyError(f"{monitor!r} was not measured; there are {', '.join(numbers)}")
+    value = numbers.pop(monitor)
+    trial.report(value, epoch, **numbers)
+    if trial.should_prune():
+        raise optuna.TrialPruned(f"pruned after epoch {epoch} at {value:.4g}")
