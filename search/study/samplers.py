@@ -114,6 +114,18 @@ class CmaEsSampler(SamplerSection):
         return optuna.samplers.CmaEsSampler(seed=seed, **self.options)
 
 
+@sampler("nsgaii")
+class NSGAIISampler(SamplerSection):
+    """Elitist genetic algorithm (Deb et al. 2002), for two objectives: `against`."""
+
+    population_size: int = Field(50, ge=2)
+    mutation_prob: float | None = Field(None, ge=0, le=1)
+
+    def build(self, study: Searched, seed: int) -> BaseSampler:
+        """Make Optuna's."""
+        return optuna.samplers.NSGAIISampler(seed=seed, **self.options)
+
+
 @sampler("qmc")
 class QMCSampler(SamplerSection):
     """Quasi-random points that cover the space evenly."""

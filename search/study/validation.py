@@ -26,6 +26,7 @@ from winnow.objectives.space import baseline, by_hyperparameter, ordered
 from winnow.records import Budget
 from winnow.search.study import ready
 from winnow.search.study.extremes import misfit
+from winnow.search.study.imported import ImportedPruner, ImportedSampler
 from winnow.search.study.sections import PRUNERS, SAMPLERS, Section
 from winnow.search.study.spec import (
     BUILT_IN,
@@ -90,9 +91,11 @@ def shaped(content: Mapping[str, Any], file: str) -> Spec:
 def _chosen(kind: str, known: Mapping[str, type[Section]], content: Any, file: str) -> Section:
     """Return a `[sampler]` or `[pruner]` as the class that is registered under its name; raises SpecError."""
     name = content.get("name") if isinstance(content, Mapping) else None
+    if isinstance(name, str) and ":" in name:
+        known = {name: _IMPORTED[kind]}
     if not isinstance(name, str) or name not in known:
         problem = f"there is no {kind} {name!r}" if name else "it has no name"
-        raise SpecError(file, f"[{kind}] name", problem, f"choose one of {', '.join(known)}")
+        raise SpecError(file, f"[{kind}] name", problem, f"choose one of {', '.join(known)}, or module:Class")
     try:
         return known[name].model_validate(content)
     except pydantic.ValidationError as error:
@@ -390,6 +393,7 @@ def _shape_error(error: pydantic.ValidationError, file: str, *within: str) -> Sp
     return SpecError(file, key, f"{first['msg'][0].lower()}{first['msg'][1:]}{given}", "")
 
 
+_IMPORTED: Mapping[str, type[Section]] = {"sampler": ImportedSampler, "pruner": ImportedPruner}
 _REGISTRIES: Mapping[str, Mapping[str, type[Section]]] = {"sampler": SAMPLERS, "pruner": PRUNERS}
 _SECTIONS: Mapping[str, type[Section]] = {
     "budget": BudgetSection,

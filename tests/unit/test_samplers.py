@@ -1,11 +1,14 @@
 """Samplers and pruners from a spec: each runs in real Optuna studies, and those that go by number keep their plan."""
 
+import sys
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import optuna
 import pytest
 
+from winnow.errors import SpecError
 from winnow.objectives.space import suggest
 from winnow.search.study import validation
 from winnow.search.study.spec import Spec
@@ -38,7 +41,7 @@ def run(spec: Spec, trials: int) -> optuna.Study:
     return study
 
 
-@pytest.mark.parametrize("name", ["random", "tpe", "cmaes", "qmc", "coordinate"])
+@pytest.mark.parametrize("name", ["random", "tpe", "cmaes", "qmc", "coordinate", "nsgaii"])
 @pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
 def test_each_sampler_searches(name: str) -> None:
     study = run(spec_with(sampler={"name": name}), 5)
@@ -120,3 +123,62 @@ def test_asha_judges_no_trial_by_its_first_epoch() -> None:
     pruned = [trial for trial in study.trials if trial.state == optuna.trial.TrialState.PRUNED]
     assert pruned
     assert min(len(trial.intermediate_values) for trial in pruned) == 2
+
+
+@pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
+def test_any_sampler_and_pruner_are_named_by_their_class() -> None:
+    sampler = {"name": "optuna.samplers:BruteForceSampler"}
+    pruner = {"name": "optuna.pruners:ThresholdPruner", "lower": 1e9, "audit": 0.5}
+    spec = spec_with(sampler=sampler, pruner=pruner)
+    assert spec.model_dump(mode="json")["sampler"] == sampler
+    assert validation.check(spec.model_dump(mode="json"), "stored") == spec
+    built = spec.sampler.build(spec, 1)
+    assert isinstance(built, optuna.samplers.BruteForceSampler)
+    assert isinstance(spec.sampler.seeded(spec, built, 2), optuna.samplers.BruteForceSampler)
+    study = run(spec_with(sampler={"name": "optuna.samplers:NSGAIIISampler", "population_size": 3}, pruner=pruner), 3)
+    assert isinstance(study.sampler, optuna.samplers.NSGAIIISampler)
+    assert {trial.state.name for trial in study.trials} == {"PRUNED"}
+
+
+class Mine(optuna.samplers.RandomSampler):
+    """A sampler with a memory of its own, which takes no seed."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__(seed=0)
+        self.width = width
+
+
+def test_ones_own_sampler_that_takes_no_seed_keeps_what_it_knows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "own_sampler_of_test", sys.modules[__name__])
+    (tmp_path / "own_sampler_of_test.py").touch()
+    monkeypatch.syspath_prepend(str(tmp_path))
+    spec = spec_with(sampler={"name": "own_sampler_of_test:Mine", "width": 3})
+    built = spec.sampler.build(spec, 1)
+    assert (type(built).__name__, vars(built)["width"]) == ("Mine", 3)
+    assert spec.sampler.seeded(spec, built, 2) is built
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"sampler": {"name": "nothing_here:Sampler"}}, "'nothing_here:Sampler' is not there"),
+        ({"sampler": {"name": "optuna.samplers:Nothing"}}, "the sampler 'optuna.samplers:Nothing' is not there"),
+        ({"sampler": {"name": "optuna.pruners:NopPruner"}}, "optuna.pruners:NopPruner is no sampler of Optuna's kind"),
+        (
+            {"sampler": {"name": "optuna.samplers:NSGAIISampler", "population": 3}},
+            "takes no 'population'; did you mean 'population_size'?",
+        ),
+        ({"sampler": {"name": "optuna.samplers:PartialFixedSampler"}}, "needs fixed_params, base_sampler; give it"),
+        (
+            {"pruner": {"name": "optuna.pruners:ThresholdPruner", "lowest": 3}},
+            "takes no 'lowest'; did you mean 'lower'?",
+        ),
+    ],
+)
+def test_a_class_that_cannot_be_made_is_refused(changes: dict[str, Any], said: str) -> None:
+    with pytest.raises(SpecError) as error:
+        spec_with(**changes)
+    assert said in str(error.value)
+    assert str(error.value).startswith(f"s.toml: {next(iter(changes))}: ")

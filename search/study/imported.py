@@ -1,0 +1,83 @@
+"""Samplers and pruners by `module:Class`: Optuna's others, those of an OptunaHub checkout, and one's own."""
+
+import difflib
+import inspect
+from collections.abc import Callable
+from typing import Any, Self
+
+from optuna.pruners import BasePruner
+from optuna.samplers import BaseSampler
+from pydantic import ConfigDict, model_validator
+
+from winnow.objectives import user_code
+from winnow.objectives.errors import ObjectiveError
+from winnow.search.study.sections import PrunerSection, SamplerSection, Searched
+
+
+class ImportedSampler(SamplerSection):
+    """A sampler's class as it is named; its other keys are what the class is called with, besides a `seed` it takes."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    @model_validator(mode="after")
+    def _can_be_made(self) -> Self:
+        _refuse_misfit(self.name, "sampler", BaseSampler, self.options)
+        return self
+
+    def build(self, study: Searched, seed: int) -> BaseSampler:
+        """Make it."""
+        made: BaseSampler = _load(self.name, "sampler")(
+            **{**({"seed": seed} if self._is_seeded else {}), **self.options}
+        )
+        return made
+
+    def seeded(self, study: Searched, sampler: BaseSampler, seed: int) -> BaseSampler:
+        """Make it anew where it takes a seed; any other goes on as it is."""
+        return self.build(study, seed) if self._is_seeded else sampler
+
+    @property
+    def _is_seeded(self) -> bool:
+        return "seed" in inspect.signature(_load(self.name, "sampler")).parameters
+
+
+class ImportedPruner(PrunerSection):
+    """A pruner's class as it is named; its other keys, but for `audit`, are what the class is called with."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    @model_validator(mode="after")
+    def _can_be_made(self) -> Self:
+        _refuse_misfit(self.name, "pruner", BasePruner, self.options)
+        return self
+
+    def build(self, study: Searched) -> BasePruner:
+        """Make it."""
+        made: BasePruner = _load(self.name, "pruner")(**self.options)
+        return made
+
+
+def _load(name: str, what: str) -> Callable[..., Any]:
+    return user_code.load_part(name, what)
+
+
+def _refuse_misfit(name: str, what: str, base: type, options: dict[str, Any]) -> None:
+    """Raise ValueError, in pydantic's way `problem|remedy`, where a class is not there or is called with other keys."""
+    try:
+        found = _load(name, what)
+    except ObjectiveError as error:
+        raise ValueError(f"{error.problem}|{error.remedy}") from None
+    if not (isinstance(found, type) and issubclass(found, base)):
+        raise ValueError(f"{name} is no {what} of Optuna's kind|derive it from optuna.{what}s.{base.__name__}")
+    known = inspect.signature(found).parameters
+    for key in options:
+        if key not in known and not any(each.kind is each.VAR_KEYWORD for each in known.values()):
+            near = difflib.get_close_matches(key, known, n=1)
+            remedy = f"did you mean {near[0]!r}?" if near else f"it takes {', '.join(known) or 'nothing'}"
+            raise ValueError(f"{name} takes no {key!r}|{remedy}")
+    needed = [
+        each.name
+        for each in known.values()
+        if each.default is each.empty and each.kind in (each.POSITIONAL_OR_KEYWORD, each.KEYWORD_ONLY)
+    ]
+    if missing := [each for each in needed if each not in options]:
+        raise ValueError(f"{name} needs {', '.join(missing)}|give it in the same table")
