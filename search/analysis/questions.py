@@ -10,9 +10,9 @@ from winnow.search.analysis.by_value import along, compared, depth, smallest, sp
 from winnow.search.analysis.comparisons import DESIGNED, compare, searched
 from winnow.search.analysis.conclusions import Conclusions
 from winnow.search.analysis.effects import Effect
-from winnow.search.analysis.formatting import counted, duration, interval, number, spread
+from winnow.search.analysis.formatting import counted, duration, interval, number, score, spread
 from winnow.search.analysis.statistics import proportion_interval
-from winnow.search.analysis.steps import steps
+from winnow.search.analysis.steps import Step, steps
 from winnow.search.analysis.study_record import StudyRecord, TrialRecord
 from winnow.search.study.spec import Question
 
@@ -87,25 +87,28 @@ def _steps(asked: Question, record: StudyRecord, found: Conclusions) -> Answer:
             asked.asks, ('Not told by these trials: it takes a search with sampler = "coordinate" from a baseline.',)
         )
     kept = [step for step in taken if step.kept]
-    changes = ", then ".join(f"{step.change} ({step.gain:+.4f})" for step in kept) or "nothing"
+    changes = ", then ".join(f"{step.change} ({step.gain:+.4f})" for step in kept)
+    untold = sum(math.isnan(step.gain) for step in taken)
     said = [
-        f"From {number(start.value)} to {number(best.value)} in {record.metric}: kept were {changes}; of "
-        f"{counted(len(taken), 'step')} {len(taken) - len(kept)} did not help.",
+        f"From {number(start.value)} to {number(best.value)} in {record.metric}: "
+        + (f"kept were {changes}" if kept else "nothing was kept")
+        + f"; of {counted(len(taken), 'step')} {len(taken) - len(kept) - untold} did not help"
+        + (f" and {untold} came to no value." if untold else "."),
         "Each was trained once, so a gain may be a seed's: what holds is measured by",
     ]
     for other, beside in _beside(asked, found):
         there = [step for step in steps(beside) if step.kept]
         both = [step.change for step in there if step.change in {each.change for each in kept}]
-        words = ", ".join(step.change for step in there) or "nothing"
-        said.insert(-1, f"In the order of {other} kept were {words}; in both: {', '.join(both) or 'nothing'}.")
+        words = f"kept were {', '.join(step.change for step in there)}" if there else "nothing was kept"
+        said.insert(-1, f"In the order of {other} {words}; in both: {', '.join(both) or 'nothing'}.")
     missing = _missing(asked, found)
     effects = tuple(Effect(step.change, step.gain, -math.inf, math.inf, 2) for step in kept)
     rows = [
-        (str(place), step.change, number(step.trial.value), f"{step.gain:+.4f}", "kept" if step.kept else "not kept")
+        (str(place), step.change, score(step.trial.value), _gained(step), _fate(step))
         for place, step in enumerate(taken, start=1)
     ]
     headings = ("step", "what changed", record.metric, "gain", "verdict")
-    rows = [("0", "baseline", number(start.value), "", ""), *rows]
+    rows = [("0", "baseline", score(start.value), "—", "—"), *rows]
     return Answer(asked.asks, tuple(said), headings, tuple(rows), effects, (f"winnow ablate {record.study}", *missing))
 
 
@@ -128,7 +131,7 @@ def _search(asked: Question, record: StudyRecord, found: Conclusions) -> Answer:
         bounds = _of_examples(best)
         ends.append((name, best, bounds))
         shown = f"{bounds[0]:.4f} to {bounds[1]:.4f}" if bounds else "unknown"
-        rows.append((name, number(best.value), shown, str(best.number), duration(seconds)))
+        rows.append((name, score(best.value), shown, str(best.number), duration(seconds)))
     ranked = sorted(ends, key=lambda entry: record.loss(entry[1].value))
     told = ", ".join(f"{name} {number(best.value)} (trial {best.number})" for name, best, _ in ranked)
     said = [f"After {cost} trials each, the best {record.metric}: {told}."]
@@ -174,6 +177,16 @@ def _threshold(asked: Question, record: StudyRecord, found: Conclusions) -> Answ
         ("chosen on validation", spread(confirmed.winner_at_threshold), interval(confirmed.winner_at_threshold)),
     )
     return Answer(asked.asks, said, ("threshold", "test accuracy", "95 % interval"), rows)
+
+
+def _gained(step: Step) -> str:
+    return "—" if math.isnan(step.gain) else f"{step.gain:+.4f}"
+
+
+def _fate(step: Step) -> str:
+    if step.kept:
+        return "kept"
+    return step.trial.outcome or step.trial.state.lower() if math.isnan(step.gain) else "not kept"
 
 
 def _beside(asked: Question, found: Conclusions) -> list[tuple[str, StudyRecord]]:

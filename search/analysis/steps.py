@@ -1,5 +1,6 @@
 """A coordinate-wise search as the steps that it took: what each changed of the best so far, and whether it stayed."""
 
+import math
 from dataclasses import dataclass
 
 from winnow.objectives.space import hyperparameter
@@ -16,6 +17,7 @@ class Step:
     before: str
     after: str
     gain: float
+    """NaN where it came to no value: a network over a limit of the study, a training that failed."""
     kept: bool
 
     @property
@@ -31,12 +33,12 @@ def steps(record: StudyRecord) -> list[Step]:
     if best is None or best.value is None:
         return []
     for trial in record.finished:
-        if trial is record.baseline or trial.value is None:
+        if trial is record.baseline or not trial.config:
             continue
         moved = [name for name in dict.fromkeys(names) if setting(trial, [name]) != setting(best, [name])]
         if len(moved) != 1:
             continue  # it drew a cell at random, or met another best than this
-        gain = record.gain(trial, best)
+        gain = math.nan if trial.value is None else record.gain(trial, best)
         kept = gain > 0 and trial.state == "COMPLETE" and trial.feasible
         before, after = (written(setting(each, moved)[0]) for each in (best, trial))
         found.append(Step(trial, moved[0], before, after, gain, kept))

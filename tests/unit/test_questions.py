@@ -218,9 +218,17 @@ def test_steps_are_told_in_order_and_beside_another_order() -> None:
         "In the order of other kept were lr 0.001 → 0.01, optimizer sgd → adam; in both: optimizer sgd → adam."
     )
     assert answer.commands == ("winnow ablate s",)
-    assert [row[-1] for row in answer.rows] == ["", "kept", "not kept", "kept"]
+    assert [row[-1] for row in answer.rows] == ["—", "kept", "not kept", "kept"]
     alone = answered(IN_ORDER, spec("grid", asked))
     assert alone.commands == ("winnow ablate s", "winnow run other")
+
+
+def test_a_step_that_came_to_no_value_says_why() -> None:
+    over = replace(IN_ORDER.trials[1], state="PRUNED", value=None, curve=(), outcome=Outcome.INFEASIBLE)
+    found = replace(IN_ORDER, trials=(IN_ORDER.trials[0], over))
+    answer = answered(found, spec("grid", {"asks": "?", "kind": "steps"}))
+    assert answer.sentences[0].endswith("nothing was kept; of 1 step 0 did not help and 1 came to no value.")
+    assert answer.rows[1] == ("1", "optimizer sgd → adam", "—", "—", "infeasible")
 
 
 def test_search_methods_are_set_side_by_side_at_the_same_cost() -> None:
