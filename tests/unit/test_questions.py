@@ -19,7 +19,7 @@ from winnow.search.analysis.comparisons import compare, groups
 from winnow.search.analysis.conclusions import Conclusions
 from winnow.search.analysis.steps import steps
 from winnow.search.analysis.study_record import StudyRecord, TrialRecord
-from winnow.search.report import ready_studies
+from winnow.search.report import conclusions, ready_studies
 from winnow.search.report.questions import chapters
 from winnow.search.study import validation
 from winnow.search.study.spec import Spec
@@ -316,3 +316,10 @@ def test_what_ready_studies_found_is_written_as_markdown() -> None:
     assert "Cost: 13 trials of 10 passes over 1,293 examples." in told
     assert "**How deep?** Of depth, with model cnn 2 and 4 trained and 8 did not" in told
     assert "| 8 | 0.1000, does not train | 0.8480, trains |" in told
+
+
+def test_what_a_question_asks_already_is_not_proposed_again() -> None:
+    asked = Conclusions(spec=spec("tpe", {"asks": "?", "kind": "methods"}))
+    for found, proposals in ((asked, 0), (Conclusions(spec=spec("tpe")), 1)):
+        titles = [chapter.title for chapter in conclusions.chapters(record(truth), found)]
+        assert titles.count("What each method does") == proposals
