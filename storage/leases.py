@@ -176,6 +176,8 @@ def finish(
         for key, attribute in {**(attributes or {}), OUTCOME: outcome}.items():
             _put_attribute(connection, lease.trial_id, key, attribute)
         _settle(connection, lease.trial_id, lease.token, final)
+        if lease.until is not None:
+            ring(connection)  # its scheduler may have waited for it
 
     database.write(work)
 

@@ -6,6 +6,7 @@ the study's scheduler says so (see `leases.claim`), and ends as PRUNED when the 
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import Connection, and_, exists, func, insert, select, update
 
@@ -113,18 +114,7 @@ def make_room(database: Database, study_id: int, most: float, maximize: bool) ->
 
     def work(connection: Connection) -> list[tuple[int, list[str]]]:
         connection.execute(select(studies.c.study_id).where(studies.c.study_id == study_id).with_for_update())
-        query = (
-            select(trials.c.trial_id, trials.c.number, checkpoints.c.epoch, checkpoints.c.size, epochs.c.value)
-            .join(checkpoints, checkpoints.c.trial_id == trials.c.trial_id)
-            .join(epochs, and_(epochs.c.trial_id == trials.c.trial_id, epochs.c.epoch == checkpoints.c.epoch))
-            .where(trials.c.study_id == study_id, IS_PAUSED)
-            .order_by(checkpoints.c.epoch)
-        )
-        newest = {row.trial_id: row for row in connection.execute(query)}
-        sign = 1 if maximize else -1
-        by_promise = sorted(
-            newest.values(), key=lambda row: (row.epoch, -math.inf if row.value is None else sign * row.value)
-        )
+        by_promise = _by_promise(connection, study_id, maximize)
         left = sum(row.size for row in by_promise)
         ended = []
         for row in by_promise[:-1]:
@@ -136,7 +126,22 @@ def make_room(database: Database, study_id: int, most: float, maximize: bool) ->
             ended.append((row.number, list(claims.scalars())))
         return ended
 
-    return database.write(work)
+    taken = sum(row.size for row in database.read(_by_promise, study_id, maximize))
+    return database.write(work) if taken > most else []
+
+
+def _by_promise(connection: Connection, study_id: int, maximize: bool) -> list[Any]:
+    """The newest checkpoints of paused trials, those of the least promising first."""
+    query = (
+        select(trials.c.trial_id, trials.c.number, checkpoints.c.epoch, checkpoints.c.size, epochs.c.value)
+        .join(checkpoints, checkpoints.c.trial_id == trials.c.trial_id)
+        .join(epochs, and_(epochs.c.trial_id == trials.c.trial_id, epochs.c.epoch == checkpoints.c.epoch))
+        .where(trials.c.study_id == study_id, IS_PAUSED)
+        .order_by(checkpoints.c.epoch)
+    )
+    newest = {row.trial_id: row for row in connection.execute(query)}
+    sign = 1 if maximize else -1
+    return sorted(newest.values(), key=lambda row: (row.epoch, -math.inf if row.value is None else sign * row.value))
 
 
 def _end(connection: Connection, trial_id: int, reason: str) -> None:

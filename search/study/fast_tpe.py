@@ -6,6 +6,7 @@ not among the best has a kernel for each; their distances from all candidates ar
 parameter, which rounds otherwise (some 1e-12) and so chooses another candidate only where two are equally good.
 """
 
+import copy
 import math
 from array import array
 from bisect import insort
@@ -17,6 +18,7 @@ import numpy as np
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution
 from optuna.samplers import TPESampler
+from optuna.samplers._lazy_random_state import LazyRandomState
 from optuna.samplers._tpe.parzen_estimator import _ParzenEstimator
 from optuna.samplers._tpe.sampler import default_gamma
 from optuna.study import StudyDirection
@@ -37,10 +39,12 @@ class QuickTPESampler(TPESampler):
         super().__init__(**options)
         self._tables: dict[tuple[str, ...], _Table] = {}
 
-    def seed(self, seed: int) -> None:
-        """Draw from another seed from now on."""
-        self._rng.rng.seed(seed)
-        self._random_sampler = optuna.samplers.RandomSampler(seed=seed)
+    def seeded(self, seed: int) -> "QuickTPESampler":
+        """Return one that draws from another seed and shares what this one has learnt."""
+        made = copy.copy(self)
+        made._rng = LazyRandomState(seed)
+        made._random_sampler = optuna.samplers.RandomSampler(seed=seed)
+        return made
 
     def _sample(
         self, study: optuna.Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]

@@ -82,12 +82,11 @@ class TPESampler(SamplerSection):
         return QuickTPESampler(seed=seed, **self.options)
 
     def seeded(self, study: Searched, sampler: BaseSampler, seed: int) -> BaseSampler:
-        """Seed it, and leave it what it has learnt."""
+        """Make one that shares what it has learnt."""
         from winnow.search.study.fast_tpe import QuickTPESampler
 
         assert isinstance(sampler, QuickTPESampler)
-        sampler.seed(seed)
-        return sampler
+        return sampler.seeded(seed)
 
 
 @sampler("gp")

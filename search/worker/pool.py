@@ -12,7 +12,7 @@ from winnow.search.study import study as studies
 from winnow.search.worker.steering import Shutdown
 from winnow.search.worker.supervision import Supervision
 from winnow.search.worker.trainer_process import WorkerOptions, settled_threads
-from winnow.search.worker.worker import Worker
+from winnow.search.worker.worker import IDLE_SECONDS, Worker
 from winnow.storage import Storage, leases
 from winnow.storage.errors import StorageUnreachable
 from winnow.storage.notifications import Bell
@@ -77,7 +77,11 @@ class PoolWorker:
             study = studies.load(self._storage, wanting.name)
             threads = settled_threads(study) or self._options.threads
             options = replace(self._options, threads=threads)
-            Worker(study, options, self._shutdown, self._stays(wanting), self._supervision).run()
+            worker = Worker(study, options, self._shutdown, self._stays(wanting), self._supervision)
+            worker.run()
+            if not worker.has_claimed and study.spec.scheduler is not None:
+                # Its paused trials wait for one under way, which says whether they go on.
+                self._shunned[wanting.study_id] = time.monotonic() + IDLE_SECONDS
         except DeviceError:  # which is as bad for every study
             raise
         except WinnowError as error:  # what is wrong with one study is no reason to leave the others

@@ -65,6 +65,8 @@ class Worker:
         self._stays = stays
         self._supervision = supervision or Supervision()
         self._steering = Steering(study, shutdown, options.lease_seconds)
+        self.has_claimed = False
+        """Whether it got a trial."""
         self._failed_on_device = -1
         self._lanes = Lanes(self.trainer.fuse)
         self._turn = threading.RLock()
@@ -144,6 +146,7 @@ class Worker:
             return None
         lease = self._claim()
         if lease is not None:
+            self.has_claimed = True
             self._steering.state = State.ACTIVE  # or nothing would have been given
             self._bell.close()
             return lease

@@ -89,11 +89,11 @@ class Fleet:
             )
             log.close()
 
-    def wait_trained(self, epochs: int, seconds: float = 60) -> None:
+    def wait_trained(self, epochs: int, seconds: float = 180) -> None:
         """Wait until so many epochs were trained in all."""
         wait_for(lambda: len(self.trained.read_text().splitlines()) >= epochs, seconds, "training")
 
-    def wait_done(self, seconds: float = 120, codes: tuple[int, ...] = (0, -signal.SIGKILL)) -> None:
+    def wait_done(self, seconds: float = 300, codes: tuple[int, ...] = (0, -signal.SIGKILL)) -> None:
         """Wait until every worker that was not killed has gone home, well: with one of these codes."""
         end = time.monotonic() + seconds
         for i, worker in enumerate(self.workers):

@@ -28,7 +28,7 @@ def fleet(tmp_path: Path, postgres_url: str) -> Iterator[Callable[..., Fleet]]:
     """Make a fleet whose trials pause at rungs."""
     made: list[Fleet] = []
 
-    def make(trials: int = 90, **options: Any) -> Fleet:
+    def make(trials: int = 120, **options: Any) -> Fleet:
         made.append(Fleet(tmp_path, postgres_url, trials=trials, **{"pruner": ASHA, **options}))
         return made[-1]
 
