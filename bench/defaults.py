@@ -238,7 +238,10 @@ def table(found: list[dict[str, Any]]) -> None:
             ]
             agreement.append(f"{fmean(found_here):.2f}" if found_here else "—")
         print(f"| {candidate} | " + " | ".join(agreement) + " |")
-    halving([g for (_, which, _), g in groups.items() if which == CHOSEN and len(g) == CONFIGURATIONS])
+    print("\nOf all candidates:")
+    halving([group for group in groups.values() if len(group) >= 9])
+    print(f"\nOf {CHOSEN}:")
+    halving([group for (_, which, _), group in groups.items() if which == CHOSEN and len(group) >= 9])
 
 
 def halving(groups: list[list[dict[str, Any]]]) -> None:

@@ -1,7 +1,7 @@
 """`winnow new`: look at a folder of images or at a named data set, and write the spec of a first search on it.
 
-The choices rest on `bench/README.md`: a small convolutional network in batches of 32, and a first rung late enough
-that its order says something of the last epoch's.
+The choices rest on `bench/README.md`: a small convolutional network in batches of 32, whose search on seven small data
+sets had the best winners, and a first rung after a sixth of the epochs, with a tenth of the trials let finish.
 """
 
 import difflib
@@ -9,7 +9,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 
@@ -90,7 +90,7 @@ def write(source: str, file: Path) -> tuple[Seen, Forecast | None]:
         trials = int(min(60, max(20, 10 * (SEARCH_SECONDS // (10 * one)))))
         if trials > 20 or side == _sides(seen)[-1]:
             text = spec_text(seen, file, side, trials)
-            forecast = look_ahead(validation.parse(text, str(file)))
+            forecast = replace(forecast, seconds=(trials * one, trials * one / trained_share(spec)))
             break
     file.write_text(text, encoding="utf-8")
     return seen, forecast
@@ -126,7 +126,7 @@ def spec_text(seen: Seen, file: Path, side: int, trials: int = 40) -> str:
         "",
         "[pruner]",
         'name = "asha"  # of three trials that reach a rung, the best goes on',
-        f"min_resource = {max(2, epochs // 3)}  # epochs before the first rung: earlier ones said little of the last",
+        f"min_resource = {max(2, epochs // 6)}  # epochs before the first rung; the report says how much they foretold",
         "audit = 0.1  # so many finish all the same: the report says how often the pruner erred",
         "",
         "[budget]",

@@ -9,14 +9,16 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from statistics import fmean
 from typing import Any, Self, TypedDict
 
 from rich.console import Console
 
 from winnow.errors import DeviceError, StudyError
 from winnow.records import Budget
-from winnow.search.analysis.formatting import counted
+from winnow.search.analysis.formatting import counted, duration
 from winnow.search.analysis.status import Status
+from winnow.search.analysis.study_record import StudyRecord
 from winnow.search.analysis.study_view import StudyView
 from winnow.search.api.notebook import NotebookProgress
 from winnow.search.launch import memory, placement
@@ -97,10 +99,16 @@ class FleetOptions:
         return max(1, len(devices.cores()) // first[0].threads) if on_cpu else MOST_ON_A_GPU
 
 
-def run_here(study: WinnowStudy, options: FleetOptions, beside: Callable[[], None] | None = None) -> Status:
+def run_here(
+    study: WinnowStudy,
+    options: FleetOptions,
+    beside: Callable[[], None] | None = None,
+    each_seconds: float = 0.0,
+) -> Status:
     """Run a study with this machine's workers and show progress, until it is done or stopped from elsewhere.
 
-    When its first trial has ended, `beside` is done in a thread that leaves the cores to the workers.
+    When its first trial has ended, `beside` is done in a thread that leaves the cores to the workers. Where it is known
+    what a training takes, `each_seconds`, the first line says how long all of them will.
     After Ctrl-C or SIGTERM every worker hands its trial back first; then raises KeyboardInterrupt or SystemExit.
     """
     places = options.places(settled_threads(study), peak_memory(study))
@@ -111,7 +119,9 @@ def run_here(study: WinnowStudy, options: FleetOptions, beside: Callable[[], Non
     console = Console(stderr=True)
     workers = describe_places(run.places, options.packs)
     budget = describe_budget(run.now.spent.budget)
-    console.print(f"{study.name}: {budget} on {workers}", highlight=False, soft_wrap=True)
+    left = (run.now.spent.budget.trials or 0) - run.now.finished
+    about = f", about {duration(left * each_seconds / len(places))}" if left and each_seconds and places else ""
+    console.print(f"{study.name}: {budget} on {workers}{about}", highlight=False, soft_wrap=True)
     with _progress(console) as progress, _Beside(beside) as other:
 
         def show(now: Status) -> None:
@@ -181,9 +191,13 @@ def serve_here(storage: Storage, options: FleetOptions) -> None:
 
 
 def train_in_rounds(
-    wanted: Callable[[], list[Any]], add: Callable[[list[Any]], WinnowStudy], options: FleetOptions
+    wanted: Callable[[], list[Any]],
+    add: Callable[[list[Any]], WinnowStudy],
+    options: FleetOptions,
+    search: StudyRecord,
 ) -> None:
-    """Train what an analysis wants next, and again, until it wants nothing more; raises StudyError."""
+    """Train what an analysis of a search wants next, and again, until it wants nothing more; raises StudyError."""
+    each_seconds = fmean([trial.seconds for trial in search.ranked] or [0.0])
     while rows := wanted():
         study = add(rows)
         if StudyView.of(study).status().is_done:
@@ -191,7 +205,7 @@ def train_in_rounds(
                 f"{len(rows)} trainings of {study.name!r} ended without a result",
                 f"winnow status {study.name} shows why; optuna delete-study starts over",
             )
-        if not run_here(study, options).is_done:
+        if not run_here(study, options, each_seconds=each_seconds).is_done:
             raise StudyError(
                 f"the study {study.name!r} was stopped before there is an answer", "run the same command to continue"
             )

@@ -71,6 +71,7 @@ class Study(WinnowStudy):
             lambda: repetitions.missing_rows(plan, repetitions.read_scores(plan)),
             lambda rows: readings.add_rows(plan, rows),
             options,
+            plan.record,
         )
         found = confirmations.conclude(plan, repetitions.read_scores(plan))
         decoration.add(self.storage, plan.record)
@@ -102,6 +103,7 @@ class Study(WinnowStudy):
                 lambda: plan.design.next_trainings(ablation.read_scores(plan)),
                 lambda wanted: ablation.add_trainings(plan, wanted),
                 options,
+                plan.record,
             )
             decoration.add(self.storage, plan.record)
         return Ablation.of(ablation.conclude(plan), plan.record)

@@ -209,7 +209,7 @@ def refuse_other_training(study: WinnowStudy) -> None:
 
 def _loaded(storage: Storage, study: optuna.Study, study_id: int) -> WinnowStudy:
     content = study.user_attrs[SPEC]
-    return WinnowStudy(storage, check(content, f"study {study.study_name}"), study_id)
+    return WinnowStudy(storage, check(content, f"study {study.study_name}", stored=True), study_id)
 
 
 def _budget(study: optuna.Study, spec: Spec) -> Budget:

@@ -78,6 +78,17 @@ def test_every_gpu_has_a_service_that_sees_it_alone() -> None:
         assert service["command"] == ["work", "digits", "--device", "cuda"]
 
 
+def test_ones_own_specs_code_and_images_are_mounted_by_one_variable_each(tmp_path: Path) -> None:
+    folders = {name: tmp_path / name for name in ("studies", "code", "images")}
+    own = {f"WINNOW_{name.upper()}": str(folder) for name, folder in folders.items()}
+    found = json.loads(compose("--profile", "*", "config", "--format", "json", **own))["services"]
+    for name in ("setup", "worker-cpu", "worker-gpu0", "dashboard"):
+        mounts = {mount["target"]: mount for mount in found[name]["volumes"]}
+        for which, folder in folders.items():
+            assert (mounts[f"/{which}"]["source"], mounts[f"/{which}"]["read_only"]) == (str(folder), True), name
+        assert found[name]["working_dir"] == "/code", "where a worker looks for modules of one's own"
+
+
 def test_what_does_not_train_carries_no_torch_and_nobody_is_root() -> None:
     found = json.loads(compose("--profile", "*", "config", "--format", "json"))["services"]
     for name in ("setup", "dashboard", "reaper"):

@@ -105,6 +105,24 @@ def test_check_shows_what_a_folder_of_images_holds(tmp_path: Path) -> None:
     assert images["classes"][0] == {"name": "cat", "train": 14, "validation": 2, "test": 4}
 
 
+def test_a_study_is_read_where_its_images_are_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("cat", "dog"):
+        (tmp_path / "pets" / name).mkdir(parents=True)
+        for number in range(20):
+            Image.new("RGB", (6, 6)).save(tmp_path / "pets" / name / f"{number}.png")
+    (tmp_path / "s.toml").write_text(
+        'name = "s"\n[data]\nname = "image_folder"\npath = "pets"\n[fixed]\nbatch_size = 8\n'
+        "[search]\nlr = { low = 1e-3, high = 0.1, log = true }\n[budget]\ntrials = 4\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    runner = CliRunner(env={"OPTUNA_STORAGE": f"sqlite:///{tmp_path}/mine.db"})
+    assert runner.invoke(cli, ["create", "s.toml"]).exit_code == 0
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    told = runner.invoke(cli, ["status", "s"])
+    assert (told.exit_code, "s: 1 waiting" in told.output) == (0, True), told.output
+
+
 def test_ready_studies_are_listed_with_their_question_and_cost_and_run_by_name(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
