@@ -6,7 +6,7 @@ Arithmetic without torch, so that `winnow check` knows before any trial; the lay
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from winnow.objectives.definition import Hyperparameter
 from winnow.objectives.errors import ObjectiveError
@@ -64,6 +64,15 @@ class FreeLayers:
         bool,
         Hyperparameter("BatchNorm between a layer and its activation", method="batch normalisation", decides_fit=True),
     ] = False
+    norm: Annotated[
+        str,
+        Hyperparameter(
+            "norm in place of BatchNorm: GroupNorm (of dense layers LayerNorm), or LayerNorm",
+            choices=("none", "group", "layer"),
+            method="batch normalisation",
+            decides_fit=True,
+        ),
+    ] = "none"
     dropout: Dropout = 0.0
     dropouts: Annotated[
         tuple[float, ...],
@@ -86,6 +95,10 @@ class FreeLayers:
         return [width for width in widths for _ in range(self.depth)]
 
     def _check_hidden(self, hidden: Sequence[int], batch_size: int) -> None:
+        if self.batch_norm and self.norm != "none":
+            raise ObjectiveError(
+                f"batch_norm = true and norm = {self.norm!r} are two norms in one place", "keep one of them"
+            )
         if hidden and self.batch_norm and batch_size == 1:
             raise _nothing_to_normalise("dense layers")
         if self.dropouts and (self.dropout or len(self.dropouts) != len(hidden)):
@@ -243,6 +256,62 @@ class ResNet(Convolutions):
         from winnow.objectives.models.residual import resnet
 
         return resnet(self, shape, outputs)
+
+
+@model("wide_resnet")
+@dataclass(frozen=True, kw_only=True)
+class WideResNet:
+    """Residual blocks of few layers and many filters."""
+
+    wide_blocks: Annotated[
+        int, Hyperparameter("blocks in each of three groups; its depth is 6 times this and 4", unit="blocks", low=1)
+    ] = 2
+    widen: Annotated[int, Hyperparameter("times 16, 32 and 64 filters", low=1)] = 4
+    conv_dropout: ConvDropout = 0.0
+
+    def check(self, shape: Shape, batch_size: int) -> None:
+        """Raise ObjectiveError where it does not take examples of `shape`."""
+        need_images(shape)
+        if batch_size == 1 and max(shape[1:]) <= 4:
+            raise _nothing_to_normalise("convolutions whose output is one pixel")
+
+    def __call__(self, shape: Shape, outputs: int) -> "nn.Module":
+        """Build it for examples of `shape`."""
+        from winnow.objectives.models.wide_residual import wide_resnet
+
+        return wide_resnet(self, shape, outputs)
+
+
+@model("vit_tiny")
+@dataclass(frozen=True, kw_only=True)
+class ViTTiny:
+    """Vision transformer of width 192."""
+
+    WIDTH: ClassVar[int] = 192
+    HEADS: ClassVar[int] = 3
+
+    patch: Annotated[int, Hyperparameter("side of a patch", unit="pixels", low=1, decides_fit=True)] = 4
+    blocks: Annotated[int, Hyperparameter("blocks of attention and dense layers", unit="blocks", low=1)] = 12
+    dropout: Dropout = 0.0
+    drop_path: Annotated[
+        float,
+        Hyperparameter("drop path p of the last block, rising to it from 0", low=0, high=0.95, method="drop path"),
+    ] = 0.0
+
+    def check(self, shape: Shape, batch_size: int) -> None:
+        """Raise ObjectiveError where it does not take examples of `shape`."""
+        need_images(shape)
+        if any(side % self.patch for side in shape[1:]):
+            raise ObjectiveError(
+                f"patch = {self.patch} does not divide images of {shape[1]}x{shape[2]}",
+                "choose a divisor of both sides",
+            )
+
+    def __call__(self, shape: Shape, outputs: int) -> "nn.Module":
+        """Build it for examples of `shape`."""
+        from winnow.objectives.models.transformer import vit_tiny
+
+        return vit_tiny(self, shape, outputs)
 
 
 @model("resnet18")

@@ -1,5 +1,6 @@
 """What networks are made of: layers with their norm, activation and dropout, and the dense end of each."""
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
@@ -8,6 +9,8 @@ from torch import nn
 from winnow.objectives.models.architectures import Convolutions, FreeLayers
 from winnow.objectives.models.layers import DropBlock, Dropout, Dropout2d
 
+GROUPS = 32
+"""Of GroupNorm (Wu and He, 2018), or as many as divide both this and the filters."""
 ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     # In place: no layer or norm before an activation needs its own output for its gradient.
     "relu": partial(nn.ReLU, inplace=True),
@@ -26,12 +29,13 @@ def activated(options: FreeLayers, dropout: nn.Module) -> list[nn.Module]:
 
 
 def dense(options: FreeLayers, inputs: int, widths: Sequence[int], outputs: int) -> Iterator[nn.Module]:
-    """(Linear → [BatchNorm] → activation and dropout) for each width, then Linear; no bias before BatchNorm."""
+    """(Linear → [norm] → activation and dropout) for each width, then Linear; no bias before a norm."""
     dropouts = options.dropouts or (options.dropout,) * len(widths)
     for width, p in zip(widths, dropouts, strict=True):
-        yield nn.Linear(inputs, width, bias=not options.batch_norm)
-        if options.batch_norm:
-            yield nn.BatchNorm1d(width)
+        normed = options.batch_norm or options.norm != "none"
+        yield nn.Linear(inputs, width, bias=not normed)
+        if normed:
+            yield nn.BatchNorm1d(width) if options.batch_norm else nn.LayerNorm(width)
         yield from activated(options, Dropout(p))
         inputs = width
     yield nn.Linear(inputs, outputs)
@@ -40,9 +44,13 @@ def dense(options: FreeLayers, inputs: int, widths: Sequence[int], outputs: int)
 def convolution(
     options: FreeLayers, channels: int, filters: int, kernel: int, stride: int, padding: int
 ) -> list[nn.Module]:
-    """Conv → [BatchNorm]; no bias before BatchNorm."""
-    layer = nn.Conv2d(channels, filters, kernel, stride, padding, bias=not options.batch_norm)
-    return [layer, nn.BatchNorm2d(filters)] if options.batch_norm else [layer]
+    """Conv → [norm]; no bias before a norm. LayerNorm is of all values of an image, GroupNorm of one group."""
+    normed = options.batch_norm or options.norm != "none"
+    layer = nn.Conv2d(channels, filters, kernel, stride, padding, bias=not normed)
+    if not normed:
+        return [layer]
+    groups = math.gcd(filters, GROUPS) if options.norm == "group" else 1
+    return [layer, nn.BatchNorm2d(filters) if options.batch_norm else nn.GroupNorm(groups, filters)]
 
 
 def image_dropout(options: Convolutions) -> nn.Module:

@@ -10,7 +10,7 @@ from torch import nn
 
 from winnow.objectives.errors import ObjectiveError
 from winnow.objectives.models.initialisation import initialise_layer
-from winnow.objectives.models.layers import RandomModule
+from winnow.objectives.models.layers import Dropout, RandomModule
 from winnow.objectives.models.weights_file import refuse_another
 from winnow.objectives.randomness import drawing_from
 
@@ -92,6 +92,11 @@ def build(
             for module in network.modules():
                 if isinstance(module, nn.Linear | nn.Conv2d):
                     initialise_layer(module.weight, module.bias, initialisation, generator)
+    for place, module in list(network.named_modules()):
+        if (
+            type(module) is nn.Dropout and place
+        ):  # the same, but for p to the nearest 1/256, from an eighth of the draws
+            network.set_submodule(place, Dropout(module.p))
     prefixes = tuple(part.strip() for part in frozen_prefixes.split(",") if part.strip())
     for prefix in prefixes:
         if not any(parameter.startswith(prefix) for parameter, _ in network.named_parameters()):

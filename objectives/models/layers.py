@@ -56,6 +56,15 @@ class Dropout(RandomLayer):
         return x * mask.to(x.dtype).mul_(1 / (1 - self.p))
 
 
+class DropPath(RandomLayer):
+    """Stochastic depth (Huang et al., 2016): whole examples of what is added to a shortcut are dropped."""
+
+    def drop(self, x: torch.Tensor) -> torch.Tensor:
+        """Of (batch, ...)."""
+        draws = torch.rand(len(x), *(1,) * (x.dim() - 1), device=x.device, generator=self.generator)
+        return x * (draws >= self.p).to(x.dtype).div_(1 - self.p)
+
+
 class Dropout2d(RandomLayer):
     """Dropout of whole channels of an image (Tompson et al., 2015)."""
 

@@ -59,7 +59,15 @@ def test_every_hyperparameter_belongs_to_one_method() -> None:
     assert {method for method, members in groups.items() if len(members) == 1} <= {
         *("activation", "batch normalisation", "initialisation", "learning rate", "batch size", "epochs"),
         *("gradient clipping", "precision", "compilation", "L1 penalty", "L2 penalty", "label smoothing"),
-        *("early stopping", "focal loss", "metric", "gradient accumulation", "warm-up", "layer-wise learning rate"),
+        *(
+            "early stopping",
+            "focal loss",
+            "metric",
+            "gradient accumulation",
+            "warm-up",
+            "layer-wise learning rate",
+            "drop path",
+        ),
         "normalisation",
     }
     assert method_of("momentum") == "optimiser"
