@@ -1,6 +1,6 @@
-"""A picture of what each choice of augmentation does to sixteen images of a data set."""
+"""Pictures of the data: sixteen images of each class, and what each choice of augmentation does to sixteen of them."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +9,7 @@ import torch
 from winnow.objectives import registry
 from winnow.objectives.augmentation import color
 from winnow.objectives.augmentation.batches import Augmentation
-from winnow.objectives.data import loading
+from winnow.objectives.data import loading, sources
 from winnow.objectives.data.catalog import DataSpec
 from winnow.objectives.data.loading import Data
 from winnow.objectives.errors import DataError
@@ -43,19 +43,45 @@ def write(spec: DataSpec, path: str | Path, config: Config) -> None:
     Strengths and probabilities are those of `config`; choices whose strength it sets to 0 are shown at a moderate
     one. Raises DataError where the data are no images.
     """
-    from PIL import Image, ImageDraw, ImageFont
+    loaded = _with_images(spec)
+    config = change(config, normalisation="standard")
+    rows = choices(config, loaded.shape[0])
+    _sheet([(label, pixels(Augmentation(choice, loaded), loaded)) for label, choice in rows], path)
 
-    loaded, config = loading.load(spec), change(config, normalisation="standard")
+
+def write_classes(spec: DataSpec, path: str | Path) -> None:
+    """Write a PNG with a row for each class: its name, how many train and validate, and sixteen of its images.
+
+    Those whose labels were shuffled stand where they are trained. Raises DataError where the data are no images.
+    """
+    loaded = _with_images(spec)
+    train, validation = loaded.train.targets, loaded.validation.targets
+    rows = []
+    for label, name in enumerate(sources.class_names(spec)):
+        images = loaded.train.inputs.index_select(0, (train == label).nonzero().flatten()[:IMAGES])
+        counts = f"{int((train == label).sum()):,} train, {int((validation == label).sum()):,} validate"
+        rows.append((f"{name}: {counts}", images.cpu().expand(-1, 3, -1, -1)))
+    _sheet(rows, path)
+
+
+def _with_images(spec: DataSpec) -> Data:
+    loaded = loading.load(spec)
     if len(loaded.shape) != 3:
         raise DataError(f"{spec.name} has no images to show", "choose a data set of images")
-    rows = list(choices(config, loaded.shape[0]))
-    pictures = [pixels(Augmentation(choice, loaded), loaded) for _, choice in rows]
+    return loaded
+
+
+def _sheet(rows: Sequence[tuple[str, torch.Tensor]], path: str | Path) -> None:
+    """Write labelled rows of images uint8 (N, 3, H, W) as one PNG."""
+    from PIL import Image, ImageDraw, ImageFont
+
     # Whole multiples of a pixel, so that small images stay sharp.
-    enlarged = max(1, _TILE // max(loaded.shape[1:]))
-    height, width = (enlarged * max(picture.shape[axis] for picture in pictures) + _GAP for axis in (2, 3))
+    largest = [max(picture.shape[axis] for _, picture in rows) for axis in (2, 3)]
+    enlarged = max(1, _TILE // max(rows[0][1].shape[2:]))
+    height, width = (enlarged * side + _GAP for side in largest)
     sheet = Image.new("RGB", (_LABEL_WIDTH + IMAGES * width + _GAP, len(rows) * height + _GAP), "white")
     draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(14)
-    for row, ((label, _), picture) in enumerate(zip(rows, pictures, strict=True)):
+    for row, (label, picture) in enumerate(rows):
         top = _GAP + row * height
         draw.text((2 * _GAP, top + (height - _GAP) // 2), label, "black", font, anchor="lm")
         for column, image in enumerate(picture):

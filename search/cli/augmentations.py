@@ -13,12 +13,16 @@ from winnow.search.study import validation
 @click.command()
 @spec_argument
 @click.option("--output", type=click.Path(path_type=Path), help="The PNG.  [default: reports/NAME-augmentations.png]")
-def augmentations(spec: Path, output: Path | None) -> None:
+@click.option("--classes", is_flag=True, help="Draw sixteen images of each class instead, with how many there are.")
+def augmentations(spec: Path, output: Path | None, classes: bool) -> None:
     """Draw what each augmentation does to sixteen images of SPEC's data, at the strongest that SPEC allows."""
     checked = validation.read(spec)
     if not checked.built_in:
         raise SpecError(str(spec), "objective", "a custom objective does its own augmentation", "draw it there")
-    path = output or Path("reports") / f"{checked.name}-augmentations.png"
+    path = output or Path("reports") / f"{checked.name}-{'classes' if classes else 'augmentations'}.png"
     path.parent.mkdir(parents=True, exist_ok=True)
-    gallery.write(checked.data_spec, path, gallery.strongest(checked.space, checked.fixed))
+    if classes:
+        gallery.write_classes(checked.data_spec, path)
+    else:
+        gallery.write(checked.data_spec, path, gallery.strongest(checked.space, checked.fixed))
     click.echo(f"Picture: {path}")

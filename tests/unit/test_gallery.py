@@ -27,6 +27,22 @@ def test_the_picture_has_a_row_a_choice_and_begins_with_the_images_as_they_are(t
         assert np.array_equal(shown, first[column])
 
 
+def test_each_class_has_a_row_of_its_images(tmp_path: Path) -> None:
+    data = DataSpec("digits", train=200, validation=100)
+    gallery.write_classes(data, tmp_path / "classes.png")
+    sheet = np.asarray(Image.open(tmp_path / "classes.png").convert("L"))
+    tile, gap = 64, 4
+    assert sheet.shape[0] == 10 * (tile + gap) + gap
+    train = loading.load(data).train
+    left = sheet.shape[1] - 16 * (tile + gap) - gap
+    for label in (0, 9):
+        images = train.inputs[train.targets == label][:16, 0].numpy()
+        top = gap + label * (tile + gap)
+        for column in (0, 15):
+            shown = sheet[top : top + tile : 8, left + column * (tile + gap) :][:, :tile:8]
+            assert np.array_equal(shown, images[column])
+
+
 def test_every_choice_changes_the_images_and_the_last_is_the_configuration() -> None:
     config = make_config(crop=True, flip=True)
     labels = [label for label, _ in gallery.choices(config, 3)]
