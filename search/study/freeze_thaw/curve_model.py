@@ -105,6 +105,10 @@ class CurveModel:
         variance = a1 + _LEVEL + a3 - np.einsum("ij,ij->j", explained, explained)
         return covariance @ self._weights, np.sqrt(np.maximum(variance, 1e-9))
 
+    def likeness(self, left: Floats, right: Floats) -> Floats:
+        """How alike the model thinks configurations are, of all pairs: 1 where they are the same, 0 far off."""
+        return _matern(left, right, self._hyperparameters(self.theta)[0])
+
     def _covariance(self, features: Floats, trial: NDArray[np.int_] | None) -> Floats:
         lengths, (a1, _, a3, _, _) = self._hyperparameters(self.theta)
         covariance: Floats = a1 * _matern(features, self._known.features, lengths) + _LEVEL

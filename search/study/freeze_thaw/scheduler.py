@@ -1,9 +1,10 @@
 """Freeze-thaw: which trial goes on, or which configuration begins, by a model of all unfinished learning curves.
 
 A share of all epochs goes to first looks at new configurations, the rest to paused trials. New ones are where the
-model expects the most improvement after the last epoch; the trial that goes on is the one of the most improvement for
-each epoch that it still needs. What else runs counts by the model's mean, so that workers spread out. It hedges: some
-first looks are drawn at random, and some promotions are those of successive halving, which asks no model.
+model expects the most improvement after the last epoch and none was begun; the trial that goes on is the one of the
+most improvement for each epoch that it still needs. What else runs counts by the model's mean, so that workers spread
+out. It hedges: some first looks are drawn at random, and some promotions are those of successive halving, which asks no
+model.
 """
 
 import math
@@ -24,7 +25,7 @@ from winnow.search.study.schedulers import AsynchronousHalving, Begin, Decision,
 
 FACTOR = 3
 """From rung to rung a trial has about so many times the epochs; successive halving promotes one in so many."""
-CANDIDATES = 256
+CANDIDATES = 160
 """Points all over the space that are compared for a first look; those around the best trials come beside them."""
 MOST_OBSERVED = 200
 """Observations of which the model knows: this bounds the cost of a decision."""
@@ -81,20 +82,8 @@ class FreezeThaw:
             return self._begin(self._encoding.draw(1, random)[0])
         if hedge and (promoted := self._halving.next(trials, random, may_begin=False)) is not None:
             return promoted
-        self._learn(trials)
+        self._learn(trials, believe_luck=random.random() < 0.5)
         return self._look(trials, random) if looks else self._promote(paused)
-
-    def standings(self, trials: Sequence[Outline]) -> dict[int, tuple[float, float]]:
-        """Return mean and deviation of the score that another training of each trial's configuration would end with.
-
-        What was one trial's own, its luck included, counts only as far as its neighbours in the space had it too.
-        """
-        known = [trial for trial in trials if trial.curve]
-        if not known:
-            return {}
-        self._learn(trials)
-        mean, deviation = self._model.predict(self._features(known))
-        return {trial.number: (float(m), float(d)) for trial, m, d in zip(known, mean, deviation, strict=True)}
 
     def _begin(self, point: Floats) -> Begin:
         return Begin(self.rungs[0] if self.rungs[0] < self.epochs else None, self._encoding.parameters(point))
@@ -116,8 +105,12 @@ class FreezeThaw:
         middle = np.full(len(self._encoding.names), 0.5)
         return self._encoding.features(np.array([self._points.get(trial.number, middle) for trial in trials]))
 
-    def _learn(self, trials: Sequence[Outline]) -> None:
-        """Condition the model on all curves, and on its own mean for the ends of those under way."""
+    def _learn(self, trials: Sequence[Outline], *, believe_luck: bool) -> None:
+        """Condition the model on all curves, and on its own mean for the ends of those under way.
+
+        What is to be improved on is the best end as it was observed (`believe_luck`), or as the model believes it: the
+        first is the more ambitious where there is no noise, and the second not led astray where there is.
+        """
         known = [trial for trial in trials if trial.standing is not Standing.FAILED]
         place, epoch, value = zip(*self._observed(known), strict=True)
         rows, epochs, values = np.array(place), np.array(epoch, dtype=float), np.array(value)
@@ -128,8 +121,9 @@ class FreezeThaw:
         observed = Observations(features[rows], remaining, numbers[rows], score)[kept]
         self._model.learn(observed)
         self._model.condition(observed)
-        finished = np.unique(rows[(epochs == self.epochs) & np.isfinite(values)])
-        ends = self._model.mean(features[finished], numbers[finished])
+        finished = np.flatnonzero((epochs == self.epochs) & np.isfinite(values))
+        at = rows[finished]
+        ends = score[finished] if believe_luck else self._model.mean(features[at], numbers[at])
         self._best = float(ends.max()) if len(ends) else None
         running = np.array([row for row, trial in enumerate(known) if trial.standing is Standing.RUNNING], dtype=int)
         if len(running):
@@ -174,21 +168,29 @@ class FreezeThaw:
     def _look(self, trials: Sequence[Outline], random: Generator) -> Begin:
         """Begin where the most improvement on the best end is expected."""
         known = [trial for trial in trials if trial.number in self._points]
-        mean = self._model.mean(self._features(known), _numbers(known))
+        begun = self._features(known)
+        mean = self._model.mean(begun, _numbers(known))
         threshold = float(mean.max()) if self._best is None else self._best
         around = [self._points[known[place].number] for place in np.argsort(-mean)[:5]]
         points = np.vstack(
-            [self._encoding.draw(CANDIDATES, random)] + [self._encoding.near(point, 32, random) for point in around]
+            [self._encoding.draw(CANDIDATES, random)] + [self._encoding.near(point, 20, random) for point in around]
         )
-        gain = self._gain(points, threshold)
+        gain = self._gain(points, threshold, begun)
         for _ in range(2):
-            top = np.argsort(-gain)[:3]
+            top = np.argsort(-gain)[:2]
             closer = np.vstack([self._encoding.near(points[place], 24, random) for place in top])
-            points, gain = np.vstack([points[top], closer]), np.concatenate([gain[top], self._gain(closer, threshold)])
+            points, gain = (
+                np.vstack([points[top], closer]),
+                np.concatenate([gain[top], self._gain(closer, threshold, begun)]),
+            )
         return self._begin(points[int(np.argmax(gain))])
 
-    def _gain(self, points: Floats, threshold: float) -> Floats:
-        return expected_improvement(*self._model.predict(self._encoding.features(points)), threshold)
+    def _gain(self, points: Floats, threshold: float, begun: Floats) -> Floats:
+        """The expected improvement of new trials, less where one was begun already: that one can go on instead."""
+        features = self._encoding.features(points)
+        gain = expected_improvement(*self._model.predict(features), threshold)
+        unlike: Floats = 1 - self._model.likeness(features, begun).max(axis=1) ** 2
+        return gain * unlike
 
     def _promote(self, paused: Sequence[Outline]) -> GoOn:
         """Go on with the trial of the most expected improvement for each epoch that it needs to its end."""

@@ -1,0 +1,285 @@
+"""How near to the best a search comes, training for training: searches replayed by asynchronous workers.
+
+    OMP_NUM_THREADS=1 python -m bench.search_quality formula --budget 25
+    OMP_NUM_THREADS=1 python -m bench.search_quality lcbench-judging --lcbench FOLDER --workers 8
+    OMP_NUM_THREADS=1 python -m bench.search_quality tables --tables bench/curves --methods freeze_thaw random+asha
+
+A line a method: mean regret of its best whole training (2 while it has none) after the epochs of so many trainings, and
+the ratio of that to the first method's, with 95 % of a paired bootstrap over tasks and their seeds. Of the formulas those
+from 100 on, and of LCBench the tuning ones, are for choosing; the others judge.
+"""
+
+import argparse
+import heapq
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import optuna
+from optuna.pruners import BasePruner, MedianPruner, SuccessiveHalvingPruner
+from optuna.samplers import BaseSampler, GPSampler, RandomSampler, TPESampler
+
+from bench.search_tasks import JUDGING, KINDS, TUNING, Formula, LCBench, Task, tables
+from winnow.objectives.space import suggest
+from winnow.search.study.freeze_thaw.encoding import Encoding, Floats
+from winnow.search.study.freeze_thaw.scheduler import FreezeThaw
+from winnow.search.study.schedulers import AsynchronousHalving, GoOn, Outline, Scheduler, Standing, rungs_between
+
+LOOKS = (10, 25, 50)
+UNFINISHED = 2.0
+
+
+class Search(Protocol):
+    """A method on one task: which trial is trained next, and what it says of each epoch."""
+
+    def next(self) -> tuple[int, Mapping[str, Any] | None, int]:
+        """Return a trial's number, its parameters if it is new, and the epoch until which it is trained."""
+
+    def begun(self, number: int, parameters: Mapping[str, Any]) -> None:
+        """Take in what a new trial really trains."""
+
+    def report(self, number: int, epoch: int, value: float) -> bool:
+        """Return whether the trial ends here."""
+
+    def left(self, number: int, epoch: int, *, failed: bool) -> None:
+        """Take in that the trial trains no more for now."""
+
+
+class Scheduled:
+    """A scheduler of Winnow's; what it leaves open is drawn at random."""
+
+    def __init__(self, task: Task, scheduler: Scheduler, seed: int) -> None:
+        self._random, self._encoding, self._epochs = np.random.default_rng(seed), Encoding(task.space), task.epochs
+        self._scheduler = scheduler
+        self._trials: list[Outline] = []
+
+    def next(self) -> tuple[int, Mapping[str, Any] | None, int]:
+        """Decide from all trials."""
+        decision = self._scheduler.next(self._trials, self._random)
+        assert decision is not None
+        until = decision.until or self._epochs
+        if isinstance(decision, GoOn):
+            going = replace(self._trials[decision.number], standing=Standing.RUNNING, until=decision.until)
+            self._trials[decision.number] = going
+            return decision.number, None, until
+        self._trials.append(Outline(len(self._trials), Standing.RUNNING, {}, [], decision.until))
+        drawn = self._encoding.parameters(self._encoding.draw(1, self._random)[0])
+        return len(self._trials) - 1, decision.parameters or drawn, until
+
+    def begun(self, number: int, parameters: Mapping[str, Any]) -> None:
+        """Keep its parameters."""
+        self._trials[number] = replace(self._trials[number], parameters=parameters)
+
+    def report(self, number: int, epoch: int, value: float) -> bool:
+        """Keep the value; only pauses end a turn."""
+        trial = self._trials[number]
+        self._trials[number] = replace(trial, curve=[*trial.curve, (epoch, value)])
+        return False
+
+    def left(self, number: int, epoch: int, *, failed: bool) -> None:
+        """Pause the trial, or end it."""
+        whole = Standing.COMPLETE if epoch == self._epochs else Standing.PAUSED
+        self._trials[number] = replace(self._trials[number], standing=Standing.PRUNED if failed else whole)
+
+
+class Stock:
+    """Stock Optuna: a sampler, and a pruner that ends trials."""
+
+    def __init__(self, task: Task, sampler: BaseSampler, pruner: BasePruner | None) -> None:
+        direction = "maximize" if task.maximize else "minimize"
+        self._study = optuna.create_study(direction=direction, sampler=sampler, pruner=pruner)
+        self._space, self._epochs, self._prunes = task.space, task.epochs, pruner is not None
+        self._trials: dict[int, optuna.Trial] = {}
+        self._values: dict[int, float] = {}
+
+    def next(self) -> tuple[int, Mapping[str, Any] | None, int]:
+        """Draw a new trial."""
+        trial = self._study.ask()
+        suggest(trial, self._space, {})
+        self._trials[len(self._trials)] = trial
+        return len(self._trials) - 1, trial.params, self._epochs
+
+    def begun(self, number: int, parameters: Mapping[str, Any]) -> None:
+        """Tell the sampler what was really trained."""
+        if dict(parameters) != self._trials[number].params:  # a table's nearest: the sampler is told what was trained
+            self._study.tell(self._trials[number], state=optuna.trial.TrialState.FAIL)
+            self._study.enqueue_trial(dict(parameters))
+            self._trials[number] = self._study.ask()
+            suggest(self._trials[number], self._space, {})
+
+    def report(self, number: int, epoch: int, value: float) -> bool:
+        """Report, and ask the pruner."""
+        self._values[number] = value
+        self._trials[number].report(value, epoch)
+        return self._prunes and epoch < self._epochs and self._trials[number].should_prune()
+
+    def left(self, number: int, epoch: int, *, failed: bool) -> None:
+        """Tell how the trial ended."""
+        if failed or epoch < self._epochs:
+            self._study.tell(self._trials[number], state=optuna.trial.TrialState.PRUNED)
+        else:
+            self._study.tell(self._trials[number], self._values[number])
+
+
+# --- the methods
+
+
+def _first_rung(task: Task) -> int:
+    return max(2, round(0.06 * task.epochs))
+
+
+def _asha(task: Task) -> BasePruner:
+    return SuccessiveHalvingPruner(min_resource=_first_rung(task), reduction_factor=3)
+
+
+def _median(task: Task) -> BasePruner:
+    return MedianPruner(n_startup_trials=5, n_warmup_steps=3)
+
+
+def _old_tpe(seed: int) -> BaseSampler:
+    return TPESampler(seed=seed, n_startup_trials=10, multivariate=True, constant_liar=True)
+
+
+def _old_asha(task: Task) -> BasePruner:
+    return SuccessiveHalvingPruner(min_resource=max(2, task.epochs // 10), reduction_factor=3)
+
+
+def _stock(sampler: Callable[..., BaseSampler], pruner: Callable[[Task], BasePruner] | None) -> Any:
+    return lambda task, seed: Stock(task, sampler(seed=seed), pruner and pruner(task))
+
+
+def _freeze_thaw(task: Task, seed: int) -> Search:
+    return Scheduled(task, FreezeThaw(task.space, task.epochs, "maximize" if task.maximize else "minimize"), seed)
+
+
+def _promotion(task: Task, seed: int) -> Search:
+    rungs = rungs_between(_first_rung(task), task.epochs, 3)
+    return Scheduled(task, AsynchronousHalving(rungs, 3, "maximize" if task.maximize else "minimize"), seed)
+
+
+METHODS: dict[str, Callable[[Task, int], Search]] = {
+    "random+asha": _stock(RandomSampler, _asha),
+    "freeze_thaw": _freeze_thaw,
+    "random+promotion": _promotion,
+    "tpe": _stock(TPESampler, None),
+    "tpe+median": _stock(TPESampler, _median),
+    "tpe+asha": _stock(TPESampler, _asha),
+    "gp": _stock(GPSampler, None),
+    "gp+asha": _stock(GPSampler, _asha),
+    "winnow's defaults": _stock(_old_tpe, _old_asha),
+}
+
+
+# --- the replay
+
+
+@dataclass
+class Replay:
+    """What a search came to."""
+
+    regrets: list[float] = field(default_factory=list)
+    """Of its best whole training, after the epochs of 1, 2, … trainings of all workers together."""
+    decisions: int = 0
+    seconds: float = 0.0
+    trials: int = 0
+
+
+def replay(task: Task, search: Search, budget: int, workers: int, seed: int) -> Replay:
+    """Train so many trainings' worth of epochs; every worker's epoch takes about as long."""
+    random, found = np.random.default_rng(777 + seed), Replay()
+    at_work: list[tuple[float, int, int, int, int]] = []  # when its epoch ends, a tie's order, trial, epoch, until
+    curves: dict[int, tuple[Floats, Any]] = {}
+    epochs: dict[int, int] = {}
+    used: set[int] = set()
+    best, regret, order = -math.inf, UNFINISHED, 0
+
+    def work(now: float, number: int, until: int) -> None:
+        nonlocal order
+        order += 1
+        heapq.heappush(at_work, (now + random.uniform(0.97, 1.03), order, number, epochs[number] + 1, until))
+
+    def ask(now: float) -> None:
+        began = time.process_time()
+        number, parameters, until = search.next()
+        found.seconds += time.process_time() - began
+        found.decisions += 1
+        if parameters is not None:
+            real, curve, about = task.train(parameters, used)
+            curves[number], epochs[number] = (curve, about), 0
+            search.begun(number, real)
+        work(now, number, until)
+
+    for _ in range(workers):
+        ask(0.0)
+    for spent in range(1, budget * task.epochs + 1):
+        now, _, number, epoch, until = heapq.heappop(at_work)
+        curve, about = curves[number]
+        value, epochs[number] = float(curve[epoch - 1]), epoch
+        failed = not math.isfinite(value)
+        ends = failed or search.report(number, epoch, value)
+        if epoch == task.epochs and not failed and (value if task.maximize else -value) > best:
+            best, regret = value if task.maximize else -value, task.regret(value, about)
+        if spent % task.epochs == 0:
+            found.regrets.append(regret)
+        if ends or epoch >= until:
+            search.left(number, epoch, failed=failed)
+            ask(now)
+        else:
+            work(now, number, until)
+    found.trials = len(curves)
+    return found
+
+
+def interval(ours: Floats, theirs: Floats) -> tuple[float, float, float]:
+    """Ratio of mean regrets with 95 % of a bootstrap over tasks, and over seeds within each; (tasks, seeds) both."""
+    random, count = np.random.default_rng(0), 2000
+    tasks = random.integers(0, ours.shape[0], (count, ours.shape[0], 1))
+    seeds = random.integers(0, ours.shape[1], (count, *ours.shape))
+    ratios = ours[tasks, seeds].mean((1, 2)) / np.maximum(theirs[tasks, seeds].mean((1, 2)), 1e-9)
+    return float(ours.mean() / max(theirs.mean(), 1e-9)), *(float(q) for q in np.quantile(ratios, [0.025, 0.975]))
+
+
+def tasks_of(chosen: argparse.Namespace) -> Sequence[Task]:
+    if chosen.tasks.startswith("lcbench"):
+        return [LCBench(chosen.lcbench, task) for task in (TUNING if "tuning" in chosen.tasks else JUDGING)]
+    if chosen.tasks == "tables":
+        return tables(chosen.tables)
+    first = 100 if chosen.tasks == "formula-tuning" else 0
+    return [Formula(kind, first + seed) for kind in KINDS for seed in range(3)]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    sets = ["lcbench-tuning", "lcbench-judging", "tables", "formula-tuning", "formula"]
+    parser.add_argument("tasks", choices=sets)
+    parser.add_argument("--methods", nargs="+", choices=METHODS, default=["random+asha", "freeze_thaw"])
+    parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--budget", type=int, default=50, help="in whole trainings")
+    parser.add_argument("--lcbench", type=Path, help="folder of the surrogate: model.onnx and encoding.json")
+    parser.add_argument("--tables", type=Path, default=Path(__file__).parent / "curves")
+    chosen = parser.parse_args()
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    looks = [look for look in LOOKS if look <= chosen.budget]
+    tasks, first = tasks_of(chosen), None
+    for method in chosen.methods:
+        make = METHODS[method]
+        found = [
+            [replay(task, make(task, seed), chosen.budget, chosen.workers, seed) for seed in range(chosen.seeds)]
+            for task in tasks
+        ]
+        regrets = np.array([[[run.regrets[look - 1] for look in looks] for run in runs] for runs in found])
+        first = regrets if first is None else first
+        ratios = [interval(regrets[:, :, look], first[:, :, look]) for look in range(len(looks))]
+        cost = 1000 * np.mean([run.seconds / run.decisions for runs in found for run in runs])
+        means = " ".join(f"{mean:.3f}" for mean in regrets.mean((0, 1)))
+        compared = " ".join(f"{ratio:.2f} [{low:.2f} {high:.2f}]" for ratio, low, high in ratios)
+        print(f"{method:18} {means}   {compared}   {cost:.1f} ms a decision", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,220 @@
+"""What searches are replayed on: a surrogate, tables of real curves, and curves by formula.
+
+A task gives each configuration a curve of values, NaN from where a training diverged, and says how far a value is from
+the best: regret is 0 there and 1 at what a random configuration comes to (the mean of LCBench's, the median elsewhere).
+"""
+
+import gzip
+import json
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from winnow.objectives.space import Choice, Range, Space
+from winnow.search.study.freeze_thaw.encoding import Encoding, Floats
+from winnow.search.study.validation import check
+
+MOST_REGRET = 10.0
+"""What is worse counts as this."""
+
+
+class Task(Protocol):
+    """Something to search."""
+
+    name: str
+    space: Space
+    epochs: int
+    maximize: bool
+
+    def train(self, parameters: Mapping[str, Any], used: set[int]) -> tuple[Mapping[str, Any], Floats, Any]:
+        """Return the parameters that are really trained, their curve, and what `regret` wants to know of them.
+
+        A table has only its own configurations: the nearest that is not in `used`, to which it is added.
+        """
+
+    def regret(self, value: float, of: Any) -> float:
+        """How far a whole training that ended with `value` truly is from the best."""
+
+
+# --- a surrogate of LCBench, by path: YAHPO's, from slds-lmu/yahpo_data
+
+TUNING = ["126025", "167104", "167168", "167190", "168330", "168908", "189865", "189906"]
+JUDGING = [
+    "146212",
+    "167152",
+    "167184",
+    "167201",
+    "168335",
+    "189354",
+    "189873",
+    "126026",
+    "167181",
+    "168331",
+    "189866",
+    "34539",
+]
+LCBENCH: Space = {
+    "batch_size": Range(16, 512, log=True, whole=True),
+    "learning_rate": Range(1e-4, 0.1, log=True),
+    "momentum": Range(0.1, 0.99),
+    "weight_decay": Range(1e-5, 0.1),
+    "num_layers": Range(1, 5, whole=True),
+    "max_units": Range(64, 1024, log=True, whole=True),
+    "max_dropout": Range(0.0, 1.0),
+}
+
+
+class LCBench:
+    """Validation accuracy of the surrogate at epochs 2 to 51 of one OpenML task."""
+
+    space, epochs, maximize = LCBENCH, 50, True
+
+    def __init__(self, folder: Path, task: str) -> None:
+        import onnxruntime
+
+        self.name = f"lcbench-{task}"
+        self._code = json.loads((folder / "encoding.json").read_text())["OpenML_task_id"][task]
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = 1
+        self._session = onnxruntime.InferenceSession(folder / "model.onnx", options, ["CPUExecutionProvider"])
+        encoding = Encoding(LCBENCH)
+        random = [encoding.parameters(point) for point in encoding.draw(5_000, np.random.default_rng(1))]
+        ends = self._values([[51, *(parameters[name] for name in LCBENCH)] for parameters in random])
+        self._best, self._mean = ends.max(), ends.mean()
+
+    def train(self, parameters: Mapping[str, Any], used: set[int]) -> tuple[Mapping[str, Any], Floats, Any]:
+        """Ask the surrogate for all epochs."""
+        row = [parameters[name] for name in LCBENCH]
+        return parameters, self._values([[epoch, *row] for epoch in range(2, 52)]), None
+
+    def regret(self, value: float, of: Any) -> float:
+        """In units of how far random configurations are off."""
+        return float(max(self._best - value, 0) / (self._best - self._mean))
+
+    def _values(self, rows: list[list[Any]]) -> Floats:
+        given = {"x_cat": np.full((len(rows), 1), self._code, np.int32), "x_cont": np.array(rows, dtype=np.float32)}
+        values: Floats = self._session.run(None, given)[0][:, 1].astype(float)
+        return values
+
+
+# --- tables of real curves, as bench.learning_curves writes them
+
+
+class Table:
+    """One metric of a table; the spec in it says what its space is."""
+
+    def __init__(self, content: Mapping[str, Any], metric: str) -> None:
+        self.name = f"{content['name']}-{metric}"
+        self.space = check({"name": content["name"], "budget": {"trials": 1}, **content["spec"]}, self.name).space
+        self.maximize, self.epochs = content["directions"][metric] == "maximize", content["epochs"]
+        self._parameters = [each["parameters"] for each in content["configurations"]]
+        self._encoding = Encoding(self.space)
+        self._places = self._features(self._parameters)
+        self._curves = np.full((len(self._parameters), self.epochs), np.nan)
+        for row, each in zip(self._curves, content["configurations"], strict=True):
+            row[: len(each["curves"][metric])] = each["curves"][metric]
+        self._sign = 1 if self.maximize else -1
+        ends = self._sign * np.nan_to_num(self._curves[:, -1], nan=-self._sign * np.inf)
+        self._best = ends.max()
+        self._median = max(np.median(ends), ends[np.isfinite(ends)].min())
+
+    def train(self, parameters: Mapping[str, Any], used: set[int]) -> tuple[Mapping[str, Any], Floats, Any]:
+        """Take the nearest configuration that is left."""
+        away = ((self._places - self._features([parameters])) ** 2).sum(1)
+        if len(used) < len(away):
+            away[list(used)] = np.inf
+        nearest = int(np.argmin(away))
+        used.add(nearest)
+        return self._parameters[nearest], self._curves[nearest], None
+
+    def regret(self, value: float, of: Any) -> float:
+        """In units of how far the median is off."""
+        return min(float((self._best - self._sign * value) / (self._best - self._median)), MOST_REGRET)
+
+    def _features(self, parameters: list[Any]) -> Floats:
+        return self._encoding.features(np.array([self._encoding.point(each) for each in parameters]))
+
+
+def tables(folder: Path) -> list[Table]:
+    """Every metric of every table in a folder."""
+    contents = [json.loads(gzip.decompress(path.read_bytes())) for path in sorted(folder.glob("*.json.gz"))]
+    return [Table(content, metric) for content in contents for metric in content["directions"]]
+
+
+# --- curves by formula
+
+KINDS = ("crossing", "noisy", "flat", "cliff", "loss", "mostly_fails")
+_NOISE = {"crossing": 0.003, "noisy": 0.03, "flat": 0.0005}
+FORMULA: Space = {
+    "lr": Range(1e-5, 1.0, log=True),
+    "weight_decay": Range(1e-6, 1e-1, log=True),
+    "dropout": Range(0.0, 0.8),
+    "units": Range(16, 1024, log=True, whole=True),
+    "kind": Choice(("a", "b", "c")),
+    "momentum": Range(0.0, 0.99, when={"kind": ("a",)}),
+}
+_NAMES = ("lr", "weight_decay", "dropout", "units", "kind", "momentum")
+
+
+class Formula:
+    """A random valley in a mixed space, and how fast each curve comes down to it.
+
+    Of `crossing` ones what ends well begins slowly; `noisy` and `flat` (accuracies near 1) are noise for a good part;
+    `loss` spans orders of magnitude, `cliff` as well, and above a rate all diverge; of `mostly_fails` most do.
+    """
+
+    space = FORMULA
+
+    def __init__(self, kind: str, seed: int) -> None:
+        self.name, self._kind, self._seed = f"{kind}-{seed}", kind, seed
+        random = np.random.default_rng([seed, *kind.encode()])
+        self.epochs, self.maximize = int(random.choice([18, 27])), kind in _NOISE
+        self._encoding = Encoding(FORMULA)
+        self._valley = random.uniform(0.15, 0.85, 6)
+        self._steep = np.exp(random.normal(0, 0.7, 6)) * np.array([3, 0.6, 0.8, 0.6, 0, 0.5])
+        self._of_kind = np.array([0.0, *random.uniform(0.02, 0.3, 2)])[random.permutation(3)]
+        self._tilt = random.normal(0, 1, 6)
+        self._sign = 1 if self.maximize else -1
+        ends = [self._curve(point, None)[-1] for point in self._encoding.draw(5_000, np.random.default_rng(1))]
+        self._best, self._median = np.nanmax(self._sign * np.array(ends)), np.nanmedian(self._sign * np.array(ends))
+
+    def train(self, parameters: Mapping[str, Any], used: set[int]) -> tuple[Mapping[str, Any], Floats, Any]:
+        """Add noise that is the configuration's own."""
+        point = self._encoding.point(parameters)
+        noise = np.random.default_rng([self._seed, zlib.crc32(point.round(9).tobytes())]).standard_normal(self.epochs)
+        return parameters, self._curve(point, noise), point
+
+    def regret(self, value: float, of: Any) -> float:
+        """By the curve without its noise."""
+        true = self._sign * self._curve(of, None)[-1]
+        return min(float(max(self._best - true, 0) / (self._best - self._median)), MOST_REGRET)
+
+    def _curve(self, point: Floats, noise: Floats | None) -> Floats:
+        at = point[[self._encoding.names.index(name) for name in _NAMES]]
+        kind = min(int(at[4] * 3), 2)
+        steep = self._steep * ([1] * 5 + [kind == 0])
+        end = float((steep * (at - self._valley) ** 2).sum()) + self._of_kind[kind]
+        time = np.arange(1, self.epochs + 1) / self.epochs
+        speed = 3 * np.exp(0.5 * self._tilt @ (at - 0.5))
+        if self._kind == "crossing":
+            speed = 4 * np.exp(3 * (at[0] - self._valley[0]) + 0.3 * self._tilt[2] * at[2])
+        gap = end + max(2.0 - end, 0.0) * np.exp(-speed * time)
+        if self.maximize:
+            value = 1 - 0.05 * np.tanh(gap) ** 2 if self._kind == "flat" else 1 - 0.9 * np.tanh(gap)
+            return value if noise is None else value + _NOISE[self._kind] * noise
+        value = 10 ** (3 * gap - 3) * (1 if noise is None else np.exp(0.1 * noise))
+        if self._fails(at):
+            value = value * (1 + 5 * time)
+            value[1 + int(abs(np.sin(1e3 * at[0])) * 6) :] = np.nan
+        return value
+
+    def _fails(self, at: Floats) -> bool:
+        above = at - self._valley
+        if self._kind == "cliff":
+            return bool(above[0] > 0.1 + 0.1 * (at[2] - 0.5))
+        return self._kind == "mostly_fails" and bool(
+            above[0] > 0.03 + 0.1 * (at[2] - 0.5) or above[0] < -0.4 or above[3] > 0.2 or above[1] > 0.3
+        )
