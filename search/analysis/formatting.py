@@ -15,7 +15,9 @@ def number(value: Any) -> str:
         return "on" if value else "off"
     if isinstance(value, float):
         return f"{value:.4g}" if math.isfinite(value) else str(value)
-    return ", ".join(map(number, value)) if isinstance(value, list | tuple) else str(value)
+    if isinstance(value, list | tuple):
+        return ", ".join(map(number, value)) or "none"
+    return str(value)
 
 
 def score(value: float | None) -> str:

@@ -15,9 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from winnow.errors import StudyError
+from winnow.search.analysis import coverage
 from winnow.search.analysis.axes import Axis
-from winnow.search.analysis.importance import deviation, for_a_forest, usable_trials
-from winnow.search.analysis.statistics import worse_fence
+from winnow.search.analysis.importance import deviation, for_a_forest, survivors, usable_trials
+from winnow.search.analysis.statistics import ERROR, worse_fence
 from winnow.search.analysis.study_record import StudyRecord
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ class FunctionalAnova:
     marginals: tuple[Marginal, ...]
     """Of the hyperparameters that every trial searched, the one that moves the value most first."""
     interactions: tuple[Interaction, ...]
-    """Of each two of the first few, the largest share first."""
+    """Of each two of the first few whose plane the search visited, the largest share first."""
 
     def marginal(self, name: str) -> Marginal | None:
         """That of one hyperparameter; None where it was not searched in every trial."""
@@ -94,24 +95,26 @@ class FunctionalAnova:
 
 
 def decompose_if_enough(record: StudyRecord) -> FunctionalAnova | None:
-    """The anova of completed trials, or with pruned ones where those are too few; None where there is none yet.
+    """The anova of completed trials; None where they are too few, or their design tells nothing.
 
     None too where scikit-learn is not installed, which only training needs.
     """
-    for pruned in (False, True):
-        with suppress(StudyError, ModuleNotFoundError):
-            return decompose(record, pruned=pruned)
+    with suppress(StudyError, ModuleNotFoundError):
+        return decompose(record)
     return None
 
 
-def decompose(record: StudyRecord, *, pruned: bool = False) -> FunctionalAnova:
-    """Marginals and interactions over completed trials (and pruned ones, at their last value, where `pruned` is set).
+def decompose(record: StudyRecord) -> FunctionalAnova:
+    """Marginals and interactions over completed trials.
 
     Values beyond `worse_fence` count as that. Intervals come from samples of half the trials, as in
-    `winnow.search.analysis.importance`. Needs scikit-learn. Raises StudyError where there are too few trials.
+    `winnow.search.analysis.importance`. Of two hyperparameters together it tells only where trials lie in all corners
+    of their plane, are enough (`coverage`), and were not chosen by a pruner; they are clear where the forest and a test
+    of what no additive model explains, with Bonferroni's correction, both say so. Needs scikit-learn. Raises StudyError
+    where there are too few trials, or they moved one hyperparameter at a time.
     """
     generator = np.random.default_rng(0)
-    records = for_a_forest(usable_trials(record, pruned), generator)
+    records = for_a_forest(usable_trials(record), generator)
     trials = len(records)
     axes = [
         Axis(record, name) for name in record.parameter_names if all(name in record.parameters for record in records)
@@ -124,7 +127,13 @@ def decompose(record: StudyRecord, *, pruned: bool = False) -> FunctionalAnova:
     values = np.maximum(values, fence) if record.direction == "maximize" else np.minimum(values, fence)
     forest = _grow(inputs, values)
     strongest = np.argsort(-forest.feature_importances_, kind="stable")[:_MOST_PAIRED]
-    grids = _Grids(axes, sorted(strongest.tolist()), generator)
+    pairs = [
+        (first, second)
+        for first, second in itertools.combinations(sorted(strongest.tolist()), 2)
+        if coverage.enough(inputs) and not survivors(record) and coverage.visited(inputs[:, first], inputs[:, second])
+    ]
+    explained = [coverage.together_p(inputs, values, pair) <= ERROR / len(pairs) for pair in pairs]
+    grids = _Grids(axes, pairs, generator)
     curves, shares = grids.evaluate(forest)
     shuffled = _without_interactions(axes, inputs, values, curves, generator)
     floors = np.max([grids.evaluate(_grow(inputs, values_without))[1] for values_without in shuffled], axis=0)
@@ -143,9 +152,11 @@ def decompose(record: StudyRecord, *, pruned: bool = False) -> FunctionalAnova:
             float(share),
             max(0.0, float(share - 1.96 * spread)),
             min(1.0, float(share + 1.96 * spread)),
-            bool(share - 1.96 * spread > floor),
+            bool(share - 1.96 * spread > floor) and clear,
         )
-        for (first, second), share, spread, floor in zip(grids.pairs, shares, deviations, floors, strict=True)
+        for (first, second), share, spread, floor, clear in zip(
+            pairs, shares, deviations, floors, explained, strict=True
+        )
     ]
     return FunctionalAnova(
         trials,
@@ -174,8 +185,7 @@ def _grow(inputs: Array, values: Array) -> "ExtraTreesRegressor":
 class _Grids:
     """The places at which every forest is asked, built once: grids over one and over two, all others at random."""
 
-    def __init__(self, axes: Sequence[Axis], strongest: Sequence[int], generator: np.random.Generator) -> None:
-        self.pairs = list(itertools.combinations(strongest, 2))
+    def __init__(self, axes: Sequence[Axis], pairs: Sequence[tuple[int, int]], generator: np.random.Generator) -> None:
         self._draws = np.column_stack([generator.choice(axis.grid(_DRAWS), _DRAWS) for axis in axes])
         self._shapes: list[tuple[int, ...]] = []
         rows = []
@@ -183,7 +193,7 @@ class _Grids:
             grid = axis.grid(POINTS)
             self._shapes.append((len(grid),))
             rows.append(self._rows((index,), grid[:, None]))
-        for pair in self.pairs:
+        for pair in pairs:
             first, second = (axes[index].grid(_PAIR_POINTS) for index in pair)
             self._shapes.append((len(first), len(second)))
             rows.append(self._rows(pair, np.array(list(itertools.product(first, second)))))

@@ -2,7 +2,8 @@
 
 import warnings
 from collections.abc import Container, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -12,6 +13,7 @@ from optuna.distributions import FloatDistribution
 from optuna.trial import FrozenTrial, TrialState
 
 from winnow.errors import StudyError
+from winnow.search.analysis import coverage
 from winnow.search.analysis.study_record import StudyRecord, TrialRecord
 
 if TYPE_CHECKING:  # it imports scikit-learn, which no worker and no start of a run waits for
@@ -23,6 +25,8 @@ _TOP_TRIALS = 5
 """How many trials the group of the best must hold; what Optuna's documentation asks of PED-ANOVA."""
 _MOST_TRIALS = 300
 """What forests are given of a larger study."""
+_MOST_STOPPED = 0.25
+"""Where the pruner stopped a larger share of the trials, forests see a selection."""
 _TREES = 16
 _MOST_IN_SAMPLE = 60
 # A value beyond this is taken for infinite: its square is.
@@ -60,12 +64,17 @@ class Importance:
     """What the method asks of the trials, in words."""
     trials: int
     pruned: int
-    """How many of these trials were pruned; each stands at the last value that it reported."""
+    """How many of these trials were pruned."""
     shares: tuple[Share, ...]
 
 
 def assess(record: StudyRecord, method: Method = "PED-ANOVA", *, pruned: bool = False) -> Importance:
-    """Importance by one method, over completed trials (and pruned ones where `pruned` is set).
+    """Importance by one method, over completed trials and, as what they are, pruned ones.
+
+    A pruned or diverged trial is not among the best: to PED-ANOVA it stands behind all that completed. A forest would
+    need its value, which is not known: it sees completed trials, and is refused where pruning chose them (with `pruned`
+    it takes the last values that were reported). A search that moved one hyperparameter at a time is refused to all:
+    there a share says how often and how far each was moved.
 
     PED-ANOVA (Watanabe et al., 2023, arXiv:2304.10255; conditional: arXiv:2601.20800) asks what sets the best trials
     apart; the best are the top tenth, or the top five where a tenth is fewer. fANOVA (Hutter et al., ICML 2014) and
@@ -77,12 +86,14 @@ def assess(record: StudyRecord, method: Method = "PED-ANOVA", *, pruned: bool = 
     trial drawn twice confirms itself to a forest and to a density, and useless hyperparameters gain. A forest gives a
     share even to random numbers; a hyperparameter is only `certain` above that.
 
-    Raises StudyError below MINIMUM_TRIALS, saying how many more are needed.
+    Raises StudyError below MINIMUM_TRIALS, saying how many more are needed, and where the design tells nothing.
     """
-    records = usable_trials(record, pruned)
     generator = np.random.default_rng(0)
-    if method != "PED-ANOVA":
-        records = for_a_forest(records, generator)
+    if method == "PED-ANOVA":
+        records = _by_rank(record)
+    else:
+        _refuse_survivors(record, pruned)
+        records = for_a_forest(usable_trials(record, pruned), generator)
     shares = _Shares(method, record, records, generator)
     found, floor = shares(range(len(records)))
     spread = _spread(shares, len(records), generator)
@@ -107,19 +118,29 @@ def assess(record: StudyRecord, method: Method = "PED-ANOVA", *, pruned: bool = 
 
 
 def assess_if_enough(record: StudyRecord) -> tuple[Importance | None, str]:
-    """PED-ANOVA over the completed trials, or over pruned ones too where those are too few; or why there is none."""
-    refusal = ""
-    for pruned in (False, True):
-        try:
-            return assess(record, pruned=pruned), ""
-        except StudyError as error:
-            refusal = f"{error}."
-    return None, refusal
+    """PED-ANOVA, or why there is none."""
+    try:
+        return assess(record), ""
+    except StudyError as error:
+        return None, f"{error}."
 
 
 def compare(record: StudyRecord, *, pruned: bool = False) -> tuple[Importance, ...]:
-    """Importance by all three methods; raises StudyError as `assess` does."""
-    return tuple(assess(record, method, pruned=pruned) for method in METHODS)
+    """Importance by the methods that the trials allow, PED-ANOVA first; raises StudyError as `assess` of that does."""
+    found = [assess(record)]
+    with suppress(StudyError):
+        found += [assess(record, method, pruned=pruned) for method in METHODS[1:]]
+    return tuple(found)
+
+
+def left_out(record: StudyRecord, *, pruned: bool = False) -> str:
+    """Return why forests are not asked, in a sentence; empty where they are."""
+    try:
+        _refuse_survivors(record, pruned)
+        usable_trials(record, pruned)
+    except StudyError as error:
+        return f"fANOVA and MDI are left out: {error}."
+    return ""
 
 
 def disagreement(importances: Sequence[Importance]) -> str:
@@ -131,7 +152,7 @@ def disagreement(importances: Sequence[Importance]) -> str:
     return f"The methods disagree on the strongest ({named}), so do not rely on any of them here."
 
 
-def usable_trials(record: StudyRecord, pruned: bool) -> list[TrialRecord]:
+def usable_trials(record: StudyRecord, pruned: bool = False) -> list[TrialRecord]:
     """The trials that importance is drawn from, by number: completed ones and, where `pruned`, those with a value.
 
     Raises StudyError below MINIMUM_TRIALS.
@@ -139,15 +160,51 @@ def usable_trials(record: StudyRecord, pruned: bool) -> list[TrialRecord]:
     records = [trial for trial in record.ranked if abs(record.loss(trial.value)) < _UNBOUNDED]
     if pruned:
         records += [t for t in record.trials if t.state == "PRUNED" and abs(record.loss(t.value)) < _UNBOUNDED]
-    records = [record for record in records if not record.baseline]
+    return _checked(record, records, "completed or pruned" if pruned else "completed")
+
+
+def _by_rank(record: StudyRecord) -> list[TrialRecord]:
+    """The completed trials, and behind the last of them all that were pruned or diverged; raises StudyError."""
+    completed = [trial for trial in record.ranked if abs(record.loss(trial.value)) < _UNBOUNDED]
+    worst = completed[-1].value if completed else None
+    stopped = [trial for trial in record.trials if trial.state == "PRUNED" and trial.curve and trial.feasible]
+    if sum(not trial.baseline for trial in completed) < _TOP_TRIALS:
+        stopped = []  # the best would be a guess among those that were stopped
+    return _checked(record, [*completed, *(replace(trial, value=worst) for trial in stopped)], "completed")
+
+
+def _checked(record: StudyRecord, trials: Sequence[TrialRecord], kind: str) -> list[TrialRecord]:
+    """Those beside the baseline, by number; raises StudyError where they tell nothing."""
+    records = sorted((trial for trial in trials if not trial.baseline), key=lambda trial: trial.number)
     if len(records) < MINIMUM_TRIALS:
-        kind = "completed or pruned" if pruned else "completed"
         raise StudyError(
             f"importance needs {MINIMUM_TRIALS} {kind} trials besides the baseline, and study {record.study!r} has "
             f"{len(records)}",
             f"let {MINIMUM_TRIALS - len(records)} more end",
         )
-    return sorted(records, key=lambda record: record.number)
+    if coverage.one_at_a_time(record, records):
+        raise StudyError(
+            f"the trials of {record.study!r} moved one hyperparameter at a time, so a share would say how often and "
+            "how far each was moved, not what it does",
+            f"train with and without each: winnow ablate {record.study}",
+        )
+    return records
+
+
+def survivors(record: StudyRecord) -> bool:
+    """Whether a pruner chose which trials completed."""
+    stopped = sum(trial.cut_short for trial in record.trials)
+    return stopped > _MOST_STOPPED * (stopped + len(record.ranked))
+
+
+def _refuse_survivors(record: StudyRecord, pruned: bool) -> None:
+    """Raise StudyError where a forest would explain a pruner's survivors."""
+    if not pruned and survivors(record):
+        raise StudyError(
+            f"the pruner chose which trials of {record.study!r} completed, and what the survivors vary with is not "
+            "what trials vary with",
+            "ask PED-ANOVA, or search without a pruner",
+        )
 
 
 def for_a_forest(records: Sequence[TrialRecord], generator: np.random.Generator) -> list[TrialRecord]:

@@ -110,8 +110,8 @@ def card(found: Confirmation, about: dict[str, Any]) -> str:
     lines = [
         f"# {found.study}: trial {found.winner_number}",
         "",
-        f"A {about['config']['model']} trained on {about['data']['name']} with seed {found.seeds[0]}, chosen by a "
-        f"hyperparameter search with Winnow. It predicts {predicts}.",
+        f"The model {about['config']['model']}, trained on {about['data']['name']} with seed {found.seeds[0]}, chosen "
+        f"by a hyperparameter search with Winnow. It predicts {predicts}.",
         "",
         f"| what | measured as | {where} | 95 % interval |",
         "|---|---|---|---|",

@@ -1,10 +1,11 @@
 """What pruning saved, and how often it was wrong.
 
-The savings are the time that pruned trials would have taken, had they run as long as completed ones. An audit lets some
-trials finish though the pruner would have stopped them.
+The savings are the epochs that pruned trials were planned for and did not train, at the time of their own epochs.
+An audit lets some trials finish though the pruner would have stopped them.
 """
 
 import math
+import statistics
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,14 +20,14 @@ FEW = 8
 
 @dataclass(frozen=True)
 class Savings:
-    """Device time, in seconds."""
+    """Training time, in seconds."""
 
     trials: int
     """Trials that the pruner cut short."""
     epochs: float
-    """Epochs that a trial takes where nobody stops it: the mean of the completed ones."""
+    """Epochs that these would have trained on the mean, had nobody stopped them."""
     spent: float
-    """What all finished trials took."""
+    """What all finished trials took, every attempt of each."""
     saved: float
     """An estimate: for each trial cut short, its missing epochs at its own time an epoch."""
 
@@ -37,28 +38,52 @@ class Savings:
 
 
 def savings(record: StudyRecord) -> Savings:
-    """What pruning saved in this study; nothing where no completed trial says how long a trial takes."""
-    epochs = full_length(record)
+    """What pruning saved in this study; nothing where nothing says how long a trial takes."""
+    length = Length(record)
     cut = [trial for trial in record.finished if trial.cut_short]
     return Savings(
         trials=len(cut),
-        epochs=epochs,
+        epochs=float(np.mean([length(trial) for trial in cut])) if cut else 0.0,
         spent=sum(trial.seconds for trial in record.finished),
-        saved=sum(saved_by(trial, epochs) for trial in cut),
+        saved=sum(saved_by(trial, length) for trial in cut),
     )
 
 
-def full_length(record: StudyRecord) -> float:
-    """Epochs of a trial that nobody stops; 0 where none is known."""
-    lengths = [len(trial.curve) for trial in record.finished if trial.state == "COMPLETE" and trial.curve]
-    return float(np.mean(lengths)) if lengths else 0.0
+class Length:
+    """How many epochs a trial takes where nobody stops it; 0 where that is unknown.
+
+    Its own planned epochs, of which as much is trained as in the completed trials (early stopping ends some before);
+    where no plan is recorded, the mean of the completed ones.
+    """
+
+    def __init__(self, record: StudyRecord) -> None:
+        done = [trial for trial in record.finished if trial.state == "COMPLETE" and trial.curve]
+        self._mean = float(np.mean([len(trial.curve) for trial in done])) if done else 0.0
+        shares = [len(trial.curve) / planned for trial in done if (planned := _planned(trial))]
+        self._share = float(np.mean(shares)) if shares else 1.0
+
+    def __call__(self, trial: TrialRecord) -> float:
+        """Return the epochs of this trial."""
+        planned = _planned(trial)
+        return planned * self._share if planned else self._mean
 
 
-def saved_by(trial: TrialRecord, epochs: float) -> float:
+def saved_by(trial: TrialRecord, length: Length) -> float:
     """Seconds that this trial would have taken on to its full length; 0 where it was not cut short."""
     if not trial.cut_short:
         return 0.0
-    return max(0.0, epochs - len(trial.curve)) * trial.seconds / len(trial.curve)
+    return max(0.0, length(trial) - len(trial.curve)) * _epoch_seconds(trial)
+
+
+def _planned(trial: TrialRecord) -> int:
+    planned = trial.config.get("epochs")
+    return planned if isinstance(planned, int) and not isinstance(planned, bool) else 0
+
+
+def _epoch_seconds(trial: TrialRecord) -> float:
+    """What an epoch took, without what a trial costs once; from the trial's whole time where none was recorded."""
+    recorded = [epoch.seconds for epoch in trial.curve if epoch.seconds is not None]
+    return statistics.fmean(recorded) if recorded else trial.seconds / len(trial.curve)
 
 
 @dataclass(frozen=True)
@@ -74,7 +99,7 @@ class Audit:
     interval: tuple[float, float]
     """The 95 % interval of the share of wrong ones."""
     seconds: float
-    """What the audit cost: device time after they would have been stopped."""
+    """What the audit cost: training time after they would have been stopped."""
 
     @property
     def share(self) -> float:
@@ -97,20 +122,19 @@ def audit(record: StudyRecord) -> Audit | None:
         good=sum(trial in tenth for trial in audited),
         interval=proportion_interval(wrong, len(audited)),
         seconds=sum(
-            trial.seconds * (len(trial.curve) - (trial.would_prune or 0)) / len(trial.curve)
-            for trial in audited
-            if trial.curve
+            _epoch_seconds(trial) * (len(trial.curve) - (trial.would_prune or 0)) for trial in audited if trial.curve
         ),
     )
 
 
 def audit_sentence(found: Audit) -> str:
     """The audit in plain words."""
-    low, high = found.interval
+    _, high = found.interval
+    stopped = counted(found.completed, "trial")
     return (
-        f"Of {found.completed} trials that the pruner would have stopped and that were let finish, {found.wrong} came "
-        f"out better than all that it spared: it loses the winner in {low:.0%} to {high:.0%} of its cuts (95 % "
-        f"interval). {found.good} came out among the best tenth."
+        f"Of {stopped} that the pruner would have stopped and that were let finish, {found.wrong} came out better than "
+        f"all that it spared, and {found.good} among the best tenth. With so many audited, up to {high:.0%} of its "
+        "cuts may lose the winner (95 % interval)."
     )
 
 

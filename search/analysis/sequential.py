@@ -85,14 +85,15 @@ class SequentialDesign:
         steps = contrasts.path(order)
         found = Answers(order, Table(self.methods))
         asked = [*self.fixed_contrasts, *steps]
-        samples = {(contrast.kind, contrast.name): self._samples(contrast, results) for contrast in asked}
+        told = _Scores(results, self.scale)
+        samples = {(contrast.kind, contrast.name): self._samples(contrast, told) for contrast in asked}
         for look in range(1, self.looks + 1):
-            p = {question: told[look - 1].p for question, told in samples.items() if len(told) >= look}
+            p = {question: drawn[look - 1].p for question, drawn in samples.items() if len(drawn) >= look}
             found.table.look(look, p)
         for contrast in asked:
             question = (contrast.kind, contrast.name)
-            if told := [sample for sample in samples[question] if sample.scores]:
-                look, sample = len(samples[question]), told[-1]
+            if drawn := [sample for sample in samples[question] if sample.scores]:
+                look, sample = len(samples[question]), drawn[-1]
                 low, high = sample.interval_at(error_of_look(look))
                 runs = len({(on, seed) for seed in self._seeds(contrast, look) for on in contrast.weights(seed)})
                 answered, idle = question in found.table.answered, not any(sample.scores)
@@ -128,29 +129,29 @@ class SequentialDesign:
                 seeds = self._seeds(contrast, look + 1)
                 yield look, contrast.kind, [(on, seed) for seed in seeds for on in contrast.weights(seed)]
 
-    def _samples(self, contrast: Contrast, results: Results) -> list[Sample]:
+    def _samples(self, contrast: Contrast, told: "_Scores") -> list[Sample]:
         """One number a seed, at each look whose trainings have all ended."""
         found = []
         for look in range(1, self.looks + 1):
             seeds = self._seeds(contrast, look)
-            if any((on, seed) not in results for seed in seeds for on in contrast.weights(seed)):
+            if any((on, seed) not in told.results for seed in seeds for on in contrast.weights(seed)):
                 break
-            found.append(self._sample(contrast, seeds, results))
+            found.append(self._sample(contrast, seeds, told))
         return found
 
-    def _sample(self, contrast: Contrast, seeds: Sequence[int], results: Results) -> Sample:
+    def _sample(self, contrast: Contrast, seeds: Sequence[int], told: "_Scores") -> Sample:
         """A seed of which a training gave no score, or broke down, counts nowhere."""
         rows = [contrast.weights(seed) for seed in seeds]
         same = all(row == rows[0] for row in rows)
         if same:
-            scores = _scores(list(rows[0]), seeds, results, self.scale)
+            scores = np.column_stack([told.of(on, seeds) for on in rows[0]])
             if len(rows[0]) > _FEW:
                 _fill(scores)
             values = scores @ np.array(list(rows[0].values()))
         else:
-            told = [[results[on, seed] for on in row] for row, seed in zip(rows, seeds, strict=True)]
+            known = [[told.results[on, seed] for on in row] for row, seed in zip(rows, seeds, strict=True)]
             weights = [list(row.values()) for row in rows]
-            values = np.array([_sum(ones, others) for ones, others in zip(told, weights, strict=True)])
+            values = np.array([_sum(ones, others) for ones, others in zip(known, weights, strict=True)])
         spread = math.sqrt(sum(weight**2 for weight in rows[0].values()) / 2)
         reach = sum(weight for weight in rows[0].values() if weight > 0)
         differences = self.scale.differences
@@ -203,14 +204,22 @@ class Answers:
         return self.samples[question].p_if_doubled <= level
 
 
-def _scores(sets: Sequence[MethodSet], seeds: Sequence[int], results: Results, scale: Scale) -> NDArray[np.float64]:
-    """(seeds, sets); NaN where a training gave no score or broke down among those of its set."""
-    columns = []
-    for on in sets:
-        told = [results[on, seed] for seed in seeds]
-        known = iter(broken_down([score for score in told if score is not None], scale))
-        columns.append([math.nan if score is None or next(known) else score for score in told])
-    return np.array(columns, dtype=np.float64).T
+class _Scores:
+    """The scores of each set of methods over some seeds, looked up once."""
+
+    def __init__(self, results: Results, scale: Scale) -> None:
+        self.results, self._scale = results, scale
+        self._known: dict[tuple[MethodSet, int, int], NDArray[np.float64]] = {}
+
+    def of(self, on: MethodSet, seeds: Sequence[int]) -> NDArray[np.float64]:
+        """(seeds,); NaN where a training gave no score, or broke down among those of its set."""
+        key = (on, seeds[0], len(seeds))
+        if key not in self._known:
+            told = [self.results[on, seed] for seed in seeds]
+            known = iter(broken_down([score for score in told if score is not None], self._scale))
+            kept = [math.nan if score is None or next(known) else score for score in told]
+            self._known[key] = np.array(kept, dtype=np.float64)
+        return self._known[key]
 
 
 def _fill(scores: NDArray[np.float64]) -> None:

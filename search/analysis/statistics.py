@@ -60,7 +60,7 @@ ANY = Scale()
 
 def scale_of(metric: str, direction: str, examples: int = 0) -> Scale:
     """The scale of a metric by its name (`validation accuracy`), counted on so many examples where that is known."""
-    if metric.endswith("accuracy"):
+    if metric.endswith(("accuracy", "F1", "AUROC")):
         return Scale(0.0, 1.0, 1 / examples if examples else 0.0, -1)
     if direction == "maximize":
         return Scale(worse=-1)

@@ -33,7 +33,8 @@ def sentences(record: StudyRecord, found: Conclusions | None = None) -> list[str
         *_how_sure(record, found.confirmation),
         *_what_made_it(found),
         *([pruning.foretold_sentence(foretold)] if foretold else []),
-        *([pruning.audit_sentence(audited)] if audited else []),
+        *([pruning.audit_sentence(audited)] if audited else _no_audit(found)),
+        *_half_trained(record),
         _cost(record),
         *_further_cost(found),
     ]
@@ -132,7 +133,25 @@ def _what_made_it(found: Conclusions) -> list[str]:
 
 def _further_cost(found: Conclusions) -> list[str]:
     said = [f"{duration(seconds)} for the {name}" for name, seconds in found.seconds.items()]
-    return [f"Device time since: {' and '.join(said)}."] if said else []
+    return [f"Training time since: {' and '.join(said)}."] if said else []
+
+
+def _no_audit(found: Conclusions) -> list[str]:
+    if found.spec is None or not getattr(found.spec.pruner, "audit", 0.0):
+        return []
+    return ["No trial that the pruner would have stopped was let finish yet: what its cuts lose is not known."]
+
+
+def _half_trained(record: StudyRecord) -> list[str]:
+    """Say what trials count for that are paused in the middle."""
+    paused = sum(trial.state == "WAITING" and bool(trial.curve) for trial in record.trials)
+    if not paused:
+        return []
+    are = "trials are" if paused > 1 else "trial is"
+    return [
+        f"{paused} {are} half-trained and may go on: each counts in the budget, and neither in the ranking nor in any "
+        "importance or mean; the sampler alone learns from its curve."
+    ]
 
 
 def _listed(numbers: Sequence[int]) -> str:
@@ -148,5 +167,5 @@ def _cost(record: StudyRecord) -> str:
     by = f" by {workers} workers" if workers > 1 else ""
     return (
         f"The search ran {len(finished)} trials ({len(finished) - pruned - failed} completed, {pruned} pruned, "
-        f"{failed} failed){by} and took {duration(wall_time)}, or {duration(worker_time)} of device time."
+        f"{failed} failed){by} and took {duration(wall_time)}, or {duration(worker_time)} of training time."
     )

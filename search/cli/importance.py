@@ -22,13 +22,17 @@ from winnow.search.report.terminal import importance_tables, results
 def importance(study: str, url: str, pruned: bool, json: bool) -> None:
     """Show hyperparameter importance in STUDY by PED-ANOVA, fANOVA and MDI, alone and in pairs, with intervals."""
     record = study_record.load(open_storage(url, create=False), study)
-    found, together = importances.compare(record, pruned=pruned), functional_anova.decompose(record, pruned=pruned)
+    found, together = importances.compare(record, pruned=pruned), functional_anova.decompose_if_enough(record)
+    left_out = importances.left_out(record, pruned=pruned)
     if json:
-        pairs = [dataclasses.asdict(pair) for pair in together.interactions]
-        click.echo(dumps({"methods": [dataclasses.asdict(each) for each in found], "pairs": pairs}, indent=2))
+        pairs = [dataclasses.asdict(pair) for pair in together.interactions] if together else []
+        told = {"methods": [dataclasses.asdict(each) for each in found], "pairs": pairs, "left_out": left_out}
+        click.echo(dumps(told, indent=2))
         return
     Console().print(importance_tables.tables(found))
-    if together.interactions:
+    if left_out:
+        click.echo(left_out)
+    if together and together.interactions:
         Console().print("", importance_tables.pairs(together), sep="\n")
 
 

@@ -66,9 +66,9 @@ def _search(record: StudyRecord) -> list[Picture]:
     found = savings(record)
     if found.saved > 0:
         caption = (
-            f"Pruning cut {found.trials} trials short. Had each run on to the {found.epochs:.0f} epochs of a completed "
-            f"one, the search would have cost {duration(found.saved)} of device time more: {found.share:.0%} "
-            "was saved."
+            f"Pruning cut {found.trials} trials short. Had each run on to its planned end ({found.epochs:.0f} epochs "
+            f"on the mean), the search would have cost {duration(found.saved)} of training time more: "
+            f"{found.share:.0%} was saved."
         )
         drawn.append(Picture("pruning", "What pruning saved", caption, progress.pruning_savings(record)))
     if any(trial.worker for trial in record.finished):

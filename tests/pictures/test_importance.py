@@ -40,14 +40,16 @@ def test_too_few_trials_are_refused_with_the_number_that_is_missing() -> None:
         importance.assess(plain(lambda trial: trial.suggest_float("x", 0, 1), 4))
 
 
-def test_only_completed_trials_other_than_the_baseline_count_unless_pruned_ones_are_asked_for() -> None:
+def test_all_trials_but_the_baseline_count_and_forests_take_pruned_ones_only_where_asked() -> None:
     history = searched(40)
-    completed = importance.assess(history)
-    assert (completed.trials, completed.pruned) == (len(history.ranked) - 1, 0)
-    searches = {share.name: share.trials for share in completed.shares}
-    assert 0 < searches["momentum"] < searches["lr"] == completed.trials
-    everything = importance.assess(history, pruned=True)
+    everything = importance.assess(history)
     assert (everything.trials, everything.pruned) == (39, history.count("PRUNED"))
+    searches = {share.name: share.trials for share in everything.shares}
+    assert 0 < searches["momentum"] < searches["lr"] == everything.trials
+    with pytest.raises(StudyError, match="what the survivors vary with is not what trials vary with"):
+        importance.assess(history, "fANOVA")
+    asked = importance.assess(history, "fANOVA", pruned=True)
+    assert (asked.trials, asked.pruned) == (39, history.count("PRUNED"))
 
 
 def test_the_same_trials_give_the_same_intervals() -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from example_search import searched
 from winnow.search.analysis import summary
+from winnow.search.analysis.conclusions import Conclusions
 from winnow.search.analysis.pruning import audit, foretold, foretold_sentence
 from winnow.search.analysis.statistics import proportion_interval
 from winnow.search.analysis.study_record import StudyRecord
@@ -43,6 +44,13 @@ def test_a_pruner_that_is_right_is_still_not_known_to_be_always_right() -> None:
     assert found is not None
     assert found.wrong == 0
     assert found.interval == pytest.approx((0.0, 0.6576), abs=1e-4)
+
+
+def test_an_audit_that_caught_nothing_is_said_to_say_nothing() -> None:
+    audited = check({**SPEC, "pruner": {"name": "median", "audit": 0.05}}, "SPEC")
+    said = summary.sentences(searched(30), Conclusions(spec=audited))
+    assert any("let finish yet: what its cuts lose is not known" in sentence for sentence in said)
+    assert not any("let finish" in sentence for sentence in summary.sentences(searched(30)))
 
 
 def test_the_summary_says_so_where_there_was_an_audit() -> None:

@@ -1,36 +1,53 @@
-"""What pruning saved: only trainings that a pruner stopped count, at their own pace."""
+"""What pruning saved: each trial's own planned epochs, at the time that its own epochs took."""
 
-import optuna
+from dataclasses import replace
+
 import pytest
 
+from example_search import EPOCHS, searched
+from winnow.search.analysis import summary
 from winnow.search.analysis.pruning import savings
-from winnow.search.analysis.study_record import read
+from winnow.search.analysis.study_record import StudyRecord, TrialRecord
 
 
-def test_missing_epochs_count_at_the_trials_own_pace() -> None:
-    study = optuna.create_study()
-
-    def objective(trial: optuna.Trial) -> float:
-        epochs = 2 if trial.number else 8
-        for epoch in range(epochs):
-            trial.report(1.0, epoch)
-        trial.set_user_attr("winnow:run", {"device_seconds": 3.0 * epochs})
-        if trial.number == 2:
-            trial.set_user_attr("winnow:outcome", "diverged")
-        if trial.number:
-            raise optuna.TrialPruned
-        return 1.0
-
-    study.optimize(objective, n_trials=3)
-    found = savings(read(study, {}))
-    assert (found.trials, found.epochs, found.spent, found.saved) == (1, 8, 36, 18)
-    assert found.share == pytest.approx(1 / 3)
+def changed(record: StudyRecord, change: dict[int, TrialRecord]) -> StudyRecord:
+    return replace(record, trials=tuple(change.get(trial.number, trial) for trial in record.trials))
 
 
-def test_nothing_is_claimed_where_no_trial_completed() -> None:
-    study = optuna.create_study()
-    trial = study.ask()
-    trial.report(1.0, 1)
-    study.tell(trial, state=optuna.trial.TrialState.PRUNED)
-    found = savings(read(study, {}))
-    assert (found.trials, found.saved, found.share) == (1, 0, 0)
+def test_a_trial_would_have_trained_its_own_planned_epochs_at_its_own_pace() -> None:
+    record = searched(30)
+    cut = [trial for trial in record.finished if trial.cut_short]
+    found = savings(record)
+    assert found.trials == len(cut)
+    assert found.saved == pytest.approx(sum((EPOCHS - len(trial.curve)) * 0.5 for trial in cut))
+    longer = replace(cut[0], config={**cut[0].config, "epochs": 100})
+    more = savings(changed(record, {longer.number: longer})).saved - found.saved
+    assert more == pytest.approx((100 - EPOCHS) * 0.5), "a trial that was to train longer saves more"
+
+
+def test_what_a_trial_costs_once_is_not_saved() -> None:
+    record = searched(30)
+    slow_to_begin = {t.number: replace(t, seconds=t.seconds + 60) for t in record.trials}
+    found = savings(changed(record, slow_to_begin))
+    assert found.saved == pytest.approx(savings(record).saved)
+    assert found.spent == pytest.approx(savings(record).spent + 60 * 30)
+
+
+def test_trainings_that_end_early_by_themselves_make_plans_shorter() -> None:
+    record = searched(30)
+    patient = {t.number: replace(t, config={**t.config, "epochs": 2 * EPOCHS}) for t in record.trials}
+    assert savings(changed(record, patient)).saved == pytest.approx(savings(record).saved)
+
+
+def test_without_a_plan_completed_trials_tell_the_length() -> None:
+    record = searched(30)
+    unplanned = {t.number: replace(t, config={}) for t in record.trials}
+    assert savings(changed(record, unplanned)).saved == pytest.approx(savings(record).saved)
+
+
+def test_a_half_trained_trial_is_said_to_count_nowhere() -> None:
+    record = searched(30)
+    paused = replace(record.trials[7], state="WAITING", value=None)
+    said = " ".join(summary.sentences(changed(record, {7: paused})))
+    assert "1 trial is half-trained and may go on" in said
+    assert "half-trained" not in " ".join(summary.sentences(record))

@@ -71,4 +71,4 @@ def test_a_confirmation_takes_the_place_of_the_doubt() -> None:
     assert "trial 7 is not significantly better than trial 3" in said
     assert "Trial 25 became the search's best afterwards and is not confirmed." in said
     assert "Alone, learning rate makes the biggest difference" in said
-    assert "Device time since: 3 min 20 s for the confirmation and 50 min 0 s for the ablation." in said
+    assert "Training time since: 3 min 20 s for the confirmation and 50 min 0 s for the ablation." in said

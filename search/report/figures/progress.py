@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from winnow.search.analysis.pruning import full_length, saved_by
+from winnow.search.analysis.pruning import Length, saved_by
 from winnow.search.analysis.study_record import StudyRecord, TrialRecord, elapsed
 from winnow.search.report.figures import style
 
@@ -81,12 +81,12 @@ def timeline(record: StudyRecord) -> "Figure":
 
 
 def pruning_savings(record: StudyRecord) -> "Figure":
-    """Device time spent over the trials, beside what it would have been, had completed trials' length held for all."""
-    epochs = full_length(record)
+    """Training time spent over the trials, beside what it would have been, had every trial run to its own length."""
+    length = Length(record)
     numbers = [trial.number for trial in record.finished]
     spent = np.cumsum([trial.seconds / 3600 for trial in record.finished])
-    unpruned = np.cumsum([(trial.seconds + saved_by(trial, epochs)) / 3600 for trial in record.finished])
-    drawn = style.figure("trial", "device hours")
+    unpruned = np.cumsum([(trial.seconds + saved_by(trial, length)) / 3600 for trial in record.finished])
+    drawn = style.figure("trial", "hours of training")
     for name, hours, color, dash in (
         ("without pruning (estimate)", unpruned, style.GREY, "dash"),
         ("spent", spent, style.BLUE, "solid"),

@@ -46,4 +46,5 @@ def _share(share: Share | None) -> Text:
 
 
 def _pruned(importance: Importance) -> str:
-    return f", {importance.pruned} of them pruned and taken at their last value" if importance.pruned else ""
+    counted = "so not among the best" if importance.method == "PED-ANOVA" else "taken at their last value"
+    return f", {importance.pruned} of them pruned and {counted}" if importance.pruned else ""

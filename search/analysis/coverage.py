@@ -1,0 +1,83 @@
+"""Where a search has been: whether its design lets anything be said of a hyperparameter, and of two together."""
+
+import itertools
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import stdtr
+
+from winnow.search.analysis.axes import Axis
+from winnow.search.analysis.study_record import StudyRecord, TrialRecord
+
+Array = NDArray[np.float64]
+
+FEWEST_IN_CORNER = 3
+"""So many trials must lie in each corner of a pair's plane: both low, one high, the other, both high."""
+TRIALS_PER_TERM = 4
+"""So many trials are needed for each number that an additive model of the hyperparameters has."""
+_ONE_AT_A_TIME = 0.8
+
+
+def one_at_a_time(record: StudyRecord, trials: Sequence[TrialRecord]) -> bool:
+    """Whether the search moved along one hyperparameter at a time, as a coordinate-wise search does.
+
+    Then most trials differ from an earlier one in a single value, and most planes of two hyperparameters were not
+    visited. How often each was moved decides what its share is, not what it does.
+    """
+    names = [name for name in record.parameter_names if all(name in trial.parameters for trial in trials)]
+    if len(names) < 2 or len(trials) < 2:
+        return False
+    rows = [tuple(trial.parameters[name] for name in names) for trial in trials]
+    near = sum(
+        any(sum(a != b for a, b in zip(row, other, strict=True)) <= 1 for other in rows[:place])
+        for place, row in enumerate(rows)
+    )
+    unit = np.column_stack([Axis(record, name).unit(trials) for name in names])
+    planes = [visited(unit[:, a], unit[:, b], fewest=1) for a, b in itertools.combinations(range(len(names)), 2)]
+    return near >= _ONE_AT_A_TIME * (len(rows) - 1) and 2 * sum(planes) < len(planes)
+
+
+def visited(first: Array, second: Array, fewest: int = FEWEST_IN_CORNER) -> bool:
+    """Whether trials lie in all four corners of the plane of two hyperparameters, each (trials,) from 0 to 1."""
+    corners = 2 * (first > _middle(first)) + (second > _middle(second))
+    return bool(np.bincount(corners.astype(int), minlength=4).min() >= fewest)
+
+
+def enough(unit: Array) -> bool:
+    """Whether (trials, hyperparameters) are enough to tell what two do together from what each does alone."""
+    return len(unit) >= TRIALS_PER_TERM * (2 + sum(_powers(column) for column in unit.T))
+
+
+def together_p(unit: Array, values: Array, pair: tuple[int, int]) -> float:
+    """The p value of what two columns of `unit` (trials, hyperparameters) do only together; 1 where it cannot be told.
+
+    An additive model, three powers of every hyperparameter, takes what each does by itself; a t test of the product of
+    the two in what is left, with standard errors that hold for uneven noise (HC3; MacKinnon and White, 1985).
+    """
+    terms = [np.ones(len(unit))]
+    for column in unit.T:
+        terms += [(column - 0.5) ** power for power in range(1, _powers(column) + 1)]
+    alone = np.column_stack(terms)
+    trials = len(values)
+    product = (unit[:, pair[0]] - _middle(unit[:, pair[0]])) * (unit[:, pair[1]] - _middle(unit[:, pair[1]]))
+    model = np.column_stack([alone, product])
+    base, _ = np.linalg.qr(alone)
+    left = product - base @ (base.T @ product)
+    size = float(left @ left)
+    if size < 1e-9 * float(product @ product) or size == 0:
+        return 1.0
+    effect = float(left @ values) / size
+    residuals = values - base @ (base.T @ values) - effect * left
+    leverage = np.minimum((base**2).sum(axis=1) + left**2 / size, 0.99)
+    error = float(np.sqrt(((left * residuals / (1 - leverage)) ** 2).sum())) / size
+    return float(2 * stdtr(trials - model.shape[1], -abs(effect) / error)) if error > 0 else 1.0
+
+
+def _powers(values: Array) -> int:
+    """How many powers of a hyperparameter are told apart."""
+    return min(3, len(np.unique(values)) - 1)
+
+
+def _middle(values: Array) -> float:
+    return float(values.min() + values.max()) / 2
