@@ -34,8 +34,8 @@ soak: .venv/test ## half an hour of random faults
 check-accuracy: .venv/test ## training our way and the usual way over several seeds: the same mean accuracy, in minutes
 	$(BIN)/pytest -m accuracy -rP
 
-truth: .venv/test ## two hundred searches, confirmations and ablations with known effects: two minutes
-	$(BIN)/python bench/truth.py 200
+truth: .venv/test ## noise of fourteen kinds, real trainings among it, by every procedure, with known effects: an hour
+	$(BIN)/python bench/truth.py 500
 
 check: .venv/test ## ruff, mypy, import-linter
 	$(BIN)/ruff check .
