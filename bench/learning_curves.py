@@ -9,6 +9,7 @@ import argparse
 import gzip
 import json
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -115,10 +116,8 @@ def curves_of(spec: Spec, count: int) -> list[dict[str, Any]]:
                 curve["accuracy"].append(round(epoch.validation_accuracy, 4))
 
         config = make_config({**suggest(trial, spec.space, spec.fixed), "seed": number})
-        try:
+        with suppress(Diverged):
             train(config, data, keep)
-        except Diverged:
-            pass
         found.append({"parameters": dict(trial.params), "curves": curve})
     return found
 

@@ -14,6 +14,7 @@ from winnow.search.analysis.formatting import counted, duration
 from winnow.search.api.fleet import FleetOptions
 from winnow.search.study.pruners import ASHAPruner, most_epochs
 from winnow.search.study.spec import Spec
+from winnow.search.worker.trainer_process import missing_packages
 
 if TYPE_CHECKING:
     from winnow.objectives.data.loading import Data
@@ -67,16 +68,14 @@ def look_ahead(spec: Spec) -> Forecast | None:
 
     That is of an objective of one's own, of data that would have to be downloaded, and where torch is missing.
     """
-    if not spec.built_in or _is_elsewhere(spec):
+    if not spec.built_in or _is_elsewhere(spec) or missing_packages():
         return None
-    try:
-        import torch
+    import torch
 
-        from winnow.objectives import training
-        from winnow.objectives.augmentation.batches import doubts
-        from winnow.objectives.data import loading
-    except ImportError:
-        return None
+    from winnow.objectives import training
+    from winnow.objectives.augmentation.batches import doubts
+    from winnow.objectives.data import loading
+
     places = FleetOptions().places()
     device = places[0].device if places else None
     torch.set_num_threads(1 if device is None or device.kind == "cpu" else torch.get_num_threads())

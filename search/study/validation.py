@@ -49,6 +49,8 @@ def read(path: Path) -> Spec:
         near = difflib.get_close_matches(str(path), ready.names(), n=1, cutoff=0.8)
         remedy = f"did you mean {near[0]!r}?" if near else "give the path of a study spec, or a name of winnow studies"
         raise SpecError(str(path), "", "there is no such file", remedy) from None
+    except IsADirectoryError:
+        raise SpecError(str(path), "", "it is a folder", f"write a spec of its images: winnow new {path}") from None
     except (OSError, UnicodeDecodeError) as error:
         raise SpecError(str(path), "", f"the file cannot be read ({error})", "give the path of a TOML file") from None
     return parse(text, str(path))

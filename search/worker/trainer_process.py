@@ -57,10 +57,14 @@ def settled_threads(study: WinnowStudy) -> int | None:
     return None if numerics is None else int(numerics["threads"])
 
 
+def missing_packages() -> list[str]:
+    """Return the packages that Winnow's own training imports and that are not installed."""
+    return [name for name in TRAINING_PACKAGES if find_spec(name) is None]
+
+
 def refuse_missing_packages(spec: Spec) -> None:
     """Raise WinnowError where a package is not installed that Winnow's own training imports."""
-    missing = [name for name in TRAINING_PACKAGES if spec.built_in and find_spec(name) is None]
-    if missing:
+    if spec.built_in and (missing := missing_packages()):
         problem = f"{missing[0]} is not installed, and training {spec.name!r} here needs it"
         raise WinnowError(problem, "pip install 'winnow-hpo[train]'")
 

@@ -105,6 +105,13 @@ def test_check_shows_what_a_folder_of_images_holds(tmp_path: Path) -> None:
     assert images["classes"][0] == {"name": "cat", "train": 14, "validation": 2, "test": 4}
 
 
+def test_a_folder_in_place_of_a_spec_leads_to_the_command_that_writes_one(tmp_path: Path) -> None:
+    (tmp_path / "photos").mkdir()
+    told = CliRunner().invoke(cli, ["run", str(tmp_path / "photos")])
+    assert told.exit_code == 2
+    assert f"it is a folder; write a spec of its images: winnow new {tmp_path / 'photos'}" in told.output
+
+
 def test_a_study_is_read_where_its_images_are_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("cat", "dog"):
         (tmp_path / "pets" / name).mkdir(parents=True)
