@@ -1,0 +1,161 @@
+"""Stacks of trials against trials one by one, and a whole search against a competent person's script.
+
+    python -m bench.fused core mlp|cnn|smallnet     # CPU time of K trainings ÷ that of one stack of them
+    python -m bench.fused search mlp|cnn            # the digits search: the script, two workers, two that fuse 8
+
+Everything in turns, by the CPU time of all processes together: what else runs on the machine changes it little, and
+on a quiet one the wall time goes with it.
+"""
+
+import argparse
+import datetime
+import os
+import resource
+import sqlite3
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[1]
+SEARCH = """
+name = "s"
+[data]
+name = "digits"
+validation = 0.2
+[fixed]
+{fixed}
+epochs = 10
+batch_size = 64
+[search]
+optimizer       = {{ choices = ["sgd", "adam", "adamw"] }}
+lr              = {{ low = 1e-4, high = 1e-1, log = true }}
+momentum        = {{ low = 0.0, high = 0.95, when = {{ optimizer = ["sgd"] }} }}
+weight_decay    = {{ low = 1e-6, high = 1e-2, log = true }}
+dropout         = {{ low = 0.0, high = 0.6 }}
+label_smoothing = {{ low = 0.0, high = 0.2 }}
+{more}
+[budget]
+trials = {trials}
+[fleet]
+fuse = {fuse}
+"""
+FIXED = {
+    "mlp": ('model = "mlp"\nwidths = [128]', ""),
+    "cnn": (
+        'model = "cnn"\nfilters = [16, 32]\nhidden = [64]',
+        "crop = { choices = [true, false] }\ncrop_padding = { low = 1, high = 2, when = { crop = [true] } }",
+    ),
+}
+
+
+def core(model: str, counts: list[int], rounds: int) -> None:
+    import torch
+
+    from winnow.objectives.data.catalog import DataSpec
+    from winnow.objectives.data.loading import load
+    from winnow.objectives.hyperparameters import make_config
+    from winnow.objectives.stack import train_stack
+    from winnow.objectives.training import begin, train
+
+    torch.set_num_threads(1)
+    data = load(DataSpec("digits", validation=0.2))
+    shapes: dict[str, dict[str, Any]] = {
+        "mlp": {"model": "mlp", "widths": [128]},
+        "cnn": {"model": "cnn", "filters": [16, 32], "hidden": [64]},
+        "smallnet": {"model": "smallnet"},
+    }
+
+    def config(seed: int) -> Any:
+        kind = ["adam", "adamw", "sgd"][seed % 3]
+        own = {"lr": 1e-3 * (1 + seed), "dropout": 0.1 * (seed % 4), "label_smoothing": 0.02 * (seed % 4)}
+        return make_config({**shapes[model], **own, "optimizer": kind, "seed": seed, "epochs": 3, "batch_size": 64})
+
+    def silent(*_: object) -> None:
+        pass
+
+    for count in counts:
+        configs = [config(seed) for seed in range(count)]
+        ratios = []
+        for turn in range(rounds + 1):
+            alone = _cpu(lambda: [train(each, data, silent) for each in configs])  # noqa: B023 - called at once
+            stacked = _cpu(lambda: train_stack([(begin(each, data, silent), silent) for each in configs]))  # noqa: B023
+            ratios += [alone / stacked] if turn else []
+        print(f"{model}, stack of {count}: {_spread(ratios)} times the trainings per CPU second", flush=True)
+
+
+def search(model: str, trials: int, rounds: int) -> None:
+    ways: dict[str, list[dict[str, float]]] = {"script": [], "two workers": [], "two workers, fuse = 8": []}
+    for turn in range(rounds):
+        for way in list(ways) if turn % 2 == 0 else list(ways)[::-1]:
+            found = _search(way, model, trials)
+            ways[way].append(found)
+            print(f"{way}: " + ", ".join(f"{name} {value:.4g}" for name, value in found.items()), flush=True)
+    print("| | CPU s | trials per CPU minute | start s | stop s | best |\n|---|---|---|---|---|---|")
+    for way, all_found in ways.items():
+        columns = [_spread([found[name] for found in all_found]) for name in ("cpu", "rate", "start", "stop", "best")]
+        print(f"| {way} | " + " | ".join(columns) + " |")
+
+
+def _search(way: str, model: str, trials: int) -> dict[str, float]:
+    with tempfile.TemporaryDirectory() as folder:
+        url, (fixed, more) = f"sqlite:///{folder}/s.db", FIXED[model]
+        Path(folder, "s.toml").write_text(
+            SEARCH.format(fixed=fixed, more=more, trials=trials, fuse=8 if "fuse" in way else 1)
+        )
+        command = [sys.executable, "-m", "winnow", "run", f"{folder}/s.toml", "--workers", "2"]
+        if way == "script":
+            command = [sys.executable, "-m", "bench.competent", url, str(trials), model]
+        else:
+            command += ["--report", f"{folder}/r.html"]
+        environment = {**os.environ, "OPTUNA_STORAGE": url, "OMP_NUM_THREADS": "1"}
+        before, began = resource.getrusage(resource.RUSAGE_CHILDREN), datetime.datetime.now(datetime.UTC)
+        subprocess.run(command, cwd=ROOT, env=environment, check=True, capture_output=True)
+        ended, after = datetime.datetime.now(datetime.UTC), resource.getrusage(resource.RUSAGE_CHILDREN)
+        with sqlite3.connect(f"{folder}/s.db") as database:
+            first, last, count = database.execute(
+                "SELECT min(datetime_start), max(datetime_complete), count(datetime_complete) FROM trials"
+            ).fetchone()
+            best = database.execute("SELECT max(value) FROM trial_values").fetchone()[0]
+    first, last = (datetime.datetime.fromisoformat(each).replace(tzinfo=datetime.UTC) for each in (first, last))
+    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return {
+        "cpu": cpu,
+        "wall": (ended - began).total_seconds(),
+        "rate": 60 * count / cpu,
+        "start": (first - began).total_seconds(),
+        "stop": (ended - last).total_seconds(),
+        "best": best,
+    }
+
+
+def _cpu(work: Callable[[], object]) -> float:
+    began = time.process_time()
+    work()
+    return time.process_time() - began
+
+
+def _spread(values: list[float]) -> str:
+    return f"{statistics.median(values):.3g} ({min(values):.3g} to {max(values):.3g})"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("question", choices=["core", "search"])
+    parser.add_argument("model", choices=["mlp", "cnn", "smallnet"])
+    parser.add_argument("--stacks", type=int, nargs="+", default=[2, 4, 8, 16])
+    parser.add_argument("--trials", type=int, default=40)
+    parser.add_argument("--rounds", type=int, default=3)
+    chosen = parser.parse_args()
+    if chosen.question == "core":
+        core(chosen.model, chosen.stacks, chosen.rounds)
+    else:
+        search(chosen.model, chosen.trials, chosen.rounds)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,129 @@
+"""A worker with several trials at once: each comes to what it comes to alone, whatever befalls the others."""
+
+import os
+import signal
+from collections import Counter
+
+import psutil
+import pytest
+import torch
+from optuna.trial import FrozenTrial
+
+from integration.winnow import Place, wait_for
+from winnow.objectives.data.catalog import DataSpec
+from winnow.objectives.data.loading import load
+from winnow.objectives.errors import Diverged
+from winnow.objectives.hyperparameters import make_config
+from winnow.objectives.training import train
+from winnow.records import CONFIG, RUN
+from winnow.storage import epochs
+
+SPEC = """
+name = "s"
+[data]
+name = "digits"
+train = 400
+validation = 100
+[fixed]
+model = "mlp"
+widths = [32]
+batch_size = 50
+epochs = {epochs}
+[search]
+lr = {{ choices = {rates} }}
+dropout = {{ low = 0.0, high = 0.5 }}
+optimizer = {{ choices = ["sgd", "adam", "adamw"] }}
+[sampler]
+name = "random"
+[pruner]
+name = "none"
+[budget]
+trials = 12
+[fleet]
+fuse = 8
+"""
+
+
+def spec(place: Place, epochs: int = 4, rates: str = "[0.001, 0.01]") -> str:
+    (place.folder / "s.toml").write_text(SPEC.format(epochs=epochs, rates=rates))
+    return "s.toml"
+
+
+def assert_as_alone(place: Place, trial: FrozenTrial) -> None:
+    """The curve of a trial is that of its configuration, trained in one piece with no other beside it."""
+    torch.set_num_threads(1)
+    alone = train(
+        make_config(trial.user_attrs[CONFIG]), load(DataSpec("digits", train=400, validation=100)), lambda *_: None
+    )
+    storage = place.storage()
+    curve = epochs.read(storage.database, storage.get_study_id_from_name("s"))[trial.number]
+    assert [epoch.epoch for epoch in curve] == [epoch.epoch for epoch in alone.epochs]
+    for ours, theirs in zip(curve, alone.epochs, strict=True):
+        assert ours.validation_loss == pytest.approx(theirs.validation_loss, abs=1e-6)
+        assert ours.weight_norm == pytest.approx(theirs.weight_norm, rel=1e-6)
+        assert ours.value == theirs.value
+
+
+def descendants(process: psutil.Process, module: str) -> list[psutil.Process]:
+    return [each for each in process.children(recursive=True) if module in each.cmdline()]
+
+
+def reported(place: Place, least: int) -> bool:
+    return sum(len(trial.intermediate_values) for trial in place.study().trials) >= least
+
+
+def test_trials_in_a_stack_come_to_what_they_come_to_alone(place: Place) -> None:
+    done = place.run("run", spec(place), "--workers", "1")
+    assert done.returncode == 0, done.stderr
+    trials = place.study().trials
+    assert [trial.state.name for trial in trials] == ["COMPLETE"] * 12
+    for trial in trials[:4] + trials[-2:]:
+        assert_as_alone(place, trial)
+
+
+def test_one_that_diverges_takes_nobody_along(place: Place) -> None:
+    done = place.run("run", spec(place, rates="[0.001, 1e30]"), "--workers", "1")
+    assert done.returncode == 0, done.stderr
+    trials = place.study().trials
+    for trial in trials:
+        config = make_config(trial.user_attrs[CONFIG])
+        assert trial.state.name == ("COMPLETE" if config.lr < 1 else "PRUNED")
+    assert {trial.state.name for trial in trials} == {"COMPLETE", "PRUNED"}
+    assert_as_alone(place, next(trial for trial in reversed(trials) if trial.state.name == "COMPLETE"))
+    with pytest.raises(Diverged):
+        assert_as_alone(place, next(trial for trial in trials if trial.state.name == "PRUNED"))
+
+
+@pytest.mark.parametrize("module", ["winnow.search.worker.trainer", "work"])
+def test_all_trials_of_a_stack_go_on_after_a_kill(place: Place, module: str) -> None:
+    run = place.start("run", spec(place, epochs=30), "--workers", "1")
+    wait_for(lambda: (place.folder / "winnow.db").exists() and "s" in place_names(place) and reported(place, 24))
+    (victim,) = descendants(psutil.Process(run.pid), module)
+    os.kill(victim.pid, signal.SIGKILL)
+    _, said = run.communicate(timeout=600)
+    assert run.returncode == 0, said
+    trials = place.study().trials
+    assert [trial.state.name for trial in trials] == ["COMPLETE"] * 12
+    attempts = Counter(trial.user_attrs[RUN]["attempts"] for trial in trials)
+    assert attempts[2] >= 2, attempts
+    again = [trial for trial in trials if trial.user_attrs[RUN]["attempts"] > 1]
+    for trial in again[:3]:
+        assert_as_alone(place, trial)
+
+
+def test_one_that_was_told_by_others_takes_nobody_along(place: Place) -> None:
+    run = place.start("run", spec(place, epochs=30), "--workers", "1")
+    wait_for(lambda: (place.folder / "winnow.db").exists() and "s" in place_names(place) and reported(place, 24))
+    study = place.study()
+    told = next(trial.number for trial in study.trials if trial.state.name == "RUNNING")
+    study.tell(told, 0.5)
+    _, said = run.communicate(timeout=600)
+    assert run.returncode == 0, said
+    trials = place.study().trials
+    assert [trial.state.name for trial in trials] == ["COMPLETE"] * 12
+    assert trials[told].value == 0.5
+    assert all(trial.user_attrs[RUN]["attempts"] == 1 for trial in trials if trial.number != told)
+
+
+def place_names(place: Place) -> list[str]:
+    return [study.study_name for study in place.storage().get_all_studies()]
