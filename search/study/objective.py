@@ -96,7 +96,7 @@ def misfits(spec: Spec, function: Callable[..., Any]) -> Iterator[tuple[str, Obj
     takes_any = any(each.kind is each.VAR_KEYWORD for each in others)
     if spec.scheduler is not None and "resume" not in named and not takes_any:
         problem = f"{spec.objective} cannot go on from a checkpoint, and so cannot be paused"
-        remedy = "take a parameter resume=None and report with trial.report_epoch, or choose another pruner"
+        remedy = "take a parameter resume=None and trial.report(value, epoch, checkpoint), or choose another pruner"
         yield "objective", ObjectiveError(problem, remedy)
     for section, given in (("fixed", spec.fixed), ("search", spec.search)):
         for name in given:

@@ -6,6 +6,7 @@ Only the trainer's own process may use it, from any of its threads, and only whi
 import os
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import Any, SupportsFloat
 
@@ -111,11 +112,14 @@ class RemoteTrial(BaseTrial):
         self._process = os.getpid()
         self._one_at_a_time = threading.RLock()
         self._ended = False
+        self._is_answered = True
 
     def end(self) -> None:
         """Let threads that outlive the trial say nothing more, which would be taken for the next one's."""
         with self._one_at_a_time:
             self._ended = True
+            with suppress(Stopped):  # too late: the trial has come to its end
+                self._wait_for_answer()
 
     @property
     def study(self) -> RemoteStudy:
@@ -173,13 +177,15 @@ class RemoteTrial(BaseTrial):
     def report_epoch(self, epoch: Epoch, checkpoint: Callable[[], bytes]) -> Callable[[], None]:
         """Report an epoch with all that is known of it, and with the bytes from which to go on after it.
 
-        What is returned waits for the answer; until it is called, the trial is to be asked nothing else.
+        What is returned waits for the answer, as does whatever the trial is asked next.
         """
         self._say(Report(epoch, checkpoint()))
-        return lambda: self._take(self._pipe.recv())
+        self._is_answered = False
+        return self._wait_for_answer
 
     def should_prune(self) -> bool:
         """As Optuna's; decided when the last value was reported."""
+        self._wait_for_answer()
         return self._verdict is Verdict.PRUNE
 
     def set_user_attr(self, key: str, value: Any) -> None:
@@ -241,6 +247,13 @@ class RemoteTrial(BaseTrial):
     def _report(self, report: Report) -> None:
         self._take(self._exchange(report))
 
+    def _wait_for_answer(self) -> None:
+        """Hear what the last epoch was answered, where nobody has yet."""
+        with self._one_at_a_time:
+            if not self._is_answered:
+                self._is_answered = True
+                self._take(self._pipe.recv())
+
     def _take(self, verdict: Verdict) -> None:
         self._verdict = verdict
         if self._verdict is Verdict.STOP:
@@ -257,4 +270,5 @@ class RemoteTrial(BaseTrial):
         with self._one_at_a_time:
             if self._ended:
                 raise RuntimeError(f"trial {self.number} has ended, and a thread that it left running still uses it")
+            self._wait_for_answer()
             self._pipe.send(message)

@@ -5,8 +5,6 @@ import os
 import time
 from pathlib import Path
 
-from winnow.records import Epoch
-
 
 def search(trial, epochs=6, epoch_seconds=0.05, log="", resume=None):
     x = trial.suggest_float("x", 0.0, 1.0)
@@ -15,7 +13,7 @@ def search(trial, epochs=6, epoch_seconds=0.05, log="", resume=None):
         time.sleep(epoch_seconds)  # stands for training
         state = {"epoch": epoch, "value": state["value"] + x}
         _note(log, trial.number, epoch)
-        trial.report_epoch(Epoch(epoch, state["value"], train_loss=x), lambda state=state: json.dumps(state).encode())
+        trial.report(state["value"], epoch, lambda state=state: json.dumps(state).encode(), train_loss=x)
     return state["value"]
 
 

@@ -6,7 +6,6 @@ from integration.winnow import Place
 
 RESUMABLE = """
 import json
-from winnow.records import Epoch
 
 def grow(trial, epochs=9, resume=None):
     x = trial.suggest_float("x", 0.0, 1.0)
@@ -14,7 +13,7 @@ def grow(trial, epochs=9, resume=None):
     state = json.loads(resume) if resume is not None else {"epoch": 0, "value": 0.0}
     for epoch in range(state["epoch"] + 1, epochs + 1):
         state = {"epoch": epoch, "value": state["value"] + x / 9}
-        trial.report_epoch(Epoch(epoch, state["value"]), lambda state=state: json.dumps(state).encode())
+        trial.report(state["value"], epoch, lambda state=state: json.dumps(state).encode())
     return state["value"]
 """
 ASHA = "[pruner]\nname = 'asha_promotion'\nmin_resource = 1\nmax_resource = 9\n"
