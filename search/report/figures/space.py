@@ -112,7 +112,7 @@ def cells(
     """A mean in each cell of several hyperparameters, as a colour, with what `words` (rows, columns) say of it."""
     drawn = style.figure(across, of, height=110 + 48 * len(rows))
     shades = np.array([[np.nan if value is None else value for value in row] for row in values], dtype=np.float32)
-    numbers = [["" if value is None else f"{value:.3g}<br>" for value in row] for row in values]
+    numbers = [[_in_a_cell(value) for value in row] for row in values]
     drawn.add_heatmap(
         z=shades,
         x=[style.text(column) for column in columns],
@@ -130,6 +130,13 @@ def cells(
     drawn.update_xaxes(type="category", showgrid=False)
     drawn.update_yaxes(type="category", showgrid=False, autorange="reversed")
     return drawn
+
+
+def _in_a_cell(value: float | None) -> str:
+    """A count in full, a mean in three digits, each on a line of its own."""
+    if value is None:
+        return ""
+    return f"{value:,}<br>" if isinstance(value, int) else f"{value:.3g}<br>"
 
 
 def parallel_coordinates(record: StudyRecord, names: Sequence[str] | None = None) -> "Figure":
