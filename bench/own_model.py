@@ -20,12 +20,20 @@ from winnow.objectives.hyperparameters import Config, change
 
 def smallnet(shape: tuple[int, ...], classes: int, share: float = 0.2) -> nn.Module:
     """SmallNet from PyTorch's own layers."""
-    return usual.smallnet(shape[0], shape[1], classes, share)
+    return in_place(usual.smallnet(shape[0], shape[1], classes, share))
 
 
 def mlp(shape: tuple[int, ...], classes: int, share: float = 0.2) -> nn.Module:
     """Two hidden layers of 256 from PyTorch's own layers."""
-    return usual.mlp(torch.Size(shape).numel(), (256, 256), classes, share)
+    return in_place(usual.mlp(torch.Size(shape).numel(), (256, 256), classes, share))
+
+
+def in_place(network: nn.Module) -> nn.Module:
+    """Let its activations overwrite their input, as the built-in networks' do."""
+    for module in network.modules():
+        if isinstance(module, nn.ReLU):
+            module.inplace = True
+    return network
 
 
 def main() -> None:

@@ -9,7 +9,7 @@ from torch import nn
 from winnow.objectives.augmentation.batches import Augmentation
 from winnow.objectives.data.loading import Split
 from winnow.objectives.data.streaming import parts
-from winnow.objectives.metrics import Metric
+from winnow.objectives.metrics import Metric, cheap
 from winnow.objectives.models.batch_norm_folding import folded
 
 EVALUATION_BATCH = 256
@@ -54,13 +54,17 @@ def evaluate(
 
 def value_of(
     metric: Metric | None, loss: float, accuracy: float | None, outputs: Sequence[torch.Tensor], targets: torch.Tensor
-) -> float:
-    """What a training is judged by: accuracy, a regression's loss, or the metric of outputs kept in evaluation."""
+) -> tuple[float, dict[str, float]]:
+    """What a training is judged by, and all cheap metrics beside it.
+
+    It is accuracy, a regression's loss, or the metric of outputs kept in evaluation; nothing is beside the first two.
+    """
     if metric is None:
-        return loss if accuracy is None else accuracy
+        return (loss if accuracy is None else accuracy), {}
     every = torch.cat(list(outputs)).cpu().double()
     given = every[:, 0] if accuracy is None else every.softmax(1)
-    return metric(targets.cpu().numpy().reshape(len(every)), given.numpy())
+    right, found = targets.cpu().numpy().reshape(len(every)), given.numpy()
+    return metric(right, found), {} if accuracy is None else cheap(right, found)
 
 
 def losses(

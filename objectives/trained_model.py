@@ -34,7 +34,7 @@ def score(model: nn.Module, values: Mapping[str, Any], data: Data, split: Split)
     config = make_config(values)
     outputs: list[torch.Tensor] = []
     loss, accuracy = evaluate(model, split, Augmentation(config, data), config.precision, kept=outputs)
-    return value_of(named(config.metric) if config.metric else None, loss, accuracy, outputs, split.targets)
+    return value_of(named(config.metric) if config.metric else None, loss, accuracy, outputs, split.targets)[0]
 
 
 def decide(spec: DataSpec, values: Mapping[str, Any], weights: bytes) -> Decision:

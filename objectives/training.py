@@ -223,14 +223,15 @@ def begin(
             judged, data.validation, augmentation, config.precision, kept=outputs_kept
         )
         check_loss(validation_loss, math.inf, "validation", f"in epoch {number}")
+        value, extra = value_of(
+            metric, validation_loss, validation_accuracy, outputs_kept or [], data.validation.targets
+        )
         seconds = time.perf_counter() - started
         spent += seconds
         curve.append(
             Epoch(
                 epoch=number,
-                value=value_of(
-                    metric, validation_loss, validation_accuracy, outputs_kept or [], data.validation.targets
-                ),
+                value=value,
                 train_loss=checked_sum / seen,
                 train_accuracy=correct.item() / seen if data.classes else None,
                 validation_loss=validation_loss,
@@ -238,6 +239,7 @@ def begin(
                 lr=lr,
                 weight_norm=weight_norm(model),
                 seconds=seconds,
+                extra=extra,
             )
         )
 

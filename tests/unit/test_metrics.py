@@ -105,6 +105,8 @@ def test_a_training_is_judged_by_it_and_so_is_its_model_on_other_data(name: str,
     assert result.value == best
     model = trained_model.restore(config_values(config), result.weights, digits)
     assert trained_model.score(model, config_values(config), digits, digits.validation) == pytest.approx(best)
+    assert result.epochs[0].extra.keys() == {"balanced_accuracy", "macro_f1", "top5"}
+    assert result.epochs[0].extra.get(name, values[0]) == values[0]
     if name == "accuracy":
         assert values == [epoch.validation_accuracy for epoch in result.epochs]
     if name == "log_loss":
