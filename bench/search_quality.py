@@ -5,8 +5,8 @@
     OMP_NUM_THREADS=1 python -m bench.search_quality tables --tables bench/curves --methods freeze_thaw random+asha
 
 A line a method: mean regret of its best whole training (2 while it has none) after the epochs of so many trainings, and
-the ratio to the first method's, with 95 % of a paired bootstrap over tasks and their seeds. Of the formulas those
-from 100 on, and of LCBench the tuning ones, are for choosing; the others judge.
+the ratio of that to the first method's, with 95 % of a paired bootstrap over tasks and their seeds. Of the formulas
+those from 100 on, and of LCBench the tuning ones, are for choosing; the others judge.
 """
 
 import argparse

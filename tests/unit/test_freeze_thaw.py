@@ -211,3 +211,17 @@ def test_a_space_where_everything_fails_is_searched_on():
     trials = search(FreezeThaw(space, EPOCHS, "minimize"), 40)
     assert len(trials) == 40
     assert {trial.standing for trial in trials} <= {Standing.PRUNED, Standing.RUNNING}
+
+
+@pytest.mark.parametrize("standing", [Standing.FAILED, Standing.COMPLETE, Standing.PRUNED])
+def test_trials_that_show_nothing_lead_to_another(standing):
+    trials = [Outline(number, standing, {"lr": 0.1, "optimizer": "adam"}) for number in range(20)]
+    decision = FreezeThaw(SPACE, EPOCHS, "minimize").next(trials, np.random.default_rng(0))
+    assert isinstance(decision, Begin)
+
+
+def test_a_space_without_parameters_is_trained_again_and_again():
+    scheduler, random = FreezeThaw({}, 9, "maximize"), np.random.default_rng(0)
+    trials = [Outline(number, Standing.PAUSED, {}, [(1, 0.1), (2, number / 10)], 2) for number in range(10)]
+    for _ in range(10):
+        assert isinstance(scheduler.next(trials, random), Begin | GoOn)

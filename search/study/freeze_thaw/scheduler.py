@@ -71,7 +71,7 @@ class FreezeThaw:
     def next(self, trials: Sequence[Outline], random: Generator, may_begin: bool = True) -> Decision:
         """Begin a trial or go on with one, by the shares of epochs so far."""
         paused = [trial for trial in trials if trial.standing is Standing.PAUSED and trial.curve]
-        seen = sum(trial.epoch >= self.rungs[0] or trial.standing.ended for trial in trials)
+        seen = sum(trial.epoch >= self.rungs[0] or trial.standing is Standing.PRUNED for trial in trials)
         if may_begin and (len(trials) < self.startup or seen < self.startup // 2):
             return self._begin(self._encoding.draw(1, random)[0])
         looks = may_begin and (not paused or self._on_looks(trials) <= self.look_share)
@@ -98,12 +98,13 @@ class FreezeThaw:
 
     # --- the model
 
+    def _point(self, trial: Outline) -> Floats:
+        if trial.number not in self._points and not trial.parameters:
+            return np.full(len(self._encoding.names), 0.5)  # it has drawn nothing yet
+        return self._points.setdefault(trial.number, self._encoding.point(trial.parameters))
+
     def _features(self, trials: Sequence[Outline]) -> Floats:
-        for trial in trials:
-            if trial.number not in self._points and trial.parameters:
-                self._points[trial.number] = self._encoding.point(trial.parameters)
-        middle = np.full(len(self._encoding.names), 0.5)
-        return self._encoding.features(np.array([self._points.get(trial.number, middle) for trial in trials]))
+        return self._encoding.features(np.array([self._point(trial) for trial in trials]))
 
     def _learn(self, trials: Sequence[Outline], *, believe_luck: bool) -> None:
         """Condition the model on all curves, and on its own mean for the ends of those under way.
@@ -167,11 +168,11 @@ class FreezeThaw:
 
     def _look(self, trials: Sequence[Outline], random: Generator) -> Begin:
         """Begin where the most improvement on the best end is expected."""
-        known = [trial for trial in trials if trial.number in self._points]
+        known = [trial for trial in trials if trial.curve or trial.parameters]
         begun = self._features(known)
         mean = self._model.mean(begun, _numbers(known))
         threshold = float(mean.max()) if self._best is None else self._best
-        around = [self._points[known[place].number] for place in np.argsort(-mean)[:5]]
+        around = [self._point(known[place]) for place in np.argsort(-mean)[:5]]
         points = np.vstack(
             [self._encoding.draw(CANDIDATES, random)] + [self._encoding.near(point, 20, random) for point in around]
         )
