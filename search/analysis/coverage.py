@@ -1,13 +1,12 @@
 """Where a search has been: whether its design lets anything be said of a hyperparameter, and of two together."""
 
-import itertools
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import stdtr
 
-from winnow.search.analysis.axes import Axis
 from winnow.search.analysis.study_record import StudyRecord, TrialRecord
 
 Array = NDArray[np.float64]
@@ -22,20 +21,22 @@ _ONE_AT_A_TIME = 0.8
 def one_at_a_time(record: StudyRecord, trials: Sequence[TrialRecord]) -> bool:
     """Whether the search moved along one hyperparameter at a time, as a coordinate-wise search does.
 
-    Then most trials differ from an earlier one in a single value, and most planes of two hyperparameters were not
-    visited. How often each was moved decides what its share is, not what it does.
+    Then most trials differ from others in a single value, and always in that of the same hyperparameter (in a grid, in
+    those of several). How often each was moved decides what its share is, not what it does.
     """
     names = [name for name in record.parameter_names if all(name in trial.parameters for trial in trials)]
     if len(names) < 2 or len(trials) < 2:
         return False
     rows = [tuple(trial.parameters[name] for name in names) for trial in trials]
-    near = sum(
-        any(sum(a != b for a, b in zip(row, other, strict=True)) <= 1 for other in rows[:place])
-        for place, row in enumerate(rows)
-    )
-    unit = np.column_stack([Axis(record, name).unit(trials) for name in names])
-    planes = [visited(unit[:, a], unit[:, b], fewest=1) for a, b in itertools.combinations(range(len(names)), 2)]
-    return near >= _ONE_AT_A_TIME * (len(rows) - 1) and 2 * sum(planes) < len(planes)
+    along = [_moved_along(row, rows) for row in rows]
+    one, several = sum(len(axes) == 1 for axes in along), sum(len(axes) > 1 for axes in along)
+    return one + several >= _ONE_AT_A_TIME * len(rows) and one > several
+
+
+def _moved_along(row: tuple[Any, ...], rows: Sequence[tuple[Any, ...]]) -> set[int]:
+    """The hyperparameters in one of which alone another trial differs; in a grid there are several."""
+    differences = ([place for place, (a, b) in enumerate(zip(row, other, strict=True)) if a != b] for other in rows)
+    return {places[0] for places in differences if len(places) == 1}
 
 
 def visited(first: Array, second: Array, fewest: int = FEWEST_IN_CORNER) -> bool:
