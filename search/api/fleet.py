@@ -1,9 +1,7 @@
 """Training on this machine's devices: which workers, and a study run by them while a person watches."""
 
 import math
-import os
 import signal
-import sys
 import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -107,7 +105,7 @@ def run_here(
 ) -> Status:
     """Run a study with this machine's workers and show progress, until it is done or stopped from elsewhere.
 
-    When its first trial has ended, `beside` is done in a thread that leaves the cores to the workers. Where it is known
+    When its first trial has ended, `beside` is done in a thread. Where it is known
     what a training takes, `each_seconds`, the first line says how long all of them will.
     After Ctrl-C or SIGTERM every worker hands its trial back first; then raises KeyboardInterrupt or SystemExit.
     """
@@ -161,8 +159,6 @@ class _Beside:
 
     def _do(self) -> None:
         assert self._work is not None
-        if sys.platform == "linux":  # where a thread has a niceness of its own
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 10)
         with suppress(Exception):  # whoever needs it does it himself and sees what is wrong
             self._work()
 
