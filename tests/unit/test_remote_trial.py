@@ -1,0 +1,35 @@
+"""The trainer's side of a trial, over a real pipe."""
+
+import multiprocessing
+
+import pytest
+
+from winnow.records import Epoch
+from winnow.search.worker.messages import Job, Report, Verdict
+from winnow.search.worker.remote_trial import RemoteTrial, Stopped
+
+
+@pytest.mark.parametrize("verdict", [Verdict.CONTINUE, Verdict.STOP])
+def test_no_answer_stays_in_the_pipe_for_the_next_trial(verdict: Verdict) -> None:
+    supervisor, trainer = multiprocessing.Pipe()
+    trial = RemoteTrial(trainer, Job(0, 1, {}))
+    supervisor.send(verdict)
+    trial.report_epoch(Epoch(1, 0.5), lambda: b"")
+    trial.end()
+    assert isinstance(supervisor.recv(), Report)
+    assert not trainer.poll(0)
+
+
+def test_what_the_trial_is_asked_next_hears_the_answer_first() -> None:
+    supervisor, trainer = multiprocessing.Pipe()
+    trial = RemoteTrial(trainer, Job(0, 1, {}))
+    supervisor.send(Verdict.PRUNE)
+    answered = trial.report_epoch(Epoch(1, 0.5), lambda: b"")
+    assert trial.should_prune()
+    answered()  # once more is not waited for
+    supervisor.send(Verdict.STOP)
+    trial.report_epoch(Epoch(2, 0.5), lambda: b"")
+    with pytest.raises(Stopped):
+        trial.report(0.6, 3)
+    assert [message.epoch.epoch for message in (supervisor.recv(), supervisor.recv())] == [1, 2]
+    assert not supervisor.poll(0), "nothing more is said of a trial that is stopped"
