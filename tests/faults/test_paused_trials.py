@@ -18,7 +18,6 @@ test_all_workers_are_killed = test_workers.test_all_workers_are_killed
 test_a_stopped_worker = test_workers.test_a_stopped_worker_loses_its_trial_and_takes_the_next
 test_preempted_workers_hand_their_trials_back = test_workers.test_preempted_workers_hand_their_trials_back
 test_the_server_restarts = test_database.test_the_server_restarts
-test_connections_are_cut_again_and_again = test_database.test_connections_are_cut_again_and_again
 ASHA = {"name": "asha_promotion", "min_resource": 1, "max_resource": 6, "reduction_factor": 2}
 HYPERBAND = {"name": "hyperband_synchronous", "min_resource": 1, "max_resource": 6, "reduction_factor": 2}
 
@@ -48,6 +47,17 @@ def test_a_worker_dies_while_the_server_is_away(fleet: Callable[..., Fleet], pos
     postgres.start()
     ours.wait_done()
     ours.prove(kills=1)
+
+
+def test_connections_are_cut_again_and_again(fleet: Callable[..., Fleet], postgres: PostgresServer) -> None:
+    ours = fleet()
+    ours.start()
+    cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datname LIKE 't_%'"
+    for trained in range(10, 200, 10):
+        ours.wait_trained(trained)
+        postgres.execute(cut)
+    ours.wait_done()
+    ours.prove()
 
 
 def test_brackets_survive_killed_workers(fleet: Callable[..., Fleet]) -> None:
