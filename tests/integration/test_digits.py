@@ -1,6 +1,7 @@
 """The main job on real data: search, record, replay, confirm; and the same objective without any service."""
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -103,6 +104,7 @@ def test_confirm_reads_test_data_once_and_says_so(searched: Place) -> None:
     command = ("confirm", "digits", "--top", "2", "--seeds", "2", "--json")
     first = searched.run(*command, "--workers", "2", "--export", "winner")
     assert first.returncode == 0, first.stderr
+    assert re.search(r"digits-confirm: \d+ trials on 2 workers \(.*\), about \d", first.stderr), "its cost, beforehand"
     numbers = json.loads(first.stdout)
     assert len(numbers["winner_on_test"]["scores"]) == len(numbers["baseline_on_test"]["scores"]) == 2
     seeds = {trial.user_attrs["winnow:config"]["seed"] for trial in searched.study("digits").trials}
