@@ -170,7 +170,7 @@ def _by_rank(record: StudyRecord) -> list[TrialRecord]:
     stopped = [trial for trial in record.trials if trial.state == "PRUNED" and trial.curve and trial.feasible]
     if sum(not trial.baseline for trial in completed) < _TOP_TRIALS:
         stopped = []  # the best would be a guess among those that were stopped
-    return _checked(record, [*completed, *(replace(trial, value=worst) for trial in stopped)], "completed")
+    return _checked(record, [*completed, *(replace(trial, value=worst) for trial in stopped)], "completed or pruned")
 
 
 def _checked(record: StudyRecord, trials: Sequence[TrialRecord], kind: str) -> list[TrialRecord]:

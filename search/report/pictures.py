@@ -177,7 +177,7 @@ def _importance(importances: Sequence[Importance], refusal: str) -> Picture:
     pruned = max(found.pruned for found in importances)
     caption = [
         f"{asked}.",
-        f"Of these, {pruned} were pruned and stand at the last value that they reported." if pruned else "",
+        f"Of these, {pruned} were pruned, and so not among the best." if pruned else "",
         IMPORTANCE_CAVEAT,
         importance.disagreement(importances),
     ]
