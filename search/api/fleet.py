@@ -24,6 +24,7 @@ from winnow.search.launch.fleet import Fleet
 from winnow.search.launch.local import LocalRun, refuse_to_waste
 from winnow.search.launch.packer import peak_memory
 from winnow.search.launch.placement import Place
+from winnow.search.launch.tracking import Tracking
 from winnow.search.report.terminal.progress import Progress
 from winnow.search.study.spec import Spec
 from winnow.search.study.study import WinnowStudy
@@ -109,6 +110,13 @@ def run_here(
     what a training takes, `each_seconds`, the first line says how long all of them will.
     After Ctrl-C or SIGTERM every worker hands its trial back first; then raises KeyboardInterrupt or SystemExit.
     """
+    with Tracking(study):
+        return _run_here(study, options, beside, each_seconds)
+
+
+def _run_here(
+    study: WinnowStudy, options: FleetOptions, beside: Callable[[], None] | None, each_seconds: float
+) -> Status:
     places = options.places(settled_threads(study), peak_memory(study))
     run = LocalRun(study, places, options.grace_seconds, options.worker_options, options.most_per_device(places))
     if run.now.is_done:

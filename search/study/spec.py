@@ -180,6 +180,17 @@ class FleetSection(Section):
     """So many trials at once in each worker; those of one shape are one stack, and each is what it is alone."""
 
 
+class LogSection(Section):
+    """Where the numbers of trials go besides."""
+
+    tensorboard: bool = False
+    """Into the folder tensorboard/STUDY."""
+    mlflow: str = ""
+    """The URI of a tracking server."""
+    wandb: str = ""
+    """The project."""
+
+
 class Spec(Section):
     """A study spec. Made by `winnow.search.study.validation`."""
 
@@ -204,6 +215,7 @@ class Spec(Section):
     limits: LimitsSection = LimitsSection()
     ablation: AblationSection = AblationSection()
     keep: KeepSection = KeepSection()
+    log: LogSection = LogSection()
     fleet: FleetSection = FleetSection()
     question: tuple[Question, ...] = ()
     """What the report answers first."""

@@ -34,6 +34,7 @@ from winnow.search.study.spec import (
     BudgetSection,
     KeepSection,
     LimitsSection,
+    LogSection,
     SearchEntry,
     Spec,
     StartSection,
@@ -404,6 +405,7 @@ _SECTIONS: Mapping[str, type[Section]] = {
     "budget": BudgetSection,
     "limits": LimitsSection,
     "ablation": AblationSection,
+    "log": LogSection,
     "keep": KeepSection,
     "start": StartSection,
 }
