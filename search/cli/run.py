@@ -19,6 +19,7 @@ from winnow.search.cli.options import (
     storage_option,
     trials_option,
 )
+from winnow.search.launch.notifying import notifying
 from winnow.search.report import decoration
 from winnow.search.report.terminal import results, status_screen
 
@@ -29,6 +30,12 @@ from winnow.search.report.terminal import results, status_screen
 @fleet_options
 @trials_option
 @click.option("--report", type=click.Path(path_type=Path), help="The report's file.  [default: reports/NAME.html]")
+@click.option(
+    "--notify",
+    multiple=True,
+    envvar="WINNOW_NOTIFY",
+    help="Say how it ended to a URL of apprise's: mail, a chat, a webhook. In WINNOW_NOTIFY, separated by spaces.",
+)
 @json_option
 @accept_code_option
 @cluster_options
@@ -37,6 +44,7 @@ def run(
     url: str,
     trials: int | None,
     report: Path | None,
+    notify: tuple[str, ...],
     json: bool,
     engine: str,
     accept_code: bool,
@@ -51,7 +59,8 @@ def run(
     checked = read_spec(spec, trials=trials)
     fleet.check(checked)  # before there is a study that nothing here can train
     study = create_study(checked, url, accept_code=accept_code)
-    run_here(study, fleet, beside=lambda: decoration.prepare(study.storage, study.spec))
+    with notifying(study, notify):
+        run_here(study, fleet, beside=lambda: decoration.prepare(study.storage, study.spec))
     _print_result(study, study.report(report), json)
 
 
