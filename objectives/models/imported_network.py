@@ -118,7 +118,8 @@ def _tried(
     generator: torch.Generator,
 ) -> ImportedNetwork:
     """The network in the memory layout that it takes: channels last is faster, and some code cannot `view` it."""
-    layouts = (torch.channels_last, torch.contiguous_format)
+    convolves = any(isinstance(module, nn.Conv2d) for module in network.modules())
+    layouts = (torch.channels_last, torch.contiguous_format)[not convolves :]  # nothing else gains by the first
     for layout in layouts:
         wrapped = ImportedNetwork(network.to(memory_format=layout), channels, layout, frozen).eval()
         try:
