@@ -7,6 +7,7 @@ from integration.winnow import Place
 pytest.importorskip("tensorboardX")
 pytest.importorskip("mlflow")
 event_accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of what MLflow uses
 
 
 def test_a_server_that_was_away_gets_every_trial_later_and_none_twice(place: Place) -> None:
