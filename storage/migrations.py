@@ -92,29 +92,6 @@ def _first(connection: Connection) -> None:
     _sweep(connection, "studies", "study_id", tables.OF_A_STUDY)
 
 
-def _second(connection: Connection) -> None:
-    """Give a worker's row room for the reason why its place was given up."""
-    _add_column(connection, tables.workers, "reason", "TEXT")
-
-
-def _third(connection: Connection) -> None:
-    """Let attempts pause at an epoch, and count epochs against a budget of them."""
-    _add_column(connection, tables.attempts, "until", "INTEGER")
-    _add_column(connection, tables.attempts, "earlier_epochs", "INTEGER NOT NULL DEFAULT 0")
-    _add_column(connection, tables.budgets, "epochs", "INTEGER")
-    _add_column(connection, tables.budgets, "used_epochs", "INTEGER NOT NULL DEFAULT 0")
-
-
-def _fourth(connection: Connection) -> None:
-    """Keep with an epoch what else its objective measured."""
-    _add_column(connection, tables.epochs, "extra", "JSON")
-
-
-def _add_column(connection: Connection, table: Table, name: str, kind: str) -> None:
-    if name not in {each["name"] for each in inspect(connection).get_columns(table.name)}:
-        connection.execute(text(f"ALTER TABLE {table.name} ADD COLUMN {table.c[name].name} {kind}"))
-
-
 def _sweep(connection: Connection, parent: str, key: str, own: Sequence[Table]) -> None:
     """Have the rows that belong to a deleted row deleted with it, where the database does not do so by itself.
 
@@ -130,7 +107,7 @@ def _sweep(connection: Connection, parent: str, key: str, own: Sequence[Table]) 
     )
 
 
-STEPS: list[Callable[[Connection], None]] = [_first, _second, _third, _fourth]
+STEPS: list[Callable[[Connection], None]] = [_first]
 
 
 @contextmanager

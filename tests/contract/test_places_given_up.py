@@ -1,9 +1,8 @@
 """A place that a fleet gave up stands in the storage with its reason, and counts as nobody at work."""
 
 import optuna
-from sqlalchemy import inspect, text
+from sqlalchemy import text
 
-from winnow import storage
 from winnow.records import Budget
 from winnow.storage import Storage, workers
 from winnow.storage.budget import set_budget
@@ -46,11 +45,3 @@ def test_it_is_forgotten_when_it_is_to_be_tried_again(opened: Storage) -> None:
     past = f"UPDATE winnow_workers SET seen_at = seen_at - {workers.FORGOTTEN_SECONDS}"
     opened.database.execute(text(past))
     assert workers.given_up(opened.database, study_id) == []
-
-
-def test_a_storage_of_before_learns_it(opened: Storage) -> None:
-    for statement in ("ALTER TABLE winnow_workers DROP COLUMN reason", "DELETE FROM winnow_schema WHERE version = 2"):
-        opened.database.execute(text(statement))
-    again = storage.open(opened.database.url)
-    assert "reason" in {column["name"] for column in inspect(again.database.engine).get_columns("winnow_workers")}
-    workers.give_up(again.database, make_study(again), "here", 1, "cuda:1", "lost")
