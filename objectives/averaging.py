@@ -49,5 +49,5 @@ class Average:
 
 
 def average_of(config: Config, model: nn.Module) -> Average | None:
-    """The average that `config` asks for, if any."""
+    """Return the average that `config` asks for, if any."""
     return Average(config, model) if config.ema_decay or config.swa_from < 1 else None

@@ -104,7 +104,7 @@ def roc(probabilities: NDArray[Any], labels: NDArray[Any]) -> Curve:
 
 
 def accuracy(probabilities: NDArray[Any], labels: NDArray[Any], threshold: float) -> float:
-    """The share called rightly where the second class is called from `threshold` on."""
+    """Return the share called rightly where the second class is called from `threshold` on."""
     return float(np.mean((probabilities >= threshold) == (labels == 1)))
 
 
@@ -159,7 +159,7 @@ def _boundary(model: "nn.Module", values: Mapping[str, Any], data: "Data") -> Bo
 
 
 def _thinned(curve: Curve) -> Curve:
-    """The curve with few enough steps to draw and store; its ends, 0.5 and the chosen threshold stay."""
+    """Return the curve with few enough steps to draw and store; its ends, 0.5 and the chosen threshold stay."""
     kept = set(np.linspace(0, len(curve.thresholds) - 1, _MOST_STEPS).round().astype(int).tolist())
     steps = sorted(kept | {curve.chosen, curve.at(0.5)})
     return Curve(

@@ -63,6 +63,6 @@ def check_movement(curve: Sequence[Epoch], data: Data, steps_per_epoch: int) -> 
 
 
 def chance(targets: torch.Tensor) -> float:
-    """The accuracy that guessing may reach: the share of the largest class and three standard errors."""
+    """Return the accuracy that guessing may reach: the share of the largest class and three standard errors."""
     share = float(torch.bincount(targets).max()) / len(targets)
     return share + 3 * math.sqrt(share * (1 - share) / len(targets))

@@ -17,7 +17,7 @@ EVALUATION_BATCH = 256
 
 
 def autocast(precision: str, device: torch.device) -> torch.autocast:
-    """The forward pass in `fp32` or `bf16`, the weights in float32 either way."""
+    """Return the forward pass in `fp32` or `bf16`, the weights in float32 either way."""
     return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16")
 
 
@@ -55,7 +55,7 @@ def evaluate(
 def value_of(
     metric: Metric | None, loss: float, accuracy: float | None, outputs: Sequence[torch.Tensor], targets: torch.Tensor
 ) -> tuple[float, dict[str, float]]:
-    """What a training is judged by, and all cheap metrics beside it.
+    """Return what a training is judged by, and all cheap metrics beside it.
 
     It is accuracy, a regression's loss, or the metric of outputs kept in evaluation; nothing is beside the first two.
     """
@@ -74,7 +74,7 @@ def losses(
     class_weights: torch.Tensor | None = None,
     focal_gamma: float = 0.0,
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """The mean loss to minimise, and the plain one, which is comparable with validation's.
+    """Return the mean loss to minimise, and the plain one, which is comparable with validation's.
 
     Cross-entropy for labels int64 (B,), mean squared error for numbers float32 (B, 1). With smoothing ε a label
     takes 1 - ε and all classes share ε (Szegedy et al., 2016). `class_weights` (classes,) weigh each example by its

@@ -44,7 +44,7 @@ def correct(spec: DataSpec, models: Sequence[tuple[Mapping[str, Any], bytes]], d
 
 
 def scores(spec: DataSpec, models: Sequence[tuple[Mapping[str, Any], bytes]], device: str = "cpu") -> list[float]:
-    """The test score of each trained model, given as (config, weights as snapshots.to_bytes wrote them).
+    """Return the test score of each trained model, given as (config, weights as snapshots.to_bytes wrote them).
 
     Accuracy in a classification, mean squared error in a regression. Raises SnapshotError, DataError.
     """
@@ -57,7 +57,7 @@ def scores(spec: DataSpec, models: Sequence[tuple[Mapping[str, Any], bytes]], de
 
 
 def scores_at_threshold(spec: DataSpec, models: Sequence[tuple[Mapping[str, Any], bytes]]) -> list[float]:
-    """The test accuracy of each model of two classes at the threshold that its own validation ROC curve chose.
+    """Return the test accuracy of each model of two classes at the threshold that its own validation ROC curve chose.
 
     Empty where the data have another number of classes.
     """

@@ -64,7 +64,7 @@ def _macro_f1(targets: Labels, probabilities: Probabilities) -> float:
 
 
 def _auroc(targets: Labels, probabilities: Probabilities) -> float:
-    """The mean over the classes that occur of each against the rest."""
+    """Return the mean over the classes that occur of each against the rest."""
     from sklearn.metrics import roc_auc_score
 
     present = np.unique(targets)
@@ -135,7 +135,7 @@ def named(name: str) -> Metric:
 
 
 def wrongs(name: str, classes: int) -> Iterator[ObjectiveError]:
-    """What is wrong with a metric for data of so many classes, 0 in a regression."""
+    """Yield what is wrong with a metric for data of so many classes, 0 in a regression."""
     try:
         metric = named(name)
         if name in METRICS and not classes:

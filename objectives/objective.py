@@ -18,7 +18,7 @@ from winnow.records import BASELINE, CONFIG, EPOCHS, GIVEN, KEEP_WEIGHTS, TRAINI
 
 
 def derived_seed(study_seed: int, number: int) -> int:
-    """The seed of trial `number`: 32 bits that depend on nothing but the study's seed and the number."""
+    """Return the seed of trial `number`: 32 bits that depend on nothing but the study's seed and the number."""
     digest = hashlib.sha256(f"{study_seed}:{number}".encode()).digest()
     return int.from_bytes(digest[:4], "big")
 
@@ -29,7 +29,7 @@ def is_given(trial: Any) -> bool:
 
 
 def configuration(trial: Any, space: Space, fixed: Mapping[str, Any], seed: int) -> dict[str, Any]:
-    """The values that a trial trains, its seed among them: what it draws, or what it was given."""
+    """Return the values that a trial trains, its seed among them: what it draws, or what it was given."""
     drawn = {} if is_given(trial) else suggest(trial, space, fixed)
     return {"seed": derived_seed(seed, trial.number), **drawn, **trial.user_attrs.get(GIVEN, {})}
 
@@ -64,7 +64,7 @@ class TrainingObjective:
         loading.load(self.data, self.device)
 
     def calibrate(self, values: Mapping[str, Any]) -> str:
-        """The faster precision on this device for a configuration like the given values."""
+        """Return the faster precision on this device for a configuration like the given values."""
         from winnow.objectives.data import loading
         from winnow.objectives.precision import calibrate
 
@@ -115,7 +115,7 @@ class TrainingObjective:
         return result.value
 
     def config(self, trial: Any) -> Config:
-        """The configuration that this trial trains: what it draws, or what it was given."""
+        """Return the configuration that this trial trains: what it draws, or what it was given."""
         given = configuration(trial, self.space, self.fixed, self.seed)
         values = {"precision": self.precision, "metric": self.metric, **given}
         config = make_config(values)

@@ -66,7 +66,7 @@ def _decayed(config: Config, parameters: Sequence[nn.Parameter]) -> list[dict[st
 
 
 def _scaled(config: Config, model: nn.Module) -> Iterator[tuple[dict[str, object], float]]:
-    """The groups of each part of the network, with its share of the learning rate (Clark et al., 2020; BEiT).
+    """Yield the groups of each part of the network, with its share of the learning rate (Clark et al., 2020; BEiT).
 
     A part is what stands before a number in its parameters' names: `layer1` of a ResNet, `blocks.3` of a ViT.
     """

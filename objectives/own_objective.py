@@ -127,7 +127,7 @@ def seed_generators(seed: int) -> None:
 
 
 def _platform() -> dict[str, Any]:
-    """What must match for a replay to give the same bits, where the function trains with torch."""
+    """Return what must match for a replay to give the same bits, where the function trains with torch."""
     torch = sys.modules.get("torch")
     if torch is None:
         return {}

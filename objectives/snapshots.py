@@ -13,7 +13,7 @@ Snapshot = dict[str, Any]
 
 
 def to_bytes(snapshot: Snapshot) -> bytes:
-    """The snapshot as bytes that `from_bytes` reads, on any device."""
+    """Return the snapshot as bytes that `from_bytes` reads, on any device."""
     buffer = io.BytesIO()
     torch.save(snapshot, buffer)
     return buffer.getvalue()
@@ -54,7 +54,7 @@ def check_origin(snapshot: Snapshot, config: dict[str, Any], data: str) -> None:
 
 
 def on_cpu(value: Any) -> Any:
-    """A copy of nested dicts and lists with every tensor detached on the CPU: later steps do not change it."""
+    """Return a copy of nested dicts and lists with every tensor detached on the CPU: later steps do not change it."""
     if isinstance(value, torch.Tensor):
         return value.detach().to("cpu", copy=True)
     if isinstance(value, dict):

@@ -53,7 +53,7 @@ class Range:
         return trial.suggest_float(name, self.low, self.high, step=self.step, log=self.log)
 
     def nearest(self, value: Any) -> float | int:
-        """The member of this range that lies nearest to `value`."""
+        """Return the member of this range that lies nearest to `value`."""
         inside = min(max(value, self.low), self.high)
         if self.step:  # in decimals, as Optuna counts: no value lies a rounding error beyond the last step
             low, high, step = (Decimal(str(number)) for number in (self.low, self.high, self.step))
@@ -98,12 +98,12 @@ Space = Mapping[str, Range | Choice]
 
 
 def label(value: Any) -> Scalar:
-    """A choice as Optuna can store it: lists become JSON text, everything else stays as it is."""
+    """Return a choice as Optuna can store it: lists become JSON text, everything else stays as it is."""
     return json.dumps(list(value)) if isinstance(value, list | tuple) else value
 
 
 def parameter_name(name: str, when: Mapping[str, Sequence[Any]]) -> str:
-    """What the parameter is called that draws hyperparameter `name` under one of several conditions."""
+    """Return what the parameter is called that draws hyperparameter `name` under one of several conditions."""
     if not when:
         return name
     values = {parent: ",".join(json.dumps(value).strip('"') for value in when[parent]) for parent in when}
@@ -111,7 +111,7 @@ def parameter_name(name: str, when: Mapping[str, Sequence[Any]]) -> str:
 
 
 def hyperparameter(parameter: str) -> str:
-    """The hyperparameter that a parameter draws."""
+    """Return the hyperparameter that a parameter draws."""
     return parameter.partition("@")[0]
 
 
@@ -165,7 +165,7 @@ def suggest(trial: SuggestingTrial, space: Space, fixed: Mapping[str, Any]) -> d
 
 
 def baseline(space: Space, fixed: Mapping[str, Any], named: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The baseline as Optuna parameters (inside their ranges) and as the values that are trained (the truth).
+    """Return the baseline as Optuna parameters (inside their ranges) and as the values that are trained (the truth).
 
     Its values are the defaults, or those that the spec's `[baseline]` names. A number that its range cannot hold
     (weight decay 0 on a log scale) is clamped as a parameter and kept as a value; a choice that is not offered
@@ -228,7 +228,7 @@ def cells(space: Space, points: int) -> Iterator[dict[str, Scalar]]:
 
 
 def _unsearched(entry: Range | Choice, name: str, named: Mapping[str, Any]) -> Any:
-    """The value of a hyperparameter that nobody searches: what `named` says, else its default, else a choice.
+    """Return the value of a hyperparameter that nobody searches: what `named` says, else its default, else a choice.
 
     Of the user's own, whose default nobody knows here, the first choice or the low end.
     """

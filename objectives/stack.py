@@ -163,7 +163,7 @@ class _Stack:
         self._network: StackedNetwork | None = None
 
     def passes(self, asked: Sequence[Any]) -> list[Passed]:
-        """What the passes of each member's batch came to, their gradients left in its model."""
+        """Return what the passes of each member's batch came to, their gradients left in its model."""
         members: list[Member] = [member for member, _ in asked]
         batches: list[Tensor] = [batch for _, batch in asked]
         if len(members) < 2:
@@ -180,7 +180,7 @@ class _Stack:
         return list(zip(plain.detach().unbind(0), count_right(outputs, targets).unbind(0), strict=True))
 
     def _examples(self, index: Tensor) -> Tensor:
-        """The examples at index (members, batch), each member's by its own augmentation."""
+        """Return the examples at index (members, batch), each member's by its own augmentation."""
         if any(member.augmentation.draws for member in self._members):
             batches = zip(self._members, index.unbind(0), strict=True)
             return torch.stack([member.augmentation.batch(batch, member.generators) for member, batch in batches])

@@ -19,7 +19,7 @@ from winnow.objectives.models.building import build
 
 
 def restore(values: Mapping[str, Any], weights: Mapping[str, torch.Tensor], data: Data) -> nn.Module:
-    """The model of the configuration `values` for `data`, on its device, with `weights`."""
+    """Return the model of the configuration `values` for `data`, on its device, with `weights`."""
     config = make_config({**values, "weights": ""})  # nothing of a file's: all comes from `weights`
     model = build(config, input_shape(config, data.shape), data.classes or 1, data.train.inputs.device)
     model.load_state_dict(weights)

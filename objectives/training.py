@@ -271,7 +271,7 @@ def count_parameters(config: Config, data: Data) -> int:
 
 
 def order_of(config: Config, data: Data, generator: torch.Generator) -> torch.Tensor:
-    """The epoch's examples on the CPU: each once, or as many drawn so that every class is as likely."""
+    """Return the epoch's examples on the CPU: each once, or as many drawn so that every class is as likely."""
     targets = data.train.targets
     if not config.balanced_sampling:
         return torch.randperm(len(targets), generator=generator)

@@ -102,7 +102,7 @@ def fingerprint(file: Path) -> str | None:
 
 
 def _structure(node: object) -> object:
-    """The syntax tree as plain data, without docstrings and without what a version of Python adds as empty."""
+    """Return the syntax tree as plain data, without docstrings and without what a version of Python adds as empty."""
     if isinstance(node, list):
         return [_structure(item) for item in node]
     if not isinstance(node, ast.AST):
@@ -121,7 +121,7 @@ def _make_importable() -> None:
 
 
 def _local_spec(module: str) -> ModuleSpec | None:
-    """The module's top-level package or file in this folder, whatever else bears its name."""
+    """Return the module's top-level package or file in this folder, whatever else bears its name."""
     top, _, rest = module.partition(".")
     local = PathFinder.find_spec(top, [str(Path.cwd())])
     if local is None or local.origin is None:  # a folder that is no package hides nothing

@@ -31,6 +31,6 @@ def set_state(database: Database, study_id: int, state: State) -> None:
 
 
 def state_of(database: Database, study_id: int) -> State:
-    """What the workers of a study shall do; a study without a budget of ours is active."""
+    """Return what the workers of a study shall do; a study without a budget of ours is active."""
     query = select(budgets.c.state).where(budgets.c.study_id == study_id)
     return State(database.scalar(query) or State.ACTIVE)

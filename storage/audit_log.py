@@ -51,6 +51,6 @@ def conclude(database: Database, entry: int, status: int) -> None:
 
 
 def entries(database: Database, most: int = 500) -> list[Entry]:
-    """The latest entries, newest first."""
+    """Return the latest entries, newest first."""
     query = select(audit).order_by(audit.c.entry.desc()).limit(most)
     return [Entry(**row) for row in database.mappings(query)]

@@ -98,7 +98,7 @@ def end_now(database: Database, study_id: int) -> int:
 
 
 def spent(connection: Connection, study_id: int) -> Spent:
-    """What the study has used so far. The cost of asking does not grow with the study."""
+    """Return what the study has used so far. The cost of asking does not grow with the study."""
     last_number = (
         select(trials.c.number).where(trials.c.study_id == study_id).order_by(trials.c.trial_id.desc()).limit(1)
     )
@@ -122,7 +122,7 @@ def spent(connection: Connection, study_id: int) -> Spent:
 
 
 def under_way(study_id: ColumnElement[int]) -> tuple[Label[Any], Label[Any]]:
-    """What the attempts under way of a study have used so far, as columns: seconds and epochs."""
+    """Return what the attempts under way of a study have used so far, as columns: seconds and epochs."""
     open_ones = (attempts.c.study_id == study_id) & attempts.c.ended_at.is_(None)
     seconds = select(func.sum(database_now() - attempts.c.started_at)).where(open_ones)
     new_epochs = select(func.sum(_epochs_of(attempts.c.trial_id) - attempts.c.earlier_epochs)).where(open_ones)
@@ -139,7 +139,7 @@ def _epochs_of(trial_id: ColumnElement[int]) -> ScalarSelect[int]:
 
 
 def spent_as(row: Mapping[Any, Any]) -> Spent:
-    """What a study has used, from its row of `budgets` with `age`, `last_number` and `under_way` beside it."""
+    """Return what a study has used, from its row of `budgets` with `age`, `last_number` and `under_way` beside it."""
     seconds, device_seconds = row["seconds"], row["device_seconds"]
     return Spent(
         trials=0 if row["last_number"] is None else row["last_number"] + 1,

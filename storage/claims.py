@@ -83,7 +83,7 @@ def _made(connection: Connection, study_id: int, number: int, wish: Wish | None)
 
 
 def _waiting(connection: Connection, study_id: int, since: int, wish: Wish | None) -> Chosen | None:
-    """The waiting trial that comes next.
+    """Return the waiting trial that comes next.
 
     One that was broken off comes first, then what is wished for. Raises Overtaken where that is not paused any more.
     """

@@ -38,15 +38,15 @@ def _now_mysql(element: Any, compiler: Any, **_: Any) -> str:
 
 
 def optuna_now() -> datetime:
-    """The present as Optuna's tables hold it: naive UTC, by this machine's clock, for people to read only."""
+    """Return the present as Optuna's tables hold it: naive UTC, by this machine's clock, for people to read only."""
     return datetime.now(UTC).replace(tzinfo=None)
 
 
 def to_optuna(local: datetime | None) -> datetime | None:
-    """A trial's time (naive, of this machine's zone) as Optuna's tables hold it."""
+    """Return a trial's time (naive, of this machine's zone) as Optuna's tables hold it."""
     return None if local is None else local.astimezone(UTC).replace(tzinfo=None)
 
 
 def from_optuna(stored: datetime | None) -> datetime | None:
-    """A time of Optuna's tables as a trial has it: naive, of this machine's zone."""
+    """Return a time of Optuna's tables as a trial has it: naive, of this machine's zone."""
     return None if stored is None else datetime.fromtimestamp((stored - _BEGINNING) / _SECOND)

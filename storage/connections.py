@@ -20,7 +20,7 @@ SQLITE_BUSY_SECONDS = 8
 
 
 def make(url: URL) -> Engine:
-    """An engine for one of the databases that Winnow knows."""
+    """Return an engine for one of the databases that Winnow knows."""
     kind = url.get_backend_name()
     if kind == "sqlite":
         return _sqlite(url)
@@ -91,7 +91,7 @@ def _impatient_psycopg() -> Any:
 
 
 def _within(seconds: float, steps: Generator[Any, Any, Any]) -> Generator[Any, Any, Any]:
-    """The steps of a psycopg operation, ended when the server has been silent for too long."""
+    """Yield the steps of a psycopg operation, ended when the server has been silent for too long."""
     deadline = time.monotonic() + seconds
     try:
         wanted = next(steps)

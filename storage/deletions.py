@@ -49,7 +49,7 @@ def remove(database: Database, study_id: int, by: str) -> None:
 
 
 def shown_name(connection: Connection, study_id: int) -> str:
-    """The name of a study that was not deleted; raises KeyError."""
+    """Return the name of a study that was not deleted; raises KeyError."""
     hidden = select(exists().where(deletions.c.study_id == study_id))
     if connection.execute(hidden).scalar():
         raise KeyError(f"the study {study_id} was deleted")
@@ -77,7 +77,7 @@ def restore(database: Database, name: str) -> None:
 
 
 def everything(database: Database) -> list[Deletion]:
-    """The studies that can be restored, the last deleted first."""
+    """Return the studies that can be restored, the last deleted first."""
     query = select(deletions).where(_restorable()).order_by(deletions.c.deleted_at.desc())
     return [Deletion(**row) for row in database.mappings(query)]
 

@@ -29,7 +29,7 @@ def write_whole(path: Path, content: bytes) -> str:
 
 
 def read_checked(path: Path, sha256: str) -> bytes:
-    """The bytes of a file; raises FileDamaged where they are not those that were written, or not there."""
+    """Return the bytes of a file; raises FileDamaged where they are not those that were written, or not there."""
     try:
         content = path.read_bytes()
     except OSError as error:

@@ -69,7 +69,7 @@ class Lease:
         return _retries(outcome, self.earlier)
 
     def lost(self) -> LeaseLost:
-        """What to raise when the trial is no longer this lease's."""
+        """Return what to raise when the trial is no longer this lease's."""
         return LeaseLost(
             f"trial {self.number} no longer belongs to this worker (attempt {self.token})",
             "it was given to another worker, told by hand or deleted; what is left of this attempt is dropped",

@@ -54,7 +54,7 @@ def _is_current(connection: Connection) -> bool:
 
 
 def _revision(connection: Connection) -> str | None:
-    """The version of Optuna's tables; None where Optuna has not finished making them."""
+    """Return the version of Optuna's tables; None where Optuna has not finished making them."""
     if not inspect(connection).has_table("alembic_version"):
         return None
     return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()

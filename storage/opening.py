@@ -34,7 +34,7 @@ def open(
     longest_gap: float = math.inf,
     freshness: float = 0.0,
 ) -> Storage:
-    """The storage at an SQLAlchemy URL, with all its tables.
+    """Return the storage at an SQLAlchemy URL, with all its tables.
 
     Several processes may open an empty database at once. With `create` false a missing SQLite file is refused
     instead of made. A server that does not answer is waited for, for `patience` seconds; once it is
@@ -69,7 +69,7 @@ def open(
 
 
 def parse(url: str) -> URL:
-    """A storage's URL with the driver that Winnow uses and its password, wherever that comes from.
+    """Return a storage's URL with the driver that Winnow uses and its password, wherever that comes from.
 
     Raises StorageError.
     """

@@ -102,7 +102,7 @@ OF_A_STUDY = [directions, study_user_attributes, study_system_attributes]
 
 
 def stored(value: float) -> tuple[float | None, str]:
-    """A value and its type as Optuna's tables hold them."""
+    """Return a value and its type as Optuna's tables hold them."""
     if math.isnan(value):
         return None, "NAN"
     if math.isinf(value):
@@ -111,7 +111,7 @@ def stored(value: float) -> tuple[float | None, str]:
 
 
 def restored(value: float | None, kind: str) -> float:
-    """The value that was stored."""
+    """Return the value that was stored."""
     if kind == "FINITE" and value is not None:
         return value
     return {"INF_POS": math.inf, "INF_NEG": -math.inf}.get(kind, math.nan)

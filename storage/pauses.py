@@ -131,7 +131,7 @@ def make_room(database: Database, study_id: int, most: float, maximize: bool) ->
 
 
 def _by_promise(connection: Connection, study_id: int, maximize: bool) -> list[Any]:
-    """The newest checkpoints of paused trials, those of the least promising first."""
+    """Return the newest checkpoints of paused trials, those of the least promising first."""
     query = (
         select(trials.c.trial_id, trials.c.number, checkpoints.c.epoch, checkpoints.c.size, epochs.c.value)
         .join(checkpoints, checkpoints.c.trial_id == trials.c.trial_id)

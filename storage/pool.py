@@ -36,13 +36,13 @@ class Pool:
     """The studies of a storage, as one process of a pool asks for them again and again."""
 
     def __init__(self, database: Database, ready: str) -> None:
-        """A study is served once it has the user attribute `ready`."""
+        """Serve studies: one is served once it has the user attribute `ready`."""
         self._database = database
         self._ready = ready
         self._finished: dict[int, tuple[int, Budget]] = {}
 
     def wanting(self, besides: str = "") -> list[Wanting]:
-        """The studies that have a trial to give now; the worker `besides` is not counted as at work."""
+        """Return the studies that have a trial to give now; the worker `besides` is not counted as at work."""
         rows = self._database.mappings(self._query(besides))
         found = [(row, spent_as(row)) for row in rows]
         return [

@@ -42,7 +42,7 @@ def _is_operational(error: BaseException) -> bool:
 
 
 def cause(error: BaseException, engine: Engine) -> str:
-    """The innermost message in one line, without the password."""
+    """Return the innermost message in one line, without the password."""
     while error.__cause__ is not None:
         error = error.__cause__
     message = " ".join(str(getattr(error, "orig", None) or error).split())

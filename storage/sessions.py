@@ -21,7 +21,7 @@ def begin(database: Database, token: Token) -> str:
 
 
 def find(database: Database, secret: str) -> Token | None:
-    """The token by which a session was opened; None where either has ended."""
+    """Return the token by which a session was opened; None where either has ended."""
     query = (
         select(*columns())
         .join(sessions, sessions.c.token == tokens.c.token)

@@ -11,7 +11,7 @@ from winnow.storage.upserts import Right, insert_new
 
 
 def settled(database: Database, study_id: int, key: str) -> Any | None:
-    """What was settled under `key`; None while nothing was."""
+    """Return what was settled under `key`; None while nothing was."""
     query = select(study_user_attributes.c.value_json).where(
         study_user_attributes.c.study_id == study_id, study_user_attributes.c.key == key
     )

@@ -49,7 +49,7 @@ class _Held:
 
 
 def files_of(url: URL) -> Path:
-    """The folder of files of the storage at a URL: WINNOW_FILES unless that is on S3, or beside an SQLite file.
+    """Return the folder of files of the storage at a URL: WINNOW_FILES unless that is on S3, or beside an SQLite file.
 
     What waits for the database and logs always lie there.
     """
@@ -110,7 +110,7 @@ class Storage(BaseStorage):
         return URL.create(url.drivername, url.username, None, url.host, url.port, url.database, url.query)
 
     def __getstate__(self) -> dict[str, Any]:
-        """What a pickle holds: the URL without its password."""
+        """Return what a pickle holds: the URL without its password."""
         return {"url": self._bare_url.render_as_string(hide_password=False)}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -150,7 +150,7 @@ class Storage(BaseStorage):
         self._remember(trial_id, "intermediate_values", step, value)
 
     def oldest_unfinished(self, study_id: int) -> int:
-        """A trial id before which, as far as this process knows, all trials of the study have finished."""
+        """Return a trial id before which, as far as this process knows, all trials of the study have finished."""
         with self._lock:
             cache = self._caches.get(study_id)
             return 0 if cache is None else cache.oldest_unfinished
@@ -337,7 +337,7 @@ class Storage(BaseStorage):
 
 
 def _as_pruned(trial: FrozenTrial) -> FrozenTrial:
-    """A paused trial as a sampler is to see it."""
+    """Return a paused trial as a sampler is to see it."""
     shown = copy.copy(trial)
     shown.state = TrialState.PRUNED
     last = math.nan if shown.last_step is None else shown.intermediate_values[shown.last_step]
@@ -346,5 +346,5 @@ def _as_pruned(trial: FrozenTrial) -> FrozenTrial:
 
 
 def _empty(lease: Lease) -> FrozenTrial:
-    """The trial that a claim has just made."""
+    """Return the trial that a claim has just made."""
     return FrozenTrial(lease.number, TrialState.RUNNING, None, datetime.now(), None, {}, {}, {}, {}, {}, lease.trial_id)

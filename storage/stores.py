@@ -32,17 +32,17 @@ class Store(Protocol):
         """Write a file; returns its SHA-256 in hex; raises OSError."""
 
     def read(self, name: str, sha256: str) -> bytes:
-        """The bytes of a file; raises FileDamaged where they are not those that were written, or not there."""
+        """Return the bytes of a file; raises FileDamaged where they are not those that were written, or not there."""
 
     def remove(self, name: str) -> None:
         """Remove a file, if it is there; raises OSError."""
 
     def names(self, beginning: str) -> list[str]:
-        """The names of all files that begin so, sorted; raises OSError."""
+        """Return the names of all files that begin so, sorted; raises OSError."""
 
 
 def at(place: str) -> Store:
-    """The store at a path or at s3://BUCKET/PREFIX; raises StorageError where that cannot be."""
+    """Return the store at a path or at s3://BUCKET/PREFIX; raises StorageError where that cannot be."""
     return _bucket(place) if place.startswith(S3) else Folder(Path(place))
 
 

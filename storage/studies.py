@@ -59,7 +59,7 @@ def check(connection: Connection, study_id: int) -> None:
 
 
 def id_of(connection: Connection, name: str) -> int:
-    """The id of a study; raises KeyError."""
+    """Return the id of a study; raises KeyError."""
     found = connection.execute(select(studies.c.study_id).where(studies.c.study_name == name)).scalar()
     if found is None:
         raise KeyError(f"there is no study {name!r}")
@@ -67,7 +67,7 @@ def id_of(connection: Connection, name: str) -> int:
 
 
 def name_of(connection: Connection, study_id: int) -> str:
-    """The name of a study; raises KeyError."""
+    """Return the name of a study; raises KeyError."""
     found = connection.execute(select(studies.c.study_name).where(studies.c.study_id == study_id)).scalar()
     if found is None:
         raise _unknown(study_id)
@@ -75,7 +75,7 @@ def name_of(connection: Connection, study_id: int) -> str:
 
 
 def directions_of(connection: Connection, study_id: int) -> list[StudyDirection]:
-    """What a study minimises and maximises; raises KeyError."""
+    """Return what a study minimises and maximises; raises KeyError."""
     query = select(directions.c.direction).where(directions.c.study_id == study_id).order_by(directions.c.objective)
     found = [StudyDirection[name] for (name,) in connection.execute(query)]
     if not found:

@@ -77,7 +77,7 @@ class TrialCache:
         return [*remembered, *frozen[len(ended) :]]
 
     def of_states(self, wanted: frozenset[TrialState]) -> list[FrozenTrial]:
-        """The finished trials in these states, by number: a list of the caller's own."""
+        """Return the finished trials in these states, by number: a list of the caller's own."""
         kept = frozenset(state for state in wanted if state.is_finished())
         if kept not in self._of_states:
             chosen = [trial for trial in self.finished.values() if trial.state in kept]
@@ -95,7 +95,7 @@ class TrialCache:
 
 
 def _rows(connection: Connection, study_id: int, newest: int, unfinished: Iterable[int]) -> Sequence[Any]:
-    """The rows of `trials` that this process does not know for good."""
+    """Return the rows of `trials` that this process does not know for good."""
     known = sorted(unfinished)
     new: ColumnElement[bool] = trials.c.trial_id > newest
     return connection.execute(

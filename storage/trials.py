@@ -166,7 +166,7 @@ def distribution_in_study(connection: Connection, study_id: int, name: str) -> B
 
 
 def study_of(connection: Connection, trial_id: int) -> int:
-    """The study of a trial; raises KeyError."""
+    """Return the study of a trial; raises KeyError."""
     found = connection.execute(select(trials.c.study_id).where(trials.c.trial_id == trial_id)).scalar()
     if found is None:
         raise KeyError(f"there is no trial with the id {trial_id}")

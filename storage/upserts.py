@@ -173,7 +173,7 @@ def _new(table: Table, name: str) -> Any:
 
 
 def _source(table: Table, names: tuple[str, ...], right: Right) -> Select[Any]:
-    """The row to be written, as long as the right holds."""
+    """Return the row to be written, as long as the right holds."""
     row = _values(table, names)
     match right:
         case Right.STUDY:

@@ -101,7 +101,7 @@ def given_up(database: Database, study_id: int | None = None, host: str | None =
 def _heard_of(
     database: Database, kind: type[Worker] | type[GivenUp], *conditions: ColumnElement[bool]
 ) -> Sequence[RowMapping]:
-    """The rows that were heard of within FORGOTTEN_SECONDS, the oldest first."""
+    """Return the rows that were heard of within FORGOTTEN_SECONDS, the oldest first."""
     columns = [workers.c[name] for name in kind.__dataclass_fields__ if name != "age"]
     query = (
         select(*columns, (database_now() - workers.c.seen_at).label("age"))

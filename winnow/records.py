@@ -41,7 +41,7 @@ class Epoch:
         return cls(epoch, value, **known, extra={name: measured[name] for name in measured if name not in METRICS})
 
     def quantity(self, name: str) -> float | None:
-        """The value, or what was measured under this name; None where nothing was."""
+        """Return the value, or what was measured under this name; None where nothing was."""
         return getattr(self, name) if name == "value" or name in METRICS else self.extra.get(name)
 
     @property

@@ -30,7 +30,7 @@ class Augmentation:
     """
 
     def __init__(self, config: Config, data: Data) -> None:
-        """Raises HyperparameterError on a crop that the images do not have."""
+        """Raise HyperparameterError on a crop that the images do not have."""
         self._inputs = data.train.inputs
         self._shape = input_shape(config, data.shape)
         self._images = len(data.shape) == 3
@@ -153,7 +153,7 @@ def _scale(config: Config, data: Data) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def doubts(config: Config, data: Data) -> list[str]:
-    """What of the augmentation makes no sense for the data, a sentence each; it is done all the same."""
+    """Return what of the augmentation makes no sense for the data, a sentence each; it is done all the same."""
     on = list(registry.augmentation.switched_on(config))
     if len(data.shape) != 3:
         return [f"{data.name} has no images: {', '.join(on)} changes nothing"] if on else []
@@ -185,7 +185,7 @@ def _warn_once(doubt: str) -> None:
 
 
 def _centre(images: torch.Tensor, height: int, width: int) -> torch.Tensor:
-    """The middle `height` x `width` of images (B, C, H, W), in black where they are smaller."""
+    """Return the middle `height` x `width` of images (B, C, H, W), in black where they are smaller."""
     top, left = (round((height - images.shape[2]) / 2), round((width - images.shape[3]) / 2))
     bottom, right = height - images.shape[2] - top, width - images.shape[3] - left
     return functional.pad(images, (left, right, top, bottom)) if any((top, bottom, left, right)) else images

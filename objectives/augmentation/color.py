@@ -58,7 +58,7 @@ def jitter(images: torch.Tensor, jitters: Jitters) -> torch.Tensor:
 
 
 def grey(images: torch.Tensor) -> torch.Tensor:
-    """The images' luma (B, 1, H, W), by the weights of ITU-R BT.601 as torchvision rounds them."""
+    """Return the images' luma (B, 1, H, W), by the weights of ITU-R BT.601 as torchvision rounds them."""
     if images.shape[1] == 1:
         return images.clone()
     red, green, blue = images[:, 0:1], images[:, 1:2], images[:, 2:3]

@@ -132,7 +132,7 @@ def choices(config: Config, channels: int) -> Iterator[tuple[str, Config]]:
 
 
 def pixels(augmentation: Augmentation, loaded: Data) -> torch.Tensor:
-    """The first images of the training split, augmented; uint8 (16, 3, H, W)."""
+    """Return the first images of the training split, augmented; uint8 (16, 3, H, W)."""
     index = torch.arange(min(IMAGES, len(loaded.train.targets)))
     generators = Generators.from_seed(0, torch.device("cpu"), registry.augmentation).augmentation
     batch = augmentation.batch(index, generators)

@@ -222,7 +222,7 @@ _WORDS: Mapping[type, str] = {str: "a text", int: "a whole number", float: "a nu
 
 
 def known(name: str) -> DataSet:
-    """The catalogue's entry; raises DataError with the names that there are."""
+    """Return the catalogue's entry; raises DataError with the names that there are."""
     if ":" in name:
         return DataSet(name, "", (), 0, 0, 0, ("size", "resize", "stream"))
     if name not in CATALOG:

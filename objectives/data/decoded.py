@@ -75,7 +75,7 @@ def locked(path: Path) -> Iterator[None]:
 
 
 def _state(sources: Iterable[Path]) -> str:
-    """A digest that changes when a file is added, taken away or written to."""
+    """Return a digest that changes when a file is added, taken away or written to."""
     digest = hashlib.sha256()
     for file in sources:
         facts = file.stat() if file.exists() else file.lstat()  # a link that leads nowhere
@@ -101,7 +101,7 @@ def _write(file: Path, what: str, state: str, arrays: Arrays) -> None:
 
 
 def _read(file: Path, what: str, state: str) -> Arrays | None:
-    """The arrays kept in `file`, or None where it holds something else, an older state, or is damaged."""
+    """Return the arrays kept in `file`, or None where it holds something else, an older state, or is damaged."""
     try:
         with file.open("rb") as opened:
             header = json.loads(opened.readline())

@@ -21,7 +21,7 @@ def read(files: Sequence[Path]) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
 
 
 def read_bytes(path: Path) -> NDArray[np.uint8]:
-    """The array of bytes in one idx file, gzipped or not; raises DataError if it is not whole."""
+    """Return the array of bytes in one idx file, gzipped or not; raises DataError if it is not whole."""
     remedy = "delete it and download it again"
     try:
         with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:

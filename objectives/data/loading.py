@@ -54,7 +54,7 @@ class Data:
 
 @functools.lru_cache(maxsize=2)
 def load(spec: DataSpec, device: str = "cpu") -> Data:
-    """The training and validation data that `spec` asks for, on `device`; raises DataError.
+    """Return the training and validation data that `spec` asks for, on `device`; raises DataError.
 
     Kept for the process: every trial of a worker shares it.
     """
@@ -76,7 +76,7 @@ def load(spec: DataSpec, device: str = "cpu") -> Data:
 
 
 def load_test(spec: DataSpec, device: str = "cpu") -> Split:
-    """The test data of `spec`, the same whatever its seed and sizes; only a confirmation may ask for it."""
+    """Return the test data of `spec`, the same whatever its seed and sizes; only a confirmation may ask for it."""
     spec.check()
     test = _read(spec, "test")
     if sources.held_out_beside(spec) is None:

@@ -32,7 +32,7 @@ PARTS: Mapping[str, tuple[str, ...]] = {
 
 @functools.lru_cache(maxsize=4)
 def read(spec: DataSpec, part: str) -> Examples | None:
-    """The examples of one part, or None where the data has no such part; raises DataError."""
+    """Return the examples of one part, or None where the data has no such part; raises DataError."""
     given, files = _GIVERS.get(spec.name, _of_function)(spec, part)
     if given is None:
         return None
@@ -60,7 +60,7 @@ def has_test(spec: DataSpec) -> bool:
 
 @functools.lru_cache(maxsize=4)
 def describe(spec: DataSpec) -> DataSet:
-    """What is known of the data once its training part is read; raises DataError."""
+    """Return what is known of the data once its training part is read; raises DataError."""
     train = read(spec, "train")
     if train is None or not len(train.targets):
         raise DataError(f"{spec.name} has no train examples", "let it give some")
@@ -88,7 +88,7 @@ def describe(spec: DataSpec) -> DataSet:
 
 
 def class_names(spec: DataSpec) -> tuple[str, ...]:
-    """The names of the classes: those that the data says, or numbers; none in a regression."""
+    """Return the names of the classes: those that the data says, or numbers; none in a regression."""
     classes = describe(spec).classes
     named: Any = None
     if spec.name == "hugging_face":

@@ -101,7 +101,7 @@ def _all(spec: DataSpec) -> Examples:
 
 
 def _without_or_only_test(examples: Examples, part: str) -> Examples:
-    """The part of a data set whose test data is held out here."""
+    """Return the part of a data set whose test data is held out here."""
     numbers = examples.targets.dtype.kind == "f"  # of which no two are alike
     search, test = splits.held_out(np.zeros(len(examples.targets), np.int64) if numbers else examples.targets)
     return examples.take(test if part == "test" else search)

@@ -13,7 +13,7 @@ _HELD_OUT_SEED = 20_241_122
 
 
 def shuffled(count: int, seed: int, purpose: str) -> Index:
-    """The numbers 0 to `count` - 1 in the order that `seed` gives for `purpose`; int64 (count,)."""
+    """Return the numbers 0 to `count` - 1 in the order that `seed` gives for `purpose`; int64 (count,)."""
     # NumPy promises the bits of PCG64 and SeedSequence for all its versions; it promises no such thing of
     # `Generator.permutation`. A split made today must be the same next year, or replay is a lie.
     bits = np.random.PCG64(np.random.SeedSequence([seed, *purpose.encode()]))

@@ -27,7 +27,7 @@ def two_moons(count: int, test: bool, noise: float | None, random: np.random.Gen
 
 
 def circles(count: int, test: bool, noise: float | None, random: np.random.Generator) -> Arrays:
-    """A disc of radius 1/2 (class 0) in a ring from 0.7 to 1; noise 0.05. Float32 (count, 2), int64 (count,)."""
+    """Return a disc of radius 1/2 (class 0) in a ring from 0.7 to 1; noise 0.05. Float32 (count, 2), int64 (count,)."""
     rings = np.arange(count) % 2
     radius = np.where(rings == 0, 0.5 * np.sqrt(random.uniform(0, 1, count)), random.uniform(0.7, 1, count))
     return _curled(radius, random.uniform(0, 2 * np.pi, count), noise, random), rings
@@ -41,7 +41,7 @@ def spirals(count: int, test: bool, noise: float | None, random: np.random.Gener
 
 
 def regression_1d(count: int, test: bool, noise: float | None, random: np.random.Generator) -> Arrays:
-    """A line under noise as large as its rise, y = 2x + 2 N(0, 1) with x in 0 to 1. Both float32 (count, 1)."""
+    """Return a line under noise as large as its rise, y = 2x + 2 N(0, 1) with x in 0 to 1. Both float32 (count, 1)."""
     x = random.uniform(0, 1, (count, 1))
     y = 2 * x + random.normal(0, 2.0 if noise is None else noise, x.shape)
     return x.astype(np.float32), y.astype(np.float32)
@@ -69,7 +69,7 @@ MAKERS: dict[str, Callable[[int, bool, float | None, np.random.Generator], Array
 
 
 def make(name: str, count: int, test: bool, noise: float | None) -> Arrays:
-    """The first `count` examples of a data set made here, of its search or of its test part."""
+    """Return the first `count` examples of a data set made here, of its search or of its test part."""
     return MAKERS[name](count, test, noise, np.random.default_rng([*name.encode(), test]))
 
 

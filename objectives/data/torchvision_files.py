@@ -40,7 +40,7 @@ LAYOUTS = {
 
 
 def read(name: str, part: str, path: str | None) -> decoded.Arrays:
-    """The images uint8 (N, C, H, W) and labels int64 (N,) of `part` (`train` or `test`).
+    """Return the images uint8 (N, C, H, W) and labels int64 (N,) of `part` (`train` or `test`).
 
     They come from `path` where one is given, else from the cache folder or Debian's package; what is in none of
     them is downloaded. Raises DataError where that fails too.

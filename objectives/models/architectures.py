@@ -10,16 +10,13 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from winnow.objectives.definition import Hyperparameter
 from winnow.objectives.errors import ObjectiveError
+from winnow.objectives.models.shapes import Shape, need_images, nothing_to_normalise, pooled
 from winnow.objectives.registry import model
 
 if TYPE_CHECKING:
     from torch import nn
 
-Shape = tuple[int, ...]
-"""Of one example: (channels, height, width), or (features,)."""
-
 SMALLNET_FILTERS = (32, 64, 128)
-
 Dropout = Annotated[
     float,
     Hyperparameter(
@@ -100,7 +97,7 @@ class FreeLayers:
                 f"batch_norm = true and norm = {self.norm!r} are two norms in one place", "keep one of them"
             )
         if hidden and self.batch_norm and batch_size == 1:
-            raise _nothing_to_normalise("dense layers")
+            raise nothing_to_normalise("dense layers")
         if self.dropouts and (self.dropout or len(self.dropouts) != len(hidden)):
             raise ObjectiveError(
                 f"dropouts = {list(self.dropouts)} does not go with {len(hidden)} hidden dense layers and "
@@ -273,7 +270,7 @@ class WideResNet:
         """Raise ObjectiveError where it does not take examples of `shape`."""
         need_images(shape)
         if batch_size == 1 and max(shape[1:]) <= 4:
-            raise _nothing_to_normalise("convolutions whose output is one pixel")
+            raise nothing_to_normalise("convolutions whose output is one pixel")
 
     def __call__(self, shape: Shape, outputs: int) -> "nn.Module":
         """Build it for examples of `shape`."""
@@ -351,47 +348,3 @@ class ResNet18:
         from winnow.objectives.models.pretrained import load_weights
 
         load_weights(network, self.weights, self.weights_sha256)
-
-
-def need_images(shape: Shape) -> None:
-    """Raise ObjectiveError where examples of `shape` are no images."""
-    if len(shape) != 3:
-        raise ObjectiveError(f"this model needs images, and this data has {shape[0]} features", 'take model = "mlp"')
-
-
-def pooled(
-    shape: Shape,
-    filters: Sequence[int],
-    pool_every: int,
-    pool_size: int,
-    convolution: tuple[int, int, int] | None = None,
-    alone: bool = False,
-) -> Shape:
-    """Return what convolutions and poolings make of an image (channels, height, width).
-
-    `convolution` is kernel, stride and padding; None keeps the size of an image. `alone` says that one image is
-    normalised by itself. Raises ObjectiveError where nothing is left, or a single value would be normalised.
-    """
-    sides = list(shape[1:])
-    for number in range(1, len(filters) + 1):
-        if convolution:
-            kernel, stride, padding = convolution
-            sides = [(side + 2 * padding - kernel) // stride + 1 for side in sides]
-        if alone and max(sides) == 1:
-            raise _nothing_to_normalise("convolutions whose output is one pixel")
-        if number % pool_every == 0 and min(sides) > 0:
-            sides = [side // pool_size for side in sides]
-        if min(sides) < 1:
-            raise ObjectiveError(
-                f"images of {shape[1]}x{shape[2]} are too small for the convolutions and poolings of this model: "
-                f"nothing is left after {number} of {len(filters)}",
-                "take fewer or smaller ones, or larger images",
-            )
-    return (filters[-1], *sides)
-
-
-def _nothing_to_normalise(layers: str) -> ObjectiveError:
-    return ObjectiveError(
-        f"batch_size = 1 gives batch normalisation of {layers} a single value, which has no spread",
-        "choose batch_size = 2 or more, or batch_norm = false",
-    )

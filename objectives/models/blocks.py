@@ -23,7 +23,7 @@ ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
 
 
 def activated(options: FreeLayers, dropout: nn.Module) -> list[nn.Module]:
-    """What follows a layer: its activation and then `dropout`, or the other way round."""
+    """Return what follows a layer: its activation and then `dropout`, or the other way round."""
     parts = [ACTIVATIONS[options.activation](), dropout]
     return parts if options.dropout_position == "after_activation" else parts[::-1]
 
@@ -54,7 +54,7 @@ def convolution(
 
 
 def image_dropout(options: Convolutions) -> nn.Module:
-    """The dropout between convolutions."""
+    """Return the dropout between convolutions."""
     match options.conv_dropout_kind:
         case "dropout2d":
             return Dropout2d(options.conv_dropout)

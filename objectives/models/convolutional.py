@@ -5,9 +5,10 @@ import math
 import torch
 from torch import nn
 
-from winnow.objectives.models.architectures import CNN, SMALLNET_FILTERS, Convolutions, Shape, SmallNet
+from winnow.objectives.models.architectures import CNN, SMALLNET_FILTERS, Convolutions, SmallNet
 from winnow.objectives.models.blocks import activated, convolution, dense, image_dropout
 from winnow.objectives.models.layers import Dropout
+from winnow.objectives.models.shapes import Shape
 
 
 class ChannelsLast(nn.Module):
@@ -52,5 +53,5 @@ def cnn(options: CNN, shape: Shape, outputs: int) -> nn.Module:
 
 
 def pooling(options: Convolutions) -> nn.Module:
-    """The pooling of the config, without overlap."""
+    """Return the pooling of the config, without overlap."""
     return (nn.MaxPool2d if options.pooling == "max" else nn.AvgPool2d)(options.pool_size)

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 from winnow.objectives import user_code
 from winnow.objectives.definition import Definition, Hyperparameter, Value, definitions_of, plain_definitions_of
 from winnow.objectives.errors import HyperparameterError
-from winnow.objectives.models.architectures import Shape, Weights, WeightsSHA256
+from winnow.objectives.models.architectures import Weights, WeightsSHA256
+from winnow.objectives.models.shapes import Shape
 from winnow.objectives.registry import model
 
 if TYPE_CHECKING:

@@ -31,7 +31,7 @@ class ImportedNetwork(RandomModule):
             parameter.requires_grad_(parameter.requires_grad and not name.startswith(frozen))
 
     def around(self, network: nn.Module) -> "ImportedNetwork":
-        """The same, with `network` inside, for evaluation."""
+        """Return the same, with `network` inside, for evaluation."""
         other = copy.copy(self)
         other._modules = {"network": network}
         return other
@@ -137,7 +137,7 @@ def _tried(
 
 
 def _outputs(name: str, network: nn.Module, shape: tuple[int, ...], generator: torch.Generator) -> Any:
-    """What the network, in evaluation, makes of two black examples; raises ObjectiveError."""
+    """Return what the network, in evaluation, makes of two black examples; raises ObjectiveError."""
     try:
         with torch.no_grad(), drawing_from(generator):
             return network(torch.zeros(2, *shape))
@@ -179,7 +179,7 @@ def _load(name: str, network: nn.Module, weights: str) -> None:
 
 
 def _fresh(network: nn.Module) -> tuple[str, ...]:
-    """What begins anew whatever a file holds: the last layer, and what is marked as changed."""
+    """Return what begins anew whatever a file holds: the last layer, and what is marked as changed."""
     layers = [(name, module) for name, module in network.named_modules() if isinstance(module, nn.Linear | nn.Conv2d)]
     changed = [name for name, module in layers if getattr(module, "winnow_fresh", False)]
     return tuple(f"{name}." for name in [*changed, layers[-1][0]]) if layers else ()

@@ -27,7 +27,7 @@ class RandomLayer(RandomModule):
         return self.drop(x) if self.training and self.p else x
 
     def drop(self, x: torch.Tensor) -> torch.Tensor:
-        """What training does to `x`."""
+        """Return what training does to `x`."""
         raise NotImplementedError
 
     def extra_repr(self) -> str:
@@ -123,7 +123,7 @@ def whole_numbers(
 
 
 def _spread(places: torch.Tensor, axis: int, size: int) -> torch.Tensor:
-    """True from each true place on for `size` places along `axis`, which grows by `size` - 1."""
+    """Return a mask that is True from each true place on for `size` places along `axis`, which grows by `size` - 1."""
     shape = list(places.shape)
     shape[axis] += size - 1
     spread = torch.zeros(shape, dtype=torch.bool, device=places.device)

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
-from winnow.objectives.models.architectures import ResNet, Shape
+from winnow.objectives.models.architectures import ResNet
 from winnow.objectives.models.blocks import activated, convolution, dense, image_dropout
 from winnow.objectives.models.convolutional import ChannelsLast, pooling
+from winnow.objectives.models.shapes import Shape
 
 
 class Residual(nn.Module):

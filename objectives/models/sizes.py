@@ -48,7 +48,7 @@ def layers(config: Config, shape: Shape, outputs: int) -> list[Layer]:
 
 
 def _multiply_adds(layer: nn.Module, output: Shape) -> int:
-    """A product for each weight and each place at which it is used."""
+    """Return a product for each weight and each place at which it is used."""
     if isinstance(layer, nn.Conv2d):
         return layer.weight.numel() * math.prod(output[1:])
     return layer.weight.numel() if isinstance(layer, nn.Linear) else 0

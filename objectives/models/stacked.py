@@ -137,7 +137,7 @@ class _Product(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: "torch.autograd.function.FunctionCtx", *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        """The gradient of the weight lies in memory as the weight does, which fused optimisers rely on."""
+        """Lay the gradient of the weight out in memory as the weight is, which fused optimisers rely on."""
         (gradient,) = gradients
         x, weight = ctx.saved_tensors  # type: ignore[attr-defined]
         of_x = gradient.bmm(weight) if ctx.needs_input_grad[0] else None  # type: ignore[attr-defined]
@@ -146,7 +146,7 @@ class _Product(torch.autograd.Function):
 
 
 def _flat(network: nn.Module) -> Iterator[nn.Module]:
-    """The layers of a network one after the other; what is no Sequential is one layer."""
+    """Yield the layers of a network one after the other; what is no Sequential is one layer."""
     if isinstance(network, nn.Sequential):
         for layer in network:
             yield from _flat(layer)
@@ -171,7 +171,7 @@ def _layer(layers: Sequence[nn.Module]) -> _Layer:
 
 
 def _stacked(weights: Sequence[Tensor]) -> Tensor:
-    """The weights of all members as one tensor to be trained, of which each member's becomes a view."""
+    """Return the weights of all members as one tensor to be trained, of which each member's becomes a view."""
     stacked = torch.stack([weight.detach() for weight in weights])
     for weight, place in zip(weights, stacked.unbind(0), strict=True):
         weight.data = place

@@ -7,8 +7,9 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from winnow.objectives.models.architectures import Shape, ViTTiny
+from winnow.objectives.models.architectures import ViTTiny
 from winnow.objectives.models.layers import Dropout, DropPath
+from winnow.objectives.models.shapes import Shape
 
 
 class Patches(nn.Module):

@@ -7,7 +7,7 @@ from winnow.objectives.errors import ObjectiveError
 
 
 def digest(path: str) -> str:
-    """The file's SHA-256 in hexadecimal digits; empty where there is no such file to read."""
+    """Return the file's SHA-256 in hexadecimal digits; empty where there is no such file to read."""
     try:
         with Path(path).expanduser().open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()

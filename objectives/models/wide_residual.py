@@ -3,9 +3,10 @@
 import torch
 from torch import nn
 
-from winnow.objectives.models.architectures import Shape, WideResNet
+from winnow.objectives.models.architectures import WideResNet
 from winnow.objectives.models.convolutional import ChannelsLast
 from winnow.objectives.models.layers import Dropout
+from winnow.objectives.models.shapes import Shape
 
 
 class WideBlock(nn.Module):

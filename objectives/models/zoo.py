@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from winnow.objectives.errors import ObjectiveError
-from winnow.objectives.models.architectures import Shape, need_images
+from winnow.objectives.models.shapes import Shape, need_images
 
 if TYPE_CHECKING:
     from torch import nn

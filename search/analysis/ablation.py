@@ -113,7 +113,7 @@ def plan_ablation(
     trainings: int | None = None,
     record: StudyRecord | None = None,
 ) -> AblationPlan:
-    """The ablation from one trial to another: from the baseline to the best where none are named.
+    """Return the ablation from one trial to another: from the baseline to the best where none are named.
 
     `groups` makes methods of hyperparameters, by default those of the spec's `[ablation]`; what it does not name stays
     in `objectives.methods`. `seeds` are those of the first look, doubled up to `looks` - 1 times. `record` is the
@@ -141,7 +141,7 @@ def plan_ablation(
 
 
 def add_trainings(plan: AblationPlan, wanted: Sequence[Training]) -> WinnowStudy:
-    """The study of the trainings, made or continued with those that are wanted next; raises StudyError."""
+    """Return the study of the trainings, made or continued with those that are wanted next; raises StudyError."""
     refuse_other_training(plan.study)
     searched = plan.study.spec
     description = (
@@ -171,7 +171,7 @@ def recorded_plans(study: WinnowStudy, record: StudyRecord) -> list[AblationPlan
 
 
 def read_scores(plan: AblationPlan) -> dict[Training, float | None]:
-    """The score of every training that has ended, the higher the better; None where one failed or diverged.
+    """Return the score of every training that has ended, the higher the better; None where one failed or diverged.
 
     One that diverged has no score that belongs in a mean: how often a method makes trainings diverge is said apart.
     """
@@ -184,7 +184,7 @@ def read_scores(plan: AblationPlan) -> dict[Training, float | None]:
 
 
 def conclude(plan: AblationPlan) -> Ablation:
-    """What the trainings so far say, however many they are."""
+    """Return what the trainings so far say, however many they are."""
     design, results = plan.design, read_scores(plan)
     trials = [trial for trial in _trials(plan) if trial.finished]
     found = design.answers(results)
@@ -234,7 +234,7 @@ def _side(record: StudyRecord, number: int | None, default: TrialRecord | None, 
 def _differences(
     record: StudyRecord, start: TrialRecord, goal: TrialRecord, groups: Mapping[str, Sequence[str]], *, own: bool
 ) -> Methods:
-    """What differs, by method; what only one side has goes with its parent, and is None on the other."""
+    """Return what differs, by method; what only one side has goes with its parent, and is None on the other."""
     methods: dict[str, dict[str, tuple[Any, Any]]] = {}
     for name in {**start.config, **goal.config}:
         before, after = start.config.get(name), goal.config.get(name)

@@ -15,7 +15,7 @@ class Axis:
     """The searched range of one hyperparameter, or its choices, which stand at 0, 1, 2, …"""
 
     def __init__(self, record: StudyRecord, name: str) -> None:
-        """Raises StudyError where the study searched no hyperparameter of this name."""
+        """Raise StudyError where the study searched no hyperparameter of this name."""
         self.name = name
         kinds = [trial.distributions[name] for trial in record.trials if name in trial.distributions]
         if not kinds:
@@ -36,13 +36,13 @@ class Axis:
         return np.array([self._position(trial.parameters.get(self.name)) for trial in trials], dtype=np.float64)
 
     def unit(self, trials: Sequence[TrialRecord]) -> NDArray[np.float64]:
-        """The same from 0 to 1 over the searched range, in its scale."""
+        """Return the same from 0 to 1 over the searched range, in its scale."""
         if self.log:
             return scaled(np.log(self.positions(trials)), np.log(self.low), np.log(self.high))
         return scaled(self.positions(trials), self.low, self.high)
 
     def positions_at(self, unit: NDArray[np.float64]) -> NDArray[np.float64]:
-        """The inverse of `unit`."""
+        """Return the inverse of `unit`."""
         low, high = (np.log(self.low), np.log(self.high)) if self.log else (self.low, self.high)
         positions: NDArray[np.float64] = low + unit * (high - low)
         return np.exp(positions) if self.log else positions

@@ -99,7 +99,7 @@ def written(value: Any) -> str:
 
 
 def _setting_by_setting(record: StudyRecord, name: str, first: Group, other: Group, error: float) -> Effect:
-    """The mean difference over all settings of the others, repeat by repeat (Student's t over the pairs).
+    """Return the mean difference over all settings of the others, repeat by repeat (Student's t over the pairs).
 
     What the two values have no setting of in common (their ranges of the learning rate) is part of each value.
     """
@@ -124,7 +124,7 @@ def _even(first: Sequence[float], other: Sequence[float]) -> tuple[list[float], 
 
 
 def _cells(record: StudyRecord, group: Group, names: Sequence[str]) -> dict[Setting, list[float]]:
-    """The results of a group, the higher the better, by the setting of other hyperparameters."""
+    """Return the results of a group, the higher the better, by the setting of other hyperparameters."""
     cells: dict[Setting, list[float]] = {}
     for trial, value in zip(group.trials, group.values.scores, strict=True):
         cells.setdefault(setting(trial, names), []).append(-record.loss(value))
@@ -132,7 +132,7 @@ def _cells(record: StudyRecord, group: Group, names: Sequence[str]) -> dict[Sett
 
 
 def _by_means(record: StudyRecord, name: str, first: Group, other: Group, error: float) -> Effect:
-    """The difference of the means of independent draws (Welch, 1947)."""
+    """Return the difference of the means of independent draws (Welch, 1947)."""
     before, after = (np.array([-record.loss(value) for value in group.values.scores]) for group in (first, other))
     difference, low, high = float(after.mean() - before.mean()), -math.inf, math.inf
     if min(len(before), len(after)) > 1:
@@ -150,7 +150,7 @@ def _effect(first: Group, other: Group, effect: float, bounds: tuple[float, floa
 
 
 def _used(record: StudyRecord) -> list[TrialRecord]:
-    """The trials that have a result, or none because they diverged."""
+    """Return the trials that have a result, or none because they diverged."""
     return [trial for trial in record.finished if trial.diverged or (trial.state == "COMPLETE" and trial.feasible)]
 
 

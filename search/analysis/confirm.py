@@ -205,7 +205,7 @@ def conclude(plan: ConfirmationPlan, scores: Mapping[Repetition, float | None]) 
 
 
 def recorded(study: WinnowStudy, record: StudyRecord) -> Confirmation | None:
-    """What `winnow confirm` last concluded of a search, from its records alone; None where it never did.
+    """Return what `winnow confirm` last concluded of a search, from its records alone; None where it never did.
 
     It trains nothing and reads no test data: what they gave stands in the ledger.
     """
@@ -269,13 +269,13 @@ def _conclude(
         read_before=reading.before,
         models_read_before=reading.models_before,
         test_examples=reading.examples,
-        on_new_data=_on_new_data(reading, len(seeds)),
+        on_new_data=_on_new_data(reading, len(seeds)) if record.metric == "validation accuracy" else {},
         winner_at_threshold=Sample(reading.at_threshold[: len(seeds)], on_test),
     )
 
 
 def _on_new_data(reading: Reading, seeds: int) -> dict[str, Interval]:
-    """The intervals of both sides' accuracies and of their difference over seeds and examples."""
+    """Return the intervals of both sides' accuracies and of their difference, over seeds and examples."""
     if reading.correct is None:
         return {}
     error, scale = readings.error_of_reading(reading.before), scale_of("accuracy", "maximize", reading.examples)

@@ -32,23 +32,23 @@ class Contrast:
 
 
 def whole(methods: Sequence[str]) -> Contrast:
-    """What all methods do together."""
+    """Return what all methods do together."""
     return _difference("whole", "all together", frozenset(methods), frozenset())
 
 
 def alone(methods: Sequence[str]) -> list[Contrast]:
-    """What each method does when it is added to the baseline: add one in."""
+    """Return what each method does when it is added to the baseline: add one in."""
     return [_difference("alone", method, frozenset([method]), frozenset()) for method in methods]
 
 
 def removed(methods: Sequence[str]) -> list[Contrast]:
-    """What each method does when all others are there: leave one out."""
+    """Return what each method does when all others are there: leave one out."""
     everything = frozenset(methods)
     return [_difference("removed", method, everything, everything - {method}) for method in methods]
 
 
 def path(order: Sequence[str]) -> list[Contrast]:
-    """What each method does when it is added after those before it in `order` (Fawcett and Hoos, 2016)."""
+    """Return what each method does when it is added after those before it in `order` (Fawcett and Hoos, 2016)."""
     return [
         _difference("path", method, frozenset(order[: step + 1]), frozenset(order[:step]))
         for step, method in enumerate(order)
@@ -56,7 +56,7 @@ def path(order: Sequence[str]) -> list[Contrast]:
 
 
 def together(methods: Sequence[str]) -> list[Contrast]:
-    """What each two methods do together beyond the sum of what each does alone."""
+    """Return what each two methods do together beyond the sum of what each does alone."""
     none: MethodSet = frozenset()
     return [
         Contrast(
@@ -69,7 +69,7 @@ def together(methods: Sequence[str]) -> list[Contrast]:
 
 
 def pair_name(first: str, second: str) -> str:
-    """What two methods are called together."""
+    """Return what two methods are called together."""
     return f"{first} and {second}"
 
 

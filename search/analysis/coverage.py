@@ -34,7 +34,7 @@ def one_at_a_time(record: StudyRecord, trials: Sequence[TrialRecord]) -> bool:
 
 
 def _moved_along(row: tuple[Any, ...], rows: Sequence[tuple[Any, ...]]) -> set[int]:
-    """The hyperparameters in one of which alone another trial differs; in a grid there are several."""
+    """Return the hyperparameters in one of which alone another trial differs; in a grid there are several."""
     differences = ([place for place, (a, b) in enumerate(zip(row, other, strict=True)) if a != b] for other in rows)
     return {places[0] for places in differences if len(places) == 1}
 

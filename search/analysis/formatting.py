@@ -8,7 +8,7 @@ from winnow.search.analysis.statistics import Sample
 
 
 def number(value: Any) -> str:
-    """A value as people read it: four significant digits, a dash for what is not there."""
+    """Return a value as people read it: four significant digits, a dash for what is not there."""
     if value is None:
         return "—"
     if isinstance(value, bool):
@@ -59,7 +59,7 @@ def spread(sample: Sample) -> str:
 
 
 def interval(sample: Sample, sign: str = "") -> str:
-    """The 95 % interval of the mean; with "+" as the sign, of a difference."""
+    """Return the 95 % interval of the mean; with "+" as the sign, of a difference."""
     return span(sample.interval, sign)
 
 

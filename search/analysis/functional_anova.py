@@ -90,12 +90,12 @@ class FunctionalAnova:
     """Of each two of the first few whose plane the search visited, the largest share first."""
 
     def marginal(self, name: str) -> Marginal | None:
-        """That of one hyperparameter; None where it was not searched in every trial."""
+        """Return that of one hyperparameter; None where it was not searched in every trial."""
         return next((marginal for marginal in self.marginals if marginal.name == name), None)
 
 
 def decompose_if_enough(record: StudyRecord) -> FunctionalAnova | None:
-    """The anova of completed trials; None where they are too few, or their design tells nothing.
+    """Return the anova of completed trials; None where they are too few, or their design tells nothing.
 
     None too where scikit-learn is not installed, which only training needs.
     """
@@ -201,7 +201,7 @@ class _Grids:
         self._asked = np.concatenate(rows)
 
     def evaluate(self, forest: "ExtraTreesRegressor") -> tuple[list[Array], Array]:
-        """The curve of each hyperparameter, and each pair's share of the variance."""
+        """Return the curve of each hyperparameter, and each pair's share of the variance."""
         told = forest.predict(self._asked).reshape(-1, _DRAWS)
         means, variance = told.mean(axis=1), float(told.var()) or 1.0
         ends = np.cumsum([np.prod(shape) for shape in self._shapes])[:-1]
@@ -217,6 +217,6 @@ class _Grids:
 
 
 def _beyond_the_sum(table: Array) -> float:
-    """The variance of a table that no sum of its rows' and columns' effects explains."""
+    """Return the variance of a table that no sum of its rows' and columns' effects explains."""
     rest = table - table.mean(axis=0) - table.mean(axis=1, keepdims=True) + table.mean()
     return float((rest**2).mean())

@@ -144,7 +144,7 @@ def left_out(record: StudyRecord, *, pruned: bool = False) -> str:
 
 
 def disagreement(importances: Sequence[Importance]) -> str:
-    """A sentence where the methods name different hyperparameters as the strongest; empty where they agree."""
+    """Return a sentence where the methods name different hyperparameters as the strongest; empty where they agree."""
     strongest = {found.method: found.shares[0].name for found in importances if found.shares}
     if len(set(strongest.values())) < 2:
         return ""
@@ -164,7 +164,7 @@ def usable_trials(record: StudyRecord, pruned: bool = False) -> list[TrialRecord
 
 
 def _by_rank(record: StudyRecord) -> list[TrialRecord]:
-    """The completed trials, and behind the last of them all that were pruned or diverged; raises StudyError."""
+    """Return the completed trials, and behind the last of them all that were pruned or diverged; raises StudyError."""
     completed = [trial for trial in record.ranked if abs(record.loss(trial.value)) < _UNBOUNDED]
     worst = completed[-1].value if completed else None
     stopped = [trial for trial in record.trials if trial.state == "PRUNED" and trial.curve and trial.feasible]
@@ -243,7 +243,7 @@ class _Shares:
         ]
 
     def __call__(self, selection: Sequence[int] | range) -> tuple[NDArray[np.float64], float]:
-        """The shares, and what a random number was given on the mean."""
+        """Return the shares, and what a random number was given on the mean."""
         from optuna.importance import get_param_importances
 
         trials = [self.trials[index] for index in selection]
@@ -262,7 +262,7 @@ class _Shares:
 
 
 def _spread(shares: _Shares, trials: int, generator: np.random.Generator) -> NDArray[np.float64]:
-    """The deviation of each share over other trials, from samples without replacement."""
+    """Return the deviation of each share over other trials, from samples without replacement."""
     size = min(trials // 2, _MOST_IN_SAMPLE)
     samples = [shares(generator.permutation(trials)[:size].tolist())[0] for _ in range(_SAMPLES)]
     return deviation(np.array(samples), size, trials)

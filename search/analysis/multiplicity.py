@@ -61,7 +61,7 @@ class Table:
         return self.share(look) * _OPENS.get(question[0], 0.0)
 
     def waiting(self, method: str) -> list[Question]:
-        """The method's questions that are not answered."""
+        """Return the method's questions that are not answered."""
         return [question for question in self.questions(method) if question not in self.answered]
 
     def questions(self, method: str) -> list[Question]:

@@ -38,7 +38,7 @@ class Savings:
 
 
 def savings(record: StudyRecord) -> Savings:
-    """What pruning saved in this study; nothing where nothing says how long a trial takes."""
+    """Return what pruning saved in this study; nothing where nothing says how long a trial takes."""
     length = Length(record)
     cut = [trial for trial in record.finished if trial.cut_short]
     return Savings(
@@ -108,7 +108,7 @@ class Audit:
 
 
 def audit(record: StudyRecord) -> Audit | None:
-    """What an audit of the pruner showed; None where no audited trial has completed."""
+    """Return what an audit of the pruner showed; None where no audited trial has completed."""
     audited = [trial for trial in record.ranked if trial.would_prune is not None]
     if not audited:
         return None
@@ -128,7 +128,7 @@ def audit(record: StudyRecord) -> Audit | None:
 
 
 def audit_sentence(found: Audit) -> str:
-    """The audit in plain words."""
+    """Return the audit in plain words."""
     _, high = found.interval
     stopped = counted(found.completed, "trial")
     return (

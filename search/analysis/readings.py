@@ -100,7 +100,7 @@ def _announce(plan: ConfirmationPlan, examples: ledger.Examples, models: Sequenc
 
 
 def _scored(plan: ConfirmationPlan, models: Sequence[Repetition]) -> list[dict[str, Any]]:
-    """What test data give for models of the built-in objectives."""
+    """Return what test data give for models of the built-in objectives."""
     from winnow.objectives import held_out
 
     data, trained = plan.study.spec.data_spec, [repetitions.weights(plan, *model) for model in models]
@@ -114,13 +114,13 @@ def _scored(plan: ConfirmationPlan, models: Sequence[Repetition]) -> list[dict[s
 
 
 def _told(plan: ConfirmationPlan, models: Sequence[Repetition]) -> list[dict[str, Any]]:
-    """What the user's own objective said of test data while it trained."""
+    """Return what the user's own objective said of test data while it trained."""
     scores = [repetitions.test_score(plan, *model) for model in models]
     return [{"score": score, "at_threshold": None, "correct": ""} for score in scores]
 
 
 def recorded(plan: ConfirmationPlan, models: Sequence[Repetition]) -> Reading:
-    """What the ledger holds of these models; raises StudyError where one is missing."""
+    """Return what the ledger holds of these models; raises StudyError where one is missing."""
     if not plan.reads_test:
         return NOTHING_READ
     database = plan.study.storage.database

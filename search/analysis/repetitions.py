@@ -47,12 +47,12 @@ class ConfirmationPlan:
         return _study_name(self.study)
 
     def seeds_for(self, purpose: Purpose) -> list[int]:
-        """The seeds of one stage."""
+        """Return the seeds of one stage."""
         return fresh_seeds(self.study.spec.seed, purpose, self.seeds)
 
 
 def plan_confirmation(study: WinnowStudy, top: int, seeds: int) -> ConfirmationPlan:
-    """The best `top` configurations of a search and its baseline, where it has one; raises StudyError."""
+    """Return the best `top` configurations of a search and its baseline, where it has one; raises StudyError."""
     refuse_other_training(study)
     record = study_record.read(study.optuna, epochs.read(study.storage.database, study.study_id))
     if record.best is None:
@@ -138,7 +138,7 @@ def missing_rows(plan: ConfirmationPlan, scores: Mapping[Repetition, float | Non
 
 
 def add_rows(plan: ConfirmationPlan, rows: Sequence[Row]) -> WinnowStudy:
-    """The study of the repetitions, made or continued with `rows`."""
+    """Return the study of the repetitions, made or continued with `rows`."""
     searched = plan.study.spec
     description = f"The best of {searched.name} and its baseline, repeated with fresh seeds"
     spec = studies.analysis(searched, plan.name, description)
@@ -146,7 +146,7 @@ def add_rows(plan: ConfirmationPlan, rows: Sequence[Row]) -> WinnowStudy:
 
 
 def read_scores(plan: ConfirmationPlan) -> dict[Repetition, float | None]:
-    """The validation scores of all repetitions that have ended, None where one did not complete."""
+    """Return the validation scores of all repetitions that have ended, None where one did not complete."""
     storage = plan.study.storage
     if plan.name not in {study.study_name for study in storage.get_all_studies()}:
         return {}
@@ -159,7 +159,7 @@ def read_scores(plan: ConfirmationPlan) -> dict[Repetition, float | None]:
 
 
 def weights(plan: ConfirmationPlan, number: int, seed: int) -> tuple[dict[str, Any], bytes]:
-    """The configuration and the trained weights of one repetition."""
+    """Return the configuration and the trained weights of one repetition."""
     attributes = _attributes(plan, number, seed)
     return attributes[CONFIG], artifacts.read(plan.study.storage.store, attributes[WEIGHTS])
 
@@ -185,7 +185,7 @@ def _attributes(plan: ConfirmationPlan, number: int, seed: int) -> dict[str, Any
 
 
 def _contenders(plan: ConfirmationPlan) -> list[TrialRecord]:
-    """The candidates and, last, the baseline: it wins too where nothing beats it."""
+    """Return the candidates and, last, the baseline: it wins too where nothing beats it."""
     return [*plan.candidates, *([plan.baseline] if plan.baseline else [])]
 
 
@@ -225,5 +225,5 @@ def _study_name(study: WinnowStudy) -> str:
 
 
 def _settings(trial: TrialRecord) -> dict[str, Any]:
-    """What was trained, whatever the seed."""
+    """Return what was trained, whatever the seed."""
     return {name: value for name, value in trial.config.items() if name != "seed"}

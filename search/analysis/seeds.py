@@ -23,5 +23,5 @@ class Purpose(IntEnum):
 
 
 def fresh_seeds(study_seed: int, purpose: Purpose, count: int) -> list[int]:
-    """The first `count` of the purpose's sequence. Trials have numbers from 0 up, these have numbers below."""
+    """Return the first `count` of the purpose's sequence. Trials have numbers from 0 up, these have numbers below."""
     return [derived_seed(study_seed, -1 - purpose * 1_000_000 - i) for i in range(count)]

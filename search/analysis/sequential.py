@@ -58,7 +58,7 @@ class SequentialDesign:
         ]
 
     def next_trainings(self, results: Results) -> list[Training]:
-        """The trainings to do next, together; none when nothing more is open, or nothing more may be spent."""
+        """Return the trainings to do next, together; none when nothing more is open, or nothing more may be spent."""
         found: dict[Training, None] = {}
         left = math.inf if self.trainings is None else self.trainings - len(results)
         for group in self._open(results):
@@ -69,7 +69,7 @@ class SequentialDesign:
         return list(found)
 
     def path(self, results: Results) -> list[str]:
-        """The methods in the order in which the greedy path adds them, as far as the results tell."""
+        """Return the methods in the order in which the greedy path adds them, as far as the results tell."""
         chosen: list[str] = []
         while len(chosen) < len(self.methods):
             step = {method: self._tried(chosen, method) for method in self._rest(chosen)}
@@ -80,7 +80,7 @@ class SequentialDesign:
         return chosen
 
     def answers(self, results: Results) -> "Answers":
-        """What the results so far allow to say."""
+        """Return what the results so far allow to say."""
         order = self.path(results)
         steps = contrasts.path(order)
         found = Answers(order, Table(self.methods))
@@ -140,7 +140,7 @@ class SequentialDesign:
         return found
 
     def _sample(self, contrast: Contrast, seeds: Sequence[int], told: "_Scores") -> Sample:
-        """A seed of which a training gave no score, or broke down, counts nowhere."""
+        """Leave out each seed of which a training gave no score, or broke down."""
         rows = [contrast.weights(seed) for seed in seeds]
         same = all(row == rows[0] for row in rows)
         if same:
@@ -166,7 +166,7 @@ class SequentialDesign:
         return [method for method in self.methods if method not in chosen]
 
     def _tried(self, chosen: Sequence[str], method: str) -> list[Training]:
-        """The trainings that say what `method` does as the path's next step."""
+        """Return the trainings that say what `method` does as the path's next step."""
         return [(frozenset([*chosen, method]), seed) for seed in self.seeds[: self.first]]
 
 
@@ -183,7 +183,7 @@ class Answers:
     looks: dict[Question, int] = field(default_factory=dict)
 
     def kind(self, kind: contrasts.Kind) -> list[Effect]:
-        """The answers to all questions of a kind; those of the path in its order."""
+        """Return the answers to all questions of a kind; those of the path in its order."""
         return [effect for (asked, _), effect in self.effects.items() if asked == kind]
 
     @property

@@ -110,7 +110,7 @@ class Sample:
         return self.interval_at(ERROR)
 
     def interval_at(self, error: float) -> tuple[float, float]:
-        """The interval of the mean that misses it with probability `error`, within what the metric can take.
+        """Return the interval of the mean that misses it with probability `error`, within what the metric can take.
 
         Student's (1908), with ROOM for skewness on the side of the longer tail, and of a deviation of half a step at
         least: a few seeds that count the same do not prove that all would.
@@ -195,7 +195,7 @@ def paired(scores: Sequence[float], others: Sequence[float], scale: Scale = ANY)
 
 
 def error_of_look(look: int, error: float = ERROR) -> float:
-    """What look 1, 2, … may spend of `error`: three tenths twice, a fifth, then half of what is left each time.
+    """Return what look 1, 2, … may spend of `error`: three tenths twice, a fifth, then half of what is left each time.
 
     Repeated confidence intervals (Jennison and Turnbull, 1989) by the union bound: all looks together miss the truth
     with probability `error` at most, whatever is decided at each of them, and however many follow. So seeds may be
@@ -227,7 +227,7 @@ def possibly_best(scores: Mapping[Name, Sequence[float]], scale: Scale = ANY) ->
 
 
 def proportion_interval(hits: int, trials: int) -> tuple[float, float]:
-    """The 95 % interval of a share of which `hits` of `trials` were seen (Wilson, 1927)."""
+    """Return the 95 % interval of a share of which `hits` of `trials` were seen (Wilson, 1927)."""
     from scipy.stats import binomtest
 
     found = binomtest(hits, trials).proportion_ci(method="wilson")

@@ -262,7 +262,7 @@ def _curve(trial: FrozenTrial) -> tuple[Epoch, ...]:
 
 
 def metric_of(trials: Sequence[TrialRecord]) -> str:
-    """What the values are, in words: named after the recorded quantity that they equal, where there is one."""
+    """Return what the values are, in words: named after the recorded quantity that they equal, where there is one."""
     epochs = [epoch for trial in trials for epoch in trial.curve if math.isfinite(epoch.value)]
     for name in ("validation_accuracy", "validation_loss"):
         if epochs and all(getattr(epoch, name) == epoch.value for epoch in epochs):

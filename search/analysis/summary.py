@@ -23,7 +23,7 @@ class Compared:
 
 
 def sentences(record: StudyRecord, found: Conclusions | None = None) -> list[str]:
-    """What won, by how much, how sure that is, and what it cost; each a whole sentence."""
+    """Return what won, by how much, how sure that is, and what it cost; each a whole sentence."""
     found = found or Conclusions()
     foretold = pruning.foretold(record)
     audited, mixed = pruning.audit(record), mixed_code_words(mixed_code(record))
@@ -41,7 +41,7 @@ def sentences(record: StudyRecord, found: Conclusions | None = None) -> list[str
 
 
 def comparison(record: StudyRecord) -> list[Compared]:
-    """The searched hyperparameters of the best trial beside the baseline's, and all others in which they differ.
+    """Return the searched hyperparameters of the best trial beside the baseline's, and all others in which they differ.
 
     Empty while there is no best trial. The trial's own seed is left out: it differs always and means nothing.
     """
@@ -65,12 +65,12 @@ def _setting(trial: TrialRecord | None, name: str, searched: bool) -> Any:
 
 
 def quoted(record: StudyRecord) -> str:
-    """The study's name as a shell takes it."""
+    """Return the study's name as a shell takes it."""
     return shlex.quote(record.study)
 
 
 def confirm_command(record: StudyRecord) -> str:
-    """The command that measures the winner again, on fresh seeds and then on test data."""
+    """Return the command that measures the winner again, on fresh seeds and then on test data."""
     return f"winnow confirm {quoted(record)}"
 
 

@@ -111,7 +111,7 @@ RULES: Sequence[Rule] = (*WINNOW, *STOCK)
 
 
 def rule_for(method: str, path: str) -> Rule | None:
-    """The first rule that a request falls under; None where it is to be refused."""
+    """Return the first rule that a request falls under; None where it is to be refused."""
     wanted = "GET" if method == "HEAD" else method
     bare = path.rstrip("/")  # optuna-dashboard drops it too
     return next((rule for rule in RULES if wanted in rule.methods and rule.pattern.fullmatch(bare)), None)

@@ -187,7 +187,7 @@ async def steer(request: Request, study_id: StudyId, wish: Literal["stop", "paus
 
 @router.get("/studies/{study_id}/curves", responses=REFUSALS)
 async def curves(request: Request, study_id: StudyId) -> dict[str, Any]:
-    """The curves of the best trials and of the baseline, and the band of an even sample of all."""
+    """Return the curves of the best trials and of the baseline, and the band of an even sample of all."""
     view, _ = await seen(request, study_id)
     return finite_object(curve_numbers(await read_study(view.sample)))
 
@@ -218,7 +218,7 @@ async def figures(request: Request, study_id: StudyId) -> list[dict[str, Any]]:
 
 @router.get("/studies/{study_id}/report", response_model=None, responses={**REFUSALS, **PAGE})
 async def download_report(request: Request, study_id: StudyId) -> Response:
-    """The report: one HTML file that needs no network."""
+    """Return the report: one HTML file that needs no network."""
     _, now = await seen(request, study_id)
 
     def render() -> str:
@@ -257,12 +257,12 @@ async def download_table(
 
 @router.get("/audit", responses=REFUSALS)
 def audit(request: Request) -> list[dict[str, Any]]:
-    """The latest changes that were asked for: who, when, what, and how it ended."""
+    """Return the latest changes that were asked for: who, when, what, and how it ended."""
     return [finite_object(vars(entry)) for entry in audit_log.entries(watching(request).storage.database)]
 
 
 def _whole(request: Request, name: str) -> StudyRecord:
-    """The study with all its epochs: what a file to take away holds."""
+    """Return the study with all its epochs: what a file to take away holds."""
     return study_record.load(watching(request).reading, name)
 
 

@@ -57,13 +57,13 @@ def concluded(storage: Storage, view: StudyView) -> list[Chapter]:
 
 
 def first_words(storage: Storage, view: StudyView) -> list[str]:
-    """What the study found, in whole sentences."""
+    """Return what the study found, in whole sentences."""
     record = _with_sides(storage, view)
     return summary.sentences(record, conclusions.load(storage, record))
 
 
 def curve_numbers(sample: StudyRecord, top: int = TOP) -> dict[str, object]:
-    """The numbers behind the picture of curves."""
+    """Return the numbers behind the picture of curves."""
     epochs, quartiles = curves.quartiles(sample.trials)
     chosen = [*sample.ranked[:top], *([sample.baseline] if sample.baseline else [])]
     return {

@@ -224,7 +224,7 @@ def _replay(body: bytes, receive: Receive) -> Receive:
 
 
 def _refusal(request: HTTPConnection, refused: _Refused) -> Response:
-    """A person is led to the login page or shown what is wrong, a script is told."""
+    """Lead a person to the login page or show what is wrong, and tell a script."""
     path = request.scope["path"]
     wants_page = "text/html" in request.headers.get("accept", "") and request.scope["method"] == "GET"
     if refused.status == 401 and wants_page:

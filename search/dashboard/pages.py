@@ -105,14 +105,14 @@ async def logout(request: Request) -> Response:
 
 @router.get("/audit")
 def audit_page(request: Request) -> Response:
-    """What was changed, by whom."""
+    """Return what was changed, by whom."""
     found = audit_log.entries(watching(request).storage.database)
     return page(request, "audit.html.jinja", entries=found)
 
 
 @router.get("/static/{name}")
 def static(request: Request, name: str) -> Response:
-    """A file that all pages share."""
+    """Return a file that all pages share."""
     if name not in _FILES:
         raise HTTPException(404, "there is no such file")
     kind, content = _file(name)
@@ -152,7 +152,7 @@ async def study_events(request: Request, study_id: StudyId) -> AsyncIterator[Ser
 
 @router.get("/studies/{study_id}/parts/{name}")
 async def study_part(request: Request, study_id: StudyId, name: str) -> Response:
-    """A part of a study's page that takes longer to make."""
+    """Return a part of a study's page that takes longer to make."""
     view, _ = await seen(request, study_id)
     if name not in _PARTS:
         raise HTTPException(404, "there is no such part")
@@ -176,7 +176,7 @@ async def trial_page(request: Request, study_id: StudyId, number: TrialNumber) -
 
 @router.get("/{study:path}")
 async def study_by_name(request: Request, study: str) -> Response:
-    """The study of this name."""
+    """Return the study of this name."""
     try:
         study_id = await run_in_threadpool(watching(request).named, study)
     except KeyError:
@@ -219,7 +219,7 @@ def _wrong(request: Request, target: str, words: str, status: int) -> Response:
 
 
 def _local(target: str) -> str:
-    """A path of this dashboard to go on to; another site is none."""
+    """Return a path of this dashboard to go on to; another site is none."""
     safe = target.startswith("/") and not target.startswith(("//", "/\\")) and "\\" not in target
     return target if safe and all(ord(letter) >= 32 for letter in target) else "/winnow/"
 

@@ -51,7 +51,7 @@ def _environment() -> Any:
 
 
 def render(template: str, **content: Any) -> str:
-    """A template with its content, all of it escaped."""
+    """Return a template with its content, all of it escaped."""
     return str(_environment().get_template(template).render(content))
 
 
@@ -63,7 +63,7 @@ def page(
     headers: Mapping[str, str] | None = None,
     **content: Any,
 ) -> Response:
-    """A whole page for whoever asks."""
+    """Return a whole page for whoever asks."""
     someone = getattr(request.state, "person", None)
     return HTMLResponse(render(template, person=someone, **content), status, headers)
 

@@ -26,7 +26,7 @@ TrialNumber = Annotated[int, Path(ge=0, le=LARGEST_ID, description="The trial's 
 
 
 def watching(request: Request) -> Watching:
-    """What the dashboard watches."""
+    """Return what the dashboard watches."""
     found: Watching = request.app.state.watching
     return found
 
@@ -38,7 +38,7 @@ def person(request: Request) -> Person:
 
 
 async def look(request: Request, study_id: StudyId) -> tuple[StudyView, Look[Status]]:
-    """A study as it stands; ends in 404 where there is none."""
+    """Return a study as it stands; ends in 404 where there is none."""
     everything = watching(request)
     try:
         view = await run_in_threadpool(everything.view, study_id)
@@ -50,7 +50,7 @@ async def look(request: Request, study_id: StudyId) -> tuple[StudyView, Look[Sta
 
 
 async def seen(request: Request, study_id: int) -> tuple[StudyView, Status]:
-    """A study as it was last seen; ends in 503 where it never was and the database does not answer."""
+    """Return a study as it was last seen; ends in 503 where it never was and the database does not answer."""
     view, found = await look(request, study_id)
     if found.seen is None:
         raise HTTPException(503, found.outage)

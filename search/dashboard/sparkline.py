@@ -8,7 +8,7 @@ _MOST = 60
 
 
 def points(values: Sequence[float]) -> str:
-    """The `points` of a polyline in a box of WIDTH by HEIGHT, from its own least to its own largest value."""
+    """Return the `points` of a polyline in a box of WIDTH by HEIGHT, from its own least to its own largest value."""
     finite = [value for value in values if math.isfinite(value)]
     if len(finite) < 2:
         return ""

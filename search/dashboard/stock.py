@@ -24,7 +24,7 @@ _OLD_KEY = "constraints"
 
 
 def application(storage: Storage, artifacts: Path) -> Any:
-    """The WSGI application that answers at `/`."""
+    """Return the WSGI application that answers at `/`."""
     import bottle
     import optuna_dashboard
 
@@ -60,7 +60,7 @@ class _Shown(Storage):
         return [self._constrained(trial) for trial in found]
 
     def get_best_trial(self, study_id: int) -> FrozenTrial:
-        """The best feasible trial; the best of all where none is."""
+        """Return the best feasible trial; the best of all where none is."""
         study = optuna.load_study(study_name=self.get_study_name_from_id(study_id), storage=self._plain)
         try:
             best = study.best_trial
@@ -98,7 +98,7 @@ class _KeptArtifacts(FileSystemArtifactStore):
 
 
 def _without_formulas(stock: Callable[..., Iterable[bytes]]) -> Callable[..., Iterable[bytes]]:
-    """The same application, whose CSV files a spreadsheet does not run."""
+    """Return the same application, whose CSV files a spreadsheet does not run."""
 
     def answer(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         environ.setdefault("HTTP_ACCEPT_ENCODING", "")  # which it takes to be there

@@ -35,7 +35,7 @@ def used(device: Device) -> int:
 
 
 def taken_by(process_ids: Iterable[int]) -> int:
-    """The bytes that these processes and all that they started take, pages that they share counted once."""
+    """Return the bytes that these processes and all that they started take, pages that they share counted once."""
     return sum(_of_one(process) for number in process_ids for process in _family(number))
 
 

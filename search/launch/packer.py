@@ -78,7 +78,7 @@ class Packer:
         return max(memory.taken_by([worker]) for worker in workers)
 
     def _ended(self, each: _Device, now: Status, trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
-        """The trials that trained here from beginning to end since the device has its workers."""
+        """Return the trials that trained here from beginning to end since the device has its workers."""
         device, host = each.place.device.name, platform.node()
         if each.since is None:
             training = [w for w in now.workers if (w.host, w.device, w.state) == (host, device, "training")]
@@ -98,7 +98,7 @@ class Packer:
 
 
 def peak_memory(study: WinnowStudy) -> int:
-    """The most that a trial of a study was seen to take, in bytes; 0 where none has trained."""
+    """Return the most that a trial of a study was seen to take, in bytes; 0 where none has trained."""
     trials = study.optuna.get_trials(deepcopy=False)
     return max((_peak(trial) for trial in trials if RUN in trial.user_attrs), default=0)
 

@@ -56,7 +56,7 @@ def plan(
 
 
 def _beside(device: Device, cores: Sequence[int]) -> tuple[int, ...]:
-    """The cores beside a GPU that this process may use; empty where that is no choice."""
+    """Return the cores beside a GPU that this process may use; empty where that is no choice."""
     near = tuple(core for core in cores if core in device.cores)
     return near if len(near) < len(cores) else ()
 
@@ -71,6 +71,6 @@ def _split(cores: Sequence[int], parts: int) -> list[tuple[int, ...]]:
 
 
 def _given_threads() -> int | None:
-    """What the environment says already, by the variable that OpenMP, MKL and torch read."""
+    """Return what the environment says already, by the variable that OpenMP, MKL and torch read."""
     given = os.environ.get("OMP_NUM_THREADS", "")
     return int(given) if given.isdecimal() and int(given) > 0 else None

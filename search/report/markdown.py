@@ -40,7 +40,7 @@ def write(
 
 
 def render(content: Mapping[str, Any], pictures: Mapping[str, str]) -> str:
-    """The report as one text; `pictures` are the files of its pictures by their names, as a link names them."""
+    """Return the report as one text; `pictures` are the files of its pictures by their names, as a link names them."""
     import jinja2
 
     # Names, reasons and attributes come from users: whatever the template prints is escaped unless it is _Markup.
@@ -63,7 +63,7 @@ def render(content: Mapping[str, Any], pictures: Mapping[str, str]) -> str:
 
 
 def _draw(chapters: Sequence[Chapter], folder: Path) -> tuple[dict[str, str], str]:
-    """The link to each picture that was drawn, by its name; or why none could be."""
+    """Return the link to each picture that was drawn, by its name; or why none could be."""
     figures = {p.name: p.figure for chapter in chapters for p in chapter.pictures if p.figure is not None}
     folder.mkdir(exist_ok=True)
     try:
@@ -76,7 +76,7 @@ def _draw(chapters: Sequence[Chapter], folder: Path) -> tuple[dict[str, str], st
 
 
 def _plain(value: object) -> str:
-    """A text as Markdown shows it unchanged, on one line."""
+    """Return a text as Markdown shows it unchanged, on one line."""
     if isinstance(value, _Markup):
         return value
     return _MARKUP.sub(r"\\\1", " ".join(str(value).split("\n")))

@@ -5,7 +5,7 @@ from winnow.search.analysis.study_record import StudyRecord
 
 
 def sentences(record: StudyRecord, found: Conclusions) -> list[str]:
-    """What was done, and what must not be read into it; only what bears on this study."""
+    """Return what was done, and what must not be read into it; only what bears on this study."""
     return [*_search(record, found), *_confirmation(found), *_ablation(found)]
 
 

@@ -35,7 +35,7 @@ def render(
     importances: Sequence[Importance] | None = None,
     first: Sequence[Chapter] = (),
 ) -> str:
-    """The report as one HTML document, plotly's library and all figures inside.
+    """Return the report as one HTML document, plotly's library and all figures inside.
 
     `found` is what was measured after the search. Without `importances` it shows PED-ANOVA's alone, which takes a
     second; `importance.compare` gives all. The chapters `first` stand before all others.
@@ -98,12 +98,12 @@ def curve(trial: TrialRecord) -> str:
 
 
 def figure_json(figure: "Figure") -> str:
-    """The figure as JSON that cannot end the script element that it stands in."""
+    """Return the figure as JSON that cannot end the script element that it stands in."""
     return str(figure.to_json()).replace("<", "\\u003c")
 
 
 def _by_rank(record: StudyRecord) -> Sequence[TrialRecord]:
-    """The trials as the table opens: completed ones from the best down, then all others by number."""
+    """Return the trials as the table opens: completed ones from the best down, then all others by number."""
     ranked = set(trial.number for trial in record.ranked)
     return [*record.ranked, *(trial for trial in record.trials if trial.number not in ranked)]
 
@@ -121,6 +121,6 @@ def _commands(record: StudyRecord, found: Conclusions) -> list[str]:
 
 
 def _provenance(record: StudyRecord) -> dict[str, Any]:
-    """What the best trial (or the last) recorded of how it ran."""
+    """Return what the best trial (or the last) recorded of how it ran."""
     trial = record.best or (record.trials[-1] if record.trials else None)
     return {**trial.training, **trial.run} if trial else {}

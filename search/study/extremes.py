@@ -35,7 +35,7 @@ def misfit(spec: Spec, examples: int) -> ObjectiveError | None:
 
 
 def _configurations(spec: Spec) -> Iterator[tuple[str, dict[str, Any]]]:
-    """What is looked at, each with its name."""
+    """Yield what is looked at, each with its name."""
     yield "the baseline", baseline(spec.space, spec.fixed, spec.baseline)[1]
     space = _deciding(spec.space)
     points = spec.sampler.points if isinstance(spec.sampler, GridSampler) else 2
@@ -60,7 +60,7 @@ def _deciding(space: Space) -> Space:
 
 
 def _value(space: Space, parameter: str, chosen: Any) -> Any:
-    """The value behind a choice's label."""
+    """Return the value behind a choice's label."""
     entry = space[parameter]
     return entry.choices[entry.labels.index(chosen)] if isinstance(entry, Choice) else chosen
 

@@ -98,7 +98,7 @@ class _Table:
     def observations(
         self, running: Mapping[int, Mapping[str, Any]], paused: Sequence[FrozenTrial] = ()
     ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-        """The parameters of the best and of all others with those that run, each by trial number, by column.
+        """Return the parameters of the best and of all others with those that run, each by trial number, by column.
 
         Trials that are paused count by what they have shown so far. Those that lack a parameter of the search space are
         left out.
@@ -137,7 +137,7 @@ def rank(trial: FrozenTrial, sign: float) -> tuple[int, float, float, int]:
 
 
 def log_density(estimator: _ParzenEstimator, points: Mapping[str, np.ndarray]) -> np.ndarray:
-    """The logarithm of a density at some points: what the estimator's own `log_pdf` gives, but for rounding."""
+    """Return the logarithm of a density at some points: what the estimator's own `log_pdf` gives, but for rounding."""
     mixture = estimator._mixture_distribution
     logs = np.log(mixture.weights)[np.newaxis, :]  # of each kernel's share at each point
     for (name, kind), kernels in zip(estimator._search_space.items(), mixture.distributions, strict=True):

@@ -15,8 +15,9 @@ from winnow.objectives.definition import Definition
 from winnow.objectives.errors import ObjectiveError
 from winnow.objectives.objective import TrainingObjective
 from winnow.objectives.own_objective import OwnObjective
+from winnow.search.study.hyperparameter_checks import check_values
 from winnow.search.study.spec import SearchEntry, Spec
-from winnow.search.study.validation import check, check_values
+from winnow.search.study.validation import check
 
 Objective = TrainingObjective | OwnObjective
 """Called with a trial, and with the checkpoint of an earlier attempt: a configuration in, epochs and a score out."""
@@ -87,7 +88,7 @@ def examine(spec: Spec, file: str) -> list[str]:
 
 
 def misfits(spec: Spec, function: Callable[..., Any]) -> Iterator[tuple[str, ObjectiveError]]:
-    """What of a spec a function cannot be called with, as (key, error)."""
+    """Yield what of a spec a function cannot be called with, as (key, error)."""
     trial, *others = list(_parameters(function).values()) or [inspect.Parameter("none", inspect.Parameter.VAR_KEYWORD)]
     if trial.kind in (trial.KEYWORD_ONLY, trial.VAR_KEYWORD):
         yield "objective", ObjectiveError(f"{spec.objective} takes no trial", "let its first parameter be the trial")
@@ -124,7 +125,7 @@ def misfits(spec: Spec, function: Callable[..., Any]) -> Iterator[tuple[str, Obj
 
 
 def _mistyped(spec: Spec, section: str, parameter: inspect.Parameter) -> Iterator[tuple[str, ObjectiveError]]:
-    """What is given to a parameter that says which plain type it has, and is of another."""
+    """Yield what is given to a parameter that says which plain type it has, and is of another."""
     kind, name = parameter.annotation, parameter.name
     if kind not in _PLAIN:
         return

@@ -172,7 +172,7 @@ class _ByNumber(BaseSampler):
         self._random = optuna.samplers.RandomSampler(seed=0)
 
     def values(self, study: optuna.Study, number: int) -> Mapping[str, Any]:
-        """What trial `number` shall take."""
+        """Return what trial `number` shall take."""
         raise NotImplementedError
 
     def infer_relative_search_space(self, study: optuna.Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
@@ -188,7 +188,7 @@ class _ByNumber(BaseSampler):
     def sample_independent(
         self, study: optuna.Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
     ) -> Any:
-        """The planned value of one parameter."""
+        """Return the planned value of one parameter."""
         planned = self.values(study, trial.number)
         if param_name in planned:
             return planned[param_name]
@@ -226,7 +226,7 @@ class CoordinateWise(_ByNumber):
         self.plans: dict[int, Mapping[str, Any]] = {}
 
     def values(self, study: optuna.Study, number: int) -> Mapping[str, Any]:
-        """The plan for trial `number`; made once, when its first value is asked for."""
+        """Return the plan for trial `number`; made once, when its first value is asked for."""
         if number not in self.plans:
             self.plans[number] = self._plan(study, number) if number else self.start
         return self.plans[number]
@@ -265,6 +265,6 @@ class CoordinateWise(_ByNumber):
         return cell
 
     def _configuration(self, parameters: Mapping[str, Any]) -> frozenset[tuple[str, Any]] | None:
-        """What a trial trains; None while it has not drawn all of it."""
+        """Return what a trial trains; None while it has not drawn all of it."""
         active = only_active(self.space, {**self.resting, **parameters})
         return frozenset(active.items()) if active.keys() <= parameters.keys() else None

@@ -160,7 +160,7 @@ class SynchronousHyperband:
             yield size, (*(max(1, self.most // self.factor ** (depth - rung)) for rung in range(depth)), None)
 
     def _promoted(self, members: Sequence[Outline], rungs: tuple[int | None, ...]) -> GoOn | None:
-        """The best trial that may go on from a whole rung of a bracket, from the highest rung down."""
+        """Return the best trial that may go on from a whole rung of a bracket, from the highest rung down."""
         place, whole = list(members), []
         for rung, higher in pairwise(rungs):
             assert rung is not None

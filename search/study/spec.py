@@ -235,7 +235,7 @@ class Spec(Section):
         return (*self.extensions, *([] if self.built_in else [self.objective]), *own)
 
     def values(self, name: str) -> list[Any]:
-        """What `[fixed]` or the choices of `[search]` say of one hyperparameter; nothing of a range."""
+        """Return what `[fixed]` or the choices of `[search]` say of one hyperparameter; nothing of a range."""
         if name in self.search:
             return [choice for entry in self.entries(name) for choice in entry.choices or []]
         return [self.fixed[name]] if name in self.fixed else []
@@ -272,7 +272,7 @@ class Spec(Section):
         }
 
     def entries(self, name: str) -> list[SearchEntry]:
-        """What `[search]` says of one hyperparameter."""
+        """Return what `[search]` says of one hyperparameter."""
         searched = self.search[name]
         return [searched] if isinstance(searched, SearchEntry) else list(searched)
 

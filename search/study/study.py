@@ -71,7 +71,7 @@ class WinnowStudy:
         return optuna.load_study(study_name=self.name, storage=self.storage, sampler=sampler, pruner=pruner)
 
     def sampler_of(self, number: int) -> BaseSampler:
-        """The study's sampler, about to draw trial `number`: from the study's seed and that number."""
+        """Return the study's sampler, about to draw trial `number`: from the study's seed and that number."""
         sampler = self.optuna.sampler
         if isinstance(sampler, samplers.PlannedSampler):
             return sampler
@@ -123,7 +123,7 @@ def create(storage: Storage, spec: Spec, design: Sequence[designs.Row] = ()) -> 
 
 
 def analysis(search: Spec, name: str, description: str) -> Spec:
-    """The spec of an analysis that trains on the data of a search, nothing sampled and nothing pruned."""
+    """Return the spec of an analysis that trains on the data of a search, nothing sampled and nothing pruned."""
     kept = {"objective", "extensions", "metric", "direction", "seed", "data", "limits"}
     if not search.built_in:  # of the user's own function they say what goes by keyword
         kept |= {"fixed", "search"}
@@ -139,7 +139,7 @@ def analysis(search: Spec, name: str, description: str) -> Spec:
 
 
 def grow(storage: Storage, spec: Spec, rows: Sequence[designs.Row], *, keep_weights: bool = False) -> WinnowStudy:
-    """The study of an analysis with all of `rows`: made, or continued with those that it lacks.
+    """Return the study of an analysis with all of `rows`: made, or continued with those that it lacks.
 
     Its budget becomes the number of its rows. With `keep_weights` its trials keep their trained weights.
     """
@@ -159,7 +159,7 @@ def grow(storage: Storage, spec: Spec, rows: Sequence[designs.Row], *, keep_weig
 
 
 def load(storage: Storage, name: str) -> WinnowStudy:
-    """A study that Winnow knows; raises StudyError."""
+    """Return a study that Winnow knows; raises StudyError."""
     try:
         study = optuna.load_study(study_name=name, storage=storage)
     except KeyError:
@@ -213,7 +213,7 @@ def _loaded(storage: Storage, study: optuna.Study, study_id: int) -> WinnowStudy
 
 
 def _budget(study: optuna.Study, spec: Spec) -> Budget:
-    """The spec's budget; of a study that its rule stopped under the same `[budget]`, what it had used up."""
+    """Return the spec's budget; of a study that its rule stopped under the same `[budget]`, what it had used up."""
     stopped = study.user_attrs.get(STOPPING)
     if stopped and _rules(study.user_attrs[SPEC]) == _rules(spec.model_dump(mode="json")):
         return replace(spec.storage_budget, trials=stopped["trials"])
@@ -233,7 +233,7 @@ def _wait_until_ready(study: optuna.Study, seconds: float = 10.0) -> None:
 
 
 def _pinned(spec: Spec) -> Spec:
-    """The spec with the SHA-256 of the file of weights that its `[fixed]` names, where that file lies here."""
+    """Return the spec with the SHA-256 of the file of weights that its `[fixed]` names, where that file lies here."""
     file = spec.fixed.get("weights") if spec.built_in else None
     digest = weights_file.digest(file) if file else ""
     return spec.model_copy(update={"fixed": {PIN: digest, **spec.fixed}}) if digest else spec

@@ -17,14 +17,12 @@ from winnow.errors import SpecError, WinnowError
 from winnow.objectives import metrics, user_code
 from winnow.objectives.data.catalog import DataSpec
 from winnow.objectives.data.sources import class_names, describe
-from winnow.objectives.definition import Definition
 from winnow.objectives.errors import ObjectiveError
-from winnow.objectives.hyperparameters import DEFINITIONS, definition
 from winnow.objectives.methods import check_groups
 from winnow.objectives.registry import resolve
-from winnow.objectives.space import baseline, by_hyperparameter, ordered
+from winnow.objectives.space import baseline, by_hyperparameter
 from winnow.records import Budget
-from winnow.search.study import ready
+from winnow.search.study import hyperparameter_checks, ready
 from winnow.search.study.extremes import misfit
 from winnow.search.study.imported import ImportedPruner, ImportedSampler
 from winnow.search.study.sections import PRUNERS, SAMPLERS, Section
@@ -42,7 +40,7 @@ from winnow.search.study.spec import (
 
 
 def read(path: Path) -> Spec:
-    """The spec in a TOML file, or the ready study of that name; raises SpecError."""
+    """Return the spec in a TOML file, or the ready study of that name; raises SpecError."""
     path = ready.find(path)
     try:
         text = path.read_text(encoding="utf-8")
@@ -171,7 +169,7 @@ def _check_own_objective(spec: Spec) -> Iterator[tuple[str, ObjectiveError]]:
     elif spec.sampler.name == "coordinate" and not spec.baseline:
         yield "[baseline]", ObjectiveError("coordinate begins there", "name each searched hyperparameter in [baseline]")
     elif spec.search:
-        yield from _check_hyperparameters(spec)
+        yield from hyperparameter_checks.wrongs(spec)
         if spec.baseline and (missing := _not_named(spec)):
             yield (
                 "[baseline]",
@@ -182,7 +180,7 @@ def _check_own_objective(spec: Spec) -> Iterator[tuple[str, ObjectiveError]]:
 
 
 def _not_named(spec: Spec) -> list[str]:
-    """The hyperparameters that a baseline of the user's own draws and that nobody has given a value."""
+    """Return the hyperparameters that a baseline of the user's own draws and that nobody has given a value."""
     drawn = by_hyperparameter(baseline(spec.space, spec.fixed, spec.baseline)[0])
     return [name for name in drawn if name not in spec.baseline]
 
@@ -262,117 +260,11 @@ def _check_training(spec: Spec) -> Iterator[tuple[str, ObjectiveError]]:
             yield "direction", ObjectiveError(f"{spec.metric} says the direction itself", "remove it")
     if task != spec.objective:
         yield "objective", ObjectiveError(f"the data set {spec.data_spec.name} is a {task}", f'write "{task}"')
-    yield from _check_hyperparameters(spec)
+    yield from hyperparameter_checks.wrongs(spec)
     # A study whose trials are given to it one by one has neither.
     wrong = misfit(spec, examples) if spec.search or spec.fixed else None
     if wrong is not None:
         yield "[search]" if spec.search else "[fixed]", wrong
-
-
-def _check_hyperparameters(spec: Spec) -> Iterator[tuple[str, ObjectiveError]]:
-    for section, names in (("fixed", spec.fixed), ("baseline", spec.baseline)) if spec.built_in else ():
-        for name, value in names.items():
-            try:
-                definition(name).check(value)
-            except ObjectiveError as error:
-                yield f"[{section}] {name}", error
-    for name in spec.search:
-        key = f"[search] {name}"
-        if name in spec.fixed:
-            yield key, ObjectiveError("it is in [fixed] as well", "keep one of the two")
-        elif name == "metric":
-            yield key, ObjectiveError("a metric is not searched", 'write metric = "…" at the top of the spec')
-        elif name == "seed":
-            yield key, ObjectiveError("a seed is not searched", "repeat the best with `winnow confirm` instead")
-        else:
-            try:
-                _check_alternatives(spec, name)
-                for entry in spec.entries(name):
-                    _check_entry(spec, name, entry)
-            except ObjectiveError as error:
-                yield key, error
-    for name in spec.baseline:
-        if name not in spec.search:
-            yield f"[baseline] {name}", ObjectiveError("it is not searched", "name it in [search], or use [fixed]")
-    try:
-        ordered(spec.space)
-    except ObjectiveError as error:
-        yield "[search]", error
-    for section, names in (("fixed", spec.fixed), ("search", spec.search)) if spec.built_in else ():
-        for name in names:
-            if name in DEFINITIONS:
-                yield from _check_needs(spec, section, name)
-        for name in ("dropout", "dropouts"):
-            if name in names and not _has_hidden_layers(spec):
-                yield (
-                    f"[{section}] {name}",
-                    ObjectiveError("it has no effect without hidden dense layers", "write for example hidden = [64]"),
-                )
-
-
-def _check_alternatives(spec: Spec, name: str) -> None:
-    conditions = [entry.when for entry in spec.entries(name)]
-    if not conditions:
-        raise ObjectiveError("its list is empty", "write { low = …, high = … } or { choices = […] }")
-    if not all(conditions[:-1]):
-        raise ObjectiveError("an entry without `when` is drawn wherever no other is", "let it stand last")
-    if any(conditions[place] in conditions[:place] for place in range(len(conditions))):
-        raise ObjectiveError("two of its entries have the same `when`", "keep one of the two")
-
-
-def _check_entry(spec: Spec, name: str, entry: SearchEntry) -> None:
-    if spec.built_in:
-        check_values(definition(name), entry)
-    if len({str(choice) for choice in entry.choices or ()}) < len(entry.choices or ()):
-        raise ObjectiveError("a choice stands twice", "remove it")
-    for parent, values in entry.when.items():
-        if parent not in spec.search:
-            raise ObjectiveError(f"`when` names {parent}, which is not searched", "name a searched one, or drop `when`")
-        offered = _possible(spec, parent)
-        for value in values:
-            if value not in offered:
-                raise ObjectiveError(
-                    f"`when` waits for {parent} = {value!r}, which is never drawn",
-                    f"name one of {offered}" if offered else f"give {parent} choices instead of a range",
-                )
-
-
-def check_values(known_as: Definition, entry: SearchEntry) -> None:
-    """Raise ObjectiveError where what is searched cannot be a value of its hyperparameter."""
-    if entry.choices is not None:
-        for choice in entry.choices:
-            known_as.check(choice)
-    elif known_as.type not in (int, float):
-        raise ObjectiveError("it has no range", f"write {{ choices = [{known_as.example}, …] }}")
-    else:
-        for end in (entry.low, entry.high):
-            assert end is not None
-            if known_as.type is int and (end != int(end) or (entry.step or 1) % 1):
-                raise ObjectiveError(f"{end:g} or its step is not a whole number", "round it")
-            known_as.check(int(end) if known_as.type is int else end)
-
-
-def _check_needs(spec: Spec, section: str, name: str) -> Iterator[tuple[str, ObjectiveError]]:
-    for parent, allowed in DEFINITIONS[name].needs.items():
-        possible = _possible(spec, parent)
-        if possible and not any(value in allowed for value in possible):
-            have = str(possible[0]).lower() if isinstance(possible[0], bool) else possible[0]
-            words = " or ".join(str(v).lower() if isinstance(v, bool) else repr(v) for v in allowed)
-            yield (
-                f"[{section}] {name}",
-                ObjectiveError(f"it has no effect with {parent} = {have}", f"remove it, or set {parent} to {words}"),
-            )
-
-
-def _has_hidden_layers(spec: Spec) -> bool:
-    """Whether some configuration has a hidden dense layer: a cnn or resnet has those that `hidden` names."""
-    models, layers = _possible(spec, "model"), _possible(spec, "hidden")
-    return any(model not in ("cnn", "resnet") for model in models) or any(layers)
-
-
-def _possible(spec: Spec, name: str) -> list[Any]:
-    """Every value that a hyperparameter can take in a spec; none of a range."""
-    return spec.values(name) if name in spec.search else [spec.fixed.get(name, DEFINITIONS[name].default)]
 
 
 def _shape_error(error: pydantic.ValidationError, file: str, *within: str) -> SpecError:
@@ -412,7 +304,7 @@ _SECTIONS: Mapping[str, type[Section]] = {
 
 
 def _nearest(path: list[str]) -> str:
-    """What an unknown key may have meant."""
+    """Return what an unknown key may have meant."""
     if len(path) == 1:
         names = list(Spec.model_fields)
     elif path[0] == "search":

@@ -102,7 +102,7 @@ class Attempt:
         return self._finish(outcome, None, reason, None)
 
     def _see_through_alone(self) -> Outcome:
-        """The second chance of a trial that ran out of memory: with no other trainer on its device."""
+        """Return the second chance of a trial that ran out of memory: with no other trainer on its device."""
         with self.context.share.alone(self._can_wait) as is_alone:
             if is_alone:
                 self.started = time.monotonic()

@@ -24,7 +24,7 @@ class Channel:
         self.of.send(self._number, obj)
 
     def recv(self) -> Any:
-        """The next message; raises EOFError where the other end is gone, for ever after."""
+        """Return the next message; raises EOFError where the other end is gone, for ever after."""
         message = self._next.pop() if self._next else self._heard.get()
         if isinstance(message, EOFError):
             self._next.append(message)

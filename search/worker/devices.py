@@ -130,7 +130,7 @@ def visible_gpus(there: Sequence[nvml.GPU], given: str | None) -> list[tuple[str
 
 
 def _named(name: str, there: Sequence[nvml.GPU]) -> list[tuple[str, nvml.GPU]]:
-    """What an entry of CUDA_VISIBLE_DEVICES may mean; of a GPU that is cut, CUDA takes the first instance."""
+    """Return what an entry of CUDA_VISIBLE_DEVICES may mean; of a GPU that is cut, CUDA takes the first instance."""
     if name.isdecimal():
         return [((gpu.instances or (gpu.uuid,))[0], gpu) for gpu in there[int(name) : int(name) + 1]]
     if name.startswith("MIG-GPU-"):  # drivers before 470 wrote MIG-GPU-UUID/GPU INSTANCE/COMPUTE INSTANCE

@@ -121,7 +121,7 @@ class Pipe(Protocol):
         """Pickle and send a message."""
 
     def recv(self) -> Any:
-        """The next message; raises EOFError where the other end is gone."""
+        """Return the next message; raises EOFError where the other end is gone."""
 
     def poll(self, timeout: float) -> bool:
         """Wait up to `timeout` seconds for a message."""

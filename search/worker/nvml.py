@@ -105,7 +105,7 @@ def _words(error: Exception) -> str:
 
 @contextmanager
 def _driver() -> Iterator[Any]:
-    """The module that speaks with the driver, or None where none is installed; its errors become DeviceError."""
+    """Yield the module that speaks with the driver, or None where none is installed; its errors become DeviceError."""
     import pynvml
 
     try:

@@ -87,7 +87,7 @@ class Ending:
         return attributes
 
     def _cost(self, context: WorkerContext, frozen: FrozenTrial) -> float | None:
-        """The value of the second objective, where the study has one."""
+        """Return the value of the second objective, where the study has one."""
         match context.study.spec.against:
             case "parameters":
                 return float(frozen.user_attrs[TRAINING]["parameters"])

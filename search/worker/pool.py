@@ -36,7 +36,7 @@ class PoolWorker:
     def __init__(
         self, storage: Storage, options: WorkerOptions, shutdown: Shutdown, supervision: Supervision | None = None
     ) -> None:
-        """A study that has settled its CPU threads is served with those, in place of what the options say."""
+        """Serve by `options`; a study that has settled its CPU threads is served with those."""
         self._storage = storage
         self._options = options
         self._shutdown = shutdown
@@ -103,7 +103,7 @@ class PoolWorker:
 
 
 def choose(wanting: Sequence[Wanting], mine: int | None = None) -> Wanting | None:
-    """The study that a worker serves next: with it there, the fewest workers for its priority.
+    """Return the study that a worker serves next: with it there, the fewest workers for its priority.
 
     Of equals the one that has used the least device time for its priority; the worker's own study, `mine`, is left
     only for one that is behind by a slice.

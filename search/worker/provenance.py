@@ -7,7 +7,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 @cache
 def winnow_version() -> str:
-    """The installed version of Winnow."""
+    """Return the installed version of Winnow."""
     try:
         return version("winnow-hpo")
     except PackageNotFoundError:

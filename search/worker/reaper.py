@@ -10,7 +10,7 @@ LOOK_SECONDS = 1.0
 
 
 def reap(storage: Storage, lease_seconds: float, every: float | None = None) -> Iterator[list[int]]:
-    """The numbers of the trials that went back to WAITING: once, or every so many seconds without end.
+    """Yield the numbers of the trials that went back to WAITING: once, or every so many seconds without end.
 
     It first keeps in touch with the database for one whole lease, so that after an outage the owners come first.
     """

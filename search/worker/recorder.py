@@ -137,7 +137,7 @@ class Recorder:
                 tries = 0
 
     def _next(self) -> _Report | str | None:
-        """The next thing to do: a renewal when it is due, else a report, or None for the end."""
+        """Return the next thing to do: a renewal when it is due, else a report, or None for the end."""
         with self._changed:
             while not self._closing:
                 due_in = self._renewed_at + self._lease.seconds / 3 - time.monotonic()

@@ -37,7 +37,7 @@ def make_room(study: WinnowStudy) -> None:
 
 
 def _best_first(study: WinnowStudy, finished: list[FrozenTrial]) -> list[FrozenTrial]:
-    """The feasible complete trials by their value (of two, by the first)."""
+    """Return the feasible complete trials by their value (of two, by the first)."""
     sign = -1 if study.spec.optimises == "maximize" else 1
     feasible = [
         trial

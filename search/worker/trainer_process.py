@@ -93,7 +93,7 @@ class Trainer:
         return self.process is not None and self.process.alive
 
     def start(self) -> Pipe:
-        """The pipe of a running trainer; raises WorkerFailed where it cannot load the objective or its data."""
+        """Return the pipe of a running trainer; raises WorkerFailed where it cannot load the objective or its data."""
         if self.pipe is not None and self.alive:
             return self.pipe
         self.kill()  # what a dead one has started may live on
@@ -139,7 +139,7 @@ class Trainer:
         return ready
 
     def conversation(self) -> Pipe | None:
-        """The pipe by which one trial is trained; None where the trainer is gone."""
+        """Return the pipe by which one trial is trained; None where the trainer is gone."""
         return self._channels.open() if self._channels is not None else self.pipe
 
     def refuse_other_code(self, code: dict[str, str]) -> None:

@@ -133,7 +133,7 @@ class Worker:
         return not (self._failed or self._steering.stopping) and (self._stays is None or self._stays(self.name))
 
     def _next_trial(self, lane: int) -> Lease | Literal["waited"] | None:
-        """The next trial of a lane; None where there is nothing left to do."""
+        """Return the next trial of a lane; None where there is nothing left to do."""
         self._steering.reap()
         if self._share.is_wanted:  # somebody's trial did not fit beside others
             if self._lanes.busy:

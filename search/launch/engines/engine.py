@@ -43,7 +43,7 @@ class Engine(Protocol):
         """Which of several clusters it is; None where the machine knows by itself."""
 
     def describe(self, order: Order) -> str:
-        """What would be submitted, to be read by a person. Needs no cluster."""
+        """Return what would be submitted, to be read by a person. Needs no cluster."""
 
     def refuse_impossible(self, order: Order) -> None:
         """Find out, without starting anything, whether the engine is there and could ever start this."""

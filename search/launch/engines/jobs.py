@@ -23,7 +23,7 @@ class Job:
 
 
 def of(study: WinnowStudy) -> Job | None:
-    """The study's latest job; None where no engine ever worked for it."""
+    """Return the study's latest job; None where no engine ever worked for it."""
     noted = study.optuna.user_attrs.get(ENGINE_JOB)
     return Job(**noted) if noted else None
 
@@ -58,7 +58,7 @@ def cancel(study: WinnowStudy) -> str:
 
 
 def engine_of(job: Job) -> Engine:
-    """The engine that a job was given to."""
+    """Return the engine that a job was given to."""
     if job.engine == "slurm":
         from winnow.search.launch.engines.slurm import Slurm
 

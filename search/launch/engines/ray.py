@@ -27,7 +27,7 @@ class Ray:
     name: str = "ray"
 
     def describe(self, order: Order) -> str:
-        """The actors in words."""
+        """Return the actors in words."""
         each = "1 GPU and 1 CPU" if order.gpus else "1 CPU"
         return (
             f"{order.workers} detached actors in the namespace {NAMESPACE!r} of the Ray cluster at "
@@ -117,7 +117,7 @@ def _names(ray: Any, job: str) -> list[str]:
 
 @contextmanager
 def _unless_gone() -> Iterator[None]:
-    """An actor that ended a moment ago has no name any more."""
+    """Pass over an actor that ended a moment ago, which has no name any more."""
     try:
         yield
     except ValueError:

@@ -33,7 +33,7 @@ class Slurm:
     address: str | None = None
 
     def describe(self, order: Order) -> str:
-        """The script."""
+        """Return the script."""
         options = [
             f"--job-name=winnow-{order.study}",
             f"--array=0-{order.workers - 1}",
@@ -125,7 +125,7 @@ def _one_line(option: str) -> str:
 
 
 def _ask(*command: str, script: str | None = None, storage: str | None = None) -> str:
-    """What one of Slurm's commands prints; raises EngineError with its own reason where it refuses."""
+    """Return what one of Slurm's commands prints; raises EngineError with its own reason where it refuses."""
     environment = None if storage is None else {**os.environ, "OPTUNA_STORAGE": storage}
     try:
         done = subprocess.run(

@@ -57,7 +57,7 @@ def baseline_against_best(record: StudyRecord, quantity: str) -> "Figure | None"
 
 
 def together(groups: Mapping[str, Sequence[TrialRecord]], quantity: str, words: str) -> "Figure | None":
-    """A line for each group of trials: the mean of what those that reached the epoch recorded of `quantity`.
+    """Return a line for each group of trials: the mean of what those that reached the epoch recorded of `quantity`.
 
     Where a training counterpart was recorded (`train_loss` of `validation_loss`) it is dotted in the same colour.
     """
@@ -101,7 +101,7 @@ def one_trial(trial: TrialRecord, metric: str) -> "Figure | None":
 
 
 def extra_metrics(trials: Sequence[TrialRecord]) -> list[str]:
-    """The names of what the objective measured beside what Winnow knows, in the order of first appearance."""
+    """Return the names of what the objective measured beside what Winnow knows, in the order of first appearance."""
     return list(dict.fromkeys(name for trial in trials for epoch in trial.curve for name in epoch.extra))
 
 
@@ -143,7 +143,7 @@ def generalisation_gap(record: StudyRecord) -> "Figure | None":
 
 
 def _in_epochs(drawn: "Figure") -> "Figure | None":
-    """The figure with whole numbers under its epochs; None where it has no curve."""
+    """Return the figure with whole numbers under its epochs; None where it has no curve."""
     style.whole_numbers(drawn, max((int(max(trace.x)) for trace in drawn.data if len(trace.x)), default=0))
     return drawn if drawn.data else None
 

@@ -46,7 +46,7 @@ def boundary(found: Boundary, threshold: float) -> "Figure":
 
 
 def roc(curve: Curve) -> "Figure":
-    """The receiver operating characteristic beside chance, with the chosen threshold marked."""
+    """Return the receiver operating characteristic beside chance, with the chosen threshold marked."""
     drawn = style.figure("false positives", "true positives", height=460)
     style.add_line(drawn, [0, 1], [0, 1], "chance", {"color": style.GREY, "dash": "dash", "width": 1})
     style.add_line(

@@ -46,7 +46,7 @@ def importance_bars(importances: Sequence[Importance]) -> "Figure":
 
 
 def interactions(found: Sequence[Interaction]) -> "Figure":
-    """The share of the variance that each two hyperparameters explain only together, the largest on top."""
+    """Return the share of the variance that each two hyperparameters explain only together, the largest on top."""
     ordered = found[::-1]
     names = [" & ".join(interaction.names) for interaction in ordered]
     drawn = _rows("share of the variance", names, 32)
@@ -91,7 +91,7 @@ def effects(
 
 
 def path(start: float, steps: Sequence[Effect], direction: str, metric: str, origin: str = "baseline") -> "Figure":
-    """The greedy ablation path of Fawcett and Hoos (2016) as a waterfall, from the value of `origin` on.
+    """Return the greedy ablation path of Fawcett and Hoos (2016) as a waterfall, from the value of `origin` on.
 
     `steps` are in the order in which the path took them; `direction` says which way a gain moves the metric.
     """
@@ -191,12 +191,12 @@ def repetitions(samples: Mapping[str, Sample], metric: str, searched: float, max
 
 
 def _known(sample: Sample) -> tuple[float, float]:
-    """The interval of its mean; of a single score nothing but itself is known."""
+    """Return the interval of its mean; of a single score nothing but itself is known."""
     return sample.interval if len(sample.scores) > 1 else (sample.mean, sample.mean)
 
 
 def _rows(x: str, names: Sequence[str], pixels: int) -> "Figure":
-    """A figure with a row of `pixels` for each name, from the bottom up."""
+    """Return a figure with a row of `pixels` for each name, from the bottom up."""
     drawn = style.figure(x, "", height=110 + pixels * len(names))
     rows = [style.text(name) for name in names]
     # The names of two on two lines, or a narrow screen has no room left for the effects.

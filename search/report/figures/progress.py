@@ -36,7 +36,7 @@ def optimisation_history(record: StudyRecord) -> "Figure":
 
 
 def searches(records: Mapping[str, StudyRecord], trials: int) -> "Figure":
-    """The best so far of several searches over their first `trials` finished trials, in one picture."""
+    """Return the best so far of several searches over their first `trials` finished trials, in one picture."""
     first = next(iter(records.values()))
     drawn = style.figure("trials finished", first.metric)
     values = []
@@ -114,7 +114,7 @@ def _seconds(start: datetime | None, end: datetime | None) -> float:
 
 
 def best_so_far(record: StudyRecord) -> list[TrialRecord]:
-    """The trials that were the best when they came, in order of their numbers."""
+    """Return the trials that were the best when they came, in order of their numbers."""
     winners: list[TrialRecord] = []
     for trial in sorted(record.ranked, key=lambda trial: trial.number):
         if not winners or record.gain(trial, winners[-1]) > 0:

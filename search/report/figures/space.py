@@ -58,7 +58,7 @@ def parameter_slice(record: StudyRecord, name: str, marginal: Marginal | None = 
 
 
 def contour(record: StudyRecord, x: str, y: str) -> "Figure":
-    """The metric over two numeric hyperparameters, smoothed over the completed trials, which stand as points.
+    """Return the metric over two numeric hyperparameters, smoothed over the completed trials, which stand as points.
 
     The surface is a kernel mean (Nadaraya and Watson, 1964; Scott's bandwidth), left blank where no trials bear on it.
     Raises StudyError for a hyperparameter that is unknown or not a number, or where no completed trial has both.
@@ -133,7 +133,7 @@ def cells(
 
 
 def _in_a_cell(value: float | None) -> str:
-    """A count in full, a mean in three digits, each on a line of its own."""
+    """Return a count in full, a mean in three digits, each on a line of its own."""
     if value is None:
         return ""
     return f"{value:,}<br>" if isinstance(value, int) else f"{value:.3g}<br>"
@@ -170,7 +170,7 @@ def parallel_coordinates(record: StudyRecord, names: Sequence[str] | None = None
 
 
 def _layout(axis: Axis) -> dict[str, Any]:
-    """What plotly must know of an axis."""
+    """Return what plotly must know of an axis."""
     if axis.choices:
         ticks = list(range(len(axis.choices)))
         return {"tickvals": ticks, "ticktext": _labels(axis), "range": [-0.5, len(ticks) - 0.5]}
@@ -181,12 +181,12 @@ def _layout(axis: Axis) -> dict[str, Any]:
 
 
 def _labels(axis: Axis) -> list[str]:
-    """The choices as they are written at their ticks."""
+    """Return the choices as they are written at their ticks."""
     return [style.text(choice if isinstance(choice, str) else json.dumps(choice)) for choice in axis.choices]
 
 
 def _add_marginal(drawn: "Figure", marginal: Marginal, *, as_line: bool) -> None:
-    """The mean over all other hyperparameters with its interval: a band on a range, a whisker on a choice."""
+    """Draw the mean over all other hyperparameters with its interval: a band on a range, a whisker on a choice."""
     reach = marginal.high - marginal.means
     if as_line:
         drawn.add_scatter(

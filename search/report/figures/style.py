@@ -37,7 +37,7 @@ BASELINE_MARKER = {"color": BLACK, "symbol": "diamond", "size": 10}
 
 
 def figure(x: str, y: str, *, height: int = 380) -> "Figure":
-    """An empty figure with named axes, `height` pixels high and as wide as its place."""
+    """Return an empty figure with named axes, `height` pixels high and as wide as its place."""
     from plotly.graph_objects import Figure
 
     axis = {"gridcolor": _GRID, "linecolor": GREY, "zeroline": False, "ticks": "outside", "automargin": True}

@@ -16,7 +16,7 @@ from winnow.search.report.chapters import Chapter
 
 
 def result(record: StudyRecord) -> RenderableType:
-    """The end of a run: best beside baseline, in figures and in words, and what to do next."""
+    """Return the end of a run: best beside baseline, in figures and in words, and what to do next."""
     best, baseline = record.best, record.baseline
     parts: list[RenderableType] = []
     if best is not None:

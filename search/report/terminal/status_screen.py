@@ -79,7 +79,7 @@ def stop_words(now: Status) -> str:
 
 
 def state_words(now: Status) -> str:
-    """What somebody told the study's workers to do; empty where they just work."""
+    """Return what somebody told the study's workers to do; empty where they just work."""
     if now.is_done or now.state is State.ACTIVE:
         return ""
     return f"{now.state} by hand: winnow resume {now.study} goes on"

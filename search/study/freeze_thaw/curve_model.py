@@ -41,7 +41,7 @@ class Observations:
         return Observations(self.features[rows], self.remaining[rows], self.trial[rows], self.score[rows])
 
     def and_(self, more: "Observations") -> "Observations":
-        """These and those of `more`."""
+        """Return these and those of `more`."""
         return Observations(
             np.vstack([self.features, more.features]),
             np.concatenate([self.remaining, more.remaining]),

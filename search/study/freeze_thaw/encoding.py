@@ -57,7 +57,7 @@ class Encoding:
         return np.where(moved, stepped, point)
 
     def parameters(self, point: Floats) -> dict[str, Scalar]:
-        """The parameters of a trial at this point: only those that are drawn."""
+        """Return the parameters of a trial at this point: only those that are drawn."""
         return only_active(
             self.space, {name: self._value(*pair) for name, *pair in zip(self.names, self._entries, point, strict=True)}
         )
@@ -71,7 +71,7 @@ class Encoding:
         return found
 
     def features(self, points: Floats) -> Floats:
-        """What the kernel sees of points, (count, columns)."""
+        """Return what the kernel sees of points, (count, columns)."""
         found = np.zeros((len(points), len(self.group)))
         known: dict[str, list[tuple[NDArray[np.bool_], str, Floats]]] = {}
         for place, (name, entry) in enumerate(zip(self.names, self._entries, strict=True)):

@@ -89,7 +89,7 @@ class FreezeThaw:
         return Begin(self.rungs[0] if self.rungs[0] < self.epochs else None, self._encoding.parameters(point))
 
     def _on_looks(self, trials: Sequence[Outline]) -> float:
-        """The share of first looks in all epochs, those ordered included."""
+        """Return the share of first looks in all epochs, those ordered included."""
         ordered = [
             max(trial.epoch, (trial.until or self.epochs) if trial.standing is Standing.RUNNING else 0)
             for trial in trials
