@@ -114,6 +114,16 @@ class Fleet:
         present = workers.present(self.storage.database, self.study.study_id)
         return [worker.process for worker in present if worker.state == "training"]
 
+    def freeze_one(self) -> subprocess.Popen[bytes]:
+        """Stop a worker in the middle of a trial, not between two."""
+        held = text("SELECT worker FROM winnow_attempts WHERE ended_at IS NULL")
+        while True:
+            stopped = self.random.choice(self.alive())
+            stopped.send_signal(signal.SIGSTOP)
+            if any(f":{stopped.pid}:" in worker for worker in self.storage.database.scalars(held)):
+                return stopped
+            stopped.send_signal(signal.SIGCONT)
+
     def remaining(self) -> int:
         """How many trials have not been given out."""
         return self.trials - len(self.study.optuna.get_trials(deepcopy=False))
