@@ -29,8 +29,9 @@ def one_at_a_time(record: StudyRecord, trials: Sequence[TrialRecord]) -> bool:
         return False
     rows = [tuple(trial.parameters[name] for name in names) for trial in trials]
     along = [_moved_along(row, rows) for row in rows]
-    one, several = sum(len(axes) == 1 for axes in along), sum(len(axes) > 1 for axes in along)
-    return one + several >= _ONE_AT_A_TIME * len(rows) and one > several
+    one, several = [axes for axes in along if len(axes) == 1], [axes for axes in along if len(axes) > 1]
+    moved = set().union(*one)  # where one is continuous and the others are choices, no draw moves any other alone
+    return len(moved) > 1 and len(one) + len(several) >= _ONE_AT_A_TIME * len(rows) and len(one) > len(several)
 
 
 def _moved_along(row: tuple[Any, ...], rows: Sequence[tuple[Any, ...]]) -> set[int]:

@@ -41,7 +41,7 @@ def page(browser: Browser, file: Path, request: pytest.FixtureRequest) -> Iterat
 
 def test_every_picture_is_drawn_within_the_page(page: Page) -> None:
     pictures = page.locator(".picture")
-    assert pictures.count() == 18 + 6
+    assert pictures.count() == 17 + 6
     for picture in pictures.all():
         assert picture.locator(".main-svg").count() > 0
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")

@@ -43,7 +43,8 @@ def test_a_run_that_is_killed_while_its_workers_start_leaves_nobody(place: Place
     search.kill()
     search.communicate()
     wait_for(lambda: not list(_processes(place)))
-    assert set(place.states()) <= {"WAITING"}
+    if (place.folder / "winnow.db").exists():  # else it was still looking at the objective
+        assert set(place.states()) <= {"WAITING"}
 
 
 def test_a_worker_that_is_killed_takes_its_trainer_and_all_that_it_started_along(place: Place) -> None:
