@@ -72,6 +72,7 @@ def test_what_only_adds_up_is_seldom_called_a_pair_and_a_pair_is_found() -> None
 
 
 def test_pruned_trials_are_not_among_the_best_and_forests_are_not_asked_of_survivors() -> None:
+    pytest.importorskip("sklearn")
     random = np.random.default_rng(4)
     study = optuna.create_study(study_name="pruned", direction="maximize")
     space = {name: optuna.distributions.FloatDistribution(0, 1) for name in ("matters", "little")}

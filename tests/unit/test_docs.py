@@ -6,6 +6,7 @@ import tomllib
 from pathlib import Path
 
 import click
+import pytest
 
 from winnow.objectives.data.catalog import CATALOG
 from winnow.search.cli.main import cli
@@ -15,6 +16,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def test_the_generated_pages_are_up_to_date() -> None:
+    pytest.importorskip("torch")
     # A process of its own: what other tests register in this one is on no page.
     stale = "[page for page, write in pages.items() if open(page).read() != write()]"
     code = f"import runpy; pages = runpy.run_path('docs/generate.py')['PAGES']; print({stale})"
