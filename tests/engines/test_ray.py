@@ -51,7 +51,8 @@ def test_stop_ends_the_job_and_the_same_command_goes_on(
     wait_for(lambda: not searched.processes(), 60, "the workers' end")
     assert "RUNNING" not in searched.states()
 
-    assert submitted(ray_cluster, searched, "--gpus", "4") != job
+    # Until its actors have ended, a moment after their workers, the cancelled job is under way.
+    wait_for(lambda: submitted(ray_cluster, searched, "--gpus", "4") != job, 120, "the actors' end")
     searched.wait_finished()
     searched.prove(kills=4)
 
