@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -123,11 +124,16 @@ def wait_for(what: Callable[[], Any], seconds: float = 300) -> Any:
 
 
 def wait_for_listening(server: subprocess.Popen[Any], said: Callable[[], str], seconds: float = 300) -> int:
-    """Return the port that a server bound for itself, as the kernel knows it; fail at once where it has ended."""
+    """Return the port that a server bound for itself and answers on; fail at once where it has ended."""
 
     def ports() -> list[int]:
         assert server.poll() is None, said()
         sockets = psutil.Process(server.pid).net_connections("tcp")
-        return [each.laddr.port for each in sockets if each.status == psutil.CONN_LISTEN]
+        return [each.laddr.port for each in sockets if each.status == psutil.CONN_LISTEN and answers(each.laddr.port)]
+
+    def answers(port: int) -> bool:
+        """What listens for a moment while a server starts is not the server."""
+        with socket.socket() as knocking:
+            return knocking.connect_ex(("127.0.0.1", port)) == 0
 
     return int(wait_for(ports, seconds)[0])
