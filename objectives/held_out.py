@@ -4,15 +4,11 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import torch
-
 from winnow.objectives import decision, snapshots, trained_model
-from winnow.objectives.augmentation.batches import Augmentation
 from winnow.objectives.data import loading
 from winnow.objectives.data.catalog import DataSpec
 from winnow.objectives.data.streaming import parts
-from winnow.objectives.evaluation import EVALUATION_BATCH, autocast
-from winnow.objectives.hyperparameters import make_config
+from winnow.objectives.evaluation import EVALUATION_BATCH
 
 
 def examples(spec: DataSpec) -> list[str]:
@@ -26,32 +22,18 @@ def examples(spec: DataSpec) -> list[str]:
     return sorted(hashlib.sha256(inputs.tobytes() + target.tobytes()).hexdigest()[:16] for inputs, target in pairs)
 
 
-def correct(spec: DataSpec, models: Sequence[tuple[Mapping[str, Any], bytes]], device: str = "cpu") -> list[list[bool]]:
-    """Whether each trained model is right, test example by test example; empty in a regression."""
-    data = loading.load(spec, device)
-    if not data.classes:
-        return []
-    test = loading.load_test(spec, device)
-    found = []
-    for values, weights in models:
-        config = make_config(values)
-        model = trained_model.restore(values, snapshots.from_bytes(weights), data).eval()
-        augmentation = Augmentation(config, data)
-        with torch.inference_mode(), autocast(config.precision, test.inputs.device):
-            outputs = [model(augmentation.evaluate(part)) for part in parts(test.inputs, EVALUATION_BATCH)]
-        found.append((torch.cat(outputs).argmax(1) == test.targets).tolist())
-    return found
-
-
-def scores(spec: DataSpec, models: Sequence[tuple[Mapping[str, Any], bytes]], device: str = "cpu") -> list[float]:
+def scores(
+    spec: DataSpec, models: Sequence[tuple[Mapping[str, Any], bytes]], device: str = "cpu"
+) -> list[tuple[float, list[bool]]]:
     """Return the test score of each trained model, given as (config, weights as snapshots.to_bytes wrote them).
 
-    Accuracy in a classification, mean squared error in a regression. Raises SnapshotError, DataError.
+    Accuracy in a classification, mean squared error in a regression; with it, whether the model is right, test example
+    by test example, which is empty in a regression. Raises SnapshotError, DataError.
     """
     data = loading.load(spec, device)
     test = loading.load_test(spec, device)
     return [
-        trained_model.score(trained_model.restore(values, snapshots.from_bytes(weights), data), values, data, test)
+        trained_model.judge(trained_model.restore(values, snapshots.from_bytes(weights), data), values, data, test)
         for values, weights in models
     ]
 

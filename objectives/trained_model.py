@@ -26,15 +26,22 @@ def restore(values: Mapping[str, Any], weights: Mapping[str, torch.Tensor], data
     return model
 
 
-def score(model: nn.Module, values: Mapping[str, Any], data: Data, split: Split) -> float:
-    """Its metric on `split`: accuracy, in a regression its mean squared error, or what its configuration names.
+def judge(model: nn.Module, values: Mapping[str, Any], data: Data, split: Split) -> tuple[float, list[bool]]:
+    """Return its metric on `split`, and whether it is right, example by example; nothing of that in a regression.
 
-    In the precision in which it was trained.
+    The metric is accuracy, in a regression the mean squared error, or what its configuration names. In the precision
+    in which it was trained.
     """
     config = make_config(values)
     outputs: list[torch.Tensor] = []
     loss, accuracy = evaluate(model, split, Augmentation(config, data), config.precision, kept=outputs)
-    return value_of(named(config.metric) if config.metric else None, loss, accuracy, outputs, split.targets)[0]
+    right = [] if accuracy is None else (torch.cat(outputs).argmax(1) == split.targets).tolist()
+    return value_of(named(config.metric) if config.metric else None, loss, accuracy, outputs, split.targets)[0], right
+
+
+def score(model: nn.Module, values: Mapping[str, Any], data: Data, split: Split) -> float:
+    """Return its metric on `split`, as `judge` does."""
+    return judge(model, values, data, split)[0]
 
 
 def decide(spec: DataSpec, values: Mapping[str, Any], weights: bytes) -> Decision:

@@ -106,10 +106,9 @@ def _scored(plan: ConfirmationPlan, models: Sequence[Repetition]) -> list[dict[s
     data, trained = plan.study.spec.data_spec, [repetitions.weights(plan, *model) for model in models]
     scores = held_out.scores(data, trained)
     chosen: list[float | None] = [*held_out.scores_at_threshold(data, trained)]
-    correct = held_out.correct(data, trained) or [[] for _ in models]
     return [
         {"score": score, "at_threshold": other, "correct": _packed(right)}
-        for score, other, right in zip(scores, chosen or [None] * len(models), correct, strict=True)
+        for (score, right), other in zip(scores, chosen or [None] * len(models), strict=True)
     ]
 
 
