@@ -76,7 +76,10 @@ def _postgresql(url: URL) -> Engine:
 
 
 def _impatient_psycopg() -> Any:
-    """psycopg's connection, with an end to waiting: libpq has a limit for connecting and none for an answer."""
+    """psycopg's connection, with an end to waiting: libpq has a limit for connecting and none for an answer.
+
+    One that is in use while its pool is disposed of is closed with that pool; psycopg would only warn of it.
+    """
     import psycopg
 
     class Connection(psycopg.Connection[Any]):
@@ -86,6 +89,10 @@ def _impatient_psycopg() -> Any:
             except TimeoutError as error:
                 self.close()
                 raise psycopg.OperationalError(str(error)) from None
+
+        def __del__(self, *_: Any) -> None:
+            if hasattr(self, "pgconn"):  # not where it never came to be
+                self.close()
 
     return Connection
 
