@@ -21,6 +21,10 @@ from winnow.search.study.study import WinnowStudy, refuse_other_training
 from winnow.storage import artifacts, epochs
 from winnow.storage.designs import Row
 
+TOP, SEEDS = 5, 5
+"""How many of the best are repeated, and with how many fresh seeds, where nobody says otherwise."""
+USUAL_TRAININGS = SEEDS * (TOP + 1 + 2)
+"""Of the best and the baseline, and then of the one that comes out ahead and the baseline on other seeds."""
 Repetition = tuple[int, int]
 """Which trial of the search is repeated, and with which seed."""
 
@@ -45,6 +49,12 @@ class ConfirmationPlan:
     def name(self) -> str:
         """The study of the repetitions."""
         return _study_name(self.study)
+
+    @property
+    def most_trainings(self) -> int:
+        """How many repetitions there are, where the baseline is not the one that comes out ahead."""
+        contenders = len(_contenders(self))
+        return self.seeds * ((contenders if self.chooses else 0) + min(2, contenders))
 
     def seeds_for(self, purpose: Purpose) -> list[int]:
         """Return the seeds of one stage."""

@@ -6,6 +6,7 @@ sets had the best winners, and a first rung after a sixth of the epochs, with a 
 
 import difflib
 import json
+import math
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -17,8 +18,9 @@ from winnow.errors import StudyError
 from winnow.objectives.data import image_files, overview
 from winnow.objectives.data.catalog import CATALOG, DataSet, DataSpec
 from winnow.objectives.data.overview import Overview
-from winnow.search.analysis.formatting import counted
-from winnow.search.api.forecast import Forecast, look_ahead, trained_share
+from winnow.search.analysis.formatting import counted, duration
+from winnow.search.analysis.repetitions import USUAL_TRAININGS
+from winnow.search.api.forecast import Forecast, look_ahead
 from winnow.search.study import validation
 from winnow.search.worker import devices
 
@@ -28,12 +30,16 @@ BATCH = 32
 UPDATES = 600
 """Steps of a training, about: fewer epochs of more data."""
 VALIDATION = 0.2
-SEARCH_SECONDS = 300.0
-"""What a first search may take here."""
+MINUTES = 10.0
+"""What a first search and its confirmation may take here."""
+FEWEST, ENOUGH, MOST = 20, 30, 60
+"""Trials of a first search; trainings are made shorter where there is no time for enough of them."""
+LEEWAY = 1.5
+"""How many times as long as foreseen the fewest trials may take."""
 MOST_COMPARED = 5_000
 """Files that are looked at for copies."""
-LARGE = 10_000
-"""Training examples of a named data set beyond which a CPU takes a part of it."""
+LARGE, PART = 10_000, 5_000
+"""Training examples beyond which a CPU takes a part of them, and how many these are."""
 
 
 @dataclass(frozen=True)
@@ -75,32 +81,74 @@ def look(source: str) -> Seen:
     )
 
 
-def write(source: str, file: Path) -> tuple[Seen, Forecast | None]:
-    """Write the spec that fits `source` and this machine; raises StudyError where the file is there, or as `look`."""
+@dataclass(frozen=True)
+class Plan:
+    """What is decided by how long it takes here."""
+
+    side: int
+    """Pixels of an image."""
+    train: int
+    """Examples."""
+    epochs: int
+    trials: int = 40
+    device_seconds: float | None = None
+    """Of the search, at most."""
+
+    @property
+    def cost(self) -> int:
+        """How long a training takes, in proportion to others of the same data."""
+        return self.side**2 * self.train * self.epochs
+
+
+def write(source: str, file: Path, minutes: float = MINUTES) -> tuple[Seen, Forecast | None]:
+    """Write the spec that fits `source` and this machine, whose search and confirmation take about `minutes` here.
+
+    Raises StudyError where the file is there, or as `look`.
+    """
     if file.exists():
         raise StudyError(f"{file} is there already", "delete it, or name another file with --output")
-    seen, forecast = look(source), None
-    for side in _sides(seen):
-        text = spec_text(seen, file, side)
-        spec = validation.parse(text, str(file))
-        forecast = look_ahead(spec)
-        if forecast is None:
-            break
-        one = forecast.epochs * forecast.epoch_seconds * trained_share(spec) / max(1, forecast.workers)
-        trials = int(min(60, max(20, 10 * (SEARCH_SECONDS // (10 * one)))))
-        if trials > 20 or side == _sides(seen)[-1]:
-            text = spec_text(seen, file, side, trials)
-            forecast = replace(forecast, seconds=(trials * one, trials * one / trained_share(spec)))
-            break
-    file.write_text(text, encoding="utf-8")
+    seen = look(source)
+    first, *cheaper = _plans(seen)
+    forecast = _forecast(seen, file, plan := first)
+    if forecast is not None and cheaper and (over := _over(forecast, minutes)) > 1:
+        plan = next((each for each in cheaper if each.cost * over <= first.cost), cheaper[-1])
+        forecast = _forecast(seen, file, plan)
+    if forecast is not None:
+        each, share = forecast.training_seconds, forecast.share
+        left = 60 * minutes * forecast.workers - USUAL_TRAININGS * each
+        trials = max(FEWEST, min(MOST, int(left / (each * share)) // 10 * 10))
+        most = max(left, LEEWAY * trials * each * share)
+        plan = replace(plan, trials=trials, device_seconds=most)
+        seconds = (trials * each * share / forecast.workers, min(most, trials * each) / forecast.workers)
+        forecast = replace(forecast, seconds=seconds)
+    file.write_text(spec_text(seen, file, plan), encoding="utf-8")
     return seen, forecast
 
 
-def spec_text(seen: Seen, file: Path, side: int, trials: int = 40) -> str:
-    """Return the spec as TOML, each choice with its reason."""
-    data, images = seen.data, len(seen.data.shape) == 3
-    train = min(data.train, 5000) if not _has_gpu() and data.train > LARGE else data.train
+def _plans(seen: Seen) -> list[Plan]:
+    """Return what is worth a try, the costliest first: large images, then fewer epochs, then fewer examples."""
+    train = seen.data.train
+    if not _has_gpu() and train > LARGE:
+        train = PART
     epochs = min(30, max(10, round(UPDATES * BATCH / max(1, train))))
+    plans = [Plan(side, train, epochs) for side in _sides(seen)]
+    plans += [replace(plans[-1], epochs=fewer) for fewer in (20, 10) if fewer < epochs]
+    return plans + [replace(plans[-1], train=fewer) for fewer in (PART, PART // 2) if fewer < train]
+
+
+def _forecast(seen: Seen, file: Path, plan: Plan) -> Forecast | None:
+    return look_ahead(validation.parse(spec_text(seen, file, plan), str(file)))
+
+
+def _over(forecast: Forecast, minutes: float) -> float:
+    """Return how many times too long a training is for a search of `ENOUGH` trials and its confirmation."""
+    seconds = forecast.training_seconds * (ENOUGH * forecast.share + USUAL_TRAININGS) / forecast.workers
+    return seconds / (60 * minutes)
+
+
+def spec_text(seen: Seen, file: Path, plan: Plan) -> str:
+    """Return the spec as TOML, each choice with its reason."""
+    data, images, epochs = seen.data, len(seen.data.shape) == 3, plan.epochs
     lines = [
         f"# A first search on {seen.source}: {_what(seen)}.",
         f"# Written by `winnow new`. Change what you like; `winnow check {file}` says what it will do.",
@@ -109,12 +157,12 @@ def spec_text(seen: Seen, file: Path, side: int, trials: int = 40) -> str:
         "",
         "[data]",
         f"name = {json.dumps(data.name)}",
-        *_data_lines(seen, side, train),
+        *_data_lines(seen, plan),
         "",
         "[fixed]  # what is not searched; all else is at its default (docs/hyperparameters.md)",
-        *(_network_lines(side) if images else ['model = "mlp"']),
+        *(_network_lines(plan.side) if images else ['model = "mlp"']),
         f"batch_size = {BATCH}  # small batches are more steps, of which a small data set has few",
-        f"epochs = {epochs}  # at most; about {round(train / BATCH) * epochs:,} steps",
+        f"epochs = {epochs}  # at most; about {round(plan.train / BATCH) * epochs:,} steps",
         "",
         "[search]",
         "lr = { low = 3e-4, high = 3e-2, log = true }",
@@ -122,7 +170,7 @@ def spec_text(seen: Seen, file: Path, side: int, trials: int = 40) -> str:
         "weight_decay = { low = 1e-6, high = 1e-2, log = true }",
         "dropout = { low = 0.0, high = 0.5 }",
         *(["label_smoothing = { low = 0.0, high = 0.2 }"] if data.task == "classification" else []),
-        *(_augmentation_lines(seen, side) if images else ["widths = { choices = [[32], [128], [64, 64]] }"]),
+        *(_augmentation_lines(seen, plan.side) if images else ["widths = { choices = [[32], [128], [64, 64]] }"]),
         "",
         "[pruner]",
         'name = "asha"  # of three trials that reach a rung, the best goes on',
@@ -130,7 +178,8 @@ def spec_text(seen: Seen, file: Path, side: int, trials: int = 40) -> str:
         "audit = 0.1  # so many finish all the same: the report says how often the pruner erred",
         "",
         "[budget]",
-        f"trials = {trials}",
+        f"trials = {plan.trials}",
+        *_time_lines(plan),
     ]
     return "\n".join(lines) + "\n"
 
@@ -170,20 +219,28 @@ def study_name(source: str) -> str:
     return re.sub(r"[^A-Za-z0-9._-]+", "-", Path(source).expanduser().resolve().name).strip("-._") or "images"
 
 
-def _data_lines(seen: Seen, side: int, train: int) -> list[str]:
+def _data_lines(seen: Seen, plan: Plan) -> list[str]:
+    part = [f"train = {plan.train}  # of {seen.data.train:,}: more would take too long here"]
+    part = part if plan.train < seen.data.train else []
     if seen.images is None:
-        part = [f"train = {train}  # of {seen.data.train:,}: this machine has no GPU", "validation = 1000"]
-        return (
-            part
-            if train < seen.data.train
-            else [f"validation = {VALIDATION}  # of the examples, to judge the trials by"]
-        )
-    smallest, largest = seen.images.smallest or (side, side), seen.images.largest or (side, side)
+        count = "1000" if part else f"{VALIDATION}  # of the examples, to judge the trials by"
+        return [*part, f"validation = {count}"]
+    smallest, largest = seen.images.smallest or (plan.side,) * 2, seen.images.largest or (plan.side,) * 2
     pixels = " to ".join(dict.fromkeys(f"{width} x {height}" for width, height in (smallest, largest)))
     return [
         f"path = {json.dumps(seen.source)}",
-        f"size = {side}  # pixels a side that they are resized to, of {pixels}; twice as many take four times as long",
+        *part,
+        f"size = {plan.side}  # pixels a side that they are resized to, of {pixels}; doubled, it takes 4 times as long",
         f"validation = {VALIDATION}  # of the images, to judge the trials by; a folder `val` is taken instead",
+    ]
+
+
+def _time_lines(plan: Plan) -> list[str]:
+    if plan.device_seconds is None:
+        return []
+    hours = math.ceil(plan.device_seconds / 36) / 100
+    return [
+        f"device_hours = {hours}  # or these, {duration(3600 * hours)} of all workers together, should it take longer"
     ]
 
 

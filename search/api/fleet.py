@@ -201,7 +201,6 @@ def train_in_rounds(
     search: StudyRecord,
 ) -> None:
     """Train what an analysis of a search wants next, and again, until it wants nothing more; raises StudyError."""
-    each_seconds = fmean([trial.seconds for trial in search.ranked] or [0.0])
     while rows := wanted():
         study = add(rows)
         if StudyView.of(study).status().is_done:
@@ -209,10 +208,24 @@ def train_in_rounds(
                 f"{len(rows)} trainings of {study.name!r} ended without a result",
                 f"winnow status {study.name} shows why; optuna delete-study starts over",
             )
-        if not run_here(study, options, each_seconds=each_seconds).is_done:
+        if not run_here(study, options, each_seconds=_each_seconds(search)).is_done:
             raise StudyError(
                 f"the study {study.name!r} was stopped before there is an answer", "run the same command to continue"
             )
+
+
+def foreseen(trainings: int, search: StudyRecord, options: FleetOptions) -> str:
+    """Return what so many more trainings of a search cost here, in words: `40 trainings, about 3 min 2 s`."""
+    each, workers = _each_seconds(search), len(options.places(measured=0)) if options.workers != 0 else 0
+    about = (
+        f", about {duration(trainings * each / workers)} on {counted(workers, 'worker')}" if each and workers else ""
+    )
+    return counted(trainings, "training") + about
+
+
+def _each_seconds(search: StudyRecord) -> float:
+    """Return the mean time of its whole trainings; 0 where there is none."""
+    return fmean([trial.seconds for trial in search.ranked] or [0.0])
 
 
 def describe_budget(budget: Budget) -> str:

@@ -10,6 +10,7 @@ from winnow.objectives import registry
 from winnow.objectives.data import torchvision_files
 from winnow.objectives.hyperparameters import DEFINITIONS, Config, change, make_config
 from winnow.objectives.space import baseline
+from winnow.search.analysis import repetitions
 from winnow.search.analysis.formatting import counted, duration
 from winnow.search.api.fleet import FleetOptions
 from winnow.search.study.pruners import ASHAPruner, most_epochs
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 FEW = 100
 """Validation examples: with fewer, one of them is more than a hundredth of the accuracy."""
-PROBE_SECONDS = 2.0
+PROBE_SECONDS = 1.0
 """For how long an epoch is timed, about."""
 
 
@@ -40,11 +41,20 @@ class Forecast:
     """At most."""
     epoch_seconds: float
     """Measured, of the baseline."""
+    training_seconds: float
+    """Of a whole training of the search, on one worker: half-way between the baseline's and the costliest measured."""
+    share: float
+    """Of its epochs that the search trains, expected (see `trained_share`)."""
     workers: int
     device: str
     seconds: tuple[float, float] | None
     """Of the search, where the pruner stops what it expects to, and where it stops nothing; None without `trials`."""
     doubts: tuple[str, ...]
+
+    @property
+    def confirmation_seconds(self) -> float:
+        """What `winnow confirm` takes after the search."""
+        return repetitions.USUAL_TRAININGS * self.training_seconds / max(1, self.workers)
 
     @property
     def sentences(self) -> list[str]:
@@ -59,7 +69,10 @@ class Forecast:
         if self.seconds is not None:
             low, high = map(duration, self.seconds)
             between = f"about {low}" if low == high else f"{low} to {high}, by how much is pruned,"
-            said.append(f"The search takes {between} on {counted(self.workers, 'worker')} ({self.device}).")
+            said.append(
+                f"The search takes {between} on {counted(self.workers, 'worker')} ({self.device}), and winnow confirm "
+                f"after it about {duration(self.confirmation_seconds)}."
+            )
         return [*said, *(f"Doubtful: {doubt}." for doubt in self.doubts)]
 
 
@@ -83,7 +96,9 @@ def look_ahead(spec: Spec) -> Forecast | None:
     config = make_config(baseline(spec.space, spec.fixed, spec.baseline)[1])
     epochs, trials = most_epochs(spec), spec.storage_budget.trials
     seconds = _epoch_seconds(config, data)
-    whole = None if trials is None else trials * epochs * seconds / max(1, len(places))
+    each = epochs * (seconds + (_epoch_seconds(_costly(spec, config), data) or seconds)) / 2
+    share = trained_share(spec)
+    whole = None if trials is None else trials * each / max(1, len(places))
     return Forecast(
         model=config.model,
         parameters=training.count_parameters(config, data),
@@ -93,9 +108,11 @@ def look_ahead(spec: Spec) -> Forecast | None:
         validation=len(data.validation.targets),
         epochs=epochs,
         epoch_seconds=seconds,
+        training_seconds=each,
+        share=share,
         workers=len(places),
         device=places[0].device.name if places else "",
-        seconds=None if whole is None else (whole * trained_share(spec), whole),
+        seconds=None if whole is None else (whole * share, whole),
         doubts=(*_doubts(spec, data), *doubts(_most_augmented(spec), data)),
     )
 
@@ -143,6 +160,11 @@ def _timed(config: Config, data: "Data", few: int) -> float:
     with suppress(WinnowError):  # a baseline that diverges took the time that it took
         training.train(change(config, epochs=2, passes=1), part, lambda epoch, _: found.append(epoch.seconds or 0.0))
     return found[-1] if found else 0.0
+
+
+def _costly(spec: Spec, base: Config) -> Config:
+    """Return the baseline with everything on that the search may switch on."""
+    return change(base, **{name: True for name in spec.search if DEFINITIONS[name].type is bool})
 
 
 def _most_augmented(spec: Spec) -> Config:

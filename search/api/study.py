@@ -59,7 +59,9 @@ class Study(WinnowStudy):
         options.check(self.spec)
         return run_here(self, options)
 
-    def confirm(self, *, top: int = 5, seeds: int = 5, **fleet: Unpack[FleetArguments]) -> Confirmation:
+    def confirm(
+        self, *, top: int = repetitions.TOP, seeds: int = repetitions.SEEDS, **fleet: Unpack[FleetArguments]
+    ) -> Confirmation:
         """Train the best `top` trials and the baseline again with `seeds` fresh seeds, then read test data once.
 
         Raises StudyError where there is nothing to confirm, DeviceError, WorkerFailed.

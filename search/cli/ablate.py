@@ -8,6 +8,7 @@ from rich.console import Console
 
 from winnow.search.analysis import ablation as ablation_plans
 from winnow.search.analysis import functional_anova, power
+from winnow.search.api.fleet import FleetArguments, FleetOptions, foreseen
 from winnow.search.api.study import load_study
 from winnow.search.cli.options import fleet_options, json_option, storage_option, study_argument
 from winnow.search.report import ablation
@@ -45,6 +46,9 @@ def ablate(study: str, url: str, methods: tuple[str, ...], so_far: bool, json: b
         asked = {name: options[name] for name in ("start", "goal", "seeds", "looks", "trainings")}
         plan = ablation_plans.plan_ablation(searched, groups=groups or None, **asked)
         click.echo("\n".join(power.sentences(plan.design)), err=True)
+        if wanted := len(plan.design.next_trainings(ablation_plans.read_scores(plan))):
+            here = FleetOptions(**{name: options[name] for name in FleetArguments.__optional_keys__})
+            click.echo(f"The next look takes {foreseen(wanted, plan.record, here)}.", err=True)
     found = searched.ablate(methods=groups or None, train=not so_far, **options)
     if json:
         click.echo(dumps(found.as_dict(), indent=2))

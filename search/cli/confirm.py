@@ -7,6 +7,8 @@ from typing import Any
 import click
 from rich.console import Console
 
+from winnow.search.analysis.repetitions import SEEDS, TOP, plan_confirmation, read_scores
+from winnow.search.api.fleet import FleetOptions, foreseen
 from winnow.search.api.study import load_study
 from winnow.search.cli.options import fleet_options, json_option, storage_option, study_argument
 from winnow.search.report import confirmation
@@ -16,14 +18,20 @@ from winnow.search.report.terminal import results
 @click.command()
 @study_argument
 @storage_option
-@click.option("--top", type=click.IntRange(1, 50), default=5, show_default=True, help="How many of the best to repeat.")
-@click.option("--seeds", type=click.IntRange(1, 100), default=5, show_default=True, help="Fresh seeds per trial.")
+@click.option(
+    "--top", type=click.IntRange(1, 50), default=TOP, show_default=True, help="How many of the best to repeat."
+)
+@click.option("--seeds", type=click.IntRange(1, 100), default=SEEDS, show_default=True, help="Fresh seeds per trial.")
 @click.option("--export", type=click.Path(path_type=Path), help="Folder for the winning model and its model card.")
 @fleet_options
 @json_option
 def confirm(study: str, url: str, top: int, seeds: int, export: Path | None, json: bool, **fleet: Any) -> None:
     """Train the best trials of STUDY and its baseline again with fresh seeds, then read test data once."""
     searched = load_study(study, url)
+    plan = plan_confirmation(searched, top, seeds)
+    left = plan.most_trainings - len(read_scores(plan))
+    if left > 0:
+        click.echo(f"The confirmation takes {foreseen(left, plan.record, FleetOptions(**fleet))}.", err=True)
     found = searched.confirm(top=top, seeds=seeds, **fleet)
     if export is not None:
         searched.export_model(export)

@@ -12,13 +12,20 @@ from winnow.search.report.terminal import data_overview
 @click.command()
 @click.argument("source")
 @click.option("--output", type=click.Path(path_type=Path), help="The spec's file.  [default: NAME.toml]")
-def new(source: str, output: Path | None) -> None:
+@click.option(
+    "--minutes",
+    type=click.FloatRange(1),
+    default=first_spec.MINUTES,
+    show_default=True,
+    help="What the search and its confirmation may take on this machine.",
+)
+def new(source: str, output: Path | None, minutes: float) -> None:
     """Write the spec of a first search on SOURCE: a folder of images, or a data set that Winnow knows by its name.
 
     The folder holds one subfolder a class. The spec is written for this machine, each choice with its reason.
     """
     file = output or Path(f"{first_spec.study_name(source)}.toml")
-    seen, forecast = first_spec.write(source, file)
+    seen, forecast = first_spec.write(source, file, minutes)
     if seen.images is not None:
         Console().print(data_overview.classes(seen.images))
     for sentence in [] if forecast is None else forecast.sentences:

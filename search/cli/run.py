@@ -8,7 +8,8 @@ import click
 from rich.console import Console
 
 from winnow.search.analysis import summary
-from winnow.search.api.fleet import FleetOptions, run_here
+from winnow.search.analysis.repetitions import USUAL_TRAININGS
+from winnow.search.api.fleet import FleetOptions, foreseen, run_here
 from winnow.search.api.study import Study, create_study, read_spec
 from winnow.search.cli.cluster import LOCAL, cluster_options, run_on_cluster, take_cluster_options
 from winnow.search.cli.options import (
@@ -61,10 +62,10 @@ def run(
     study = create_study(checked, url, accept_code=accept_code)
     with notifying(study, notify):
         run_here(study, fleet, beside=lambda: decoration.prepare(study.storage, study.spec))
-    _print_result(study, study.report(report), json)
+    _print_result(study, study.report(report), fleet, json)
 
 
-def _print_result(study: Study, path: Path, as_json: bool) -> None:
+def _print_result(study: Study, path: Path, here: FleetOptions, as_json: bool) -> None:
     now = study.status()
     if as_json:
         click.echo(dumps({**now.as_dict(), "report": str(path)}, indent=2, default=str))
@@ -75,4 +76,5 @@ def _print_result(study: Study, path: Path, as_json: bool) -> None:
         console.print(f"The search {status_screen.stop_words(now)}.")
     console.print(f"Report: {path}", highlight=False, soft_wrap=True)
     if record.best is not None:
-        console.print(f"Next: {summary.confirm_command(record)}", highlight=False, soft_wrap=True)
+        cost = foreseen(USUAL_TRAININGS, record, here)
+        console.print(f"Next: {summary.confirm_command(record)}  ({cost})", highlight=False, soft_wrap=True)

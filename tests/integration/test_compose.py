@@ -21,6 +21,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from PIL import Image
 
 import ports
 from integration.winnow import wait_for, wait_for_listening
@@ -30,17 +31,25 @@ ROOT = Path(__file__).parents[2]
 PROGRAMS = Path(sys.executable).parent
 SPEC = """
 name = "tiny"
-[data]
-name = "digits"
-train = 200
+objective = "mine:fit"
 [fixed]
-epochs = 2
-widths = [16]
+images = "%s"
 [search]
-lr = { low = 1e-4, high = 1e-1, log = true }
+threshold = { low = 0, high = 255 }
 [budget]
 trials = 3
 """
+CODE = """
+from pathlib import Path
+from PIL import Image
+
+def fit(images, threshold):
+    files = list(Path(images).glob("*/*.png"))
+    light = [sum(Image.open(file).convert("L").getdata()) / 64 > threshold for file in files]
+    return sum(said == (file.parent.name == "light") for said, file in zip(light, files)) / len(files)
+"""
+ENOUGH = 600.0
+"""Seconds for what takes a few on a quiet machine."""
 
 
 def compose(*arguments: str, **environment: str) -> str:
@@ -142,9 +151,16 @@ class Machine:
         arguments = [self._native(each, service) for each in command or service["command"]]
         return {
             "args": [sys.executable, "-m", "winnow", *arguments],
-            "cwd": self.folder,
+            "cwd": self._native(service["working_dir"], service),
             "env": {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", **environment},
         }
+
+    def ended(self, name: str) -> int:
+        """What a service exits with; says what all of them said where it does not end."""
+        try:
+            return self.processes[name].wait(ENOUGH)
+        except subprocess.TimeoutExpired:
+            raise AssertionError(f"{name} goes on and on\n{self.said()}") from None
 
     def log(self, name: str) -> Path:
         return self.folder / f"{name}.log"
@@ -186,12 +202,19 @@ class Machine:
 
 @pytest.fixture
 def machine(tmp_path: Path) -> Iterator[Machine]:
-    """A machine with the study `tiny`, a secret, and a PostgreSQL that asks everybody for the password."""
-    (tmp_path / "studies").mkdir()
-    (tmp_path / "studies" / "tiny.toml").write_text(SPEC)
+    """A machine with a study of one's own code and images, and a PostgreSQL that asks everybody for the password."""
+    folders = {name: tmp_path / name for name in ("studies", "code", "images")}
+    for folder in (*folders.values(), folders["images"] / "light", folders["images"] / "dark"):
+        folder.mkdir()
+    (folders["studies"] / "tiny.toml").write_text(SPEC % folders["images"])
+    (folders["code"] / "mine.py").write_text(CODE)
+    for number in range(3):
+        for name, brightness in (("light", 160), ("dark", 80)):
+            Image.new("L", (8, 8), brightness + number).save(folders["images"] / name / f"{number}.png")
     secret = tmp_path / "postgres_password"
     secret.write_text("hunter2 @:/%\n")
-    asked = {"WINNOW_STUDY": "tiny", "WINNOW_STUDIES": f"{tmp_path}/studies", "WINNOW_PASSWORD_FILE": str(secret)}
+    asked = {"WINNOW_STUDY": "tiny", "WINNOW_PASSWORD_FILE": str(secret)}
+    asked |= {f"WINNOW_{name.upper()}": str(folder) for name, folder in folders.items()}
     services = json.loads(compose("--profile", "cpu", "config", "--format", "json", **asked))["services"]
     folder = Path(tempfile.mkdtemp(prefix="winnow-pg-"))  # another user must get there, and its path be short
     folder.chmod(0o755)
@@ -210,13 +233,12 @@ def machine(tmp_path: Path) -> Iterator[Machine]:
 
 def test_every_service_does_its_part_until_the_study_is_done(machine: Machine) -> None:
     machine.up()
-    assert machine.processes["worker-cpu"].wait(240) == 0, machine.said()
+    assert machine.ended("worker-cpu") == 0, machine.said()
     status = machine.run("setup", "status", "tiny", "--json")
     assert json.loads(status)["done"]
     assert json.loads(status)["finished"] == 3
 
-    dashboard = machine.processes["dashboard"]
-    assert dashboard.wait(300) == 2, "nobody could log in: compose starts it again until there is a token"
+    assert machine.ended("dashboard") == 2, "nobody could log in: compose starts it again until there is a token"
     assert "there is no token to log in with" in machine.said()
     token = machine.run("dashboard", "token", "create", "me", "--role", "admin").splitlines()[0]
     machine.listens = "127.0.0.1"
@@ -232,7 +254,7 @@ def test_every_service_does_its_part_until_the_study_is_done(machine: Machine) -
     assert machine.processes["reaper"].poll() is None, "dashboard and reaper stay for the next study"
     for name in ("reaper", "dashboard"):
         machine.processes[name].terminate()
-        assert machine.processes[name].wait(300) == 128 + signal.SIGTERM, machine.said()
+        assert machine.ended(name) == 128 + signal.SIGTERM, machine.said()
     assert "hunter2" not in machine.said()
 
 

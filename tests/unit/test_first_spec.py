@@ -29,6 +29,8 @@ audit = 0.1
 [budget]
 trials = 4
 """
+AGES = 1e6
+"""Minutes: on any machine the best of all plans has time."""
 
 
 def fill(folder: Path, classes: tuple[str, ...], side: int, grey: bool) -> Path:
@@ -45,7 +47,7 @@ def fill(folder: Path, classes: tuple[str, ...], side: int, grey: bool) -> Path:
 def test_photographs_get_a_network_of_their_size_and_every_augmentation(tmp_path: Path) -> None:
     folder = fill(tmp_path / "My pets", ("cat", "dog"), 50, grey=False)
     (folder / "cat" / "copy.png").write_bytes((folder / "cat" / "0.png").read_bytes())
-    seen, ahead = first_spec.write(str(folder), tmp_path / "pets.toml")
+    seen, ahead = first_spec.write(str(folder), tmp_path / "pets.toml", AGES)
     spec = validation.read(tmp_path / "pets.toml")
     assert (spec.name, spec.data_spec.size, spec.fixed["model"]) == ("My-pets", 48, "cnn")
     assert {"crop", "flip", "color_jitter", "batch_norm", "lr"} <= set(spec.search)
@@ -63,7 +65,7 @@ def test_photographs_get_a_network_of_their_size_and_every_augmentation(tmp_path
 
 def test_characters_are_not_mirrored_and_grey_images_get_no_colours(tmp_path: Path) -> None:
     folder = fill(tmp_path / "letters", ("A", "B", "q"), 20, grey=True)
-    first_spec.write(str(folder), tmp_path / "letters.toml")
+    first_spec.write(str(folder), tmp_path / "letters.toml", AGES)
     spec = validation.read(tmp_path / "letters.toml")
     assert "crop" in spec.search
     assert not {"flip", "color_jitter"} & set(spec.search)
@@ -72,12 +74,28 @@ def test_characters_are_not_mirrored_and_grey_images_get_no_colours(tmp_path: Pa
 
 @pytest.mark.parametrize("name", ["digits", "two_moons", "regression_1d"])
 def test_a_named_data_set_gets_a_spec_that_can_be_run(name: str, tmp_path: Path) -> None:
-    _, ahead = first_spec.write(name, tmp_path / "s.toml")
+    _, ahead = first_spec.write(name, tmp_path / "s.toml", AGES)
     spec = validation.read(tmp_path / "s.toml")
     assert spec.data_spec.name == name
     assert ahead is not None
     assert ahead.seconds is not None
     assert 0 < ahead.seconds[0] < ahead.seconds[1]
+
+
+def test_where_time_is_short_trainings_are_made_shorter_and_the_spec_holds_the_search_to_it(tmp_path: Path) -> None:
+    folder = fill(tmp_path / "pets", ("cat", "dog"), 50, grey=False)
+    _, plenty = first_spec.write(str(folder), tmp_path / "plenty.toml", AGES)
+    _, ahead = first_spec.write(str(folder), tmp_path / "short.toml", 1e-6)
+    at_ease, hurried = (validation.read(tmp_path / f"{name}.toml") for name in ("plenty", "short"))
+    assert (at_ease.data_spec.size, at_ease.fixed["epochs"], at_ease.storage_budget.trials) == (48, 30, 60)
+    assert (hurried.data_spec.size, hurried.fixed["epochs"], hurried.storage_budget.trials) == (32, 10, 20)
+    assert plenty is not None
+    assert ahead is not None
+    hours = hurried.storage_budget.device_hours or 0
+    assert ahead.seconds is not None
+    assert hours * 3600 >= 1.5 * ahead.workers * ahead.seconds[0], "room for what was not foreseen"
+    assert ahead.confirmation_seconds == 40 * ahead.training_seconds / ahead.workers
+    assert "winnow confirm after it about" in " ".join(ahead.sentences)
 
 
 @pytest.mark.parametrize(("source", "says"), [("digit", "did you mean digits"), ("nowhere", "name a folder of images")])
