@@ -1,28 +1,21 @@
-"""The training loops that `bench/gpu.py` compares: ours, the tutorial's, a competent person's, and stacked members.
+"""The training loops that `bench/gpu.py` compares: the tutorial's and a competent person's; ours is the product's.
 
 Each is an epoch: a callable that returns how many images it trained on. All use the same images, with random crop and
 flip, AdamW and the same network.
 """
 
-import copy
 import os
-import statistics
-import time
-from collections.abc import Callable, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
-from torch.utils.flop_counter import FlopCounterMode
 
 from bench import usual
 from winnow.objectives.data.loading import Data, Split
-from winnow.objectives.hyperparameters import Config, change, make_config
-from winnow.objectives.training import train
+from winnow.objectives.hyperparameters import Config, make_config
 
 CLASSES = 10
 MEAN, STD = (0.491, 0.482, 0.447), (0.247, 0.243, 0.262)
@@ -74,91 +67,6 @@ def cifar_like(count: int, device: torch.device) -> Data:
     one = Split(images[:2], labels[:2])
     mean, std = torch.tensor(MEAN, device=device), torch.tensor(STD, device=device)
     return Data("random", "classification", Split(images, labels), one, CLASSES, (3, 32, 32), mean, std, "random")
-
-
-# ----------------------------------------------------------------------
-# What is measured of an epoch
-# ----------------------------------------------------------------------
-@dataclass
-class Rate:
-    """Images a second, the median over the epochs after the first."""
-
-    images: float
-    first_epoch_seconds: float
-    """With what it compiles, captures and caches."""
-    epochs: int
-    spread: tuple[float, float] = field(default=(0.0, 0.0))
-    """Least and most images a second of an epoch."""
-
-
-def rate_of(counts: Sequence[int], ends: Sequence[float], began: float) -> Rate:
-    """The rate of epochs of so many images that ended at these times."""
-    rates = [n / (end - start) for n, start, end in zip(counts[1:], ends, ends[1:], strict=False)]
-    return Rate(statistics.median(rates), ends[0] - began, len(rates), (min(rates), max(rates)))
-
-
-def measure(epoch: Epoch, device: torch.device, seconds: float) -> Rate:
-    """Run epochs for so many seconds after a first one, which warms up."""
-    began = time.perf_counter()
-    counts, ends = [], []
-    while len(ends) < 2 or ends[-1] - ends[0] < seconds:
-        counts.append(epoch())
-        synchronise(device)
-        ends.append(time.perf_counter())
-    return rate_of(counts, ends, began)
-
-
-class Enough(Exception):
-    """Raised in `report` to end a training."""
-
-
-def measure_ours(config: Config, data: Data, seconds: float) -> Rate:
-    """The rate of `train`, from report to report."""
-    began = time.perf_counter()
-    ends: list[float] = []
-
-    def report(*_: Any) -> None:
-        ends.append(time.perf_counter())
-        if len(ends) > 2 and ends[-1] - ends[0] >= seconds:
-            raise Enough
-
-    with suppress(Enough):
-        train(change(config, epochs=1_000_000), data, report)
-    return rate_of([len(data.train.targets)] * len(ends), ends, began)
-
-
-def synchronise(device: torch.device) -> None:
-    """Wait for the device."""
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-
-
-def training_flops(network: Network) -> float:
-    """Floating-point operations of a training step for one image: forward and backward, optimiser left out."""
-    model, batch = network.plain(), 4
-    with FlopCounterMode(display=False) as counter:
-        model(torch.randn(batch, 3, 32, 32)).sum().backward()
-    return counter.get_total_flops() / batch
-
-
-def matmul_peak(device: torch.device, dtype: torch.dtype, size: int, tf32: bool = False, seconds: float = 1.0) -> float:
-    """Floating-point operations a second of a square matrix product of random numbers."""
-    before = torch.get_float32_matmul_precision()
-    torch.set_float32_matmul_precision("high" if tf32 else "highest")
-    try:
-        a, b = (torch.randn(size, size, device=device, dtype=dtype) for _ in range(2))
-        for _ in range(3):
-            a @ b
-        synchronise(device)
-        began, products = time.perf_counter(), 0
-        while time.perf_counter() - began < seconds:
-            for _ in range(10):
-                a @ b
-            products += 10
-            synchronise(device)
-        return 2 * size**3 * products / (time.perf_counter() - began)
-    finally:
-        torch.set_float32_matmul_precision(before)
 
 
 # ----------------------------------------------------------------------
@@ -311,51 +219,6 @@ def captured(
         graph.replay()
 
     return run
-
-
-# ----------------------------------------------------------------------
-# Several members as one stack: an upper bound, for the product has none
-# ----------------------------------------------------------------------
-def stacked(network: Network, data: Data, batch_size: int, members: int, whole_step: bool) -> Epoch:
-    """`members` networks of one shape as one, by torch.func and vmap: own images, crops, flips and dropout for each."""
-    images, labels = data.train.inputs, data.train.targets
-    device = images.device
-    models = [network.plain().to(device) for _ in range(members)]
-    parameters, buffers = torch.func.stack_module_state(models)
-    skeleton = copy.deepcopy(models[0]).to("meta").train()
-
-    def one(parameters: dict[str, Any], buffers: dict[str, Any], inputs: torch.Tensor) -> torch.Tensor:
-        return torch.func.functional_call(skeleton, (parameters, buffers), (inputs,))
-
-    forward = torch.vmap(one, randomness="different")
-    graph = whole_step and device.type == "cuda"
-    optimizer = torch.optim.AdamW(list(parameters.values()), 1e-3, fused=True, capturable=graph)
-    augment = Augmenter(data)
-    total = torch.zeros((), device=device)
-
-    def step(index: torch.Tensor) -> None:
-        """With indices (members, batch)."""
-        flat = index.reshape(-1)
-        inputs, targets = augment(flat), labels[flat]
-        with torch.autocast(device.type, torch.bfloat16):
-            outputs = forward(parameters, buffers, inputs.view(members, -1, 3, 32, 32))
-        loss = members * F.cross_entropy(outputs.flatten(0, 1).float(), targets)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        total.add_(loss.detach())
-
-    run = captured(step, (members, batch_size), len(images), device) if whole_step else step
-    steps = min(len(images) // batch_size, max(20, 800 // members))
-
-    def epoch() -> int:
-        orders = torch.stack([torch.randperm(len(images), device=device) for _ in range(members)])
-        for number in range(steps):
-            run(orders[:, number * batch_size : (number + 1) * batch_size])
-        total.item()
-        return steps * batch_size * members
-
-    return epoch
 
 
 def loader_workers() -> int:

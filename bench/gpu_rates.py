@@ -1,0 +1,106 @@
+"""How fast training is on the card, for `bench/gpu.py`: ours, others', compiled, augmented, and trials as one stack."""
+
+from collections.abc import Callable
+from functools import partial
+
+import torch
+
+from bench.gpu_figures import Rate, matmul_peak, training_flops
+from bench.gpu_loops import AUGMENTED, NETWORKS, cifar_like, competent, loader_workers, tutorial
+from bench.gpu_run import Figures, Run, guarded
+from winnow.objectives.hyperparameters import change
+from winnow.objectives.precision import calibrate
+
+
+def peaks(run: Run, figures: Figures) -> None:
+    """The card's own limit: a large product of random matrices."""
+    size = 512 if run.quick else 8192
+    for name, dtype, tf32 in (
+        ("bf16", torch.bfloat16, False),
+        ("tf32", torch.float32, True),
+        ("fp32", torch.float32, False),
+    ):
+        with guarded(figures, name):
+            figures[name] = matmul_peak(run.device, dtype, size, tf32, seconds=0.2 if run.quick else 1.0)
+            print(f"   {name:<20} {figures[name] / 1e12:8.1f} TFLOP/s", flush=True)
+
+
+def rates(run: Run, figures: Figures) -> None:
+    """Training images a second: ours, the tutorial's loop, and what a competent person writes."""
+    data = cifar_like(run.images, run.device)
+    for network in NETWORKS:
+        flops = training_flops(network)
+        found: Figures = figures.setdefault(network.name, {"training_flops_per_image": flops})
+        with guarded(found, "calibrated"):
+            found["calibrated"] = calibrate(change(network.config, **AUGMENTED), data)
+        for size in (128,) if run.quick else (128, 512):
+            config = change(network.config, **AUGMENTED, batch_size=size)
+            their = partial(competent, network, data, size)
+            ways: dict[str, Callable[[], Rate]] = {
+                "ours, fp32": lambda config=config: run.ours(config, data),
+                "ours, bf16": lambda config=config: run.ours(change(config, precision="bf16"), data),
+                "competent, fp32": lambda their=their: run.theirs(their(bf16=False)),
+                "competent, bf16": lambda their=their: run.theirs(their()),
+            }
+            if run.device.type == "cuda":
+                ways["competent, bf16, step as one graph"] = lambda their=their: run.theirs(their(whole_step=True))
+            if size == 128:
+                count, workers = (128, 0) if run.quick else (20_000, loader_workers())
+                loop = partial(tutorial, network, data, size, count, workers)
+                ways[f"tutorial, fp32, {workers} workers"] = lambda loop=loop: run.theirs(loop())
+            group: Figures = found.setdefault(f"batches of {size}", {})
+            for name, work in ways.items():
+                run.rate(group, f"{network.name}, {size}", name, work, flops)
+
+
+def compiled(run: Run, figures: Figures) -> None:
+    """Both sides by torch.compile, and as CUDA graphs of it; beside the rates of batches of 512."""
+    if run.device.type != "cuda":
+        figures["passed_over"] = "on a GPU only"
+        return
+    data = cifar_like(run.images, run.device)
+    for mode, of_torch in (("graphs", "reduce-overhead"), ("default", "default")):
+        for network in NETWORKS:
+            flops, group = training_flops(network), figures.setdefault(network.name, {})
+            config = change(network.config, **AUGMENTED, batch_size=512, precision="bf16", compile=mode)
+            ways: dict[str, Callable[[], Rate]] = {
+                f"ours, bf16, compile = {mode}": lambda config=config: run.ours(config, data),
+                f"competent, bf16, torch.compile {of_torch}": lambda network=network, of_torch=of_torch: run.theirs(
+                    competent(network, data, 512, compiled=of_torch)
+                ),
+            }
+            for name, work in ways.items():
+                run.rate(group, f"{network.name}, 512", name, work, flops)
+
+
+def augmentation(run: Run, figures: Figures) -> None:
+    """Seconds of an epoch with augmentation over one without."""
+    data = cifar_like(run.images, run.device)
+    many = {**AUGMENTED, **dict.fromkeys(("color_jitter", "vertical_flip", "rotation", "affine", "erasing"), True)}
+    cases: dict[str, Figures] = {
+        "none": {},
+        "crop, flip": AUGMENTED,
+        "crop, flip, colour jitter": {**AUGMENTED, "color_jitter": True},
+        "all but hue": many,
+        "all": {**many, "hue": 0.1},
+    }
+    size = min(512, run.images)
+    for network in NETWORKS:
+        group: Figures = figures.setdefault(network.name, {})
+        for name, options in cases.items():
+            config = change(network.config, precision="bf16", batch_size=size, **options)
+            run.rate(group, f"{network.name}, {size}, bf16", name, partial(run.ours, config, data))
+
+
+def stacks(run: Run, figures: Figures) -> None:
+    """Trials of one shape as one stack, as `[fleet] fuse` trains them: images a second of all members together."""
+    data = cifar_like(run.images, run.device)
+    for network in NETWORKS:
+        group: Figures = figures.setdefault(network.name, {})
+        config = change(network.config, **AUGMENTED, batch_size=128, precision="bf16")
+        for count in (1, 4) if run.quick else (1, 2, 4, 8, 16, 32, 64):
+            name = str(count)
+            run.rate(group, f"{network.name}, 128, bf16, members", name, partial(run.ours, config, data, count))
+            if "images" in group.get(name, {}) and "images" in group.get("1", {}):
+                group[name]["over_one"] = group[name]["images"] / group["1"]["images"]
+        run.write()
