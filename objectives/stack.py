@@ -131,10 +131,11 @@ class Stacks:
             yield self._coming.get()
 
 
-def losses_of_each(outputs: Tensor, targets: Tensor, smoothing: Sequence[float]) -> tuple[Tensor, Tensor]:
+def losses_of_each(outputs: Tensor, targets: Tensor, smoothing: Tensor | None) -> tuple[Tensor, Tensor]:
     """As `losses`, for each of several members: outputs and targets (members, batch, …) in, (members,) out.
 
-    The gradients are the same to the bit; the mean itself is summed in another order.
+    `smoothing` is what `shares` made of their label smoothing. The gradients are the same to the bit; the mean itself
+    is summed in another order.
     """
     if targets.is_floating_point():
         squared = F.mse_loss(outputs.float(), targets, reduction="none").flatten(1).mean(1)
@@ -142,10 +143,15 @@ def losses_of_each(outputs: Tensor, targets: Tensor, smoothing: Sequence[float])
     log_p = F.log_softmax(outputs.float(), 2)
     each = F.nll_loss(log_p.flatten(0, 1), targets.flatten(), reduction="none").view(targets.shape)
     plain = each.sum(1) / targets.shape[1]
-    if not any(smoothing):
+    if smoothing is None:
         return plain, plain
-    kept = plain.new_tensor([1 - share for share in smoothing])
-    return kept * plain - plain.new_tensor(smoothing) * log_p.mean((1, 2)), plain
+    kept, spread = smoothing
+    return kept * plain - spread * log_p.mean((1, 2)), plain
+
+
+def shares(smoothing: Sequence[float], device: torch.device) -> Tensor | None:
+    """What each member's target keeps, and what all classes share: float32 (2, members); None where nobody smooths."""
+    return torch.tensor([[1 - share for share in smoothing], smoothing], device=device) if any(smoothing) else None
 
 
 def count_right(outputs: Tensor, targets: Tensor) -> Tensor:
@@ -161,6 +167,7 @@ class _Stack:
     def __init__(self) -> None:
         self._members: list[Member] = []
         self._network: StackedNetwork | None = None
+        self._smoothing: Tensor | None = None
 
     def passes(self, asked: Sequence[Any]) -> list[Passed]:
         """Return what the passes of each member's batch came to, their gradients left in its model."""
@@ -170,11 +177,13 @@ class _Stack:
             return [member.passes(batch) for member, batch in asked]
         if self._network is None or members != self._members:
             self._members, self._network = members, StackedNetwork([member.model for member in members])
+            # Once, not at each step: a copy from the host would wait for the device.
+            self._smoothing = shares([member.config.label_smoothing for member in members], batches[0].device)
         index = torch.stack(batches)
         targets = members[0].data.train.targets[index]
         with autocast(members[0].config.precision, index.device):
             outputs = self._network(self._examples(index))
-        loss, plain = losses_of_each(outputs, targets, [member.config.label_smoothing for member in members])
+        loss, plain = losses_of_each(outputs, targets, self._smoothing)
         loss.sum().backward()  # type: ignore[no-untyped-call]
         self._network.hand_out_gradients()
         return list(zip(plain.detach().unbind(0), count_right(outputs, targets).unbind(0), strict=True))

@@ -30,7 +30,7 @@ DEVICE = "cuda"
 # From this seed on a generator lies on the device: on its way through torch it loses all that we give it but the seed.
 ON_DEVICE = 2**40
 SHAPE_FROM_VALUES = ("nonzero", "masked_select", "unique")
-MATRIX_PRODUCTS = ("aten.convolution.default", "aten.addmm.default", "aten.mm.default")
+MATRIX_PRODUCTS = ("aten.convolution.default", "aten.addmm.default", "aten.baddbmm.default", "aten.mm.default")
 
 
 class DeviceGenerator(torch.Generator):

@@ -1,6 +1,7 @@
 """The training core on a GPU that is not there, and on a device without float64: where, of what type, and how often."""
 
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -9,9 +10,10 @@ import torch
 from fake_gpu.fake_device import Watch, data, fake
 from winnow.objectives import registry
 from winnow.objectives.augmentation.batches import Augmentation
-from winnow.objectives.hyperparameters import make_config
+from winnow.objectives.hyperparameters import Config, change, make_config
 from winnow.objectives.models.layers import Dropout
-from winnow.objectives.training import CHECK_EVERY, train
+from winnow.objectives.stack import Training, train_stack
+from winnow.objectives.training import CHECK_EVERY, Result, begin
 
 BATCH = 8
 MODELS: dict[str, dict[str, Any]] = {
@@ -38,15 +40,34 @@ OPTIMIZERS: dict[str, dict[str, Any]] = {
 
 
 def waits(
-    steps: int, values: dict[str, Any], memory: float = 1e12, draws_64_bits: bool = True, **of_data: Any
+    steps: int,
+    values: dict[str, Any],
+    memory: float = 1e12,
+    draws_64_bits: bool = True,
+    members: int = 1,
+    **of_data: Any,
 ) -> Watch:
-    """Two epochs and, from a snapshot after the first, one more; what they waited for."""
+    """Two epochs of a stack and, from snapshots after the first, one more; what they waited for."""
     config = make_config({"batch_size": BATCH, "epochs": 2, **values})
-    snapshots: list[Any] = []
+    configs = [change(config, seed=seed, lr=0.001 * (1 + seed)) for seed in range(members)]
+    snapshots: dict[int | None, Any] = {}
+    ends: list[Any] = []
     with fake(memory, draws_64_bits) as watch:
         examples = data(BATCH * steps, **of_data)
-        train(config, examples, lambda _, snapshot: snapshots.append(snapshot()))
-        train(config, examples, lambda *_: None, snapshots[0])
+
+        def first(each: Config) -> Training:
+            def report(_: Any, snapshot: Callable[[], Any]) -> None:
+                snapshots.setdefault(each.seed, snapshot())
+
+            return begin(each, examples, report)
+
+        train_stack((first(each), ends.append) for each in configs)
+        if snapshots:
+            again = [begin(each, examples, lambda *_: None, snapshots[each.seed]) for each in configs]
+            train_stack((each, ends.append) for each in again)
+    for end in ends:
+        if not isinstance(end, Result):
+            raise end
     return watch
 
 
@@ -81,6 +102,15 @@ def test_no_step_waits_and_every_tensor_lies_where_it_shall(model: str, optimize
     wanted = torch.bfloat16 if precision == "bf16" else torch.float32
     assert {dtype for _, dtype in watch.products} == {wanted}
     assert any("convolution" in name for name, _ in watch.products) == (model != "mlp")
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+@pytest.mark.parametrize("model", ["mlp", "cnn", "smallnet", "resnet"])
+def test_no_step_of_a_stack_waits_either(model: str, precision: str) -> None:
+    values = of_model(model, precision=precision, **OPTIMIZERS["adamw"], **ALL)
+    waited, watch = waits_of_more_steps(values, members=3)
+    assert not waited
+    assert {dtype for _, dtype in watch.products} == {torch.bfloat16 if precision == "bf16" else torch.float32}
 
 
 @pytest.mark.parametrize("model", ["mlp", "cnn", "smallnet", "resnet"])
