@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, func, insert, literal, select, update
+from sqlalchemy import ColumnElement, Connection, func, insert, literal, select, update
 
 from winnow.records import OUTCOME, REASON, FinalState, Outcome, Retry
 from winnow.storage import content, identities
@@ -207,32 +207,36 @@ def reap(database: Database, study_id: int | None, quiet_seconds: float = 0.0) -
         database.scalar(select(literal(1)))  # contact begins, or goes on
         return []
 
-    def work(connection: Connection) -> list[int]:
-        expired = connection.execute(
-            select(attempts.c.trial_id, attempts.c.token, trials.c.number, trials.c.state)
-            .join(trials, trials.c.trial_id == attempts.c.trial_id)
-            .where(
-                literal(True) if study_id is None else attempts.c.study_id == study_id,
-                attempts.c.ended_at.is_(None),
-                attempts.c.expires_at < database_now(),
-            )
-            .with_for_update(of=attempts, skip_locked=True)
-        ).all()
-        for trial_id, token, _, state in expired:
-            outcome = Outcome.LEASE_EXPIRED
-            if state != "RUNNING":
-                end(connection, trial_id, token, outcome)
-            elif _retries(outcome, _history(connection, trial_id)[1]):
-                end(connection, trial_id, token, outcome, "WAITING")
-            else:
-                _put_attribute(connection, trial_id, OUTCOME, outcome)
-                _put_attribute(connection, trial_id, REASON, f"{MOST_CRASHES} workers died at it: {outcome}")
-                end(connection, trial_id, token, outcome, "FAIL")
-        if expired:
-            ring(connection)
-        return [number for _, _, number, state in expired if state == "RUNNING"]
+    lost = attempts.c.expires_at < database_now()
+    if study_id is not None:
+        lost &= attempts.c.study_id == study_id
+    return database.write(_requeue, lost, Outcome.LEASE_EXPIRED)
 
-    return database.write(work)
+
+def requeue_of(database: Database, worker: str) -> list[int]:
+    """Return the trials of a worker that is known to be dead to WAITING, without waiting for its lease; as `reap`."""
+    return database.write(_requeue, attempts.c.worker == worker, Outcome.WORKER_KILLED)
+
+
+def _requeue(connection: Connection, lost: ColumnElement[bool], outcome: Outcome) -> list[int]:
+    rows = connection.execute(
+        select(attempts.c.trial_id, attempts.c.token, trials.c.number, trials.c.state)
+        .join(trials, trials.c.trial_id == attempts.c.trial_id)
+        .where(attempts.c.ended_at.is_(None), lost)
+        .with_for_update(of=attempts, skip_locked=True)
+    ).all()
+    for trial_id, token, _, state in rows:
+        if state != "RUNNING":
+            end(connection, trial_id, token, outcome)
+        elif _retries(outcome, _history(connection, trial_id)[1]):
+            end(connection, trial_id, token, outcome, "WAITING")
+        else:
+            _put_attribute(connection, trial_id, OUTCOME, outcome)
+            _put_attribute(connection, trial_id, REASON, f"{MOST_CRASHES} workers died at it: {outcome}")
+            end(connection, trial_id, token, outcome, "FAIL")
+    if rows:
+        ring(connection)
+    return [number for _, _, number, state in rows if state == "RUNNING"]
 
 
 def waits_for(database: Database, study_id: int) -> int:

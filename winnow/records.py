@@ -86,7 +86,9 @@ class Outcome(StrEnum):
     """A loss that is no number, has exploded, or stays at chance."""
 
     LEASE_EXPIRED = "lease expired"
-    """Its worker was killed, or was away for longer than its lease."""
+    """Its worker was away for longer than its lease, or was killed where nobody saw it."""
+    WORKER_KILLED = "worker killed"
+    """As the fleet saw that had started its worker."""
     TRAINER_DIED = "trainer died"
     PREEMPTED = "preempted"
     """Its worker was asked to leave by a signal."""
@@ -132,6 +134,7 @@ class Outcome(StrEnum):
 
 _RETRIES = {
     Outcome.LEASE_EXPIRED: Retry.FEW,
+    Outcome.WORKER_KILLED: Retry.FEW,
     Outcome.TRAINER_DIED: Retry.FEW,
     Outcome.PREEMPTED: Retry.ALWAYS,
     Outcome.STOPPED: Retry.ALWAYS,

@@ -184,7 +184,7 @@ def serve_here(storage: Storage, options: FleetOptions) -> None:
     fleet = Fleet(
         ["--all", *options.worker_options],
         places,
-        storage.database.url,
+        storage.database,
         storage.files / "logs",
         grace_seconds=options.grace_seconds,
     )

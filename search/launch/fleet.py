@@ -1,5 +1,6 @@
 """A fleet on this machine: a worker for each place, kept at work until the end."""
 
+import logging
 import platform
 import time
 from collections.abc import Callable, Sequence
@@ -9,9 +10,12 @@ from pathlib import Path
 from winnow.search.launch.placement import Place
 from winnow.search.launch.supervisor import LOOK_SECONDS, Signals, Supervisor, refuse_all_given_up
 from winnow.search.worker.devices import Device
+from winnow.storage import leases
+from winnow.storage.database import Database
 
 DRAIN_SECONDS = 15.0
 """After its workers' grace period a fleet waits so long for the last of them."""
+_log = logging.getLogger("winnow")
 
 
 @dataclass
@@ -26,13 +30,19 @@ class Fleet:
     """Workers of one kind on this machine, kept at work until it is over or until a signal to stop."""
 
     def __init__(
-        self, work: Sequence[str], places: Sequence[Place], url: str, logs: Path, *, grace_seconds: float = 5.0
+        self,
+        work: Sequence[str],
+        places: Sequence[Place],
+        database: Database,
+        logs: Path,
+        *,
+        grace_seconds: float = 5.0,
     ) -> None:
         """`work` is what `winnow work` is given beside place and storage."""
         self.slots: list[Slot] = []
         self._signals = Signals()
         self._work = list(work)
-        self._url = url
+        self._database = database
         self._grace_seconds = grace_seconds
         logs.mkdir(parents=True, exist_ok=True)
         self._logs = logs / f"{work[0].lstrip('-')}-{platform.node()}"
@@ -60,6 +70,7 @@ class Fleet:
                         break
                     for slot in self.slots:
                         slot.supervisor.look()
+                    self._requeue_of_dead()
                     refuse_all_given_up([slot.supervisor for slot in self.slots])
                     # Looking costs more in a large study: it may take a twentieth of this process's time.
                     time.sleep(max(LOOK_SECONDS, 20 * (time.monotonic() - began)))
@@ -95,12 +106,19 @@ class Fleet:
             name=f"a worker on {place.device.name}",
             # The URL goes by the environment: a command line can be read by everyone on the machine. A supervisor
             # computes little: its libraries are not to take the cores that the trainers were given.
-            environment={"OPTUNA_STORAGE": self._url, "OMP_NUM_THREADS": "1"},
+            environment={"OPTUNA_STORAGE": self._database.url, "OMP_NUM_THREADS": "1"},
             log=log,
             cores=place.cores,
         )
         self._made += 1
         self.slots.append(Slot(place, supervisor))
+
+    def _requeue_of_dead(self) -> None:
+        """Bring back the trials of workers that were killed: their parent knows that, and no lease need run out."""
+        for supervisor in self._all():
+            while supervisor.dead:
+                for number in leases.requeue_of(self._database, supervisor.dead.pop()):
+                    _log.warning("trial %d: its worker was killed; the trial goes on elsewhere", number)
 
     def _drain(self) -> None:
         """Ask every worker to hand its trial back, and wait for it; asked twice, a person waits for no epoch's end."""

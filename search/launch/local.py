@@ -38,11 +38,10 @@ class LocalRun:
         self._view = StudyView.of(study)
         self.now = self._view.status()
         database, files = study.storage.database, study.storage.files
-        url = database.url
         self.fleet = Fleet(
             [study.name, *more],
             places,
-            url,
+            database,
             files / "logs",
             grace_seconds=grace_seconds,
         )

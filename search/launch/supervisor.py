@@ -46,6 +46,8 @@ class Supervisor:
         """Why it is not started again, or not before long; None while it is kept at work."""
         self.idle = False
         """Whether the worker left because nothing was left to do."""
+        self.dead: list[str] = []
+        """The names of workers that ended without handing back what they held, until somebody takes them from here."""
         self.process: subprocess.Popen[bytes] | None = None
         self._arguments = list(arguments)
         self._name = name
@@ -92,6 +94,8 @@ class Supervisor:
         self._fruitless = 1 if heard.ended else self._fruitless + 1
         self._start_after = time.monotonic() + min(LONGEST_PAUSE, 2.0**self._fruitless)
         farewell = heard.farewell or Farewell(_words(status), exit_code=1)
+        if heard.farewell is None and heard.worker:
+            self.dead.append(heard.worker)
         if self.idle:
             _log.info("%s found nothing to do; it looks again later", self._name)
         elif farewell.device:

@@ -1,4 +1,4 @@
-"""What a worker tells the process that supervises it: how many trials it has ended, and why it ends itself.
+"""What a worker tells the process that supervises it: its name, how many trials it has ended, and why it ends itself.
 
 The messages are lines of JSON on a pipe. The supervisor reads them; it does not go by the worker's log.
 """
@@ -57,6 +57,10 @@ class Supervision:
             os.set_inheritable(int(descriptor), False)
         return cls(int(descriptor) if descriptor else None)
 
+    def works_as(self, worker: str) -> None:
+        """Say the name under which it holds leases."""
+        self._say({"worker": worker})
+
     def trial_ended(self) -> None:
         """Say that one more trial has ended."""
         self._ended += 1
@@ -88,6 +92,8 @@ class Heard:
 
     descriptor: int
     ended: int = 0
+    worker: str = ""
+    """The name under which it holds leases; empty before it has one."""
     farewell: Farewell | None = None
     """None while the worker is there, and for ever where it was killed."""
     _rest: bytes = b""
@@ -101,5 +107,6 @@ class Heard:
         for line in lines:
             message = json.loads(line)
             self.ended = message.get("ended", self.ended)
+            self.worker = message.get("worker", self.worker)
             if "farewell" in message:
                 self.farewell = Farewell(**message["farewell"])

@@ -40,7 +40,13 @@ from winnow.storage.notifications import Bell
 IDLE_SECONDS = 5.0
 """How long an idle worker waits at the bell."""
 WAITED: Literal["waited"] = "waited"
-TAKES_ALONG = (Outcome.TRAINER_DIED, Outcome.LEASE_EXPIRED, Outcome.OUT_OF_MEMORY, Outcome.DEVICE_ERROR)
+TAKES_ALONG = (
+    Outcome.TRAINER_DIED,
+    Outcome.LEASE_EXPIRED,
+    Outcome.WORKER_KILLED,
+    Outcome.OUT_OF_MEMORY,
+    Outcome.DEVICE_ERROR,
+)
 """Ends of an attempt after which its trial goes on alone: it may be the one that took the others of its stack along."""
 _log = logging.getLogger("winnow")
 
@@ -81,6 +87,7 @@ class Worker:
         store = self.study.storage.store  # one that cannot be is refused before a trial is taken
         try:
             node, process = platform.node(), os.getpid()
+            self._supervision.works_as(self.name)
             workers.register(self.database, self.study.study_id, self.name, node, process, self.options.device.name)
             # Beside all else: a store that does not answer keeps nobody from training.
             threading.Thread(target=checkpoints.sweep, args=(self.database, store), daemon=True).start()

@@ -74,6 +74,17 @@ def test_nothing_is_reaped_before_a_lease_of_contact(opened: Storage, study_id: 
     assert opened.database.contact.since is not None
 
 
+def test_trials_of_a_worker_that_was_killed_go_on_at_once(opened: Storage, study_id: int) -> None:
+    first, others = claimed(opened, study_id), claimed(opened, study_id, "two")
+    assert leases.requeue_of(opened.database, "one") == [first.number]
+    assert leases.requeue_of(opened.database, "one") == []
+    again = claimed(opened, study_id, "three")
+    assert (again.trial_id, again.token, again.earlier) == (first.trial_id, 2, ("worker killed",))
+    leases.renew(opened.database, others)
+    with pytest.raises(LeaseLost):
+        leases.renew(opened.database, first)
+
+
 WRITES: dict[str, Callable[[Storage, Lease], Any]] = {
     "parameter": lambda s, lease: s.set_trial_param(lease.trial_id, "y", 0.5, FloatDistribution(0, 1)),
     "user attribute": lambda s, lease: s.set_trial_user_attr(lease.trial_id, "key", 1),
