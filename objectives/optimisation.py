@@ -33,10 +33,32 @@ class Optimizer(Protocol):
 def make_optimizer(config: Config, model: nn.Module) -> Optimizer:
     """Make the config's optimiser over all parameters that require a gradient."""
     made: Optimizer = optimizer.chosen(config)(decay_groups(config, model), config.lr)
+    set_training(made, True)
     return made
 
 
-def restore_state(optimizer: Optimizer, state: dict[int, Any]) -> None:
+def set_training(optimizer: Optimizer, training: bool) -> None:
+    """Put the weights where the next gradient is taken, or where they are judged: a schedule-free optimiser has two."""
+    switch = getattr(optimizer, "train" if training else "eval", None)
+    if switch is not None:
+        switch()
+
+
+def needs_norms_measured(optimizer: Optimizer, model: nn.Module) -> bool:
+    """Whether the weights that are judged are others than those in whose training norms gathered their statistics."""
+    batch_norms = any(isinstance(each, nn.modules.batchnorm._BatchNorm) for each in model.modules())
+    return batch_norms and hasattr(optimizer, "eval")
+
+
+def numbers_of_groups(optimizer: Optimizer) -> list[dict[str, float]]:
+    """Return the numbers that each group holds: some optimisers count there, and not in a weight's state."""
+    return [
+        {name: value for name, value in group.items() if isinstance(value, bool | int | float)}
+        for group in optimizer.param_groups
+    ]
+
+
+def restore_state(optimizer: Optimizer, state: dict[int, Any], groups: Sequence[dict[str, float]] = ()) -> None:
     """Give the optimiser an earlier one's state, each tensor laid out in memory as its weight is.
 
     A fused kernel takes state and weight in memory order, whatever their strides: laid out otherwise, the next step
@@ -47,6 +69,8 @@ def restore_state(optimizer: Optimizer, state: dict[int, Any]) -> None:
         for name, value in kept.items():
             if isinstance(value, torch.Tensor) and value.shape == parameter.shape:
                 kept[name] = torch.empty_like(parameter, dtype=value.dtype).copy_(value)
+    for group, numbers in zip(optimizer.param_groups, groups, strict=False):
+        group.update(numbers)
 
 
 def decay_groups(config: Config, model: nn.Module) -> list[dict[str, object]]:

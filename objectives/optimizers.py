@@ -13,6 +13,9 @@ Momentum = Annotated[float, Hyperparameter("momentum", low=0, high=1)]
 Beta1 = Annotated[float, Hyperparameter("decay of the mean of gradients", low=0, high=1 - 1e-6)]
 Beta2 = Annotated[float, Hyperparameter("decay of the mean of squared gradients", low=0, high=1 - 1e-6)]
 Eps = Annotated[float, Hyperparameter("added to the root of the mean square", low=0)]
+ScheduleFreeBeta = Annotated[
+    float, Hyperparameter("share of the average in the weights whose gradient is taken", low=1e-3, high=1 - 1e-6)
+]
 
 
 @optimizer("sgd")
@@ -106,3 +109,23 @@ def muon(
     from winnow.objectives.muon import Muon
 
     return Muon(groups, lr, muon_momentum, True, (beta1, beta2), eps)
+
+
+@optimizer("schedule_free_sgd")
+def schedule_free_sgd(groups: Groups, lr: float, *, schedule_free_beta: ScheduleFreeBeta = 0.9) -> "Optimizer":
+    """Schedule-free SGD (Defazio et al., 2024), beside the schedule `constant`: what is judged is an average."""
+    from schedulefree import SGDScheduleFree
+
+    made: Optimizer = SGDScheduleFree(groups, lr, schedule_free_beta)
+    return made
+
+
+@optimizer("schedule_free_adamw")
+def schedule_free_adamw(
+    groups: Groups, lr: float, *, schedule_free_beta: ScheduleFreeBeta = 0.9, beta2: Beta2 = 0.999, eps: Eps = 1e-8
+) -> "Optimizer":
+    """Schedule-free AdamW (Defazio et al., 2024), beside the schedule `constant`: what is judged is an average."""
+    from schedulefree import AdamWScheduleFree
+
+    made: Optimizer = AdamWScheduleFree(groups, lr, (schedule_free_beta, beta2), eps)
+    return made

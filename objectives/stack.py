@@ -24,6 +24,8 @@ from winnow.objectives.models.stacked import StackedNetwork
 
 Passed = tuple[Tensor, Tensor]
 """What a forward and backward pass came to: the mean loss without smoothing, and how many were right."""
+NORM_BATCHES = 50
+"""Of an epoch's, in which norms are measured again where other weights are judged than were trained."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,18 +55,29 @@ class Member:
         """Leave the gradients of the batch at these indices in the model."""
         targets = self.data.train.targets[batch]
         with autocast(self.config.precision, batch.device):
-            inputs = self.augmentation.batch(batch, self.generators)
-            if self.augmentation.mixes:
-                inputs, own = self.augmentation.mix(inputs, self.generators)
+            inputs, own = self._inputs(batch)
             outputs = self.model(inputs)
         config = self.config
-        if self.augmentation.mixes:
+        if own is not None:
             loss, plain = mixed_losses(outputs, targets, own, config.label_smoothing, self.class_weights)
             targets = targets if targets.is_floating_point() else torch.where(own >= 0.5, targets, targets.roll(1))
         else:
             loss, plain = losses(outputs, targets, config.label_smoothing, self.class_weights, config.focal_gamma)
         loss.backward()  # type: ignore[no-untyped-call]
         return plain.detach(), count_right(outputs, targets)
+
+    @torch.no_grad()
+    def measure_norms(self, batches: Sequence[Tensor]) -> None:
+        """Have the norms gather the statistics of the first batches, with the weights as they are."""
+        self.augmentation.expect(batches[:NORM_BATCHES])
+        for batch in batches[:NORM_BATCHES]:
+            with autocast(self.config.precision, batch.device):
+                self.model(self._inputs(batch)[0])
+
+    def _inputs(self, batch: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Return the inputs at these indices as they are trained on, and of mixed ones the share that is their own."""
+        inputs = self.augmentation.batch(batch, self.generators)
+        return self.augmentation.mix(inputs, self.generators) if self.augmentation.mixes else (inputs, None)
 
 
 Training = Generator[tuple[Member, Tensor] | None, Passed, Any]

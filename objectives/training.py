@@ -31,7 +31,10 @@ from winnow.objectives.optimisation import (
     add_penalties,
     divide_gradients,
     make_optimizer,
+    needs_norms_measured,
+    numbers_of_groups,
     restore_state,
+    set_training,
     trained_weights,
 )
 from winnow.objectives.randomness import Generators
@@ -149,6 +152,7 @@ def begin(
             "model": on_cpu(model.state_dict()),
             "best": on_cpu(best_weights),
             "optimizer": on_cpu(optimizer.state_dict()["state"]),
+            "groups": numbers_of_groups(optimizer),
             "generators": generators.state(),
             **({"average": on_cpu(average.state())} if average else {}),
         }
@@ -158,7 +162,7 @@ def begin(
         curve = [Epoch(**epoch) for epoch in resume["curve"]]
         model.load_state_dict(resume["model"])
         best_weights = {name: weight.to(device) for name, weight in resume["best"].items()}
-        restore_state(optimizer, on_cpu(resume["optimizer"]))
+        restore_state(optimizer, on_cpu(resume["optimizer"]), resume.get("groups", ()))
         generators.restore(resume["generators"])
         if average:
             average.restore(resume["average"])
@@ -179,6 +183,7 @@ def begin(
 
         # ---- training: no figure leaves the device but at every fiftieth step
         model.train()
+        set_training(optimizer, True)
         augmentation.expect(batches)
         loss_sum = torch.zeros((), device=device)
         correct = torch.zeros((), device=device, dtype=torch.int64)
@@ -217,15 +222,16 @@ def begin(
                 check_clock(limits, spent + time.perf_counter() - started, when)
 
         # ---- evaluation
+        set_training(optimizer, False)
+        if needs_norms_measured(optimizer, model):
+            member.measure_norms(batches)
         outputs_kept: list[torch.Tensor] | None = [] if metric else None
         judged = average.after_epoch(number) if average else model
         validation_loss, validation_accuracy = evaluate(
             judged, data.validation, augmentation, config.precision, kept=outputs_kept
         )
         check_loss(validation_loss, math.inf, "validation", f"in epoch {number}")
-        value, extra = value_of(
-            metric, validation_loss, validation_accuracy, outputs_kept or [], data.validation.targets
-        )
+        value, extra = value_of(metric, validation_loss, validation_accuracy, outputs_kept or [], data.validation.targets)
         seconds = time.perf_counter() - started
         spent += seconds
         curve.append(

@@ -6,17 +6,18 @@ from typing import Any
 
 import pytest
 import torch
+from schedulefree import AdamWScheduleFreeReference, SGDScheduleFreeReference
 from torch import nn
 from torch.optim.lr_scheduler import CosineAnnealingLR, LinearLR, LRScheduler, MultiStepLR, SequentialLR
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from winnow.objectives import registry, snapshots
+from winnow.objectives import registry, snapshots, stack
 from winnow.objectives.data.catalog import DataSpec
 from winnow.objectives.data.loading import Data, load
 from winnow.objectives.errors import ObjectiveError
 from winnow.objectives.hyperparameters import make_config
 from winnow.objectives.models.building import build
-from winnow.objectives.optimisation import decay_groups, make_optimizer
+from winnow.objectives.optimisation import decay_groups, make_optimizer, set_training
 from winnow.objectives.schedules import Progress, after_warmup
 from winnow.objectives.training import Result, train
 
@@ -120,9 +121,44 @@ def test_muon_is_torchs_with_adamw_for_the_last_layer_and_biases() -> None:
     assert_alike(mine, theirs)
 
 
-@pytest.mark.parametrize("optimizer", ["lion", "muon"])
-def test_an_optimiser_goes_on_to_the_bit_on_convolutions(optimizer: str, digits: Data) -> None:
-    values = {"model": "cnn", "filters": [6], "batch_norm": True, "optimizer": optimizer, "lr": 1e-3}
+@pytest.mark.parametrize("name", ["schedule_free_sgd", "schedule_free_adamw"])
+def test_schedule_free_is_its_authors_reference(name: str) -> None:
+    reference = {
+        "schedule_free_sgd": lambda weights: SGDScheduleFreeReference(weights, 0.02, momentum=0.8, weight_decay=0.1),
+        "schedule_free_adamw": lambda weights: AdamWScheduleFreeReference(
+            weights, 0.02, betas=(0.8, 0.98), weight_decay=0.1
+        ),
+    }[name]
+    mine, theirs = matrices(0), matrices(0)
+    config = make_config(optimizer=name, lr=0.02, weight_decay=0.1, schedule_free_beta=0.8, beta2=0.98)
+    ours, others = make_optimizer(config, mine), reference(theirs.parameters())
+    others.train()
+    for _ in range(2):  # judged, and gone on with
+        moved(mine, ours)
+        moved(theirs, others)
+        set_training(ours, False)
+        others.eval()
+        assert_alike(mine, theirs)
+        set_training(ours, True)
+        others.train()
+
+
+def test_norms_are_measured_where_schedule_free_weights_are_judged(
+    digits: Data, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    values = {"model": "cnn", "filters": [6], "batch_norm": True, "optimizer": "schedule_free_adamw", "epochs": 3}
+    measured, _ = trained(digits, **values)
+    monkeypatch.setattr(stack, "NORM_BATCHES", 0)
+    as_trained, _ = trained(digits, **values)
+    losses = [(a.validation_loss, b.validation_loss) for a, b in zip(measured.epochs, as_trained.epochs, strict=True)]
+    assert all(ours < theirs for ours, theirs in losses), losses
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "lr"), [("lion", 1e-3), ("muon", 1e-3), ("schedule_free_sgd", 0.3), ("schedule_free_adamw", 0.01)]
+)
+def test_an_optimiser_goes_on_to_the_bit_on_convolutions(optimizer: str, lr: float, digits: Data) -> None:
+    values = {"model": "cnn", "filters": [6], "batch_norm": True, "optimizer": optimizer, "lr": lr}
     whole, kept = trained(digits, **values)
     again, _ = trained(digits, snapshots.from_bytes(kept[1]), **values)
     assert all(torch.equal(whole.weights[name], again.weights[name]) for name in whole.weights)
