@@ -57,14 +57,15 @@ def value_of(
 ) -> tuple[float, dict[str, float]]:
     """Return what a training is judged by, and all cheap metrics beside it.
 
-    It is accuracy, a regression's loss, or the metric of outputs kept in evaluation; nothing is beside the first two.
+    It is accuracy, a regression's loss, or the metric of the outputs, as they were kept in evaluation.
     """
-    if metric is None:
-        return (loss if accuracy is None else accuracy), {}
-    every = torch.cat(list(outputs)).cpu().double()
+    every = torch.cat(list(outputs)) if outputs else None
+    beside = cheap(targets, every) if every is not None and accuracy is not None else {}
+    if metric is None or every is None:
+        return (loss if accuracy is None else accuracy), beside
+    every = every.cpu().double()
     given = every[:, 0] if accuracy is None else every.softmax(1)
-    right, found = targets.cpu().numpy().reshape(len(every)), given.numpy()
-    return metric(right, found), {} if accuracy is None else cheap(right, found)
+    return metric(targets.cpu().numpy().reshape(len(every)), given.numpy()), beside
 
 
 def losses(

@@ -1,13 +1,14 @@
 """Metrics: what a classification is reported, pruned, searched and concluded by, and one's own as `module:function`.
 
-By scikit-learn, from the probabilities of a whole split at once. Knows neither torch nor scikit-learn before a call.
+By scikit-learn, from the probabilities of a whole split at once; beside it, after each epoch, all that are cheap.
+Knows neither torch nor scikit-learn before a call.
 """
 
 import inspect
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,11 @@ from numpy.typing import NDArray
 from winnow.objectives import user_code
 from winnow.objectives.errors import ObjectiveError
 
+if TYPE_CHECKING:
+    from torch import Tensor
+
+MOST_RANKED = 100_000
+"""Of validation examples times classes, so many are put in order after each epoch for the AUROC, and not more."""
 Labels = NDArray[np.int64]
 Probabilities = NDArray[np.float64]
 
@@ -98,11 +104,33 @@ METRICS = {
 }
 
 
-def cheap(targets: Labels, probabilities: Probabilities) -> dict[str, float]:
-    """All metrics that take milliseconds, by their names, where they say something of so many classes."""
-    classes = probabilities.shape[1]
-    chosen = (METRICS[name] for name in ("balanced_accuracy", "macro_f1", "top5"))
-    return {each.name: each(targets, probabilities) for each in chosen if classes >= each.least_classes}
+def cheap(targets: "Tensor", outputs: "Tensor") -> dict[str, float]:
+    """All metrics that take no time worth mentioning, by their names, where they say something of so many classes.
+
+    Of labels int64 (N,) and logits (N, classes), on their device and by few kernels, for each epoch asks for them.
+    """
+    import torch
+
+    examples, classes = outputs.shape
+    called = outputs.argmax(1)
+    confused = torch.bincount(targets * classes + called, minlength=classes**2).view(classes, classes).double()
+    right, true, said = confused.diagonal(), confused.sum(1), confused.sum(0)
+    present = (true > 0).sum()
+    found = {
+        "balanced_accuracy": (right / true.clamp(min=1)).sum() / present,
+        "macro_f1": (2 * right / (true + said).clamp(min=1)).mean(),
+    }
+    if classes >= METRICS["top5"].least_classes:
+        found["top5"] = ((outputs > outputs.gather(1, targets[:, None])).sum(1) < 5).double().mean()
+    if outputs.numel() <= MOST_RANKED:
+        shares = outputs.double().softmax(1).T.contiguous()
+        ordered = shares.sort(1).values
+        ranks = (torch.searchsorted(ordered, shares) + torch.searchsorted(ordered, shares, right=True) + 1) / 2
+        own = ranks.masked_fill(targets != torch.arange(classes, device=targets.device)[:, None], 0).sum(1)
+        above = (own - true * (true + 1) / 2) / (true * (examples - true)).clamp(min=1)  # Mann and Whitney, 1947
+        found["auroc"] = torch.where(present > 1, above.sum() / present, torch.nan)
+    numbers = torch.stack([number.double() for number in found.values()]).tolist()
+    return {name: number for name, number in zip(found, numbers, strict=True) if math.isfinite(number)}
 
 
 def named(name: str) -> Metric:

@@ -225,13 +225,13 @@ def begin(
         set_training(optimizer, False)
         if needs_norms_measured(optimizer, model):
             member.measure_norms(batches)
-        outputs_kept: list[torch.Tensor] | None = [] if metric else None
+        outputs_kept: list[torch.Tensor] = []
         judged = average.after_epoch(number) if average else model
         validation_loss, validation_accuracy = evaluate(
             judged, data.validation, augmentation, config.precision, kept=outputs_kept
         )
         check_loss(validation_loss, math.inf, "validation", f"in epoch {number}")
-        value, extra = value_of(metric, validation_loss, validation_accuracy, outputs_kept or [], data.validation.targets)
+        value, extra = value_of(metric, validation_loss, validation_accuracy, outputs_kept, data.validation.targets)
         seconds = time.perf_counter() - started
         spent += seconds
         curve.append(

@@ -105,12 +105,32 @@ def test_a_training_is_judged_by_it_and_so_is_its_model_on_other_data(name: str,
     assert result.value == best
     model = trained_model.restore(config_values(config), result.weights, digits)
     assert trained_model.score(model, config_values(config), digits, digits.validation) == pytest.approx(best)
-    assert result.epochs[0].extra.keys() == {"balanced_accuracy", "macro_f1", "top5"}
-    assert result.epochs[0].extra.get(name, values[0]) == values[0]
+    assert result.epochs[0].extra.keys() == {"balanced_accuracy", "macro_f1", "top5", "auroc"}
+    assert result.epochs[0].extra.get(name, values[0]) == pytest.approx(values[0])
     if name == "accuracy":
         assert values == [epoch.validation_accuracy for epoch in result.epochs]
     if name == "log_loss":
         assert values == pytest.approx([epoch.validation_loss for epoch in result.epochs])
+
+
+@pytest.mark.parametrize(("classes", "names"), [(2, 3), (7, 4)])
+def test_what_each_epoch_records_is_scikit_learns(classes: int, names: int) -> None:
+    targets, shares = predictions(classes)
+    shares = shares.round(2) + 0.01  # with ties
+    logits = torch.from_numpy(shares / shares.sum(1, keepdims=True)).log()
+    found = metrics.cheap(torch.from_numpy(targets), logits)
+    assert len(found) == names
+    for name, value in found.items():
+        if name != "top5":  # whose ties scikit-learn breaks by the class's number
+            assert value == pytest.approx(metrics.named(name)(targets, logits.softmax(1).numpy())), name
+
+
+def test_what_would_take_long_after_each_epoch_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(metrics, "MOST_RANKED", 7 * 400 - 1)
+    targets, shares = predictions()
+    assert "auroc" not in metrics.cheap(torch.from_numpy(targets), torch.from_numpy(shares).log())
+    alone = metrics.cheap(torch.zeros(8, dtype=torch.int64), torch.randn(8, 2))
+    assert alone.keys() == {"balanced_accuracy", "macro_f1"}
 
 
 def test_a_regression_is_judged_by_ones_own() -> None:
