@@ -176,6 +176,7 @@ ENGINE_JOB = Key[dict[str, Any]]("winnow:job")
 ABLATION = Key[dict[str, Any]]("winnow:ablation")
 CONCLUSION = Key[dict[str, Any]]("winnow:concluded")
 DECISION = Key[dict[str, Any]]("winnow:decision")
+MISTAKES = Key[dict[str, Any]]("winnow:mistakes")
 
 # --- of trials
 BASELINE = Key[bool]("winnow:baseline")

@@ -8,11 +8,13 @@ like any other.
 
 import itertools
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Literal
 
 from winnow.errors import StudyError
+from winnow.objectives import mistakes
 from winnow.objectives.decision import Decision
+from winnow.objectives.mistakes import Mistakes
 from winnow.search.analysis import new_data, readings, repetitions
 from winnow.search.analysis.formatting import counted, span
 from winnow.search.analysis.readings import Reading
@@ -31,6 +33,7 @@ from winnow.search.analysis.study_record import StudyRecord
 from winnow.search.study.study import WinnowStudy
 
 Interval = tuple[float, float]
+_LARGE = ("decision", "mistakes")
 
 
 @dataclass(frozen=True)
@@ -75,6 +78,8 @@ class Confirmation:
     """Intervals for other test data of the same kind: of `winner`, `baseline`, `gain`; none in a regression."""
     decision: Decision | None = None
     """How the winner's first model decides on validation data; None but for two classes."""
+    mistakes: Mistakes | None = None
+    """What it gets wrong there; None in a regression and of an objective of one's own."""
 
     @property
     def threshold_gain(self) -> Sample:
@@ -178,9 +183,10 @@ class Confirmation:
 
     def as_dict(self) -> dict[str, Any]:
         """Return everything as JSON has it; what is unknown is None."""
-        plain = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "decision"}
+        plain = {field.name: getattr(self, field.name) for field in fields(self) if field.name not in _LARGE}
         plain["on_new_data"] = {name: list(map(finite, bounds)) for name, bounds in self.on_new_data.items()}
         derived = {name: getattr(self, name) for name in ("gain", "threshold_gain", "optimism", "verdict", "error")}
+        derived["classes"] = [asdict(each) for each in self.mistakes.classes] if self.mistakes else None
         derived["threshold"] = self.decision and self.decision.curve.threshold
         known = {**plain, **derived, "compared": {str(trial): s.as_dict() for trial, s in self.compared.items()}}
         return {name: value.as_dict() if isinstance(value, Sample) else value for name, value in known.items()}
@@ -195,13 +201,16 @@ class Confirmation:
 def conclude(plan: ConfirmationPlan, scores: Mapping[Repetition, float | None]) -> Confirmation:
     """Write in the ledger, read test data, and put everything together; raises StudyError."""
     found = _conclude(plan, scores, readings.read)
-    decided = None
-    if found.winner_at_threshold.scores:
+    decided, wrong, spec = None, None, plan.study.spec
+    if spec.built_in:
         from winnow.objectives import trained_model
 
-        decided = trained_model.decide(plan.study.spec.data_spec, *weights(plan, found.winner_number, found.seeds[0]))
-    record_plan(plan, decided)
-    return replace(found, decision=decided)
+        model = weights(plan, found.winner_number, found.seeds[0])
+        wrong = mistakes.measure(spec.data_spec, *model)
+        if found.winner_at_threshold.scores:
+            decided = trained_model.decide(spec.data_spec, *model)
+    record_plan(plan, decided, wrong)
+    return replace(found, decision=decided, mistakes=wrong)
 
 
 def recorded(study: WinnowStudy, record: StudyRecord) -> Confirmation | None:
@@ -213,7 +222,8 @@ def recorded(study: WinnowStudy, record: StudyRecord) -> Confirmation | None:
     if plan is None:
         return None
     found = _conclude(plan, repetitions.read_scores(plan), readings.recorded)
-    return replace(found, decision=repetitions.recorded_decision(study))
+    decision, wrong = repetitions.recorded_decision(study), repetitions.recorded_mistakes(study)
+    return replace(found, decision=decision, mistakes=wrong)
 
 
 def _conclude(

@@ -9,8 +9,10 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from winnow.errors import StudyError
+from winnow.objectives import mistakes
 from winnow.objectives.decision import Boundary, Curve, Decision
-from winnow.records import CONCLUSION, CONFIG, DECISION, TEST_SCORE, WEIGHTS
+from winnow.objectives.mistakes import Mistakes
+from winnow.records import CONCLUSION, CONFIG, DECISION, MISTAKES, TEST_SCORE, WEIGHTS
 from winnow.search.analysis import study_record
 from winnow.search.analysis.seeds import Purpose, fresh_seeds
 from winnow.search.analysis.statistics import Sample, possibly_best
@@ -89,8 +91,8 @@ def plan_confirmation(study: WinnowStudy, top: int, seeds: int) -> ConfirmationP
     return ConfirmationPlan(study, record, tuple(candidates[:top]), baseline, seeds, top > 1, reads_test)
 
 
-def record_plan(plan: ConfirmationPlan, decision: Decision | None = None) -> None:
-    """Write beside the repetitions whom they compared, and how the winner decides, for whoever reads them later."""
+def record_plan(plan: ConfirmationPlan, decision: Decision | None = None, wrong: Mistakes | None = None) -> None:
+    """Write beside the repetitions whom they compared, and how the winner decides and errs, for later readers."""
     numbers = [trial.number for trial in plan.candidates]
     baseline = plan.baseline.number if plan.baseline else None
     content = {"candidates": numbers, "baseline": baseline, "seeds": plan.seeds, "chooses": plan.chooses}
@@ -98,6 +100,7 @@ def record_plan(plan: ConfirmationPlan, decision: Decision | None = None) -> Non
     made = studies.load(plan.study.storage, plan.name).optuna
     made.set_user_attr(CONCLUSION, content)
     made.set_user_attr(DECISION, asdict(decision) if decision else None)
+    made.set_user_attr(MISTAKES, asdict(wrong) if wrong else None)
 
 
 def recorded_decision(study: WinnowStudy) -> Decision | None:
@@ -108,6 +111,12 @@ def recorded_decision(study: WinnowStudy) -> Decision | None:
     boundary = content["boundary"]
     parts = {"curve": Curve(**content["curve"]), "boundary": Boundary(**boundary) if boundary else None}
     return Decision(**{**content, **parts})
+
+
+def recorded_mistakes(study: WinnowStudy) -> Mistakes | None:
+    """What the winner got wrong when the repetitions were last concluded; None where that was not measured."""
+    content = studies.load(study.storage, _study_name(study)).optuna.user_attrs.get(MISTAKES)
+    return None if content is None else mistakes.recorded(content)
 
 
 def recorded_plan(study: WinnowStudy, record: StudyRecord) -> ConfirmationPlan | None:
@@ -171,6 +180,12 @@ def read_scores(plan: ConfirmationPlan) -> dict[Repetition, float | None]:
 def weights(plan: ConfirmationPlan, number: int, seed: int) -> tuple[dict[str, Any], bytes]:
     """Return the configuration and the trained weights of one repetition."""
     attributes = _attributes(plan, number, seed)
+    if WEIGHTS not in attributes:
+        raise StudyError(
+            f"the objective {plan.study.spec.objective} handed over no model",
+            "have it call trial.keep_model(model) before it returns, then winnow confirm with more --seeds and "
+            "--accept-code",
+        )
     return attributes[CONFIG], artifacts.read(plan.study.storage.store, attributes[WEIGHTS])
 
 

@@ -1,12 +1,13 @@
 """The chapter of a confirmation: the winner trained again, beside the other candidates and the baseline."""
 
 from winnow.objectives.decision import Decision
+from winnow.objectives.mistakes import Mistakes
 from winnow.search.analysis import summary
 from winnow.search.analysis.confirm import Confirmation
 from winnow.search.analysis.formatting import counted, interval, number, span, spread
 from winnow.search.analysis.study_record import StudyRecord
 from winnow.search.report.chapters import Chapter, Picture, Table
-from winnow.search.report.figures import decision, effects, space
+from winnow.search.report.figures import decision, effects, mistakes, space
 
 _MISS = 10
 """As in a screening: what a missed case costs beside a false alarm."""
@@ -32,7 +33,9 @@ def chapter(found: Confirmation) -> Chapter:
         samples = {_name(found, trial): sample for trial, sample in found.compared.items()}
         drawn = effects.repetitions(samples, found.metric, found.searched_value, found.maximise)
         pictures.append(Picture("confirmation", "Candidates on fresh seeds", caption, drawn))
+    pictures += _mistakes(found)
     tables = [*([_compared(found)] if found.compared else []), _measured(found), *_errors(found.decision)]
+    tables += _classes(found.mistakes)
     return Chapter(_TITLE, sentences(found), tables=tables, pictures=pictures)
 
 
@@ -94,6 +97,38 @@ def _decision(found: Confirmation) -> list[Picture]:
         caption = f"{model}: the predicted probability over the plane, and {len(boundary.points)} of the points."
         drawn.insert(0, Picture("boundary", "Decision boundary", caption, decision.boundary(boundary, curve.threshold)))
     return drawn
+
+
+def _mistakes(found: Confirmation) -> list[Picture]:
+    """Return what the winner's first model gets wrong on validation data: by class, and the worst examples."""
+    wrong, drawn = found.mistakes, []
+    if wrong is None:
+        return []
+    model = f"the first repetition of trial {found.winner_number}"
+    if len(wrong.confusion) > 2:
+        words = [[f"{cell / max(1, sum(line)):.1%}" for cell in line] for line in wrong.confusion]
+        figure = space.cells("true class", "called", wrong.names, wrong.names, wrong.confusion, words, "maximize")
+        caption = f"Validation examples of each class by what {model} calls them."
+        drawn.append(Picture("confusion", "Confusion", caption, figure))
+    pictured = [each for each in wrong.worst if each.picture]
+    if pictured:
+        caption = (
+            f"Of the {counted(wrong.wrong, 'validation example')} of {wrong.examples:,} that {model} gets wrong, those "
+            "that it is surest of: what each is, and in bold what it is called. Look at the labels too."
+        )
+        drawn.append(Picture("mistakes", "Most wrongly classified", caption, mistakes.sheet(pictured)))
+    return drawn
+
+
+def _classes(wrong: Mistakes | None) -> list[Table]:
+    if wrong is None:
+        return []
+    rows = [
+        [each.name, f"{each.examples:,}", *(f"{score:.4f}" for score in (each.precision, each.recall, each.f1))]
+        for each in wrong.classes
+    ]
+    title = "Each class, by the winner's first model on validation data, the lowest F1 first"
+    return [Table(title, ["class", "examples", "precision", "recall", "F1"], rows)]
 
 
 def _thresholds(found: Decision) -> dict[str, int]:
