@@ -120,11 +120,11 @@ def plan_ablation(
     search, where the caller has read it already. Raises StudyError.
     """
     groups = study.spec.ablation.methods if groups is None else groups
+    record = record or study_record.read(study.optuna, epochs.read(study.storage.database, study.study_id))
     try:
-        check_groups(groups, own=not study.spec.built_in)
+        check_groups(groups, None if study.spec.built_in else {name for each in record.trials for name in each.config})
     except HyperparameterError as error:
         raise StudyError(f"these methods cannot be: {error.problem}", error.remedy) from None
-    record = record or study_record.read(study.optuna, epochs.read(study.storage.database, study.study_id))
     before, after = _side(record, start, record.baseline, "baseline"), _side(record, goal, record.best, "best trial")
     methods = _differences(record, before, after, groups, own=not study.spec.built_in)
     if not methods:

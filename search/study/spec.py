@@ -191,6 +191,10 @@ class LogSection(Section):
     """The project."""
 
 
+LOG_PACKAGES = {"tensorboard": "tensorboardX", "mlflow": "mlflow", "wandb": "wandb"}
+"""What each key of `[log]` needs, by the name it is imported by."""
+
+
 class Spec(Section):
     """A study spec. Made by `winnow.search.study.validation`."""
 

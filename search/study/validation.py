@@ -5,6 +5,7 @@ hyperparameter?). Every refusal is one SpecError that names the file, the key, w
 """
 
 import difflib
+import importlib.util
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -28,6 +29,7 @@ from winnow.search.study.imported import ImportedPruner, ImportedSampler
 from winnow.search.study.sections import PRUNERS, SAMPLERS, Section
 from winnow.search.study.spec import (
     BUILT_IN,
+    LOG_PACKAGES,
     AblationSection,
     BudgetSection,
     KeepSection,
@@ -124,6 +126,7 @@ def _wrongs(spec: Spec) -> Iterator[tuple[str, ObjectiveError]]:
     yield from _check_two_objectives(spec)
     yield from _check_scheduler(spec)
     yield from _check_ablation(spec)
+    yield from _check_log(spec)
     yield from _check_questions(spec)
     budget = spec.storage_budget
     if budget == Budget():
@@ -187,9 +190,25 @@ def _not_named(spec: Spec) -> list[str]:
 
 def _check_ablation(spec: Spec) -> Iterator[tuple[str, ObjectiveError]]:
     try:
-        check_groups(spec.ablation.methods, own=not spec.built_in)
+        own = {**spec.search, **spec.fixed} if spec.search else {}
+        check_groups(spec.ablation.methods, None if spec.built_in else own)
     except ObjectiveError as error:
         yield "[ablation] methods", error
+
+
+def _check_log(spec: Spec) -> Iterator[tuple[str, ObjectiveError]]:
+    for name, package in LOG_PACKAGES.items():
+        if getattr(spec.log, name) and not is_installed(package):
+            yield (
+                f"[log] {name}",
+                ObjectiveError(f"its package is missing: {package}", f"pip install 'winnow-hpo[{name}]'"),
+            )
+
+
+def is_installed(package: str) -> bool:
+    """Whether a package can be imported; a mere folder of its name in the user's folder is none."""
+    found = importlib.util.find_spec(package)
+    return found is not None and found.loader is not None and found.origin is not None
 
 
 def _check_scheduler(spec: Spec) -> Iterator[tuple[str, ObjectiveError]]:
