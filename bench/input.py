@@ -13,6 +13,7 @@ from unittest import mock
 import torch
 from torch.utils.data import DataLoader
 from torchvision import transforms
+from torchvision.transforms import v2
 
 from bench import usual
 from bench.pairing import HEADER, as_in_a_trainer, compare
@@ -32,11 +33,11 @@ JITTER = transforms.ColorJitter(0.2, 0.2, 0.2)
 HUE = transforms.ColorJitter(0.2, 0.2, 0.2, 0.1)
 
 
-def theirs(images: torch.Tensor, *steps: usual.Transform) -> Callable[[], int]:
-    """Some of an epoch's batches from a DataLoader."""
-    some = usual.Images(images[: 8 * BATCH], torch.zeros(8 * BATCH), steps, MEAN, STD)
+def theirs(images: torch.Tensor, *steps: usual.Transform, mixed: v2.Transform | None = None) -> Callable[[], int]:
+    """Some of an epoch's batches from a DataLoader, each `mixed` as a whole."""
+    some = usual.Images(images[: 8 * BATCH], torch.zeros(8 * BATCH, dtype=torch.int64), steps, MEAN, STD)
     loader = DataLoader(some, BATCH, shuffle=True)
-    return lambda: sum(len(batch) for batch, _ in loader)
+    return lambda: sum(len(mixed(*batch)[0] if mixed else batch[0]) for batch in loader)
 
 
 def ours(data: Data, config: Config) -> Callable[[], int]:
@@ -46,7 +47,11 @@ def ours(data: Data, config: Config) -> Callable[[], int]:
 
     def epoch() -> int:
         order = torch.randperm(IMAGES, generator=generators.order)
-        return sum(len(augmentation.batch(index, generators.augmentation)) for index in order.split(BATCH))
+        return sum(len(batch(index)) for index in order.split(BATCH))
+
+    def batch(index: torch.Tensor) -> torch.Tensor:
+        images = augmentation.batch(index, generators.augmentation)
+        return augmentation.mix(images, generators.augmentation)[0] if augmentation.mixes else images
 
     return epoch
 
@@ -64,7 +69,6 @@ def clamped_at_every_step(images: torch.Tensor, jitters: color.Jitters) -> torch
 
 def main() -> None:
     as_in_a_trainer()
-    """Print the table."""
     torch.set_num_threads(1)
     images = torch.randint(0, 256, (IMAGES, 3, 32, 32), dtype=torch.uint8)
     split = Split(images, torch.zeros(IMAGES, dtype=torch.int64))
@@ -85,6 +89,15 @@ def main() -> None:
             "crop + flip + affine + colour jitter", theirs(images, *CROP_FLIP, AFFINE, JITTER), ours(data, everything)
         )
     )
+    # Of torchvision v2, on images one by one, and on whole batches where it takes those.
+    policies = {"trivial_augment": v2.TrivialAugmentWide(), "rand_augment": v2.RandAugment()}
+    for name, policy in policies.items():
+        chosen = make_config({name: True}, crop=True, flip=True)
+        print(compare(f"crop + flip + {name}", theirs(images, *CROP_FLIP, policy), ours(data, chosen)))
+    mixes = {"mixup": v2.MixUp(num_classes=10), "cutmix": v2.CutMix(num_classes=10)}
+    for name, mixed in mixes.items():
+        chosen = make_config({name: True}, crop=True, flip=True)
+        print(compare(f"crop + flip + {name}", theirs(images, *CROP_FLIP, mixed=mixed), ours(data, chosen)))
 
 
 if __name__ == "__main__":
