@@ -14,7 +14,7 @@ from typing import Any, SupportsFloat
 
 from winnow.objectives.objective import configuration, is_given
 from winnow.objectives.space import Space, hyperparameter
-from winnow.records import CONFIG, EPOCHS, TEST_SCORE, TRAINING
+from winnow.records import CONFIG, EPOCHS, KEEP_WEIGHTS, TEST_SCORE, TRAINING
 
 
 @dataclass
@@ -80,6 +80,17 @@ class ConfiguredTrial:
             self._trial.report(value, step)
             self._curve.append({"epoch": step, **{name: float(number) for name, number in metrics.items()}})
 
+    def keep_model(self, model: Any) -> None:
+        """Hand over what was trained, a torch module or its `state_dict`, for whoever exports or loads the winner.
+
+        It is kept of the trainings of `winnow confirm`, and of the trials that `[keep] weights` asks for.
+        """
+        if self._trial.user_attrs.get(KEEP_WEIGHTS):
+            from winnow.objectives import snapshots
+
+            weights = model.state_dict() if hasattr(model, "state_dict") else dict(model)
+            self._trial.store_artifact("weights", snapshots.to_bytes(snapshots.on_cpu(weights)))
+
     def close(self) -> None:
         """Keep the other metrics with a plain trial."""
         if any(len(epoch) > 1 for epoch in self._curve):
@@ -116,6 +127,19 @@ class ConfiguredTrial:
         elif name not in self._values:
             raise LookupError(f"the objective asks for {name!r}, which the configuration to be repeated does not have")
         return self._values[name]
+
+
+@dataclass(frozen=True)
+class OwnModel:
+    """What an objective of one's own handed over by `trial.keep_model`: only its own code can build the module again.
+
+    `network.load_state_dict(model.weights)` makes it what it was.
+    """
+
+    config: Mapping[str, Any]
+    """All that the function was called with, or drew, and the seed."""
+    weights: Mapping[str, Any]
+    """The `state_dict`, on the CPU."""
 
 
 def seed_generators(seed: int) -> None:

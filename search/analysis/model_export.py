@@ -1,6 +1,7 @@
 """The confirmed winner as a folder: weights, programs, configuration, model card, and a script that evaluates it."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ from winnow.search.analysis.repetitions import ConfirmationPlan, weights
 from winnow.search.analysis.statistics import proportion_interval
 
 if TYPE_CHECKING:
+    from winnow.objectives.own_objective import OwnModel
     from winnow.objectives.prediction import Model
 
 MOST_BYTES = 64 * 2**20
@@ -41,23 +43,28 @@ def write(plan: ConfirmationPlan, found: Confirmation, folder: Path) -> None:
 
     The first seed, not the luckiest: its score is one of those whose mean the model card gives.
     """
-    try:
-        from safetensors.torch import save_file
-    except ImportError:
-        raise StudyError("the package safetensors is missing", "pip install 'winnow-hpo[train]'") from None
     from winnow.objectives import program
 
-    model, data = restore(plan, found)
-    folder.mkdir(parents=True, exist_ok=True)
-    state = {name: tensor.contiguous() for name, tensor in model.network.state_dict().items()}
-    save_file(state, folder / "model.safetensors", metadata={"format": "pt"})
-    written = program.write(model, folder)
     about = {
         "study": found.study,
         "trial": found.winner_number,
         "seed": found.seeds[0],
         "metric": found.metric,
         "value": found.winner.scores[0],
+    }
+    if not plan.study.spec.built_in:
+        own = restore_own(plan, found)
+        folder.mkdir(parents=True, exist_ok=True)
+        _save(own.weights, folder)
+        about |= {"objective": plan.study.spec.objective, "config": own.config}
+        (folder / "config.json").write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
+        (folder / "README.md").write_text(card(found, about), encoding="utf-8")
+        return
+    model, data = restore(plan, found)
+    folder.mkdir(parents=True, exist_ok=True)
+    _save(model.network.state_dict(), folder)
+    written = program.write(model, folder)
+    about |= {
         "data": plan.study.spec.data,
         "fingerprint": data.fingerprint,
         "examples": {"train": len(data.train.targets), "validation": len(data.validation.targets)},
@@ -72,13 +79,29 @@ def write(plan: ConfirmationPlan, found: Confirmation, folder: Path) -> None:
     (folder / "README.md").write_text(card(found, about), encoding="utf-8")
 
 
+def _save(weights: Mapping[str, Any], folder: Path) -> None:
+    try:
+        from safetensors.torch import save_file
+    except ImportError:
+        raise StudyError("the package safetensors is missing", "pip install 'winnow-hpo[train]'") from None
+    save_file(
+        {name: tensor.contiguous() for name, tensor in weights.items()},
+        folder / "model.safetensors",
+        metadata={"format": "pt"},
+    )
+
+
+def restore_own(plan: ConfirmationPlan, found: Confirmation) -> "OwnModel":
+    """Return what the user's own objective handed over of the confirmed winner; raises StudyError."""
+    from winnow.objectives import snapshots
+    from winnow.objectives.own_objective import OwnModel
+
+    config, content = weights(plan, found.winner_number, found.seeds[0])
+    return OwnModel(config, snapshots.from_bytes(content))
+
+
 def restore(plan: ConfirmationPlan, found: Confirmation, device: str = "cpu") -> "tuple[Model, Any]":
     """Return the confirmed winner as a model, and the data that it was trained on; raises StudyError."""
-    if not plan.study.spec.built_in:
-        raise StudyError(
-            f"the study {plan.study.name!r} has an objective of one's own, which alone knows how to build its models",
-            "train the configuration that winnow report shows, and save the model there",
-        )
     from winnow.objectives import snapshots
     from winnow.objectives.data import loading, sources
     from winnow.objectives.prediction import Model, describe
@@ -105,35 +128,57 @@ def card(found: Confirmation, about: dict[str, Any]) -> str:
     """Return the model card: what this is, what it is worth, and how far to trust that."""
     where = found.quantity
     rows = [("this model", f"validation {where}", number(about["value"]), _interval_of_one(about)), *_measured(found)]
-    names = about["inputs"]["class_names"]
-    predicts = f"{len(names)} classes: {', '.join(names[:20])}{', …' * (len(names) > 20)}" if names else "a value"
     lines = [
         f"# {found.study}: trial {found.winner_number}",
         "",
-        f"The model {about['config']['model']}, trained on {about['data']['name']} with seed {found.seeds[0]}, chosen "
-        f"by a hyperparameter search with Winnow. It predicts {predicts}.",
+        f"{_what(about)}, chosen by a hyperparameter search with Winnow.",
         "",
         f"| what | measured as | {where} | 95 % interval |",
         "|---|---|---|---|",
         *(f"| {what} | {how} | {value} | {between} |" for what, how, value, between in rows),
         "",
         f"Means and standard deviations are over {counted(len(found.seeds), 'training')} with fresh seeds that chose "
-        f"nothing, and so are their intervals; this one model's is Wilson's, over "
-        f"{about['examples']['validation']:,} validation examples. {found.looks}",
+        f"nothing, and so are their intervals{_of_one(about)}. {found.looks}",
         "",
         *([found.verdict_on_test, ""] if found.gain.scores else []),
+        *(_data(about) if "data" in about else []),
+        *(_use(about) if "data" in about else _use_of_own(about)),
+        "| hyperparameter | value |",
+        "|---|---|",
+        *(f"| {name} | {number(value)} |" for name, value in about["config"].items()),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _what(about: dict[str, Any]) -> str:
+    if "data" not in about:
+        return f"What the objective {about['objective']} trained with seed {about['seed']}"
+    names = about["inputs"]["class_names"]
+    predicts = f"{len(names)} classes: {', '.join(names[:20])}{', …' * (len(names) > 20)}" if names else "a value"
+    model, data = about["config"]["model"], about["data"]["name"]
+    return f"The model {model}, which predicts {predicts}, trained on {data} with seed {about['seed']}"
+
+
+def _data(about: dict[str, Any]) -> list[str]:
+    return [
         "## Data",
         "",
         f"{about['examples']['train']:,} examples to train and {about['examples']['validation']:,} to validate, of "
         f"the shape {tuple(about['inputs']['shape'])}, with the fingerprint `{about['fingerprint']}` (SHA-256 over "
         "both, 16 digits).",
         "",
-        *_use(about),
-        "| hyperparameter | value |",
-        "|---|---|",
-        *(f"| {name} | {number(value)} |" for name, value in about["config"].items()),
     ]
-    return "\n".join(lines) + "\n"
+
+
+def _use_of_own(about: dict[str, Any]) -> list[str]:
+    module = about["objective"].partition(":")[0]
+    return [
+        "## Use",
+        "",
+        f"- `model.safetensors` holds its `state_dict`, `config.json` what it was trained with. Build the module as "
+        f"`{module}` does, then `network.load_state_dict(safetensors.torch.load_file('model.safetensors'))`.",
+        "",
+    ]
 
 
 def _use(about: dict[str, Any]) -> list[str]:
@@ -154,9 +199,15 @@ def _use(about: dict[str, Any]) -> list[str]:
     ]
 
 
+def _of_one(about: dict[str, Any]) -> str:
+    if not _interval_of_one(about):
+        return ""
+    return f"; this one model's is Wilson's, over {about['examples']['validation']:,} validation examples"
+
+
 def _interval_of_one(about: dict[str, Any]) -> str:
     """Return the interval of one model's accuracy; of another measure none is known."""
-    if about["metric"] != "validation accuracy":
+    if about["metric"] != "validation accuracy" or "examples" not in about:
         return ""
     examples = about["examples"]["validation"]
     low, high = proportion_interval(round(about["value"] * examples), examples)

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 from safetensors.torch import load_file
 
@@ -12,12 +13,14 @@ from winnow.search.api.study import Study, load_study
 from winnow.storage import Storage
 
 
-def load_winner(study: str, storage: str | Storage | None = None, device: str = "cpu") -> Model:
-    """Load the confirmed winner of the study of this name.
+def load_winner(study: str, storage: str | Storage | None = None, device: str = "cpu") -> Any:
+    """Load the confirmed winner of the study of this name: a `Model`.
 
+    Of an objective of one's own, what it handed over by `trial.keep_model`: its `config` and its `weights`.
     Raises StudyError where there is no such study or it has not been confirmed, StorageError.
     """
-    return load_model(load_study(study, storage), device)
+    found = load_study(study, storage)
+    return load_model(found, device) if found.spec.built_in else model_export.restore_own(*found.confirmed())
 
 
 def load_model(source: Study | str | Path, device: str = "cpu") -> Model:
@@ -26,11 +29,13 @@ def load_model(source: Study | str | Path, device: str = "cpu") -> Model:
     Raises StudyError where there is no such model, or the study has not been confirmed.
     """
     if isinstance(source, Study):
+        _refuse_own(source.spec.objective if not source.spec.built_in else "", f"winnow.load_winner({source.name!r})")
         model, _ = model_export.restore(*source.confirmed(), device)
         return model
     folder = Path(source)
     try:
         about = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        _refuse_own(about.get("objective", ""), "safetensors.torch.load_file('model.safetensors')")
         weights = load_file(folder / "model.safetensors")
         return Model(about["config"], weights, about["inputs"], device)
     except (OSError, ValueError, KeyError) as error:
@@ -38,3 +43,12 @@ def load_model(source: Study | str | Path, device: str = "cpu") -> Model:
             f"{folder} holds no model of Winnow's ({error})",
             "give a folder written by winnow confirm --export; winnow.load_winner takes the name of a study",
         ) from None
+
+
+def _refuse_own(objective: str, remedy: str) -> None:
+    """Raise StudyError where an objective of one's own trained the model."""
+    if objective:
+        raise StudyError(
+            f"{objective} trained this model, and alone knows how to build it and what it takes",
+            f"build the module as it does, and give it the weights of {remedy}",
+        )

@@ -28,12 +28,13 @@ def predict(model: str, images: tuple[Path, ...], url: str, top: int, json: bool
 
     An image may be a folder, which stands for all images in it.
     """
-    from winnow.search.api.model import load_model, load_winner  # torch comes with them
+    from winnow.search.api.model import load_model  # torch comes with it
+    from winnow.search.api.study import load_study
 
     files = list(_files(images))
     if not files:
         raise StudyError(f"there is no image in {images[0]}", "name image files, or a folder of them")
-    found = load_model(model) if Path(model, "config.json").is_file() else load_winner(model, url)
+    found = load_model(model if Path(model, "config.json").is_file() else load_study(model, url))
     rows = _predictions(found, files, top)
     if json:
         click.echo(dumps(rows, indent=2))
