@@ -113,24 +113,31 @@ def cheap(targets: "Tensor", outputs: "Tensor") -> dict[str, float]:
 
     examples, classes = outputs.shape
     called = outputs.argmax(1)
-    confused = torch.bincount(targets * classes + called, minlength=classes**2).view(classes, classes).double()
-    right, true, said = confused.diagonal(), confused.sum(1), confused.sum(0)
-    present = (true > 0).sum()
+    confused = torch.zeros(classes**2, dtype=torch.int64, device=outputs.device)
+    confused = confused.scatter_add_(0, targets * classes + called, torch.ones_like(called)).view(classes, classes)
+    counted = [confused.diagonal(), confused.sum(1), confused.sum(0)]
+    ranked, top = outputs.numel() <= MOST_RANKED, classes >= METRICS["top5"].least_classes
+    if ranked:  # in the order of the probabilities, and told apart where these are nearly 1
+        scores = outputs.float().log_softmax(1).T.contiguous()
+        ordered = scores.sort(1).values
+        doubled = torch.searchsorted(ordered, scores) + torch.searchsorted(ordered, scores, right=True) + 1
+        others = targets != torch.arange(classes, device=targets.device)[:, None]
+        counted.append(doubled.masked_fill(others, 0).sum(1))
+    if top:
+        counted.append(((outputs > outputs.gather(1, targets[:, None])).sum(1) < 5).sum().expand(classes))
+    right, true, said, *more = np.array(torch.stack(counted).tolist(), dtype=np.float64)  # which not every device has
+
+    present = true > 0
     found = {
-        "balanced_accuracy": (right / true.clamp(min=1)).sum() / present,
-        "macro_f1": (2 * right / (true + said).clamp(min=1)).mean(),
+        "balanced_accuracy": float((right[present] / true[present]).mean()),
+        "macro_f1": float((2 * right / np.maximum(true + said, 1)).mean()),
     }
-    if classes >= METRICS["top5"].least_classes:
-        found["top5"] = ((outputs > outputs.gather(1, targets[:, None])).sum(1) < 5).double().mean()
-    if outputs.numel() <= MOST_RANKED:
-        shares = outputs.double().softmax(1).T.contiguous()
-        ordered = shares.sort(1).values
-        ranks = (torch.searchsorted(ordered, shares) + torch.searchsorted(ordered, shares, right=True) + 1) / 2
-        own = ranks.masked_fill(targets != torch.arange(classes, device=targets.device)[:, None], 0).sum(1)
-        above = (own - true * (true + 1) / 2) / (true * (examples - true)).clamp(min=1)  # Mann and Whitney, 1947
-        found["auroc"] = torch.where(present > 1, above.sum() / present, torch.nan)
-    numbers = torch.stack([number.double() for number in found.values()]).tolist()
-    return {name: number for name, number in zip(found, numbers, strict=True) if math.isfinite(number)}
+    if top:
+        found["top5"] = float(more[-1][0] / examples)
+    if ranked and present.sum() > 1:  # Mann and Whitney, 1947
+        above = (more[0] - true * (true + 1)) / np.maximum(2 * true * (examples - true), 1)
+        found["auroc"] = float(above[present].mean())
+    return {name: number for name, number in found.items() if math.isfinite(number)}
 
 
 def named(name: str) -> Metric:

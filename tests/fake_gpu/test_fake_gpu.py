@@ -104,6 +104,12 @@ def test_no_step_waits_and_every_tensor_lies_where_it_shall(model: str, optimize
     assert any("convolution" in name for name, _ in watch.products) == (model != "mlp")
 
 
+@pytest.mark.parametrize("optimizer", ["muon", "lion", "schedule_free_sgd", "schedule_free_adamw"])
+def test_no_step_of_a_rarer_optimiser_waits_either(optimizer: str) -> None:
+    waited, _ = waits_of_more_steps(of_model("cnn", optimizer=optimizer))
+    assert not waited
+
+
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 @pytest.mark.parametrize("model", ["mlp", "cnn", "smallnet", "resnet"])
 def test_no_step_of_a_stack_waits_either(model: str, precision: str) -> None:
