@@ -28,16 +28,24 @@ def one_at_a_time(record: StudyRecord, trials: Sequence[TrialRecord]) -> bool:
     if len(names) < 2 or len(trials) < 2:
         return False
     rows = [tuple(trial.parameters[name] for name in names) for trial in trials]
-    along = [_moved_along(row, rows) for row in rows]
+    along = _moved_along(rows)
     one, several = [axes for axes in along if len(axes) == 1], [axes for axes in along if len(axes) > 1]
     moved = set().union(*one)  # where one is continuous and the others are choices, no draw moves any other alone
     return len(moved) > 1 and len(one) + len(several) >= _ONE_AT_A_TIME * len(rows) and len(one) > len(several)
 
 
-def _moved_along(row: tuple[Any, ...], rows: Sequence[tuple[Any, ...]]) -> set[int]:
-    """Return the hyperparameters in one of which alone another trial differs; in a grid there are several."""
-    differences = ([place for place, (a, b) in enumerate(zip(row, other, strict=True)) if a != b] for other in rows)
-    return {places[0] for places in differences if len(places) == 1}
+def _moved_along(rows: Sequence[tuple[Any, ...]]) -> list[set[int]]:
+    """Return for each row the hyperparameters in one of which alone another differs; in a grid there are several."""
+    along: list[set[int]] = [set() for _ in rows]
+    for place in range(len(rows[0])):
+        rests = [row[:place] + row[place + 1 :] for row in rows]
+        values: dict[tuple[Any, ...], set[Any]] = {}
+        for rest, row in zip(rests, rows, strict=True):
+            values.setdefault(rest, set()).add(row[place])
+        for axes, rest in zip(along, rests, strict=True):
+            if len(values[rest]) > 1:
+                axes.add(place)
+    return along
 
 
 def visited(first: Array, second: Array, fewest: int = FEWEST_IN_CORNER) -> bool:

@@ -3,7 +3,9 @@
 Every refusal is {"reason": a sentence}.
 """
 
+import json
 import tempfile
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -27,7 +29,8 @@ from winnow.storage import audit_log, deletions
 from winnow.storage.activity import State, set_state
 
 router = APIRouter(tags=["winnow"])
-_MOST = 1000
+_MOST = 10_000
+_CLOCKS = timedelta(seconds=10)
 _STATES = {"stop": State.STOPPED, "pause": State.PAUSED, "resume": State.ACTIVE}
 
 
@@ -141,12 +144,17 @@ async def trials(
     study_id: StudyId,
     after: Annotated[int, Query(ge=-1, le=LARGEST_ID, description="Only trials of larger numbers.")] = -1,
     limit: Annotated[int, Query(ge=1, le=_MOST)] = 200,
+    ended_since: Annotated[datetime | None, Query(description="Also those that ended since, or have not.")] = None,
 ) -> list[dict[str, Any]]:
     """Trials with their parameters, in order of their numbers, without their curves."""
     view, _ = await seen(request, study_id)
-    record = await read_study(view.searched)
-    chosen = [trial for trial in record.trials if trial.number > after][:limit]
-    return [_brief(trial) for trial in chosen]
+
+    def write() -> bytes:
+        record = view.searched()
+        chosen = [trial for trial in record.trials if trial.number > after or _changed(trial, ended_since)]
+        return json.dumps([_brief(trial) for trial in chosen[:limit]]).encode()
+
+    return Response(await read_study(write), media_type="application/json")  # type: ignore[return-value]
 
 
 @router.post("/studies/{study_id}/trials", status_code=201, responses=REFUSALS)
@@ -264,6 +272,13 @@ def audit(request: Request) -> list[dict[str, Any]]:
 def _whole(request: Request, name: str) -> StudyRecord:
     """Return the study with all its epochs: what a file to take away holds."""
     return study_record.load(watching(request).reading, name)
+
+
+def _changed(trial: TrialRecord, since: datetime | None) -> bool:
+    """Return whether a trial may have changed since a moment: hosts' clocks may differ by seconds."""
+    if since is None or trial.ended is None:
+        return since is not None
+    return trial.ended >= (since if since.tzinfo else since.replace(tzinfo=trial.ended.tzinfo)) - _CLOCKS
 
 
 def _brief(trial: TrialRecord) -> dict[str, Any]:

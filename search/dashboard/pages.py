@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable
 from functools import lru_cache
+from hashlib import sha256
 from importlib.resources import files
 from typing import Any
 from urllib.parse import parse_qs
@@ -115,8 +116,11 @@ def static(request: Request, name: str) -> Response:
     """Return a file that all pages share."""
     if name not in _FILES:
         raise HTTPException(404, "there is no such file")
-    kind, content = _file(name)
-    return Response(content, media_type=kind, headers={"Cache-Control": "max-age=86400"})
+    kind, content, tag = _file(name)
+    headers = {"Cache-Control": "no-cache", "ETag": tag}  # kept, and asked for again: another version has other files
+    if request.headers.get("if-none-match") == tag:
+        return Response(status_code=304, headers=headers)
+    return Response(content, media_type=kind, headers=headers)
 
 
 @router.get("/studies/{study_id}")
@@ -227,7 +231,20 @@ def _local(target: str) -> str:
 _FILES = {
     "dashboard.css": "text/css",
     "dashboard.js": "text/javascript",
-    "workspace.js": "text/javascript",
+    **dict.fromkeys(
+        (
+            "address.js",
+            "comparison.js",
+            "explorer.js",
+            "figures.js",
+            "pictures.js",
+            "trials.js",
+            "trials_table.js",
+            "words.js",
+            "workspace.js",
+        ),
+        "text/javascript",
+    ),
     "tabulator.min.css": "text/css",
     "tabulator.min.js": "text/javascript",
     "plotly.js": "text/javascript",
@@ -235,7 +252,8 @@ _FILES = {
 
 
 @lru_cache
-def _file(name: str) -> tuple[str, bytes]:
-    if name == "plotly.js":
-        return _FILES[name], plotly_library().encode()
-    return _FILES[name], (files("winnow.search.dashboard") / "page" / name).read_bytes()
+def _file(name: str) -> tuple[str, bytes, str]:
+    """Return the media type, the bytes and the tag of a file."""
+    folder = files("winnow.search.dashboard") / "page"
+    content = plotly_library().encode() if name == "plotly.js" else (folder / name).read_bytes()
+    return _FILES[name], content, f'"{sha256(content).hexdigest()[:32]}"'

@@ -104,7 +104,10 @@ class Watching:
 
     def warm(self) -> None:
         """Read the newest studies before anybody asks, and load what draws them: the first page then comes at once."""
+        import optuna.importance
         import plotly.graph_objects  # noqa: F401
+
+        optuna.importance.PedAnovaImportanceEvaluator  # noqa: B018 - which loads what it needs at its first use
 
         with suppress(StorageError):
             newest = sorted(self.storage.database.read(_rows), reverse=True)[:_WARM]

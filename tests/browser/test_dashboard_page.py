@@ -127,6 +127,14 @@ def test_the_table_of_trials_keeps_its_view_in_the_address(browser: Browser, ser
 
     page.get_by_role("button", name="Show all").click()
     expect(counted).to_have_text("5 trials")
+    page.get_by_label("Picture").select_option("parallel")
+    page.evaluate(
+        "document.getElementById('explored').emit('plotly_selected', {points: [0.72, 0.81234].map((value) => "
+        "({customdata: [0, '', '', 'value', value]}))})"
+    )
+    expect(page.get_by_label("filter objective value")).to_have_value("0.72..0.8124")
+    expect(counted).to_have_text("1 of 5 trials")
+    page.get_by_role("button", name="Show all").click()
     for number in (1, 3):
         page.locator(f".tabulator-row:has(a[href$='/trials/{number}']) input[type=checkbox]").check()
     page.get_by_role("button", name="Compare").click()

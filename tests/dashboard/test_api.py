@@ -55,6 +55,10 @@ def test_a_study_in_numbers(served: Served) -> None:
         some = reader.get("/winnow/api/studies/1/trials", params={"after": 2, "limit": 2}).json()
         assert [trial["number"] for trial in some] == [3, 4]
         assert set(some[0]["parameters"]) == {"lr", "dropout"}
+        last = some[-1]["ended"]
+        for since, numbers in ((last, [5]), ("2000-01-01T00:00:00", [0, 1, 2, 3, 4, 5])):
+            changed = reader.get("/winnow/api/studies/1/trials", params={"after": 4, "ended_since": since}).json()
+            assert {trial["number"] for trial in changed} >= set(numbers)
         assert reader.get("/winnow/api/studies/1/trials/3").json()["value"] == 0.7
         assert "history" in {figure["name"] for figure in reader.get("/winnow/api/studies/1/figures").json()}
         assert reader.get("/winnow/api/studies/1/curves").json()["trials"] == [], "these trials reported no epoch"

@@ -44,8 +44,11 @@ function draw(place) {
   Plotly.react(place, figure.data, layout, { responsive: true, displaylogo: false, displayModeBar: false });
 }
 
+// One after the other, when the browser has the time: a page of many figures answers meanwhile.
+const later = window.requestIdleCallback?.bind(window) ?? ((work) => setTimeout(work, 50));
+
 function drawAll(within) {
-  if (window.Plotly) within.querySelectorAll(".picture").forEach(draw);
+  if (window.Plotly) within.querySelectorAll(".picture").forEach((place) => later(() => place.isConnected && draw(place)));
 }
 
 isDark.addEventListener("change", () => drawAll(document));

@@ -1,0 +1,162 @@
+// The table of all trials: sorted, filtered, picked, its columns hidden. Tabulator holds the rows.
+
+import { keep, keepList, listOf, view } from "./address.js";
+import { direction, field, metric, name, rows, study } from "./trials.js";
+import { element, isNumber, said } from "./words.js";
+
+const MOST_PICKED = 12;
+let table;
+
+/** A word, `=adam`, `> 0.9`, `<= 3` or `0.001..0.1`; any of several between bars. */
+function passes(term, value) {
+  return term.split("|").some((part) => passesOne(part.trim(), value));
+}
+
+function passesOne(term, value) {
+  const range = term.match(/^(\S+)\s*\.\.\s*(\S+)$/);
+  const bound = term.match(/^(<=|>=|<|>|=)\s*(.+)$/);
+  if (range) return isNumber(value) && value >= Number(range[1]) && value <= Number(range[2]);
+  if (!bound) return said(value).toLowerCase().includes(term.toLowerCase());
+  const [, sign, text] = bound;
+  if (sign === "=") return said(value) === text;
+  const limit = Number(text);
+  if (!isNumber(value)) return false;
+  if (value === limit) return sign.length === 2;
+  return sign[0] === "<" ? value < limit : value > limit;
+}
+
+/** A text that a spreadsheet would run begins with an apostrophe in a file. */
+const harmless = (value) => (typeof value === "string" && /^[=+\-@\t\r]/.test(value) ? `'${value}` : value);
+
+function link(cell) {
+  const { number, baseline } = cell.getData();
+  const shown = element("span");
+  shown.append(element("a", number, { href: `/winnow/studies/${study}/trials/${number}` }));
+  if (baseline) shown.append(element("span", " baseline", { className: "aside" }));
+  return shown;
+}
+
+function state(cell) {
+  const { state: word, feasible } = cell.getData();
+  return element("span", word.toLowerCase() + (feasible ? "" : ", infeasible"), { className: word.toLowerCase() });
+}
+
+function column(title, key, more = {}) {
+  const numeric = [...rows.values()].some((row) => isNumber(row[key]));
+  return {
+    title,
+    field: key,
+    titleFormatter: "plaintext",
+    headerFilter: "input",
+    headerFilterFunc: passes,
+    headerFilterParams: { elementAttributes: { "aria-label": `filter ${title}` } },
+    sorter: numeric ? "number" : "alphanum",
+    sorterParams: { alignEmptyValues: "bottom" },
+    hozAlign: numeric ? "right" : "left",
+    formatter: (cell) => element("span", said(cell.getValue())),
+    titleDownload: harmless(title),
+    accessorDownload: harmless,
+    visible: !listOf("hide").includes(key),
+    ...more,
+  };
+}
+
+function columns(parameters) {
+  return [
+    { formatter: "rowSelection", hozAlign: "center", headerSort: false, width: 34, frozen: true, download: false },
+    column("trial", "number", { frozen: true, formatter: link, minWidth: 80 }),
+    column("state", "state", { formatter: state }),
+    column(metric, "value"),
+    ...parameters.map((each) => column(each, field(each))),
+    column("seconds", "seconds"),
+    column("reason", "reason", { formatter: "textarea", minWidth: 260, widthGrow: 2 }),
+  ];
+}
+
+function keepTable() {
+  keepList("sort", table.getSorters().map((sorter) => [sorter.field, sorter.dir]));
+  keepList("filter", table.getHeaderFilters().map((filter) => [filter.field, filter.value]));
+  keepList("hide", table.getColumns().filter((each) => !each.isVisible()).map((each) => each.getField()));
+}
+
+function listColumns() {
+  const boxes = table.getColumns().filter((each) => each.getField()).map((each) => {
+    const label = element("label");
+    const box = element("input", "", { type: "checkbox", checked: each.isVisible() });
+    box.addEventListener("change", () => {
+      each.toggle();
+      keepTable();
+    });
+    label.append(box, ` ${each.getDefinition().title}`);
+    return label;
+  });
+  document.getElementById("columns").replaceChildren(...boxes);
+}
+
+function tellCount() {
+  const [shown, all] = [table.getDataCount("active"), table.getDataCount()];
+  const whole = `${all.toLocaleString("en")} trial${all === 1 ? "" : "s"}`;
+  document.getElementById("counted").textContent = shown === all ? whole : `${shown.toLocaleString("en")} of ${whole}`;
+}
+
+/** Make the table of the rows that are there; `changed` is called when other rows are shown, `picked` with the ticked. */
+export async function makeTable(parameters, changed, picked) {
+  table?.destroy();
+  const sorted = listOf("sort").length ? listOf("sort") : [["value", direction === "maximize" ? "desc" : "asc"]];
+  table = new Tabulator("#trials-table", {
+    data: [...rows.values()],
+    index: "number",
+    columns: columns(parameters),
+    initialSort: sorted.map(([key, dir]) => ({ column: key, dir })),
+    initialHeaderFilter: listOf("filter").map(([key, value]) => ({ field: key, value })),
+    layout: "fitDataFill",
+    maxHeight: "34rem",
+    nestedFieldSeparator: false,
+    placeholder: "No trial is shown.",
+    selectableRows: MOST_PICKED,
+    rowFormatter: (row) => row.getElement().classList.toggle("baseline", row.getData().baseline),
+  });
+  const made = table;
+  const built = new Promise((resolve) => table.on("tableBuilt", resolve));
+  table.on("tableBuilt", () => {
+    listColumns();
+    tellCount();
+    const ticked = (view.get("pick") ?? "").split(",").filter(Boolean).map(Number);
+    table.selectRow(ticked.filter((number) => rows.has(number)));
+    table.on("rowSelectionChanged", (data) => {
+      keep("pick", data.map((row) => row.number).join(","));
+      picked(data);
+    });
+    picked(table.getSelectedData());
+    changed();
+  });
+  table.on("dataFiltered", () => requestAnimationFrame(() => {
+    if (made !== table || !table.initialized) return;
+    tellCount();
+    keepTable();
+    changed();
+  }));
+  table.on("dataSorted", () => table.initialized && keepTable());
+  await built;
+}
+
+export async function updateTable(fresh) {
+  await table.updateOrAddData(fresh);
+  tellCount();
+}
+
+export const shownRows = () => table.getRows("active").map((row) => row.getData());
+
+/** Filter by columns: `limits` is [[field, term], …]; the filters stand above the columns and in the address. */
+export function filterBy(limits) {
+  for (const [key, term] of limits) table.setHeaderFilterValue(key, term);
+}
+
+export const toggle = (number) => table.toggleSelectRow(number);
+export const pickedRows = () => table.getSelectedData();
+
+document.getElementById("clear").addEventListener("click", () => {
+  table.clearFilter(true);
+  table.deselectRow();
+});
+document.getElementById("download").addEventListener("click", () => table.download("csv", `${name}.csv`));
