@@ -11,10 +11,11 @@ those from 100 on, and of LCBench the tuning ones, are for choosing; the others 
 
 import argparse
 import heapq
+import json
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -23,8 +24,9 @@ import optuna
 from optuna.pruners import BasePruner, MedianPruner, SuccessiveHalvingPruner
 from optuna.samplers import BaseSampler, GPSampler, RandomSampler, TPESampler
 
-from bench.search_tasks import JUDGING, KINDS, TUNING, Formula, LCBench, Task, tables
+from bench.search_tasks import JUDGING, KINDS, TUNING, Curve, Formula, LCBench, Task, tables
 from winnow.objectives.space import suggest
+from winnow.search.report.figures.files import write
 from winnow.search.study.freeze_thaw.encoding import Encoding, Floats
 from winnow.search.study.freeze_thaw.scheduler import FreezeThaw
 from winnow.search.study.schedulers import AsynchronousHalving, GoOn, Outline, Scheduler, Standing, rungs_between
@@ -192,7 +194,7 @@ def replay(task: Task, search: Search, budget: int, workers: int, seed: int) -> 
     """Train so many trainings' worth of epochs; every worker's epoch takes about as long."""
     random, found = np.random.default_rng(777 + seed), Replay()
     at_work: list[tuple[float, int, int, int, int]] = []  # when its epoch ends, a tie's order, trial, epoch, until
-    curves: dict[int, tuple[Floats, Any]] = {}
+    curves: dict[int, tuple[Curve, Any]] = {}
     epochs: dict[int, int] = {}
     used: set[int] = set()
     best, regret, order = -math.inf, UNFINISHED, 0
@@ -252,6 +254,37 @@ def tasks_of(chosen: argparse.Namespace) -> Sequence[Task]:
     return [Formula(kind, first + seed) for kind in KINDS for seed in range(3)]
 
 
+def replays(chosen: argparse.Namespace) -> dict[tuple[str, str, int], Replay]:
+    """Replay what the file of results does not have yet, seed by seed, so that what there is can be compared."""
+    tasks, found = tasks_of(chosen), {}
+    known = chosen.results.read_text().splitlines() if chosen.results and chosen.results.exists() else []
+    done = {tuple(line["key"]): Replay(**line["replay"]) for line in map(json.loads, known)}
+    for seed in range(chosen.seeds):
+        for task in tasks:
+            for method in chosen.methods:
+                key = (method, task.name, seed, chosen.workers, chosen.budget)
+                if key not in done:
+                    done[key] = replay(task, METHODS[method](task, seed), chosen.budget, chosen.workers, seed)
+                    if chosen.results:
+                        with chosen.results.open("a") as file:
+                            file.write(json.dumps({"key": key, "replay": asdict(done[key])}) + "\n")
+                found[method, task.name, seed] = done[key]
+    return found
+
+
+def picture(regrets: Mapping[str, Floats], title: str, path: Path) -> None:
+    """Draw the mean regret of each method against the epochs, in whole trainings."""
+    from plotly import graph_objects
+
+    figure = graph_objects.Figure(layout={"title": title, "height": 420, "template": "simple_white"})
+    for method, of in regrets.items():
+        mean = of.mean((0, 1))
+        figure.add_scatter(x=list(range(1, len(mean) + 1)), y=mean.tolist(), name=method, mode="lines")
+    figure.update_xaxes(title="epochs of all workers, in whole trainings")
+    figure.update_yaxes(title="mean regret", type="log")
+    write({path: figure})
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     sets = ["lcbench-tuning", "lcbench-judging", "tables", "formula-tuning", "formula"]
@@ -262,23 +295,28 @@ def main() -> None:
     parser.add_argument("--budget", type=int, default=50, help="in whole trainings")
     parser.add_argument("--lcbench", type=Path, help="folder of the surrogate: model.onnx and encoding.json")
     parser.add_argument("--tables", type=Path, default=Path(__file__).parent / "curves")
+    parser.add_argument("--results", type=Path, help="file of replays: what it has is not run again, what is new added")
+    parser.add_argument("--picture", type=Path, help="file to draw regret against epochs in, .svg or .png")
     chosen = parser.parse_args()
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    looks = [look for look in LOOKS if look <= chosen.budget]
-    tasks, first = tasks_of(chosen), None
-    for method in chosen.methods:
-        make = METHODS[method]
-        found = [
-            [replay(task, make(task, seed), chosen.budget, chosen.workers, seed) for seed in range(chosen.seeds)]
-            for task in tasks
-        ]
-        regrets = np.array([[[run.regrets[look - 1] for look in looks] for run in runs] for runs in found])
-        first = regrets if first is None else first
-        ratios = [interval(regrets[:, :, look], first[:, :, look]) for look in range(len(looks))]
-        cost = 1000 * np.mean([run.seconds / run.decisions for runs in found for run in runs])
-        means = " ".join(f"{mean:.3f}" for mean in regrets.mean((0, 1)))
+    found = replays(chosen)
+    names = list(dict.fromkeys(name for _, name, _ in found))
+    regrets = {
+        method: np.array([[found[method, name, seed].regrets for seed in range(chosen.seeds)] for name in names])
+        for method in chosen.methods
+    }
+    least = np.minimum(np.min(list(regrets.values()), axis=(0, 2, 3)), 0)[:, None, None]  # a search found a better best
+    regrets = {method: (of - least) / (1 - least) for method, of in regrets.items()}
+    first, looks = chosen.methods[0], [look for look in LOOKS if look <= chosen.budget]
+    for method, of in regrets.items():
+        means = " ".join(f"{of[:, :, look - 1].mean():.3f}" for look in looks)
+        ratios = [interval(of[:, :, look - 1], regrets[first][:, :, look - 1]) for look in looks]
         compared = " ".join(f"{ratio:.2f} [{low:.2f} {high:.2f}]" for ratio, low, high in ratios)
-        print(f"{method:18} {means}   {compared}   {cost:.1f} ms a decision", flush=True)
+        runs = [run for (by, _, _), run in found.items() if by == method]
+        cost = 1000 * np.mean([run.seconds / run.decisions for run in runs])
+        print(f"{method:18} {means}   {compared}   {cost:.1f} ms a decision")
+    if chosen.picture:
+        picture(regrets, f"{chosen.tasks}, workers: {chosen.workers}", chosen.picture)
 
 
 if __name__ == "__main__":

@@ -1,13 +1,14 @@
 """What searches are replayed on: a surrogate, tables of real curves, and curves by formula.
 
 A task gives each configuration a curve of values, NaN from where a training diverged, and says how far a value is from
-the best: regret is 0 there and 1 at what a random configuration comes to (the mean of LCBench's, the median elsewhere).
+the best known: regret is 0 there (below it where a search finds better), and 1 at what a random configuration comes to
+(the mean of LCBench's, the median elsewhere).
 """
 
 import gzip
 import json
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -21,6 +22,13 @@ MOST_REGRET = 10.0
 """What is worse counts as this."""
 
 
+class Curve(Protocol):
+    """Values by epoch, the first at 0."""
+
+    def __getitem__(self, place: int, /) -> Any:
+        """Return the value after the epoch `place + 1`."""
+
+
 class Task(Protocol):
     """Something to search."""
 
@@ -29,7 +37,7 @@ class Task(Protocol):
     epochs: int
     maximize: bool
 
-    def train(self, parameters: Mapping[str, Any], used: set[int]) -> tuple[Mapping[str, Any], Floats, Any]:
+    def train(self, parameters: Mapping[str, Any], used: set[int]) -> tuple[Mapping[str, Any], Curve, Any]:
         """Return the parameters that are really trained, their curve, and what `regret` wants to know of them.
 
         A table has only its own configurations: the nearest that is not in `used`, to which it is added.
@@ -67,6 +75,19 @@ LCBENCH: Space = {
 }
 
 
+class _Asked:
+    """A curve that is asked for in pieces, each when the search first comes there: most trials are left early."""
+
+    def __init__(self, ask: Callable[[range], Floats]) -> None:
+        self._ask, self._values = ask, np.zeros(0)
+
+    def __getitem__(self, place: int, /) -> float:
+        if place >= (known := len(self._values)):
+            piece = range(known, next(end for end in (2, 6, 17, 50) if end > place))
+            self._values = np.concatenate([self._values, self._ask(piece)])
+        return float(self._values[place])
+
+
 class LCBench:
     """Validation accuracy of the surrogate at epochs 2 to 51 of one OpenML task."""
 
@@ -85,14 +106,14 @@ class LCBench:
         ends = self._values([[51, *(parameters[name] for name in LCBENCH)] for parameters in random])
         self._best, self._mean = ends.max(), ends.mean()
 
-    def train(self, parameters: Mapping[str, Any], used: set[int]) -> tuple[Mapping[str, Any], Floats, Any]:
-        """Ask the surrogate for all epochs."""
+    def train(self, parameters: Mapping[str, Any], used: set[int]) -> tuple[Mapping[str, Any], Curve, Any]:
+        """Ask the surrogate for the epochs that are come to."""
         row = [parameters[name] for name in LCBENCH]
-        return parameters, self._values([[epoch, *row] for epoch in range(2, 52)]), None
+        return parameters, _Asked(lambda piece: self._values([[place + 2, *row] for place in piece])), None
 
     def regret(self, value: float, of: Any) -> float:
         """In units of how far random configurations are off."""
-        return float(max(self._best - value, 0) / (self._best - self._mean))
+        return float((self._best - value) / (self._best - self._mean))
 
     def _values(self, rows: list[list[Any]]) -> Floats:
         given = {"x_cat": np.full((len(rows), 1), self._code, np.int32), "x_cont": np.array(rows, dtype=np.float32)}
@@ -190,7 +211,7 @@ class Formula:
     def regret(self, value: float, of: Any) -> float:
         """By the curve without its noise."""
         true = self._sign * self._curve(of, None)[-1]
-        return min(float(max(self._best - true, 0) / (self._best - self._median)), MOST_REGRET)
+        return min(float((self._best - true) / (self._best - self._median)), MOST_REGRET)
 
     def _curve(self, point: Floats, noise: Floats | None) -> Floats:
         at = point[[self._encoding.names.index(name) for name in _NAMES]]

@@ -77,6 +77,24 @@ def test_failures_have_the_lowest_score_and_one_outlier_does_not_lead():
     assert np.all(np.isfinite(scores(np.array([1.0, 1.0, 1.0]))))
 
 
+def test_many_failures_do_not_hide_which_of_the_others_are_good():
+    values = 10 ** -np.linspace(0, 3, 40)
+    few, most = (scores(np.concatenate([-values, np.full(failed, -math.inf)])) for failed in (1, 160))
+    assert most[39] - most[20] > 0.7 * (few[39] - few[20])
+
+
+def test_an_excerpt_keeps_the_far_and_the_good_and_some_of_all_others():
+    """A model that is shown only what was good takes what it is not shown for promising."""
+    score = np.random.default_rng(0).permutation(np.arange(500.0)) / 100
+    known = Observations(np.zeros((500, 1)), np.repeat([0.8, 0.0], [490, 10]), np.arange(500), score)
+    kept = known.excerpt(100)
+    assert len(kept) == 100
+    assert kept.score.max() == score.max()
+    assert kept.score.min() == score[:490].min()
+    assert np.sum(kept.score < np.median(score)) > 25
+    assert known.excerpt(500) is known
+
+
 def test_the_model_goes_on_with_curves_and_learns_noise_and_lengths():
     random = np.random.default_rng(0)
     features = random.random((60, 2))

@@ -40,6 +40,17 @@ class Observations:
     def __getitem__(self, rows: NDArray[np.int_]) -> "Observations":
         return Observations(self.features[rows], self.remaining[rows], self.trial[rows], self.score[rows])
 
+    def excerpt(self, most: int) -> "Observations":
+        """Return at most so many: half of them far along and good, the others evenly from the best left to the worst.
+
+        The worse ones say where not to look again: without them a model takes what it has forgotten for unknown.
+        """
+        if len(self) <= most:
+            return self
+        order = np.argsort(2 * self.remaining - self.score, kind="stable")
+        first, rest = order[: most // 2], order[most // 2 :]
+        return self[np.concatenate([first, rest[np.linspace(0, len(rest) - 1, most - most // 2).round().astype(int)]])]
+
     def and_(self, more: "Observations") -> "Observations":
         """Return these and those of `more`."""
         return Observations(
@@ -66,10 +77,7 @@ class CurveModel:
         total = len(known)
         if total < 1.2 * self._learnt_from:
             return
-        if total > MOST_LEARNT:
-            order = np.argsort(2 * known.remaining - known.score)
-            rest = np.random.default_rng(total).choice(order[MOST_LEARNT // 2 :], MOST_LEARNT // 2, replace=False)
-            known = known[np.concatenate([order[: MOST_LEARNT // 2], rest])]
+        known = known.excerpt(MOST_LEARNT)
         found = minimize(
             self._loss,
             self.theta,

@@ -116,11 +116,11 @@ class FreezeThaw:
         place, epoch, value = zip(*self._observed(known), strict=True)
         rows, epochs, values = np.array(place), np.array(epoch, dtype=float), np.array(value)
         score = scores(values)
-        kept = self._excerpt(rows, epochs, score)
         remaining = 1 - np.log(epochs) / math.log(max(self.epochs, 2))
         features, numbers = self._features(known), _numbers(known)
-        observed = Observations(features[rows], remaining, numbers[rows], score)[kept]
+        observed = Observations(features[rows], remaining, numbers[rows], score)
         self._model.learn(observed)
+        observed = observed.excerpt(MOST_OBSERVED)
         self._model.condition(observed)
         finished = np.flatnonzero((epochs == self.epochs) & np.isfinite(values))
         at = rows[finished]
@@ -151,18 +151,6 @@ class FreezeThaw:
                 last[-1] = (self.epochs, last[-1][1])
             found += [(place, epoch, value if math.isfinite(value) else -math.inf) for epoch, value in last]
         return found
-
-    @staticmethod
-    def _excerpt(rows: NDArray[np.int_], epochs: Floats, score: Floats) -> NDArray[np.int_]:
-        """Which observations are kept where there are too many: the last of each trial, then the long and the good."""
-        if len(rows) <= MOST_OBSERVED:
-            return np.arange(len(rows))
-        last = np.flatnonzero(np.append(rows[1:] != rows[:-1], True))
-        if len(last) <= MOST_OBSERVED:
-            return last
-        bad = (score[last] < np.median(score[last])) & (epochs[last] == epochs.min())
-        some = (rows[last] * 7919 + 13) % 1009 / 1009  # of the bad an even part, much the same at each decision
-        return last[np.argsort(np.where(bad, 1 + some, -1e-3 * score[last]), kind="stable")[:MOST_OBSERVED]]
 
     # --- the two decisions
 

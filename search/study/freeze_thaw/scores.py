@@ -23,11 +23,12 @@ def scores(values: Floats) -> Floats:
     finite = np.isfinite(values)
     if not finite.any():
         return np.zeros(len(values))
-    values = np.where(finite, values, values[finite].min() - 1.0)
+    typical, worst = np.median(values[finite]), values[finite].min()
+    values = np.where(finite, values, worst - 1.0)
     _, place, count = np.unique(values, return_inverse=True, return_counts=True)
     rank = ndtri((np.cumsum(count) - 0.5 * count) / len(values))[place]
     best = values.max()
-    unit = best - np.median(values)
+    unit = best - typical
     away = (best - values) / unit if unit > 0 else (values < best) * FURTHEST
     found = rank - np.log(np.minimum(away, FURTHEST) + NEAREST)
     found = (found - found.mean()) / max(float(found.std()), 1e-9)
