@@ -28,7 +28,7 @@ from winnow.objectives.hyperparameters import make_config
 from winnow.objectives.models.building import build
 from winnow.objectives.training import train
 
-IMAGES, SIDE, WORKERS, TURNS = 1_536, 96, 2, 7
+IMAGES, SIDE, WORKERS, TURNS = 1_024, 96, 2, 7
 CONFIG = make_config(model="cnn", filters=[8, 16], hidden=[32], batch_size=BATCH, epochs=2)
 
 
