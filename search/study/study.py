@@ -8,6 +8,7 @@ import json
 import random
 import sys
 import time
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -116,7 +117,9 @@ def create(storage: Storage, spec: Spec, design: Sequence[designs.Row] = ()) -> 
     if design:
         designs.extend(storage.database, study_id, design)
     if spec.metric_names:
-        study.set_metric_names(spec.metric_names)
+        with warnings.catch_warnings():  # experimental, and no business of whoever names a metric
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            study.set_metric_names(spec.metric_names)
     study.set_user_attr(SPEC, spec.model_dump(mode="json"))
     notifications.ring_now(storage.database)
     return WinnowStudy(storage, spec, study_id)

@@ -25,7 +25,7 @@ def status(now: Status) -> RenderableType:
     best = f"{number(now.best.value)} (trial {now.best.number})" if now.best else "none yet"
     lines = [
         Text.assemble((now.study, "bold"), f": {states}"),
-        Text(f"best {best}, baseline {number(now.baseline) if now.baseline is not None else 'not finished'}"),
+        Text(f"best {best}" + (f", baseline {number(now.baseline)}" if now.baseline is not None else "")),
         Text(_time(now)),
         Text(stop_words(now) or state_words(now) or now.spent.exhausted or "its budget is not used up"),
     ]
