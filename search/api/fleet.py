@@ -26,6 +26,7 @@ from winnow.search.launch.packer import peak_memory
 from winnow.search.launch.placement import Place
 from winnow.search.launch.tracking import Tracking
 from winnow.search.report.terminal.progress import Progress
+from winnow.search.report.terminal.screen import screen
 from winnow.search.study.spec import Spec
 from winnow.search.study.study import WinnowStudy
 from winnow.search.worker import devices
@@ -122,7 +123,7 @@ def _run_here(
     if run.now.is_done:
         refuse_to_waste(run.now)
         return run.now
-    console = Console(stderr=True)
+    console = screen(stderr=True)
     workers = describe_places(run.places, options.packs)
     budget = describe_budget(run.now.spent.budget)
     left = (run.now.spent.budget.trials or 0) - run.now.finished
@@ -190,7 +191,7 @@ def serve_here(storage: Storage, options: FleetOptions) -> None:
     )
     storage.database.patience = math.inf
     storage.database.give_up = lambda: fleet.stopped_by is not None
-    Console(stderr=True).print(f"every study of {storage.place} on {describe_places(places)}", highlight=False)
+    screen(stderr=True).print(f"every study of {storage.place} on {describe_places(places)}", highlight=False)
     fleet.run(lambda: False)
 
 

@@ -4,7 +4,6 @@ from json import dumps
 from typing import Any
 
 import click
-from rich.console import Console
 
 from winnow.search.analysis import ablation as ablation_plans
 from winnow.search.analysis import functional_anova, power
@@ -13,6 +12,7 @@ from winnow.search.api.study import load_study
 from winnow.search.cli.options import fleet_options, json_option, storage_option, study_argument
 from winnow.search.report import ablation
 from winnow.search.report.terminal import results
+from winnow.search.report.terminal.screen import screen
 
 
 @click.command()
@@ -45,14 +45,15 @@ def ablate(study: str, url: str, methods: tuple[str, ...], so_far: bool, json: b
     if not so_far:
         asked = {name: options[name] for name in ("start", "goal", "seeds", "looks", "trainings")}
         plan = ablation_plans.plan_ablation(searched, groups=groups or None, **asked)
-        click.echo("\n".join(power.sentences(plan.design)), err=True)
+        said = power.sentences(plan.design)
         if wanted := len(plan.design.next_trainings(ablation_plans.read_scores(plan))):
             here = FleetOptions(**{name: options[name] for name in FleetArguments.__optional_keys__})
-            click.echo(f"The next look takes {foreseen(wanted, plan.record, here)}.", err=True)
+            said.append(f"The next look takes {foreseen(wanted, plan.record, here)}.")
+        screen(stderr=True).print("\n".join(said))
     found = searched.ablate(methods=groups or None, train=not so_far, **options)
     if json:
         click.echo(dumps(found.as_dict(), indent=2))
     else:
         record = searched.record
         anova = functional_anova.decompose_if_enough(record)
-        Console().print(results.chapter(ablation.chapter(record, found, anova)))
+        screen().print(results.chapter(ablation.chapter(record, found, anova)))

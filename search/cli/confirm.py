@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
 
 from winnow.search.analysis.repetitions import SEEDS, TOP, plan_confirmation, read_scores
 from winnow.search.api.fleet import FleetOptions, foreseen
@@ -13,6 +12,7 @@ from winnow.search.api.study import load_study
 from winnow.search.cli.options import fleet_options, json_option, storage_option, study_argument
 from winnow.search.report import confirmation
 from winnow.search.report.terminal import results
+from winnow.search.report.terminal.screen import screen
 
 
 @click.command()
@@ -31,13 +31,13 @@ def confirm(study: str, url: str, top: int, seeds: int, export: Path | None, jso
     plan = plan_confirmation(searched, top, seeds)
     left = plan.most_trainings - len(read_scores(plan))
     if left > 0:
-        click.echo(f"The confirmation takes {foreseen(left, plan.record, FleetOptions(**fleet))}.", err=True)
+        screen(stderr=True).print(f"The confirmation takes {foreseen(left, plan.record, FleetOptions(**fleet))}.")
     found = searched.confirm(top=top, seeds=seeds, **fleet)
     if export is not None:
         searched.export_model(export)
     if json:
         click.echo(dumps(found.as_dict(), indent=2))
         return
-    Console().print(results.chapter(confirmation.chapter(found)))
+    screen().print(results.chapter(confirmation.chapter(found)))
     if export is not None:
         click.echo(f"Model: {export}")

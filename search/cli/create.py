@@ -5,7 +5,6 @@ from json import dumps
 from pathlib import Path
 
 import click
-from rich.console import Console
 
 from winnow.objectives.data import overview
 from winnow.search.api.fleet import describe_budget
@@ -13,6 +12,7 @@ from winnow.search.api.forecast import look_ahead
 from winnow.search.api.study import create_study
 from winnow.search.cli.options import accept_code_option, json_option, spec_argument, storage_option, trials_option
 from winnow.search.report.terminal import data_overview
+from winnow.search.report.terminal.screen import screen
 from winnow.search.study import objective, validation
 
 
@@ -45,19 +45,19 @@ def check(spec: Path, json: bool) -> None:
     objective.examine(checked, str(spec))
     data = checked.data_spec if checked.data else None
     found = overview.of_folder(data) if data and data.name == "image_folder" else None
-    forecast = look_ahead(checked)
+    with screen(stderr=True).status("Timing an epoch of the baseline"):
+        forecast = look_ahead(checked)
     if json:
         more = {name: asdict(each) for name, each in (("images", found), ("forecast", forecast)) if each is not None}
         more.get("images", {}).pop("files", None)
         click.echo(dumps({**checked.model_dump(mode="json"), **more}, indent=2, default=str))
         return
     if found:
-        Console().print(data_overview.classes(found))
+        screen().print(data_overview.classes(found))
     searched = ", ".join(checked.search) or "what its objective suggests"
-    click.echo(f"{spec} is valid: {checked.name} searches {searched}")
-    click.echo(
-        f"with sampler {checked.sampler.name} and pruner {checked.pruner.name}, "
-        f"{describe_budget(checked.storage_budget)}."
+    screen().print(
+        f"{spec} is valid: {checked.name} searches {searched} with sampler {checked.sampler.name} and pruner "
+        f"{checked.pruner.name}, {describe_budget(checked.storage_budget)}."
     )
     for sentence in [] if forecast is None else forecast.sentences:
-        click.echo(sentence)
+        screen().print(sentence)

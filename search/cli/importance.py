@@ -5,13 +5,13 @@ from json import dumps
 from typing import Literal
 
 import click
-from rich.console import Console
 
 from winnow.search.analysis import functional_anova, pareto, study_record
 from winnow.search.analysis import importance as importances
 from winnow.search.api.study import open_storage
 from winnow.search.cli.options import json_option, storage_option, study_argument
 from winnow.search.report.terminal import importance_tables, results
+from winnow.search.report.terminal.screen import screen
 
 
 @click.command()
@@ -29,11 +29,11 @@ def importance(study: str, url: str, pruned: bool, json: bool) -> None:
         told = {"methods": [dataclasses.asdict(each) for each in found], "pairs": pairs, "left_out": left_out}
         click.echo(dumps(told, indent=2))
         return
-    Console().print(importance_tables.tables(found))
+    screen().print(importance_tables.tables(found))
     if left_out:
         click.echo(left_out)
     if together and together.interactions:
-        Console().print("", importance_tables.pairs(together), sep="\n")
+        screen().print("", importance_tables.pairs(together), sep="\n")
 
 
 @click.command()
@@ -54,4 +54,4 @@ def front(study: str, url: str, against: Literal["parameters", "seconds"], json:
     if json:
         click.echo(dumps([dataclasses.asdict(point) for point in points], indent=2))
     else:
-        Console().print(results.front(points, record.metric, against))
+        screen().print(results.front(points, record.metric, against))

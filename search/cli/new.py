@@ -3,10 +3,10 @@
 from pathlib import Path
 
 import click
-from rich.console import Console
 
 from winnow.search.api import first_spec
 from winnow.search.report.terminal import data_overview
+from winnow.search.report.terminal.screen import screen
 
 
 @click.command()
@@ -25,10 +25,11 @@ def new(source: str, output: Path | None, minutes: float) -> None:
     The folder holds one subfolder a class. The spec is written for this machine, each choice with its reason.
     """
     file = output or Path(f"{first_spec.study_name(source)}.toml")
-    seen, forecast = first_spec.write(source, file, minutes)
+    with screen(stderr=True).status(f"Looking at {source}, and timing an epoch on it"):
+        seen, forecast = first_spec.write(source, file, minutes)
     if seen.images is not None:
-        Console().print(data_overview.classes(seen.images))
+        screen().print(data_overview.classes(seen.images))
     for sentence in [] if forecast is None else forecast.sentences:
-        click.echo(sentence)
+        screen().print(sentence)
     click.echo(f"Written: {file}")
     click.echo(f"Next: winnow run {file}")

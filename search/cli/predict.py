@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from rich.console import Console
 from rich.table import Table
 
 from winnow.errors import StudyError
 from winnow.search.analysis.formatting import number
 from winnow.search.cli.options import json_option, storage_option
+from winnow.search.report.terminal.screen import screen
 
 if TYPE_CHECKING:
     from winnow.objectives.prediction import Model
@@ -45,7 +45,7 @@ def predict(model: str, images: tuple[Path, ...], url: str, top: int, json: bool
     for row in rows:
         said = ", ".join(f"{name} {share:.1%}" for name, share in row["classes"].items()) or number(row["value"])
         table.add_row(row["image"], said)
-    Console().print(table)
+    screen().print(table)
 
 
 def _files(given: Sequence[Path]) -> Iterator[Path]:

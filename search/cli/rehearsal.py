@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
 from rich.table import Table
 
 from winnow.errors import StudyError
@@ -16,6 +15,7 @@ from winnow.objectives.hyperparameters import Config, change, make_config
 from winnow.objectives.space import baseline
 from winnow.search.api.study import read_spec
 from winnow.search.cli.options import json_option, spec_argument
+from winnow.search.report.terminal.screen import screen
 from winnow.search.study.spec import Spec
 
 device_option = click.option("--device", default="cpu", show_default=True, help="Where to train.")
@@ -42,14 +42,14 @@ def layers(spec: Path, changed: tuple[str, ...], json: bool) -> None:
     for heading in ("layer", "kind", "output"):
         table.add_column(heading)
     for heading in ("parameters", "multiply-adds"):
-        table.add_column(heading, justify="right")
+        table.add_column(heading, justify="right", overflow="fold")
     for each in found:
         size = "x".join(map(str, each.output))
         table.add_row(each.name, each.kind, size, f"{each.parameters:,}", f"{each.multiply_adds:,}")
     table.add_section()
     weights, products = sum(each.parameters for each in found), sum(each.multiply_adds for each in found)
     table.add_row("together", "", "", f"{weights:,}", f"{products:,}", style="bold")
-    Console().print(table)
+    screen().print(table)
 
 
 def _values(changed: tuple[str, ...]) -> dict[str, Any]:

@@ -5,12 +5,12 @@ import sys
 from json import dumps
 
 import click
-from rich.console import Console
 
 from winnow.search.analysis import replay as replays
 from winnow.search.api.study import load_study
 from winnow.search.cli.options import json_option, storage_option, study_argument
 from winnow.search.report.terminal import results
+from winnow.search.report.terminal.screen import screen
 
 
 @click.command()
@@ -25,6 +25,6 @@ def replay(study: str, number: int, url: str, device: str, json: bool) -> None:
     if json:
         click.echo(dumps({**dataclasses.asdict(result), "identical": result.identical}, indent=2))
     else:
-        Console().print(results.replay(result))
+        screen().print(results.replay(result))
     if not result.identical:
         sys.exit(1)

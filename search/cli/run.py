@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
 
 from winnow.search.analysis import summary
 from winnow.search.analysis.repetitions import USUAL_TRAININGS
@@ -23,6 +22,7 @@ from winnow.search.cli.options import (
 from winnow.search.launch.notifying import notifying
 from winnow.search.report import decoration
 from winnow.search.report.terminal import results, status_screen
+from winnow.search.report.terminal.screen import screen
 
 
 @click.command()
@@ -70,7 +70,7 @@ def _print_result(study: Study, path: Path, here: FleetOptions, as_json: bool) -
     if as_json:
         click.echo(dumps({**now.as_dict(), "report": str(path)}, indent=2, default=str))
         return
-    console, record = Console(), study.record
+    console, record = screen(), study.record
     console.print(results.result(record))
     if now.stopped:
         console.print(f"The search {status_screen.stop_words(now)}.")

@@ -5,7 +5,6 @@ import time
 from json import dumps
 
 import click
-from rich.console import Console
 from rich.live import Live
 
 from winnow.search.analysis.status import Status
@@ -13,6 +12,7 @@ from winnow.search.analysis.study_view import StudyView
 from winnow.search.api.study import load_study
 from winnow.search.cli.options import json_option, storage_option, study_argument
 from winnow.search.report.terminal import status_screen
+from winnow.search.report.terminal.screen import screen
 
 
 @click.command()
@@ -26,7 +26,7 @@ def status(study: str, url: str, watch: bool, every: float, json: bool) -> None:
     loaded = load_study(study, url)
     if watch:
         loaded.storage.database.patience = math.inf
-    console = Console()
+    console = screen()
 
     view = StudyView.of(loaded)
 

@@ -5,10 +5,10 @@ from json import dumps
 from pathlib import Path
 
 import click
-from rich.console import Console
 from rich.table import Table
 
 from winnow.search.cli.options import json_option, storage_option
+from winnow.search.report.terminal.screen import NARROW, screen
 from winnow.search.study import ready, validation
 
 
@@ -29,10 +29,14 @@ def studies(json: bool, answers: bool, url: str) -> None:
     if json:
         click.echo(dumps(rows, indent=2))
         return
+    shown = screen()
+    if shown.width < NARROW:
+        shown.print("\n\n".join(f"{row['name']}: {row['question']} ({row['cost']})" for row in rows))
+        return
     table = Table("study", "question", "cost", box=None, padding=(0, 2, 0, 0))
     for row in rows:
         table.add_row(*row.values())
-    Console().print(table)
+    shown.print(table)
 
 
 def _answers(url: str) -> str:

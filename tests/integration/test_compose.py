@@ -33,7 +33,7 @@ SPEC = """
 name = "tiny"
 objective = "mine:fit"
 [fixed]
-images = "%s"
+photographs = "%s"
 [search]
 threshold = { low = 0, high = 255 }
 [budget]
@@ -43,8 +43,8 @@ CODE = """
 from pathlib import Path
 from PIL import Image
 
-def fit(images, threshold):
-    files = list(Path(images).glob("*/*.png"))
+def fit(photographs, threshold):
+    files = list(Path(photographs).glob("*/*.png"))
     light = [sum(Image.open(file).convert("L").getdata()) / 64 > threshold for file in files]
     return sum(said == (file.parent.name == "light") for said, file in zip(light, files)) / len(files)
 """

@@ -62,7 +62,9 @@ def test_help_imports_nothing_heavy() -> None:
 def test_check_says_what_would_be_searched(spec: str) -> None:
     told = CliRunner().invoke(cli, ["check", spec])
     assert told.exit_code == 0
-    assert "s.toml is valid: s searches lr\nwith sampler tpe and pruner asha, 4 trials." in told.output
+    assert "s.toml is valid: s searches lr with sampler tpe and pruner asha, 4 trials." in told.output
+    whole = "without [pruner] audit nobody sees how often the pruner errs; audit = 0.1 lets a tenth finish.\n"
+    assert whole in told.output, "in a pipe no line is broken"
     assert json.loads(CliRunner().invoke(cli, ["check", spec, "--json"]).output)["search"]["lr"]["high"] == 0.1
 
 

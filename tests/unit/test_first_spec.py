@@ -72,6 +72,16 @@ def test_characters_are_not_mirrored_and_grey_images_get_no_colours(tmp_path: Pa
     assert spec.data_spec.size == 20, "no image is enlarged"
 
 
+def test_a_folder_of_images_without_a_model_is_told_what_it_trains(tmp_path: Path) -> None:
+    folder = fill(tmp_path / "pets", ("cat", "dog"), 20, grey=False)
+    data = f'name = "image_folder"\npath = "{folder}"\nsize = 16\n[fixed]\nbatch_size = 16'
+    spec = SHAPES.replace('name = "digits"\ntrain = 200\nvalidation = 60\n[fixed]', data)
+    said = [
+        forecast.look_ahead(validation.parse(text, "s.toml")) for text in (spec, spec.replace('model = "cnn"\n', ""))
+    ]
+    assert ["so it is an MLP" in " ".join(each.doubts) for each in said if each] == [False, True]
+
+
 @pytest.mark.parametrize("name", ["digits", "two_moons", "regression_1d"])
 def test_a_named_data_set_gets_a_spec_that_can_be_run(name: str, tmp_path: Path) -> None:
     _, ahead = first_spec.write(name, tmp_path / "s.toml", AGES)

@@ -70,6 +70,14 @@ def test_every_worker_is_one_line_however_narrow_the_terminal(width: int) -> Non
         assert row.endswith(age)
 
 
+def test_what_a_narrow_terminal_has_no_room_for_is_left_out_whole() -> None:
+    told = shown(40)
+    assert "…" not in told
+    assert "host" not in told
+    row = next(line.split() for line in told.splitlines() if "cuda:0" in line)
+    assert row == ["cuda:0", "14", "7", "0.9124", "1.2", "s"]
+
+
 def test_a_place_that_was_given_up_is_named_with_its_reason() -> None:
     lost = Status(**{**vars(NOW), "given_up": [GivenUp("node-2", "cuda:3", "no kernel image for this GPU", 125.0)]})
     assert "cuda:3 of node-2 was given up 2 min 5 s ago: no kernel image for this GPU" in shown(120, lost)

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from winnow.search.analysis.formatting import counted, duration
 from winnow.search.analysis.status import Status
-from winnow.search.report.terminal.status_screen import workers_table
+from winnow.search.report.terminal.status_screen import WorkersTable
 from winnow.storage.activity import State
 
 LINE_SECONDS = 10.0
@@ -69,4 +69,4 @@ class Progress:
         total = status.spent.budget.trials
         head = Text.assemble((status.study, "bold"), f"  {self.line(status)}")
         bar = ProgressBar(total=total, completed=status.looked_at, width=min(60, self.console.width - 2))
-        return Group(head, Padding(bar, (0, 0, 1, 0)), workers_table(status.workers))
+        return Group(head, Padding(bar, (0, 0, 1, 0)), WorkersTable(status.workers))

@@ -1,14 +1,16 @@
 """What `winnow status` shows, and the table of workers that it shares with the progress of a run."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
-from rich.console import Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.table import Table
 from rich.text import Text
 
 from winnow.search.analysis.formatting import duration, number
 from winnow.search.analysis.status import Status
 from winnow.search.analysis.study_record import mixed_code_words
+from winnow.search.report.terminal.screen import NARROW
 from winnow.storage.activity import State
 from winnow.storage.workers import Worker
 
@@ -31,7 +33,7 @@ def status(now: Status) -> RenderableType:
     ]
     if now.mixed_code:
         lines.append(Text(mixed_code_words(now.mixed_code), style="bold"))
-    table: list[RenderableType] = [Text(), workers_table(now.workers)] if now.workers else []
+    table: list[RenderableType] = [Text(), WorkersTable(now.workers)] if now.workers else []
     lost = [
         Text(f"{each.device} of {each.host} was given up {duration(each.age)} ago: {each.reason}")
         for each in now.given_up
@@ -51,26 +53,39 @@ def _time(now: Status) -> str:
     return ", ".join(parts)
 
 
-def workers_table(workers: Sequence[Worker]) -> Table:
-    """Who is at work: host, device, trial, epoch and the age of the last sign of life."""
-    table = Table(box=None, pad_edge=False, header_style="dim", collapse_padding=True)
-    table.add_column("host", max_width=24)  # the one that gives way where the terminal is narrow
-    for name in ("device", "doing"):
-        table.add_column(name, no_wrap=True)
-    for name in ("trial", "epoch", "value", "last sign"):
-        table.add_column(name, justify="right", no_wrap=True)
-    for worker in workers:
-        quiet = worker.age > QUIET_SECONDS
-        table.add_row(
-            Text(worker.host, no_wrap=True, overflow="ellipsis"),
-            worker.device,
-            worker.state,
-            "" if worker.trial_number is None else str(worker.trial_number),
-            "" if not worker.epoch else str(worker.epoch),
-            "" if worker.value is None else number(worker.value),
-            Text(duration(worker.age), style="bold" if quiet else ""),
-        )
-    return table
+@dataclass(frozen=True)
+class WorkersTable:
+    """Who is at work: host, device, trial, epoch and the age of the last sign of life; on a narrow screen the least."""
+
+    workers: Sequence[Worker]
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Leave out what there is no room for; the host gives way first."""
+        if not self.workers:
+            return
+        narrow = options.max_width < NARROW
+        table = Table(box=None, pad_edge=False, header_style="dim", collapse_padding=True)
+        if not narrow:
+            table.add_column("host", max_width=24)
+        table.add_column("device", no_wrap=True)
+        if not narrow:
+            table.add_column("doing", no_wrap=True)
+        for name in ("trial", "epoch", "value", "last sign"):
+            table.add_column(name, justify="right", no_wrap=True)
+        for worker in self.workers:
+            where: list[RenderableType] = [
+                Text(worker.host, no_wrap=True, overflow="ellipsis"),
+                worker.device,
+                worker.state,
+            ]
+            table.add_row(
+                *(where[1:2] if narrow else where),
+                "" if worker.trial_number is None else str(worker.trial_number),
+                "" if not worker.epoch else str(worker.epoch),
+                "" if worker.value is None else number(worker.value),
+                Text(duration(worker.age), style="bold" if worker.age > QUIET_SECONDS else ""),
+            )
+        yield table
 
 
 def stop_words(now: Status) -> str:
