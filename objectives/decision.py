@@ -132,13 +132,21 @@ def measure(model: "nn.Module", values: Mapping[str, Any], data: "Data") -> Deci
         curve=_thinned(curve),
         accuracy=accuracy(found, labels, 0.5),
         accuracy_at_threshold=accuracy(found, labels, curve.threshold),
-        boundary=_boundary(model, values, data) if data.shape == (2,) else None,
+        boundary=boundary(model, values, data) if data.shape == (2,) else None,
         negatives=int((labels == 0).sum()),
         positives=int((labels == 1).sum()),
     )
 
 
-def _boundary(model: "nn.Module", values: Mapping[str, Any], data: "Data") -> Boundary:
+def boundary(
+    model: "nn.Module",
+    values: Mapping[str, Any],
+    data: "Data",
+    grid: int = _GRID,
+    most_points: int = _MOST_POINTS,
+    digits: int = 4,
+) -> Boundary:
+    """Return the probability over a square grid that holds all validation points of `data`, which are of a plane."""
     import torch
 
     from winnow.objectives.data.loading import Split
@@ -146,15 +154,15 @@ def _boundary(model: "nn.Module", values: Mapping[str, Any], data: "Data") -> Bo
 
     points = next(iter(parts(data.validation.inputs, len(data.validation.targets)))).cpu().numpy()
     low, high = points.min(0) - _MARGIN, points.max(0) + _MARGIN
-    x, y = (np.linspace(low[axis], high[axis], _GRID) for axis in (0, 1))
-    grid = np.stack([each.ravel() for each in np.meshgrid(x, y)], 1).astype(np.float32)
-    plane = Split(torch.from_numpy(grid).to(data.validation.inputs.device), data.validation.targets)
+    x, y = (np.linspace(low[axis], high[axis], grid) for axis in (0, 1))
+    places = np.stack([each.ravel() for each in np.meshgrid(x, y)], 1).astype(np.float32)
+    plane = Split(torch.from_numpy(places).to(data.validation.inputs.device), data.validation.targets)
     return Boundary(
         x=x.round(4).tolist(),
         y=y.round(4).tolist(),
-        probability=probabilities(model, values, data, plane).reshape(_GRID, _GRID).round(4).tolist(),
-        points=points[:_MOST_POINTS].round(4).tolist(),
-        labels=data.validation.targets[:_MOST_POINTS].cpu().tolist(),
+        probability=probabilities(model, values, data, plane).reshape(grid, grid).round(digits).tolist(),
+        points=points[:most_points].astype(np.float64).round(4).tolist(),
+        labels=data.validation.targets[:most_points].cpu().tolist(),
     )
 
 

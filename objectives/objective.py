@@ -54,6 +54,11 @@ class TrainingObjective:
     metric: str = ""
     """What trials are judged by: empty is accuracy, or the loss of a regression."""
 
+    keep_layers: int = 0
+    """After so many epochs of a training, what its layers' weights are; see `recording`."""
+    keep_outputs: int = 0
+    """After so many, what the network answers."""
+
     stacks: Any = None
     """The `Stacks` by which the trials of several threads train as one; None: each alone."""
 
@@ -74,7 +79,7 @@ class TrainingObjective:
         """Run one trial; raises optuna.TrialPruned where it is pruned, diverges or is infeasible."""
         import optuna
 
-        from winnow.objectives import snapshots, training
+        from winnow.objectives import recording, snapshots, training
         from winnow.objectives.data import loading
         from winnow.objectives.divergence import guessing_loss
 
@@ -91,7 +96,8 @@ class TrainingObjective:
                 **training.platform_record(data.train.inputs.device),
             },
         )
-        report = _Reporter(trial)
+        recorder = recording.Recorder(trial, config, data, self.keep_layers, self.keep_outputs)
+        report = _Reporter(trial, recorder)
         try:
             started = training.begin(
                 config,
@@ -112,6 +118,7 @@ class TrainingObjective:
             trial.set_constraint("max_parameters", result.parameters - self.max_parameters)
         if trial.user_attrs.get(KEEP_WEIGHTS):
             trial.store_artifact("weights", snapshots.to_bytes(result.weights))
+        recorder.conclude(result.weights)
         return result.value
 
     def config(self, trial: Any) -> Config:
@@ -127,8 +134,9 @@ class TrainingObjective:
 class _Reporter:
     """Report epochs to a trial: a worker's takes all of one at once, a plain one its value alone."""
 
-    def __init__(self, trial: Any) -> None:
+    def __init__(self, trial: Any, record: Callable[[int, Callable[[], Any]], None]) -> None:
         self.trial = trial
+        self.record = record
         self.curve: list[dict[str, Any]] = []
 
     def __call__(self, epoch: Epoch, snapshot: Callable[[], Any]) -> Callable[[], None]:
@@ -136,6 +144,7 @@ class _Reporter:
 
         from winnow.objectives import snapshots
 
+        self.record(epoch.epoch, snapshot)
         answered: Callable[[], None] | None = None
         if hasattr(self.trial, "report_epoch"):
             answered = self.trial.report_epoch(epoch, lambda: snapshots.to_bytes(snapshot()))

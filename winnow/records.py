@@ -190,6 +190,10 @@ TRAINING = Key[dict[str, Any]]("winnow:training")
 """Parameters counted, fingerprint of the data, and what must match for a replay to give the same bits."""
 TEST_SCORE = Key[float]("winnow:test_score")
 """The score on test data of a repetition whose objective reads them itself."""
+LAYERS = Key[list[dict[str, Any]]]("winnow:layers")
+"""The weights of each layer at a few epochs, where the spec asks for them (`[keep] layers`)."""
+OUTPUTS = Key[dict[str, Any]]("winnow:outputs")
+"""What the network answers along its one feature or over its two, where the spec asks for it (`[keep] outputs`)."""
 EPOCHS = Key[list[dict[str, Any]]]("winnow:epochs")
 """The curve of a trial that no Winnow worker ran."""
 OUTCOME = Key[str]("winnow:outcome")

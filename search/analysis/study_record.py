@@ -21,7 +21,9 @@ from winnow.records import (
     BASELINE,
     CONFIG,
     EPOCHS,
+    LAYERS,
     OUTCOME,
+    OUTPUTS,
     REASON,
     RUN,
     TRAINING,
@@ -69,6 +71,11 @@ class TrialRecord:
     """How its last attempt ended, an `Outcome`; empty where no Winnow worker ran it."""
     would_prune: int | None = None
     """The epoch after which the pruner would have stopped it, had it not been let finish to audit the pruner."""
+
+    layers: Sequence[Mapping[str, Any]] = ()
+    """The weights of its layers after a few epochs, as `objectives.recording` has them; empty where not asked for."""
+    outputs: Mapping[str, Any] = field(default_factory=dict)
+    """What its network answers over one feature or two; empty where not asked for."""
 
     @property
     def finished(self) -> bool:
@@ -217,6 +224,8 @@ def read_trial(trial: FrozenTrial, epochs: Sequence[Epoch]) -> TrialRecord:
         run=run,
         outcome=attributes.get(OUTCOME, ""),
         would_prune=attributes.get(WOULD_PRUNE),
+        layers=tuple(layers) if isinstance(layers := attributes.get(LAYERS), list) else (),
+        outputs=_mapping(attributes, OUTPUTS),
     )
 
 

@@ -13,6 +13,7 @@ from winnow.search.analysis.functional_anova import FunctionalAnova
 from winnow.search.analysis.importance import Importance
 from winnow.search.analysis.pruning import savings
 from winnow.search.analysis.study_record import StudyRecord, TrialRecord
+from winnow.search.report import networks
 from winnow.search.report.chapters import Chapter, Picture, Table
 from winnow.search.report.figures import curves, effects, front, progress, space
 from winnow.search.study.spec import Cost
@@ -48,6 +49,7 @@ def chapters(
     found = [
         Chapter("The search", pictures=_search(record)),
         Chapter("The trainings", said_of_curves(record), tables=_shapes(record), pictures=_trainings(record)),
+        networks.chapter(record),
         Chapter("The hyperparameters", pictures=_hyperparameters(record, importances, refusal, anova)),
     ]
     return [chapter for chapter in found if chapter.pictures]

@@ -5,6 +5,7 @@ from winnow.search.analysis.answers import Answer
 from winnow.search.analysis.comparisons import Group, Setting, best_of, groups, searched, written
 from winnow.search.analysis.conclusions import Conclusions
 from winnow.search.analysis.study_record import StudyRecord
+from winnow.search.report import networks
 from winnow.search.report.chapters import Chapter, Picture, Table
 from winnow.search.report.figures import curves, effects, progress, space
 from winnow.search.study.spec import Question
@@ -36,11 +37,12 @@ def _pictures(asked: Question, answer: Answer, record: StudyRecord, found: Concl
     if asked.kind in ("methods", "compare") and answer.effects:
         caption = f"What each change gains in {record.metric}, with its 95 % interval, widened for so many at once."
         pictures = [Picture(name, "What each change gains", caption, effects.effects(answer.effects, record.metric))]
-        return [*pictures, *(_curves(asked, record, name) if asked.kind == "compare" else [])]
+        beside = [*networks.fits(asked, record, name), *_curves(asked, record, name)]
+        return [*pictures, *(beside if asked.kind == "compare" else [])]
     if asked.kind == "along":
         return _curves(asked, record, name)
     if asked.kind in ("depth", "smallest"):
-        return [_cells(asked, record, name)]
+        return [_cells(asked, record, name), *networks.boundaries(asked, record, name)]
     if asked.kind == "search":
         records = {record.study: record, **{each: found.beside[each] for each in asked.beside if each in found.beside}}
         least = min(len(each.finished) for each in records.values())

@@ -46,6 +46,8 @@ def load(spec: Spec, device: str = "cpu") -> Objective:
             limits.max_parameters,
             limits.trial_minutes,
             metric=spec.metric,
+            keep_layers=spec.keep.layers,
+            keep_outputs=spec.keep.outputs,
         )
     function = user_code.load(spec.objective)
     for _, wrong in misfits(spec, function):

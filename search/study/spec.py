@@ -118,6 +118,10 @@ class KeepSection(Section):
 
     weights: int = Field(0, ge=0)
     """So many of the best trials keep their trained weights (of their best epoch)."""
+    layers: int = Field(0, ge=0, le=12)
+    """After so many epochs of each training: each layer's weights as a histogram, their norm, the share near zero."""
+    outputs: int = Field(0, ge=0, le=24)
+    """Of data with one feature, the fitted curve after so many epochs; with two, the decision boundary at the end."""
     checkpoints_gb: float = Field(20.0, gt=0)
     """So much room the checkpoints of paused trials may take; those of the least promising go."""
 

@@ -6,6 +6,7 @@ hyperparameter?). Every refusal is one SpecError that names the file, the key, w
 
 import difflib
 import importlib.util
+import math
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -128,6 +129,8 @@ def _wrongs(spec: Spec) -> Iterator[tuple[str, ObjectiveError]]:
     yield from _check_ablation(spec)
     yield from _check_log(spec)
     yield from _check_questions(spec)
+    if not spec.built_in and (spec.keep.layers or spec.keep.outputs):
+        yield "[keep]", ObjectiveError("layers and outputs are of networks that Winnow trains itself", "remove them")
     budget = spec.storage_budget
     if budget == Budget():
         yield "[budget]", ObjectiveError("no limit is given", "write for example trials = 40")
@@ -277,6 +280,10 @@ def _check_training(spec: Spec) -> Iterator[tuple[str, ObjectiveError]]:
             return
         if spec.direction not in (None, spec.model_copy(update={"direction": None}).optimises):
             yield "direction", ObjectiveError(f"{spec.metric} says the direction itself", "remove it")
+    features = describe(spec.data_spec).shape
+    if spec.keep.outputs and features not in ((1,), (2,)):
+        problem = f"outputs are drawn over one or two features, and an example has {math.prod(features):,}"
+        yield "[keep] outputs", ObjectiveError(problem, "remove it")
     if task != spec.objective:
         yield "objective", ObjectiveError(f"the data set {spec.data_spec.name} is a {task}", f'write "{task}"')
     yield from hyperparameter_checks.wrongs(spec)
