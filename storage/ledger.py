@@ -62,8 +62,8 @@ class Entry:
 
     @property
     def models(self) -> list[dict[str, Any]]:
-        """What each model gave; empty of a reading that was not finished."""
-        return list(self.results.get("models", []))
+        """What each model gave; empty of a reading that was not finished, or that an earlier version wrote."""
+        return [row for row in self.results.get("models", []) if isinstance(row, dict)]
 
 
 def announce(database: Database, study_name: str, examples: Examples, reader: str, purpose: str) -> int:

@@ -37,7 +37,10 @@ def load(storage: Storage, record: StudyRecord) -> Conclusions:
     if SPEC not in names[record.study].user_attrs:
         return Conclusions()
     study = studies.load(storage, record.study)
-    confirmation = confirm.recorded(study, record)
+    try:
+        confirmation = confirm.recorded(study, record)
+    except StudyError:
+        confirmation = None  # the ledger does not hold its test scores, as an earlier version's does not
     try:
         ablations = tuple(ablation.conclude(plan) for plan in ablation.recorded_plans(study, record))
     except StudyError:

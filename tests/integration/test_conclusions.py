@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import optuna
+from sqlalchemy import update
 
 from example_study import told, work
 from winnow import storage
@@ -15,6 +16,7 @@ from winnow.search.analysis import ablation, conclusions, confirm, repetitions, 
 from winnow.search.analysis.seeds import Purpose
 from winnow.search.study.study import WinnowStudy
 from winnow.storage import epochs, ledger
+from winnow.storage.tables import ledger as ledger_table
 
 EXAMPLES = ledger.Examples.of(held_out.examples(DataSpec(name="digits")))
 
@@ -61,7 +63,11 @@ def test_a_confirmation_is_found_as_it_was_concluded_though_the_search_went_on(t
     assert conclusions.load(study.storage, read(study)).confirmation == concluded
     study.optuna.add_trial(optuna.trial.create_trial(value=0.95))
     assert conclusions.load(study.storage, read(study)).confirmation.winner == concluded.winner  # type: ignore[union-attr]
-    assert len(ledger.entries(study.storage.database, study.name)) == 1, "test data are not read again"
+    (entry,) = ledger.entries(study.storage.database, study.name)  # test data are not read again
+    earlier = {"models": [[2, 232141534], [0, 3523303707]], "scores": [0.8, 0.7], "at_threshold": []}
+    of_it = update(ledger_table).where(ledger_table.c.entry == entry.entry)
+    study.storage.database.execute(of_it.values(results=earlier))
+    assert conclusions.load(study.storage, read(study)).confirmation is None, "an earlier version wrote otherwise"
 
 
 def test_how_a_winner_of_two_classes_decides_is_remembered(tmp_path: Path) -> None:
