@@ -1,6 +1,6 @@
 """A Winnow study in a real storage whose trials were told, not trained: for what comes after a search."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ from winnow.records import GIVEN, WEIGHTS
 from winnow.search.study import study as studies
 from winnow.search.study.study import WinnowStudy
 from winnow.search.study.validation import check
-from winnow.storage import designs
+from winnow.storage import artifacts, designs
 
 SPEC: dict[str, Any] = {
     "name": "told",
@@ -37,8 +37,11 @@ def told(folder: Path, values: Sequence[float | None], configs: Sequence[Mapping
     return study
 
 
-def work(study: WinnowStudy, value: Any) -> None:
-    """Tell every open row of an analysis's design `value(parameters)`: a score, a reason to prune, or None to fail."""
+def work(study: WinnowStudy, value: Any, weights: Callable[[Mapping[str, Any]], bytes] | None = None) -> None:
+    """Tell every open row of an analysis's design `value(parameters)`: a score, a reason to prune, or None to fail.
+
+    With `weights`, keep for each what that makes of its configuration.
+    """
     rows = designs.read(study.storage.database, study.study_id)
     for row in rows[len(study.optuna.get_trials(deepcopy=False)) :]:
         trial = study.optuna.ask()
@@ -49,7 +52,11 @@ def work(study: WinnowStudy, value: Any) -> None:
                 trial.suggest_int(name, 0, 2**32 - 1)
         assert trial.params == row.parameters
         trial.set_user_attr("winnow:config", row.config)
-        trial.set_user_attr(WEIGHTS, f"told/artifacts/{sorted(row.parameters.items())}")
+        name = f"told/artifacts/{sorted(row.parameters.items())}"
+        if weights is not None:
+            config = {**row.config, "seed": row.parameters["seed"]}
+            name = artifacts.write(study.storage.store, "told", weights(config))
+        trial.set_user_attr(WEIGHTS, name)
         result = value(row.parameters)
         if isinstance(result, str):
             trial.set_user_attr("winnow:reason", result)

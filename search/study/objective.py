@@ -105,7 +105,11 @@ def misfits(spec: Spec, function: Callable[..., Any]) -> Iterator[tuple[str, Obj
         for name in given:
             if name in ("resume", "test", trial.name):
                 problem = f"{spec.objective} gets its {name} from Winnow"
-                yield f"[{section}] {name}", ObjectiveError(problem, "call the hyperparameter by another name")
+                remedy = "call the hyperparameter by another name"
+                if name == trial.name != "trial":
+                    problem = f"the first parameter of {spec.objective} is the trial, and is called {name!r}"
+                    remedy = f"let the trial come first: (trial, {name}, …)"
+                yield f"[{section}] {name}", ObjectiveError(problem, remedy)
             elif name in named:
                 yield from _mistyped(spec, section, named[name])
             elif not takes_any:

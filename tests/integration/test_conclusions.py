@@ -1,5 +1,6 @@
 """What a report finds of a confirmation and an ablation in the storage. Trainings are told, test scores too."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,23 +10,27 @@ from sqlalchemy import update
 
 from example_study import told, work
 from winnow import storage
-from winnow.objectives import held_out
+from winnow.objectives import held_out, snapshots
+from winnow.objectives.data import loading
 from winnow.objectives.data.catalog import DataSpec
 from winnow.objectives.decision import Boundary, Curve, Decision
+from winnow.objectives.hyperparameters import make_config
+from winnow.objectives.training import train
 from winnow.search.analysis import ablation, conclusions, confirm, repetitions, study_record
 from winnow.search.analysis.seeds import Purpose
 from winnow.search.study.study import WinnowStudy
 from winnow.storage import epochs, ledger
 from winnow.storage.tables import ledger as ledger_table
 
-EXAMPLES = ledger.Examples.of(held_out.examples(DataSpec(name="digits")))
+DIGITS = DataSpec(name="digits")
+EXAMPLES = ledger.Examples.of(held_out.examples(DIGITS))
 
 
 def confirmed(study: WinnowStudy, score: Any) -> confirm.Confirmation:
     """Repeat the two best, and give the ledger what a reading of test data would have given."""
     plan = repetitions.plan_confirmation(study, top=2, seeds=3)
     while rows := repetitions.missing_rows(plan, repetitions.read_scores(plan)):
-        work(repetitions.add_rows(plan, rows), score)
+        work(repetitions.add_rows(plan, rows), score, weights)
     scores = repetitions.read_scores(plan)
     winner, _, _ = repetitions.choose_winner(plan, scores)
     models = [(number, seed) for number in (winner.number, 0) for seed in plan.seeds_for(Purpose.MEASURING)]
@@ -35,6 +40,12 @@ def confirmed(study: WinnowStudy, score: Any) -> confirm.Confirmation:
     entry = ledger.announce(study.storage.database, study.name, EXAMPLES, "a test", "told")
     ledger.conclude(study.storage.database, entry, EXAMPLES, rows)
     return confirm.conclude(plan, scores)
+
+
+def weights(config: Mapping[str, Any]) -> bytes:
+    return snapshots.to_bytes(
+        train(make_config({**config, "epochs": 1}), loading.load(DIGITS), lambda *_: None).weights
+    )
 
 
 def read(study: WinnowStudy) -> study_record.StudyRecord:

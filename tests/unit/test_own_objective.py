@@ -105,6 +105,10 @@ def no_trial(*, lr: float) -> float:
     raise NotImplementedError
 
 
+def forgets_the_trial(lr: float, width: int) -> float:
+    raise NotImplementedError
+
+
 def needs(trial: Any, lr: float, depth: int) -> float:
     raise NotImplementedError
 
@@ -131,6 +135,11 @@ def resumes(trial: Any, lr: float, resume: Any) -> float:
         (needs, {"lr": {"low": 0.0, "high": 1.0}}, "objective: mine:needs needs 'depth', which neither [search] nor"),
         (resumes, {"lr": {"low": 0.0, "high": 1.0}}, "objective: resume of mine:resumes has no default; write resume"),
         (no_trial, {"lr": {"low": 0.0, "high": 1.0}}, "objective: mine:no_trial takes no trial"),
+        (
+            forgets_the_trial,
+            {"lr": {"low": 0.0, "high": 1.0}, "width": {"choices": [1, 2]}},
+            "[search] lr: the first parameter of mine:forgets_the_trial is the trial, and is called 'lr'",
+        ),
     ],
 )
 def test_a_function_that_does_not_fit_its_spec_is_refused(
