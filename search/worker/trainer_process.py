@@ -18,7 +18,7 @@ from winnow.search.worker.channels import Channel, Channels
 from winnow.search.worker.devices import Device, bind
 from winnow.search.worker.messages import Pipe, Prepare, Ready
 from winnow.search.worker.processes import ProcessGroup, module_command
-from winnow.storage import leases, settled
+from winnow.storage import designs, leases, settled
 
 ALLOCATOR = {"MALLOC_MMAP_THRESHOLD_": str(4 * 2**30), "MALLOC_TRIM_THRESHOLD_": str(8 * 2**30)}
 """What glibc reads when a process starts: keep freed blocks of any size for the next step. By default it gives those
@@ -105,9 +105,10 @@ class Trainer:
         )
         theirs.close()
         self.pipe = Connection(ours.detach())
+        database, study_id = self.study.storage.database, self.study.study_id
         calibrate = "precision" not in {**self.study.spec.fixed, **self.study.spec.search}
-        if settled.settled(self.study.storage.database, self.study.study_id, NUMERICS):
-            calibrate = False
+        if settled.settled(database, study_id, NUMERICS) or designs.read(database, study_id):
+            calibrate = False  # the rows of a design say it, and its baseline is nobody's
         with suppress(ConnectionError):  # whoever waits for its answer finds that it has died already
             spec = self.study.spec.model_dump(mode="json")
             self.pipe.send(Prepare(spec, self.options.device.kind, calibrate, self.fuse))
