@@ -183,10 +183,12 @@ def _use_of_own(about: dict[str, Any]) -> list[str]:
 
 def _use(about: dict[str, Any]) -> list[str]:
     """Return how the files are used, those that could be written."""
+    measure = "accuracy" if about["inputs"]["class_names"] else "mean squared error"
+    printed = f"its {measure}" if about["config"].get("metric") else "the first row's value"
     programs = {
         "model.pt2": "torch alone: `torch.export.load('model.pt2').module()` takes a batch of raw examples, uint8 "
         "images (N, C, H, W) or float32 features, and gives probabilities (in a regression values). `python "
-        "evaluate.py` runs it on `validation.pt` and prints the first row's value.",
+        f"evaluate.py` runs it on `validation.pt` and prints {printed}.",
         "model.onnx": "the same program for ONNX Runtime and others: input `inputs`, output `outputs`.",
     }
     return [
