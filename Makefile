@@ -7,7 +7,7 @@ EXTRAS := train,dashboard,cmaes,postgresql,mariadb,s3,test
 PROCESSES ?= $(shell $(PYTHON) -c 'import os; print(min(os.cpu_count() + 1, 5))')
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest
 
-.PHONY: help demo unit test faults test-engines soak check-accuracy truth check coverage lowest newest docs constraints hooks clean
+.PHONY: help demo unit test faults test-engines soak check-accuracy truth studies check coverage lowest newest docs constraints hooks clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -36,6 +36,9 @@ check-accuracy: .venv/test ## training our way and the usual way over several se
 
 truth: .venv/test ## noise of fourteen kinds, real trainings among it, by every procedure, with known effects: an hour
 	$(BIN)/python bench/truth.py 500
+
+studies: .venv/train ## run the ready studies that take minutes, and write their answers into studies/README.md
+	$(BIN)/python bench/ready_studies.py
 
 check: .venv/test ## ruff, mypy, import-linter
 	$(BIN)/ruff check .

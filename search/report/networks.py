@@ -22,6 +22,9 @@ def chapter(record: StudyRecord) -> Chapter:
             caption = "How the weights of each layer are spread after some epochs, early ones pale and late ones dark."
             title = f"Weights of the {name}, trial {trial.number}"
             drawn.append(Picture(f"weights-{name.split()[0]}", title, caption, networks.histograms(trial)))
+    if best is not None and len(best.layers) > 1:
+        caption = f"The Frobenius norm of each layer's weights in trial {best.number}, epoch by epoch."
+        drawn.append(Picture("layer-norms-over-epochs", "Layers of the best trial", caption, networks.norms(best)))
     members = _by_penalty(record)
     if members:
         what = "when they were last recorded; of several trainings, the mean"

@@ -42,7 +42,12 @@ def record(outputs: Mapping[str, Any] | None = None) -> StudyRecord:
 def test_layers_are_drawn_epoch_by_epoch_and_by_penalty() -> None:
     chapter = networks.chapter(record())
     assert [picture.name for picture in chapter.pictures] == ["weights-best", "weights-baseline", *_BY_LAYER]
-    best, _, norms, zeros = (picture.figure for picture in chapter.pictures)
+    best, _, over_epochs, norms, zeros = (picture.figure for picture in chapter.pictures)
+    assert over_epochs is not None
+    assert [(line.name, [*line.x], [*line.y]) for line in over_epochs.data] == [
+        ("dense 1", [1, 9], [3.0, 3.0]),
+        ("dense 2", [1, 9], [2.0, 2.0]),
+    ]
     assert best is not None
     assert [trace.name for trace in best.data] == ["epoch 1", "epoch 1", "epoch 9", "epoch 9"]
     assert np.allclose(best.data[0].y, np.array([0.1, 0.4, 0.4, 0.1]) / 1.5), "a density, whatever the bins' width"
@@ -55,7 +60,7 @@ def test_layers_are_drawn_epoch_by_epoch_and_by_penalty() -> None:
     assert {*zeros.data[0].y} == {0.25}
 
 
-_BY_LAYER = ["layer-norms", "layer-zeros"]
+_BY_LAYER = ["layer-norms-over-epochs", "layer-norms", "layer-zeros"]
 
 
 def test_a_boundary_stands_in_each_cell_that_was_recorded() -> None:

@@ -47,6 +47,20 @@ def histograms(trial: TrialRecord) -> "Figure":
     return drawn
 
 
+def norms(trial: TrialRecord) -> "Figure":
+    """Return the norm of each layer's weights over the epochs that were recorded."""
+    drawn = style.figure("epoch", "norm of the weights")
+    epochs = [row["epoch"] for row in trial.layers]
+    names = [layer["name"] for layer in trial.layers[-1]["layers"]]
+    for place in _few(len(names), len(style.LINES)):
+        color, dash = style.LINES[len(drawn.data)]
+        values = np.array([row["layers"][place]["norm"] for row in trial.layers], dtype=np.float32)
+        hover = f"{names[place]}, epoch %{{x}}: %{{y:.4g}}"
+        style.add_line(drawn, epochs, values, names[place], {"color": color, "dash": dash}, hover)
+    style.whole_numbers(drawn, epochs[-1])
+    return drawn
+
+
 def by_layer(groups: Mapping[str, Sequence[TrialRecord]], quantity: str, words: str) -> "Figure":
     """Return a bar a layer and group: the mean of `quantity` when the trainings were last recorded."""
     drawn = style.figure("", words)
