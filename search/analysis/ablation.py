@@ -5,6 +5,7 @@ added round by round (see `sequential`), and nothing is trained twice, so an abl
 a larger budget, and read at any time.
 """
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, Literal
@@ -18,7 +19,7 @@ from winnow.search.analysis.contrasts import MOST_SETS, MethodSet
 from winnow.search.analysis.effects import Effect, OrderedEffect
 from winnow.search.analysis.seeds import Purpose, fresh_seeds
 from winnow.search.analysis.sequential import SequentialDesign, Training
-from winnow.search.analysis.statistics import Sample, broken_down, seeds_at_look
+from winnow.search.analysis.statistics import Sample, broken_down, largest_spread, seeds_at_look
 from winnow.search.analysis.study_record import StudyRecord, TrialRecord
 from winnow.search.study import study as studies
 from winnow.search.study.study import WinnowStudy, refuse_other_training
@@ -294,10 +295,14 @@ def _breaks(
 ) -> dict[str, tuple[int, int, int, int]]:
     """How many trainings broke down with each method, and without it."""
     broke = set(diverged)
-    for on in {on for on, _ in results}:
-        told = [(training, score) for training, score in results.items() if training[0] == on and score is not None]
-        flags = broken_down([score for _, score in told], plan.design.scale)
-        broke.update(training for (training, _), breaks in zip(told, flags, strict=True) if breaks)
+    sets: dict[MethodSet, dict[Training, float]] = {}
+    for training, score in results.items():
+        if score is not None:
+            sets.setdefault(training[0], {})[training] = score
+    spread = largest_spread([list(told.values()) for told in sets.values()], plan.design.scale)
+    for told in sets.values():
+        flags = broken_down(list(told.values()), plan.design.scale, spread)
+        broke.update(itertools.compress(told, flags))
     known = [training for training, score in results.items() if score is not None or training in diverged]
 
     def counts(method: str, with_it: bool) -> tuple[int, int]:

@@ -33,7 +33,7 @@ def sentences(design: SequentialDesign) -> list[str]:
 
 def _detectable(design: SequentialDesign, contrast: Contrast) -> float:
     """The effect, in standard deviations of one training's score between seeds, that the last look finds so often."""
-    table = Table(design.methods, opened=set(design.methods))
+    table = Table(design.methods, {("order", method) for method in design.methods} - {(contrast.kind, contrast.name)})
     level = table.level((contrast.kind, contrast.name), design.looks)
     seeds = seeds_at_look(design.looks, design.first)
     spread = math.sqrt(sum(weight**2 for weight in contrast.weights(design.seeds[0]).values()) / seeds)

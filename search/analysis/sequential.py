@@ -17,14 +17,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from winnow.search.analysis import contrasts
-from winnow.search.analysis.contrasts import Contrast, MethodSet
+from winnow.search.analysis.contrasts import Contrast, MethodSet, Weights
 from winnow.search.analysis.effects import Effect, OrderedEffect
 from winnow.search.analysis.multiplicity import Question, Table
-from winnow.search.analysis.statistics import ANY, Sample, Scale, broken_down, error_of_look, seeds_at_look
+from winnow.search.analysis.statistics import (
+    ANY,
+    Sample,
+    Scale,
+    broken_down,
+    error_of_look,
+    largest_spread,
+    seeds_at_look,
+)
 
 _SINGLE = ("whole", "alone", "removed")
 _FEW = 4
 """A question over so many sets goes without a seed of which one is missing; over more, the missing is filled in."""
+_LUCK = 1.5
+"""By so many standard errors twice as many seeds may show more of a question of few sets; of many, by none."""
+_ENOUGH = 40
+"""Of so many differences the skewness is taken as known."""
 Training = tuple[MethodSet, int]
 """A set of methods that are on, and a seed."""
 Results = Mapping[Training, float | None]
@@ -118,11 +130,12 @@ class SequentialDesign:
     def _undecided(self, found: "Answers") -> Iterator[tuple[int, str, list[Training]]]:
         """Every contrast that needs more seeds and may have them: its looks so far, its kind, and all its trainings.
 
-        The path is measured where something is seen of any method.
+        The path is measured where something is seen of any method, and always where trainings are limited.
         """
         single = [contrast for contrast in self.fixed_contrasts if contrast.kind in _SINGLE]
         joint = [contrast for contrast in self.fixed_contrasts if contrast.kind not in _SINGLE]
-        steps = contrasts.path(found.path) if found.table.opened and not self._rest(found.path) else []
+        asked = found.table.anything or self.trainings is not None
+        steps = contrasts.path(found.path) if asked and not self._rest(found.path) else []
         for contrast in [*single, *steps, *joint]:
             look = found.looks[contrast.kind, contrast.name]
             if look < self.looks and (not look or found.may_be_answered((contrast.kind, contrast.name))):
@@ -156,7 +169,17 @@ class SequentialDesign:
         reach = sum(weight for weight in rows[0].values() if weight > 0)
         differences = self.scale.differences
         scale = Scale(differences.low * reach, differences.high * reach, differences.step * spread)
-        return Sample(tuple(values[~np.isnan(values)].tolist()), scale)
+        return Sample(tuple(values[~np.isnan(values)].tolist()), scale, self._skewness(contrast, seeds, rows[0], told))
+
+    def _skewness(self, contrast: Contrast, seeds: Sequence[int], weights: Weights, told: "_Scores") -> float | None:
+        """Of one number of a contrast, from all pairs of sets between which its method is switched; None of too few."""
+        if contrast.kind == "whole":
+            known = [told.skewness(method, seeds) for method in self.methods]
+            return max((each for each in known if each is not None), key=abs, default=None)
+        method = contrast.name if contrast.kind != "together" else contrast.name.partition(" and ")[0]
+        of_one = told.skewness(method, seeds)
+        with_it = [weight for on, weight in weights.items() if method in on]
+        return None if of_one is None else of_one * sum(w**3 for w in with_it) / sum(w**2 for w in with_it) ** 1.5
 
     def _seeds(self, contrast: Contrast, look: int) -> Sequence[int]:
         start = self.first if contrast.kind == "path" else 0
@@ -201,7 +224,7 @@ class Answers:
         if question in self.table.answered or question not in self.samples:
             return False
         level = self.table.level(question, self.looks[question] + 1)
-        return self.samples[question].p_if_doubled <= level
+        return self.samples[question].p_if_doubled(0.0 if question[0] == "order" else _LUCK) <= level
 
 
 class _Scores:
@@ -209,17 +232,52 @@ class _Scores:
 
     def __init__(self, results: Results, scale: Scale) -> None:
         self.results, self._scale = results, scale
-        self._known: dict[tuple[MethodSet, int, int], NDArray[np.float64]] = {}
+        self._known: dict[tuple[MethodSet, tuple[int, ...]], NDArray[np.float64]] = {}
+        self._spreads: dict[tuple[int, ...], float] = {}
+        self._skewness: dict[tuple[str, tuple[int, ...]], float | None] = {}
 
     def of(self, on: MethodSet, seeds: Sequence[int]) -> NDArray[np.float64]:
         """(seeds,); NaN where a training gave no score, or broke down among those of its set."""
-        key = (on, seeds[0], len(seeds))
+        key = (on, tuple(seeds))
         if key not in self._known:
             told = [self.results[on, seed] for seed in seeds]
-            known = iter(broken_down([score for score in told if score is not None], self._scale))
+            known = iter(broken_down([score for score in told if score is not None], self._scale, self.spread(seeds)))
             kept = [math.nan if score is None or next(known) else score for score in told]
             self._known[key] = np.array(kept, dtype=np.float64)
         return self._known[key]
+
+    def spread(self, seeds: Sequence[int]) -> float:
+        """Return the largest spread of any set's scores over these seeds."""
+        key = tuple(seeds)
+        if key not in self._spreads:
+            told = ([self.results.get((on, seed)) for seed in seeds] for on in {on for on, _ in self.results})
+            known = ([score for score in scores if score is not None] for scores in told)
+            self._spreads[key] = largest_spread(known, self._scale)
+        return self._spreads[key]
+
+    def skewness(self, method: str, seeds: Sequence[int]) -> float | None:
+        """Return the skewness of what `method` changes with one seed, over all sets of the others that were trained.
+
+        Third cumulant and variance are the means of their unbiased estimates in each pair of sets.
+        """
+        key = (method, tuple(seeds))
+        if key not in self._skewness:
+            known = {on for on, seed in self.results if seed == seeds[0]}
+            second, third, many = 0.0, 0.0, 0
+            for on in known:
+                if method not in on or on - {method} not in known:
+                    continue
+                both = [seed for seed in seeds if (on, seed) in self.results and (on - {method}, seed) in self.results]
+                values = self.of(on, both) - self.of(on - {method}, both)
+                values = values[~np.isnan(values)]
+                if (n := len(values)) > 2:
+                    deviations = values - values.mean()
+                    second += n * float((deviations**2).sum()) / (n - 1)
+                    third += n * float((deviations**3).sum()) * n / ((n - 1) * (n - 2))
+                    many += n
+            enough = many >= _ENOUGH and second > 0
+            self._skewness[key] = (third / many) / (second / many) ** 1.5 if enough else None
+        return self._skewness[key]
 
 
 def _fill(scores: NDArray[np.float64]) -> None:

@@ -13,7 +13,9 @@ from winnow.search.analysis.statistics import (
     ROOM,
     Sample,
     Scale,
+    broken_down,
     error_of_look,
+    largest_spread,
     paired,
     possibly_best,
     scale_of,
@@ -38,7 +40,7 @@ def test_the_interval_is_students_with_room_for_skewness() -> None:
 
 FAMILIES: dict[str, tuple[Draw, float, Scale]] = {
     "normal": (lambda random, n: random.normal(0.9, 0.01, n), 0.9, ACCURACY),
-    "left-skewed": (lambda random, n: 0.9 - random.gamma(1.5, 0.01, n), 0.885, Scale(0, 1, 0, -1)),
+    "exponential": (lambda random, n: 0.9 - random.exponential(0.01, n), 0.89, Scale(0, 1, 0, -1)),
     "heavy tails": (lambda random, n: 0.9 + 0.005 * random.standard_t(3, n), 0.9, Scale(0, 1, 0, -1)),
     "bounded near 1": (lambda random, n: random.beta(99, 1, n), 0.99, Scale(0, 1, 0, -1)),
     "counted on few": (lambda random, n: random.binomial(360, 0.998, n) / 360, 0.998, ACCURACY),
@@ -76,6 +78,10 @@ def test_seeds_that_broke_down_are_kept_apart() -> None:
     assert Sample(scores).broken == 0, "without a worse side there is no break-down"
     assert Sample(tuple(-score for score in scores), ACCURACY.negative).broken == 1
     assert Sample((0.9, 0.9, 0.1), ACCURACY).broken == 0, "of three nobody can tell"
+    two = (0.91, 0.1, 0.9, 0.2, 0.92)
+    assert Sample(two, ACCURACY).broken == 0, "of five, two are not told by the other three"
+    spread = largest_spread([(0.91, 0.9, 0.92, 0.9, 0.91), two], ACCURACY)
+    assert broken_down(two, ACCURACY, spread) == [False, True, False, True, False], "but by other sets like theirs"
     others = [0.8, 0.81, 0.8, 0.8, 0.1, 0.81, 0.8, 0.8]
     assert len(paired(scores, others, ACCURACY).scores) == 6, "a seed counts where neither side broke down"
 
@@ -87,7 +93,7 @@ def test_an_interval_stays_within_what_the_metric_can_take_and_has_a_width() -> 
     low, high = Sample((0.6, 0.6), scale_of("accuracy", "maximize")).interval
     assert low < 0.6 < high, "also where nobody said on how many examples"
     assert Sample((1.0,) * 5, ACCURACY).interval[0] < 0.998
-    assert paired([0.9, 0.9], [0.9, 0.9], ACCURACY).interval == pytest.approx((-0.0159, 0.0159), abs=0.0001)
+    assert paired([0.9, 0.9], [0.9, 0.9], ACCURACY).interval == pytest.approx((-0.0161, 0.0161), abs=0.0001)
     assert scale_of("validation loss", "minimize") == Scale(low=0.0, worse=1)
     assert scale_of("objective value", "minimize") == Scale(worse=1)
 
@@ -97,6 +103,14 @@ def test_the_smallest_error_of_an_interval_without_zero() -> None:
     assert sample.interval_at(sample.p * 1.01)[0] > 0 > sample.interval_at(sample.p * 0.99)[0]
     assert Sample((0.1,)).p == Sample((0.0, 0.0)).p == 1
     assert Sample((0.1, 0.1)).p == 0
+
+
+def test_a_skewness_that_is_known_makes_room_on_its_own_side_alone() -> None:
+    scores = (1.0, 2.0, 3.0)
+    low, high = Sample(scores, skewness=-2.0).interval
+    student = 4.302653 / math.sqrt(3)
+    assert (2 - low, high - 2) == pytest.approx((student * (1 + 3 / math.sqrt(3)), student))
+    assert Sample(scores, skewness=0.0).interval == pytest.approx((2 - student, 2 + student))
 
 
 def test_one_score_says_nothing_of_noise() -> None:
