@@ -110,17 +110,11 @@ def accuracy(probabilities: NDArray[Any], labels: NDArray[Any], threshold: float
 
 def probabilities(model: "nn.Module", values: Mapping[str, Any], data: "Data", split: "Split") -> NDArray[np.float64]:
     """Of the second class, float64 (N,), for each example of `split`; `values` is the model's configuration."""
-    import torch
+    from winnow.objectives.trained_model import judge
 
-    from winnow.objectives.augmentation.batches import Augmentation
-    from winnow.objectives.data.streaming import parts
-    from winnow.objectives.hyperparameters import make_config
-
-    augmentation = Augmentation(make_config(values), data)
-    model.eval()
-    with torch.inference_mode():
-        outputs = [model(augmentation.evaluate(part)) for part in parts(split.inputs, 1024)]
-    return np.asarray(torch.cat(outputs).cpu().double().softmax(1)[:, 1].numpy(), dtype=np.float64)
+    found = judge(model, values, data, split).probabilities
+    assert found is not None, "two classes"
+    return found
 
 
 def measure(model: "nn.Module", values: Mapping[str, Any], data: "Data") -> Decision:
@@ -156,7 +150,9 @@ def boundary(
     low, high = points.min(0) - _MARGIN, points.max(0) + _MARGIN
     x, y = (np.linspace(low[axis], high[axis], grid) for axis in (0, 1))
     places = np.stack([each.ravel() for each in np.meshgrid(x, y)], 1).astype(np.float32)
-    plane = Split(torch.from_numpy(places).to(data.validation.inputs.device), data.validation.targets)
+    device = data.validation.inputs.device
+    unlabelled = torch.arange(len(places), device=device) % 2  # every metric is at home with two classes
+    plane = Split(torch.from_numpy(places).to(device), unlabelled)
     return Boundary(
         x=x.round(4).tolist(),
         y=y.round(4).tolist(),

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from winnow.objectives import decision, snapshots, trained_model
@@ -9,6 +10,7 @@ from winnow.objectives.data import loading
 from winnow.objectives.data.catalog import DataSpec
 from winnow.objectives.data.streaming import parts
 from winnow.objectives.evaluation import EVALUATION_BATCH
+from winnow.objectives.trained_model import Judgement
 
 
 def examples(spec: DataSpec) -> list[str]:
@@ -22,36 +24,30 @@ def examples(spec: DataSpec) -> list[str]:
     return sorted(hashlib.sha256(inputs.tobytes() + target.tobytes()).hexdigest()[:16] for inputs, target in pairs)
 
 
-def scores(
-    spec: DataSpec, models: Sequence[tuple[Mapping[str, Any], bytes]], device: str = "cpu"
-) -> list[tuple[float, list[bool]]]:
-    """Return the test score of each trained model, given as (config, weights as snapshots.to_bytes wrote them).
+@dataclass(frozen=True)
+class TestScore:
+    """What test data say of one trained model."""
 
-    Accuracy in a classification, mean squared error in a regression; with it, whether the model is right, test example
-    by test example, which is empty in a regression. Raises SnapshotError, DataError.
+    judgement: Judgement
+    at_threshold: float | None
+    """Of two classes, the accuracy at the threshold that the model's own validation ROC curve chose."""
+
+
+def scores(spec: DataSpec, models: Sequence[tuple[Mapping[str, Any], bytes]], device: str = "cpu") -> list[TestScore]:
+    """Score each trained model, given as (config, weights as snapshots.to_bytes wrote them), on test data, once.
+
+    Raises SnapshotError, DataError.
     """
     data = loading.load(spec, device)
     test = loading.load_test(spec, device)
-    return [
-        trained_model.judge(trained_model.restore(values, snapshots.from_bytes(weights), data), values, data, test)
-        for values, weights in models
-    ]
-
-
-def scores_at_threshold(spec: DataSpec, models: Sequence[tuple[Mapping[str, Any], bytes]]) -> list[float]:
-    """Return the test accuracy of each model of two classes at the threshold that its own validation ROC curve chose.
-
-    Empty where the data have another number of classes.
-    """
-    data = loading.load(spec)
-    if data.classes != 2:
-        return []
-    test = loading.load_test(spec)
     found = []
     for values, weights in models:
         model = trained_model.restore(values, snapshots.from_bytes(weights), data)
-        on_validation = decision.probabilities(model, values, data, data.validation)
-        threshold = decision.roc(on_validation, data.validation.targets.numpy()).threshold
-        on_test = decision.probabilities(model, values, data, test)
-        found.append(decision.accuracy(on_test, test.targets.numpy(), threshold))
+        judged = trained_model.judge(model, values, data, test, resample=True)
+        chosen = None
+        if judged.probabilities is not None:
+            on_validation = decision.probabilities(model, values, data, data.validation)
+            threshold = decision.roc(on_validation, data.validation.targets.cpu().numpy()).threshold
+            chosen = decision.accuracy(judged.probabilities, test.targets.cpu().numpy(), threshold)
+        found.append(TestScore(judged, chosen))
     return found

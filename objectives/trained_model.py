@@ -1,9 +1,13 @@
 """A trained model again: built from its configuration and weights, and scored."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import nn
 
 from winnow.objectives import snapshots
@@ -12,10 +16,14 @@ from winnow.objectives.compatibility import input_shape
 from winnow.objectives.data.catalog import DataSpec
 from winnow.objectives.data.loading import Data, Split, load
 from winnow.objectives.decision import Decision, measure
+from winnow.objectives.errors import ObjectiveError
 from winnow.objectives.evaluation import evaluate, value_of
 from winnow.objectives.hyperparameters import make_config
-from winnow.objectives.metrics import named
+from winnow.objectives.metrics import Metric, named
 from winnow.objectives.models.building import build
+
+RESAMPLES = 100
+"""So many bootstrap replications tell a standard error well enough (Efron and Tibshirani, 1993, section 6.4)."""
 
 
 def restore(values: Mapping[str, Any], weights: Mapping[str, torch.Tensor], data: Data) -> nn.Module:
@@ -26,22 +34,63 @@ def restore(values: Mapping[str, Any], weights: Mapping[str, torch.Tensor], data
     return model
 
 
-def judge(model: nn.Module, values: Mapping[str, Any], data: Data, split: Split) -> tuple[float, list[bool]]:
-    """Return its metric on `split`, and whether it is right, example by example; nothing of that in a regression.
+@dataclass(frozen=True)
+class Judgement:
+    """What a trained model is worth on a split."""
 
-    The metric is accuracy, in a regression the mean squared error, or what its configuration names. In the precision
-    in which it was trained.
-    """
+    score: float
+    """Accuracy, in a regression the mean squared error, or the metric that its configuration names."""
+    each: NDArray[np.float64] | None
+    """(examples,) numbers of which the score is the mean; None of a metric that is no mean over examples."""
+    resampled: list[float]
+    """Such a metric over RESAMPLES draws of as many examples, the same draws for every model; empty of others."""
+    probabilities: NDArray[np.float64] | None
+    """(examples,) of the second of two classes; None of more, and in a regression."""
+
+
+def judge(model: nn.Module, values: Mapping[str, Any], data: Data, split: Split, resample: bool = False) -> Judgement:
+    """Return what the model is worth on `split`, from one pass in the precision in which it was trained."""
     config = make_config(values)
-    outputs: list[torch.Tensor] = []
-    loss, accuracy = evaluate(model, split, Augmentation(config, data), config.precision, kept=outputs)
-    right = [] if accuracy is None else (torch.cat(outputs).argmax(1) == split.targets).tolist()
-    return value_of(named(config.metric) if config.metric else None, loss, accuracy, outputs, split.targets)[0], right
+    kept: list[torch.Tensor] = []
+    loss, accuracy = evaluate(model, split, Augmentation(config, data), config.precision, kept=kept)
+    metric = named(config.metric) if config.metric else None
+    found = value_of(metric, loss, accuracy, kept, split.targets)[0]
+    outputs = torch.cat(kept).cpu().double()
+    targets = split.targets.cpu()
+    each = _each(config.metric, outputs, targets)
+    draws = _resampled(metric, outputs, targets) if resample and metric and each is None else []
+    second = outputs.softmax(1)[:, 1].numpy() if data.classes == 2 else None
+    return Judgement(found, None if each is None else each.double().numpy(), draws, second)
+
+
+def _each(metric: str, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor | None:
+    """Return (examples,) what the metric is the mean of; None where it is no mean."""
+    if not metric and targets.is_floating_point():
+        return (outputs - targets).square().flatten(1).mean(1)
+    if metric in ("", "accuracy"):
+        return outputs.argmax(1) == targets
+    if metric == "log_loss":
+        return F.cross_entropy(outputs, targets, reduction="none")
+    if metric == "top5":
+        return (outputs.topk(5).indices == targets[:, None]).any(1)
+    return None
+
+
+def _resampled(metric: Metric, outputs: torch.Tensor, targets: torch.Tensor) -> list[float]:
+    """Return the metric over draws of the examples with replacement; empty where it cannot be had of all of them."""
+    given = outputs[:, 0] if targets.is_floating_point() else outputs.softmax(1)
+    right, found = targets.numpy().reshape(len(outputs)), given.numpy()
+    draw = np.random.default_rng(0)
+    try:
+        places = [draw.integers(len(right), size=len(right)) for _ in range(RESAMPLES)]
+        return [metric(right[place], found[place]) for place in places]
+    except ObjectiveError:
+        return []  # a draw lacks a class, for one
 
 
 def score(model: nn.Module, values: Mapping[str, Any], data: Data, split: Split) -> float:
     """Return its metric on `split`, as `judge` does."""
-    return judge(model, values, data, split)[0]
+    return judge(model, values, data, split).score
 
 
 def decide(spec: DataSpec, values: Mapping[str, Any], weights: bytes) -> Decision:

@@ -11,6 +11,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Literal
 
+import numpy as np
+
 from winnow.errors import StudyError
 from winnow.objectives import mistakes
 from winnow.objectives.decision import Decision
@@ -28,7 +30,7 @@ from winnow.search.analysis.repetitions import (
     weights,
 )
 from winnow.search.analysis.seeds import Purpose
-from winnow.search.analysis.statistics import ERROR, Sample, finite, paired, scale_of
+from winnow.search.analysis.statistics import ERROR, Sample, broken_down, finite, paired, scale_of
 from winnow.search.analysis.study_record import StudyRecord
 from winnow.search.study.study import WinnowStudy
 
@@ -75,7 +77,7 @@ class Confirmation:
     """How many other models were read then."""
     test_examples: int = 0
     on_new_data: Mapping[str, Interval] = field(default_factory=dict)
-    """Intervals for other test data of the same kind: of `winner`, `baseline`, `gain`; none in a regression."""
+    """Intervals for other test data of the same kind, of `winner`, `baseline`, `gain`; empty where none can be told."""
     decision: Decision | None = None
     """How the winner's first model decides on validation data; None but for two classes."""
     mistakes: Mistakes | None = None
@@ -83,8 +85,8 @@ class Confirmation:
 
     @property
     def threshold_gain(self) -> Sample:
-        """What the chosen thresholds change in accuracy on test data, paired by seed; empty but for two classes."""
-        if not self.winner_at_threshold.scores:
+        """What the chosen thresholds change in accuracy on test data, paired by seed; empty of other data."""
+        if not self.winner_at_threshold.scores or self.quantity != "accuracy":
             return Sample(())
         return paired(self.winner_at_threshold.scores, self.winner_on_test.scores)
 
@@ -95,8 +97,8 @@ class Confirmation:
         On validation data where the objective reads no test data.
         """
         if self.judged_on == "test":
-            return self._better(self.winner_on_test, self.baseline_on_test)
-        return self._better(self.winner, self.baseline)
+            return _gain(self.winner_on_test, self.baseline_on_test, self._sign)
+        return _gain(self.winner, self.baseline, self._sign)
 
     @property
     def judged_on(self) -> Literal["test", "validation"]:
@@ -106,8 +108,7 @@ class Confirmation:
     @property
     def optimism(self) -> Sample:
         """By how much the search's best value was better than its repetitions on the same data, one number a seed."""
-        sign = 1 if self.maximise else -1
-        return Sample(tuple(sign * (self.searched_value - score) for score in self.repeated_best.kept))
+        return Sample(tuple(self._sign * (self.searched_value - score) for score in self.repeated_best.kept))
 
     @property
     def quantity(self) -> str:
@@ -191,11 +192,9 @@ class Confirmation:
         known = {**plain, **derived, "compared": {str(trial): s.as_dict() for trial, s in self.compared.items()}}
         return {name: value.as_dict() if isinstance(value, Sample) else value for name, value in known.items()}
 
-    def _better(self, scores: Sample, others: Sample) -> Sample:
-        if not others.scores:
-            return Sample(())
-        better, worse = (scores, others) if self.maximise else (others, scores)
-        return paired(better.scores, worse.scores, scores.scale)
+    @property
+    def _sign(self) -> int:
+        return 1 if self.maximise else -1
 
 
 def conclude(plan: ConfirmationPlan, scores: Mapping[Repetition, float | None]) -> Confirmation:
@@ -253,8 +252,10 @@ def _conclude(
     measured = {number: list(itertools.compress(values, completed)) for number, values in measured.items()}
     against = baseline.number if baseline and baseline is not winner and baseline.number in measured else None
     reading = test_scores(plan, [(number, seed) for number in measured for seed in seeds])
-    winner_on_test, baseline_on_test = reading.scores[: len(seeds)], reading.scores[len(seeds) :]
     on_test = scale_of(record.metric, plan.study.spec.optimises, reading.examples)
+    sides_on_test = (reading.scores[: len(seeds)], reading.scores[len(seeds) :])
+    winner_on_test, baseline_on_test = (Sample(tuple(scores), on_test) for scores in sides_on_test)
+    sign = 1 if plan.study.spec.optimises == "maximize" else -1
     validation = {
         number: Sample(tuple(v for v in values if v is not None), record.scale) for number, values in measured.items()
     }
@@ -272,26 +273,36 @@ def _conclude(
         incomplete={number: count for number, count in missing.items() if count and number in measured},
         winner_number=winner.number,
         winner=validation[winner.number],
-        winner_on_test=Sample(tuple(winner_on_test), on_test),
+        winner_on_test=winner_on_test,
         baseline_number=against,
         baseline=Sample(()) if against is None else validation[against],
-        baseline_on_test=Sample(tuple(baseline_on_test), on_test),
+        baseline_on_test=baseline_on_test,
         read_before=reading.before,
         models_read_before=reading.models_before,
         test_examples=reading.examples,
-        on_new_data=_on_new_data(reading, len(seeds)) if record.metric == "validation accuracy" else {},
+        on_new_data=_on_new_data(reading, winner_on_test, baseline_on_test, sign),
         winner_at_threshold=Sample(reading.at_threshold[: len(seeds)], on_test),
     )
 
 
-def _on_new_data(reading: Reading, seeds: int) -> dict[str, Interval]:
-    """Return the intervals of both sides' accuracies and of their difference, over seeds and examples."""
-    if reading.correct is None:
+def _on_new_data(reading: Reading, winner: Sample, baseline: Sample, sign: int) -> dict[str, Interval]:
+    """Return the intervals of both sides' scores and of their difference, over seeds and examples."""
+    if reading.results is None:
         return {}
-    error, scale = readings.error_of_reading(reading.before), scale_of("accuracy", "maximize", reading.examples)
-    winner, baseline = reading.correct[:seeds], reading.correct[seeds:]
-    found = {"winner": new_data.interval(winner, scale, error)}
-    if len(baseline):
-        found["baseline"] = new_data.interval(baseline, scale, error)
-        found["gain"] = new_data.interval(winner - baseline, scale.differences, error)
+    error, seeds = readings.error_of_reading(reading.before), len(winner.scores)
+    kept = [~np.array(broken_down(side.scores, side.scale)) for side in (winner, baseline)]
+    of_winner, of_baseline = reading.results[:seeds], reading.results[seeds:]
+    found = {"winner": new_data.interval(of_winner[kept[0]], winner, error, reading.resampled)}
+    if baseline.scores:
+        both = kept[0] & kept[1]
+        found["baseline"] = new_data.interval(of_baseline[kept[1]], baseline, error, reading.resampled)
+        found["gain"] = new_data.interval(
+            sign * (of_winner - of_baseline)[both], _gain(winner, baseline, sign), error, reading.resampled
+        )
     return found
+
+
+def _gain(scores: Sample, others: Sample, sign: int) -> Sample:
+    """By how much `scores` are better than `others`, seed by seed; `sign` is 1 where more is better, else -1."""
+    better, worse = (scores, others) if sign == 1 else (others, scores)
+    return paired(better.scores, worse.scores, scores.scale) if others.scores else Sample(())

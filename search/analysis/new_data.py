@@ -1,44 +1,48 @@
 """How far results hold for data not seen yet: seeds and test examples are both draws, of trainings and of data.
 
-Of each model it takes whether it was right, example by example. On the very same examples only the seeds vary; a new
-data set would bring other examples too, and with few of them that is most of the uncertainty.
+Of each model it takes one number an example (whether it was right, what it lost). On the very same examples only the
+seeds vary; a new data set would bring other examples too, and with few of them that is most of the uncertainty.
 """
 
 import math
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import stdtrit
+from scipy.special import ndtri
 
-from winnow.search.analysis.statistics import ROOM, Scale
+from winnow.search.analysis.statistics import Sample
 
 Array = NDArray[np.float64]
 
 
-def interval(results: Array, scale: Scale, error: float) -> tuple[float, float]:
+def interval(results: Array, seeds: Sample, error: float, resampled: bool = False) -> tuple[float, float]:
     """The interval of the mean over all seeds and all examples, of which `results` (seeds, examples) are a draw each.
 
-    Two crossed random effects: the variance of the mean is that of the seeds' means, and that of the examples' means,
-    less what both count (the residual; Owen, 2007, "The pigeonhole bootstrap", section 3); its degrees of freedom are
-    Satterthwaite's (1946). The seeds' share has the room that `Sample.interval_at` gives; neither share is smaller than
-    one example makes it. Infinite with fewer than two seeds or examples.
+    Two crossed random effects (Owen, 2007, "The pigeonhole bootstrap", section 3) whose intervals are joined as the
+    root of the sum of their squares (MOVER: Zou and Donner, 2008). That of the seeds is the interval of `seeds`, their
+    scores on these very examples; that of the examples is normal, without the residual that both count, of no less
+    than one example makes, and shifted by Johnson's (1978) term where scores have a worse side. So it always holds the
+    interval of the seeds alone. `resampled`: the columns are no examples but draws of as many, with replacement, and
+    `results` the metric over each (Efron, 1979). Infinite with fewer than two seeds or columns.
     """
-    seeds, examples = results.shape
-    if min(seeds, examples) < 2:
+    count, columns = results.shape
+    if min(count, columns) < 2:
         return -math.inf, math.inf
-    mean, by_seed, by_example = float(results.mean()), results.mean(axis=1), results.mean(axis=0)
-    residual = results - by_seed[:, None] - by_example + mean
-    of_both = float((residual**2).sum()) / ((seeds - 1) * (examples - 1)) / (seeds * examples)
-    of_seeds = max(float(by_seed.var(ddof=1)), (0.5 / examples) ** 2) / seeds
-    of_examples = max(float(by_example.var(ddof=1)), 1 / examples) / examples
-    variance = max(of_seeds + of_examples - of_both, of_seeds, of_examples)
-    freedom = (of_seeds + of_examples) ** 2 / (of_seeds**2 / (seeds - 1) + of_examples**2 / (examples - 1))
-    quantile = float(stdtrit(freedom, 1 - error / 2))
-    share = of_examples / (of_seeds + of_examples)
-    tilt = _tilt(by_example, quantile) if scale.worse else 0.0  # a difference of equals is skewed towards its own mean
-    below, above = (1 + ROOM / 2 * (1 - share) - side * share * tilt for side in (1, -1))
-    half = quantile * math.sqrt(variance)
-    return max(scale.low, mean - below * half), min(scale.high, mean + above * half)
+    by_seed, by_column = results.mean(axis=1), results.mean(axis=0)
+    residual = results - by_seed[:, None] - by_column + results.mean()
+    of_both = float((residual**2).sum()) / ((count - 1) * (columns - 1)) / count
+    step = seeds.scale.step
+    of_examples = float(by_column.var(ddof=1)) - of_both
+    of_examples = max(of_examples, step**2) if resampled else max(of_examples, step) / columns
+    quantile = float(ndtri(1 - error / 2))
+    # A difference of equals is skewed towards its own mean.
+    tilt = _tilt(by_column, quantile) if seeds.scale.worse and not resampled else 0.0
+    low, high = seeds.interval_at(error)
+    below, above = ((1 - side * tilt) * quantile * math.sqrt(of_examples) for side in (1, -1))
+    return (
+        max(seeds.scale.low, seeds.mean - math.hypot(seeds.mean - low, below)),
+        min(seeds.scale.high, seeds.mean + math.hypot(high - seeds.mean, above)),
+    )
 
 
 def _tilt(values: Array, quantile: float) -> float:

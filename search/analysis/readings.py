@@ -30,8 +30,11 @@ class Reading:
     scores: tuple[float, ...]
     at_threshold: tuple[float, ...]
     """Of models of two classes, at their chosen thresholds; else empty."""
-    correct: NDArray[np.float64] | None
-    """(models, examples), 1 where a model was right; None in a regression."""
+    results: NDArray[np.float64] | None
+    """(models, examples) numbers of which the scores are the means; of a metric that is no mean (models, resamples)
+    scores over draws of the examples, the same for each model; None where neither is known."""
+    resampled: bool
+    """Whether it is the second."""
     examples: int
     before: int
     """How often these test data, or some of them, had been read before in this storage."""
@@ -39,7 +42,7 @@ class Reading:
     """How many other models were read then."""
 
 
-NOTHING_READ = Reading((), (), None, 0, 0, 0)
+NOTHING_READ = Reading((), (), None, False, 0, 0, 0)
 """Of an objective of the user's that reads no test data."""
 
 
@@ -104,18 +107,21 @@ def _scored(plan: ConfirmationPlan, models: Sequence[Repetition]) -> list[dict[s
     from winnow.objectives import held_out
 
     data, trained = plan.study.spec.data_spec, [repetitions.weights(plan, *model) for model in models]
-    scores = held_out.scores(data, trained)
-    chosen: list[float | None] = [*held_out.scores_at_threshold(data, trained)]
     return [
-        {"score": score, "at_threshold": other, "correct": _packed(right)}
-        for (score, right), other in zip(scores, chosen or [None] * len(models), strict=True)
+        {
+            "score": found.judgement.score,
+            "at_threshold": found.at_threshold,
+            "each": "" if found.judgement.each is None else _packed(found.judgement.each),
+            "resampled": found.judgement.resampled,
+        }
+        for found in held_out.scores(data, trained)
     ]
 
 
 def _told(plan: ConfirmationPlan, models: Sequence[Repetition]) -> list[dict[str, Any]]:
     """Return what the user's own objective said of test data while it trained."""
     scores = [repetitions.test_score(plan, *model) for model in models]
-    return [{"score": score, "at_threshold": None, "correct": ""} for score in scores]
+    return [{"score": score, "at_threshold": None} for score in scores]
 
 
 def recorded(plan: ConfirmationPlan, models: Sequence[Repetition]) -> Reading:
@@ -138,22 +144,28 @@ def recorded(plan: ConfirmationPlan, models: Sequence[Repetition]) -> Reading:
     others = {row["weights"] for entry in earlier for row in entry.models} - set(names)
     told = [rows[name] for name in names]
     thresholds = [row["at_threshold"] for row in told if row["at_threshold"] is not None]
-    bits = [_unpacked(row["correct"], last.examples.count) for row in told if row["correct"]]
+    each = [_unpacked(row["each"], last.examples.count) for row in told if row.get("each")]
+    resampled = [row["resampled"] for row in told if row.get("resampled")]
+    results = each or resampled
     return Reading(
         tuple(row["score"] for row in told),
         tuple(thresholds),
-        np.array(bits) if bits else None,
+        np.array(results) if len(results) == len(told) else None,
+        not each,
         last.examples.count,
         len(earlier),
         len(others),
     )
 
 
-def _packed(right: Sequence[bool]) -> str:
-    """One bit an example, as JSON holds it."""
-    return base64.b64encode(np.packbits(np.array(right, dtype=bool)).tobytes()).decode()
+def _packed(values: NDArray[np.float64]) -> str:
+    """One bit an example where all are 0 or 1, else four bytes, as JSON holds them."""
+    bits = bool(np.isin(values, (0.0, 1.0)).all())
+    return base64.b64encode(np.packbits(values > 0).tobytes() if bits else values.astype("<f4").tobytes()).decode()
 
 
 def _unpacked(packed: str, examples: int) -> NDArray[np.float64]:
-    bits = np.unpackbits(np.frombuffer(base64.b64decode(packed), dtype=np.uint8))
-    return bits[:examples].astype(np.float64)
+    content = base64.b64decode(packed)
+    if len(content) == 4 * examples:
+        return np.frombuffer(content, dtype="<f4").astype(np.float64)
+    return np.unpackbits(np.frombuffer(content, dtype=np.uint8))[:examples].astype(np.float64)

@@ -105,6 +105,13 @@ def test_a_training_is_judged_by_it_and_so_is_its_model_on_other_data(name: str,
     assert result.value == best
     model = trained_model.restore(config_values(config), result.weights, digits)
     assert trained_model.score(model, config_values(config), digits, digits.validation) == pytest.approx(best)
+    found = trained_model.judge(model, config_values(config), digits, digits.validation, resample=True)
+    if found.each is not None:
+        assert name in ("accuracy", "log_loss", "top5")
+        assert found.each.mean() == pytest.approx(best)
+    else:
+        assert len(found.resampled) == trained_model.RESAMPLES
+        assert min(found.resampled) < best < max(found.resampled), "over draws of the same examples"
     assert result.epochs[0].extra.keys() == {"balanced_accuracy", "macro_f1", "top5", "auroc"}
     assert result.epochs[0].extra.get(name, values[0]) == pytest.approx(values[0])
     if name == "accuracy":
