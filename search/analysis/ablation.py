@@ -17,7 +17,7 @@ from winnow.records import ABLATION
 from winnow.search.analysis import study_record
 from winnow.search.analysis.contrasts import MOST_SETS, MethodSet
 from winnow.search.analysis.effects import Effect, OrderedEffect
-from winnow.search.analysis.seeds import Purpose, fresh_seeds
+from winnow.search.analysis.seeds import Purpose, decide_nothing, fresh_seeds
 from winnow.search.analysis.sequential import SequentialDesign, Training
 from winnow.search.analysis.statistics import Sample, broken_down, largest_spread, seeds_at_look
 from winnow.search.analysis.study_record import StudyRecord, TrialRecord
@@ -175,12 +175,20 @@ def read_scores(plan: AblationPlan) -> dict[Training, float | None]:
     """Return the score of every training that has ended, the higher the better; None where one failed or diverged.
 
     One that diverged has no score that belongs in a mean: how often a method makes trainings diverge is said apart.
+    Where all seeds of a set gave the very same in an objective of one's own, which then seeds itself, only one counts.
     """
     results: dict[Training, float | None] = {}
+    curves: dict[MethodSet, dict[Training, list[float]]] = {}
     for trial in _trials(plan):
         if trial.finished and trial.parameters.keys() == {*plan.methods, "seed"}:
             value = trial.value if trial.state == "COMPLETE" else None
-            results[_training(plan, trial)] = None if value is None else _sign(plan) * value
+            training = _training(plan, trial)
+            results[training] = None if value is None else _sign(plan) * value
+            if value is not None:
+                curves.setdefault(training[0], {})[training] = [*(epoch.value for epoch in trial.curve), value]
+    for repeated in curves.values():
+        if not plan.study.spec.built_in and decide_nothing(list(repeated.values())):
+            results.update(dict.fromkeys(list(repeated)[1:]))
     return results
 
 

@@ -73,6 +73,8 @@ class Confirmation:
     """Test accuracies of the winner at thresholds chosen on validation data; empty but for two classes."""
     incomplete: Mapping[int, int] = field(default_factory=dict)
     """By trial, on how many measuring seeds it did not complete; those seeds are left out on both sides."""
+    seeds_decide: bool = True
+    """Whether seeds make a difference; where an objective of one's own seeds itself, all its repetitions are one."""
     models_read_before: int = 0
     """How many other models were read then."""
     test_examples: int = 0
@@ -250,6 +252,9 @@ def _conclude(
     completed = [not any(value is None for value in values) for values in zip(*measured.values(), strict=True)]
     seeds = list(itertools.compress(seeds, completed))
     measured = {number: list(itertools.compress(values, completed)) for number, values in measured.items()}
+    seeds_decide = repetitions.seeds_decide(plan, measured, seeds)
+    if not seeds_decide:
+        seeds, measured = seeds[:1], {number: values[:1] for number, values in measured.items()}
     against = baseline.number if baseline and baseline is not winner and baseline.number in measured else None
     reading = test_scores(plan, [(number, seed) for number in measured for seed in seeds])
     on_test = scale_of(record.metric, plan.study.spec.optimises, reading.examples)
@@ -270,6 +275,7 @@ def _conclude(
         group=best_group(plan, compared) if compared else (winner.number,),
         dropped=dropped,
         seeds=tuple(seeds),
+        seeds_decide=seeds_decide,
         incomplete={number: count for number, count in missing.items() if count and number in measured},
         winner_number=winner.number,
         winner=validation[winner.number],

@@ -4,7 +4,7 @@ It has two stages. On the first seeds the candidates and the baseline are compar
 measured, beside the baseline, on seeds of its own.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -14,7 +14,7 @@ from winnow.objectives.decision import Boundary, Curve, Decision
 from winnow.objectives.mistakes import Mistakes
 from winnow.records import CONCLUSION, CONFIG, DECISION, MISTAKES, TEST_SCORE, WEIGHTS
 from winnow.search.analysis import study_record
-from winnow.search.analysis.seeds import Purpose, fresh_seeds
+from winnow.search.analysis.seeds import Purpose, decide_nothing, fresh_seeds
 from winnow.search.analysis.statistics import Sample, possibly_best
 from winnow.search.analysis.study_record import StudyRecord, TrialRecord
 from winnow.search.study import objective
@@ -177,6 +177,18 @@ def read_scores(plan: ConfirmationPlan) -> dict[Repetition, float | None]:
     }
 
 
+def seeds_decide(plan: ConfirmationPlan, numbers: Collection[int], seeds: Collection[int]) -> bool:
+    """Whether the seeds made a difference to each of these trials; those of built-in objectives always do."""
+    if plan.study.spec.built_in:
+        return True
+    curves: dict[int, list[list[float]]] = {number: [] for number in numbers}
+    for trial in studies.load(plan.study.storage, plan.name).optuna.get_trials(deepcopy=False):
+        number, seed = trial.params.get("trial"), trial.params.get("seed")
+        if number in curves and seed in seeds and trial.value is not None:
+            curves[number].append([*trial.intermediate_values.values(), trial.value])
+    return not any(decide_nothing(each) for each in curves.values())
+
+
 def weights(plan: ConfirmationPlan, number: int, seed: int) -> tuple[dict[str, Any], bytes]:
     """Return the configuration and the trained weights of one repetition."""
     attributes = _attributes(plan, number, seed)
@@ -222,8 +234,11 @@ def choose_winner(
         return plan.candidates[0], {}, {}
     compared: dict[int, Sample] = {}
     dropped: dict[int, str] = {}
+    seeds = plan.seeds_for(Purpose.CHOOSING)
+    if not seeds_decide(plan, [trial.number for trial in _contenders(plan)], seeds):
+        seeds = seeds[:1]
     for trial in _contenders(plan):
-        values = [scores[trial.number, seed] for seed in plan.seeds_for(Purpose.CHOOSING)]
+        values = [scores[trial.number, seed] for seed in seeds]
         if None in values:
             dropped[trial.number] = f"{values.count(None)} of its {len(values)} repetitions did not complete"
         else:

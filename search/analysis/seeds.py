@@ -4,6 +4,7 @@ What was chosen on some seeds must be measured on others: on the same ones it wo
 chose it.
 """
 
+from collections.abc import Sequence
 from enum import IntEnum
 
 from winnow.objectives.objective import derived_seed
@@ -25,3 +26,11 @@ class Purpose(IntEnum):
 def fresh_seeds(study_seed: int, purpose: Purpose, count: int) -> list[int]:
     """Return the first `count` of the purpose's sequence. Trials have numbers from 0 up, these have numbers below."""
     return [derived_seed(study_seed, -1 - purpose * 1_000_000 - i) for i in range(count)]
+
+
+def decide_nothing(repetitions: Sequence[Sequence[float]]) -> bool:
+    """Whether two repetitions or more, one a seed, have the very same curve and value: then they are one repetition.
+
+    An objective of the user's own may seed itself, whatever seed it is given.
+    """
+    return len(repetitions) > 1 and all(list(each) == list(repetitions[0]) for each in repetitions)

@@ -94,7 +94,7 @@ class Sample:
         """The scores without those that broke down, in their order.
 
         Extreme studentised deviates on the worse side (Rosner, 1983), one by one a t test of the worst against the
-        rest; at least two thirds are kept, and nothing is told of fewer than five.
+        rest; more than half are kept, and nothing is told of fewer than five.
         """
         broken = broken_down(self.scores, self.scale)
         return tuple(score for score, breaks in zip(self.scores, broken, strict=True) if not breaks)
@@ -192,7 +192,7 @@ def broken_down(scores: Sequence[float], scale: Scale, spread: float = math.inf)
         return [is_far or next(near) for is_far in far]
     order = sorted(range(len(losses)), key=lambda index: -losses[index])
     found = 0
-    for many in range(1, (len(losses) - 2) // 3 + 1 if scale.worse else 1):
+    for many in range(1, (len(losses) - 3) // 2 + 1 if scale.worse else 1):
         rest = [losses[index] for index in order[many:]]
         spread = max(float(np.std(rest, ddof=1)), scale.step / 2) * math.sqrt(1 + 1 / len(rest))
         excess = losses[order[many - 1]] - statistics.fmean(rest)

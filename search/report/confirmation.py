@@ -52,6 +52,11 @@ def sentences(found: Confirmation) -> list[str]:
         said.append(f"Trial {found.winner_number} is better than all others (paired by seed, Bonferroni).")
     own = ", none of which chose it" if found.compared else ""
     said.append(f"Mean ± standard deviation over {len(found.seeds)} fresh seeds{own}. {found.looks}")
+    if not found.seeds_decide:
+        said.append(
+            "Every seed gave the very same: the objective seeds itself, so its repetitions are one and say nothing of "
+            "noise. Let it take `seed` and use that."
+        )
     said += _broken(found)
     said.append(found.verdict_on_test)
     if found.threshold_gain.scores:

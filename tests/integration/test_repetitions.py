@@ -1,5 +1,6 @@
 """Who is repeated, on which seeds, and who comes out ahead."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,17 @@ def test_more_seeds_go_on_with_the_same_study(tmp_path: Path) -> None:
     assert len(before) == 2 * 3 + 2 * 2
     assert len(after) == 4 * 3 + 4 * 2
     assert before.items() <= after.items()
+
+
+def test_where_an_objective_seeds_itself_all_its_repetitions_are_one(tmp_path: Path) -> None:
+    plan = repetitions.plan_confirmation(told(tmp_path, [0.5, 0.9, 0.8]), top=2, seeds=3)
+    scores = run(plan, lambda row: row["trial"] / 10)
+    own = replace(plan.study, spec=plan.study.spec.model_copy(update={"objective": "mine:fit"}))
+    for study, counted in ((plan.study, 3), (own, 1)):
+        asked = replace(plan, study=study)
+        _, compared, _ = repetitions.choose_winner(asked, scores)
+        assert {len(sample.scores) for sample in compared.values()} == {counted}
+        assert (len(repetitions.best_group(asked, compared)) == 1) == (counted == 3), "one tells nothing apart"
 
 
 def test_who_cannot_be_repeated_drops_out(tmp_path: Path) -> None:

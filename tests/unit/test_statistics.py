@@ -8,6 +8,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy.special import stdtrit
 
+from winnow.search.analysis.seeds import decide_nothing
 from winnow.search.analysis.statistics import (
     ANY,
     ROOM,
@@ -111,6 +112,12 @@ def test_a_skewness_that_is_known_makes_room_on_its_own_side_alone() -> None:
     student = 4.302653 / math.sqrt(3)
     assert (2 - low, high - 2) == pytest.approx((student * (1 + 3 / math.sqrt(3)), student))
     assert Sample(scores, skewness=0.0).interval == pytest.approx((2 - student, 2 + student))
+
+
+def test_seeds_that_change_no_number_of_a_curve_decide_nothing() -> None:
+    assert decide_nothing([[0.5, 0.7, 0.8], [0.5, 0.7, 0.8]])
+    assert not decide_nothing([[0.5, 0.7, 0.8], [0.5, 0.71, 0.8]]), "the same end by another way is another training"
+    assert not decide_nothing([[0.8]]), "one says nothing"
 
 
 def test_one_score_says_nothing_of_noise() -> None:
