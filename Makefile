@@ -34,8 +34,8 @@ soak: .venv/test ## half an hour of random faults
 check-accuracy: .venv/test ## training our way and the usual way over several seeds: the same mean accuracy, in minutes
 	$(BIN)/pytest -m accuracy -rP
 
-truth: .venv/test ## noise of fourteen kinds, real trainings among it, by every procedure, with known effects: an hour
-	$(BIN)/python bench/truth.py 500
+truth: .venv/test ## noise of twenty kinds, real trainings among it, with known effects: hours; goes on where it stopped
+	$(BIN)/python bench/truth.py 500 truth.jsonl
 
 studies: .venv/train ## run the ready studies that take minutes, and write their answers into studies/README.md
 	$(BIN)/python bench/ready_studies.py

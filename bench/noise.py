@@ -1,6 +1,7 @@
 """Noise as trainings have it, planted and real: what a seed makes of a true value."""
 
 import json
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -50,6 +51,18 @@ def families() -> list[Family]:
     ]
 
 
+def kept_apart() -> list[Family]:
+    """Kinds that nothing was chosen on: what is promised is judged by them."""
+    return [
+        Family("two modes", lambda r, n, _: SIZE * (r.normal(0, 0.5, n) + np.where(r.random(n) < 0.3, -1.4, 0.6))),
+        Family("triangular", lambda r, n, _: SIZE * (r.triangular(-4, 1, 1, n) + 2 / 3)),
+        Family("Weibull (shape 1.2)", lambda r, n, _: SIZE * (math.gamma(1 + 1 / 1.2) - r.weibull(1.2, n))),
+        Family("heavy tails (t3), larger", lambda r, n, _: 2 * SIZE * r.standard_t(3, n) / 3**0.5),
+        Family("counted on 700", lambda r, n, _: r.binomial(700, 0.95, n) / 700 - 0.95, 700, 0.95, 0.0),
+        Family("arms skewed in opposite ways", _opposite),
+    ]
+
+
 @cache
 def real() -> dict[str, tuple[int, tuple[int, ...]]]:
     """By data set: the validation examples, and how many of them each training of one configuration got right."""
@@ -59,6 +72,10 @@ def real() -> dict[str, tuple[int, tuple[int, ...]]]:
 
 def _uneven(random: np.random.Generator, seeds: int, uneven: bool) -> Array:
     return -2 * SIZE * (random.exponential(size=seeds) - 1) if uneven else random.normal(0, SIZE / 5, seeds)
+
+
+def _opposite(random: np.random.Generator, seeds: int, uneven: bool) -> Array:
+    return (-1 if uneven else 1) * SIZE * (random.exponential(size=seeds) - 1)
 
 
 def _breaking(random: np.random.Generator, seeds: int, uneven: bool) -> Array:

@@ -1,18 +1,22 @@
 """Whether Winnow's conclusions are true: on noise and effects that are known, again and again.
 
-`python bench/truth.py 500` prints tables: families of noise by procedures, each share with its 95 % interval. The
-arithmetic is Winnow's own; only the trainings are replaced by a planted value and noise (`noise.py`).
+`python bench/truth.py 500 rows.jsonl` prints tables: families of noise by procedures, each share with its interval.
+What was counted is kept in the file, line by line, and not counted again by the next call. The arithmetic is Winnow's
+own; only the trainings are replaced by a planted value and noise (`noise.py`).
 """
 
 import itertools
+import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 import optuna
 
-from bench.noise import Array, Family, families, plain_width
+from bench.noise import Array, Family, families, kept_apart, plain_width
 from winnow.search.analysis import contrasts, coverage, new_data
 from winnow.search.analysis.contrasts import MethodSet
 from winnow.search.analysis.multiplicity import Question
@@ -107,9 +111,10 @@ def unseen(times: int, examples: int) -> Iterator[Row]:
         first, second = (
             (random.random((5, examples)) < side + random.normal(0, 0.01, (5, 1))).astype(float) for side in sides
         )
-        low, high = new_data.interval(first - second, scale, ERROR)
+        on_these = Sample(tuple((first - second).mean(1)), scale)
+        low, high = new_data.interval(first - second, on_these, ERROR)
         apart += not low <= 0 <= high
-        low, high = Sample(tuple((first - second).mean(1)), scale).interval
+        low, high = on_these.interval
         apart_on_these += not low <= 0 <= high
     noise = f"{examples:,} test examples"
     yield Row("two equals called unequal", noise, "on new data", apart, times)
@@ -244,21 +249,23 @@ def audits(times: int) -> Iterator[Row]:
         yield Row("audit of the pruner", f"{audited} audited", "interval holds the truth", held, times)
 
 
-def rows(times: int) -> Iterator[Row]:
-    """The whole table."""
-    for family in families():
+def tasks(times: int) -> Iterator[tuple[str, Callable[[], Iterator[Row]]]]:
+    """All that is counted, each part by a name of its own: families kept apart too, the ablations last."""
+    every = [*families(), *kept_apart()]
+    for family in every:
         for seeds in (3, 5, 10):
-            yield from intervals(family, times, seeds)
-        yield from confirmations(family, times)
+            yield f"interval, {family.name}, {seeds}", partial(intervals, family, times, seeds)
+        yield f"confirm, {family.name}", partial(confirmations, family, times)
     for examples in (100, 360, 1000, 10_000):
-        yield from unseen(min(times, 200) if examples > 1000 else times, examples)
+        yield f"new data, {examples}", partial(unseen, min(times, 200) if examples > 1000 else times, examples)
     for name in DESIGNS:
         for together in (0.0, 2.5):
-            yield from interactions(name, times // 5 if name == "TPE" else times, together)
-    yield from audits(times)
-    for family in families():
-        yield from ablations(family, nothing, times // 5)
-        yield from ablations(family, planted, times // 10)
+            repeated = times // 5 if name == "TPE" else times
+            yield f"interactions, {name}, {together}", partial(interactions, name, repeated, together)
+    yield "audit", partial(audits, times)
+    for family in sorted(every, key=lambda family: "one arm" not in family.name and family.name != "normal"):
+        yield f"ablation, {family.name}, nothing", partial(ablations, family, nothing, times // 5)
+        yield f"ablation, {family.name}, planted", partial(ablations, family, planted, times // 10)
 
 
 def tables(found: Sequence[Row]) -> str:
@@ -276,13 +283,17 @@ def tables(found: Sequence[Row]) -> str:
 
 
 def main(arguments: Sequence[str]) -> None:
-    """So many repetitions of the cheap procedures, a fifth and a tenth of the ablations."""
+    """Count the tasks whose names hold all words: `TIMES FILE [WORD...]`; of ablations a fifth and a tenth as many."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    found = []
-    for row in rows(int(arguments[0]) if arguments else 500):
-        found.append(row)
-        print(row.procedure, row.noise, row.what, row.cell, sep="; ", file=sys.stderr, flush=True)
-    print(tables(found))
+    times, kept, words = int(arguments[0]), Path(arguments[1]), arguments[2:]
+    lines = kept.read_text().splitlines() if kept.exists() else []
+    done = {entry["task"]: entry["rows"] for entry in map(json.loads, lines)}
+    for name, count in tasks(times):
+        if name not in done and all(word in name for word in words):
+            done[name] = [asdict(row) for row in count()]
+            with kept.open("a") as file:
+                file.write(json.dumps({"task": name, "rows": done[name]}) + "\n")
+    print(tables([Row(**row) for rows in done.values() for row in rows]))
 
 
 if __name__ == "__main__":

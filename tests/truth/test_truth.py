@@ -10,8 +10,8 @@ import pytest
 from bench import noise, truth
 from bench.noise import Family
 
-TIMES = 150
-ABLATIONS = 12
+TIMES = 100
+ABLATIONS = 6
 FAMILIES = {family.name: family for family in noise.families()}
 pytestmark = pytest.mark.truth
 
@@ -44,13 +44,13 @@ def test_on_new_data_two_equals_are_seldom_told_apart_and_on_these_often() -> No
 
 @pytest.mark.parametrize("name", ["normal", "one arm skewed, others tight", "one arm breaks down in 7 %"])
 def test_a_whole_ablation_is_seldom_wrong_and_finds_what_is_there(name: str) -> None:
-    family, half_of_before = FAMILIES[name], 760 / 2
+    family, half_of_before = FAMILIES[name], 736 / 2
     nothing, *_ = truth.ablations(family, truth.nothing, ABLATIONS)
     planted, strong, _, _, pair = truth.ablations(family, truth.planted, ABLATIONS)
     for row in (nothing, planted):
         assert row.hits <= at_most(0.05, ABLATIONS), row
-        assert float(row.note.split()[1]) <= 1.2 * half_of_before, row
-    assert min(strong.hits, pair.hits) >= ABLATIONS - 2
+        assert float(row.note.split()[1]) <= half_of_before, row
+    assert min(strong.hits, pair.hits) >= ABLATIONS - 1
 
 
 @pytest.mark.parametrize("name", [name for name in truth.DESIGNS if name != "TPE"])
