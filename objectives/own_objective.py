@@ -86,9 +86,14 @@ class ConfiguredTrial:
         It is kept of the trainings of `winnow confirm`, and of the trials that `[keep] weights` asks for.
         """
         if self._trial.user_attrs.get(KEEP_WEIGHTS):
+            import torch
+
             from winnow.objectives import snapshots
 
             weights = model.state_dict() if hasattr(model, "state_dict") else dict(model)
+            for name, weight in weights.items():
+                if not isinstance(weight, torch.Tensor):
+                    raise TypeError(f"keep_model takes a torch module or its state_dict, and {name!r} is no tensor")
             self._trial.store_artifact("weights", snapshots.to_bytes(snapshots.on_cpu(weights)))
 
     def close(self) -> None:

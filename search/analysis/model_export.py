@@ -85,7 +85,7 @@ def _save(weights: Mapping[str, Any], folder: Path) -> None:
     except ImportError:
         raise StudyError("the package safetensors is missing", "pip install 'winnow-hpo[train]'") from None
     save_file(
-        {name: tensor.contiguous() for name, tensor in weights.items()},
+        {name: tensor.clone().contiguous() for name, tensor in weights.items()},  # tied ones too, which share memory
         folder / "model.safetensors",
         metadata={"format": "pt"},
     )

@@ -6,10 +6,12 @@ from typing import Any
 
 import optuna
 import pytest
+import torch
 
-from winnow.objectives.own_objective import OwnObjective
+from winnow.objectives import snapshots
+from winnow.objectives.own_objective import ConfiguredTrial, OwnObjective
 from winnow.objectives.space import Choice, Range
-from winnow.records import CONFIG, GIVEN, Epoch
+from winnow.records import CONFIG, GIVEN, KEEP_WEIGHTS, Epoch
 from winnow.search.analysis.study_record import read_trial
 from winnow.search.study import objective, validation
 
@@ -149,3 +151,30 @@ def test_a_function_that_does_not_fit_its_spec_is_refused(
     found = [f"{key}: {error}" for key, error in objective.misfits(validation.check(content, "s.toml"), function)]
     assert bool(found) == bool(wrong)
     assert not wrong or found[0].startswith(wrong)
+
+
+class Keeping:
+    """A worker's trial, as far as a model is handed to it."""
+
+    def __init__(self, *, wanted: bool) -> None:
+        self.user_attrs = {KEEP_WEIGHTS: wanted}
+        self.kept: dict[str, bytes] = {}
+
+    def store_artifact(self, kind: str, content: bytes) -> str:
+        self.kept[kind] = content
+        return kind
+
+
+def test_a_model_is_kept_where_it_is_wanted_and_is_no_pickle() -> None:
+    layer = torch.nn.Linear(2, 3)
+    for handed in (layer, layer.state_dict()):
+        trial = Keeping(wanted=True)
+        ConfiguredTrial(trial, {}, given=True).keep_model(handed)
+        kept = snapshots.from_bytes(trial.kept["weights"])
+        assert kept.keys() == {"weight", "bias"}
+        assert torch.equal(kept["weight"], layer.weight)
+    unwanted = Keeping(wanted=False)
+    ConfiguredTrial(unwanted, {}, given=True).keep_model(layer)
+    assert not unwanted.kept
+    with pytest.raises(TypeError, match="'epoch' is no tensor"):
+        ConfiguredTrial(trial, {}, given=True).keep_model({**layer.state_dict(), "epoch": 3})
