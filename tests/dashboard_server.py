@@ -48,7 +48,7 @@ def serve(tmp_path: Path) -> Iterator[Serve]:
     from winnow.search.dashboard import app
     from winnow.search.dashboard import server as servers
 
-    running: list[tuple[uvicorn.Server, threading.Thread, Storage]] = []
+    running: list[tuple[uvicorn.Server, threading.Thread, app.Dashboard]] = []
 
     def start(url: str, *, local: bool = False, **options: Any) -> Served:
         opened = storage.open(url)
@@ -61,15 +61,16 @@ def serve(tmp_path: Path) -> Iterator[Serve]:
         port = listening.getsockname()[1]
         thread = threading.Thread(target=server.run, args=[[listening]])
         thread.start()
-        running.append((server, thread, opened))
+        running.append((server, thread, made))
         scheme = "http" if place.certificate is None else "https"
         return Served(opened, f"{scheme}://127.0.0.1:{port}", tmp_path / "artifacts", made, server)
 
     yield start
-    for server, thread, opened in running:
+    for server, thread, made in running:
         server.should_exit = True
         thread.join(60)
-        opened.database.release()
+        made.own.state.analyses.close()
+        made.own.state.watching.storage.database.release()
 
 
 @pytest.fixture

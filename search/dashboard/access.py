@@ -70,6 +70,8 @@ WINNOW = (
     _rule("POST", "/winnow/api/studies/{id}/stop", "editor"),
     _rule("POST", "/winnow/api/studies/{id}/pause", "editor"),
     _rule("POST", "/winnow/api/studies/{id}/resume", "editor"),
+    _rule("GET", "/winnow/api/studies/{id}/analyses", "reader"),
+    _rule("POST", "/winnow/api/studies/{id}/analyses/{name}", "editor"),
     _rule("GET", "/winnow/api/audit", "admin"),
     _rule("GET POST PUT DELETE PATCH", "/winnow/api/{rest}", "nobody", "there is no such thing in the API"),
     _rule("GET", "/winnow", "reader"),

@@ -9,8 +9,9 @@ from fastapi import FastAPI
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from winnow.search.dashboard import api, pages, stock
+from winnow.search.dashboard import api, measuring, pages, stock
 from winnow.search.dashboard import responses as answering
+from winnow.search.dashboard.analyses import Analyses
 from winnow.search.dashboard.hosts import Hosts
 from winnow.search.dashboard.identity import People
 from winnow.search.dashboard.middleware import Guard
@@ -33,7 +34,10 @@ def build(storage: Storage, artifacts: Path, *, allowed_hosts: Iterable[str] = (
     own = FastAPI(title="Winnow", openapi_url=None, docs_url=None, redoc_url=None)
     own.state.watching = Watching(storage)
     own.state.people = people
+    own.state.analyses = Analyses(storage.files / "analyses", storage.database.url)
     own.state.closing = lambda: False
+    own.include_router(measuring.api, prefix="/winnow/api", responses=api.REFUSALS)
+    own.include_router(measuring.pages, prefix="/winnow")
     own.include_router(api.router, prefix="/winnow/api")
     own.include_router(pages.router, prefix="/winnow")
     answering.describe_errors(own)

@@ -120,4 +120,7 @@ def serve(storage: Storage, place: Place, listening: socket.socket, artifacts: P
     storage.database.patience = _PATIENCE
     dashboard = app.build(storage, artifacts, allowed_hosts=place.allowed_hosts, local=local)
     threading.Thread(target=dashboard.own.state.watching.warm, daemon=True).start()
-    make(dashboard, place).run([listening])
+    try:
+        make(dashboard, place).run([listening])
+    finally:
+        dashboard.own.state.analyses.close()

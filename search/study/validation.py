@@ -6,6 +6,7 @@ hyperparameter?). Every refusal is one SpecError that names the file, the key, w
 
 import difflib
 import importlib.util
+import json
 import math
 import re
 import tomllib
@@ -55,7 +56,18 @@ def read(path: Path) -> Spec:
         raise SpecError(str(path), "", "it is a folder", f"write a spec of its images: winnow new {path}") from None
     except (OSError, UnicodeDecodeError) as error:
         raise SpecError(str(path), "", f"the file cannot be read ({error})", "give the path of a TOML file") from None
+    if path.suffix == ".json":
+        return _from_json(text, str(path))
     return parse(text, str(path))
+
+
+def _from_json(text: str, file: str) -> Spec:
+    """Return the spec in a JSON text of the same shape: what a study keeps of its own."""
+    try:
+        content = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise SpecError(file, "", f"this is not JSON: {error}", "fix that place") from None
+    return check(content, file)
 
 
 def parse(text: str, file: str) -> Spec:

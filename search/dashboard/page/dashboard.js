@@ -69,7 +69,10 @@ async function fetchPart(part) {
   } catch {
     part.fetched = undefined; // the event stream tells of the outage; try again with its next word
   }
+  const cost = (box) => part.querySelector(`template[data-cost="${box.dataset.cost}"]`)?.innerHTML;
+  for (const box of document.querySelectorAll("p[data-cost]")) box.innerHTML = cost(box) ?? box.innerHTML;
   await new Promise((resolve) => setTimeout(resolve, PAUSE));
+  if (part.querySelector("[data-running]")) part.fetched = undefined; // a command tells nobody when it ends
   part.fetching = false;
   update();
 }
@@ -137,7 +140,13 @@ for (const form of document.querySelectorAll(".manage")) {
       body: JSON.stringify(Object.fromEntries(new FormData(form))),
     });
     if (answer.ok && form.dataset.after) location.assign(form.dataset.after);
-    else document.getElementById("answer").textContent = answer.ok ? "Done." : (await answer.json()).reason;
+    const told = form.querySelector(".answer") ?? document.getElementById("answer");
+    told.textContent = answer.ok ? ((await answer.json()).answer ?? "Done.") : (await answer.json()).reason;
+    for (const part of document.querySelectorAll(".part[data-part=analyses]")) {
+      part.fetched = undefined;
+      part.fetching = false;
+    }
+    update();
   });
 }
 

@@ -71,6 +71,16 @@ def together(groups: Mapping[str, Sequence[TrialRecord]], quantity: str, words: 
     return _in_epochs(drawn)
 
 
+def rate_range(found: Mapping[str, Any]) -> "Figure":
+    """Return the loss while the learning rate rose, as `winnow range --json` says it, and the range to search."""
+    drawn = style.figure("learning rate", "training loss", height=320)
+    drawn.update_xaxes(type="log")
+    style.add_line(drawn, found["rates"], found["losses"], "loss", {"color": style.BLUE}, "rate %{x:.2g}: %{y:.4g}")
+    if found["learns"]:
+        drawn.add_vrect(x0=found["low"], x1=found["high"], fillcolor=style.BAND, line_width=0)
+    return drawn
+
+
 def _add_mean(
     drawn: "Figure", trials: Sequence[TrialRecord], quantity: str, name: str, line: Mapping[str, Any], legend: bool
 ) -> None:
