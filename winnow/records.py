@@ -201,6 +201,8 @@ OUTCOME = Key[str]("winnow:outcome")
 REASON = Key[str]("winnow:reason")
 """The same in a sentence."""
 TRACEBACK = Key[str]("winnow:traceback")
+PRINTED = Key[str]("winnow:printed")
+"""The end of what its objective printed."""
 RUN = Key[dict[str, Any]]("winnow:run")
 """Where and how it ran: worker, host, device, seconds, memory, versions."""
 WOULD_PRUNE = Key[int]("winnow:would_prune")

@@ -24,8 +24,10 @@ from winnow.records import (
     LAYERS,
     OUTCOME,
     OUTPUTS,
+    PRINTED,
     REASON,
     RUN,
+    TRACEBACK,
     TRAINING,
     WOULD_PRUNE,
     Epoch,
@@ -69,6 +71,8 @@ class TrialRecord:
 
     outcome: str = ""
     """How its last attempt ended, an `Outcome`; empty where no Winnow worker ran it."""
+    log: str = ""
+    """The end of what it printed, and the traceback of its failure."""
     would_prune: int | None = None
     """The epoch after which the pruner would have stopped it, had it not been let finish to audit the pruner."""
 
@@ -223,6 +227,7 @@ def read_trial(trial: FrozenTrial, epochs: Sequence[Epoch]) -> TrialRecord:
         training=training,
         run=run,
         outcome=attributes.get(OUTCOME, ""),
+        log="\n".join(str(attributes[key]).rstrip() for key in (PRINTED, TRACEBACK) if key in attributes),
         would_prune=attributes.get(WOULD_PRUNE),
         layers=tuple(layers) if isinstance(layers := attributes.get(LAYERS), list) else (),
         outputs=_mapping(attributes, OUTPUTS),

@@ -14,7 +14,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from winnow.search.analysis import curve_reading, summary
 from winnow.search.analysis.study_view import StudyView
-from winnow.search.dashboard import chapters
+from winnow.search.dashboard import chapters, one_trial
 from winnow.search.dashboard.events import events
 from winnow.search.dashboard.identity import COOKIE
 from winnow.search.dashboard.live import Look
@@ -175,7 +175,16 @@ async def trial_page(request: Request, study_id: StudyId, number: TrialNumber) -
     searched = {name: trial.setting(name) for name in trial.parameters}
     found = curve_reading.read(trial)
     said = [*found.sentences, curve_reading.advice(trial, found)]
-    return page(request, "trial.html.jinja", now=now, trial=trial, searched=searched, figure=figure, said=said)
+
+    def measured() -> tuple[list[one_trial.Seed], list[Chapter]]:
+        storage, record = watching(request).reading, view.with_details([number])
+        if not now.has_spec:
+            return [], []
+        return one_trial.seeds(storage, record, trial), one_trial.mistakes(storage, record, trial)
+
+    seeds, wrong = await read_study(measured)
+    shown = {"trial": trial, "searched": searched, "figure": figure, "said": said, "seeds": seeds, "chapters": wrong}
+    return page(request, "trial.html.jinja", now=now, **shown)
 
 
 @router.get("/{study:path}")

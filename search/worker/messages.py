@@ -112,6 +112,8 @@ class Ended:
     """Bytes: of the process on a CPU, of the device on a GPU."""
     versions: dict[str, str] = field(default_factory=dict)
     code: dict[str, str] = field(default_factory=dict)
+    printed: str = ""
+    """The end of what it printed; empty of trainings that went on beside others in one process."""
 
 
 class Pipe(Protocol):

@@ -8,7 +8,7 @@ from typing import Any
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
-from winnow.records import REASON, RUN, TRACEBACK, TRAINING, FinalState, Outcome
+from winnow.records import PRINTED, REASON, RUN, TRACEBACK, TRAINING, FinalState, Outcome
 from winnow.search.worker.context import WorkerContext
 from winnow.search.worker.messages import Ended
 from winnow.search.worker.provenance import git_commit, winnow_version
@@ -82,6 +82,8 @@ class Ending:
                 "git_commit": git_commit(),
                 "code": self.ended.code,
             }
+            if self.ended.printed.strip():
+                attributes[PRINTED] = self.ended.printed
             if self.ended.traceback:
                 attributes[TRACEBACK] = self.ended.traceback
         return attributes

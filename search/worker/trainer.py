@@ -28,6 +28,7 @@ from winnow.search.study.validation import check
 from winnow.search.worker import said
 from winnow.search.worker.channels import Channel, Channels
 from winnow.search.worker.messages import Ended, Job, Pipe, Prepare, Ready
+from winnow.search.worker.printed import Output
 from winnow.search.worker.remote_trial import RemoteTrial, Stopped
 
 _OF_PRUNED = {Diverged: Outcome.DIVERGED, Infeasible: Outcome.INFEASIBLE}
@@ -118,6 +119,7 @@ def main(file_descriptor: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the supervisor decides what an interrupt means
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     pipe: Pipe = Connection(file_descriptor)
+    output = Output()
     try:
         try:
             message: Prepare = pipe.recv()
@@ -136,12 +138,14 @@ def main(file_descriptor: int) -> None:
         def serve(conversation: Pipe) -> None:
             nonlocal code
             job: Job = conversation.recv()
+            output.take()
             if isinstance(objective, TrainingObjective):
                 objective.precision = job.precision
             ended = run(objective, RemoteTrial(conversation, job), job)
             # What was imported once is what still runs, whatever lies on the disk by now.
             code = {**code_of(spec), **code}
-            conversation.send(replace(ended, code=code))
+            printed = "" if message.fuse > 1 else said.text(output.take(), said.TRACEBACK_CHARACTERS)
+            conversation.send(replace(ended, code=code, printed=printed))
             gc.collect()
 
         if message.fuse > 1 and isinstance(objective, TrainingObjective):

@@ -1,0 +1,37 @@
+"""What a trial prints: passed on to the worker's log, and its end kept, so that the trial's page can show it."""
+
+import sys
+from typing import Any, TextIO
+
+MOST = 4000
+"""Characters that are kept of a trial's output."""
+
+
+class Printed:
+    """Stands for a text stream of this process: what is written to it goes on, and its end is kept."""
+
+    def __init__(self, stream: TextIO, kept: list[str]) -> None:
+        self._stream = stream
+        self._kept = kept
+
+    def write(self, text: str) -> int:
+        """Write as the stream does."""
+        self._kept[0] = (self._kept[0] + text)[-MOST:]
+        return self._stream.write(text)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+class Output:
+    """The standard output and error of this process, kept from one trial's begin to its end."""
+
+    def __init__(self) -> None:
+        """Stand in for both streams from now on: before an objective is imported that takes hold of them."""
+        self._kept = [""]
+        sys.stdout, sys.stderr = Printed(sys.stdout, self._kept), Printed(sys.stderr, self._kept)  # type: ignore[assignment]
+
+    def take(self) -> str:
+        """Return the end of what was printed since the last time."""
+        kept, self._kept[0] = self._kept[0], ""
+        return kept
