@@ -8,10 +8,13 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import Connection, and_, select
 
+from winnow.errors import WinnowError
 from winnow.search.analysis.status import Status, count_ended
 from winnow.search.analysis.study_view import StudyView
 from winnow.search.dashboard.live import Channel
 from winnow.search.dashboard.own_attributes import OwnAttributes
+from winnow.search.study import study as studies_of_winnow
+from winnow.search.study.spec import NotifySection
 from winnow.storage import Storage, deletions, trial_summaries
 from winnow.storage.errors import StorageError, StorageUnreachable
 from winnow.storage.optuna_tables import directions, studies
@@ -64,6 +67,8 @@ class Watching:
         self._counted: dict[int, dict[str, int]] = {}
         self._listed: dict[int, trial_summaries.Outlines] = {}
         self._faults: dict[int, str] = {}
+        self._heard: dict[int, NotifySection] = {}
+        """By study, what its `[notify]` asks for."""
 
     def named(self, name: str) -> int:
         """Return the id of a study; raise KeyError. While the database is away, of one that was asked for before."""
@@ -116,6 +121,20 @@ class Watching:
                     self.view(study_id).status()
                     self.storage.get_all_trials(study_id, deepcopy=False)  # for optuna-dashboard's own page
 
+    def asked_for(self) -> list[tuple[NotifySection, Status]]:
+        """Return the studies of which a person wants to hear: those with a spec that are not done, or were not."""
+        found = []
+        for entry in self._list():
+            if entry.fault or (entry.study_id not in self._heard and _is_done(entry)):
+                continue
+            if entry.study_id not in self._heard:
+                try:
+                    self._heard[entry.study_id] = studies_of_winnow.load(self.storage, entry.study).spec.notify
+                except WinnowError:  # made by stock Optuna, or by another version
+                    continue
+            found.append((self._heard[entry.study_id], self.view(entry.study_id).status()))
+        return found
+
     def _list(self) -> list[Entry]:
         """Return every study; only those whose counts changed are looked at again."""
         counted: dict[int, dict[str, int]] = {}
@@ -157,6 +176,11 @@ class Watching:
             best=best.value if best else None,
             best_number=best.number if best else None,
         )
+
+
+def _is_done(entry: Entry) -> bool:
+    waiting = entry.states.get("RUNNING", 0) + entry.states.get("WAITING", 0)
+    return entry.budget is not None and entry.finished >= entry.budget and not waiting
 
 
 def unreadable(error: Exception) -> str:

@@ -195,6 +195,17 @@ class LogSection(Section):
     """The project."""
 
 
+class NotifySection(Section):
+    """What a person is told of a study, where a command or the dashboard was given `--notify`."""
+
+    on: tuple[Literal["end", "stall", "no_worker", "failures"], ...] = ("end", "stall", "no_worker", "failures")
+    minutes: float = Field(10.0, gt=0)
+    """Without a worker, or without an epoch that ends, before it is told."""
+    failures: int = Field(5, ge=1)
+    """At least so many trials have failed, and more than `failed_share` of all, before it is told."""
+    failed_share: float = Field(0.2, ge=0, le=1)
+
+
 LOG_PACKAGES = {"tensorboard": "tensorboardX", "mlflow": "mlflow", "wandb": "wandb"}
 """What each key of `[log]` needs, by the name it is imported by."""
 
@@ -224,6 +235,7 @@ class Spec(Section):
     ablation: AblationSection = AblationSection()
     keep: KeepSection = KeepSection()
     log: LogSection = LogSection()
+    notify: NotifySection = NotifySection()
     fleet: FleetSection = FleetSection()
     question: tuple[Question, ...] = ()
     """What the report answers first."""

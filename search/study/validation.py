@@ -37,6 +37,7 @@ from winnow.search.study.spec import (
     KeepSection,
     LimitsSection,
     LogSection,
+    NotifySection,
     SearchEntry,
     Spec,
     StartSection,
@@ -336,6 +337,7 @@ _SECTIONS: Mapping[str, type[Section]] = {
     "limits": LimitsSection,
     "ablation": AblationSection,
     "log": LogSection,
+    "notify": NotifySection,
     "keep": KeepSection,
     "start": StartSection,
 }
