@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from winnow.search.api.study import open_storage
-from winnow.search.cli.options import json_option, storage_option
+from winnow.search.cli.options import json_option, notify_option, storage_option
 
 _PATIENCE = 60.0
 """Seconds: where the database starts together with the dashboard, it may be the later one."""
@@ -33,6 +33,7 @@ _PATIENCE = 60.0
 @click.option(
     "--artifacts", type=click.Path(path_type=Path), help="Optuna's artifacts.  [default: FILES/optuna-artifacts]"
 )
+@notify_option
 def dashboard(
     url: str,
     host: str,
@@ -42,6 +43,7 @@ def dashboard(
     certificate: Path | None,
     key: Path | None,
     artifacts: Path | None,
+    notify: tuple[str, ...],
 ) -> None:
     """Serve live pages of all studies, with optuna-dashboard around them; off this machine, to those with a token."""
     from winnow.errors import WinnowError
@@ -64,7 +66,8 @@ def dashboard(
         click.echo("Only this machine can reach it, and everybody on it may do everything. Press Ctrl-C to end it.")
     elif not any(each.valid for each in tokens.everything(storage.database)):
         click.echo("No token is valid: make one with winnow token create NAME --role admin")
-    server.serve(storage, place, listening, artifacts or storage.files / decoration.ARTIFACTS, local=local)
+    files = artifacts or storage.files / decoration.ARTIFACTS
+    server.serve(storage, place, listening, files, local=local, notify=notify)
 
 
 @click.group()

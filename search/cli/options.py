@@ -61,6 +61,13 @@ grace_option = click.option(
     show_default=True,
     help="How long a trainer may take to finish its epoch after SIGTERM, winnow stop or winnow pause.",
 )
+notify_option = click.option(
+    "--notify",
+    multiple=True,
+    envvar="WINNOW_NOTIFY",
+    help="Tell of the end and of troubles to a URL of apprise's: mail, a chat, a webhook. In WINNOW_NOTIFY, separated "
+    "by spaces.",
+)
 trials_option = click.option("--trials", type=click.IntRange(1), help="Number of trials, instead of the spec's.")
 study_argument = click.argument("study")
 spec_argument = click.argument("spec", type=click.Path(path_type=Path))

@@ -15,6 +15,7 @@ from winnow.search.cli.options import (
     accept_code_option,
     fleet_options,
     json_option,
+    notify_option,
     spec_argument,
     storage_option,
     trials_option,
@@ -31,12 +32,7 @@ from winnow.search.report.terminal.screen import screen
 @fleet_options
 @trials_option
 @click.option("--report", type=click.Path(path_type=Path), help="The report's file.  [default: reports/NAME.html]")
-@click.option(
-    "--notify",
-    multiple=True,
-    envvar="WINNOW_NOTIFY",
-    help="Say how it ended to a URL of apprise's: mail, a chat, a webhook. In WINNOW_NOTIFY, separated by spaces.",
-)
+@notify_option
 @json_option
 @accept_code_option
 @cluster_options

@@ -66,9 +66,7 @@ async def progress(request: Request, study_id: StudyId) -> dict[str, Any]:
             kind: {"running": command.is_running, "failure": command.failure, "asked_by": command.asked_by}
             for kind, command in commands.items()
         },
-        "trained": [
-            finite_object({**vars(entry), "finished": entry.finished}) for entry in await _trained(request, now)
-        ],
+        "trained": [finite_object({**vars(entry), "finished": entry.finished}) for entry in trained],
     }
 
 

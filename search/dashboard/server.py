@@ -4,12 +4,14 @@ import socket
 import ssl
 import threading
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from winnow.errors import WinnowError
 from winnow.search.dashboard.hosts import is_loopback
+from winnow.search.launch.notifying import sender, watching
 from winnow.storage import Storage, audit_log, deletions, tokens
 
 if TYPE_CHECKING:
@@ -111,8 +113,16 @@ def make(dashboard: "Dashboard", place: Place) -> "uvicorn.Server":
     return server
 
 
-def serve(storage: Storage, place: Place, listening: socket.socket, artifacts: Path, *, local: bool) -> None:
-    """Answer until the process is told to end; `local` asks nobody for a token."""
+def serve(
+    storage: Storage,
+    place: Place,
+    listening: socket.socket,
+    artifacts: Path,
+    *,
+    local: bool,
+    notify: Sequence[str] = (),
+) -> None:
+    """Answer until the process is told to end; `local` asks nobody for a token, `notify` are apprise's URLs."""
     from winnow.search.dashboard import app
 
     for name in deletions.purge(storage.database):
@@ -120,7 +130,8 @@ def serve(storage: Storage, place: Place, listening: socket.socket, artifacts: P
     storage.database.patience = _PATIENCE
     dashboard = app.build(storage, artifacts, allowed_hosts=place.allowed_hosts, local=local)
     threading.Thread(target=dashboard.own.state.watching.warm, daemon=True).start()
-    try:
+    with ExitStack() as open_ones:
+        open_ones.callback(dashboard.own.state.analyses.close)
+        if notify:
+            open_ones.enter_context(watching(dashboard.own.state.watching.asked_for, sender(notify)))
         make(dashboard, place).run([listening])
-    finally:
-        dashboard.own.state.analyses.close()

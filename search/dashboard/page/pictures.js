@@ -12,18 +12,25 @@ const narrow = (picture) => picture.clientWidth < 700;
 const isThere = (value) => value !== undefined && value !== null;
 const point = (row, title, key) => [row.number, title, said(row[key]), key, row[key]];
 
+/** Whether numbers span so many scales that a log axis shows them best; a 0 has a place of its own below it. */
 function isLog(values) {
-  return values.length > 0 && Math.min(...values) > 0 && Math.max(...values) / Math.min(...values) > 50;
+  const positive = values.filter((value) => value > 0);
+  const isSigned = values.some((value) => value < 0);
+  return !isSigned && positive.length > 1 && Math.max(...positive) / Math.min(...positive) > 50;
 }
 
 /** A column as positions on an axis from 0 to 1, and the words at some of them. */
 function scale(key, rows) {
   const values = rows.map((row) => row[key]).filter(isThere);
   if (values.length && values.every(isNumber)) {
-    const way = isLog(values) ? Math.log10 : (value) => value;
-    const [low, high] = [way(Math.min(...values)), way(Math.max(...values))];
-    const at = (value) => (isNumber(value) ? (way(value) - low) / (high - low || 1) : null);
-    return { at, ends: [Math.min(...values), Math.max(...values)].map((value) => [at(value), said(value)]) };
+    const log = isLog(values);
+    const here = log ? values.filter((value) => value > 0) : values;
+    const ends = [Math.min(...here), Math.max(...here)];
+    const [low, high] = log ? ends.map(Math.log10) : ends;
+    const bottom = here.length < values.length ? 0.1 : 0; // of the log scale, above the place of 0
+    const along = (value) => bottom + ((1 - bottom) * ((log ? Math.log10(value) : value) - low)) / (high - low || 1);
+    const at = (value) => (isNumber(value) ? (log && value === 0 ? 0 : along(value)) : null);
+    return { at, ends: [...(bottom ? [0] : []), ...ends].map((value) => [at(value), said(value)]) };
   }
   const kinds = [...new Set(values.map(said))].sort();
   const at = (value) => (isThere(value) ? kinds.indexOf(said(value)) / (kinds.length - 1 || 1) : null);

@@ -61,12 +61,28 @@ function column(title, key, more = {}) {
   };
 }
 
+/** On a telephone: the columns for which there is no room stand below the row, where a touch opens it. */
+const isNarrow = matchMedia("(max-width: 40rem)").matches;
+const unfolding = { formatter: "responsiveCollapse", headerSort: false, width: 34, resizable: false, download: false };
+
+function folded(cells) {
+  const list = element("dl", "", { className: "folded" });
+  for (const { title, value } of cells) {
+    const shown = element("dd", value instanceof Node ? "" : said(value));
+    if (value instanceof Node) shown.append(value);
+    list.append(element("dt", title), shown);
+  }
+  return list;
+}
+
 function columns(parameters) {
+  const kept = { responsive: 0 };
   return [
-    { formatter: "rowSelection", hozAlign: "center", headerSort: false, width: 34, frozen: true, download: false },
-    column("trial", "number", { frozen: true, formatter: link, minWidth: 80 }),
+    ...(isNarrow ? [unfolding] : []),
+    { formatter: "rowSelection", hozAlign: "center", headerSort: false, width: 34, frozen: !isNarrow, download: false, ...kept },
+    column("trial", "number", { frozen: !isNarrow, formatter: link, minWidth: 80, ...kept }),
     column("state", "state", { formatter: state }),
-    column(metric, "value"),
+    column(metric, "value", kept),
     ...parameters.map((each) => column(each, field(each))),
     column("seconds", "seconds"),
     column("reason", "reason", { formatter: "textarea", minWidth: 260, widthGrow: 2 }),
@@ -110,6 +126,7 @@ export async function makeTable(parameters, changed, picked) {
     initialSort: sorted.map(([key, dir]) => ({ column: key, dir })),
     initialHeaderFilter: listOf("filter").map(([key, value]) => ({ field: key, value })),
     layout: "fitDataFill",
+    ...(isNarrow ? { responsiveLayout: "collapse", responsiveLayoutCollapseStartOpen: false, responsiveLayoutCollapseFormatter: folded } : {}),
     maxHeight: "34rem",
     nestedFieldSeparator: false,
     placeholder: "No trial is shown.",
