@@ -107,7 +107,15 @@ def _sweep(connection: Connection, parent: str, key: str, own: Sequence[Table]) 
     )
 
 
-STEPS: list[Callable[[Connection], None]] = [_first]
+def _second(connection: Connection) -> None:
+    """Add what workers say of their devices, where the tables were made without it."""
+    column = tables.workers.c.device_load
+    if column.name not in {each["name"] for each in inspect(connection).get_columns(tables.workers.name)}:
+        kind = column.type.compile(connection.dialect)
+        connection.execute(text(f"ALTER TABLE {tables.workers.name} ADD COLUMN {column.name} {kind}"))
+
+
+STEPS: list[Callable[[Connection], None]] = [_first, _second]
 
 
 @contextmanager

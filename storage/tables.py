@@ -86,6 +86,7 @@ workers = Table(
     Column("reason", Text),
     Column("started_at", Float(53), nullable=False),
     Column("seen_at", Float(53), nullable=False),
+    Column("device_load", JSON(none_as_null=True)),
 )
 epochs = Table(
     "winnow_epochs",

@@ -4,7 +4,7 @@ No row is deleted: what was not heard of for FORGOTTEN_SECONDS is not there any 
 """
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,6 +34,8 @@ class Worker:
     value: float | None
     age: float
     """Seconds since it last gave a sign of life."""
+    device_load: Mapping[str, Sequence[float]] | None = None
+    """The last samples of its device, by what was measured; None where no driver tells."""
 
 
 @dataclass(frozen=True)
@@ -69,12 +71,20 @@ def sign_of_life(
     trial_number: int | None = None,
     epoch: int | None = None,
     value: float | None = None,
+    device_load: Mapping[str, Sequence[float]] | None = None,
 ) -> None:
-    """Say what a worker does now."""
+    """Say what a worker does now, and how its device fares."""
     change = (
         update(workers)
         .where(workers.c.worker == worker)
-        .values(state=state, trial_number=trial_number, epoch=epoch, value=value, seen_at=database_now())
+        .values(
+            state=state,
+            trial_number=trial_number,
+            epoch=epoch,
+            value=value,
+            device_load=device_load,
+            seen_at=database_now(),
+        )
     )
     database.execute(change)
 

@@ -5,6 +5,7 @@
            lost                       listed, and every question to it fails
            mode=N                     its compute mode: 2 prohibited, 3 one process at a time
            cores=MASK                 the CPU cores of its NUMA node, in hexadecimal
+           busy=PERCENT  heat=DEGREES its utilisation, its temperature
    An instance has a seventh of its GPU's memory. */
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,7 +18,7 @@ typedef struct {
     char uuid[LONGEST], name[LONGEST];
     bytes total, free;
     int cut, lost, parts[PARTS], count;
-    unsigned mode;
+    unsigned mode, busy, heat;
     unsigned long cores;
 } device;
 
@@ -50,6 +51,8 @@ static void add_gpu(char *words) {
         else if (!strncmp(word, "mig=", 4)) add_parts(gpu, word + 4);
         else if (!strcmp(word, "lost")) gpu->lost = 1;
         else if (!strncmp(word, "mode=", 5)) gpu->mode = atoi(word + 5);
+        else if (!strncmp(word, "busy=", 5)) gpu->busy = atoi(word + 5);
+        else if (!strncmp(word, "heat=", 5)) gpu->heat = atoi(word + 5);
         else if (!strncmp(word, "cores=", 6)) gpu->cores = strtoul(word + 6, NULL, 16);
     }
 }
@@ -123,5 +126,15 @@ int nvmlDeviceGetCpuAffinity(device *of, unsigned words, unsigned long *mask) {
     if (!of->cores) return NOT_SUPPORTED;
     memset(mask, 0, words * sizeof *mask);
     mask[0] = of->cores;
+    return OK;
+}
+int nvmlDeviceGetUtilizationRates(device *of, unsigned *told) {
+    if (!of->busy) return NOT_SUPPORTED;
+    told[0] = of->busy, told[1] = 0;
+    return OK;
+}
+int nvmlDeviceGetTemperature(device *of, int sensor, unsigned *degrees) {
+    if (sensor || !of->heat) return NOT_SUPPORTED;
+    *degrees = of->heat;
     return OK;
 }

@@ -122,12 +122,13 @@ def costs(study: WinnowStudy, record: StudyRecord) -> dict[str, str]:
     each = sum(seconds) / len(seconds) if seconds else 0.0
     with suppress(StudyError):
         plan = repetitions.plan_confirmation(study, 5, 5)
-        sides = len(plan.candidates) + (plan.baseline is not None)
-        trainings = 5 * sides + 5 * min(2, sides)
+        others = " and the baseline" if plan.baseline else ""
+        sides = len(plan.candidates) + bool(plan.baseline)
+        trainings = 5 * sides + 5 * (1 + bool(plan.baseline))
         time = f", about {duration(each * trainings)} of device time" if each else ""
         found["confirm"] = (
-            f"The best {counted(len(plan.candidates), 'configuration')} and the baseline on 5 fresh seeds, then the "
-            f"winner and the baseline on 5 others: up to {trainings} trainings{time}. Test data are read once."
+            f"With the numbers below, {counted(len(plan.candidates), 'configuration')}{others} on 5 fresh seeds, then "
+            f"the winner{others} on 5 others: up to {trainings} trainings{time}. Test data are read once."
         )
     with suppress(StudyError):
         found["ablate"] = power.sentences(ablation.plan_ablation(study, record=record).design)[0]

@@ -4,6 +4,7 @@ import threading
 from dataclasses import dataclass, field
 
 from winnow.search.study.study import WinnowStudy
+from winnow.search.worker.device_load import DeviceLoad
 from winnow.search.worker.device_share import DeviceShare
 from winnow.search.worker.lanes import GroupCommit
 from winnow.search.worker.steering import Steering
@@ -24,5 +25,6 @@ class WorkerContext:
     precision: str
     steering: Steering
     commit: GroupCommit
+    device_load: DeviceLoad
     turn: threading.Lock = field(default_factory=threading.Lock)
     """Held by the lane that uses what is not made for several threads: samplers, pruners."""

@@ -37,6 +37,18 @@ class Memory:
     free: int
 
 
+@dataclass(frozen=True)
+class Load:
+    """How a device fares now; None of what its driver does not tell (of a MIG instance, utilisation)."""
+
+    utilisation: float | None
+    """Percent of the time in which something ran."""
+    memory: float
+    """Percent of all."""
+    temperature: float | None
+    """Degrees Celsius."""
+
+
 def gpus() -> list[GPU]:
     """Return every GPU of this machine in the order of `nvidia-smi`; none where no driver is installed.
 
@@ -54,6 +66,24 @@ def memory(uuid: str) -> Memory | None:
                 return None
             told = driver.nvmlDeviceGetMemoryInfo(driver.nvmlDeviceGetHandleByUUID(uuid))
             return Memory(int(told.total), int(told.used), int(told.free))
+    except DeviceError:
+        return None
+
+
+def load(uuid: str) -> Load | None:
+    """Return how the GPU or MIG instance with this UUID fares; None where nobody can tell."""
+    try:
+        with _driver() as driver:
+            if driver is None:
+                return None
+            handle = driver.nvmlDeviceGetHandleByUUID(uuid)
+            memory = driver.nvmlDeviceGetMemoryInfo(handle)
+            busy = _told(driver, driver.nvmlDeviceGetUtilizationRates, handle)
+            heat = _told(driver, driver.nvmlDeviceGetTemperature, handle, driver.NVML_TEMPERATURE_GPU)
+            used = 100.0 * memory.used / max(1, memory.total)
+            return Load(
+                None if busy is None else float(busy.gpu), round(used, 1), None if heat is None else float(heat)
+            )
     except DeviceError:
         return None
 

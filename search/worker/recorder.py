@@ -210,7 +210,9 @@ class Recorder:
             frozen = self._storage.get_trial(self._lease.trial_id)
             epoch = frozen.last_step
             value = None if epoch is None else frozen.intermediate_values[epoch]
-            workers.sign_of_life(self._database, self._context.name, "training", self._lease.number, epoch, value)
+            load = self._context.device_load.sample()
+            name, number = self._context.name, self._lease.number
+            workers.sign_of_life(self._database, name, "training", number, epoch, value, load)
 
     def _stop(self, lost: LeaseLost | None, failure: Exception | None) -> None:
         with self._changed:

@@ -22,6 +22,7 @@ from winnow.search.study.stopping import reason_to_stop
 from winnow.search.study.study import WinnowStudy
 from winnow.search.worker.attempt import Attempt
 from winnow.search.worker.context import WorkerContext
+from winnow.search.worker.device_load import DeviceLoad
 from winnow.search.worker.device_share import DeviceShare
 from winnow.search.worker.lanes import GroupCommit, Lanes, renewing
 from winnow.search.worker.messages import Ready
@@ -110,8 +111,18 @@ class Worker:
     def _work(self, precision: str) -> None:
         design = designs.read(self.database, self.study.study_id)
         commit = GroupCommit(replace(self.database, patience=0.0))
+        load = DeviceLoad(self.options.device)
         context = WorkerContext(
-            self.study, self.options, self.trainer, self._share, self.name, design, precision, self._steering, commit
+            self.study,
+            self.options,
+            self.trainer,
+            self._share,
+            self.name,
+            design,
+            precision,
+            self._steering,
+            commit,
+            load,
         )
         if self._lanes.count == 1:
             self._work_in(context, 0)

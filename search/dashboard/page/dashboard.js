@@ -69,12 +69,20 @@ async function fetchPart(part) {
   } catch {
     part.fetched = undefined; // the event stream tells of the outage; try again with its next word
   }
-  const cost = (box) => part.querySelector(`template[data-cost="${box.dataset.cost}"]`)?.innerHTML;
-  for (const box of document.querySelectorAll("p[data-cost]")) box.innerHTML = cost(box) ?? box.innerHTML;
+  if (part.dataset.part === "analyses") offer(part);
   await new Promise((resolve) => setTimeout(resolve, PAUSE));
   if (part.querySelector("[data-running]")) part.fetched = undefined; // a command tells nobody when it ends
   part.fetching = false;
   update();
+}
+
+/** Offer the analyses that can be made now, each with what it will take. */
+function offer(part) {
+  for (const box of document.querySelectorAll("p[data-cost]")) {
+    const words = part.querySelector(`template[data-cost="${box.dataset.cost}"]`);
+    box.closest("form").hidden = !words;
+    if (words) box.innerHTML = words.innerHTML;
+  }
 }
 
 function replacePart(part, html) {
