@@ -8,7 +8,7 @@ from winnow.search.worker.devices import Device
 KEPT = 60
 """Samples: one for each of the worker's signs of life."""
 Samples = dict[str, list[float]]
-"""By `utilisation` (percent), `memory` (percent of all) and `temperature` (°C); what a driver tells nothing of is empty."""
+"""By `utilisation` (percent), `memory` (percent of all) and `temperature` (°C); empty where a driver tells nothing."""
 
 
 class DeviceLoad:

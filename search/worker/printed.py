@@ -29,7 +29,7 @@ class Output:
     def __init__(self) -> None:
         """Stand in for both streams from now on: before an objective is imported that takes hold of them."""
         self._kept = [""]
-        sys.stdout, sys.stderr = Printed(sys.stdout, self._kept), Printed(sys.stderr, self._kept)  # type: ignore[assignment]
+        sys.stdout, sys.stderr = Printed(sys.stdout, self._kept), Printed(sys.stderr, self._kept)
 
     def take(self) -> str:
         """Return the end of what was printed since the last time."""

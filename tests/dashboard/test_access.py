@@ -8,7 +8,7 @@ import optuna
 import pytest
 
 from dashboard_server import Served
-from winnow.search.dashboard import api, pages
+from winnow.search.dashboard import api, measuring, pages
 from winnow.search.dashboard.access import RULES, WINNOW, Rule, rule_for
 from winnow.storage.tokens import ROLES, Role
 
@@ -42,16 +42,17 @@ def one_of(wildcard: re.Match[str]) -> str:
 
 def test_every_route_of_winnow_is_in_the_table() -> None:
     own = [rule for rule in WINNOW if not rule.route.endswith("{rest}")]
-    routes: list[Any] = [*pages.router.routes, *api.router.routes]
+    shown: list[Any] = [*pages.router.routes, *measuring.pages.routes]
+    routes: list[Any] = [*shown, *api.router.routes, *measuring.api.routes]
     assert len(routes) > 20
     for route in routes:
-        path = ("/winnow" if route in pages.router.routes else "/winnow/api") + route.path
+        path = ("/winnow" if route in shown else "/winnow/api") + route.path
         if path == "/winnow/{study:path}":
             continue
         concrete = path.rstrip("/")
         for name in ("{study_id}", "{number}"):
             concrete = concrete.replace(name, "7")
-        concrete = concrete.replace("{wish}", "stop")
+        concrete = concrete.replace("{wish}", "stop").replace("{kind}", "confirm")
         concrete = concrete.replace("{name}", "abc").replace("{file}", "abc")
         for method in route.methods:
             matching = [rule for rule in own if method in rule.methods and rule.pattern.fullmatch(concrete)]

@@ -34,8 +34,10 @@ def test_every_operation_keeps_its_description(served: Served) -> None:
     headers = {"Authorization": f"Bearer {served.secret('admin')}"}
     schema = schemathesis.openapi.from_url(f"{served.url}/winnow/api/openapi.json", headers=headers)
     operations = [found.ok() for found in schema.get_all_operations()]
-    assert len(operations) == 13
+    assert len(operations) == 15
     for operation in operations:
+        if operation.method == "post" and "/analyses/" in operation.path:
+            continue  # which starts commands that train
 
         @seed(1)
         @settings(max_examples=8, deadline=None, database=None, suppress_health_check=list(HealthCheck))

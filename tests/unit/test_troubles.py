@@ -34,7 +34,7 @@ def test_no_worker_and_a_stall_are_told_after_their_time_once_and_again_after_th
     alone, at_it = status([], RUNNING=1), status([WORKER], RUNNING=1)
     assert [titles(troubles, alone, minutes) for minutes in (0, 9, 10, 11)] == [[], [], ["finds no worker"], []]
     assert titles(troubles, at_it, 12) == []
-    assert [titles(troubles, at_it, minutes) for minutes in (13, 22, 23, 24)] == [[], [], ["stalls"], []]
+    assert [titles(troubles, at_it, minutes) for minutes in (13, 21, 22, 24)] == [[], [], ["stalls"], []]
     assert titles(troubles, status([WORKER], curve=2, RUNNING=1), 25) == []
     silent = status([replace(WORKER, age=300.0)], RUNNING=1)
     assert [titles(troubles, silent, minutes) for minutes in (26, 37)] == [[], ["finds no worker"]]

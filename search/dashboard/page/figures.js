@@ -8,7 +8,7 @@ export const plain = (words) => String(words).replaceAll("&", "&amp;").replaceAl
 
 export function axis(title, more = {}) {
   const line = colour("--line");
-  return { title: { text: plain(title) }, gridcolor: line, linecolor: line, zeroline: false, automargin: true, ...more };
+  return { title: { text: plain(title) }, gridcolor: line, linecolor: line, zeroline: false, automargin: true, exponentformat: "e", ...more };
 }
 
 export function draw(picture, traces, layout) {

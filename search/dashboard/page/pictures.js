@@ -12,11 +12,12 @@ const narrow = (picture) => picture.clientWidth < 700;
 const isThere = (value) => value !== undefined && value !== null;
 const point = (row, title, key) => [row.number, title, said(row[key]), key, row[key]];
 
-/** Whether numbers span so many scales that a log axis shows them best; a 0 has a place of its own below it. */
+/** Whether numbers span many scales and most are far below the largest: a log axis shows them best, 0 below it. */
 function isLog(values) {
-  const positive = values.filter((value) => value > 0);
-  const isSigned = values.some((value) => value < 0);
-  return !isSigned && positive.length > 1 && Math.max(...positive) / Math.min(...positive) > 50;
+  const positive = values.filter((value) => value > 0).sort((a, b) => a - b);
+  if (positive.length < 2 || values.some((value) => value < 0)) return false;
+  const [least, middle, largest] = [0, Math.floor(positive.length / 2), positive.length - 1].map((place) => positive[place]);
+  return largest / least > 50 && largest / middle > 5;
 }
 
 /** A column as positions on an axis from 0 to 1, and the words at some of them. */

@@ -2,7 +2,7 @@
 
 import { keep, keepList, listOf, view } from "./address.js";
 import { direction, field, metric, name, rows, study } from "./trials.js";
-import { element, isNumber, said } from "./words.js";
+import { element, isNumber, said, stateWord } from "./words.js";
 
 const MOST_PICKED = 12;
 let table;
@@ -38,7 +38,7 @@ function link(cell) {
 
 function state(cell) {
   const { state: word, feasible } = cell.getData();
-  return element("span", word.toLowerCase() + (feasible ? "" : ", infeasible"), { className: word.toLowerCase() });
+  return element("span", stateWord(word) + (feasible ? "" : ", infeasible"), { className: word.toLowerCase() });
 }
 
 function column(title, key, more = {}) {
@@ -81,7 +81,7 @@ function columns(parameters) {
     ...(isNarrow ? [unfolding] : []),
     { formatter: "rowSelection", hozAlign: "center", headerSort: false, width: 34, frozen: !isNarrow, download: false, ...kept },
     column("trial", "number", { frozen: !isNarrow, formatter: link, minWidth: 80, ...kept }),
-    column("state", "state", { formatter: state }),
+    column("state", "state", { formatter: state, headerFilterFunc: (term, value) => passes(term, stateWord(value)) }),
     column(metric, "value", kept),
     ...parameters.map((each) => column(each, field(each))),
     column("seconds", "seconds"),

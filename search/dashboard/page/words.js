@@ -11,6 +11,11 @@ export function said(value) {
   return String(Number(value.toPrecision(4)));
 }
 
+const STATES = { COMPLETE: "completed", FAIL: "failed" };
+
+/** A state in the word of all pages. */
+export const stateWord = (state) => STATES[state] ?? state.toLowerCase();
+
 export function element(tag, content = "", attributes = {}) {
   const made = document.createElement(tag);
   made.textContent = content;
