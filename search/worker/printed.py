@@ -10,14 +10,20 @@ MOST = 4000
 class Printed:
     """Stands for a text stream of this process: what is written to it goes on, and its end is kept."""
 
-    def __init__(self, stream: TextIO, kept: list[str]) -> None:
+    def __init__(self, stream: TextIO | None, kept: list[str]) -> None:
+        """Without a stream, as where a process was started with it closed, what is written is only kept."""
         self._stream = stream
         self._kept = kept
 
     def write(self, text: str) -> int:
         """Write as the stream does."""
         self._kept[0] = (self._kept[0] + text)[-MOST:]
-        return self._stream.write(text)
+        return len(text) if self._stream is None else self._stream.write(text)
+
+    def flush(self) -> None:
+        """Flush the stream, if there is one."""
+        if self._stream is not None:
+            self._stream.flush()
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)
