@@ -183,7 +183,14 @@ async def trial_page(request: Request, study_id: StudyId, number: TrialNumber) -
         return one_trial.seeds(storage, record, trial), one_trial.mistakes(storage, record, trial)
 
     seeds, wrong = await read_study(measured)
-    shown = {"trial": trial, "searched": searched, "figure": figure, "said": said, "seeds": seeds, "chapters": wrong}
+    shown: dict[str, Any] = {
+        "trial": trial,
+        "searched": searched,
+        "figure": figure,
+        "said": said,
+        "seeds": seeds,
+        "chapters": wrong,
+    }
     return page(request, "trial.html.jinja", now=now, **shown)
 
 
