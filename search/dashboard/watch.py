@@ -14,7 +14,7 @@ from winnow.search.analysis.study_view import StudyView
 from winnow.search.dashboard.live import Channel
 from winnow.search.dashboard.own_attributes import OwnAttributes
 from winnow.search.study import study as studies_of_winnow
-from winnow.search.study.spec import NotifySection
+from winnow.search.study.sections import NotifySection
 from winnow.storage import Storage, deletions, trial_summaries
 from winnow.storage.errors import StorageError, StorageUnreachable
 from winnow.storage.optuna_tables import directions, studies

@@ -10,7 +10,7 @@ from winnow.errors import StudyError, WinnowError
 from winnow.search.analysis.status import Status
 from winnow.search.analysis.study_view import StudyView
 from winnow.search.launch.troubles import Troubles, ended
-from winnow.search.study.spec import NotifySection
+from winnow.search.study.sections import NotifySection
 from winnow.search.study.study import WinnowStudy
 from winnow.storage.errors import StorageError
 

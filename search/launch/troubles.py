@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from winnow.search.analysis.formatting import counted, duration, number
 from winnow.search.analysis.status import SILENT_SECONDS, Status
-from winnow.search.study.spec import NotifySection
+from winnow.search.study.sections import NotifySection
 from winnow.storage.activity import State
 
 

@@ -4,7 +4,7 @@ A table is one class: its fields are the spec's keys, `name` says which it is, a
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol, TypeVar
+from typing import Any, Literal, Protocol, TypeVar
 
 from optuna.pruners import BasePruner, NopPruner
 from optuna.samplers import BaseSampler
@@ -18,6 +18,17 @@ class Section(BaseModel):
     """A table of the spec; unknown keys are refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class NotifySection(Section):
+    """What a person is told of a study, where a command or the dashboard was given `--notify`."""
+
+    on: tuple[Literal["end", "stall", "no_worker", "failures"], ...] = ("end", "stall", "no_worker", "failures")
+    minutes: float = Field(10.0, gt=0)
+    """Without a worker, or without an epoch that ends, before it is told."""
+    failures: int = Field(5, ge=1)
+    """At least so many trials have failed, and more than `failed_share` of all, before it is told."""
+    failed_share: float = Field(0.2, ge=0, le=1)
 
 
 class Searched(Protocol):

@@ -25,7 +25,7 @@ from winnow.records import Budget
 from winnow.search.study.pruners import ASHAPruner
 from winnow.search.study.samplers import GridSampler, TPESampler
 from winnow.search.study.schedulers import Direction, Scheduler
-from winnow.search.study.sections import PrunerSection, SamplerSection, Section
+from winnow.search.study.sections import NotifySection, PrunerSection, SamplerSection, Section
 
 BUILT_IN = ("classification", "regression")
 Cost = Literal["parameters", "seconds"]
@@ -193,17 +193,6 @@ class LogSection(Section):
     """The URI of a tracking server."""
     wandb: str = ""
     """The project."""
-
-
-class NotifySection(Section):
-    """What a person is told of a study, where a command or the dashboard was given `--notify`."""
-
-    on: tuple[Literal["end", "stall", "no_worker", "failures"], ...] = ("end", "stall", "no_worker", "failures")
-    minutes: float = Field(10.0, gt=0)
-    """Without a worker, or without an epoch that ends, before it is told."""
-    failures: int = Field(5, ge=1)
-    """At least so many trials have failed, and more than `failed_share` of all, before it is told."""
-    failed_share: float = Field(0.2, ge=0, le=1)
 
 
 LOG_PACKAGES = {"tensorboard": "tensorboardX", "mlflow": "mlflow", "wandb": "wandb"}

@@ -28,7 +28,7 @@ from winnow.records import Budget
 from winnow.search.study import hyperparameter_checks, ready
 from winnow.search.study.extremes import misfit
 from winnow.search.study.imported import ImportedPruner, ImportedSampler
-from winnow.search.study.sections import PRUNERS, SAMPLERS, Section
+from winnow.search.study.sections import PRUNERS, SAMPLERS, NotifySection, Section
 from winnow.search.study.spec import (
     BUILT_IN,
     LOG_PACKAGES,
@@ -37,7 +37,6 @@ from winnow.search.study.spec import (
     KeepSection,
     LimitsSection,
     LogSection,
-    NotifySection,
     SearchEntry,
     Spec,
     StartSection,
@@ -57,26 +56,17 @@ def read(path: Path) -> Spec:
         raise SpecError(str(path), "", "it is a folder", f"write a spec of its images: winnow new {path}") from None
     except (OSError, UnicodeDecodeError) as error:
         raise SpecError(str(path), "", f"the file cannot be read ({error})", "give the path of a TOML file") from None
-    if path.suffix == ".json":
-        return _from_json(text, str(path))
     return parse(text, str(path))
 
 
-def _from_json(text: str, file: str) -> Spec:
-    """Return the spec in a JSON text of the same shape: what a study keeps of its own."""
-    try:
-        content = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise SpecError(file, "", f"this is not JSON: {error}", "fix that place") from None
-    return check(content, file)
-
-
 def parse(text: str, file: str) -> Spec:
-    """Return the spec in a TOML text; raises SpecError, naming `file`."""
+    """Return the spec in a TOML text, or of a .json file as a study keeps it; raises SpecError, naming `file`."""
+    kind = "JSON" if file.endswith(".json") else "TOML"
     try:
-        return check(tomllib.loads(text), file)
-    except tomllib.TOMLDecodeError as error:
-        raise SpecError(file, "", f"this is not TOML: {error}", "fix that line") from None
+        content = json.loads(text) if kind == "JSON" else tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, json.JSONDecodeError) as error:
+        raise SpecError(file, "", f"this is not {kind}: {error}", "fix that line") from None
+    return check(content, file)
 
 
 def check(content: Mapping[str, Any], file: str, *, stored: bool = False) -> Spec:

@@ -6,7 +6,7 @@ from typing import Any
 from winnow.records import Budget
 from winnow.search.analysis.status import Status
 from winnow.search.launch.troubles import Troubles
-from winnow.search.study.spec import NotifySection
+from winnow.search.study.sections import NotifySection
 from winnow.storage.activity import State
 from winnow.storage.budget import Spent
 from winnow.storage.workers import Worker
