@@ -57,7 +57,6 @@ def kept_apart() -> list[Family]:
         Family("two modes", lambda r, n, _: SIZE * (r.normal(0, 0.5, n) + np.where(r.random(n) < 0.3, -1.4, 0.6))),
         Family("triangular", lambda r, n, _: SIZE * (r.triangular(-4, 1, 1, n) + 2 / 3)),
         Family("Weibull (shape 1.2)", lambda r, n, _: SIZE * (math.gamma(1 + 1 / 1.2) - r.weibull(1.2, n))),
-        Family("heavy tails (t3), larger", lambda r, n, _: 2 * SIZE * r.standard_t(3, n) / 3**0.5),
         Family("counted on 700", lambda r, n, _: r.binomial(700, 0.95, n) / 700 - 0.95, 700, 0.95, 0.0),
         Family("arms skewed in opposite ways", _opposite),
     ]

@@ -10,8 +10,8 @@ import pytest
 from bench import noise, truth
 from bench.noise import Family
 
-TIMES = 100
-ABLATIONS = 6
+TIMES = 150
+ABLATIONS = 12
 FAMILIES = {family.name: family for family in noise.families()}
 pytestmark = pytest.mark.truth
 
