@@ -119,6 +119,14 @@ def look_ahead(spec: Spec) -> Forecast | None:
     )
 
 
+def told(forecast: Forecast | None) -> list[str]:
+    """Return a forecast in words; without one, what would have to be installed for it, if that is why."""
+    if forecast is not None:
+        return forecast.sentences
+    missing = missing_packages()[:1]
+    return [f"{name} is not installed: to train here, pip install 'winnow-hpo[train]'." for name in missing]
+
+
 def trained_share(spec: Spec) -> float:
     """Return the share of all epochs that a search trains: ASHA's by its rungs; of another pruner all of them."""
     if not isinstance(spec.pruner, ASHAPruner):

@@ -8,7 +8,7 @@ import click
 
 from winnow.objectives.data import overview
 from winnow.search.api.fleet import describe_budget
-from winnow.search.api.forecast import look_ahead
+from winnow.search.api.forecast import look_ahead, told
 from winnow.search.api.study import create_study
 from winnow.search.cli.options import accept_code_option, json_option, spec_argument, storage_option, trials_option
 from winnow.search.report.terminal import data_overview
@@ -59,5 +59,5 @@ def check(spec: Path, json: bool) -> None:
         f"{spec} is valid: {checked.name} searches {searched} with sampler {checked.sampler.name} and pruner "
         f"{checked.pruner.name}, {describe_budget(checked.storage_budget)}."
     )
-    for sentence in [] if forecast is None else forecast.sentences:
+    for sentence in told(forecast):
         screen().print(sentence)

@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from winnow.search.api import first_spec
+from winnow.search.api.forecast import told
 from winnow.search.report.terminal import data_overview
 from winnow.search.report.terminal.screen import screen
 
@@ -29,7 +30,7 @@ def new(source: str, output: Path | None, minutes: float) -> None:
         seen, forecast = first_spec.write(source, file, minutes)
     if seen.images is not None:
         screen().print(data_overview.classes(seen.images))
-    for sentence in [] if forecast is None else forecast.sentences:
+    for sentence in told(forecast):
         screen().print(sentence)
     click.echo(f"Written: {file}")
     click.echo(f"Next: winnow run {file}")

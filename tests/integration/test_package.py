@@ -20,6 +20,20 @@ NEEDED = {
     "winnow/studies/digits.toml",
 }
 
+SPEC = """
+name = "s"
+[data]
+name = "digits"
+train = 200
+[fixed]
+epochs = 1
+widths = [8]
+[search]
+lr = { low = 1e-3, high = 1e-1, log = true }
+[budget]
+trials = 2
+"""
+
 
 def python(folder: Path, program: Path | str, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([program, *arguments], cwd=folder, capture_output=True, text=True, timeout=300)
@@ -101,3 +115,12 @@ def test_the_command_works_beside_modules_of_the_users(installed: Path, tmp_path
     assert "Usage: winnow" in done.stdout
     where = python(tmp_path, installed / "python", "-c", "import winnow.studies; print(winnow.studies.__path__[0])")
     assert where.stdout.startswith(str(installed.parent)), where.stdout + where.stderr
+
+
+def test_a_search_runs_from_the_wheel_alone(installed: Path, tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    (tmp_path / "s.toml").write_text(SPEC)
+    for command in (["run", "s.toml", "--workers", "1"], ["status", "s"], ["export", "s"]):
+        done = python(tmp_path, installed / "winnow", *command)
+        assert done.returncode == 0, done.stderr
+    assert (tmp_path / "reports" / "s.html").exists()
