@@ -63,4 +63,5 @@ def test_precision_is_measured() -> None:
     data = load(DataSpec("digits", train=100, validation=60))
     assert calibrate(make_config(batch_size=10, lr=1e9), data) in ("fp32", "bf16")
     assert calibrate(change(make_config(), batch_size=100), data) in ("fp32", "bf16")
-    assert calibrate(make_config(metric="auroc", batch_size=10), data) in ("fp32", "bf16"), "a metric that needs two classes"
+    judged = make_config(metric="auroc", batch_size=10)
+    assert calibrate(judged, data) in ("fp32", "bf16"), "a metric that needs two classes"
