@@ -1,5 +1,6 @@
 """Winnow's own pages: the studies, one study as it runs, one trial, the login and the audit log."""
 
+import logging
 from collections.abc import AsyncIterator, Callable
 from functools import lru_cache
 from hashlib import sha256
@@ -26,6 +27,7 @@ from winnow.search.report.report import plotly_library
 from winnow.storage import Storage, audit_log, sessions, tokens
 from winnow.storage.errors import StorageUnreachable
 
+_log = logging.getLogger("winnow")
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 
 
@@ -180,7 +182,11 @@ async def trial_page(request: Request, study_id: StudyId, number: TrialNumber) -
         storage, record = watching(request).reading, view.with_details([number])
         if not now.has_spec:
             return [], []
-        return one_trial.seeds(storage, record, trial), one_trial.mistakes(storage, record, trial)
+        try:
+            return one_trial.seeds(storage, record, trial), one_trial.mistakes(storage, record, trial)
+        except Exception as error:  # a spec or a record that somebody else wrote: the trial is shown all the same
+            _log.warning("what was measured of trial %d of %s cannot be read: %r", number, now.study, error)
+            return [], []
 
     seeds, wrong = await read_study(measured)
     shown: dict[str, Any] = {
