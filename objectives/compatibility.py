@@ -8,15 +8,20 @@ Shape = tuple[int, ...]
 """Of one example: (channels, height, width), or (features,)."""
 
 
-def check(config: Config, name: str, shape: Shape, classes: int, examples: int) -> None:
+def check(config: Config, name: str, shape: Shape, classes: int, examples: int, devices: int = 1) -> None:
     """Raise ObjectiveError where `config` cannot be trained on so many examples of the data set `name`.
 
-    `shape` is that of an example as it is read; `classes` is 0 for a regression.
+    `shape` is that of an example as it is read; `classes` is 0 for a regression; so many `devices` share each batch.
     """
     if config.batch_size > examples:
         raise ObjectiveError(
             f"batch_size = {config.batch_size} is more than the {examples} training examples of {name!r}",
             f"choose at most {examples}",
+        )
+    if devices > 1 and config.batch_size < 2 * devices:  # BatchNorm cannot take a single example
+        raise ObjectiveError(
+            f"batch_size = {config.batch_size} leaves less than two examples to each of {devices} devices",
+            f"choose {2 * devices} or more",
         )
     for key in ("label_smoothing", "class_weights", "balanced_sampling", "focal_gamma"):
         if (value := getattr(config, key)) not in (0.0, "none") and not classes:

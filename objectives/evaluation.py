@@ -9,6 +9,7 @@ from torch import nn
 from winnow.objectives.augmentation.batches import Augmentation
 from winnow.objectives.data.loading import Split
 from winnow.objectives.data.streaming import parts
+from winnow.objectives.data_parallel import ALONE, Ranks
 from winnow.objectives.metrics import Metric, cheap
 from winnow.objectives.models.batch_norm_folding import folded
 
@@ -28,11 +29,13 @@ def evaluate(
     precision: str = "fp32",
     batch_size: int = EVALUATION_BATCH,
     kept: list[torch.Tensor] | None = None,
+    ranks: Ranks = ALONE,
 ) -> tuple[float, float | None]:
     """Mean loss and accuracy (None in a regression) of `model` on `split`, waiting for the device once.
 
-    The model's outputs are added to `kept`, batch by batch.
+    The model's outputs are added to `kept`, batch by batch. Each of several ranks does its part of the split.
     """
+    count, split = len(split.targets), ranks.split(split)
     model.eval()
     network = folded(model)
     regression = split.targets.is_floating_point()
@@ -48,8 +51,10 @@ def evaluate(
                 kept.append(outputs.float())
             if not regression:
                 correct += (outputs.argmax(1) == targets).sum()
-    loss, right = torch.stack([loss_sum, correct.float()]).tolist()
-    return loss / len(split.targets), None if regression else right / len(split.targets)
+    loss, right = ranks.total(torch.stack([loss_sum, correct.float()])).tolist()
+    if kept is not None:
+        kept[:] = ranks.gather(kept, count)
+    return loss / count, None if regression else right / count
 
 
 def value_of(

@@ -5,6 +5,7 @@ touch a trial.
 """
 
 import hashlib
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -58,7 +59,11 @@ class TrainingObjective:
     """After so many epochs of a training, what its layers' weights are; see `recording`."""
     keep_outputs: int = 0
     """After so many, what the network answers."""
-
+    devices_per_trial: int = 1
+    """So many processes, of which this is one, train each trial together: `torch.distributed` knows them by the
+    environment."""
+    patience_seconds: float = 900.0
+    """How long one of them waits for another."""
     stacks: Any = None
     """The `Stacks` by which the trials of several threads train as one; None: each alone."""
 
@@ -66,6 +71,10 @@ class TrainingObjective:
         """Import torch and load the data, before a trial waits for them; raises DataError."""
         from winnow.objectives.data import loading
 
+        if self.devices_per_trial > 1 and self.device == "cuda":
+            import torch
+
+            torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
         loading.load(self.data, self.device)
 
     def calibrate(self, values: Mapping[str, Any]) -> str:
@@ -79,7 +88,7 @@ class TrainingObjective:
         """Run one trial; raises optuna.TrialPruned where it is pruned, diverges or is infeasible."""
         import optuna
 
-        from winnow.objectives import recording, snapshots, training
+        from winnow.objectives import data_parallel, recording, snapshots, training
         from winnow.objectives.data import loading
         from winnow.objectives.divergence import guessing_loss
 
@@ -93,9 +102,10 @@ class TrainingObjective:
                 "data_fingerprint": data.fingerprint,
                 "validation_examples": len(data.validation.targets),
                 "guessing_loss": guessing_loss(data),
-                **training.platform_record(data.train.inputs.device),
+                **training.platform_record(data.train.inputs.device, self.devices_per_trial),
             },
         )
+        ranks = data_parallel.join(self.devices_per_trial, self.device, self.patience_seconds)
         recorder = recording.Recorder(trial, config, data, self.keep_layers, self.keep_outputs)
         report = _Reporter(trial, recorder)
         try:
@@ -105,6 +115,7 @@ class TrainingObjective:
                 report,
                 snapshots.from_bytes(resume) if resume else None,
                 training.Limits(self.max_parameters, self.trial_minutes),
+                ranks,
             )
             result: training.Result = (self.stacks.do if self.stacks else training.alone)(started)
         except Infeasible as error:

@@ -25,6 +25,8 @@ class OwnObjective:
     space: Space = field(default_factory=dict)
     fixed: Mapping[str, Any] = field(default_factory=dict)
     seed: int = 0
+    devices_per_trial: int = 1
+    """So many processes, of which this is one, call the function at once."""
 
     def __call__(self, trial: Any, resume: bytes | None = None) -> Any:
         """Run one trial; raises what the function raises."""
@@ -42,8 +44,8 @@ class OwnObjective:
         finally:  # what it drew, and what it imported, is known only now
             configured.close()
             trial.set_user_attr(CONFIG, values)
-            trial.set_user_attr(TRAINING, {**_platform(), **trial.user_attrs.get(TRAINING, {})})
-        if test:
+            trial.set_user_attr(TRAINING, {**_platform(self.devices_per_trial), **trial.user_attrs.get(TRAINING, {})})
+        if test and returned is not None:
             returned, score = returned
             trial.set_user_attr(TEST_SCORE, float(score))
         return returned
@@ -155,11 +157,11 @@ def seed_generators(seed: int) -> None:
             getattr(sys.modules[module], function)(seed)
 
 
-def _platform() -> dict[str, Any]:
+def _platform(devices_per_trial: int) -> dict[str, Any]:
     """Return what must match for a replay to give the same bits, where the function trains with torch."""
     torch = sys.modules.get("torch")
     if torch is None:
         return {}
     from winnow.objectives.training import platform_record
 
-    return platform_record(torch.device("cuda" if torch.cuda.is_initialized() else "cpu"))
+    return platform_record(torch.device("cuda" if torch.cuda.is_initialized() else "cpu"), devices_per_trial)

@@ -14,8 +14,11 @@ import torch
 
 def generator(seed: int, purpose: str, device: torch.device | str = "cpu") -> torch.Generator:
     """Make a generator on `device` that depends on nothing but the seed and the purpose."""
-    digest = hashlib.sha256(f"{purpose}:{seed}".encode()).digest()
-    return torch.Generator(device).manual_seed(int.from_bytes(digest[:8], "big"))
+    return torch.Generator(device).manual_seed(_number(seed, purpose))
+
+
+def _number(seed: int, purpose: str) -> int:
+    return int.from_bytes(hashlib.sha256(f"{purpose}:{seed}".encode()).digest()[:8], "big")
 
 
 @contextlib.contextmanager
@@ -59,6 +62,12 @@ class Generators:
         """Put each of them where `state` says."""
         for name, each in self._by_name().items():
             each.set_state(state[name])
+
+    def begin_anew(self, seed: int, where: str) -> None:
+        """Put all but the order at a start of their own, for a rank and an epoch."""
+        for name, each in self._by_name().items():
+            if each is not self.order:
+                each.manual_seed(_number(seed, f"{name} {where}"))
 
     def _by_name(self) -> dict[str, torch.Generator]:
         return {"order": self.order, "dropout": self.dropout, **self.augmentation}

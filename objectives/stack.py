@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from winnow.objectives.augmentation.batches import Augmentation
 from winnow.objectives.data.loading import Data
+from winnow.objectives.data_parallel import ALONE, Ranks
 from winnow.objectives.evaluation import autocast, losses, mixed_losses
 from winnow.objectives.hyperparameters import Config, shape_of
 from winnow.objectives.models.stacked import StackedNetwork
@@ -38,6 +39,7 @@ class Member:
     augmentation: Augmentation
     generators: Mapping[str, torch.Generator]
     class_weights: Tensor | None = None
+    ranks: Ranks = ALONE
 
     @property
     def stacks(self) -> bool:
@@ -52,10 +54,11 @@ class Member:
         return shape_of(self.config) if self.stacks else (id(self),)
 
     def passes(self, batch: Tensor) -> Passed:
-        """Leave the gradients of the batch at these indices in the model."""
-        targets = self.data.train.targets[batch]
+        """Leave the gradients of the batch at these indices in the model; each of several ranks does its part."""
+        part = self.ranks.part(batch)
+        targets = self.data.train.targets[part]
         with autocast(self.config.precision, batch.device):
-            inputs, own = self._inputs(batch)
+            inputs, own = self._inputs(part)
             outputs = self.model(inputs)
         config = self.config
         if own is not None:
@@ -63,16 +66,26 @@ class Member:
             targets = targets if targets.is_floating_point() else torch.where(own >= 0.5, targets, targets.roll(1))
         else:
             loss, plain = losses(outputs, targets, config.label_smoothing, self.class_weights, config.focal_gamma)
+        if len(part) < len(batch):  # the mean over ranks of gradients, and the sum of losses, are the whole batch's
+            loss, plain = loss * self.ranks.count * self._share(part, batch), plain * len(part) / len(batch)
         loss.backward()  # type: ignore[no-untyped-call]
         return plain.detach(), count_right(outputs, targets)
+
+    def _share(self, part: Tensor, batch: Tensor) -> float | Tensor:
+        """How much of the batch's loss is that of a part: as many examples, or as much weight of their classes."""
+        if self.class_weights is None or self.augmentation.mixes:
+            return len(part) / len(batch)
+        of_each, targets = self.class_weights, self.data.train.targets
+        return of_each[targets[part]].sum() / of_each[targets[batch]].sum()
 
     @torch.no_grad()
     def measure_norms(self, batches: Sequence[Tensor]) -> None:
         """Have the norms gather the statistics of the first batches, with the weights as they are."""
-        self.augmentation.expect(batches[:NORM_BATCHES])
-        for batch in batches[:NORM_BATCHES]:
-            with autocast(self.config.precision, batch.device):
-                self.model(self._inputs(batch)[0])
+        parts = [self.ranks.part(batch) for batch in batches[:NORM_BATCHES]]
+        self.augmentation.expect(parts)
+        for part in parts:
+            with autocast(self.config.precision, part.device):
+                self.model(self._inputs(part)[0])
 
     def _inputs(self, batch: Tensor) -> tuple[Tensor, Tensor | None]:
         """Return the inputs at these indices as they are trained on, and of mixed ones the share that is their own."""

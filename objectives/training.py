@@ -18,6 +18,7 @@ from winnow.objectives import compatibility, registry
 from winnow.objectives.augmentation.batches import Augmentation, warn
 from winnow.objectives.averaging import average_of
 from winnow.objectives.data.loading import Data
+from winnow.objectives.data_parallel import ALONE, Ranks
 from winnow.objectives.divergence import check_loss, check_movement, guessing_loss
 from winnow.objectives.errors import Infeasible, OutOfTime
 from winnow.objectives.evaluation import evaluate as evaluate
@@ -82,9 +83,10 @@ def train(
     report: Report,
     resume: Snapshot | None = None,
     limits: Limits = Limits(),
+    ranks: Ranks = ALONE,
 ) -> Result:
     """Train `config` on `data`, on the device where its tensors lie; the same training as `begin` describes."""
-    return alone(begin(config, data, report, resume, limits))
+    return alone(begin(config, data, report, resume, limits, ranks))
 
 
 def alone(training: Training) -> Result:
@@ -103,10 +105,12 @@ def begin(
     report: Report,
     resume: Snapshot | None = None,
     limits: Limits = Limits(),
+    ranks: Ranks = ALONE,
 ) -> Training:
     """Train `config` on `data` as a member of a stack, which does the passes that are yielded.
 
     `resume` is the snapshot of an earlier attempt: training goes on after its epoch and reports only what is new.
+    Where there are several `ranks`, each of them calls this, and each reports the same.
     Raises ObjectiveError where config and data do not fit, SnapshotError where `resume` is of another training,
     Infeasible before any step where the model is over a limit, Diverged within the epoch in which it is noticed,
     OutOfTime at the clock's limit, and whatever `report` raises.
@@ -114,7 +118,7 @@ def begin(
     # ------------------------------------------------------------------
     # Refuse what cannot work, before anything is allocated
     # ------------------------------------------------------------------
-    check(config, data)
+    check(config, data, ranks.count)
     parameters = count_parameters(config, data)
     if limits.max_parameters is not None and parameters > limits.max_parameters:
         raise Infeasible(
@@ -138,7 +142,8 @@ def begin(
     optimizer = make_optimizer(config, model)
     schedule = registry.schedule.chosen(config)
     weights = trained_weights(model)
-    member = Member(config, data, model, augmentation, generators.augmentation, class_weights_of(config, data))
+    network, class_weights = ranks.network(model), class_weights_of(config, data)
+    member = Member(config, data, network, augmentation, generators.augmentation, class_weights, ranks)
     guessing = guessing_loss(data)
     metric = named(config.metric) if config.metric else None
     curve: list[Epoch] = []
@@ -176,7 +181,7 @@ def begin(
         started = time.perf_counter()
         number = len(curve) + 1
         orders = [order_of(config, data, generators.order) for _ in range(config.passes)]
-        batches = [batch for order in orders for batch in batches_of(config, order.to(device))]
+        batches = [batch for order in orders for batch in batches_of(config, order.to(device), ranks)]
         check_movement(curve, data, len(batches))
         scores = [score(config, epoch) for epoch in curve]
         before, steps = (number - 1) * len(batches), config.epochs * len(batches)
@@ -184,7 +189,8 @@ def begin(
         # ---- training: no figure leaves the device but at every fiftieth step
         model.train()
         set_training(optimizer, True)
-        augmentation.expect(batches)
+        ranks.begin_epoch(generators, config.seed, number)
+        augmentation.expect([ranks.part(batch) for batch in batches])
         loss_sum = torch.zeros((), device=device)
         correct = torch.zeros((), device=device, dtype=torch.int64)
         seen = checked_seen = 0
@@ -213,7 +219,7 @@ def begin(
             correct += right
             seen += len(batch)
             if step % CHECK_EVERY == 0 or step == len(batches):
-                total = loss_sum.item()
+                total = ranks.total(loss_sum).item()
                 when = f"at step {step} of epoch {number}"
                 # An adaptive optimiser's first steps may throw the loss far up, and it comes back by itself.
                 most = guessing if before + step >= CHECK_EVERY else math.inf
@@ -227,8 +233,9 @@ def begin(
             member.measure_norms(batches)
         outputs_kept: list[torch.Tensor] = []
         judged = average.after_epoch(number) if average else model
+        ranks.agree(model, judged)
         validation_loss, validation_accuracy = evaluate(
-            judged, data.validation, augmentation, config.precision, kept=outputs_kept
+            judged, data.validation, augmentation, config.precision, kept=outputs_kept, ranks=ranks
         )
         check_loss(validation_loss, math.inf, "validation", f"in epoch {number}")
         value, extra = value_of(metric, validation_loss, validation_accuracy, outputs_kept, data.validation.targets)
@@ -239,7 +246,7 @@ def begin(
                 epoch=number,
                 value=value,
                 train_loss=checked_sum / seen,
-                train_accuracy=correct.item() / seen if data.classes else None,
+                train_accuracy=ranks.total(correct).item() / seen if data.classes else None,
                 validation_loss=validation_loss,
                 validation_accuracy=validation_accuracy,
                 lr=lr,
@@ -265,9 +272,9 @@ def begin(
     return Result(curve[kept - 1].value, kept, tuple(curve), on_cpu(final), parameters)
 
 
-def check(config: Config, data: Data) -> None:
-    """Raise ObjectiveError where `config` cannot be trained on `data`; allocates nothing."""
-    compatibility.check(config, data.name, data.shape, data.classes, len(data.train.targets))
+def check(config: Config, data: Data, devices: int = 1) -> None:
+    """Raise ObjectiveError where `config` cannot be trained on `data` by so many devices; allocates nothing."""
+    compatibility.check(config, data.name, data.shape, data.classes, len(data.train.targets), devices)
 
 
 def count_parameters(config: Config, data: Data) -> int:
@@ -295,10 +302,10 @@ def class_weights_of(config: Config, data: Data) -> torch.Tensor | None:
     return (weights if config.class_weights == "balanced" else weights.sqrt()).float().to(targets.device)
 
 
-def batches_of(config: Config, order: torch.Tensor) -> list[torch.Tensor]:
-    """Batches of indices of one pass; the last may be short, but not of one example, which BatchNorm cannot take."""
+def batches_of(config: Config, order: torch.Tensor, ranks: Ranks = ALONE) -> list[torch.Tensor]:
+    """Batches of indices of one pass; the last may be short, but not of one example a rank: BatchNorm fails there."""
     batches = list(torch.split(order, config.batch_size))
-    if len(batches[-1]) < min(2, config.batch_size):
+    if len(batches[-1]) < min(2 * ranks.count, config.batch_size):
         batches.pop()
     return batches
 
@@ -330,7 +337,7 @@ def check_clock(limits: Limits, seconds: float, when: str) -> None:
         )
 
 
-def platform_record(device: torch.device) -> dict[str, Any]:
+def platform_record(device: torch.device, devices_per_trial: int = 1) -> dict[str, Any]:
     """What must match for a replay to give the same bits: device, threads, versions, and the CPU's capabilities."""
     return {
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
@@ -338,4 +345,5 @@ def platform_record(device: torch.device) -> dict[str, Any]:
         "float32_matmul": torch.get_float32_matmul_precision(),
         "torch": str(torch.__version__),
         "cpu": torch.backends.cpu.get_cpu_capability(),
+        **({"devices_per_trial": devices_per_trial} if devices_per_trial > 1 else {}),
     }

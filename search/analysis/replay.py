@@ -16,7 +16,7 @@ from winnow.search.study.study import WinnowStudy, refuse_other_code, refuse_oth
 from winnow.storage import epochs
 
 COMPARED = ("value", *(name for name in METRICS if name != "seconds"))
-PLATFORM = ("device", "threads", "float32_matmul", "precision", "torch", "cpu")
+PLATFORM = ("device", "devices_per_trial", "threads", "float32_matmul", "precision", "torch", "cpu")
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ def replay(study: WinnowStudy, number: int, device: str = "cpu") -> Replay:
     with redirect_stdout(sys.stderr):  # whatever the user's own code prints is no answer
         train = objective.load(study.spec, device)
     refuse_other_code(study, objective.code_of(study.spec))
-    record = attributes.get(TRAINING, {})
+    record = {"devices_per_trial": 1, **attributes.get(TRAINING, {})}
     if "threads" in record:
         import torch
 
@@ -105,7 +105,7 @@ def replay(study: WinnowStudy, number: int, device: str = "cpu") -> Replay:
     repetition = Repetition(trials[number], study.optuna, len(recorded))
     with suppress(_Enough, optuna.TrialPruned), redirect_stdout(sys.stderr):
         train(repetition)
-    here = repetition.user_attrs.get(TRAINING, {})
+    here = {"devices_per_trial": 1, **repetition.user_attrs.get(TRAINING, {})}
     return Replay(
         number,
         recorded,

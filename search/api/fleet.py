@@ -68,11 +68,11 @@ class FleetOptions:
 
     def check(self, spec: Spec | None = None) -> None:
         """Raise DeviceError where this machine lacks devices or room, WinnowError where it cannot train a spec."""
-        self.places()
+        self.places(devices_per_trial=1 if spec is None else spec.fleet.devices_per_trial)
         if spec is not None and self.workers != 0:
             refuse_missing_packages(spec)
 
-    def places(self, threads: int | None = None, measured: int = 0) -> list[Place]:
+    def places(self, threads: int | None = None, measured: int = 0, devices_per_trial: int = 1) -> list[Place]:
         """Return the places of the workers; with `packs`, of the first worker on each device.
 
         `threads` is the study's CPU threads per trial, `measured` the memory of its trials so far in bytes. Raises
@@ -80,11 +80,16 @@ class FleetOptions:
         """
         if self.workers == 0:
             return []
-        found, cores = devices.choose(self.devices), devices.cores()
+        if devices_per_trial > 1 and self.slots is not None:
+            wrong = f"--slots has one device train several trials, and here {devices_per_trial} devices train one"
+            raise DeviceError(wrong, "leave --slots out, or devices_per_trial in [fleet]")
+        found, cores = devices.in_groups(devices.choose(self.devices), devices_per_trial), devices.cores()
         if self.packs:
             return placement.plan(found, cores, slots=1, threads=threads or 1)
         if not isinstance(self.slots, int):
-            return placement.plan(found, cores, workers=self.workers, threads=threads)
+            return placement.plan(
+                found, cores, workers=self.workers, threads=threads, devices_per_trial=devices_per_trial
+            )
         for device in found:
             memory.refuse_too_many(device, self.slots, measured)
         return placement.plan(found, cores, slots=self.slots, workers=self.workers, threads=threads)
@@ -118,13 +123,14 @@ def run_here(
 def _run_here(
     study: WinnowStudy, options: FleetOptions, beside: Callable[[], None] | None, each_seconds: float
 ) -> Status:
-    places = options.places(settled_threads(study), peak_memory(study))
+    per_trial = study.spec.fleet.devices_per_trial
+    places = options.places(settled_threads(study), peak_memory(study), per_trial)
     run = LocalRun(study, places, options.grace_seconds, options.worker_options, options.most_per_device(places))
     if run.now.is_done:
         refuse_to_waste(run.now)
         return run.now
     console = screen(stderr=True)
-    workers = describe_places(run.places, options.packs)
+    workers = describe_places(run.places, options.packs, per_trial)
     budget = describe_budget(run.now.spent.budget)
     left = (run.now.spent.budget.trials or 0) - run.now.finished
     about = f", about {duration(left * each_seconds / len(places))}" if left and each_seconds and places else ""
@@ -240,11 +246,12 @@ def describe_budget(budget: Budget) -> str:
     return " or ".join(part for part in parts if part) + (" at most" if sum(map(bool, parts)) > 1 else "")
 
 
-def describe_places(places: Sequence[Place], more_may_come: bool = False) -> str:
+def describe_places(places: Sequence[Place], more_may_come: bool = False, devices_per_trial: int = 1) -> str:
     """Return the number of workers and their devices in words: `2 workers (2 on cpu; 1 thread each)`."""
     if not places:
         return "the workers elsewhere"
     where = ", ".join(f"{count} on {device}" for device, count in Counter(p.device.name for p in places).items())
     threads = places[0].threads
     more = ", and more while they fit and speed up the search" if more_may_come else ""
-    return f"{counted(len(places), 'worker')} ({where}; {counted(threads, 'thread')} each){more}"
+    processes = f"{devices_per_trial} processes a trial, " if devices_per_trial > 1 else ""
+    return f"{counted(len(places), 'worker')} ({where}; {processes}{counted(threads, 'thread')} each){more}"

@@ -91,10 +91,10 @@ def look_ahead(spec: Spec) -> Forecast | None:
     from winnow.objectives.augmentation.batches import doubts
     from winnow.objectives.data import loading
 
-    places = FleetOptions().places()
+    places = FleetOptions().places(devices_per_trial=spec.fleet.devices_per_trial)
     device = places[0].device if places else None
     torch.set_num_threads(1 if device is None or device.kind == "cpu" else torch.get_num_threads())
-    data = loading.load(spec.data_spec, device.name if device else "cpu")
+    data = loading.load(spec.data_spec, device.name.partition(",")[0] if device else "cpu")
     config = make_config(baseline(spec.space, spec.fixed, spec.baseline)[1])
     epochs, trials = most_epochs(spec), spec.storage_budget.trials
     seconds = _epoch_seconds(config, data)

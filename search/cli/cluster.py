@@ -87,6 +87,11 @@ def run_on_cluster(
 ) -> None:
     """Have a cluster's engine start the workers of a study, unless they are running already; then return."""
     checked = read_spec(spec, trials=trials)
+    if cluster.gpus is not None and checked.fleet.devices_per_trial > 1:
+        raise EngineError(
+            f"a worker on a cluster has one GPU, and devices_per_trial is {checked.fleet.devices_per_trial}",
+            f"on a machine with several run winnow work {checked.name} --devices auto",
+        )
     order = _order(checked.name, url, fleet, cluster.gpus)
     engine = cluster.make()
     if cluster.dry_run:

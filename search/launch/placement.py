@@ -26,16 +26,19 @@ def plan(
     workers: int | None = None,
     threads: int | None = None,
     pin: bool | None = None,
+    devices_per_trial: int = 1,
 ) -> list[Place]:
     """One place for each worker: `slots` on each device, or `workers` in turn over all of them.
 
     Without either a GPU takes one worker, and the CPU one a core. A CPU's cores are split evenly among its workers,
     each with as many threads, unless the study has settled its `threads` or OMP_NUM_THREADS is set. A GPU's workers
     get the cores of its NUMA node. Without `pin` nobody is bound to cores; by default that is so under a CPU quota.
-    Raises DeviceError where the workers do not fit the slots.
+    With several `devices_per_trial` a worker on a CPU has as many processes, and a core for each of them. Raises
+    DeviceError where the workers do not fit the slots.
     """
     pin = may_pin() if pin is None else pin
-    room = {device: slots or (len(cores) if device.kind == "cpu" else 1) for device in devices}
+    on_all_cores = max(1, len(cores) // devices_per_trial)
+    room = {device: slots or (on_all_cores if device.kind == "cpu" else 1) for device in devices}
     total = workers or sum(room.values())
     if slots is not None and total > sum(room.values()):
         raise DeviceError(
@@ -50,7 +53,7 @@ def plan(
             )
     on_cpu = sum(device.kind == "cpu" for device in chosen)
     shares = iter(_split(cores, on_cpu) if pin else [()] * on_cpu)
-    each = threads or _given_threads() or max(1, len(cores) // max(1, on_cpu) if on_cpu else 1)
+    each = threads or _given_threads() or (max(1, len(cores) // (on_cpu * devices_per_trial)) if on_cpu else 1)
     beside = {device: _beside(device, cores) if pin else () for device in devices}
     return [Place(device, each, next(shares) if device.kind == "cpu" else beside[device]) for device in chosen]
 

@@ -28,7 +28,7 @@ def misfit(spec: Spec, examples: int) -> ObjectiveError | None:
     shape, classes = data.shape, len(class_names(data))
     for where, values in _configurations(spec):
         try:
-            compatibility.check(make_config(values), data.name, shape, classes, examples)
+            compatibility.check(make_config(values), data.name, shape, classes, examples, spec.fleet.devices_per_trial)
         except ObjectiveError as error:
             return ObjectiveError(f"{where} does not fit the data: {error.problem}", error.remedy)
     return None

@@ -182,6 +182,14 @@ class FleetSection(Section):
 
     fuse: int = Field(1, ge=1, le=64)
     """So many trials at once in each worker; those of one shape are one stack, and each is what it is alone."""
+    devices_per_trial: int = Field(1, ge=1, le=64)
+    """So many devices train each trial together, each with its part of every batch."""
+
+    @model_validator(mode="after")
+    def _one_of_two(self) -> Self:
+        if self.fuse > 1 and self.devices_per_trial > 1:
+            raise ValueError("fuse has a device train several trials, devices_per_trial several train one|keep one")
+        return self
 
 
 class LogSection(Section):

@@ -43,7 +43,10 @@ from winnow.storage.budget import set_budget
 
 PIN = "weights_sha256"
 """Of `[fixed]`: filled in when a study is made whose trials begin from a file of weights."""
-MATCHED = ("objective", "extensions", "metric", "direction", "against", "data", "fixed", "search", "baseline", "seed")
+MATCHED = (
+    *("objective", "extensions", "metric", "direction", "against", "data", "fixed", "search", "baseline", "seed"),
+    "devices_per_trial",
+)
 
 
 @dataclass(frozen=True)
@@ -256,7 +259,7 @@ def _with_same_weights(spec: Spec, stored: Spec) -> Spec:
 
 
 def _refuse_another(known: WinnowStudy, spec: Spec) -> None:
-    stored, given = known.spec.model_dump(mode="json"), spec.model_dump(mode="json")
+    stored, given = ({**each.model_dump(mode="json"), **each.fleet.model_dump()} for each in (known.spec, spec))
     differing = [key for key in MATCHED if stored[key] != given[key]]
     if differing:
         key = differing[0]

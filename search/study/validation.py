@@ -34,6 +34,7 @@ from winnow.search.study.spec import (
     LOG_PACKAGES,
     AblationSection,
     BudgetSection,
+    FleetSection,
     KeepSection,
     LimitsSection,
     LogSection,
@@ -329,6 +330,7 @@ _SECTIONS: Mapping[str, type[Section]] = {
     "log": LogSection,
     "notify": NotifySection,
     "keep": KeepSection,
+    "fleet": FleetSection,
     "start": StartSection,
 }
 

@@ -210,6 +210,8 @@ class Attempt:
                     raise TrainerGone(f"its trainer sent what nobody can read: {said.reason(error)}") from None
                 self.heard = time.monotonic()
                 if isinstance(message, Ended):
+                    if message.outcome is Outcome.TRAINER_DIED:  # one of its ranks did
+                        raise TrainerGone(message.reason)
                     self.training = False
                     return message
                 self._tell(pipe, self._answer(message))
@@ -291,6 +293,8 @@ class Attempt:
 
     def _end(self, ended: Ended) -> Outcome:
         outcome, self.code = ended.outcome, ended.code
+        if ended.broken:
+            self._kill_trainer()
         if outcome is Outcome.STOPPED:
             if self.recorder.lost is not None:
                 raise self.recorder.lost

@@ -9,7 +9,7 @@ import fcntl
 import os
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
@@ -25,9 +25,9 @@ class DeviceShare:
     def __init__(self, device: Device, folder: Path | None = None) -> None:
         folder = folder or Path(tempfile.gettempdir()) / f"winnow-{os.getuid()}"
         folder.mkdir(mode=0o700, exist_ok=True)
-        name = device.key.replace("/", "-").replace(":", "-")
-        self._gate = (folder / f"{name}.gate").open("w")
-        self._device = (folder / f"{name}.device").open("w")
+        names = [key.replace("/", "-").replace(":", "-") for key in device.keys]
+        self._gate = [(folder / f"{name}.gate").open("w") for name in names]
+        self._device = [(folder / f"{name}.device").open("w") for name in names]
         self._joined = False
 
     @property
@@ -35,7 +35,7 @@ class DeviceShare:
         """Whether somebody waits to be alone on the device."""
         if not _locked(self._gate, fcntl.LOCK_SH):
             return True
-        fcntl.flock(self._gate, fcntl.LOCK_UN)
+        _unlock(self._gate)
         return False
 
     def join(self, keep_waiting: Callable[[], bool]) -> bool:
@@ -44,39 +44,47 @@ class DeviceShare:
             if not _wait(lambda: _locked(self._gate, fcntl.LOCK_SH), keep_waiting):
                 return False
             self._joined = _wait(lambda: _locked(self._device, fcntl.LOCK_SH), keep_waiting)
-            fcntl.flock(self._gate, fcntl.LOCK_UN)
+            _unlock(self._gate)
         return self._joined
 
     def leave(self) -> None:
         """Give the device up; the caller's trainer has ended."""
-        fcntl.flock(self._device, fcntl.LOCK_UN)
+        _unlock(self._device)
         self._joined = False
 
     @contextmanager
     def alone(self, keep_waiting: Callable[[], bool]) -> Iterator[bool]:
         """Have the device alone; yields False where the caller waits no longer. Afterwards it is shared again."""
-        fcntl.flock(self._device, fcntl.LOCK_UN)
+        _unlock(self._device)
         try:
             yield _wait(lambda: _locked(self._gate, fcntl.LOCK_EX), keep_waiting) and _wait(
                 lambda: _locked(self._device, fcntl.LOCK_EX), keep_waiting
             )
         finally:
-            fcntl.flock(self._device, fcntl.LOCK_UN)
-            fcntl.flock(self._gate, fcntl.LOCK_UN)
+            _unlock(self._device)
+            _unlock(self._gate)
             self._joined = False
 
     def close(self) -> None:
         """Give everything up."""
-        self._gate.close()
-        self._device.close()
+        for file in [*self._gate, *self._device]:
+            file.close()
 
 
-def _locked(file: TextIO, kind: int) -> bool:
-    try:
-        fcntl.flock(file, kind | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
+def _locked(files: Sequence[TextIO], kind: int) -> bool:
+    """Lock all of them, or none: all processes take those of several devices in one order."""
+    for file in files:
+        try:
+            fcntl.flock(file, kind | fcntl.LOCK_NB)
+        except BlockingIOError:
+            _unlock(files)
+            return False
     return True
+
+
+def _unlock(files: Sequence[TextIO]) -> None:
+    for file in files:
+        fcntl.flock(file, fcntl.LOCK_UN)
 
 
 def _wait(condition: Callable[[], bool], keep_waiting: Callable[[], bool]) -> bool:

@@ -30,9 +30,9 @@ class Device:
     """Something to train on."""
 
     name: str
-    """`cpu`, `mps`, `cuda` or `cuda:1`, as a person writes it."""
+    """`cpu`, `mps`, `cuda` or `cuda:1`, as a person writes it; `cuda:0,cuda:1` are two that train one trial."""
     visible: str = ""
-    """The UUID (on ROCm the number) by which a process is bound to this GPU and no other."""
+    """The UUID (on ROCm the number) by which a process is bound to this GPU and no other; with commas, of several."""
     rocm: bool = field(default=False, compare=False)
     exclusive: bool = field(default=False, compare=False)
     """Whether it takes one process at a time."""
@@ -47,9 +47,14 @@ class Device:
         return self.name.partition(":")[0]
 
     @property
-    def key(self) -> str:
-        """What all processes of this machine call it, whatever each of them sees."""
-        return self.visible or self.name
+    def count(self) -> int:
+        """How many it is."""
+        return len(self.name.split(","))
+
+    @property
+    def keys(self) -> list[str]:
+        """What all processes of this machine call each of them, whatever each process sees."""
+        return sorted((self.visible or self.name).split(","))
 
 
 def choose(wanted: str = "auto") -> list[Device]:
@@ -62,13 +67,47 @@ def choose(wanted: str = "auto") -> list[Device]:
         return _every()
     names = [name.strip() for name in wanted.split(",")]
     found = [find(name) for name in names]
-    if len({device.key for device in found}) < len(names):
+    if len({key for device in found for key in device.keys}) < len(names):
         raise DeviceError(f"--devices {wanted} names one device twice", "give --slots 2 for two workers on each")
     return found
 
 
+def in_groups(devices: Sequence[Device], devices_per_trial: int) -> list[Device]:
+    """Return the devices as groups, each of which trains one trial; a CPU is a group of any size.
+
+    Raises DeviceError where that does not come out even, or where the devices cannot work together.
+    """
+    if devices_per_trial == 1 or all(device.kind == "cpu" for device in devices):
+        return list(devices)
+    asked = f"devices_per_trial = {devices_per_trial}"
+    for device in devices:
+        if device.kind != "cuda" or device.visible.startswith("MIG-"):
+            what = "an instance of a GPU" if device.visible else "no GPU of NVIDIA's or AMD's"
+            raise DeviceError(f"{asked} is for whole GPUs or the CPU, and {device.name} is {what}", "name others")
+    if len(devices) % devices_per_trial:
+        even = len(devices) // devices_per_trial * devices_per_trial or devices_per_trial
+        raise DeviceError(f"{len(devices)} GPUs are not a multiple of {asked}", f"name {even} by --devices")
+    groups = [devices[i : i + devices_per_trial] for i in range(0, len(devices), devices_per_trial)]
+    return [_joined(group) for group in groups]
+
+
+def _joined(group: Sequence[Device]) -> Device:
+    return Device(
+        ",".join(device.name for device in group),
+        ",".join(device.visible for device in group).strip(","),
+        group[0].rocm,
+        any(device.exclusive for device in group),
+        tuple(sorted({core for device in group for core in device.cores})),
+    )
+
+
 def find(name: str) -> Device:
-    """Return the device of this name; raises DeviceError where it is not there, or where nothing can train on it."""
+    """Return the device of this name; raises DeviceError where it is not there, or where nothing can train on it.
+
+    Names with commas between them are those of a group.
+    """
+    if "," in name:
+        return _joined(choose(name))
     if name == "cpu" or (name == "mps" and _has_mps()):
         return Device(name)
     there = gpus()

@@ -23,6 +23,8 @@ class Prepare:
     """Whether to measure which precision is faster; once a study has settled that, nobody does."""
     fuse: int = 1
     """How many trials may be trained at once; where it is more than one, each has a channel of its own."""
+    progress_minutes: float = 30.0
+    """After so long without a word the supervisor takes the trainer to hang."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,8 @@ class Job:
     """The last epoch that the storage holds; None where it holds none."""
     precision: str = "fp32"
     """The study's precision, for trials whose configuration says nothing of it."""
+    port: int = 0
+    """Where the ranks of a trial find each other, if there are several."""
 
 
 class Verdict(Enum):
@@ -83,6 +87,16 @@ class Call:
 
 
 @dataclass(frozen=True)
+class Decision:
+    """Ask for what rank 0 was told the time of this `number`, from 0, that it asked whether the trial is pruned.
+
+    Said by another rank of a trial, to rank 0. Answered by a Verdict.
+    """
+
+    number: int
+
+
+@dataclass(frozen=True)
 class Report:
     """One epoch, and the checkpoint after it. Answered by a Verdict."""
 
@@ -114,6 +128,8 @@ class Ended:
     code: dict[str, str] = field(default_factory=dict)
     printed: str = ""
     """The end of what it printed; empty of trainings that went on beside others in one process."""
+    broken: bool = False
+    """Whether the trainer is of no more use: others of its ranks wait for one that has failed."""
 
 
 class Pipe(Protocol):

@@ -103,6 +103,9 @@ class RemoteStorage:
 class RemoteTrial(BaseTrial):
     """An Optuna trial whose real one lives in the supervisor."""
 
+    speaks = True
+    """Whether what its objective returns is the trial's value."""
+
     def __init__(self, pipe: Pipe, job: Job) -> None:
         self._pipe = pipe
         self._job = job
@@ -186,6 +189,8 @@ class RemoteTrial(BaseTrial):
     def should_prune(self) -> bool:
         """As Optuna's; decided when the last value was reported."""
         self._wait_for_answer()
+        if self._verdict is Verdict.STOP:  # which was the answer to another thread
+            raise Stopped
         return self._verdict is Verdict.PRUNE
 
     def set_user_attr(self, key: str, value: Any) -> None:

@@ -34,6 +34,9 @@ _DEVICE_ERRORS = (
     "unable to find an engine",
 )
 
+_LOST_RANK = ("gloo", "nccl", "closed by peer", "reset by peer", "broken pipe", "distnetworkerror", "diststoreerror")
+"""Of torch's ways to other processes."""
+
 
 def text(content: object, most: int = REASON_CHARACTERS) -> str:
     """Return anything as a text that every database and page can hold, of its last `most` characters."""
@@ -108,6 +111,11 @@ def is_device_error(error: BaseException) -> bool:
         return False
     said = text(error, sys.maxsize).lower()
     return type(error).__name__ == "AcceleratorError" or any(words in said for words in _DEVICE_ERRORS)
+
+
+def is_of_lost_rank(reason: str) -> bool:
+    """Tell whether one of several ranks failed because it heard nothing more of another, by what it said of it."""
+    return any(word in reason.lower() for word in _LOST_RANK)
 
 
 def _cleaned(value: Any) -> Any:

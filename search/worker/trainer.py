@@ -29,6 +29,7 @@ from winnow.search.worker import said
 from winnow.search.worker.channels import Channel, Channels
 from winnow.search.worker.messages import Ended, Job, Pipe, Prepare, Ready
 from winnow.search.worker.printed import Output
+from winnow.search.worker.ranks import take_rank
 from winnow.search.worker.remote_trial import RemoteTrial, Stopped
 
 _OF_PRUNED = {Diverged: Outcome.DIVERGED, Infeasible: Outcome.INFEASIBLE}
@@ -42,7 +43,7 @@ def run(objective: Objective, trial: RemoteTrial, job: Job) -> Ended:
     try:
         returned = objective(trial, job.resume)
         try:
-            value, outcome = said.result(returned), Outcome.COMPLETE
+            value, outcome = said.result(returned) if trial.speaks else None, Outcome.COMPLETE
         except ValueError as error:
             outcome, reason = Outcome.INVALID_VALUE, said.text(error)
     except optuna.TrialPruned as error:
@@ -88,8 +89,10 @@ def _peak_memory() -> int:
 def prepare(message: Prepare, spec: Spec) -> tuple[Objective, Ready]:
     """Import the objective and load its data."""
     objective = load(spec, message.device)
+    objective.devices_per_trial = spec.fleet.devices_per_trial
     ready = Ready(code=code_of(spec))
     if isinstance(objective, TrainingObjective):
+        objective.patience_seconds = 60 * message.progress_minutes / 2  # before all of them are taken to hang
         objective.prepare()
         if message.calibrate:
             ready = replace(ready, precision=objective.calibrate(baseline(spec.space, spec.fixed, spec.baseline)[1]))
@@ -114,8 +117,8 @@ def serve_many(pipe: Pipe, objective: TrainingObjective, serve: Callable[[Pipe],
     os._exit(0)
 
 
-def main(file_descriptor: int) -> None:
-    """Serve jobs until the supervisor closes the pipe."""
+def main(file_descriptor: int, rank: int = 0) -> None:
+    """Serve jobs until the supervisor closes the pipe; another rank than 0 serves rank 0."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the supervisor decides what an interrupt means
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     pipe: Pipe = Connection(file_descriptor)
@@ -124,7 +127,9 @@ def main(file_descriptor: int) -> None:
         try:
             message: Prepare = pipe.recv()
             spec = check(message.spec, "the study's spec")
+            ranks = take_rank(rank, spec.fleet.devices_per_trial, message, spec.built_in)
             objective, ready = prepare(message, spec)
+            ready = ranks.ready(ready)
             code = ready.code
         except BaseException as error:
             problem = said.text(getattr(error, "problem", said.reason(error)))
@@ -141,11 +146,11 @@ def main(file_descriptor: int) -> None:
             output.take()
             if isinstance(objective, TrainingObjective):
                 objective.precision = job.precision
-            ended = run(objective, RemoteTrial(conversation, job), job)
+            ended = run(objective, ranks.begin(conversation, job), job)
             # What was imported once is what still runs, whatever lies on the disk by now.
             code = {**code_of(spec), **code}
             printed = "" if message.fuse > 1 else said.text(output.take(), said.TRACEBACK_CHARACTERS)
-            conversation.send(replace(ended, code=code, printed=printed))
+            ranks.end(conversation, replace(ended, code=code, printed=printed))
             gc.collect()
 
         if message.fuse > 1 and isinstance(objective, TrainingObjective):
@@ -158,4 +163,4 @@ def main(file_descriptor: int) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]))
+    main(*map(int, sys.argv[1:]))

@@ -69,6 +69,17 @@ def refuse_missing_packages(spec: Spec) -> None:
         raise WinnowError(problem, "pip install 'winnow-hpo[train]'")
 
 
+def refuse_other_devices(spec: Spec, device: Device) -> None:
+    """Raise WinnowError where a worker has not as many devices as train each trial of a study; a CPU is any number."""
+    count = spec.fleet.devices_per_trial
+    if device.kind != "cpu" and device.count != count:
+        raise WinnowError(
+            f"the study {spec.name!r} trains each trial on {count} devices, and a worker on {device.name} has "
+            f"{device.count}",
+            f"give --devices auto, or --device {','.join(f'cuda:{i}' for i in range(count))}",
+        )
+
+
 @dataclass
 class Trainer:
     """The trainer's process, started when it is needed and again after it was killed."""
@@ -111,7 +122,7 @@ class Trainer:
             calibrate = False  # the rows of a design say it, and its baseline is nobody's
         with suppress(ConnectionError):  # whoever waits for its answer finds that it has died already
             spec = self.study.spec.model_dump(mode="json")
-            self.pipe.send(Prepare(spec, self.options.device.kind, calibrate, self.fuse))
+            self.pipe.send(Prepare(spec, self.options.device.kind, calibrate, self.fuse, self.options.progress_minutes))
         return self.pipe
 
     def wait_until_ready(self, give_up: Callable[[], bool]) -> Ready | None:

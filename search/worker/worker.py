@@ -30,7 +30,7 @@ from winnow.search.worker.retention import keep_best
 from winnow.search.worker.scheduling import Scheduling
 from winnow.search.worker.steering import LOOK_SECONDS, Shutdown, Steering
 from winnow.search.worker.supervision import Supervision
-from winnow.search.worker.trainer_process import Trainer, WorkerOptions
+from winnow.search.worker.trainer_process import Trainer, WorkerOptions, refuse_other_devices
 from winnow.storage import checkpoints, designs, leases, pauses, settled, workers
 from winnow.storage.activity import State
 from winnow.storage.budget import end_now
@@ -64,6 +64,7 @@ class Worker:
         supervision: Supervision | None = None,
     ) -> None:
         """A worker of a pool is asked after each trial, by its name, whether it `stays`; it waits for nothing."""
+        refuse_other_devices(study.spec, options.device)
         self.study = study
         self.options = options
         self.name = f"{platform.node()}:{os.getpid()}:{secrets.token_hex(3)}"

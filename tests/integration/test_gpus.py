@@ -101,7 +101,7 @@ def test_amds_gpus_are_those_that_torch_sees_and_a_process_is_bound_to_one(
         ["--devices auto", True, ", ".join(f"cuda:{n}" for n in range(len(names)))],
     ]
     last = f"cuda:{len(names) - 1}"
-    assert ask(f"devices.find({last!r}).key", [], **environment) == names[-1]
+    assert ask(f"devices.find({last!r}).keys[0]", [], **environment) == names[-1]
     assert f"there is no device 'cuda:{len(names)}'" in ask(f"devices.find('cuda:{len(names)}')", [], **environment)
 
 
@@ -190,7 +190,7 @@ def test_what_the_environment_hides_is_said(ask: Ask) -> None:
 def test_one_gpu_has_one_lock_by_whatever_name_it_is_given(ask: Ask) -> None:
     for name, visible in (("cuda:2", None), ("cuda:0", "2"), ("cuda", "GPU-2"), ("cuda:1", "0,2")):
         given = {} if visible is None else {"CUDA_VISIBLE_DEVICES": visible}
-        assert ask(f"devices.find({name!r}).key", FOUR, **given) == "GPU-2"
+        assert ask(f"devices.find({name!r}).keys[0]", FOUR, **given) == "GPU-2"
 
 
 def test_the_memory_of_others_is_not_given_out(ask: Ask) -> None:

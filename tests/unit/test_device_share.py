@@ -20,6 +20,23 @@ def never() -> bool:
     return False
 
 
+def test_a_group_of_devices_waits_for_each_of_them(tmp_path: Path) -> None:
+    group = DeviceShare(Device("cuda:0,cuda:1", "GPU-b,GPU-a"), tmp_path)
+    first, second = (DeviceShare(Device(f"cuda:{i}", f"GPU-{name}"), tmp_path) for i, name in enumerate("ab"))
+    with second.alone(never) as is_alone:
+        assert is_alone
+        assert not group.join(never)
+        assert first.join(never), "and what it cannot use it leaves to others"
+    assert group.join(never)
+    with second.alone(never) as is_alone:
+        assert not is_alone, "the group is there"
+    group.leave()
+    with second.alone(never) as is_alone:
+        assert is_alone
+    for each in (group, first, second):
+        each.close()
+
+
 def test_many_share_a_device_until_one_wants_it_alone(tmp_path: Path) -> None:
     one, two, three = (DeviceShare(CPU, tmp_path) for _ in range(3))
     other_device = DeviceShare(Device("cuda:0", "GPU-aaa"), tmp_path)

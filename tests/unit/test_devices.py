@@ -12,7 +12,7 @@ from winnow.errors import DeviceError
 from winnow.search.launch import placement
 from winnow.search.launch.placement import Place
 from winnow.search.worker import devices
-from winnow.search.worker.devices import Device, bind, choose, visible_gpus
+from winnow.search.worker.devices import Device, bind, choose, in_groups, visible_gpus
 from winnow.search.worker.nvml import GPU
 
 WHOLE = [GPU("GPU-aaa1"), GPU("GPU-aab2"), GPU("GPU-ccc3")]
@@ -153,6 +153,41 @@ def test_a_gpu_in_exclusive_mode_takes_one_worker() -> None:
     assert len(plan([alone, GPUS[1]], range(8), workers=2)) == 2
     with pytest.raises(DeviceError, match="cuda:0 is in exclusive mode and takes one process at a time"):
         plan([alone], range(8), workers=2)
+
+
+def test_gpus_that_train_a_trial_together_are_one_device_for_a_worker() -> None:
+    four = [Device(f"cuda:{number}", f"GPU-{number}", cores=(number,)) for number in range(4)]
+    pairs = in_groups(four, 2)
+    assert [(pair.name, pair.count, pair.keys) for pair in pairs] == [
+        ("cuda:0,cuda:1", 2, ["GPU-0", "GPU-1"]),
+        ("cuda:2,cuda:3", 2, ["GPU-2", "GPU-3"]),
+    ]
+    assert bind(pairs[1], 1)["CUDA_VISIBLE_DEVICES"] == "GPU-2,GPU-3", "each process sees all, as under torchrun"
+    assert [(place.device, place.cores) for place in plan(pairs, range(8))] == [(pairs[0], (0, 1)), (pairs[1], (2, 3))]
+    assert in_groups([CPU], 2) == [CPU]
+    assert in_groups(four, 1) == four
+
+
+@pytest.mark.parametrize(
+    ("found", "says"),
+    [
+        (GPUS * 2 + GPUS[:1], "5 GPUs are not a multiple of devices_per_trial = 2; name 4 by --devices"),
+        (GPUS[:1], "1 GPUs are not a multiple of devices_per_trial = 2; name 2 by --devices"),
+        ([Device("mps")], "devices_per_trial = 2 is for whole GPUs or the CPU, and mps is no GPU of NVIDIA's or AMD's"),
+        ([Device("cuda:0", "MIG-1"), Device("cuda:1", "MIG-2")], "and cuda:0 is an instance of a GPU"),
+    ],
+)
+def test_devices_that_make_no_groups_are_refused(found: list[Device], says: str) -> None:
+    with pytest.raises(DeviceError) as refused:
+        in_groups(found, 2)
+    assert says in str(refused.value)
+
+
+@pytest.mark.usefixtures("_no_threads_given")
+def test_each_process_of_a_trial_gets_a_core() -> None:
+    assert plan([CPU], range(8), devices_per_trial=2) == [Place(CPU, 1, (i, i + 1)) for i in (0, 2, 4, 6)]
+    assert plan([CPU], range(8), workers=2, devices_per_trial=2)[1] == Place(CPU, 2, (4, 5, 6, 7))
+    assert plan([CPU], range(1), devices_per_trial=2) == [Place(CPU, 1)]
 
 
 def test_threads_that_the_environment_gives_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:

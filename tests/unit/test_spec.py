@@ -222,6 +222,18 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
         {"fixed": {"crop": True, "crop_padding": 1, "crop_size": 12}},
         "s.toml: [search]: the baseline does not fit the data: crop_size = 12 is more than the 10 pixels",
     ),
+    (
+        {"fleet": {"devices_per_trial": 2, "fuse": 8}},
+        "s.toml: fleet: fuse has a device train several trials, devices_per_trial several train one; keep one",
+    ),
+    (
+        {"fleet": {"devices_per_trail": 2}},
+        "s.toml: [fleet] devices_per_trail: there is no such key; did you mean 'devices_per_trial'?",
+    ),
+    (
+        {"fleet": {"devices_per_trial": 32}, "fixed": {"batch_size": 60}},
+        "s.toml: [search]: the baseline does not fit the data: batch_size = 60 leaves less than two examples to each",
+    ),
 ]
 
 
