@@ -23,7 +23,7 @@ test: .venv/test ## every test but faults, engines and accuracy: minutes
 	$(PYTEST) --numprocesses=$(PROCESSES) --dist=worksteal -m "not faults and not accuracy and not engines"
 
 faults: .venv/test ## real workers and a real PostgreSQL, killed, stopped and starved: minutes
-	$(BIN)/pytest -m faults
+	$(BIN)/pytest --numprocesses=$(PROCESSES) --dist=worksteal -m faults
 
 test-engines: .venv/engines ## whole searches on Slurm and Ray, as far as they are here: minutes
 	$(BIN)/pytest -m engines
