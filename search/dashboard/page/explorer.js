@@ -54,11 +54,12 @@ export function explore(names) {
   later(drawNow);
 }
 
-/** The nearest number of four digits below or above. */
+/** The nearest number of four digits that is not above ("floor") or not below ("ceil"). */
 function outward(value, way) {
-  if (!value) return value;
+  const near = Number(value.toPrecision(4));
+  if (way === "floor" ? near <= value : near >= value) return near;
   const step = 10 ** (Math.floor(Math.log10(Math.abs(value))) - 3);
-  return Number((Math[way](value / step) * step).toPrecision(4));
+  return Number((near + (way === "floor" ? -step : step)).toPrecision(4));
 }
 
 /** Filter the table by what the points in a box span: a range of numbers, or the kinds, for each column in it. */
