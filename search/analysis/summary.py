@@ -8,7 +8,7 @@ from typing import Any
 from winnow.search.analysis import answers, pruning
 from winnow.search.analysis.conclusions import Conclusions
 from winnow.search.analysis.confirm import Confirmation
-from winnow.search.analysis.formatting import duration, number, spread, with_article
+from winnow.search.analysis.formatting import counted, duration, number, spread, with_article
 from winnow.search.analysis.study_record import StudyRecord, TrialRecord, elapsed, mixed_code, mixed_code_words
 
 
@@ -112,7 +112,9 @@ def _how_sure(record: StudyRecord, found: Confirmation | None) -> list[str]:
     if found.judged_on == "test":
         winners, baselines = found.winner_on_test, found.baseline_on_test
     reached = f"a {found.judged_on} {found.quantity} of {spread(winners)}"
-    said = [f"Trained again with {len(found.seeds)} fresh seeds, {winner} reaches {reached} (mean ± deviation)"]
+    said = [
+        f"Trained again with {counted(len(found.seeds), 'fresh seed')}, {winner} reaches {reached} (mean ± deviation)"
+    ]
     if found.gain.scores:
         said[0] += f", the baseline {spread(baselines)}"
         said.append(found.verdict_on_test.removesuffix("."))

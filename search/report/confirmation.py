@@ -51,7 +51,7 @@ def sentences(found: Confirmation) -> list[str]:
     elif found.compared:
         said.append(f"Trial {found.winner_number} is better than all others (paired by seed, Bonferroni).")
     own = ", none of which chose it" if found.compared else ""
-    said.append(f"Mean ± standard deviation over {len(found.seeds)} fresh seeds{own}. {found.looks}")
+    said.append(f"Mean ± standard deviation over {counted(len(found.seeds), 'fresh seed')}{own}. {found.looks}")
     if not found.seeds_decide:
         said.append(
             "Every seed gave the very same: the objective seeds itself, so its repetitions are one and say nothing of "
@@ -66,11 +66,10 @@ def sentences(found: Confirmation) -> list[str]:
             f"(95 % interval of the change {interval(found.threshold_gain, '+')})."
         )
     if found.repeated_best.scores:
-        said.append(
-            f"The search's best value, {number(found.searched_value)} of trial {found.best_number}, was "
-            f"{abs(found.optimism.mean):.4f} too {'optimistic' if found.optimism.mean > 0 else 'pessimistic'} on "
-            f"validation data (95 % interval {interval(found.optimism, '+')})."
-        )
+        best = f"The search's best value, {number(found.searched_value)} of trial {found.best_number}"
+        off, how = abs(found.optimism.mean), "optimistic" if found.optimism.mean > 0 else "pessimistic"
+        held = f"was {off:.4f} too {how} on validation data (95 % interval {interval(found.optimism, '+')})"
+        said.append(f"{best}, {held if off else 'came out the same again'}.")
     return said
 
 
