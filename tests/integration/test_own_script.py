@@ -3,7 +3,9 @@
 import json
 
 import pytest
+from safetensors.torch import load_file
 
+import winnow
 from integration.winnow import Place
 from winnow.storage import ledger
 
@@ -20,7 +22,16 @@ def fit(trial, lr: float, width: int = 4, optimizer="sgd", momentum=None, epochs
         trial.report(value, epoch)
         if trial.should_prune():
             raise optuna.TrialPruned
+    trial.keep_model(Net(lr))
     return (value, value - 0.1) if test else value
+
+class Net:
+    def __init__(self, lr):
+        self.lr = lr
+
+    def state_dict(self):  # asked for where it is kept
+        import torch
+        return {"weight": torch.tensor([self.lr])}
 
 def draws(trial, epochs=4):
     lr = trial.suggest_float("lr", 1e-3, 1.0, log=True)
@@ -93,8 +104,8 @@ def test_what_an_objective_draws_by_itself_is_repeated_and_taken_apart(place: Pl
 
 def confirms(place: Place, *, test: bool) -> None:
     """Confirm twice: the second time nothing is trained or read again."""
-    for _ in range(2):
-        done = place.run("confirm", "s", "--workers", "1", "--top", "2", "--seeds", "3", "--json")
+    for more in ((), ("--export", "winner")):
+        done = place.run("confirm", "s", "--workers", "1", "--top", "2", "--seeds", "3", "--json", *more)
         assert done.returncode == 0, done.stderr
         found = json.loads(done.stdout)
     repeated = [trial for trial in place.study("s-confirm").trials if "winnow:test_score" in trial.user_attrs]
@@ -103,6 +114,7 @@ def confirms(place: Place, *, test: bool) -> None:
     entries = ledger.entries(place.storage().database, "s")
     assert len(entries) == test
     assert found["read_before"] == 0
+    exported(place, found["winner_number"])
     assert len(found["winner"]["scores"]) == 3
     if test:
         assert len(entries[0].models) == len(repeated)
@@ -110,6 +122,20 @@ def confirms(place: Place, *, test: bool) -> None:
         assert found["winner_on_test"]["scores"] == expected
     else:
         assert found["winner_on_test"] is None
+
+
+def exported(place: Place, winner: int) -> None:
+    """The folder and the storage hold what the function handed over, and the card says how it is used."""
+    about = json.loads((place.folder / "winner" / "config.json").read_text())
+    assert about["trial"] == winner
+    assert "load_state_dict" in (place.folder / "winner" / "README.md").read_text()
+    loaded = winnow.load_winner("s", place.url)
+    assert loaded.config == about["config"]
+    weights = load_file(place.folder / "winner" / "model.safetensors")
+    assert weights.keys() == loaded.weights.keys() == {"weight"}
+    assert loaded.weights["weight"].item() == pytest.approx(about["config"]["lr"])
+    refused = place.run("predict", "winner", "mine.py")
+    assert (refused.returncode, "alone knows how to build it" in refused.stderr) == (2, True), refused.stderr
 
 
 def repeats_and_takes_apart(place: Place, *methods: str, sides: tuple[str, ...]) -> None:
