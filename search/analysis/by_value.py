@@ -10,7 +10,7 @@ from winnow.search.analysis.curve_reading import Shape
 from winnow.search.analysis.effects import Effect
 from winnow.search.analysis.formatting import counted, duration, interval, listed, number, score
 from winnow.search.analysis.study_record import StudyRecord
-from winnow.search.study.spec import Question
+from winnow.search.study.questions import Question
 
 
 def region(record: StudyRecord, group: Group, best: Group) -> str:

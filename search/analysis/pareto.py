@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from winnow.errors import StudyError
 from winnow.search.analysis.study_record import StudyRecord, TrialRecord
-from winnow.search.study.spec import Cost
+from winnow.search.study.sections import Cost
 
 
 @dataclass(frozen=True)

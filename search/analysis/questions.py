@@ -14,7 +14,7 @@ from winnow.search.analysis.formatting import counted, duration, interval, numbe
 from winnow.search.analysis.statistics import proportion_interval
 from winnow.search.analysis.steps import Step, steps
 from winnow.search.analysis.study_record import StudyRecord, TrialRecord
-from winnow.search.study.spec import Question
+from winnow.search.study.questions import Question
 
 
 def answer(record: StudyRecord, found: Conclusions) -> list[Answer]:

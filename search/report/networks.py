@@ -7,7 +7,7 @@ from winnow.search.analysis.formatting import number
 from winnow.search.analysis.study_record import StudyRecord, TrialRecord
 from winnow.search.report.chapters import Chapter, Picture
 from winnow.search.report.figures import networks
-from winnow.search.study.spec import Question
+from winnow.search.study.questions import Question
 
 _PENALTIES = ("l1", "l2")
 _MOST_PANELS = 6

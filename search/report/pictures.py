@@ -16,7 +16,7 @@ from winnow.search.analysis.study_record import StudyRecord, TrialRecord
 from winnow.search.report import networks
 from winnow.search.report.chapters import Chapter, Picture, Table
 from winnow.search.report.figures import curves, effects, front, progress, space
-from winnow.search.study.spec import Cost
+from winnow.search.study.sections import Cost
 
 IMPORTANCE_CAVEAT = (
     "Lines are 95 % intervals; a pale bar's reaches the share of a random number. Importance says where good values "

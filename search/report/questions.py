@@ -8,7 +8,7 @@ from winnow.search.analysis.study_record import StudyRecord
 from winnow.search.report import networks
 from winnow.search.report.chapters import Chapter, Picture, Table
 from winnow.search.report.figures import curves, effects, progress, space
-from winnow.search.study.spec import Question
+from winnow.search.study.questions import Question
 
 
 def chapters(record: StudyRecord, found: Conclusions) -> list[Chapter]:

@@ -13,6 +13,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from winnow.objectives.space import Space
 from winnow.search.study.schedulers import Direction, Scheduler
 
+Cost = Literal["parameters", "seconds"]
+"""What a trial costs, beside its value."""
+
 
 class Section(BaseModel):
     """A table of the spec; unknown keys are refused."""

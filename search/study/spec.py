@@ -3,7 +3,7 @@
 `winnow.search.study.validation` makes one from a TOML file and refuses what is wrong with it.
 """
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Self
 
 from pydantic import (
     ConfigDict,
@@ -23,12 +23,12 @@ from winnow.objectives.models.imported import LIBRARIES
 from winnow.objectives.space import Choice, Range, Space, cells, hyperparameter, parameter_name
 from winnow.records import Budget
 from winnow.search.study.pruners import ASHAPruner
+from winnow.search.study.questions import Question
 from winnow.search.study.samplers import GridSampler, TPESampler
 from winnow.search.study.schedulers import Direction, Scheduler
-from winnow.search.study.sections import NotifySection, PrunerSection, SamplerSection, Section
+from winnow.search.study.sections import Cost, NotifySection, PrunerSection, SamplerSection, Section
 
 BUILT_IN = ("classification", "regression")
-Cost = Literal["parameters", "seconds"]
 
 
 # --- [search]
@@ -135,46 +135,6 @@ class StartSection(Section):
     """An earlier study in the same storage."""
     trials: int = Field(5, ge=1, le=1000)
     """So many of its best configurations are tried first."""
-
-
-class Question(Section):
-    """What the report is to answer; which keys a kind takes says docs/questions.md."""
-
-    asks: str = Field(min_length=1)
-    kind: Literal["methods", "steps", "along", "compare", "depth", "smallest", "search", "threshold"]
-    of: str = ""
-    """The searched hyperparameter that it is about."""
-    across: tuple[str, ...] = ()
-    """Others by whose values the answers are told apart."""
-    per: Cost | None = None
-    """At which cost values are compared."""
-    solved: float | None = None
-    """Which value is good enough."""
-    beside: tuple[str, ...] = ()
-    """Other studies of the same storage that it compares."""
-
-    @model_validator(mode="after")
-    def _keys_of_its_kind(self) -> Self:
-        needed, allowed = QUESTION_KEYS[self.kind]
-        given = {key for key in ("of", "across", "per", "solved", "beside") if getattr(self, key) not in ("", (), None)}
-        for key in needed - given:
-            raise ValueError(f"kind = {self.kind!r} needs `{key}`|docs/questions.md has the keys of each kind")
-        for key in given - needed - allowed:
-            raise ValueError(f"kind = {self.kind!r} takes no `{key}`|docs/questions.md has the keys of each kind")
-        return self
-
-
-QUESTION_KEYS: dict[str, tuple[set[str], set[str]]] = {
-    "methods": (set(), set()),
-    "steps": (set(), {"beside"}),
-    "along": ({"of"}, set()),
-    "compare": ({"of"}, {"per"}),
-    "depth": ({"of"}, {"across"}),
-    "smallest": ({"of", "solved"}, {"across"}),
-    "search": ({"beside"}, set()),
-    "threshold": (set(), set()),
-}
-"""The keys that each kind of question needs, and those that it may have beside."""
 
 
 class FleetSection(Section):

@@ -9,7 +9,7 @@ import optuna
 from winnow.search.analysis.study_record import StudyRecord, TrialRecord
 from winnow.search.report import networks
 from winnow.search.report.figures import networks as figures
-from winnow.search.study.spec import Question
+from winnow.search.study.questions import Question
 
 L1 = (0.0, 1e-3)
 DEPTHS = (1, 2)

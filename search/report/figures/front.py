@@ -6,7 +6,7 @@ from winnow.errors import StudyError
 from winnow.search.analysis import pareto
 from winnow.search.analysis.study_record import StudyRecord
 from winnow.search.report.figures import style
-from winnow.search.study.spec import Cost
+from winnow.search.study.sections import Cost
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
