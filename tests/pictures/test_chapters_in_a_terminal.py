@@ -21,10 +21,10 @@ def printed(chapter: Chapter) -> str:
 
 def test_a_confirmation_is_printed_with_its_tables_and_its_verdict() -> None:
     told = printed(confirmation.chapter(confirmed()))
-    assert "trial 7 0.9433 ± 0.0021 0.9361 to 0.9493 yes" in told
-    assert "baseline test 0.7833 ± 0.0059 0.7668 to 0.8039" in told
+    assert "trial 7 0.9433 ± 0.0021 0.9360 to 0.9493 yes" in told
+    assert "baseline test 0.7833 ± 0.0059 0.7667 to 0.8043" in told
     assert "Trial 7 has the best mean, but not significantly better than trial 3" in told
-    assert "On test data the winner is better than the baseline: +0.1480, 95 % interval +0.1201 to +0.1720" in told
+    assert "On test data the winner is better than the baseline: +0.1480, 95 % interval +0.1197 to +0.1722" in told
     assert "Trial 5 is left out: 2 of its 3 repetitions did not complete." in told
 
 
