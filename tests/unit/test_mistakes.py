@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from sklearn.metrics import classification_report, confusion_matrix
 
 from example_conclusions import confirmed
 from winnow.objectives import mistakes, snapshots
@@ -30,6 +29,8 @@ def trained() -> tuple[dict[str, Any], Any]:
 
 
 def test_each_class_and_the_surest_mistakes_are_what_the_model_predicts(trained: tuple[dict[str, Any], Any]) -> None:
+    from sklearn.metrics import classification_report, confusion_matrix
+
     found = mistakes.measure(SPEC, trained[0], snapshots.to_bytes(trained[1]))
     data = load(SPEC)
     model = Model(*trained, describe(data, [str(label) for label in range(10)]))
