@@ -88,6 +88,8 @@ class FunctionalAnova:
     """Of the hyperparameters that every trial searched, the one that moves the value most first."""
     interactions: tuple[Interaction, ...]
     """Of each two of the first few whose plane the search visited, the largest share first."""
+    of_survivors: bool = False
+    """Whether a pruner chose which trials completed: the values that it stopped early are not among them."""
 
     def marginal(self, name: str) -> Marginal | None:
         """Return that of one hyperparameter; None where it was not searched in every trial."""
@@ -120,7 +122,7 @@ def decompose(record: StudyRecord) -> FunctionalAnova:
         Axis(record, name) for name in record.parameter_names if all(name in record.parameters for record in records)
     ]
     if not axes:
-        return FunctionalAnova(trials, (), ())
+        return FunctionalAnova(trials, (), (), survivors(record))
     inputs = np.column_stack([axis.unit(records) for axis in axes])
     values = np.array([record.value for record in records], dtype=np.float64)
     fence = worse_fence(values, record.direction)  # or a few trainings that broke down are all that a forest sees
@@ -162,6 +164,7 @@ def decompose(record: StudyRecord) -> FunctionalAnova:
         trials,
         tuple(sorted(marginals, key=lambda marginal: -float(np.ptp(marginal.means)))),
         tuple(sorted(interactions, key=lambda interaction: -interaction.share)),
+        survivors(record),
     )
 
 

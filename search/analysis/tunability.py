@@ -44,6 +44,8 @@ def sentences(found: Ablation, anova: FunctionalAnova | None) -> list[str]:
         return ["No method is shown to help, so none is worth tuning yet."]
     if anova is None:
         return ["Unknown: the search has too few trials."]
+    if anova.of_survivors:
+        return ["Unknown: the pruner chose which trials completed, so nothing is known where it stopped the others."]
     ranked = tunabilities(found, anova)
     if not ranked:
         return ["Unknown: no trial varied a hyperparameter of the methods that help."]

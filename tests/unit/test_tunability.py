@@ -53,3 +53,9 @@ def test_what_cannot_be_said_is_not_said() -> None:
     assert tunability.sentences(both_help(), anova(marginal("momentum", [0.5, 0.6])))[0].startswith(
         "Unknown: no trial varied"
     )
+
+
+def test_what_a_pruner_let_complete_says_nothing_of_the_rest_of_a_range() -> None:
+    survived = replace(anova(marginal("lr", [1.0, 0.2, 1.0, 1.0])), of_survivors=True)
+    (said,) = tunability.sentences(both_help(), survived)
+    assert said.startswith("Unknown: the pruner chose")
