@@ -153,9 +153,9 @@ def end_of(study: WinnowStudy) -> str:
     """Return why there is nothing left to do in a study; empty while there is something."""
     database, of_study = study.storage.database, trials.c.study_id == study.study_id
     open_ones = select(func.count()).where(of_study, trials.c.state.in_(OPEN_STATES))
+    used = database.read(spent, study.study_id)  # first: whatever begins meanwhile is counted among the open ones
     if database.scalar(open_ones):
         return ""
-    used = database.read(spent, study.study_id)
     return str(study.optuna.user_attrs.get(STOPPING, {}).get("reason") or used.exhausted) if used.exhausted else ""
 
 

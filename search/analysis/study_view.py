@@ -178,8 +178,9 @@ class StudyView:
         )
 
     def _read(self, connection: Connection, name: str) -> tuple[list[Outline], Any, int, int]:
+        used = spent(connection, self.study_id)  # first: whatever begins meanwhile is among the trials read after it
         ended, paused = self._outlines.refresh(connection), pauses.count(connection, self.study_id)
-        return ended, spent(connection, self.study_id), paused, _concluded(connection, name)
+        return ended, used, paused, _concluded(connection, name)
 
     def _count_failures(self) -> dict[str, int]:
         """Count the failures by their reasons, and read the traceback of the first of each new one."""
