@@ -110,11 +110,10 @@ def accuracy(probabilities: NDArray[Any], labels: NDArray[Any], threshold: float
 
 def probabilities(model: "nn.Module", values: Mapping[str, Any], data: "Data", split: "Split") -> NDArray[np.float64]:
     """Of the second class, float64 (N,), for each example of `split`; `values` is the model's configuration."""
-    from winnow.objectives.trained_model import judge
+    from winnow.objectives.trained_model import passed
 
-    found = judge(model, values, data, split).probabilities
-    assert found is not None, "two classes"
-    return found
+    _, _, outputs = passed(model, values, data, split)
+    return np.asarray(outputs.softmax(1)[:, 1].numpy(), dtype=np.float64)
 
 
 def measure(model: "nn.Module", values: Mapping[str, Any], data: "Data") -> Decision:
@@ -151,8 +150,7 @@ def boundary(
     x, y = (np.linspace(low[axis], high[axis], grid) for axis in (0, 1))
     places = np.stack([each.ravel() for each in np.meshgrid(x, y)], 1).astype(np.float32)
     device = data.validation.inputs.device
-    unlabelled = torch.arange(len(places), device=device) % 2  # every metric is at home with two classes
-    plane = Split(torch.from_numpy(places).to(device), unlabelled)
+    plane = Split(torch.from_numpy(places).to(device), torch.zeros(len(places), dtype=torch.int64, device=device))
     return Boundary(
         x=x.round(4).tolist(),
         y=y.round(4).tolist(),

@@ -1,7 +1,5 @@
 """What a model's outputs are worth: the loss, and loss and accuracy on a whole split."""
 
-from collections.abc import Sequence
-
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -10,7 +8,7 @@ from winnow.objectives.augmentation.batches import Augmentation
 from winnow.objectives.data.loading import Split
 from winnow.objectives.data.streaming import parts
 from winnow.objectives.data_parallel import ALONE, Ranks
-from winnow.objectives.metrics import Metric, cheap
+from winnow.objectives.metrics import Metric
 from winnow.objectives.models.batch_norm_folding import folded
 
 EVALUATION_BATCH = 256
@@ -58,19 +56,14 @@ def evaluate(
 
 
 def value_of(
-    metric: Metric | None, loss: float, accuracy: float | None, outputs: Sequence[torch.Tensor], targets: torch.Tensor
-) -> tuple[float, dict[str, float]]:
-    """Return what a training is judged by, and all cheap metrics beside it.
-
-    It is accuracy, a regression's loss, or the metric of the outputs, as they were kept in evaluation.
-    """
-    every = torch.cat(list(outputs)) if outputs else None
-    beside = cheap(targets, every) if every is not None and accuracy is not None else {}
-    if metric is None or every is None:
-        return (loss if accuracy is None else accuracy), beside
-    every = every.cpu().double()
-    given = every[:, 0] if accuracy is None else every.softmax(1)
-    return metric(targets.cpu().numpy().reshape(len(every)), given.numpy()), beside
+    metric: Metric | None, loss: float, accuracy: float | None, outputs: torch.Tensor, targets: torch.Tensor
+) -> float:
+    """Return what a training is judged by: accuracy, a regression's loss, or the metric of outputs (examples, …)."""
+    if metric is None:
+        return loss if accuracy is None else accuracy
+    outputs = outputs.cpu().double()
+    given = outputs[:, 0] if accuracy is None else outputs.softmax(1)
+    return metric(targets.cpu().numpy().reshape(len(outputs)), given.numpy())
 
 
 def losses(

@@ -66,24 +66,18 @@ class Mistakes:
 
 def measure(spec: "DataSpec", values: Mapping[str, Any], weights: bytes) -> Mistakes | None:
     """What the trained model gets wrong on the validation data of `spec`; None in a regression."""
-    import torch
     from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
     from winnow.objectives import snapshots, trained_model
-    from winnow.objectives.augmentation.batches import Augmentation
     from winnow.objectives.data import loading, sources
-    from winnow.objectives.evaluation import evaluate
-    from winnow.objectives.hyperparameters import make_config
 
     data, names = loading.load(spec), list(sources.class_names(spec))
     if not data.classes:
         return None
-    config = make_config(values)
     model = trained_model.restore(values, snapshots.from_bytes(weights), data)
-    outputs: list[Tensor] = []
-    evaluate(model, data.validation, Augmentation(config, data), config.precision, kept=outputs)
-    shares, called = torch.cat(outputs).double().softmax(1).max(1)
-    targets = data.validation.targets
+    _, _, outputs = trained_model.passed(model, values, data, data.validation)
+    shares, called = outputs.softmax(1).max(1)
+    targets = data.validation.targets.cpu()
     labels = range(data.classes)
     each = precision_recall_fscore_support(targets.cpu(), called.cpu(), labels=labels, zero_division=0)
     scores = [

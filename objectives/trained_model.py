@@ -48,16 +48,23 @@ class Judgement:
     """(examples,) of the second of two classes; None of more, and in a regression."""
 
 
-def judge(model: nn.Module, values: Mapping[str, Any], data: Data, split: Split, resample: bool = False) -> Judgement:
-    """Return what the model is worth on `split`, from one pass in the precision in which it was trained."""
-    config = make_config(values)
-    kept: list[torch.Tensor] = []
+def passed(
+    model: nn.Module, values: Mapping[str, Any], data: Data, split: Split
+) -> tuple[float, float | None, torch.Tensor]:
+    """Return mean loss, accuracy and outputs (examples, …) on `split`: one pass, in the precision of the training."""
+    config, kept = make_config(values), list[torch.Tensor]()
     loss, accuracy = evaluate(model, split, Augmentation(config, data), config.precision, kept=kept)
-    metric = named(config.metric) if config.metric else None
-    found = value_of(metric, loss, accuracy, kept, split.targets)[0]
-    outputs = torch.cat(kept).cpu().double()
+    return loss, accuracy, torch.cat(kept).cpu().double()
+
+
+def judge(model: nn.Module, values: Mapping[str, Any], data: Data, split: Split, resample: bool = False) -> Judgement:
+    """Return what the model is worth on `split`, from one pass."""
+    name = make_config(values).metric
+    metric = named(name) if name else None
+    loss, accuracy, outputs = passed(model, values, data, split)
     targets = split.targets.cpu()
-    each = _each(config.metric, outputs, targets)
+    found = value_of(metric, loss, accuracy, outputs, targets)
+    each = _each(name, outputs, targets)
     draws = _resampled(metric, outputs, targets) if resample and metric and each is None else []
     second = outputs.softmax(1)[:, 1].numpy() if data.classes == 2 else None
     return Judgement(found, None if each is None else each.double().numpy(), draws, second)

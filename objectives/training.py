@@ -21,10 +21,9 @@ from winnow.objectives.data.loading import Data
 from winnow.objectives.data_parallel import ALONE, Ranks
 from winnow.objectives.divergence import check_loss, check_movement, guessing_loss
 from winnow.objectives.errors import Infeasible, OutOfTime
-from winnow.objectives.evaluation import evaluate as evaluate
-from winnow.objectives.evaluation import value_of, weight_norm
+from winnow.objectives.evaluation import evaluate, value_of, weight_norm
 from winnow.objectives.hyperparameters import Config, config_values
-from winnow.objectives.metrics import named
+from winnow.objectives.metrics import cheap, named
 from winnow.objectives.models.building import build
 from winnow.objectives.models.compiled import compile_for
 from winnow.objectives.models.layers import use_generator
@@ -238,7 +237,9 @@ def begin(
             judged, data.validation, augmentation, config.precision, kept=outputs_kept, ranks=ranks
         )
         check_loss(validation_loss, math.inf, "validation", f"in epoch {number}")
-        value, extra = value_of(metric, validation_loss, validation_accuracy, outputs_kept, data.validation.targets)
+        outputs, targets = torch.cat(outputs_kept), data.validation.targets
+        value = value_of(metric, validation_loss, validation_accuracy, outputs, targets)
+        extra = cheap(targets, outputs) if data.classes else {}
         seconds = time.perf_counter() - started
         spent += seconds
         curve.append(

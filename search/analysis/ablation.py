@@ -45,7 +45,7 @@ class AblationPlan:
     @property
     def name(self) -> str:
         """The study of the trainings."""
-        return f"{self.study.name}-ablation-{self.start.number}-{self.goal.number}"
+        return f"{names_begin(self.study.name)}{self.start.number}-{self.goal.number}"
 
 
 @dataclass(frozen=True)
@@ -101,6 +101,11 @@ class Ablation:
             **{kind: [effect.as_dict() for effect in getattr(self, kind)] for kind in _EFFECTS},
             "order": [{**entry.shapley.as_dict(), "first": entry.first, "last": entry.last} for entry in self.order],
         }
+
+
+def names_begin(search: str) -> str:
+    """Return what the names of the studies begin with whose trials are the trainings of a search's ablations."""
+    return f"{search}-ablation-"
 
 
 def plan_ablation(

@@ -7,7 +7,7 @@ import optuna
 
 from winnow.errors import StudyError
 from winnow.records import RUN, SPEC
-from winnow.search.analysis import ablation, confirm, study_record
+from winnow.search.analysis import ablation, confirm, repetitions, study_record
 from winnow.search.analysis.ablation import Ablation
 from winnow.search.analysis.confirm import Confirmation
 from winnow.search.analysis.study_record import StudyRecord
@@ -46,7 +46,7 @@ def load(storage: Storage, record: StudyRecord) -> Conclusions:
     except StudyError:
         ablations = ()  # of a search of this name that was deleted: its trials are not there
     cost = {
-        "confirmation": _seconds(storage, f"{study.name}-confirm") if confirmation else 0.0,
+        "confirmation": _seconds(storage, repetitions.study_name(study.name)) if confirmation else 0.0,
         "ablation": sum(_seconds(storage, found.name) for found in ablations),
     }
     named = {name for question in study.spec.question for name in question.beside if name in names}

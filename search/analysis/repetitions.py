@@ -50,7 +50,7 @@ class ConfirmationPlan:
     @property
     def name(self) -> str:
         """The study of the repetitions."""
-        return _study_name(self.study)
+        return study_name(self.study.name)
 
     @property
     def most_trainings(self) -> int:
@@ -105,7 +105,7 @@ def record_plan(plan: ConfirmationPlan, decision: Decision | None = None, wrong:
 
 def recorded_decision(study: WinnowStudy) -> Decision | None:
     """How the winner decided when the repetitions were last concluded; None but for two classes."""
-    content = studies.load(study.storage, _study_name(study)).optuna.user_attrs.get(DECISION)
+    content = studies.load(study.storage, study_name(study.name)).optuna.user_attrs.get(DECISION)
     if content is None:
         return None
     boundary = content["boundary"]
@@ -115,13 +115,13 @@ def recorded_decision(study: WinnowStudy) -> Decision | None:
 
 def recorded_mistakes(study: WinnowStudy) -> Mistakes | None:
     """What the winner got wrong when the repetitions were last concluded; None where that was not measured."""
-    content = studies.load(study.storage, _study_name(study)).optuna.user_attrs.get(MISTAKES)
+    content = studies.load(study.storage, study_name(study.name)).optuna.user_attrs.get(MISTAKES)
     return None if content is None else mistakes.recorded(content)
 
 
 def recorded_plan(study: WinnowStudy, record: StudyRecord) -> ConfirmationPlan | None:
     """Who was compared when the repetitions of a search were last concluded; None where they never were."""
-    name = _study_name(study)
+    name = study_name(study.name)
     for other in study.storage.get_all_studies():
         if other.study_name == name and CONCLUSION in other.user_attrs:
             content = other.user_attrs[CONCLUSION]
@@ -260,8 +260,9 @@ def best_group(plan: ConfirmationPlan, compared: Mapping[int, Sample]) -> tuple[
     return tuple(possibly_best(scores, scale))
 
 
-def _study_name(study: WinnowStudy) -> str:
-    return f"{study.name}-confirm"
+def study_name(search: str) -> str:
+    """Return the name of the study whose trials are the repetitions of a search."""
+    return f"{search}-confirm"
 
 
 def _settings(trial: TrialRecord) -> dict[str, Any]:

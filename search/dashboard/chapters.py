@@ -3,7 +3,7 @@
 import numpy as np
 
 from winnow.records import ABLATION, CONCLUSION
-from winnow.search.analysis import conclusions, importance, summary
+from winnow.search.analysis import conclusions, importance, repetitions, summary
 from winnow.search.analysis.study_record import StudyRecord
 from winnow.search.analysis.study_view import SAMPLE, TOP, StudyView
 from winnow.search.report import conclusions as measured
@@ -96,7 +96,7 @@ def _with_sides(storage: Storage, view: StudyView) -> StudyRecord:
         asked = study.user_attrs.get(ABLATION, {})
         if asked.get("of") == record.study:
             wanted |= {asked["start"], asked["goal"]}
-        if study.study_name == f"{record.study}-confirm" and CONCLUSION in study.user_attrs:
+        if study.study_name == repetitions.study_name(record.study) and CONCLUSION in study.user_attrs:
             content = study.user_attrs[CONCLUSION]
             wanted |= {*content["candidates"], content["baseline"]} - {None}
     return view.with_details(wanted)

@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import HTMLResponse, Response
 
+from winnow.search.analysis import ablation, repetitions
 from winnow.search.analysis.status import finite_object
 from winnow.search.dashboard.analyses import Analyses, Kind, costs
 from winnow.search.dashboard.rendering import render
@@ -95,6 +96,6 @@ async def part(request: Request, study_id: StudyId) -> Response:
 
 async def _trained(request: Request, now: Any) -> list[Entry]:
     """Return the studies whose trainings belong to the analyses of a search."""
-    names = (f"{now.study}-confirm", f"{now.study}-ablation-")
+    confirmation, ablations = repetitions.study_name(now.study), ablation.names_begin(now.study)
     entries = (await watching(request).entries.latest()).seen or []
-    return [entry for entry in entries if entry.study == names[0] or entry.study.startswith(names[1])]
+    return [entry for entry in entries if entry.study == confirmation or entry.study.startswith(ablations)]
