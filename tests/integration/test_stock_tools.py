@@ -4,17 +4,14 @@ import json
 import shutil
 import subprocess
 import sys
-import urllib.error
 import urllib.request
-from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import optuna
 import pytest
 from sqlalchemy import text
 
-from integration.winnow import Place, wait_for, wait_for_listening
+from integration.winnow import Place, wait_for_listening
 
 BIN = Path(sys.executable).parent
 
@@ -79,17 +76,10 @@ def test_optuna_dashboard_shows_it(searched: Place) -> None:
     command = [dashboard, searched.url, "--port", "0", "--host", "127.0.0.1"]
     with log.open("wb") as said:
         server = subprocess.Popen(command, stdout=said, stderr=said)
-
-    def asked() -> Any:
-        port = wait_for_listening(server, log.read_text)
-        with (
-            suppress(ConnectionError, urllib.error.URLError),  # what listened for a moment was not the dashboard
-            urllib.request.urlopen(f"http://127.0.0.1:{port}/api/studies", timeout=300) as answer,
-        ):
-            return json.load(answer)
-
     try:
-        studies = wait_for(asked, 300)
+        port = wait_for_listening(server, log.read_text)
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/api/studies", timeout=300) as answer:
+            studies = json.load(answer)
         assert [study["study_name"] for study in studies["study_summaries"]] == ["s"]
     finally:
         server.terminate()
