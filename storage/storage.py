@@ -153,7 +153,7 @@ class Storage(BaseStorage):
         """Return a trial id before which, as far as this process knows, all trials of the study have finished."""
         with self._lock:
             cache = self._caches.get(study_id)
-            return 0 if cache is None else cache.oldest_unfinished
+            return 0 if cache is None else cache.seen.oldest_unfinished
 
     # --- studies, as Optuna's BaseStorage says
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from optuna.distributions import BaseDistribution, json_to_distribution
 from optuna.trial import FrozenTrial, TrialState
-from sqlalchemy import ColumnElement, Connection, Select, String, cast, literal, or_, select, union_all
+from sqlalchemy import Connection, Select, String, cast, literal, select, union_all
 
 from winnow.storage import pauses
 from winnow.storage.clock import from_optuna
@@ -27,6 +27,7 @@ from winnow.storage.optuna_tables import (
     trials,
     values,
 )
+from winnow.storage.seen_trials import SeenTrials
 
 MANY = 200
 """From so many trials on, their rows are asked for by study and not by id."""
@@ -41,22 +42,16 @@ class TrialCache:
         self.study_id = study_id
         self.read_at = -math.inf
         """When (`time.monotonic`) it was last refreshed."""
-        self.newest = 0
-        """The largest trial id that was seen."""
-        self.unfinished: set[int] = set()
+        self.seen = SeenTrials(study_id)
         self.finished: dict[int, FrozenTrial] = {}
         self.paused: dict[int, tuple[int, FrozenTrial]] = {}
         """With how many attempts each has had, for so long as it stays as it is."""
         self._of_states: dict[frozenset[TrialState], list[FrozenTrial]] = {}
 
-    @property
-    def oldest_unfinished(self) -> int:
-        """The smallest id that may still change; all before it are finished for ever."""
-        return min(self.unfinished, default=self.newest + 1)
-
     def refresh(self, connection: Connection, wanted: frozenset[TrialState]) -> list[FrozenTrial]:
         """Read what is new; returns those of the unfinished trials whose state is wanted."""
-        rows = _rows(connection, self.study_id, self.newest, self.unfinished)
+        newest = self.seen.newest
+        rows = connection.execute(_trial_columns().where(self.seen.may_be_news()).order_by(trials.c.trial_id)).all()
         ended = [row for row in rows if TrialState[row.state].is_finished()]
         open_ones = [row for row in rows if not TrialState[row.state].is_finished()]
         shown = [row for row in open_ones if TrialState[row.state] in wanted]
@@ -64,16 +59,15 @@ class TrialCache:
         self.paused = {trial: known for trial, known in self.paused.items() if tokens.get(trial) == known[0]}
         shown = [row for row in shown if row.trial_id not in self.paused]
         remembered = [trial for _, trial in self.paused.values()]
-        frozen = freeze(connection, [*ended, *shown], self.study_id, self.newest)
+        frozen = freeze(connection, [*ended, *shown], self.study_id, newest)
         for trial in frozen[: len(ended)]:
             self._add(trial)
         for trial in frozen[len(ended) :]:
             if trial._trial_id in tokens and trial.state is TrialState.WAITING:
                 self.paused[trial._trial_id] = tokens[trial._trial_id], trial
-        for row in open_ones:
-            self.unfinished.add(row.trial_id)
+        for row in rows:
+            self.seen.note(row.trial_id, row.state)
         self.read_at = time.monotonic()
-        self.newest = max([self.newest, *(row.trial_id for row in rows)])
         return [*remembered, *frozen[len(ended) :]]
 
     def of_states(self, wanted: frozenset[TrialState]) -> list[FrozenTrial]:
@@ -88,21 +82,9 @@ class TrialCache:
         if trial._trial_id in self.finished:
             return
         self.finished[trial._trial_id] = trial
-        self.unfinished.discard(trial._trial_id)
         for states, known in self._of_states.items():
             if trial.state in states:
                 insort(known, trial, key=_by_number)
-
-
-def _rows(connection: Connection, study_id: int, newest: int, unfinished: Iterable[int]) -> Sequence[Any]:
-    """Return the rows of `trials` that this process does not know for good."""
-    known = sorted(unfinished)
-    new: ColumnElement[bool] = trials.c.trial_id > newest
-    return connection.execute(
-        _trial_columns()
-        .where(trials.c.study_id == study_id, or_(new, trials.c.trial_id.in_(known)) if known else new)
-        .order_by(trials.c.trial_id)
-    ).all()
 
 
 def read_one(connection: Connection, trial_id: int) -> FrozenTrial | None:

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from optuna.distributions import BaseDistribution, json_to_distribution
-from optuna.trial import FrozenTrial
+from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy import Connection, String, and_, cast, func, or_, select
 
 from winnow.records import BASELINE, OUTCOME, REASON, RUN, Epoch
@@ -25,12 +25,12 @@ from winnow.storage.optuna_tables import (
     trials,
     values,
 )
+from winnow.storage.seen_trials import SeenTrials
 from winnow.storage.tables import epochs
 from winnow.storage.trial_cache import MANY, freeze
 
 # Optuna's own attributes: a list of all of a trial's constraints, or each under `constraints:NAME`.
 CONSTRAINTS = "constraints"
-_ENDED = ("COMPLETE", "PRUNED", "FAIL")
 
 
 @dataclass(slots=True)
@@ -60,13 +60,10 @@ class Outlines:
         """By trial id."""
         self.code: dict[str, set[str]] = {}
         """Of each module that trials ran, its versions."""
-        self._open: set[int] = set()
-        self._newest = 0
+        self.seen = SeenTrials(study_id)
 
     def refresh(self, connection: Connection) -> list[Outline]:
         """Read what is new; returns the trials that have ended since the last look."""
-        of_study = trials.c.study_id == self.study_id
-        new = or_(trials.c.trial_id > self._newest, trials.c.trial_id.in_(sorted(self._open)))
         first = and_(values.c.trial_id == trials.c.trial_id, values.c.objective == 0)
         query = (
             select(
@@ -79,7 +76,7 @@ class Outlines:
                 values.c.value_type,
             )
             .select_from(trials.outerjoin(values, first))
-            .where(of_study, new)
+            .where(self.seen.may_be_news())
         )
         ended = []
         for row in connection.execute(query).all():
@@ -92,12 +89,9 @@ class Outlines:
                 from_optuna(row.datetime_complete),
             )
             self.known[row.trial_id] = outline
-            self._newest = max(self._newest, row.trial_id)
-            if outline.state in _ENDED:
+            self.seen.note(row.trial_id, outline.state)
+            if TrialState[outline.state].is_finished():
                 ended.append(outline)
-                self._open.discard(row.trial_id)
-            else:
-                self._open.add(row.trial_id)
         self._describe(connection, ended)
         return ended
 

@@ -147,8 +147,7 @@ class StudyView:
                 for known in (self._plain, self._detailed):
                     if trial_id in known:
                         known[trial_id] = replace(known[trial_id], parameters=plain, distributions=kinds)
-            open_ids = [o.trial_id for o in self._outlines.known.values() if o.state in ("RUNNING", "WAITING")]
-            self._searched_since = min([*(i - 1 for i in open_ids), max(self._outlines.known, default=0)])
+            self._searched_since = self._outlines.seen.oldest_unfinished - 1
             assert self._history is not None
             self._history = self._with(self._history)
             return self._history
