@@ -4,6 +4,7 @@ A file has a name with slashes, appears whole or not at all, and is checked agai
 """
 
 import hashlib
+import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -91,8 +92,6 @@ class Bucket:
 
     def write(self, name: str, content: bytes) -> str:
         """As Store's: S3 itself shows an object whole or not at all."""
-        import io
-
         with _as_os_errors(name):
             self.store.write(self.prefix + name, io.BytesIO(content))
         return hashlib.sha256(content).hexdigest()

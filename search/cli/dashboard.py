@@ -1,15 +1,17 @@
 """Serving: dashboard, token, restore."""
 
 import getpass
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import datetime
 from json import dumps
 from pathlib import Path
 
 import click
 
+from winnow.errors import WinnowError
 from winnow.search.api.study import open_storage
 from winnow.search.cli.options import json_option, notify_option, storage_option
+from winnow.storage import audit_log, deletions, tokens
 
 _PATIENCE = 60.0
 """Seconds: where the database starts together with the dashboard, it may be the later one."""
@@ -46,9 +48,6 @@ def dashboard(
     notify: tuple[str, ...],
 ) -> None:
     """Serve live pages of all studies, with optuna-dashboard around them; off this machine, to those with a token."""
-    from winnow.errors import WinnowError
-    from winnow.storage import tokens
-
     try:
         from winnow.search.dashboard import server
         from winnow.search.report import decoration
@@ -83,8 +82,6 @@ def token() -> None:
 @click.option("--forever", is_flag=True, help="Let it never expire.")
 def create_token(name: str, url: str, role: str, days: float, forever: bool) -> None:
     """Make a token for NAME and show it, once: it is kept as a hash."""
-    from winnow.storage import audit_log, tokens
-
     storage = open_storage(url, create=False)
     secret = tokens.create(storage.database, name, role, None if forever else days)  # type: ignore[arg-type]
     audit_log.begin(storage.database, getpass.getuser(), "", "token create", f"{name}, {role}", status=0)
@@ -98,13 +95,9 @@ def create_token(name: str, url: str, role: str, days: float, forever: bool) -> 
 @json_option
 def list_tokens(url: str, json: bool) -> None:
     """All tokens that were ever made, without their secrets."""
-    import dataclasses
-
-    from winnow.storage import tokens
-
     found = tokens.everything(open_storage(url, create=False).database)
     if json:
-        click.echo(dumps([dataclasses.asdict(each) for each in found], indent=2))
+        click.echo(dumps([asdict(each) for each in found], indent=2))
         return
     for each in found:
         until = "for ever" if each.expires_at is None else f"until {_day(each.expires_at)}"
@@ -119,9 +112,6 @@ def list_tokens(url: str, json: bool) -> None:
 @storage_option
 def revoke_token(name: str, url: str) -> None:
     """End NAME's token and the sessions that were opened with it, within ten seconds."""
-    from winnow.errors import WinnowError
-    from winnow.storage import audit_log, tokens
-
     storage = open_storage(url, create=False)
     if not tokens.revoke(storage.database, name):
         raise WinnowError(f"there is no token {name!r} to revoke", "see winnow token list")
@@ -134,8 +124,6 @@ def revoke_token(name: str, url: str) -> None:
 @storage_option
 def restore(study: str | None, url: str) -> None:
     """Bring back STUDY, which was deleted on the dashboard; without STUDY, list what can be brought back."""
-    from winnow.storage import audit_log, deletions
-
     storage = open_storage(url, create=False)
     if study is not None:
         deletions.restore(storage.database, study)
