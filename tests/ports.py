@@ -9,12 +9,9 @@ import random
 import socket
 import tempfile
 from pathlib import Path
-from typing import IO
 
 # Below what Linux (32768) and macOS (49152) give to outgoing connections: none can take a port before its server does.
 CANDIDATES = range(10_000, 32_768)
-
-_held: list[IO[bytes]] = []
 
 
 def reserve(count: int) -> list[int]:
@@ -29,15 +26,15 @@ def reserve(count: int) -> list[int]:
 
 
 def _lock(port: int) -> bool:
+    """Hold a file's lock until this process ends: its descriptor is never closed before."""
     folder = Path(tempfile.gettempdir()) / f"winnow-test-ports-{os.getuid()}"
     folder.mkdir(exist_ok=True)
-    file = (folder / str(port)).open("wb")
+    file = os.open(folder / str(port), os.O_CREAT | os.O_WRONLY)
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        file.close()
+        os.close(file)
         return False
-    _held.append(file)
     return True
 
 
