@@ -24,11 +24,12 @@ import optuna
 from optuna.pruners import BasePruner, MedianPruner, SuccessiveHalvingPruner
 from optuna.samplers import BaseSampler, GPSampler, RandomSampler, TPESampler
 
-from bench.search_tasks import JUDGING, KINDS, TUNING, Curve, Formula, LCBench, Task, tables
+from bench.search_tasks import BELIEFS, JUDGING, KINDS, TUNING, Curve, Formula, LCBench, Task, believe, tables
 from winnow.objectives.space import suggest
 from winnow.search.report.figures.files import write
-from winnow.search.study.freeze_thaw.encoding import Encoding, Floats
+from winnow.search.study.encoding import Encoding, Floats
 from winnow.search.study.freeze_thaw.scheduler import FreezeThaw
+from winnow.search.study.prior import PriorSampler
 from winnow.search.study.schedulers import AsynchronousHalving, GoOn, Outline, Scheduler, Standing, rungs_between
 
 LOOKS = (10, 25, 50)
@@ -151,7 +152,7 @@ def _old_asha(task: Task) -> BasePruner:
 
 
 def _stock(sampler: Callable[..., BaseSampler], pruner: Callable[[Task], BasePruner] | None) -> Any:
-    return lambda task, seed: Stock(task, sampler(seed=seed), pruner and pruner(task))
+    return lambda task, seed: Stock(task, PriorSampler(sampler(seed=seed), task.space, seed), pruner and pruner(task))
 
 
 def _freeze_thaw(task: Task, seed: int) -> Search:
@@ -257,6 +258,8 @@ def tasks_of(chosen: argparse.Namespace) -> Sequence[Task]:
 def replays(chosen: argparse.Namespace) -> dict[tuple[str, str, int], Replay]:
     """Replay what the file of results does not have yet, seed by seed, so that what there is can be compared."""
     tasks, found = tasks_of(chosen), {}
+    for task in tasks if chosen.prior else ():
+        believe(task, chosen.prior)
     known = chosen.results.read_text().splitlines() if chosen.results and chosen.results.exists() else []
     done = {tuple(line["key"]): Replay(**line["replay"]) for line in map(json.loads, known)}
     for seed in range(chosen.seeds):
@@ -293,6 +296,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--budget", type=int, default=50, help="in whole trainings")
+    parser.add_argument("--prior", choices=BELIEFS, help="of each task, in the best, any or the worst of 100 draws")
     parser.add_argument("--lcbench", type=Path, help="folder of the surrogate: model.onnx and encoding.json")
     parser.add_argument("--tables", type=Path, default=Path(__file__).parent / "curves")
     parser.add_argument("--results", type=Path, help="file of replays: what it has is not run again, what is new added")

@@ -9,13 +9,14 @@ import gzip
 import json
 import zlib
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 
 from winnow.objectives.space import Choice, Range, Space
-from winnow.search.study.freeze_thaw.encoding import Encoding, Floats
+from winnow.search.study.encoding import Encoding, Floats
 from winnow.search.study.validation import check
 
 MOST_REGRET = 10.0
@@ -45,6 +46,20 @@ class Task(Protocol):
 
     def regret(self, value: float, of: Any) -> float:
         """How far a whole training that ended with `value` truly is from the best."""
+
+
+BELIEFS = ("good", "useless", "misleading")
+
+
+def believe(task: Task, belief: str) -> None:
+    """Give a task a prior: at the best of 100 random configurations, at any of them, or at the worst."""
+    encoding, random = Encoding(task.space), np.random.default_rng(2)
+    drawn = [encoding.parameters(point) for point in encoding.draw(100, random)]
+    ends = np.array([task.train(parameters, set())[1][task.epochs - 1] for parameters in drawn])
+    best_first = np.argsort(np.nan_to_num(-ends if task.maximize else ends, nan=np.inf))
+    chosen = drawn[{"good": best_first[0], "useless": 0, "misleading": best_first[-1]}[belief]]
+    task.space = {name: replace(entry, prior=chosen.get(name)) for name, entry in task.space.items()}
+    task.name += f"-{belief}"
 
 
 # --- a surrogate of LCBench, by path: YAHPO's, from slds-lmu/yahpo_data

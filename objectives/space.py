@@ -18,6 +18,8 @@ from winnow.objectives.hyperparameters import DEFINITIONS, definition
 
 Scalar = bool | int | float | str | None
 When = Mapping[str, tuple[Any, ...]]
+CONFIDENCE = 0.9
+"""How surely a person is taken to believe what says nothing of it."""
 
 
 class SuggestingTrial(Protocol):
@@ -45,6 +47,10 @@ class Range:
     when: When = field(default_factory=dict)
     own: bool = False
     """Whether it belongs to an objective of the user's, of which Winnow's definitions say nothing."""
+    prior: float | None = None
+    """Where a person believes the best to be."""
+    confidence: float = CONFIDENCE
+    """How surely: of the draws by the prior the share that lies around it."""
 
     def suggest(self, trial: SuggestingTrial, name: str) -> float | int:
         """Draw from this range under `name`."""
@@ -73,7 +79,9 @@ class Choice:
     choices: tuple[Any, ...]
     when: When = field(default_factory=dict)
     own: bool = False
-    """As of a range."""
+    """As of a range, as are the next two."""
+    prior: Any = None
+    confidence: float = CONFIDENCE
 
     @property
     def labels(self) -> tuple[Scalar, ...]:

@@ -6,8 +6,8 @@ from typing import Any
 from winnow.objectives.definition import Definition
 from winnow.objectives.errors import ObjectiveError
 from winnow.objectives.hyperparameters import DEFINITIONS, definition
-from winnow.objectives.space import ordered
-from winnow.search.study.spec import SearchEntry, Spec
+from winnow.objectives.space import label, ordered
+from winnow.search.study.spec import SearchEntry, Spec, space_entry
 
 
 def wrongs(spec: Spec) -> Iterator[tuple[str, ObjectiveError]]:
@@ -65,6 +65,7 @@ def _check_alternatives(spec: Spec, name: str) -> None:
 def _check_entry(spec: Spec, name: str, entry: SearchEntry) -> None:
     if spec.built_in:
         check_values(definition(name), entry)
+    _check_prior(spec, name, entry)
     if len({str(choice) for choice in entry.choices or ()}) < len(entry.choices or ()):
         raise ObjectiveError("a choice stands twice", "remove it")
     for parent, values in entry.when.items():
@@ -77,6 +78,17 @@ def _check_entry(spec: Spec, name: str, entry: SearchEntry) -> None:
                     f"`when` waits for {parent} = {value!r}, which is never drawn",
                     f"name one of {offered}" if offered else f"give {parent} choices instead of a range",
                 )
+
+
+def _check_prior(spec: Spec, name: str, entry: SearchEntry) -> None:
+    if entry.prior is None:
+        if entry.confidence is not None:
+            raise ObjectiveError("`confidence` is that of a prior", "write for example prior = …, or drop it")
+    elif spec.sampler.name in ("grid", "coordinate"):
+        raise ObjectiveError(f"{spec.sampler.name} goes through all values, and draws none by a prior", "drop `prior`")
+    elif not space_entry(name, entry, own=not spec.built_in).offers(label(entry.prior)):
+        offered = f"from {entry.low} to {entry.high}" if entry.choices is None else f"of {entry.choices}"
+        raise ObjectiveError(f"its prior {entry.prior!r} is not among what is searched", f"name one {offered}")
 
 
 def check_values(known_as: Definition, entry: SearchEntry) -> None:

@@ -20,7 +20,7 @@ from winnow.objectives import metrics
 from winnow.objectives.data.catalog import DataSpec
 from winnow.objectives.hyperparameters import DEFINITIONS
 from winnow.objectives.models.imported import LIBRARIES
-from winnow.objectives.space import Choice, Range, Space, cells, hyperparameter, parameter_name
+from winnow.objectives.space import CONFIDENCE, Choice, Range, Space, cells, hyperparameter, parameter_name
 from winnow.records import Budget
 from winnow.search.study.pruners import ASHAPruner
 from winnow.search.study.questions import Question
@@ -52,6 +52,10 @@ class SearchEntry(Section):
     step: Annotated[Number | None, Field(gt=0)] = None
     choices: list[Any] | None = Field(None, min_length=1)
     when: dict[str, list[Any]] = Field(default_factory=dict)
+    prior: Any = None
+    """Where a person believes the best to be; the search begins around it."""
+    confidence: float | None = Field(None, gt=0, lt=1)
+    """How surely; None where there is no prior, or 0.9."""
 
     @model_validator(mode="after")
     def _one_kind(self) -> Self:
@@ -226,9 +230,14 @@ class Spec(Section):
     def space(self) -> Space:
         """`[search]` as the objectives take it."""
         return {
-            parameter: _space_entry(hyperparameter(parameter), entry, own=not self.built_in)
+            parameter: space_entry(hyperparameter(parameter), entry, own=not self.built_in)
             for parameter, entry in self.parameters.items()
         }
+
+    @property
+    def has_prior(self) -> bool:
+        """Whether a person believes something of where the best is."""
+        return any(entry.prior is not None for entry in self.parameters.values())
 
     @property
     def has_baseline(self) -> bool:
@@ -296,11 +305,12 @@ class Spec(Section):
         return self.sampler.repeats * sum(1 for _ in cells(self.space, self.sampler.points))
 
 
-def _space_entry(name: str, entry: SearchEntry, *, own: bool) -> Range | Choice:
+def space_entry(name: str, entry: SearchEntry, *, own: bool) -> Range | Choice:
     """Return the entry as the objectives take it; a range of the user's own is whole where its ends are written so."""
     when = {parent: tuple(values) for parent, values in entry.when.items()}
+    believed: dict[str, Any] = {"prior": entry.prior, "confidence": entry.confidence or CONFIDENCE}
     if entry.choices is not None:
-        return Choice(tuple(entry.choices), when, own)
+        return Choice(tuple(entry.choices), when, own, **believed)
     assert entry.low is not None
     assert entry.high is not None
     if own:
@@ -308,4 +318,4 @@ def _space_entry(name: str, entry: SearchEntry, *, own: bool) -> Range | Choice:
     else:
         whole = name in DEFINITIONS and DEFINITIONS[name].type is int
     step = None if entry.step is None else float(entry.step)
-    return Range(float(entry.low), float(entry.high), entry.log, step, whole, when, own)
+    return Range(float(entry.low), float(entry.high), entry.log, step, whole, when, own, **believed)

@@ -65,21 +65,30 @@ class WinnowStudy:
     @cached_property
     def optuna(self) -> optuna.Study:
         """The Optuna study with the spec's sampler and pruner."""
-        rows = designs.read(self.storage.database, self.study_id)
-        if rows:
-            sampler: BaseSampler = samplers.PlannedSampler([row.parameters for row in rows])
-        else:
-            sampler = self.spec.sampler.build(self.spec, self._draw_seed(0))
         ends = self.spec.scheduler is None  # a scheduler pauses trials, and nothing ends them beside it
         pruner = self.spec.pruner.build(self.spec) if ends else optuna.pruners.NopPruner()
+        sampler = self._with_prior(self._sampler)
         return optuna.load_study(study_name=self.name, storage=self.storage, sampler=sampler, pruner=pruner)
 
     def sampler_of(self, number: int) -> BaseSampler:
         """Return the study's sampler, about to draw trial `number`: from the study's seed and that number."""
-        sampler = self.optuna.sampler
-        if isinstance(sampler, samplers.PlannedSampler):
+        if isinstance(self._sampler, samplers.PlannedSampler):
+            return self._sampler
+        return self._with_prior(self.spec.sampler.seeded(self.spec, self._sampler, self._draw_seed(number)))
+
+    @cached_property
+    def _sampler(self) -> BaseSampler:
+        rows = designs.read(self.storage.database, self.study_id)
+        if rows:
+            return samplers.PlannedSampler([row.parameters for row in rows])
+        return self.spec.sampler.build(self.spec, self._draw_seed(0))
+
+    def _with_prior(self, sampler: BaseSampler) -> BaseSampler:
+        if isinstance(sampler, samplers.PlannedSampler) or not self.spec.has_prior:
             return sampler
-        return self.spec.sampler.seeded(self.spec, sampler, self._draw_seed(number))
+        from winnow.search.study.prior import PriorSampler  # imports SciPy, which a trainer needs not
+
+        return PriorSampler(sampler, self.spec.space, self.spec.seed)
 
     def _draw_seed(self, number: int) -> int:
         return random.Random(f"sampler {self.spec.seed} {number}").getrandbits(32)

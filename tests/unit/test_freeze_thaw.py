@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from winnow.objectives.space import Choice, Range, only_active
+from winnow.search.study.encoding import Encoding
 from winnow.search.study.freeze_thaw.curve_model import CurveModel, Observations
-from winnow.search.study.freeze_thaw.encoding import Encoding
 from winnow.search.study.freeze_thaw.scheduler import FreezeThaw
 from winnow.search.study.freeze_thaw.scores import scores
 from winnow.search.study.schedulers import Begin, GoOn, Outline, Standing

@@ -119,6 +119,26 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
         "s.toml: [search] epochs: 1.5 or its step is not a whole number; round it",
     ),
     (
+        {"search": {"lr": {"low": 1e-4, "high": 0.1, "log": True, "prior": 1.0}}},
+        "s.toml: [search] lr: its prior 1.0 is not among what is searched; name one from 0.0001 to 0.1",
+    ),
+    (
+        {"search": {"optimizer": {"choices": ["sgd", "adam"], "prior": "adamw"}}},
+        "s.toml: [search] optimizer: its prior 'adamw' is not among what is searched; name one of ['sgd', 'adam']",
+    ),
+    (
+        {"search": {"epochs": {"low": 1, "high": 30, "prior": 2.5}}},
+        "s.toml: [search] epochs: its prior 2.5 is not among what is searched; name one from 1 to 30",
+    ),
+    (
+        {"search": {"lr": {"low": 1e-4, "high": 0.1, "confidence": 0.5}}},
+        "s.toml: [search] lr: `confidence` is that of a prior; write for example prior = …, or drop it",
+    ),
+    (
+        {"search": {"dropout": {"low": 0.0, "high": 0.4, "prior": 0.1}}, "sampler": {"name": "grid"}},
+        "s.toml: [search] dropout: grid goes through all values, and draws none by a prior; drop `prior`",
+    ),
+    (
         {"ablation": {"methods": {"regularisation": ["dropuot"]}}},
         "s.toml: [ablation] methods: there is no hyperparameter 'dropuot'; did you mean 'dropout'?",
     ),

@@ -43,6 +43,23 @@ def test_sampler_and_pruner_come_back_with_their_parameters(opened: storage.Stor
     assert isinstance(loaded.optuna.pruner, optuna.pruners.PercentilePruner)
 
 
+def test_a_study_draws_by_its_prior_and_other_draws_stay_as_they_are(opened: storage.Storage) -> None:
+    search = {"lr": {"low": 1e-4, "high": 1e-1, "log": True}, "dropout": {"low": 0.1, "high": 0.5}}
+    believed = {**search, "lr": {**search["lr"], "prior": 3e-2, "confidence": 0.99}}
+    drawn = {}
+    for name, searched in (("plain", search), ("believing", believed)):
+        study = studies.create(opened, spec_with(name=name, search=searched, sampler={"name": "random"}))
+        drawn[name] = []
+        for number in range(6):
+            trial = optuna.load_study(study_name=name, storage=opened, sampler=study.sampler_of(number)).ask()
+            drawn[name].append(
+                (trial.suggest_float("lr", 1e-4, 1e-1, log=True), trial.suggest_float("dropout", 0.1, 0.5))
+            )
+    assert drawn["plain"][0] == drawn["believing"][0], "the baseline"
+    assert sum(1e-2 < lr < 1e-1 for lr, _ in drawn["believing"][1:]) >= 4
+    assert sum(lr != other for (lr, _), (other, _) in zip(*drawn.values(), strict=True)) >= 3
+
+
 def test_the_baseline_is_made_once(opened: storage.Storage) -> None:
     for _ in range(2):
         study = studies.create(opened, spec_with())

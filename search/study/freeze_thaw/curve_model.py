@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy.linalg import cho_solve, cholesky, solve_triangular
 from scipy.optimize import minimize
 
-from winnow.search.study.freeze_thaw.encoding import Floats
+from winnow.search.study.encoding import Floats
 
 MOST_LEARNT = 120
 """Observations from which lengths, amplitudes and noise are learnt."""

@@ -18,9 +18,10 @@ from numpy.typing import NDArray
 from scipy.special import ndtr
 
 from winnow.objectives.space import Space
+from winnow.search.study.encoding import Encoding, Floats
 from winnow.search.study.freeze_thaw.curve_model import CurveModel, Observations
-from winnow.search.study.freeze_thaw.encoding import Encoding, Floats
 from winnow.search.study.freeze_thaw.scores import scores
+from winnow.search.study.prior import Prior, weight
 from winnow.search.study.schedulers import AsynchronousHalving, Begin, Decision, Direction, GoOn, Outline, Standing
 
 FACTOR = 3
@@ -61,6 +62,10 @@ class FreezeThaw:
         return Encoding(self.space)
 
     @cached_property
+    def _prior(self) -> Prior:
+        return Prior(self.space)
+
+    @cached_property
     def _model(self) -> CurveModel:
         return CurveModel(self._encoding.group)
 
@@ -73,7 +78,7 @@ class FreezeThaw:
         paused = [trial for trial in trials if trial.standing is Standing.PAUSED and trial.curve]
         seen = sum(trial.epoch >= self.rungs[0] or trial.standing is Standing.PRUNED for trial in trials)
         if may_begin and (len(trials) < self.startup or seen < self.startup // 2):
-            return self._begin(self._encoding.draw(1, random)[0])
+            return self._begin(self._prior.draw(1, random)[0])
         looks = may_begin and (not paused or self._on_looks(trials) <= self.look_share)
         if not looks and not paused:
             return None
@@ -162,7 +167,8 @@ class FreezeThaw:
         threshold = float(mean.max()) if self._best is None else self._best
         around = [self._point(known[place]) for place in np.argsort(-mean)[:5]]
         points = np.vstack(
-            [self._encoding.draw(CANDIDATES, random)] + [self._encoding.near(point, 20, random) for point in around]
+            [self._encoding.draw(CANDIDATES // 2, random), self._prior.draw(CANDIDATES // 2, random)]
+            + [self._encoding.near(point, 20, random) for point in around]
         )
         gain = self._gain(points, threshold, begun)
         for _ in range(2):
@@ -175,9 +181,13 @@ class FreezeThaw:
         return self._begin(points[int(np.argmax(gain))])
 
     def _gain(self, points: Floats, threshold: float, begun: Floats) -> Floats:
-        """The expected improvement of new trials, less where one was begun already: that one can go on instead."""
+        """The expected improvement of new trials by model and prior.
+
+        It is less where one was begun already: that one can go on instead.
+        """
         features = self._encoding.features(points)
         gain = expected_improvement(*self._model.predict(features), threshold)
+        gain *= self._prior.density(points) ** weight(len(begun))
         unlike: Floats = 1 - self._model.likeness(features, begun).max(axis=1) ** 2
         return gain * unlike
 

@@ -3,7 +3,7 @@
 import numpy as np
 from scipy.special import ndtri
 
-from winnow.search.study.freeze_thaw.encoding import Floats
+from winnow.search.study.encoding import Floats
 
 NEAREST = 0.03
 """Of the distance from the best to the median: closer than this to the best, values are much the same."""

@@ -58,9 +58,11 @@ class Encoding:
 
     def parameters(self, point: Floats) -> dict[str, Scalar]:
         """Return the parameters of a trial at this point: only those that are drawn."""
-        return only_active(
-            self.space, {name: self._value(*pair) for name, *pair in zip(self.names, self._entries, point, strict=True)}
-        )
+        return only_active(self.space, self.values(point))
+
+    def values(self, point: Floats) -> dict[str, Scalar]:
+        """Return the value of every parameter at this point, drawn or not."""
+        return {name: self._value(*pair) for name, *pair in zip(self.names, self._entries, point, strict=True)}
 
     def point(self, parameters: Mapping[str, Any]) -> Floats:
         """Where a trial stands; what it did not draw is in the middle."""
