@@ -73,14 +73,24 @@ class ConfiguredTrial:
         return getattr(self._trial, name)
 
     def report(
-        self, value: float, step: int, checkpoint: Callable[[], bytes] | None = None, **metrics: SupportsFloat
+        self,
+        value: float,
+        step: int,
+        checkpoint: Callable[[], bytes] | None = None,
+        *,
+        prune: bool = False,
+        **metrics: SupportsFloat,
     ) -> None:
-        """As a worker's trial does."""
+        """As a worker's trial does; with `prune`, raise optuna.TrialPruned where the trial should be pruned."""
         if hasattr(self._trial, "report_epoch"):
             self._trial.report(value, step, checkpoint, **metrics)
         else:
             self._trial.report(value, step)
             self._curve.append({"epoch": step, **{name: float(number) for name, number in metrics.items()}})
+        if prune and self._trial.should_prune():
+            import optuna
+
+            raise optuna.TrialPruned(f"pruned after epoch {step} at {value:.4g}")
 
     def keep_model(self, model: Any) -> None:
         """Hand over what was trained, a torch module or its `state_dict`, for whoever exports or loads the winner.

@@ -3,8 +3,6 @@
 from collections.abc import Mapping
 from typing import Any
 
-import optuna
-
 
 def report(trial: Any, monitor: str, measured: Mapping[str, Any], epoch: int) -> None:
     """Report an epoch to a trial: `monitor` is its value, every other number stands beside it.
@@ -15,6 +13,4 @@ def report(trial: Any, monitor: str, measured: Mapping[str, Any], epoch: int) ->
     if monitor not in numbers:
         raise KeyError(f"{monitor!r} was not measured; there are {', '.join(numbers)}")
     value = numbers.pop(monitor)
-    trial.report(value, epoch, **numbers)
-    if trial.should_prune():
-        raise optuna.TrialPruned(f"pruned after epoch {epoch} at {value:.4g}")
+    trial.report(value, epoch, prune=True, **numbers)

@@ -5,7 +5,6 @@ winnow run plain.toml
 
 import argparse
 
-import optuna
 import torch
 import torch.nn.functional as F
 from sklearn.datasets import load_digits
@@ -101,8 +100,6 @@ def main(trial, test=False, seed=0, **options):
         scheduler.step()
         loss, accuracy = evaluate(model, device, validation_loader)
         print(f"epoch {epoch}: validation loss {loss:.4f}, accuracy {accuracy:.4f}")
-        trial.report(accuracy, epoch, validation_loss=loss)
-        if trial.should_prune():
-            raise optuna.TrialPruned
+        trial.report(accuracy, epoch, prune=True, validation_loss=loss)
 
     return (accuracy, evaluate(model, device, test_loader)[1]) if test else accuracy

@@ -85,6 +85,19 @@ def test_other_metrics_of_a_plain_trial_are_kept_with_it() -> None:
     )
 
 
+def test_a_report_prunes_where_it_is_asked_to() -> None:
+    def fit(trial: Any) -> float:
+        trial.report(0.25, 1)
+        trial.report(0.5, 2, prune=True, f1=0.75)
+        raise AssertionError("the pruner had said no")
+
+    study = optuna.create_study(pruner=optuna.pruners.ThresholdPruner(upper=0.1))
+    study.optimize(OwnObjective(fit), n_trials=1)
+    (trial,) = study.trials
+    assert trial.state is optuna.trial.TrialState.PRUNED
+    assert read_trial(trial, ()).curve == (Epoch(1, 0.25), Epoch(2, 0.5, extra={"f1": 0.75}))
+
+
 def test_held_out_data_are_asked_for_and_their_score_is_kept_apart() -> None:
     def fit(trial: Any, x: float, test: bool = False) -> Any:
         return (x, x - 0.25) if test else x
