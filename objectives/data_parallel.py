@@ -48,11 +48,13 @@ class Ranks:
         """Return what is called in `model`'s place in training, so that its gradients are the mean over all ranks."""
         if self.count == 1:
             return model
-        # Nobody knows whether somebody else's network uses all of its weights in every step.
-        foreign = isinstance(model, ImportedNetwork)
+        # Nobody knows whether somebody else's network uses all of its weights in every step. Where torch looks, it also
+        # keeps the order of its sums, which it would settle anew after the first step: of three or more numbers the sum
+        # depends on their order, and a training that goes on would come to other bits.
+        looks = isinstance(model, ImportedNetwork) or self.count > 2
         with warnings.catch_warnings():  # torch 2.14 has another name for this, which 2.9 does not know
             warnings.simplefilter("ignore", FutureWarning)
-            return DistributedDataParallel(model, broadcast_buffers=False, find_unused_parameters=foreign)
+            return DistributedDataParallel(model, broadcast_buffers=False, find_unused_parameters=looks)
 
     def begin_epoch(self, generators: Generators, seed: int, number: int) -> None:
         """Let no rank draw what another draws: dropout and augmentation begin anew, by rank and epoch."""

@@ -49,7 +49,7 @@ name = "none"
 [budget]
 trials = 1
 [fleet]
-devices_per_trial = 2
+devices_per_trial = {ranks}
 """
 OWN = """
 import os
@@ -81,8 +81,8 @@ class Trainer:
     pipe: Connection
 
     @property
-    def other(self) -> psutil.Process:
-        return psutil.Process(self.process.process_id).children()[0]
+    def last(self) -> psutil.Process:
+        return psutil.Process(self.process.process_id).children()[-1]
 
     def train(
         self, job: Job, value: float = 0.003, answer: Callable[[Report], Verdict] = lambda _: Verdict.CONTINUE
@@ -104,7 +104,7 @@ class Trainer:
 
 
 @contextmanager
-def trainer(spec: Spec, folder: Path) -> Iterator[Trainer]:
+def trainer(spec: Spec, folder: Path, progress_minutes: float = 30.0) -> Iterator[Trainer]:
     ours, theirs = socket.socketpair()
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(folder), "WINNOW_CACHE": str(folder)}
     command = module_command("winnow.search.worker.trainer", str(theirs.fileno()))
@@ -112,7 +112,7 @@ def trainer(spec: Spec, folder: Path) -> Iterator[Trainer]:
     theirs.close()
     pipe = Connection(ours.detach())
     try:
-        pipe.send(Prepare(spec.model_dump(mode="json"), "cpu", False))
+        pipe.send(Prepare(spec.model_dump(mode="json"), "cpu", False, progress_minutes=progress_minutes))
         ready = pipe.recv()
         assert not ready.problem, ready
         yield Trainer(process, pipe)
@@ -121,8 +121,8 @@ def trainer(spec: Spec, folder: Path) -> Iterator[Trainer]:
         pipe.close()
 
 
-def spec_of(epochs: int, dropout: float = 0.0, *, norm: bool = False) -> Spec:
-    return parse(BUILT_IN.format(epochs=epochs, dropout=dropout, norm=str(norm).lower()), "s.toml")
+def spec_of(epochs: int, dropout: float = 0.0, *, norm: bool = False, ranks: int = 2) -> Spec:
+    return parse(BUILT_IN.format(epochs=epochs, dropout=dropout, norm=str(norm).lower(), ranks=ranks), "s.toml")
 
 
 def test_two_processes_come_to_what_one_comes_to_and_are_pruned_together(tmp_path: Path) -> None:
@@ -157,7 +157,7 @@ def test_a_rank_that_is_killed_ends_the_attempt_and_the_next_one_comes_to_the_sa
 
         def kill(report: Report) -> Verdict:
             if report.epoch.epoch == 2:
-                both.other.kill()
+                both.last.kill()
             return Verdict.CONTINUE
 
         first, _, ended = both.train(Job(0, 1, {}), answer=kill)
@@ -166,6 +166,38 @@ def test_a_rank_that_is_killed_ends_the_attempt_and_the_next_one_comes_to_the_sa
     with trainer(spec, tmp_path) as both:
         again = both.train(Job(0, 1, {}, resume=first[1].checkpoint, last_epoch=2))[0]
     assert curve([*first[:2], *again]) == curve(whole)
+
+
+def test_three_ranks_pause_and_go_on_to_the_same(tmp_path: Path) -> None:
+    def pause(report: Report) -> Verdict:
+        return Verdict.STOP if report.epoch.epoch == 2 else Verdict.CONTINUE
+
+    with trainer(spec_of(epochs=3, dropout=0.3, norm=True, ranks=3), tmp_path) as three:
+        whole, attributes, ended = three.train(Job(0, 1, {}))
+        assert (ended.outcome, attributes[TRAINING]["devices_per_trial"]) == (Outcome.COMPLETE, 3), ended
+        first, _, ended = three.train(Job(0, 1, {}), answer=pause)
+        assert (len(first), ended.outcome, ended.broken) == (2, Outcome.STOPPED, False), ended
+        _, _, ended = three.train(Job(1, 2, {}))  # another trial between, in the same processes
+        assert ended.outcome is Outcome.COMPLETE, ended
+        resumed, _, ended = three.train(Job(0, 1, {}, resume=first[-1].checkpoint, last_epoch=2))
+        assert ended.outcome is Outcome.COMPLETE, ended
+    assert curve([*first, *resumed]) == curve(whole)
+
+
+def test_a_rank_that_hangs_ends_the_attempt_with_a_sentence(tmp_path: Path) -> None:
+    with trainer(spec_of(epochs=3, ranks=3), tmp_path, progress_minutes=0.3) as three:
+        hangs = three.last
+
+        def stop(report: Report) -> Verdict:
+            if report.epoch.epoch == 2:
+                hangs.suspend()
+            return Verdict.CONTINUE
+
+        reports, _, ended = three.train(Job(0, 1, {}), answer=stop)
+        assert (ended.outcome, ended.broken) == (Outcome.TRAINER_DIED, True), ended
+        assert "heard nothing more of the others" in ended.reason
+        assert len(reports) <= 2
+    psutil.wait_procs([hangs])  # what a supervisor kills is gone, the one that hung too
 
 
 def test_an_objective_of_ones_own_finds_its_ranks_as_under_torchrun(place: Place) -> None:
@@ -183,7 +215,7 @@ def test_an_objective_of_ones_own_finds_its_ranks_as_under_torchrun(place: Place
 
 
 def test_a_worker_goes_on_with_new_processes_where_one_was_killed(place: Place) -> None:
-    (place.folder / "s.toml").write_text(BUILT_IN.format(epochs=40, dropout=0.1, norm="true"))
+    (place.folder / "s.toml").write_text(BUILT_IN.format(epochs=40, dropout=0.1, norm="true", ranks=2))
     run = place.start("run", "s.toml", "--workers", "1", "--slots", "1")
     assert "--slots" in run.communicate(timeout=300)[1], "several devices a trial and several trials a device"
     run = place.start("run", "s.toml", "--workers", "1")
