@@ -8,6 +8,7 @@ left: at the gate, each ends its trainer after its trial.
 import fcntl
 import os
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -29,23 +30,28 @@ class DeviceShare:
         self._gate = [(folder / f"{name}.gate").open("w") for name in names]
         self._device = [(folder / f"{name}.device").open("w") for name in names]
         self._joined = False
+        self._alone = False  # or about to be: other threads of this process are not to touch its locks
+        self._touching = threading.Lock()
 
     @property
     def is_wanted(self) -> bool:
-        """Whether somebody waits to be alone on the device."""
-        if not _locked(self._gate, fcntl.LOCK_SH):
-            return True
-        _unlock(self._gate)
-        return False
+        """Whether somebody waits to be alone on the device, or is, another thread of this worker included."""
+        with self._touching:
+            if self._alone or not _locked(self._gate, fcntl.LOCK_SH):
+                return True
+            _unlock(self._gate)
+            return False
 
     def join(self, keep_waiting: Callable[[], bool]) -> bool:
         """Share the device with others, once nobody wants it alone; False where the caller waits no longer."""
-        if not self._joined:
-            if not _wait(lambda: _locked(self._gate, fcntl.LOCK_SH), keep_waiting):
-                return False
-            self._joined = _wait(lambda: _locked(self._device, fcntl.LOCK_SH), keep_waiting)
-            _unlock(self._gate)
-        return self._joined
+        return _wait(self._shared, keep_waiting)
+
+    def _shared(self) -> bool:
+        with self._touching:
+            if not self._joined and not self._alone and _locked(self._gate, fcntl.LOCK_SH):
+                self._joined = _locked(self._device, fcntl.LOCK_SH)
+                _unlock(self._gate)
+            return self._joined
 
     def leave(self) -> None:
         """Give the device up; the caller's trainer has ended."""
@@ -55,15 +61,18 @@ class DeviceShare:
     @contextmanager
     def alone(self, keep_waiting: Callable[[], bool]) -> Iterator[bool]:
         """Have the device alone; yields False where the caller waits no longer. Afterwards it is shared again."""
-        _unlock(self._device)
+        with self._touching:
+            _unlock(self._device)
+            self._joined, self._alone = False, True
         try:
             yield _wait(lambda: _locked(self._gate, fcntl.LOCK_EX), keep_waiting) and _wait(
                 lambda: _locked(self._device, fcntl.LOCK_EX), keep_waiting
             )
         finally:
-            _unlock(self._device)
-            _unlock(self._gate)
-            self._joined = False
+            with self._touching:
+                _unlock(self._device)
+                _unlock(self._gate)
+                self._alone = False
 
     def close(self) -> None:
         """Give everything up."""

@@ -43,9 +43,15 @@ class Lanes:
                 self._wanted -= 1
                 self._changed.notify_all()
 
-    def halve(self) -> None:
-        """Have half as many lanes from now on: what they had together did not fit."""
-        self.count = max(1, self.count // 2)
+    def make_way(self, keep_waiting: Callable[[], bool]) -> None:
+        """Wait while a trial is, or is to be, alone: who claims another then only holds it."""
+        with self._changed:
+            while self._wanted and keep_waiting():
+                self._changed.wait(WAIT_SECONDS)
+
+    def halve(self, count: int) -> None:
+        """Have half of `count` lanes from now on: what so many had together did not fit, which each of them says."""
+        self.count = max(1, min(self.count, count // 2))
 
     @contextmanager
     def _entered(self, may_enter: Callable[[], bool], keep_waiting: Callable[[], bool]) -> Iterator[bool]:

@@ -76,7 +76,7 @@ class Worker:
         self.has_claimed = False
         """Whether it got a trial."""
         self._failed_on_device = -1
-        self._lanes = Lanes(self.trainer.fuse)
+        self._lanes = Lanes(1)
         self._turn = threading.RLock()
         self._failed = False
         self._scheduling = Scheduling.of(study, self.name, options.lease_seconds)
@@ -125,6 +125,7 @@ class Worker:
             commit,
             load,
         )
+        self._lanes = Lanes(self.trainer.fuse)
         if self._lanes.count == 1:
             self._work_in(context, 0)
             return
@@ -139,6 +140,7 @@ class Worker:
     def _work_in(self, context: WorkerContext, lane: int) -> None:
         """Make one attempt after another, beside the other lanes."""
         while self._goes_on():
+            self._lanes.make_way(self._goes_on)
             with self._turn:  # one lane at a time looks for a trial
                 lease = self._next_trial(lane)
             if lease is None:
@@ -173,14 +175,11 @@ class Worker:
 
     def _attempt_in_lane(self, context: WorkerContext, lane: int, lease: Lease) -> None:
         """Make an attempt beside others; alone in this worker where the one before took its trainer along."""
-        if self._lanes.count == 1:
-            self._attempt(context, lease)
-            return
         wait = renewing(lambda: leases.renew(self.database, lease), lease.seconds / 3, self._goes_on)
         crashed = bool(lease.earlier) and lease.earlier[-1] in TAKES_ALONG
         try:
             with self._lanes.alone(wait) if crashed else self._lanes.shared(wait) as entered:
-                if entered:
+                if entered and self._join():  # one that was alone has given the device up
                     self._attempt(context, lease)
                 else:
                     leases.give_back(self.database, lease, self._steering.interruption or Outcome.STOPPED)
@@ -258,12 +257,13 @@ class Worker:
 
     def _attempt(self, context: WorkerContext, lease: Lease) -> None:
         """Make one attempt at one trial: whatever happens to it, the worker goes on."""
+        lanes = self._lanes.count
         try:
             with self.study.storage.holding(lease):
                 attempt = Attempt(context, lease)
                 outcome = attempt.run()
             if outcome is Outcome.OUT_OF_MEMORY and self._lanes.busy > 1:
-                self._lanes.halve()
+                self._lanes.halve(lanes)
             with self._turn:
                 if not lease.retries(outcome):
                     self._supervision.trial_ended()

@@ -40,12 +40,42 @@ name = "none"
 [budget]
 trials = 12
 [fleet]
-fuse = 8
+fuse = {fuse}
+"""
+HUNGRY = """
+import os
+
+import torch
+from torch import nn
+from winnow.objectives.registry import model
+
+called = []
+
+
+class Hungry(nn.Module):
+    def __init__(self, shape, outputs):
+        super().__init__()
+        self.layers = nn.Sequential(nn.Flatten(), nn.Linear(64, outputs))
+
+    def forward(self, x):
+        if self.training:
+            since = called[len(called) - 1 - called[::-1].index(id(self)) :] if id(self) in called else []
+            called.append(id(self))
+            with open(f"together-{os.getpid()}", "a") as file:
+                print(len(set(since)), file=file)
+            if len(set(since)) > 3:
+                torch.empty(2**60, dtype=torch.uint8)  # which no machine has
+        return self.layers(x)
+
+
+@model("hungry")
+def hungry(shape, outputs):
+    return Hungry(shape, outputs)
 """
 
 
-def spec(place: Place, epochs: int = 4, rates: str = "[0.001, 0.01]") -> str:
-    (place.folder / "s.toml").write_text(SPEC.format(epochs=epochs, rates=rates))
+def spec(place: Place, epochs: int = 4, rates: str = "[0.001, 0.01]", fuse: str = "8") -> str:
+    (place.folder / "s.toml").write_text(SPEC.format(epochs=epochs, rates=rates, fuse=fuse))
     return "s.toml"
 
 
@@ -123,6 +153,23 @@ def test_one_that_was_told_by_others_takes_nobody_along(place: Place) -> None:
     assert [trial.state.name for trial in trials] == ["COMPLETE"] * 12
     assert trials[told].value == 0.5
     assert all(trial.user_attrs[RUN]["attempts"] == 1 for trial in trials if trial.number != told)
+
+
+def test_what_does_not_fit_together_goes_on_alone_and_then_in_stacks_of_half_the_size(place: Place) -> None:
+    (place.folder / "hungry.py").write_text(HUNGRY)
+    text = SPEC.format(epochs=30, rates="[0.001, 0.01]", fuse=4).replace('"mlp"\nwidths = [32]', '"hungry"')
+    text = text.replace("dropout = { low = 0.0, high = 0.5 }\n", "").replace("trials = 12", "trials = 8")
+    (place.folder / "s.toml").write_text(text.replace('name = "s"', 'name = "s"\nextensions = ["hungry"]'))
+    done = place.run("run", "s.toml", "--workers", "1")
+    assert done.returncode == 0, done.stderr
+    trials = place.study().trials
+    assert [trial.state.name for trial in trials] == ["COMPLETE"] * 8, "each that failed beside others fits alone"
+    attempts = Counter(trial.user_attrs[RUN]["attempts"] for trial in trials)
+    assert attempts == {1: 4, 2: 4}, "all of the stack went back, once"
+    together = sorted(max(map(int, file.read_text().split())) for file in place.folder.glob("together-*"))
+    assert together[-1] == 4, "the stack that did not fit"
+    assert together[0] == 1, "alone"
+    assert together[-2] == 2, "two from then on"
 
 
 def place_names(place: Place) -> list[str]:

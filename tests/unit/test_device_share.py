@@ -111,3 +111,16 @@ class OutOfMemoryError(RuntimeError):
 )
 def test_running_out_of_memory_is_known_by_type_or_words(error: Exception, is_one: bool) -> None:
     assert is_out_of_memory(error) is is_one
+
+
+def test_another_thread_of_who_is_alone_lets_nobody_in(tmp_path: Path) -> None:
+    one, two = (DeviceShare(CPU, tmp_path) for _ in range(2))
+    with one.alone(never) as is_alone:
+        assert is_alone
+        assert one.is_wanted
+        assert not one.join(never)
+        assert not two.join(never)
+    assert one.join(never)
+    assert two.join(never)
+    for each in (one, two):
+        each.close()
