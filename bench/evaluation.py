@@ -15,11 +15,11 @@ from bench import usual
 from bench.pairing import HEADER, as_in_a_trainer, compare
 from bench.training import BATCH, MEAN, MLP, SMALLNET, STD, cifar_like
 from winnow.objectives.augmentation.batches import Augmentation
+from winnow.objectives.calibration import faster_precision
 from winnow.objectives.data.loading import Data
 from winnow.objectives.evaluation import evaluate
 from winnow.objectives.hyperparameters import Config
 from winnow.objectives.models.building import build
-from winnow.objectives.precision import calibrate
 
 USUAL_IMAGES = 1536
 
@@ -56,7 +56,7 @@ def main() -> None:
         ("MLP 3072-256-256-10", MLP, cifar_like(20_480, 10), usual.mlp()),
     )
     for name, config, data, model in networks:
-        chosen = calibrate(config, data)
+        chosen = faster_precision(config, data)
         for precision in ("fp32", "bf16"):
             label = f"{name}, {precision}{' (calibrated)' if chosen == precision else ''}"
             print(compare(label, theirs(model, data), ours(replace(config, precision=precision), data)), flush=True)

@@ -8,8 +8,8 @@ import torch
 from bench.gpu_figures import Rate, matmul_peak, training_flops
 from bench.gpu_loops import AUGMENTED, NETWORKS, cifar_like, competent, loader_workers, tutorial
 from bench.gpu_run import Figures, Run, guarded
+from winnow.objectives.calibration import faster_precision
 from winnow.objectives.hyperparameters import change
-from winnow.objectives.precision import calibrate
 
 
 def peaks(run: Run, figures: Figures) -> None:
@@ -32,7 +32,7 @@ def rates(run: Run, figures: Figures) -> None:
         flops = training_flops(network)
         found: Figures = figures.setdefault(network.name, {"training_flops_per_image": flops})
         with guarded(found, "calibrated"):
-            found["calibrated"] = calibrate(change(network.config, **AUGMENTED), data)
+            found["calibrated"] = faster_precision(change(network.config, **AUGMENTED), data)
         for size in (128,) if run.quick else (128, 512):
             config = change(network.config, **AUGMENTED, batch_size=size)
             their = partial(competent, network, data, size)

@@ -17,9 +17,9 @@ from torch.utils.data import DataLoader
 
 from bench import usual
 from bench.pairing import HEADER, Ratio, as_in_a_trainer, rate
+from winnow.objectives.calibration import faster_precision
 from winnow.objectives.data.loading import Data, Split
 from winnow.objectives.hyperparameters import Config, change, make_config
-from winnow.objectives.precision import calibrate
 from winnow.objectives.training import train
 
 BATCH = 128
@@ -78,7 +78,7 @@ def main() -> None:
         slow = theirs(model, data)
         for precision in ("fp32", "bf16"):
             augmented = change(config, **SYSTEM_B, precision=precision)
-            chosen = " (calibrated)" if calibrate(augmented, data) == precision else ""
+            chosen = " (calibrated)" if faster_precision(augmented, data) == precision else ""
             print(pair(f"{name}, {precision}{chosen}", slow, partial(ours, augmented, data)), flush=True)
     print("\nseconds of an epoch with augmentation over one without: median (least to most)")
     for name, config, data, _ in networks:

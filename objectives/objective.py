@@ -8,7 +8,7 @@ import hashlib
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from winnow.objectives.data.catalog import DataSpec
 from winnow.objectives.errors import Diverged, Infeasible
@@ -16,6 +16,9 @@ from winnow.objectives.hyperparameters import Config, change, config_values, mak
 from winnow.objectives.models import weights_file
 from winnow.objectives.space import Space, suggest
 from winnow.records import BASELINE, CONFIG, EPOCHS, GIVEN, KEEP_WEIGHTS, TRAINING, Epoch
+
+if TYPE_CHECKING:
+    from winnow.objectives.calibration import StackSize
 
 
 def derived_seed(study_seed: int, number: int) -> int:
@@ -79,10 +82,18 @@ class TrainingObjective:
 
     def calibrate(self, values: Mapping[str, Any]) -> str:
         """Return the faster precision on this device for a configuration like the given values."""
+        from winnow.objectives.calibration import faster_precision
         from winnow.objectives.data import loading
-        from winnow.objectives.precision import calibrate
 
-        return calibrate(make_config({**values, "precision": "fp32"}), loading.load(self.data, self.device))
+        return faster_precision(make_config({**values, "precision": "fp32"}), loading.load(self.data, self.device))
+
+    def stack_size(self, values: Mapping[str, Any], most: int) -> "StackSize":
+        """Return how many trials, up to `most`, are best trained as one stack on this device: measured, or known."""
+        from winnow.objectives.calibration import best_stack
+        from winnow.objectives.data import loading
+
+        config = make_config(values)
+        return best_stack(config, loading.load(self.data, self.device), most)
 
     def __call__(self, trial: Any, resume: bytes | None = None) -> float:
         """Run one trial; raises optuna.TrialPruned where it is pruned, diverges or is infeasible."""

@@ -51,6 +51,13 @@ class Data:
     fingerprint: str
     """SHA-256 over both splits' arrays in their order, 16 hexadecimal digits."""
 
+    def first(self, examples: int) -> "Data":
+        """Return the first training examples, up to so many, and as great a part of those that validate."""
+        judged = max(2, len(self.validation.targets) * examples // len(self.train.targets))
+        train = Split(self.train.inputs[:examples], self.train.targets[:examples])
+        validation = Split(self.validation.inputs[:judged], self.validation.targets[:judged])
+        return dataclasses.replace(self, train=train, validation=validation)
+
 
 @functools.lru_cache(maxsize=2)
 def load(spec: DataSpec, device: str = "cpu") -> Data:

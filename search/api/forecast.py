@@ -1,6 +1,5 @@
 """What a spec will do on this machine, before a study exists: its model, its trials, its time, and what is doubtful."""
 
-import dataclasses
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -13,8 +12,10 @@ from winnow.objectives.space import baseline
 from winnow.search.analysis import repetitions
 from winnow.search.analysis.formatting import counted, duration
 from winnow.search.api.fleet import FleetOptions
+from winnow.search.study import objective
 from winnow.search.study.pruners import ASHAPruner, most_epochs
 from winnow.search.study.spec import Spec
+from winnow.search.worker.fusing import at_once
 from winnow.search.worker.trainer_process import missing_packages
 
 if TYPE_CHECKING:
@@ -52,6 +53,8 @@ class Forecast:
     seconds: tuple[float, float] | None
     """Of the search, where the pruner stops what it expects to, and where it stops nothing; None without `trials`."""
     doubts: tuple[str, ...]
+    fusing: str = ""
+    """How many trials each worker trains at once, where that is measured (`fuse = "auto"`)."""
 
     @property
     def confirmation_seconds(self) -> float:
@@ -75,6 +78,8 @@ class Forecast:
                 f"The search takes {between} on {counted(self.workers, 'worker')} ({self.device}), and winnow confirm "
                 f"after it about {duration(self.confirmation_seconds)}."
             )
+        if self.fusing:
+            said.append(f"Each worker trains {self.fusing}.")
         return [*said, *(f"Doubtful: {doubt}." for doubt in self.doubts)]
 
 
@@ -94,7 +99,8 @@ def look_ahead(spec: Spec) -> Forecast | None:
     places = FleetOptions().places(devices_per_trial=spec.fleet.devices_per_trial)
     device = places[0].device if places else None
     torch.set_num_threads(1 if device is None or device.kind == "cpu" else torch.get_num_threads())
-    data = loading.load(spec.data_spec, device.name.partition(",")[0] if device else "cpu")
+    on = device.name.partition(",")[0] if device else "cpu"
+    data = loading.load(spec.data_spec, on)
     config = make_config(baseline(spec.space, spec.fixed, spec.baseline)[1])
     epochs, trials = most_epochs(spec), spec.storage_budget.trials
     seconds = _epoch_seconds(config, data)
@@ -116,6 +122,7 @@ def look_ahead(spec: Spec) -> Forecast | None:
         device=places[0].device.name if places else "",
         seconds=None if whole is None else (whole * share, whole),
         doubts=(*_doubts(spec, data), *doubts(_most_augmented(spec), data)),
+        fusing=at_once(spec.fleet.fuse, spec, objective.load(spec, on)).why,
     )
 
 
@@ -158,17 +165,11 @@ def _epoch_seconds(config: Config, data: "Data") -> float:
 def _timed(config: Config, data: "Data", few: int) -> float:
     """Time an epoch on the first examples, its second, whose first has warmed what is made once."""
     from winnow.objectives import training
-    from winnow.objectives.data.loading import Split
 
-    judged = max(2, len(data.validation.targets) * few // len(data.train.targets))
-    part = dataclasses.replace(
-        data,
-        train=Split(data.train.inputs[:few], data.train.targets[:few]),
-        validation=Split(data.validation.inputs[:judged], data.validation.targets[:judged]),
-    )
     found: list[float] = []
     with suppress(WinnowError):  # a baseline that diverges took the time that it took
-        training.train(change(config, epochs=2, passes=1), part, lambda epoch, _: found.append(epoch.seconds or 0.0))
+        once_warm = change(config, epochs=2, passes=1)
+        training.train(once_warm, data.first(few), lambda epoch, _: found.append(epoch.seconds or 0.0))
     return found[-1] if found else 0.0
 
 

@@ -3,7 +3,7 @@
 `winnow.search.study.validation` makes one from a TOML file and refuses what is wrong with it.
 """
 
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     ConfigDict,
@@ -144,14 +144,17 @@ class StartSection(Section):
 class FleetSection(Section):
     """How workers train."""
 
-    fuse: int = Field(1, ge=1, le=64)
-    """So many trials at once in each worker; those of one shape are one stack, and each is what it is alone."""
+    fuse: Annotated[int, Field(ge=1, le=64)] | Literal["auto"] = 1
+    """So many trials at once in each worker; those of one shape are one stack, and each is what it is alone.
+
+    `auto`: as many as train more a second on its device than one by one.
+    """
     devices_per_trial: int = Field(1, ge=1, le=64)
     """So many devices train each trial together, each with its part of every batch."""
 
     @model_validator(mode="after")
     def _one_of_two(self) -> Self:
-        if self.fuse > 1 and self.devices_per_trial > 1:
+        if self.fuse not in (1, "auto") and self.devices_per_trial > 1:
             raise ValueError("fuse has a device train several trials, devices_per_trial several train one|keep one")
         return self
 

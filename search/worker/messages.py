@@ -6,7 +6,7 @@ them: the trainer knows no database.
 
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from winnow.records import Epoch, Outcome
 
@@ -21,8 +21,8 @@ class Prepare:
     device: str
     calibrate: bool
     """Whether to measure which precision is faster; once a study has settled that, nobody does."""
-    fuse: int = 1
-    """How many trials may be trained at once; where it is more than one, each has a channel of its own."""
+    fuse: int | Literal["auto"] = 1
+    """How many trials to train at once; `auto` is to be measured, once in a worker's life."""
     progress_minutes: float = 30.0
     """After so long without a word the supervisor takes the trainer to hang."""
 
@@ -75,6 +75,10 @@ class Ready:
     """What the objective is made of: a fingerprint of each module (see `winnow.search.study.objective.code_of`)."""
     device: bool = False
     """Whether the device is at fault."""
+    fuse: int = 1
+    """How many trials it trains at once; where it is more than one, each has a channel of its own."""
+    fuse_why: str = ""
+    """Why as many, where it was measured."""
 
 
 @dataclass(frozen=True)

@@ -187,7 +187,7 @@ class LeadingRank(FollowingRank):
             process = subprocess.Popen(command, pass_fds=[theirs.fileno()])
             theirs.close()
             pipe: Pipe = Connection(ours.detach())
-            pipe.send(replace(message, calibrate=False))
+            pipe.send(replace(message, calibrate=False, fuse=1))
             self._ranks.append(_Rank(number, process, pipe))
 
     def ready(self, mine: Ready) -> Ready:

@@ -27,6 +27,7 @@ from winnow.search.study.spec import Spec
 from winnow.search.study.validation import check
 from winnow.search.worker import said
 from winnow.search.worker.channels import Channel, Channels
+from winnow.search.worker.fusing import at_once
 from winnow.search.worker.messages import Ended, Job, Pipe, Prepare, Ready
 from winnow.search.worker.printed import Output
 from winnow.search.worker.ranks import take_rank
@@ -96,7 +97,8 @@ def prepare(message: Prepare, spec: Spec) -> tuple[Objective, Ready]:
         objective.prepare()
         if message.calibrate:
             ready = replace(ready, precision=objective.calibrate(baseline(spec.space, spec.fixed, spec.baseline)[1]))
-    return objective, ready
+    fuse, why = at_once(message.fuse, spec, objective)
+    return objective, replace(ready, fuse=fuse, fuse_why=why)
 
 
 def serve_many(pipe: Pipe, objective: TrainingObjective, serve: Callable[[Pipe], None]) -> None:
@@ -149,11 +151,11 @@ def main(file_descriptor: int, rank: int = 0) -> None:
             ended = run(objective, ranks.begin(conversation, job), job)
             # What was imported once is what still runs, whatever lies on the disk by now.
             code = {**code_of(spec), **code}
-            printed = "" if message.fuse > 1 else said.text(output.take(), said.TRACEBACK_CHARACTERS)
+            printed = "" if ready.fuse > 1 else said.text(output.take(), said.TRACEBACK_CHARACTERS)
             ranks.end(conversation, replace(ended, code=code, printed=printed))
             gc.collect()
 
-        if message.fuse > 1 and isinstance(objective, TrainingObjective):
+        if ready.fuse > 1 and isinstance(objective, TrainingObjective):
             serve_many(pipe, objective, serve)
         else:
             while True:

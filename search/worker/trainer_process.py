@@ -90,13 +90,10 @@ class Trainer:
     pipe: Pipe | None = None
     code: dict[str, str] = field(default_factory=dict)
     """What the study's trials are known to run, by module: what this worker's trainers have imported."""
+    fuse: int = 0
+    """How many trials it trains at once, as stacks; 0 until the first of this worker's has said so."""
     _channels: Channels | None = None
     _killing: threading.Lock = field(default_factory=threading.Lock)
-
-    @property
-    def fuse(self) -> int:
-        """How many trials it trains at once, as stacks; one where the objective is the user's own."""
-        return self.study.spec.fleet.fuse if self.study.spec.built_in else 1
 
     @property
     def alive(self) -> bool:
@@ -122,7 +119,8 @@ class Trainer:
             calibrate = False  # the rows of a design say it, and its baseline is nobody's
         with suppress(ConnectionError):  # whoever waits for its answer finds that it has died already
             spec = self.study.spec.model_dump(mode="json")
-            self.pipe.send(Prepare(spec, self.options.device.kind, calibrate, self.fuse, self.options.progress_minutes))
+            fuse = self.fuse or self.study.spec.fleet.fuse
+            self.pipe.send(Prepare(spec, self.options.device.kind, calibrate, fuse, self.options.progress_minutes))
         return self.pipe
 
     def wait_until_ready(self, give_up: Callable[[], bool]) -> Ready | None:
@@ -146,6 +144,9 @@ class Trainer:
                 raise DeviceError(f"{self.options.device.name} cannot be used: {ready.problem}", ready.remedy)
             raise WinnowError(ready.problem, ready.remedy)
         self.refuse_other_code(ready.code)
+        if not self.fuse and ready.fuse_why:
+            _log.info("%s trains %s", self.options.device.name, ready.fuse_why)
+        self.fuse = ready.fuse
         if self.fuse > 1:
             self._channels = Channels(pipe)
         return ready

@@ -18,11 +18,11 @@ from torch.utils.data import DataLoader
 from torchvision import transforms
 
 from bench import usual
+from winnow.objectives.calibration import faster_precision
 from winnow.objectives.data.catalog import DataSpec
 from winnow.objectives.data.loading import Data, load
 from winnow.objectives.errors import DataError
 from winnow.objectives.hyperparameters import Config, make_config
-from winnow.objectives.precision import calibrate
 from winnow.objectives.training import train
 
 pytestmark = pytest.mark.accuracy
@@ -76,7 +76,7 @@ def test_mean_accuracy_is_that_of_the_usual_way(
     )
     seeded = [replace(config, seed=seed) for seed in range(SEEDS)]
     theirs = [usual_accuracy(each, fashion_mnist, make_model) for each in seeded]
-    for precision in dict.fromkeys(("fp32", calibrate(config, fashion_mnist))):
+    for precision in dict.fromkeys(("fp32", faster_precision(config, fashion_mnist))):
         ours = [train(replace(each, precision=precision), fashion_mnist, lambda *_: None).value for each in seeded]
         difference = statistics.mean(ours) - statistics.mean(theirs)
         error = math.sqrt((statistics.variance(ours) + statistics.variance(theirs)) / SEEDS)

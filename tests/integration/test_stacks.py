@@ -112,7 +112,7 @@ def test_trials_in_a_stack_come_to_what_they_come_to_alone(place: Place) -> None
 
 
 def test_one_that_diverges_takes_nobody_along(place: Place) -> None:
-    done = place.run("run", spec(place, rates="[0.001, 1e30]"), "--workers", "1")
+    done = place.run("run", spec(place, rates="[0.001, 1e30]", fuse='"auto"'), "--workers", "1")
     assert done.returncode == 0, done.stderr
     trials = place.study().trials
     for trial in trials:

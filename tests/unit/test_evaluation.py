@@ -6,9 +6,8 @@ from winnow.objectives.augmentation.batches import Augmentation
 from winnow.objectives.data.catalog import DataSpec
 from winnow.objectives.data.loading import Split, load
 from winnow.objectives.evaluation import evaluate, losses, weight_norm
-from winnow.objectives.hyperparameters import change, make_config
+from winnow.objectives.hyperparameters import make_config
 from winnow.objectives.models.building import build
-from winnow.objectives.precision import calibrate
 
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.1, 1.0])
@@ -57,11 +56,3 @@ def test_the_weight_norm_leaves_out_biases_and_norms() -> None:
     model = build(make_config({"widths": [4], "batch_norm": True}), (3,), 2)
     matrices = [p.detach() for name, p in model.named_parameters() if name in ("1.weight", "5.weight")]
     assert weight_norm(model) == pytest.approx(float(torch.cat([m.flatten() for m in matrices]).norm()))
-
-
-def test_precision_is_measured() -> None:
-    data = load(DataSpec("digits", train=100, validation=60))
-    assert calibrate(make_config(batch_size=10, lr=1e9), data) in ("fp32", "bf16")
-    assert calibrate(change(make_config(), batch_size=100), data) in ("fp32", "bf16")
-    judged = make_config(metric="auroc", batch_size=10)
-    assert calibrate(judged, data) in ("fp32", "bf16"), "a metric that needs two classes"

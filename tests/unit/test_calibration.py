@@ -1,0 +1,100 @@
+"""What trains faster here is measured once on a machine, and then known: precision, and how many trials as a stack."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from winnow.objectives.calibration import best_stack, faster_precision
+from winnow.objectives.data.catalog import DataSpec
+from winnow.objectives.data.loading import Data, load
+from winnow.objectives.hyperparameters import change, make_config
+from winnow.search.study.objective import load as load_objective
+from winnow.search.study.validation import check
+from winnow.search.worker.fusing import at_once
+
+
+@pytest.fixture(autouse=True)
+def cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    monkeypatch.setenv("WINNOW_CACHE", str(tmp_path))
+    return tmp_path / "measured"
+
+
+def few() -> Data:
+    return load(DataSpec("digits", train=100, validation=60))
+
+
+def say_instead(cache: Path, found: object) -> None:
+    """Put another answer where the only one measured is kept."""
+    (file,) = cache.glob("*.json")
+    file.write_text(json.dumps({**json.loads(file.read_text()), "found": found}))
+
+
+def test_precision_is_measured_once(cache: Path) -> None:
+    config = make_config(batch_size=10, lr=1e9)
+    assert faster_precision(config, few()) in ("fp32", "bf16")
+    say_instead(cache, "bf16, it says")
+    assert faster_precision(change(config, lr=0.1, seed=3), few()) == "bf16, it says", "the same shape"
+
+
+def test_what_was_measured_of_another_shape_or_is_damaged_says_nothing(cache: Path) -> None:
+    assert faster_precision(make_config(batch_size=10), few()) in ("fp32", "bf16")
+    say_instead(cache, "bf16, it says")
+    assert faster_precision(make_config(widths=[7], batch_size=10), few()) in ("fp32", "bf16")
+    for file in cache.glob("*.json"):
+        file.write_text("{")
+    assert faster_precision(make_config(batch_size=10), few()) in ("fp32", "bf16")
+
+
+def test_a_metric_that_needs_two_classes_is_no_matter() -> None:
+    assert faster_precision(make_config(metric="auroc", batch_size=10), few()) in ("fp32", "bf16")
+
+
+def test_without_a_folder_to_write_to_it_is_measured_each_time(cache: Path) -> None:
+    cache.parent.joinpath("measured").write_text("a file")
+    assert faster_precision(make_config(batch_size=10), few()) in ("fp32", "bf16")
+
+
+def test_a_stack_is_measured_once(cache: Path) -> None:
+    config = make_config(widths=[8], batch_size=20)
+    found = best_stack(config, few(), 4)
+    assert found.size in (1, 4)
+    assert found.tried == 4
+    assert (found.gain >= 1.1) == (found.size == 4)
+    say_instead(cache, [8, 8, 2.5])
+    assert best_stack(change(config, dropout=0.5), few(), 4) == (8, 8, 2.5)
+
+
+SEARCH = {
+    "name": "s",
+    "data": {"name": "digits", "train": 100, "validation": 60},
+    "fixed": {"widths": [8], "batch_size": 20},
+    "search": {"lr": {"low": 0.001, "high": 0.1}},
+    "budget": {"trials": 5},
+}
+
+
+def test_auto_takes_what_pays_and_says_so(cache: Path) -> None:
+    spec = check({**SEARCH, "fixed": {**SEARCH["fixed"], "precision": "fp32"}, "fleet": {"fuse": "auto"}}, "s.toml")
+    objective = load_objective(spec)
+    at_once("auto", spec, objective)
+    say_instead(cache, [8, 8, 1.5])
+    assert at_once("auto", spec, objective) == (8, "8 trials at a time: their stack trains 1.50 times as many a second")
+    say_instead(cache, [1, 4, 0.7])
+    found = at_once("auto", spec, objective)
+    assert found == (1, "one trial at a time: a stack of 4 trains 0.70 times as many a second")
+
+
+def test_trials_of_several_shapes_are_trained_one_at_a_time(cache: Path) -> None:
+    fixed, search = {"batch_size": 20}, {"widths": {"choices": [[8], [16]]}, "lr": {"low": 0.001, "high": 0.1}}
+    spec = check({**SEARCH, "fixed": fixed, "search": search, "fleet": {"fuse": "auto"}}, "s.toml")
+    trials, why = at_once("auto", spec, load_objective(spec))
+    assert trials == 1
+    assert "widths is searched" in why
+    assert not cache.exists(), "nothing had to be measured"
+
+
+def test_what_a_person_says_is_not_measured(cache: Path) -> None:
+    spec = check({**SEARCH, "fleet": {"fuse": 3}}, "s.toml")
+    assert at_once(3, spec, load_objective(spec)) == (3, "")
+    assert not cache.exists()
