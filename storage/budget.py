@@ -16,7 +16,7 @@ from winnow.records import Budget
 from winnow.storage.activity import State
 from winnow.storage.clock import database_now
 from winnow.storage.database import Database
-from winnow.storage.optuna_tables import studies, trials
+from winnow.storage.optuna_tables import last_number, studies, trials
 from winnow.storage.tables import attempts, budgets, epochs
 
 
@@ -99,9 +99,6 @@ def end_now(database: Database, study_id: int) -> int:
 
 def spent(connection: Connection, study_id: int) -> Spent:
     """Return what the study has used so far. The cost of asking does not grow with the study."""
-    last_number = (
-        select(trials.c.number).where(trials.c.study_id == study_id).order_by(trials.c.trial_id.desc()).limit(1)
-    )
     row = connection.execute(
         select(
             budgets.c.trials,
@@ -112,7 +109,7 @@ def spent(connection: Connection, study_id: int) -> Spent:
             budgets.c.used_epochs,
             budgets.c.state,
             (database_now() - budgets.c.started_at).label("age"),
-            last_number.scalar_subquery().label("last_number"),
+            last_number(study_id).label("last_number"),
             *under_way(studies.c.study_id),
         )
         .select_from(studies.outerjoin(budgets, budgets.c.study_id == studies.c.study_id))

@@ -48,7 +48,7 @@ class Chosen:
 
 
 def choose(connection: Connection, study_id: int, used: Spent, since: int, wish: Wish | None) -> Chosen | None:
-    """Have the trial that comes next RUNNING, in the transaction of its claim; None where there is none.
+    """Set the trial that comes next to RUNNING, in the transaction of its claim; None where there is none.
 
     Raises Overtaken where the scheduler whose `wish` it is has to be asked again.
     """
@@ -63,10 +63,10 @@ def choose(connection: Connection, study_id: int, used: Spent, since: int, wish:
         return found
     if used.exhausted or not (wish is None or wish.begins):
         return None
-    return _made(connection, study_id, used.trials, wish)
+    return _make(connection, study_id, used.trials, wish)
 
 
-def _made(connection: Connection, study_id: int, number: int, wish: Wish | None) -> Chosen:
+def _make(connection: Connection, study_id: int, number: int, wish: Wish | None) -> Chosen:
     """Make a new trial."""
     if wish is not None and wish.number not in (None, number):
         raise Overtaken(f"trial {wish.number} was begun by another worker")

@@ -1,8 +1,10 @@
 """Write and read the epochs of trials: Optuna's intermediate value and Winnow's row, in one transaction."""
 
 import math
+import threading
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field
+from typing import Any
 
 from sqlalchemy import select
 
@@ -14,9 +16,6 @@ from winnow.storage.leases import Lease
 from winnow.storage.optuna_tables import intermediate_values, stored, trials
 from winnow.storage.tables import epochs
 from winnow.storage.upserts import Row, write_held
-
-if TYPE_CHECKING:
-    import pandas
 
 Rows = list[Row]
 
@@ -57,6 +56,46 @@ def rows_of(lease: Lease, epoch: Epoch, checkpoint: checkpoints.Stored | None = 
     return rows
 
 
+@dataclass
+class _Write:
+    lease: Lease
+    rows: Rows
+    held: bool = False
+    error: Exception | None = field(default=None)
+
+
+class GroupCommit:
+    """Epochs that several lanes report at a time, written in one transaction."""
+
+    def __init__(self, database: Database) -> None:
+        """`database` is tried once: its callers have patience of their own."""
+        self._database = database
+        self._waiting: list[_Write] = []
+        self._lock = threading.Lock()
+        self._writing = threading.Lock()
+
+    def record(self, lease: Lease, epoch: Epoch, checkpoint: checkpoints.Stored | None) -> None:
+        """As `record`, with whatever else waits to be written."""
+        write = _Write(lease, rows_of(lease, epoch, checkpoint))
+        with self._lock:
+            self._waiting.append(write)
+        with self._writing:  # who waits here finds that the one before has written for all that waited
+            with self._lock:
+                writes, self._waiting = self._waiting, []
+            if writes:
+                try:
+                    held = record_all(self._database, [(each.lease, each.rows) for each in writes])
+                    for each, is_held in zip(writes, held, strict=True):
+                        each.held = is_held
+                except Exception as error:
+                    for each in writes:
+                        each.error = error
+        if write.error is not None:
+            raise write.error
+        if not write.held:
+            raise lease.lost()
+
+
 def read(database: Database, study_id: int) -> dict[int, list[Epoch]]:
     """Return every epoch of a study by trial number, each trial's in order."""
     rows = (
@@ -75,20 +114,6 @@ def from_row(row: Mapping[Any, Any]) -> Epoch:
     """Return the epoch that a row of the table holds."""
     value = math.nan if row["value"] is None else row["value"]
     return Epoch(row["epoch"], value, **{name: row[name] for name in METRICS}, extra=row["extra"] or {})
-
-
-def frame(database: Database, study_id: int) -> "pandas.DataFrame":
-    """Return every epoch of a study as a DataFrame: one row an epoch, `trial` and `epoch` first. Needs pandas."""
-    import pandas
-
-    curves = read(database, study_id)
-    names = dict.fromkeys(name for curve in curves.values() for epoch in curve for name in (*METRICS, *epoch.extra))
-    rows = [
-        {"trial": number, "epoch": epoch.epoch, "value": epoch.value, **epoch.metrics}
-        for number, curve in curves.items()
-        for epoch in curve
-    ]
-    return pandas.DataFrame(rows, columns=["trial", "epoch", "value", *(names or METRICS)])
 
 
 def _finite(value: float | None) -> float | None:

@@ -15,22 +15,17 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, func, insert, literal, select, update
 
 from winnow.records import OUTCOME, REASON, FinalState, Outcome, Retry
-from winnow.storage import content, identities
+from winnow.storage import content, endings, identities
 from winnow.storage.budget import epochs_of, note_started, spend, spent
 from winnow.storage.claims import Wish, choose
-from winnow.storage.clock import database_now, optuna_now
+from winnow.storage.clock import database_now
 from winnow.storage.database import Database
 from winnow.storage.errors import ContentRefused, LeaseLost
 from winnow.storage.notifications import ring
-from winnow.storage.optuna_tables import (
-    stored,
-    studies,
-    trial_user_attributes,
-    trials,
-    values,
-)
+from winnow.storage.optuna_tables import trials
+from winnow.storage.studies import lock
 from winnow.storage.tables import attempts
-from winnow.storage.upserts import HELD, RENEWAL, Holder, put
+from winnow.storage.upserts import HELD, RENEWAL, Holder
 
 LEASE_SECONDS = 30.0
 MOST_CRASHES = 5
@@ -93,7 +88,7 @@ def claim(
     """
 
     def work(connection: Connection) -> Lease | None:
-        connection.execute(select(studies.c.study_id).where(studies.c.study_id == study_id).with_for_update())
+        lock(connection, study_id)
         used = spent(connection, study_id)
         chosen = choose(connection, study_id, used, since, wish)
         if chosen is None:
@@ -135,7 +130,7 @@ def claim(
 
 def renew(database: Database, lease: Lease) -> None:
     """Hold the trial for another `lease.seconds` from now; raises LeaseLost."""
-    database.read(lambda connection: hold(connection, lease))
+    database.change(hold, lease)
 
 
 def hold(connection: Connection, lease: Lease) -> None:
@@ -168,14 +163,9 @@ def finish(
 
     def work(connection: Connection) -> None:
         _end_held(connection, lease, outcome)
-        for objective, result in enumerate((value, cost)):
-            if result is not None and not math.isnan(result):
-                number, kind = stored(result)
-                row = {"objective": objective, "value": number, "value_type": kind}
-                connection.execute(insert(values).values(trial_id=lease.trial_id, **row))
-        for key, attribute in {**(attributes or {}), OUTCOME: outcome}.items():
-            _put_attribute(connection, lease.trial_id, key, attribute)
-        _settle(connection, lease.trial_id, lease.token, final)
+        spend(connection, lease.trial_id, lease.token)
+        told = {**(attributes or {}), OUTCOME: outcome}
+        endings.end(connection, lease.trial_id, final, (value, cost), told)
         if lease.until is not None:
             ring(connection)  # its scheduler may have waited for it
 
@@ -187,9 +177,9 @@ def give_back(database: Database, lease: Lease, outcome: Outcome, attributes: Ma
 
     def work(connection: Connection) -> None:
         _end_held(connection, lease, outcome)
-        for key, attribute in (attributes or {}).items():
-            _put_attribute(connection, lease.trial_id, key, attribute)
-        _settle(connection, lease.trial_id, lease.token, "WAITING")
+        spend(connection, lease.trial_id, lease.token)
+        endings.put_attributes(connection, lease.trial_id, attributes or {})
+        _put_back(connection, lease.trial_id)
         ring(connection)
 
     database.write(work)
@@ -225,37 +215,32 @@ def _requeue(connection: Connection, lost: ColumnElement[bool], outcome: Outcome
         .where(attempts.c.ended_at.is_(None), lost)
         .with_for_update(of=attempts, skip_locked=True)
     ).all()
+    earlier = {trial_id: _history(connection, trial_id)[1] for trial_id, _, _, state in rows if state == "RUNNING"}
     for trial_id, token, _, state in rows:
+        end(connection, trial_id, token, outcome)
         if state != "RUNNING":
-            end(connection, trial_id, token, outcome)
-        elif _retries(outcome, _history(connection, trial_id)[1]):
-            end(connection, trial_id, token, outcome, "WAITING")
+            continue
+        if _retries(outcome, earlier[trial_id]):
+            _put_back(connection, trial_id)
         else:
-            _put_attribute(connection, trial_id, OUTCOME, outcome)
-            _put_attribute(connection, trial_id, REASON, f"{MOST_CRASHES} workers died at it: {outcome}")
-            end(connection, trial_id, token, outcome, "FAIL")
+            why: dict[str, Any] = {OUTCOME: outcome, REASON: f"{MOST_CRASHES} attempts at it crashed: {outcome}"}
+            endings.end(connection, trial_id, "FAIL", (), why)
     if rows:
         ring(connection)
     return [number for _, _, number, state in rows if state == "RUNNING"]
 
 
-def waits_for(database: Database, study_id: int) -> int:
-    """How many trials are held by a lease now: what an idle worker waits for before it goes home."""
+def count_held(database: Database, study_id: int) -> int:
+    """Count the trials that are held by a lease now: an idle worker waits for them before it goes home."""
     query = select(func.count()).where(attempts.c.study_id == study_id, attempts.c.ended_at.is_(None))
     return int(database.scalar(query))
 
 
-def count_ended(database: Database) -> int:
-    """How many attempts have ended, of all studies."""
-    query = select(func.count()).where(attempts.c.ended_at.is_not(None))
-    return int(database.scalar(query))
-
-
-def end(connection: Connection, trial_id: int, token: int, outcome: Outcome, state: str | None = None) -> None:
-    """Close an attempt that the caller has locked, and give its trial a state."""
+def end(connection: Connection, trial_id: int, token: int, outcome: Outcome) -> None:
+    """Close an attempt that the caller has locked, and book what it has used."""
     this = update(attempts).where(attempts.c.trial_id == trial_id, attempts.c.token == token)
     connection.execute(this.values(ended_at=database_now(), outcome=outcome))
-    _settle(connection, trial_id, token, state)
+    spend(connection, trial_id, token)
 
 
 def _end_held(connection: Connection, lease: Lease, outcome: Outcome) -> None:
@@ -265,12 +250,8 @@ def _end_held(connection: Connection, lease: Lease, outcome: Outcome) -> None:
         raise lease.lost()
 
 
-def _settle(connection: Connection, trial_id: int, token: int, state: str | None) -> None:
-    """Book what an attempt has used, and give its trial a state."""
-    spend(connection, trial_id, token)
-    if state is not None:
-        finished = {} if state == "WAITING" else {"datetime_complete": optuna_now()}
-        connection.execute(update(trials).where(trials.c.trial_id == trial_id).values(state=state, **finished))
+def _put_back(connection: Connection, trial_id: int) -> None:
+    connection.execute(update(trials).where(trials.c.trial_id == trial_id).values(state="WAITING"))
 
 
 def _history(connection: Connection, trial_id: int) -> tuple[tuple[str, ...], tuple[Outcome, ...]]:
@@ -287,8 +268,3 @@ def _retries(outcome: Outcome, earlier: tuple[Outcome, ...]) -> bool:
         case Retry.ONCE:
             return outcome not in earlier
     return outcome.retry is Retry.ALWAYS
-
-
-def _put_attribute(connection: Connection, trial_id: int, key: str, value: Any) -> None:
-    row = {"trial_id": trial_id, "key": key, "value_json": content.as_json(key, value, connection.dialect.name)}
-    put(connection, trial_user_attributes, ["trial_id", "key"], row)

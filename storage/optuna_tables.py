@@ -4,8 +4,23 @@ Times are naive UTC, enumerations are stored by name, infinite and missing value
 """
 
 import math
+from typing import Any
 
-from sqlalchemy import Column, DateTime, Enum, Float, ForeignKey, Integer, MetaData, String, Table, Text
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    DateTime,
+    Enum,
+    Float,
+    ForeignKey,
+    Integer,
+    MetaData,
+    ScalarSelect,
+    String,
+    Table,
+    Text,
+    select,
+)
 
 REVISION = "v3.2.0.a"
 """What Alembic's table says of a storage of Optuna 5.0."""
@@ -99,6 +114,12 @@ heartbeats = Table(
 
 OF_A_TRIAL = [parameters, values, intermediate_values, trial_user_attributes, trial_system_attributes, heartbeats]
 OF_A_STUDY = [directions, study_user_attributes, study_system_attributes]
+
+
+def last_number(study_id: int | ColumnElement[int]) -> ScalarSelect[Any]:
+    """Return the query for the number of a study's newest trial: null where it has none."""
+    numbers = select(trials.c.number).where(trials.c.study_id == study_id)
+    return numbers.order_by(trials.c.trial_id.desc()).limit(1).scalar_subquery()
 
 
 def stored(value: float) -> tuple[float | None, str]:

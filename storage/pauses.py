@@ -8,18 +8,18 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, and_, exists, func, insert, select, update
+from sqlalchemy import Connection, and_, exists, func, select
 
 from winnow.records import OUTCOME, REASON, Outcome
-from winnow.storage import content
+from winnow.storage import endings
 from winnow.storage.activity import State
 from winnow.storage.budget import spent
-from winnow.storage.clock import optuna_now
 from winnow.storage.database import Database
 from winnow.storage.errors import Overtaken
-from winnow.storage.optuna_tables import intermediate_values, studies, trial_user_attributes, trials, values
+from winnow.storage.optuna_tables import intermediate_values, restored, trials
+from winnow.storage.studies import lock
 from winnow.storage.tables import attempts, checkpoints, epochs
-from winnow.storage.upserts import OPEN_STATES, put
+from winnow.storage.upserts import OPEN_STATES
 
 NO_ROOM = "paused, and its checkpoint had to make room for others"
 """The reason of a trial that the limit on the checkpoints of paused trials ended."""
@@ -88,7 +88,7 @@ def end_all(database: Database, study_id: int, seen: int | None = None) -> list[
     """
 
     def work(connection: Connection) -> list[int] | None:
-        connection.execute(select(studies.c.study_id).where(studies.c.study_id == study_id).with_for_update())
+        lock(connection, study_id)
         of_study = attempts.c.study_id == study_id
         if spent(connection, study_id).state is not State.ACTIVE:
             return []
@@ -113,7 +113,7 @@ def make_room(database: Database, study_id: int, most: float, maximize: bool) ->
     """
 
     def work(connection: Connection) -> list[tuple[int, list[str]]]:
-        connection.execute(select(studies.c.study_id).where(studies.c.study_id == study_id).with_for_update())
+        lock(connection, study_id)
         by_promise = _by_promise(connection, study_id, maximize)
         left = sum(row.size for row in by_promise)
         ended = []
@@ -153,11 +153,5 @@ def _end(connection: Connection, trial_id: int, reason: str) -> None:
         .limit(1)
     )
     found = connection.execute(last).one_or_none()
-    if found is not None and found.intermediate_value_type != "NAN":
-        number, kind = found
-        connection.execute(insert(values).values(trial_id=trial_id, objective=0, value=number, value_type=kind))
-    for key, said in ((OUTCOME, Outcome.PRUNED), (REASON, reason)):
-        row = {"trial_id": trial_id, "key": key, "value_json": content.as_json(key, said, connection.dialect.name)}
-        put(connection, trial_user_attributes, ["trial_id", "key"], row)
-    ended = {"state": "PRUNED", "datetime_complete": optuna_now()}
-    connection.execute(update(trials).where(trials.c.trial_id == trial_id).values(**ended))
+    result = None if found is None else restored(*found)
+    endings.end(connection, trial_id, "PRUNED", (result,), {OUTCOME: Outcome.PRUNED, REASON: reason})

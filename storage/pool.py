@@ -11,7 +11,7 @@ from winnow.storage.activity import State
 from winnow.storage.budget import Spent, spent_as, under_way
 from winnow.storage.clock import database_now
 from winnow.storage.database import Database
-from winnow.storage.optuna_tables import studies, study_user_attributes, trials
+from winnow.storage.optuna_tables import last_number, studies, study_user_attributes, trials
 from winnow.storage.tables import attempts, budgets, workers
 from winnow.storage.workers import AWAY
 
@@ -53,7 +53,6 @@ class Pool:
 
     def _query(self, besides: str) -> Any:
         study_id = budgets.c.study_id
-        last = select(trials.c.number).where(trials.c.study_id == study_id).order_by(trials.c.trial_id.desc()).limit(1)
         open_ones = (attempts.c.study_id == study_id) & attempts.c.ended_at.is_(None)
         at_it = select(func.count()).where(
             workers.c.study_id == study_id,
@@ -67,7 +66,7 @@ class Pool:
                 budgets,
                 studies.c.study_name,
                 (database_now() - budgets.c.started_at).label("age"),
-                last.scalar_subquery().label("last_number"),
+                last_number(study_id).label("last_number"),
                 select(func.count()).where(open_ones).scalar_subquery().label("under_way_count"),
                 *under_way(study_id),
                 at_it.scalar_subquery().label("at_it"),

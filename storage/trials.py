@@ -17,6 +17,7 @@ from winnow.storage.clock import optuna_now, to_optuna
 from winnow.storage.leases import Lease
 from winnow.storage.optuna_tables import (
     intermediate_values,
+    last_number,
     parameters,
     stored,
     trial_system_attributes,
@@ -43,8 +44,7 @@ class Refused(Exception):
 def create(connection: Connection, study_id: int, template: FrozenTrial | None) -> tuple[int, int]:
     """Add a trial to a study, empty and RUNNING or as the template says; returns its id and number; raises KeyError."""
     studies.lock(connection, study_id)
-    last = select(trials.c.number).where(trials.c.study_id == study_id).order_by(trials.c.trial_id.desc()).limit(1)
-    before = connection.execute(last).scalar()
+    before = connection.scalar(select(last_number(study_id)))
     number = 0 if before is None else before + 1
     row: dict[str, Any] = {"state": "RUNNING", "datetime_start": optuna_now()}
     if template is not None:

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from winnow.search.study.study import WinnowStudy
 from winnow.search.worker.device_load import DeviceLoad
 from winnow.search.worker.device_share import DeviceShare
-from winnow.search.worker.lanes import GroupCommit
 from winnow.search.worker.steering import Steering
 from winnow.search.worker.trainer_process import Trainer, WorkerOptions
 from winnow.storage.designs import Row
+from winnow.storage.epochs import GroupCommit
 
 
 @dataclass(frozen=True)

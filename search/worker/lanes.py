@@ -4,12 +4,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-
-from winnow.records import Epoch
-from winnow.storage import checkpoints, epochs
-from winnow.storage.database import Database
-from winnow.storage.leases import Lease
 
 WAIT_SECONDS = 0.5
 
@@ -71,46 +65,6 @@ class Lanes:
                 with self._changed:
                     self.busy -= 1
                     self._changed.notify_all()
-
-
-@dataclass
-class _Write:
-    lease: Lease
-    rows: epochs.Rows
-    held: bool = False
-    error: Exception | None = field(default=None)
-
-
-class GroupCommit:
-    """Epochs that several lanes report at a time, written in one transaction."""
-
-    def __init__(self, database: Database) -> None:
-        """`database` is tried once: its callers have patience of their own."""
-        self._database = database
-        self._waiting: list[_Write] = []
-        self._lock = threading.Lock()
-        self._writing = threading.Lock()
-
-    def record(self, lease: Lease, epoch: Epoch, checkpoint: checkpoints.Stored | None) -> None:
-        """As `epochs.record`, with whatever else waits to be written."""
-        write = _Write(lease, epochs.rows_of(lease, epoch, checkpoint))
-        with self._lock:
-            self._waiting.append(write)
-        with self._writing:  # who waits here finds that the one before has written for all that waited
-            with self._lock:
-                writes, self._waiting = self._waiting, []
-            if writes:
-                try:
-                    held = epochs.record_all(self._database, [(each.lease, each.rows) for each in writes])
-                    for each, is_held in zip(writes, held, strict=True):
-                        each.held = is_held
-                except Exception as error:
-                    for each in writes:
-                        each.error = error
-        if write.error is not None:
-            raise write.error
-        if not write.held:
-            raise lease.lost()
 
 
 def renewing(renew: Callable[[], None], seconds: float, keep_waiting: Callable[[], bool]) -> Callable[[], bool]:

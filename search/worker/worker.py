@@ -24,7 +24,7 @@ from winnow.search.worker.attempt import Attempt
 from winnow.search.worker.context import WorkerContext
 from winnow.search.worker.device_load import DeviceLoad
 from winnow.search.worker.device_share import DeviceShare
-from winnow.search.worker.lanes import GroupCommit, Lanes, renewing
+from winnow.search.worker.lanes import Lanes, renewing
 from winnow.search.worker.messages import Ready
 from winnow.search.worker.retention import keep_best
 from winnow.search.worker.scheduling import Scheduling
@@ -34,6 +34,7 @@ from winnow.search.worker.trainer_process import Trainer, WorkerOptions, refuse_
 from winnow.storage import checkpoints, designs, leases, pauses, settled, workers
 from winnow.storage.activity import State
 from winnow.storage.budget import end_now
+from winnow.storage.epochs import GroupCommit
 from winnow.storage.errors import LeaseLost, StorageError, StorageUnreachable
 from winnow.storage.leases import Lease
 from winnow.storage.notifications import Bell
@@ -203,7 +204,7 @@ class Worker:
         # The budget may be given out, but a trial under way comes back if its worker dies.
         if self._steering.state is not State.ACTIVE:
             return False
-        if leases.waits_for(self.database, self.study.study_id):
+        if leases.count_held(self.database, self.study.study_id):
             workers.sign_of_life(self.database, self.name, "idle")
             self._pause()
             return True

@@ -179,7 +179,7 @@ def test_a_trial_that_kills_its_workers_fails_with_its_reason(opened: Storage, s
         _reaped(opened, claimed(opened, study_id))
     trial = opened.get_all_trials(study_id)[0]
     assert trial.state is TrialState.FAIL
-    assert trial.user_attrs["winnow:reason"] == "5 workers died at it: lease expired"
+    assert trial.user_attrs["winnow:reason"] == "5 attempts at it crashed: lease expired"
     assert trial.user_attrs["winnow:outcome"] == "lease expired"
     assert claimed(opened, study_id).number == 1
 

@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 from sklearn.datasets import load_digits
 
+import winnow
 from integration.winnow import Place, wait_for
 from winnow.objectives.data.catalog import DataSpec
 from winnow.objectives.objective import TrainingObjective
@@ -83,8 +84,8 @@ def test_a_trial_records_enough_to_repeat_it(searched: Place) -> None:
     assert [row.epoch for row in rows] == [1, 2, 3]
     assert [row.value for row in rows] == list(trial.intermediate_values.values())
     assert all(value is not None for row in rows for value in vars(row).values())
-    frame = epochs.frame(storage.database, storage.get_study_id_from_name("digits"))
-    cheap = ["auroc", "balanced_accuracy", "macro_f1", "top5"]
+    frame = winnow.load_study("digits", storage=storage).to_dataframe("epochs")
+    cheap = [f"metric.{name}" for name in ("auroc", "balanced_accuracy", "macro_f1", "top5")]
     assert [*frame.columns[:3], *sorted(frame.columns[3:])] == ["trial", "epoch", "value", *sorted([*METRICS, *cheap])]
     assert len(frame) == 15
     assert list(frame[frame.trial == 1].validation_loss) == [row.validation_loss for row in rows]
