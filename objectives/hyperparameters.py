@@ -6,6 +6,7 @@ the methods of an ablation. The defaults are the baseline: nothing regularised, 
 """
 
 import dataclasses
+import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -218,8 +219,6 @@ def shape_of(config: Config) -> tuple[Value, ...]:
 def definition(name: str) -> Definition:
     """Return the definition of one hyperparameter; raises HyperparameterError, naming the nearest, without one."""
     if name not in DEFINITIONS:
-        import difflib
-
         near = difflib.get_close_matches(name, DEFINITIONS, n=1)
         raise HyperparameterError(
             f"there is no hyperparameter {name!r}",

@@ -170,6 +170,5 @@ augmentation = Registry("augmentation", stacks=True)
 
 def resolve(values: Mapping[str, Any]) -> None:
     """Register what the values of choosers name outside of Winnow; raises ObjectiveError."""
-    for each in (model,):
-        if each.chooser in values:
-            each.resolve(values[each.chooser])
+    if model.chooser in values:
+        model.resolve(values[model.chooser])

@@ -7,12 +7,10 @@ import json
 import math
 from typing import Any
 
+from winnow.records import LARGEST_ATTRIBUTE, LARGEST_STEP
 from winnow.storage.errors import ContentRefused
 
 LONGEST_NAME = 512
-LONGEST_JSON = 1_000_000
-"""Characters of an attribute as JSON."""
-LARGEST_STEP = 2**31 - 1
 _OF_MARIADB = 65_535
 _MARIADB = ("mysql", "mariadb")
 
@@ -30,7 +28,10 @@ def name(said: Any, what: str) -> str:
     if len(said) > LONGEST_NAME:
         raise ContentRefused(f"{what} has a name of {len(said)} characters", f"take at most {LONGEST_NAME}")
     if text(said, LONGEST_NAME) != said:
-        raise ContentRefused(f"{what} has a name that is no text for a database: {said!a:.100}", "leave out that sign")
+        raise ContentRefused(
+            f"{what} has a name that is no text for a database: {said!a:.100}",
+            "remove the characters that a database cannot store",
+        )
     return said
 
 
@@ -45,7 +46,7 @@ def as_json(key: str, said: Any, dialect: str) -> str:
             f"the attribute {key!r} cannot be written as JSON: {type(error).__name__}: {text(str(error), 200)}",
             "give texts, numbers, booleans, None, and lists and dicts of these",
         ) from None
-    longest = _OF_MARIADB if dialect in _MARIADB else LONGEST_JSON
+    longest = _OF_MARIADB if dialect in _MARIADB else LARGEST_ATTRIBUTE
     if len(made) > longest:
         raise ContentRefused(
             f"the attribute {key!r} has {len(made):,} characters as JSON, and at most {longest:,} are kept",
@@ -57,7 +58,7 @@ def as_json(key: str, said: Any, dialect: str) -> str:
 def step(said: Any) -> int:
     """Return the step of an intermediate value; raise ContentRefused."""
     if not 0 <= said <= LARGEST_STEP or int(said) != said:
-        raise ContentRefused(f"the step {said!r} is none", f"steps are whole numbers from 0 to {LARGEST_STEP:,}")
+        raise ContentRefused(f"the step {said!r} is not valid", f"steps are whole numbers from 0 to {LARGEST_STEP:,}")
     return int(said)
 
 

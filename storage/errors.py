@@ -3,6 +3,7 @@
 StorageError          a sentence that says what was wrong, and a remedy; never holds a password
 ├── StorageUnreachable  the database cannot be opened or does not answer
 │   └── StorageMissing    there is no SQLite file yet: a study makes it
+├── Overtaken           another worker did meanwhile what a scheduler decided
 ├── LeaseLost           the trial was given to somebody else, finished or deleted: write nothing more for it
 ├── ContentRefused      what a trial or a person said that no database can hold
 └── FileDamaged         a checkpoint or artifact whose bytes are not those that were written

@@ -14,6 +14,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, func, insert, literal, select, update
 
+from winnow.defaults import LEASE_SECONDS
 from winnow.records import OUTCOME, REASON, FinalState, Outcome, Retry
 from winnow.storage import content, endings, identities
 from winnow.storage.budget import epochs_of, note_started, spend, spent
@@ -27,7 +28,6 @@ from winnow.storage.studies import lock
 from winnow.storage.tables import attempts
 from winnow.storage.upserts import HELD, RENEWAL, Holder
 
-LEASE_SECONDS = 30.0
 MOST_CRASHES = 5
 
 

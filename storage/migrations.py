@@ -133,7 +133,10 @@ def _alone(engine: Engine) -> Iterator[None]:
             connection.execute(text(f"SET statement_timeout = '{LOCK_SECONDS}s'"))
             connection.execute(text(f"SELECT pg_advisory_lock({LOCK})"))
         elif connection.execute(text(f"SELECT GET_LOCK('winnow', {LOCK_SECONDS})")).scalar() != 1:
-            raise StorageError("another process has been making the storage's tables for too long", "look what it does")
+            raise StorageError(
+                "another process has been making the storage's tables for too long",
+                "look at it, or end it, and try again",
+            )
         try:
             yield
         finally:

@@ -7,10 +7,10 @@ import time
 from bisect import insort
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import groupby
 from operator import attrgetter, itemgetter
-from typing import Any
+from typing import Any, Literal
 
 from optuna.distributions import BaseDistribution, json_to_distribution
 from optuna.trial import FrozenTrial, TrialState
@@ -51,7 +51,7 @@ class TrialCache:
     def refresh(self, connection: Connection, wanted: frozenset[TrialState]) -> list[FrozenTrial]:
         """Read what is new; returns those of the unfinished trials whose state is wanted."""
         newest = self.seen.newest
-        rows = connection.execute(_trial_columns().where(self.seen.may_be_news()).order_by(trials.c.trial_id)).all()
+        rows = connection.execute(trial_rows().where(self.seen.may_be_news()).order_by(trials.c.trial_id)).all()
         ended = [row for row in rows if TrialState[row.state].is_finished()]
         open_ones = [row for row in rows if not TrialState[row.state].is_finished()]
         shown = [row for row in open_ones if TrialState[row.state] in wanted]
@@ -89,11 +89,12 @@ class TrialCache:
 
 def read_one(connection: Connection, trial_id: int) -> FrozenTrial | None:
     """One trial as the database has it now."""
-    row = connection.execute(_trial_columns().where(trials.c.trial_id == trial_id)).one_or_none()
+    row = connection.execute(trial_rows().where(trials.c.trial_id == trial_id)).one_or_none()
     return None if row is None else freeze(connection, [row], 0, 0)[0]
 
 
-def _trial_columns() -> Select[Any]:
+def trial_rows() -> Select[Any]:
+    """Return the query for what `freeze` needs of rows of `trials`."""
     return select(
         trials.c.trial_id, trials.c.number, trials.c.state, trials.c.datetime_start, trials.c.datetime_complete
     )
@@ -218,16 +219,16 @@ def _fill_intermediate(details: dict[int, _Details], found: _Found) -> None:
             details[trial_id].intermediate[order] = number if name == "FINITE" else restored(number, name)
 
 
-def _fill_user(details: dict[int, _Details], found: _Found) -> None:
+def _fill_attributes(whose: Literal["user", "system"], details: dict[int, _Details], found: _Found) -> None:
     for _, trial_id, _, name, _, text in found:
         if trial_id in details:
-            details[trial_id].user[name] = json.loads(text)
+            getattr(details[trial_id], whose)[name] = json.loads(text)
 
 
-def _fill_system(details: dict[int, _Details], found: _Found) -> None:
-    for _, trial_id, _, name, _, text in found:
-        if trial_id in details:
-            details[trial_id].system[name] = json.loads(text)
-
-
-_FILL = (_fill_parameters, _fill_values, _fill_intermediate, _fill_user, _fill_system)
+_FILL = (
+    _fill_parameters,
+    _fill_values,
+    _fill_intermediate,
+    partial(_fill_attributes, "user"),
+    partial(_fill_attributes, "system"),
+)

@@ -27,7 +27,7 @@ from winnow.storage.optuna_tables import (
 )
 from winnow.storage.seen_trials import SeenTrials
 from winnow.storage.tables import epochs
-from winnow.storage.trial_cache import MANY, freeze
+from winnow.storage.trial_cache import MANY, freeze, trial_rows
 
 # Optuna's own attributes: a list of all of a trial's constraints, or each under `constraints:NAME`.
 CONSTRAINTS = "constraints"
@@ -133,9 +133,8 @@ class Outlines:
 def details(connection: Connection, ids: Sequence[int]) -> dict[int, FrozenTrial]:
     """Whole trials by their ids."""
     found: dict[int, FrozenTrial] = {}
-    columns = (trials.c.trial_id, trials.c.number, trials.c.state, trials.c.datetime_start, trials.c.datetime_complete)
     for some in _few(ids):
-        rows = connection.execute(select(*columns).where(trials.c.trial_id.in_(some))).all()
+        rows = connection.execute(trial_rows().where(trials.c.trial_id.in_(some))).all()
         found |= {trial._trial_id: trial for trial in freeze(connection, rows, 0, 0)}
     return found
 

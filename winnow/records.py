@@ -11,6 +11,10 @@ from typing import Any, Generic, Literal, TypeVar
 T = TypeVar("T")
 FinalState = Literal["COMPLETE", "PRUNED", "FAIL"]
 TrialState = FinalState | Literal["WAITING"]
+LARGEST_STEP = 2**31 - 1
+"""Of the integers in Optuna's tables."""
+LARGEST_ATTRIBUTE = 1_000_000
+"""Characters of an attribute as JSON."""
 
 
 @dataclass(frozen=True)

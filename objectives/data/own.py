@@ -66,19 +66,17 @@ def describe(spec: DataSpec) -> DataSet:
         raise DataError(f"{spec.name} has no train examples", "let it give some")
     task = "regression" if train.targets.dtype.kind == "f" else "classification"
     classes = int(train.targets.max()) + 1 if task == "classification" else 0
-    for part in ("validation", "test"):
-        other = read(spec, part) if part == "validation" else None
-        if other is None:
-            continue
+    if (other := read(spec, "validation")) is not None:
         if other.inputs.shape[1:] != train.inputs.shape[1:] or other.targets.dtype != train.targets.dtype:
             raise DataError(
-                f"the {part} examples of {spec.name} have the shape {other.inputs.shape[1:]}, and those to train on "
-                f"{train.inputs.shape[1:]}",
+                f"the validation examples of {spec.name} have the shape {other.inputs.shape[1:]}, and those to train "
+                f"on {train.inputs.shape[1:]}",
                 "let all parts be alike, or set data.size",
             )
         if task == "classification" and other.targets.max() >= classes:
             raise DataError(
-                f"a {part} label of {spec.name} is {other.targets.max()}, and those to train on end at {classes - 1}",
+                f"a validation label of {spec.name} is {other.targets.max()}, and those to train on end at "
+                f"{classes - 1}",
                 "let every class have examples to train on",
             )
     count = len(train.targets)

@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import func, select
 
+from winnow.errors import StudyError
 from winnow.records import STOPPING
 from winnow.search.study.study import WinnowStudy
 from winnow.storage.activity import State
@@ -157,6 +158,12 @@ def end_of(study: WinnowStudy) -> str:
     if database.scalar(open_ones):
         return ""
     return str(study.optuna.user_attrs.get(STOPPING, {}).get("reason") or used.exhausted) if used.exhausted else ""
+
+
+def refuse_finished(study: WinnowStudy) -> None:
+    """Raise StudyError where nothing is left to do in a study."""
+    if why := end_of(study):
+        raise StudyError(f"the study {study.name!r} is finished: {why}", "give it a larger budget: winnow create SPEC")
 
 
 def finite_object(content: Mapping[str, Any]) -> dict[str, Any]:

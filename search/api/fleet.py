@@ -12,6 +12,8 @@ from typing import Any, Self, TypedDict
 
 from rich.console import Console
 
+from winnow import defaults
+from winnow.defaults import AUTO
 from winnow.errors import DeviceError, StudyError
 from winnow.records import Budget
 from winnow.search.analysis.formatting import counted, duration
@@ -33,7 +35,6 @@ from winnow.search.worker import devices
 from winnow.search.worker.trainer_process import refuse_missing_packages, settled_threads
 from winnow.storage import Storage
 
-AUTO = "auto"
 MOST_ON_A_GPU = 16
 
 
@@ -56,7 +57,7 @@ class FleetOptions:
     """Workers per device; `auto`: as many as fit and speed up the search. By default one per GPU, one per CPU core."""
     workers: int | None = None
     """In all; 0 trains nothing here and waits for the workers elsewhere."""
-    grace_seconds: float = 5.0
+    grace_seconds: float = defaults.GRACE_SECONDS
     """How long a trainer may take to finish its epoch when its worker is to exit."""
     worker_options: tuple[str, ...] = ()
     """Further options of each `winnow work`."""

@@ -5,9 +5,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, Unpack
 
+from winnow import defaults
 from winnow import storage as storages
 from winnow.errors import StudyError
-from winnow.search.analysis import ablation, model_export, readings, repetitions, status, study_record
+from winnow.search.analysis import ablation, model_export, readings, repetitions, study_record
 from winnow.search.analysis import confirm as confirmations
 from winnow.search.analysis.repetitions import ConfirmationPlan
 from winnow.search.analysis.status import Status
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
 SpecLike = str | Path | Mapping[str, Any] | Spec
-DEFAULT_STORAGE = "sqlite:///winnow.db"
 
 
 class Study(WinnowStudy):
@@ -168,13 +168,6 @@ class Study(WinnowStudy):
             )
         return plan, Confirmation.of(found)
 
-    def refuse_finished(self) -> None:
-        """Raise StudyError where nothing is left to do."""
-        if why := status.end_of(self):
-            raise StudyError(
-                f"the study {self.name!r} is finished: {why}", "give it a larger budget: winnow create SPEC"
-            )
-
     def _repr_html_(self) -> str:
         return results.study_html(self.record)
 
@@ -185,7 +178,7 @@ def open_storage(url: str | None = None, *, create: bool = True, patience: float
     It is a full Optuna storage. With `create` its tables are made where they are missing; `patience` is how many
     seconds to wait for the database. Raises StorageError.
     """
-    return storages.open(url or os.environ.get("OPTUNA_STORAGE") or DEFAULT_STORAGE, create=create, patience=patience)
+    return storages.open(url or os.environ.get("OPTUNA_STORAGE") or defaults.STORAGE, create=create, patience=patience)
 
 
 def create_study(

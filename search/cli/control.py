@@ -2,6 +2,7 @@
 
 import click
 
+from winnow.search.analysis import status
 from winnow.search.analysis.formatting import counted
 from winnow.search.analysis.status import Status
 from winnow.search.analysis.study_view import StudyView
@@ -45,7 +46,7 @@ def resume(study: str, url: str) -> None:
 
 
 def _set(study: Study, state: State) -> Status:
-    study.refuse_finished()
+    status.refuse_finished(study)
     set_state(study.storage.database, study.study_id, state)
     return StudyView.of(study).status()
 

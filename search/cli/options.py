@@ -6,13 +6,13 @@ from typing import Any
 
 import click
 
-AUTO = "auto"
-DEFAULT_STORAGE = "sqlite:///winnow.db"
+from winnow import defaults
+from winnow.defaults import AUTO
 
 storage_option = click.option(
     "--storage",
     "url",
-    default=DEFAULT_STORAGE,
+    default=defaults.STORAGE,
     envvar="OPTUNA_STORAGE",
     show_envvar=True,
     show_default=True,
@@ -50,14 +50,14 @@ workers_option = click.option(
 lease_option = click.option(
     "--lease-seconds",
     type=click.FloatRange(1),
-    default=30.0,
+    default=defaults.LEASE_SECONDS,
     show_default=True,
     help="A trial whose worker sends no heartbeat for this long is requeued.",
 )
 grace_option = click.option(
     "--grace-seconds",
     type=click.FloatRange(0),
-    default=5.0,
+    default=defaults.GRACE_SECONDS,
     show_default=True,
     help="How long a trainer may take to finish its epoch after SIGTERM, winnow stop or winnow pause.",
 )

@@ -4,8 +4,9 @@ from dataclasses import replace
 
 import click
 
+from winnow import defaults
 from winnow import storage as storages
-from winnow.errors import StudyError, WorkerFailed
+from winnow.errors import WorkerFailed
 from winnow.search.analysis import status
 from winnow.search.cli.options import (
     accept_code_option,
@@ -19,7 +20,7 @@ from winnow.search.study import study as studies
 from winnow.search.worker import reaper
 from winnow.search.worker.devices import find
 from winnow.search.worker.pool import PoolWorker
-from winnow.search.worker.steering import Shutdown
+from winnow.search.worker.shutdown import Shutdown
 from winnow.search.worker.supervision import Supervision
 from winnow.search.worker.trainer_process import WorkerOptions, refuse_missing_packages, settled_threads
 from winnow.search.worker.worker import Worker
@@ -44,7 +45,7 @@ FRESH_SECONDS = 1.0
 @click.option(
     "--progress-minutes",
     type=click.FloatRange(0, min_open=True),
-    default=30.0,
+    default=defaults.PROGRESS_MINUTES,
     show_default=True,
     help="A trainer that reports nothing for this long is considered hung and is killed.",
 )
@@ -108,8 +109,8 @@ def _run_worker(
             return
         loaded = studies.load(storage, study)
         # A supervised worker may start just after the study has ended.
-        if supervision is None and (why := status.end_of(loaded)):
-            raise StudyError(f"the study {study!r} is finished: {why}", "give it a larger budget: winnow create SPEC")
+        if supervision is None:
+            status.refuse_finished(loaded)
         refuse_missing_packages(loaded.spec)
         options = replace(options, threads=threads or settled_threads(loaded) or 1)
         Worker(loaded, options, shutdown, supervision=supervision).run()
@@ -138,7 +139,7 @@ def _start_fleet(
         return
     loaded = load_study(study, url)
     options.check(loaded.spec)
-    loaded.refuse_finished()
+    status.refuse_finished(loaded)
     run_here(loaded, options)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from winnow import defaults
 from winnow.search.launch.placement import Place
 from winnow.search.launch.supervisor import LOOK_SECONDS, Signals, Supervisor, refuse_all_given_up
 from winnow.search.worker.devices import Device
@@ -36,7 +37,7 @@ class Fleet:
         database: Database,
         logs: Path,
         *,
-        grace_seconds: float = 5.0,
+        grace_seconds: float = defaults.GRACE_SECONDS,
     ) -> None:
         """`work` is what `winnow work` is given beside place and storage."""
         self.slots: list[Slot] = []

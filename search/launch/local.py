@@ -88,5 +88,5 @@ def refuse_to_waste(now: Status) -> None:
         reason = max(now.failures, key=lambda reason: now.failures[reason])
         raise WorkerFailed(
             f"{'its' if now.is_done else 'the first'} {counted(failed, 'trial')} all failed: {reason}",
-            f"mend it and go on with a larger budget; winnow status {now.study} --json has the tracebacks",
+            f"fix that and go on with a larger budget; winnow status {now.study} --json has the tracebacks",
         )

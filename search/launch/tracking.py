@@ -22,7 +22,7 @@ from winnow.search.analysis import study_record
 from winnow.search.analysis.study_record import TrialRecord
 from winnow.search.study.spec import LogSection
 from winnow.search.study.study import WinnowStudy
-from winnow.search.worker import said
+from winnow.search.worker import plain_data
 from winnow.storage import epochs
 
 LOOK_SECONDS = 5.0
@@ -70,7 +70,7 @@ class Tracking:
                     except Exception as error:
                         if name not in failed:
                             study = self._study.name
-                            _log.warning("%s gets the numbers of %s later: %s", name, study, said.reason(error))
+                            _log.warning("%s gets the numbers of %s later: %s", name, study, plain_data.reason(error))
                         failed.add(name)
 
     def _deliver(self, name: str, tracker: Tracker, delivered: Path) -> None:

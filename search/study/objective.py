@@ -77,7 +77,10 @@ def examine(spec: Spec, file: str) -> list[str]:
         )
     except subprocess.TimeoutExpired:
         raise SpecError(
-            file, "objective", f"importing {spec.objective} takes over {IMPORT_SECONDS:g} seconds", "have it do less"
+            file,
+            "objective",
+            f"importing {spec.objective} takes over {IMPORT_SECONDS:g} seconds",
+            "move what takes long into the function",
         ) from None
     try:
         names, wrong = json.loads(asked.stdout)
@@ -159,7 +162,9 @@ def _refuse_other_kind(known_as: Definition, entry: SearchEntry) -> None:
             f"write low = {entry.low}.0, high = {entry.high}.0",
         )
     if not whole and known_as.type is int:
-        raise ObjectiveError("its range is not written in whole numbers, and it is an int", "leave out the points")
+        raise ObjectiveError(
+            "its range is not written in whole numbers, and it is an int", "write low, high and step as whole numbers"
+        )
 
 
 def _parameters(function: Callable[..., Any]) -> Mapping[str, inspect.Parameter]:

@@ -13,7 +13,7 @@ from optuna.trial import FrozenTrial
 
 from winnow.records import ARTIFACT, GIVEN, KEEP_WEIGHTS, Outcome
 from winnow.search.study.samplers import PlannedSampler
-from winnow.search.worker import said
+from winnow.search.worker import plain_data
 from winnow.search.worker.context import WorkerContext
 from winnow.search.worker.messages import Answer, Artifact, Call, Ended, Job, Pipe, Report, Verdict
 from winnow.search.worker.outcome import Ending
@@ -33,7 +33,7 @@ _OF_STUDY = {"directions", "direction", "study_name", "user_attrs", "best_trial"
 _log = logging.getLogger("winnow")
 
 
-class TrainerGone(Exception):
+class AttemptBroken(Exception):
     """The trainer's process ended, or has to be killed, in the middle of a trial."""
 
     def __init__(self, reason: str, outcome: Outcome = Outcome.TRAINER_DIED) -> None:
@@ -51,7 +51,7 @@ class Attempt:
         self.database = self.storage.database
         # A handle of its own. Optuna's samplers go by the trials that a handle saw first until `ask` or `tell`, which
         # no worker calls: on one handle for all attempts, TPE would draw at random for ever.
-        with context.turn:
+        with context.sampler_lock:
             self.study = optuna.load_study(
                 study_name=context.study.name,
                 storage=self.storage,
@@ -85,10 +85,10 @@ class Attempt:
                 self._kill_trainer()
             raise
         except StorageError as error:  # it refused what the trial said, and nothing else is wrong with it
-            return self._give_up(Outcome.REFUSED, said.text(error))
+            return self._give_up(Outcome.REFUSED, plain_data.text(error))
         except Exception as error:  # of the study's sampler or pruner
             _log.debug("trial %d", self.lease.number, exc_info=True)
-            return self._give_up(Outcome.EXCEPTION, said.reason(error))
+            return self._give_up(Outcome.EXCEPTION, plain_data.reason(error))
         finally:
             self.recorder.close()
 
@@ -135,7 +135,7 @@ class Attempt:
         try:
             ended = self._listen(job)
             self.recorder.flush()
-        except TrainerGone as gone:
+        except AttemptBroken as gone:
             self._kill_trainer()
             return self._end_without_trainer(str(gone), gone.outcome)
         except StorageUnreachable:
@@ -191,7 +191,7 @@ class Attempt:
     def _listen(self, job: Job) -> Ended:
         """Give the trainer its job, and answer it until the trial has ended.
 
-        Raises TrainerGone, LeaseLost, StorageUnreachable.
+        Raises AttemptBroken, LeaseLost, StorageUnreachable.
         """
         trainer = self.context.trainer
         pipe = self.pipe = trainer.conversation()
@@ -207,11 +207,11 @@ class Attempt:
                 except (EOFError, ConnectionError):
                     raise self._gone() from None
                 except Exception as error:
-                    raise TrainerGone(f"its trainer sent what nobody can read: {said.reason(error)}") from None
+                    raise AttemptBroken(f"its trainer sent what nobody can read: {plain_data.reason(error)}") from None
                 self.heard = time.monotonic()
                 if isinstance(message, Ended):
                     if message.outcome is Outcome.TRAINER_DIED:  # one of its ranks did
-                        raise TrainerGone(message.reason)
+                        raise AttemptBroken(message.reason)
                     self.training = False
                     return message
                 self._tell(pipe, self._answer(message))
@@ -225,8 +225,8 @@ class Attempt:
         except ConnectionError:  # it died while its answer was made
             raise self._gone() from None
 
-    def _gone(self) -> TrainerGone:
-        return TrainerGone(f"its trainer {self.context.trainer.how_it_ended()}")
+    def _gone(self) -> AttemptBroken:
+        return AttemptBroken(f"its trainer {self.context.trainer.how_it_ended()}")
 
     def _answer(self, message: Any) -> Verdict | Answer:
         match message:
@@ -258,16 +258,18 @@ class Attempt:
                 return Answer()
             if method == "system_attrs":
                 return Answer(self._frozen().system_attrs)
-            with self.context.turn:  # samplers are not made for several threads
+            with self.context.sampler_lock:  # samplers are not made for several threads
                 found = getattr(self.study if place else self.trial, method)
                 return Answer(found(*call.arguments, **call.options) if callable(found) else found)
         except (LeaseLost, StorageUnreachable):
             raise
         except Exception as error:
-            return Answer(error=error if type(error).__module__ == "builtins" else RuntimeError(said.reason(error)))
+            return Answer(
+                error=error if type(error).__module__ == "builtins" else RuntimeError(plain_data.reason(error))
+            )
 
     def _look_after(self) -> None:
-        """Between messages: mind the limits, hear of a stop or a lost lease; raises TrainerGone, LeaseLost."""
+        """Between messages: mind the limits, hear of a stop or a lost lease; raises AttemptBroken, LeaseLost."""
         self.recorder.watch()
         if self.recorder.failure is not None:
             raise self.recorder.failure
@@ -278,11 +280,11 @@ class Attempt:
         if (why or self.recorder.lost) and self.stop_asked is None:
             self.stop_asked = now
         if self.stop_asked is not None and now - self.stop_asked > self.context.options.grace_seconds:
-            raise self.recorder.lost or TrainerGone(f"{why} in the middle of an epoch", why or Outcome.STOPPED)
+            raise self.recorder.lost or AttemptBroken(f"{why} in the middle of an epoch", why or Outcome.STOPPED)
         if silence > self.context.options.progress_minutes * 60:
-            raise TrainerGone(f"its trainer gave no sign for {silence / 60:.1f} minutes", Outcome.PROGRESS_LIMIT)
+            raise AttemptBroken(f"its trainer gave no sign for {silence / 60:.1f} minutes", Outcome.PROGRESS_LIMIT)
         if limit is not None and now - self.started > limit * 60:
-            raise TrainerGone(f"it ran longer than trial_minutes = {limit:g}", Outcome.TIME_LIMIT)
+            raise AttemptBroken(f"it ran longer than trial_minutes = {limit:g}", Outcome.TIME_LIMIT)
 
     def _interrupted(self) -> Outcome | None:
         """Return why the trial is to be handed back; a change of mind comes too late for this attempt."""

@@ -26,5 +26,5 @@ class WorkerContext:
     steering: Steering
     commit: GroupCommit
     device_load: DeviceLoad
-    turn: threading.Lock = field(default_factory=threading.Lock)
+    sampler_lock: threading.Lock = field(default_factory=threading.Lock)
     """Held by the lane that uses what is not made for several threads: samplers, pruners."""

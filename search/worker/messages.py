@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Literal, Protocol
 
+from winnow import defaults
 from winnow.records import Epoch, Outcome
 
 # --- supervisor to trainer
@@ -23,7 +24,7 @@ class Prepare:
     """Whether to measure which precision is faster; once a study has settled that, nobody does."""
     fuse: int | Literal["auto"] = 1
     """How many trials to train at once; `auto` is to be measured, once in a worker's life."""
-    progress_minutes: float = 30.0
+    progress_minutes: float = defaults.PROGRESS_MINUTES
     """After so long without a word the supervisor takes the trainer to hang."""
 
 

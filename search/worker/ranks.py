@@ -19,7 +19,7 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from winnow.records import Epoch, Outcome
-from winnow.search.worker import said
+from winnow.search.worker import error_kinds, plain_data
 from winnow.search.worker.messages import Answer, Call, Decision, Ended, Job, Pipe, Prepare, Ready, Verdict
 from winnow.search.worker.processes import module_command
 from winnow.search.worker.remote_trial import RemoteTrial, Stopped
@@ -94,7 +94,7 @@ class FollowingTrial(RemoteTrial):
 
     def set_user_attr(self, key: str, value: Any) -> None:
         """Keep it for this rank alone."""
-        self._user_attributes[key] = said.attribute(key, value)
+        self._user_attributes[key] = plain_data.attribute(key, value)
 
     def set_system_attr(self, key: str, value: Any) -> None:
         """Nothing."""
@@ -262,14 +262,16 @@ class LeadingRank(FollowingRank):
         rank, cause = min(failed.items(), key=lambda item: (_has_lost_another(item[1]), item[0]))
         if _has_lost_another(cause):
             reason = f"rank {rank} heard nothing more of the others: {cause.reason}"
-            return replace(cause, outcome=Outcome.TRAINER_DIED, reason=said.text(reason), broken=True)
+            return replace(cause, outcome=Outcome.TRAINER_DIED, reason=plain_data.text(reason), broken=True)
         named = rank == 0 or cause.outcome is Outcome.TRAINER_DIED
-        return replace(cause, reason=cause.reason if named else said.text(f"rank {rank}: {cause.reason}"), broken=True)
+        return replace(
+            cause, reason=cause.reason if named else plain_data.text(f"rank {rank}: {cause.reason}"), broken=True
+        )
 
 
 def _has_lost_another(ended: Ended) -> bool:
     """Whether a rank failed because another did, or because the other came too late."""
-    return ended.outcome is Outcome.EXCEPTION and said.is_of_lost_rank(ended.reason)
+    return ended.outcome is Outcome.EXCEPTION and error_kinds.is_of_lost_rank(ended.reason)
 
 
 def take_rank(rank: int, count: int, message: Prepare, keeps_group: bool) -> OnlyRank:

@@ -10,6 +10,7 @@ import threading
 import time
 from collections import deque
 from dataclasses import dataclass, field, replace
+from typing import Literal
 
 import optuna
 
@@ -87,11 +88,17 @@ class Recorder:
             self._waiting.append(report)
             self._changed.notify_all()
         if not behind:
-            any(report.delivered.wait(PATIENCE_SECONDS / PATIENCE_SLICES) for _ in range(PATIENCE_SLICES))
+            self._wait_for_delivery(report)
         with self._changed:
             if not report.delivered.is_set() and self.lost is None:
                 self._keep(report)
             return report.verdict
+
+    @staticmethod
+    def _wait_for_delivery(report: _Report) -> None:
+        for _ in range(PATIENCE_SLICES):
+            if report.delivered.wait(PATIENCE_SECONDS / PATIENCE_SLICES):
+                return
 
     def flush(self) -> None:
         """Wait until everything is delivered; raises LeaseLost, or StorageUnreachable in a worker asked to stop."""
@@ -136,7 +143,7 @@ class Recorder:
             else:
                 tries = 0
 
-    def _next(self) -> _Report | str | None:
+    def _next(self) -> _Report | Literal["renewal"] | None:
         """Return the next thing to do: a renewal when it is due, else a report, or None for the end."""
         with self._changed:
             while not self._closing:
@@ -159,8 +166,7 @@ class Recorder:
             leases.renew(self._database, self._lease)
         self._renewed_at = time.monotonic()
         if trusted:
-            self._give_sign_of_life()
-            self._context.steering.look()
+            self._look_around()
             self._context.steering.reap()
 
     def _deliver(self, report: _Report) -> None:
@@ -170,7 +176,7 @@ class Recorder:
         self._storage.note_intermediate_value(self._lease.trial_id, epoch.epoch, epoch.value)
         if report.checkpoint is not None:
             checkpoints.prune_files(self._storage.store, self._lease)
-        with self._context.turn:
+        with self._context.sampler_lock:
             report.verdict = self._verdict()
         if report.checkpoint is not None and self.is_to_pause(epoch.epoch):
             self.paused, report.verdict = True, Verdict.STOP
@@ -193,8 +199,7 @@ class Recorder:
 
     def _verdict(self) -> Verdict:
         """Ask the study's pruner whether the trial goes on."""
-        self._give_sign_of_life()
-        self._context.steering.look()
+        self._look_around()
         frozen = self._storage.get_trial(self._lease.trial_id)
         if not self._prunable or not self._study.pruner.prune(self._study, frozen):
             return Verdict.CONTINUE
@@ -203,6 +208,11 @@ class Recorder:
         if WOULD_PRUNE not in frozen.user_attrs:
             self._trial.set_user_attr(WOULD_PRUNE, frozen.last_step)
         return Verdict.CONTINUE
+
+    def _look_around(self) -> None:
+        """Say that the worker lives, and see what its study is to do."""
+        self._give_sign_of_life()
+        self._context.steering.look()
 
     def _give_sign_of_life(self) -> None:
         if time.monotonic() - self._seen_at > LIFE_SECONDS:

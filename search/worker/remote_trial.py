@@ -15,7 +15,7 @@ from optuna.study import StudyDirection
 from optuna.trial import BaseTrial, FrozenTrial, TrialState
 
 from winnow.records import Epoch
-from winnow.search.worker import said
+from winnow.search.worker import plain_data
 from winnow.search.worker.messages import Answer, Artifact, Call, Job, Pipe, Report, Verdict
 
 
@@ -151,7 +151,7 @@ class RemoteTrial(BaseTrial):
 
     def suggest_categorical(self, name: str, choices: Sequence[Any]) -> Any:
         """As Optuna's."""
-        plain = [said.attribute(name, choice) for choice in choices]
+        plain = [plain_data.attribute(name, choice) for choice in choices]
         return list(choices)[plain.index(self._call("suggest_categorical", name, plain))]
 
     def suggest_uniform(self, name: str, low: float, high: float) -> float:
@@ -173,7 +173,7 @@ class RemoteTrial(BaseTrial):
 
         What an earlier attempt has reported already is passed over.
         """
-        epoch = Epoch.of(said.step(step), float(value), said.metrics(metrics))
+        epoch = Epoch.of(plain_data.step(step), float(value), plain_data.metrics(metrics))
         if self._job.last_epoch is None or epoch.epoch > self._job.last_epoch:
             self._report(Report(epoch, checkpoint() if checkpoint else None))
 
@@ -195,24 +195,24 @@ class RemoteTrial(BaseTrial):
 
     def set_user_attr(self, key: str, value: Any) -> None:
         """As Optuna's."""
-        plain = said.attribute(key, value)
-        self._call("set_user_attr", said.text(key), plain)
+        plain = plain_data.attribute(key, value)
+        self._call("set_user_attr", plain_data.text(key), plain)
         self._user_attributes[key] = plain
 
     def set_system_attr(self, key: str, value: Any) -> None:
         """As Optuna's."""
-        self._call("set_system_attr", said.text(key), said.attribute(key, value))
+        self._call("set_system_attr", plain_data.text(key), plain_data.attribute(key, value))
 
     def set_constraint(self, key: str, value: float) -> None:
         """As Optuna's: above 0 is infeasible."""
-        self._call("set_constraint", said.text(key), float(value))
+        self._call("set_constraint", plain_data.text(key), float(value))
 
     def store_artifact(self, kind: str, content: bytes) -> str:
         """Keep some bytes beyond the trial's life as the user attribute `winnow:artifact:KIND`.
 
         Gives their name; an empty one where they could not be written, which the worker's log explains.
         """
-        return str(self._ask(Artifact(said.text(kind, 100), bytes(content))))
+        return str(self._ask(Artifact(plain_data.text(kind, 100), bytes(content))))
 
     @property
     def params(self) -> dict[str, Any]:

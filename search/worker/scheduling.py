@@ -35,7 +35,6 @@ class Scheduling:
         self.is_done = False
         """Whether the study has nothing left to give."""
         self._ended: dict[int, Outline] = {}
-        study.storage.shows_paused_as_pruned = True  # to the study's sampler, which is no scheduler
 
     @classmethod
     def of(cls, study: WinnowStudy, worker: str, lease_seconds: float) -> "Scheduling | None":

@@ -1,52 +1,18 @@
 """What a worker is asked to do: by a signal to leave, by its study's state to pause or stop."""
 
 import logging
-import os
-import signal
-import threading
 import time
-from types import FrameType
 
 from winnow.errors import StudyError
 from winnow.records import Outcome
 from winnow.search.study.study import WinnowStudy
-from winnow.search.worker.trainer_process import Trainer
+from winnow.search.worker.shutdown import Shutdown
 from winnow.storage import leases
 from winnow.storage.activity import State, state_of
 
-LAST_RESORT_SECONDS = 4.5
-"""So long after its grace period a worker leaves as it is: whoever preempts it does not wait for a database."""
 LOOK_SECONDS = 2.0
 """How often, at most, a worker reads its study's state."""
 _log = logging.getLogger("winnow")
-
-
-class Shutdown:
-    """Whether this process was asked to leave, by SIGTERM, SIGINT, or SIGHUP of a terminal that was closed."""
-
-    def __init__(self, grace_seconds: float) -> None:
-        self.requested = threading.Event()
-        self.trainer: Trainer | None = None
-        """Killed when the process cannot leave in order."""
-        self._seconds = grace_seconds + LAST_RESORT_SECONDS
-
-    def listen(self) -> None:
-        """Take the signals from now on."""
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup asks for
-                signal.signal(number, self._request)
-
-    def _request(self, number: int, frame: FrameType | None) -> None:
-        if not self.requested.is_set():
-            self.requested.set()
-            last_resort = threading.Timer(self._seconds, self._leave)
-            last_resort.daemon = True
-            last_resort.start()
-
-    def _leave(self) -> None:
-        if self.trainer is not None:
-            self.trainer.kill()
-        os._exit(1)
 
 
 class Steering:

@@ -25,7 +25,7 @@ from winnow.records import Outcome
 from winnow.search.study.objective import Objective, code_of, load
 from winnow.search.study.spec import Spec
 from winnow.search.study.validation import check
-from winnow.search.worker import said
+from winnow.search.worker import error_kinds, plain_data
 from winnow.search.worker.channels import Channel, Channels
 from winnow.search.worker.fusing import at_once
 from winnow.search.worker.messages import Ended, Job, Pipe, Prepare, Ready
@@ -44,16 +44,16 @@ def run(objective: Objective, trial: RemoteTrial, job: Job) -> Ended:
     try:
         returned = objective(trial, job.resume)
         try:
-            value, outcome = said.result(returned) if trial.speaks else None, Outcome.COMPLETE
+            value, outcome = plain_data.result(returned) if trial.speaks else None, Outcome.COMPLETE
         except ValueError as error:
-            outcome, reason = Outcome.INVALID_VALUE, said.text(error)
+            outcome, reason = Outcome.INVALID_VALUE, plain_data.text(error)
     except optuna.TrialPruned as error:
-        outcome, reason = _OF_PRUNED.get(type(error.__cause__), Outcome.PRUNED), said.text(error)
+        outcome, reason = _OF_PRUNED.get(type(error.__cause__), Outcome.PRUNED), plain_data.text(error)
     except Stopped:
         outcome = Outcome.STOPPED
     except BaseException as error:  # sys.exit and a KeyboardInterrupt of the objective's own too
-        outcome, reason = _outcome_of(error), said.reason(error)
-        trace = said.text(traceback.format_exc(), said.TRACEBACK_CHARACTERS)
+        outcome, reason = _outcome_of(error), plain_data.reason(error)
+        trace = plain_data.text(traceback.format_exc(), plain_data.TRACEBACK_CHARACTERS)
     if os.getpid() != process:  # a child that the objective forked, and that came back here
         os._exit(0)
     trial.end()
@@ -69,9 +69,9 @@ def run(objective: Objective, trial: RemoteTrial, job: Job) -> Ended:
 
 
 def _outcome_of(error: BaseException) -> Outcome:
-    if said.is_out_of_memory(error):
+    if error_kinds.is_out_of_memory(error):
         return Outcome.OUT_OF_MEMORY
-    if said.is_device_error(error):
+    if error_kinds.is_device_error(error):
         return Outcome.DEVICE_ERROR
     return Outcome.TIME_LIMIT if isinstance(error, OutOfTime) else Outcome.EXCEPTION
 
@@ -134,10 +134,10 @@ def main(file_descriptor: int, rank: int = 0) -> None:
             ready = ranks.ready(ready)
             code = ready.code
         except BaseException as error:
-            problem = said.text(getattr(error, "problem", said.reason(error)))
-            remedy = said.text(getattr(error, "remedy", ""))
-            trace = said.text(traceback.format_exc(), said.TRACEBACK_CHARACTERS)
-            pipe.send(Ready(problem=problem, remedy=remedy, traceback=trace, device=said.is_device_error(error)))
+            problem = plain_data.text(getattr(error, "problem", plain_data.reason(error)))
+            remedy = plain_data.text(getattr(error, "remedy", ""))
+            trace = plain_data.text(traceback.format_exc(), plain_data.TRACEBACK_CHARACTERS)
+            pipe.send(Ready(problem=problem, remedy=remedy, traceback=trace, device=error_kinds.is_device_error(error)))
             return
         pipe.send(ready)
         gc.freeze()  # or the collection after each trial would look through all that the libraries are made of
@@ -151,7 +151,7 @@ def main(file_descriptor: int, rank: int = 0) -> None:
             ended = run(objective, ranks.begin(conversation, job), job)
             # What was imported once is what still runs, whatever lies on the disk by now.
             code = {**code_of(spec), **code}
-            printed = "" if ready.fuse > 1 else said.text(output.take(), said.TRACEBACK_CHARACTERS)
+            printed = "" if ready.fuse > 1 else plain_data.text(output.take(), plain_data.TRACEBACK_CHARACTERS)
             ranks.end(conversation, replace(ended, code=code, printed=printed))
             gc.collect()
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from importlib.util import find_spec
 from multiprocessing.connection import Connection
 
+from winnow import defaults
 from winnow.errors import DeviceError, WinnowError, WorkerFailed
 from winnow.records import NUMERICS
 from winnow.search.study.spec import Spec
@@ -18,7 +19,7 @@ from winnow.search.worker.channels import Channel, Channels
 from winnow.search.worker.devices import Device, bind
 from winnow.search.worker.messages import Pipe, Prepare, Ready
 from winnow.search.worker.processes import ProcessGroup, module_command
-from winnow.storage import designs, leases, settled
+from winnow.storage import designs, settled
 
 ALLOCATOR = {"MALLOC_MMAP_THRESHOLD_": str(4 * 2**30), "MALLOC_TRIM_THRESHOLD_": str(8 * 2**30)}
 """What glibc reads when a process starts: keep freed blocks of any size for the next step. By default it gives those
@@ -34,10 +35,10 @@ class WorkerOptions:
 
     device: Device = field(default_factory=lambda: Device("cpu"))
     threads: int = 1
-    lease_seconds: float = leases.LEASE_SECONDS
-    progress_minutes: float = 30.0
+    lease_seconds: float = defaults.LEASE_SECONDS
+    progress_minutes: float = defaults.PROGRESS_MINUTES
     """A trainer that reports nothing for so long is taken to hang."""
-    grace_seconds: float = 5.0
+    grace_seconds: float = defaults.GRACE_SECONDS
     """How long a trainer may go on after a stop was asked for, to reach the end of its epoch."""
 
     @property

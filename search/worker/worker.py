@@ -28,7 +28,8 @@ from winnow.search.worker.lanes import Lanes, renewing
 from winnow.search.worker.messages import Ready
 from winnow.search.worker.retention import keep_best
 from winnow.search.worker.scheduling import Scheduling
-from winnow.search.worker.steering import LOOK_SECONDS, Shutdown, Steering
+from winnow.search.worker.shutdown import Shutdown
+from winnow.search.worker.steering import LOOK_SECONDS, Steering
 from winnow.search.worker.supervision import Supervision
 from winnow.search.worker.trainer_process import Trainer, WorkerOptions, refuse_other_devices
 from winnow.storage import checkpoints, designs, leases, pauses, settled, workers
@@ -78,9 +79,11 @@ class Worker:
         """Whether it got a trial."""
         self._failed_on_device = -1
         self._lanes = Lanes(1)
-        self._turn = threading.RLock()
+        self._claiming = threading.RLock()
         self._failed = False
         self._scheduling = Scheduling.of(study, self.name, options.lease_seconds)
+        # To the study's sampler, which is no scheduler.
+        study.storage.shows_paused_as_pruned = self._scheduling is not None
         self.database = study.storage.database
         self._bell = Bell(self.database, shutdown.requested.is_set)
         shutdown.trainer = self.trainer
@@ -142,13 +145,13 @@ class Worker:
         """Make one attempt after another, beside the other lanes."""
         while self._goes_on():
             self._lanes.make_way(self._goes_on)
-            with self._turn:  # one lane at a time looks for a trial
+            with self._claiming:  # one lane at a time looks for a trial
                 lease = self._next_trial(lane)
             if lease is None:
                 return
             if isinstance(lease, Lease):
                 self._attempt_in_lane(context, lane, lease)
-                with self._turn:
+                with self._claiming:
                     self._stop_early()
 
     def _goes_on(self) -> bool:
@@ -265,7 +268,7 @@ class Worker:
                 outcome = attempt.run()
             if outcome is Outcome.OUT_OF_MEMORY and self._lanes.busy > 1:
                 self._lanes.halve(lanes)
-            with self._turn:
+            with self._claiming:
                 if not lease.retries(outcome):
                     self._supervision.trial_ended()
                 keep_best(self.study)

@@ -191,5 +191,5 @@ def test_every_control_is_reached_by_the_keyboard(browser: Browser, serve: Serve
     for _ in range(100):
         page.keyboard.press("Tab")
         reached.add(page.evaluate("document.activeElement.textContent.trim() || document.activeElement.id"))
-    assert {"Winnow", "Report", "Pause", "Stop", "Go on", "confirm", "Delete"} <= reached
+    assert {"Winnow", "Report", "Pause", "Stop", "Resume", "confirm", "Delete"} <= reached
     page.close()

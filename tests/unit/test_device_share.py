@@ -7,7 +7,7 @@ import pytest
 
 from winnow.search.worker.device_share import DeviceShare
 from winnow.search.worker.devices import Device
-from winnow.search.worker.said import is_out_of_memory
+from winnow.search.worker.error_kinds import is_out_of_memory
 
 CPU = Device("cpu")
 

@@ -1,5 +1,6 @@
 """The documentation says what the code does: generated pages are up to date, examples are good ones."""
 
+import re
 import subprocess
 import sys
 import tomllib
@@ -55,3 +56,18 @@ def test_the_documentation_names_every_data_set_sampler_and_pruner() -> None:
         assert f"`{name}`" in page
     for section in (*sections.SAMPLERS, *sections.PRUNERS):
         assert f"`{section}`" in page
+
+
+def test_the_tree_in_the_readme_names_what_is_there() -> None:
+    tree = (ROOT / "README.md").read_text().split("## Where things are")[1].split("```")[1]
+    room, named = Path(), []
+    for line in tree.strip().splitlines():
+        names, what = re.split(r"  +", line.strip(), maxsplit=1)
+        if not line.startswith(" "):
+            room, folder = ROOT / names, ROOT / names
+        else:
+            named += [room / name for name in names.split(", ")]
+            folder = named[-1]
+        named += [folder / file for file in re.findall(r"\b\w+\.py\b|\b\w+/", what)]
+    assert len(named) > 25
+    assert [str(path.relative_to(ROOT)) for path in named if not path.exists()] == []

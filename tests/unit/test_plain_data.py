@@ -6,7 +6,7 @@ import sys
 import pytest
 import torch
 
-from winnow.search.worker import said
+from winnow.search.worker import error_kinds, plain_data
 
 
 @pytest.mark.parametrize(
@@ -26,14 +26,14 @@ from winnow.search.worker import said
     ],
 )
 def test_errors_that_outlive_their_trial(words: str) -> None:
-    assert said.is_device_error(RuntimeError(words))
-    assert said.is_device_error(torch.AcceleratorError("whatever it says"))
-    assert not said.is_device_error(ValueError(words)), "a user's own"
+    assert error_kinds.is_device_error(RuntimeError(words))
+    assert error_kinds.is_device_error(torch.AcceleratorError("whatever it says"))
+    assert not error_kinds.is_device_error(ValueError(words)), "a user's own"
 
 
 @pytest.mark.parametrize("words", ["shapes cannot be multiplied", "expected scalar type Float", ""])
 def test_errors_that_do_not(words: str) -> None:
-    assert not said.is_device_error(RuntimeError(words))
+    assert not error_kinds.is_device_error(RuntimeError(words))
 
 
 def test_out_of_memory_is_no_fault_of_the_device() -> None:
@@ -43,28 +43,28 @@ def test_out_of_memory_is_no_fault_of_the_device() -> None:
         RuntimeError("CUDA error: out of memory"),
         RuntimeError("CUBLAS_STATUS_ALLOC_FAILED"),
     ):
-        assert said.is_out_of_memory(error)
+        assert error_kinds.is_out_of_memory(error)
 
 
 @pytest.mark.parametrize(
     ("returned", "number"), [(1, 1.0), (True, 1.0), (torch.tensor(0.5), 0.5), (torch.ones(1), 1.0), (-1e308, -1e308)]
 )
 def test_a_result_is_what_is_one_number(returned: object, number: float) -> None:
-    assert said.result(returned) == number
-    assert said.result(float("inf")) == float("inf")
+    assert plain_data.result(returned) == number
+    assert plain_data.result(float("inf")) == float("inf")
 
 
 @pytest.mark.parametrize("returned", [None, "1", b"1", (1, 2), [1], {}, torch.ones(2), float("nan"), 1j, object()])
 def test_a_result_is_nothing_else(returned: object) -> None:
     with pytest.raises(ValueError, match="the objective returned "):
-        said.result(returned)
+        plain_data.result(returned)
 
 
 def test_a_tensor_is_no_attribute_and_its_numbers_are() -> None:
     with pytest.raises(TypeError, match="the attribute 'loss' cannot be kept as JSON"):
-        said.attribute("loss", torch.ones(1))
-    assert said.attribute("loss", torch.ones(2).tolist()) == [1.0, 1.0]
-    assert said.attribute("k\0", {"a\ud800": ["\0"]}) == {"a?": ["\N{REPLACEMENT CHARACTER}"]}
+        plain_data.attribute("loss", torch.ones(1))
+    assert plain_data.attribute("loss", torch.ones(2).tolist()) == [1.0, 1.0]
+    assert plain_data.attribute("k\0", {"a\ud800": ["\0"]}) == {"a?": ["\N{REPLACEMENT CHARACTER}"]}
 
 
 def test_a_worker_imports_nothing_that_only_reports_need() -> None:
