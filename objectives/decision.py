@@ -116,10 +116,9 @@ def probabilities(model: "nn.Module", values: Mapping[str, Any], data: "Data", s
     return np.asarray(outputs.softmax(1)[:, 1].numpy(), dtype=np.float64)
 
 
-def measure(model: "nn.Module", values: Mapping[str, Any], data: "Data") -> Decision:
-    """How `model` decides on the validation split of `data`, which has two classes."""
+def measure(model: "nn.Module", values: Mapping[str, Any], data: "Data", found: NDArray[Any]) -> Decision:
+    """How `model` decides on the validation split of `data`, which has two classes: `found` are its `probabilities`."""
     labels = data.validation.targets.cpu().numpy()
-    found = probabilities(model, values, data, data.validation)
     curve = roc(found, labels)
     return Decision(
         curve=_thinned(curve),

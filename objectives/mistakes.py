@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from winnow.objectives.data.catalog import DataSpec
+    from winnow.objectives.data.loading import Split
 
 MOST_CLASSES = 30
 """Of more classes, only so many are kept, those with the lowest F1."""
@@ -64,38 +64,30 @@ class Mistakes:
     """The examples that it is surest of and wrong about, the surest first."""
 
 
-def measure(spec: "DataSpec", values: Mapping[str, Any], weights: bytes) -> Mistakes | None:
-    """What the trained model gets wrong on the validation data of `spec`; None in a regression."""
+def measure(names: Sequence[str], validation: "Split", outputs: "Tensor") -> Mistakes:
+    """What a model gets wrong on validation data, of which it gave `outputs` (examples, classes)."""
     from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
-    from winnow.objectives import snapshots, trained_model
-    from winnow.objectives.data import loading, sources
-
-    data, names = loading.load(spec), list(sources.class_names(spec))
-    if not data.classes:
-        return None
-    model = trained_model.restore(values, snapshots.from_bytes(weights), data)
-    _, _, outputs = trained_model.passed(model, values, data, data.validation)
     shares, called = outputs.softmax(1).max(1)
-    targets = data.validation.targets.cpu()
-    labels = range(data.classes)
-    each = precision_recall_fscore_support(targets.cpu(), called.cpu(), labels=labels, zero_division=0)
+    targets = validation.targets.cpu()
+    labels = range(len(names))
+    each = precision_recall_fscore_support(targets, called, labels=labels, zero_division=0)
     scores = [
         ClassScores(name, int(examples), float(precision), float(recall), float(f1))
         for name, precision, recall, f1, examples in zip(names, *each, strict=True)
     ]
     wrong = (called != targets).nonzero()[:, 0]
     surest = wrong[shares[wrong].argsort(descending=True, stable=True)[:MOST_EXAMPLES]]
-    pictures = [_picture(image) for image in data.validation.inputs.index_select(0, surest)] if len(surest) else []
-    few = data.classes <= MOST_CONFUSED
+    pictures = [_picture(image) for image in validation.inputs.index_select(0, surest)] if len(surest) else []
+    few = len(names) <= MOST_CONFUSED
     return Mistakes(
         examples=len(targets),
         wrong=len(wrong),
         classes=sorted(scores, key=lambda each: each.f1)[:MOST_CLASSES],
-        names=names if few else [],
-        confusion=confusion_matrix(targets.cpu(), called.cpu(), labels=labels).tolist() if few else [],
+        names=list(names) if few else [],
+        confusion=confusion_matrix(targets, called, labels=labels).tolist() if few else [],
         worst=[
-            Wrong(place, names[targets[place]], names[called[place]], float(shares[place]), picture)
+            Wrong(place, names[int(targets[place])], names[int(called[place])], float(shares[place]), picture)
             for place, picture in zip(surest.tolist(), pictures, strict=True)
         ],
     )

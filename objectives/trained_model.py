@@ -10,16 +10,18 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import nn
 
-from winnow.objectives import snapshots
+from winnow.objectives import decision, mistakes, snapshots
 from winnow.objectives.augmentation.batches import Augmentation
 from winnow.objectives.compatibility import input_shape
 from winnow.objectives.data.catalog import DataSpec
 from winnow.objectives.data.loading import Data, Split, load
-from winnow.objectives.decision import Decision, measure
+from winnow.objectives.data.sources import class_names
+from winnow.objectives.decision import Decision
 from winnow.objectives.errors import ObjectiveError
 from winnow.objectives.evaluation import evaluate, value_of
 from winnow.objectives.hyperparameters import make_config
 from winnow.objectives.metrics import Metric, named
+from winnow.objectives.mistakes import Mistakes
 from winnow.objectives.models.building import build
 
 RESAMPLES = 100
@@ -100,7 +102,16 @@ def score(model: nn.Module, values: Mapping[str, Any], data: Data, split: Split)
     return judge(model, values, data, split).score
 
 
-def decide(spec: DataSpec, values: Mapping[str, Any], weights: bytes) -> Decision:
-    """How the trained model decides on the validation data of `spec`, which must have two classes."""
+def examine(spec: DataSpec, values: Mapping[str, Any], weights: bytes) -> tuple[Decision | None, Mistakes | None]:
+    """How the trained model decides between two classes, and what it gets wrong: one pass over validation data.
+
+    None of the first for more classes, and of both in a regression.
+    """
     data = load(spec)
-    return measure(restore(values, snapshots.from_bytes(weights), data), values, data)
+    if not data.classes:
+        return None, None
+    model = restore(values, snapshots.from_bytes(weights), data)
+    _, _, outputs = passed(model, values, data, data.validation)
+    second = outputs.softmax(1)[:, 1].numpy()
+    decided = decision.measure(model, values, data, second) if data.classes == 2 else None
+    return decided, mistakes.measure(class_names(spec), data.validation, outputs)

@@ -14,7 +14,6 @@ from typing import Any, Literal
 import numpy as np
 
 from winnow.errors import StudyError
-from winnow.objectives import mistakes
 from winnow.objectives.decision import Decision
 from winnow.objectives.mistakes import Mistakes
 from winnow.search.analysis import new_data, readings, repetitions
@@ -206,10 +205,7 @@ def conclude(plan: ConfirmationPlan, scores: Mapping[Repetition, float | None]) 
     if spec.built_in:
         from winnow.objectives import trained_model
 
-        model = weights(plan, found.winner_number, found.seeds[0])
-        wrong = mistakes.measure(spec.data_spec, *model)
-        if found.winner_at_threshold.scores:
-            decided = trained_model.decide(spec.data_spec, *model)
+        decided, wrong = trained_model.examine(spec.data_spec, *weights(plan, found.winner_number, found.seeds[0]))
     record_plan(plan, decided, wrong)
     return replace(found, decision=decided, mistakes=wrong)
 

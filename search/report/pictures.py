@@ -232,17 +232,18 @@ def _space(record: StudyRecord, importances: Sequence[Importance], anova: Functi
         drawn.append(Picture("parallel", "Parallel coordinates", caption, space.parallel_coordinates(record, ranked)))
     pair = _numeric_pair(record, ranked, anova)
     if pair:
-        caption = "Smoothed over the completed trials (the points); blank where too few of them bear on it."
+        whose = ", which the pruner chose" if importance.survivors(record) else ""
+        caption = f"Smoothed over the completed trials (the points){whose}; blank where too few of them bear on it."
         drawn.append(Picture("contour", " and ".join(pair), caption, space.contour(record, *pair)))
     crosses = "; a cross is a training that diverged" if any(trial.diverged for trial in record.trials) else ""
     for name in ranked:
         marginal = anova.marginal(name) if anova else None
-        mean = (
-            " In green, the mean over all other hyperparameters with its 95 % interval, from a random forest."
-            if marginal
-            else ""
-        )
-        caption = f"Every finished trial over {name}{crosses}.{mean if marginal else ''}"
+        mean = ""
+        if marginal and anova and anova.of_survivors:
+            marginal, mean = None, " No mean is drawn over them: the pruner chose which ones completed."
+        elif marginal:
+            mean = " In green, the mean over all other hyperparameters with its 95 % interval, from a random forest."
+        caption = f"Every finished trial over {name}{crosses}.{mean}"
         title = f"{record.metric} over {name}"
         drawn.append(Picture(f"slice-{len(drawn)}", title, caption, space.parameter_slice(record, name, marginal)))
     return drawn

@@ -27,6 +27,11 @@ def linear(slope: float) -> nn.Module:
     return model
 
 
+def measured(slope: float, data: loading.Data) -> decision.Decision:
+    model = linear(slope)
+    return decision.measure(model, VALUES, data, decision.probabilities(model, VALUES, data, data.validation))
+
+
 def test_a_curve_goes_from_none_to_all_and_finds_the_best_threshold() -> None:
     curve = decision.roc(np.array([0.9, 0.8, 0.7, 0.2]), np.array([1, 1, 0, 0]))
     assert (curve.false_positives[0], curve.true_positives[0]) == (0, 0)
@@ -52,7 +57,7 @@ def test_the_area_is_how_often_the_second_class_gets_more_than_the_first() -> No
 
 
 def test_a_model_on_two_moons_has_a_boundary(moons: loading.Data) -> None:
-    found = decision.measure(linear(4.0), VALUES, moons)
+    found = measured(4.0, moons)
     assert found.boundary is not None
     surface = np.array(found.boundary.probability)
     assert surface.shape == (len(found.boundary.y), len(found.boundary.x))
@@ -64,11 +69,11 @@ def test_a_model_on_two_moons_has_a_boundary(moons: loading.Data) -> None:
 
 def test_data_that_are_no_points_in_a_plane_have_none(moons: loading.Data) -> None:
     wide = replace(moons, shape=(2, 1))
-    assert decision.measure(linear(1.0), VALUES, wide).boundary is None
+    assert measured(1.0, wide).boundary is None
 
 
 def test_confusion_at_each_threshold_is_what_is_counted(moons: loading.Data) -> None:
-    found = decision.measure(linear(1.0), VALUES, moons)
+    found = measured(1.0, moons)
     labels = moons.validation.targets.numpy()
     told = decision.probabilities(linear(1.0), VALUES, moons, moons.validation)
     assert (found.negatives, found.positives) == (int((labels == 0).sum()), int((labels == 1).sum()))

@@ -16,6 +16,7 @@ from winnow.objectives.data.catalog import DataSpec
 from winnow.objectives.data.loading import load
 from winnow.objectives.hyperparameters import config_values, make_config
 from winnow.objectives.prediction import Model, describe
+from winnow.objectives.trained_model import examine
 from winnow.objectives.training import train
 from winnow.search.report import confirmation
 
@@ -31,7 +32,7 @@ def trained() -> tuple[dict[str, Any], Any]:
 def test_each_class_and_the_surest_mistakes_are_what_the_model_predicts(trained: tuple[dict[str, Any], Any]) -> None:
     from sklearn.metrics import classification_report, confusion_matrix
 
-    found = mistakes.measure(SPEC, trained[0], snapshots.to_bytes(trained[1]))
+    _, found = examine(SPEC, trained[0], snapshots.to_bytes(trained[1]))
     data = load(SPEC)
     model = Model(*trained, describe(data, [str(label) for label in range(10)]))
     targets, shares = data.validation.targets.numpy(), model.probabilities(data.validation.inputs)
@@ -58,7 +59,7 @@ def test_each_class_and_the_surest_mistakes_are_what_the_model_predicts(trained:
 
 
 def test_they_are_drawn_and_tabled_whatever_a_class_is_called(trained: tuple[dict[str, Any], Any]) -> None:
-    found = mistakes.measure(SPEC, trained[0], snapshots.to_bytes(trained[1]))
+    _, found = examine(SPEC, trained[0], snapshots.to_bytes(trained[1]))
     assert found is not None
     worst = [replace(each, true="<b>odd</b>") for each in found.worst]
     chapter = confirmation.chapter(replace(confirmed(), mistakes=replace(found, worst=worst)))
@@ -77,7 +78,7 @@ def test_a_regression_and_points_have_no_pictures_of_mistakes() -> None:
         spec = DataSpec(name, train=40, validation=400)
         config = make_config(epochs=1, batch_size=20, lr=1e-4)
         weights = snapshots.to_bytes(train(config, load(spec), lambda *_: None).weights)
-        found = mistakes.measure(spec, config_values(config), weights)
+        _, found = examine(spec, config_values(config), weights)
         assert (found and {each.picture for each in found.worst}) == (expected if expected is None else {expected})
     chapter = confirmation.chapter(replace(confirmed(), mistakes=found))
     assert "mistakes" not in {picture.name for picture in chapter.pictures}
