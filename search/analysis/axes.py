@@ -12,7 +12,7 @@ from winnow.search.analysis.study_record import StudyRecord, TrialRecord
 
 
 class Axis:
-    """The searched range of one hyperparameter, or its choices, which stand at 0, 1, 2, …"""
+    """The searched range of one hyperparameter, or its choices, which stand at 0, 1, 2, …: numbers by their size."""
 
     def __init__(self, record: StudyRecord, name: str) -> None:
         """Raise StudyError where the study searched no hyperparameter of this name."""
@@ -26,6 +26,8 @@ class Axis:
         for kind in kinds:
             if isinstance(kind, CategoricalDistribution):
                 self.choices += [choice for choice in kind.choices if choice not in self.choices]
+        if all(isinstance(choice, int | float) and not isinstance(choice, bool) for choice in self.choices):
+            self.choices.sort()
         numeric = [kind for kind in kinds if isinstance(kind, FloatDistribution | IntDistribution)]
         self.low = float(min((kind.low for kind in numeric), default=0))
         self.high = float(max((kind.high for kind in numeric), default=len(self.choices) - 1))

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from winnow.search.analysis import curve_reading, formatting
 from winnow.search.analysis.answers import Answer
+from winnow.search.analysis.commands import methods_command
 from winnow.search.analysis.comparisons import Group, best_of, compare, groups, searched, written
 from winnow.search.analysis.conclusions import Conclusions
 from winnow.search.analysis.curve_reading import Shape
@@ -57,7 +58,7 @@ def compared(asked: Question, record: StudyRecord, found: Conclusions) -> Answer
     known = groups(record, [asked.of])
     if not measured:
         why = f"Not told by these trials, which were drawn by {found.spec.sampler.name}. Measured it is by"
-        return Answer(asked.asks, (why,), commands=(f"winnow ablate {record.study}",))
+        return Answer(asked.asks, (why,), commands=(methods_command(record),))
     first = next((group for group in known if record.baseline in group.trials), known[0])
     ranked = sorted(measured, key=lambda effect: -effect.effect)
     gains = "; ".join(f"{told_gain(effect)}, {_VERDICTS[effect.verdict]}" for effect in ranked)

@@ -14,6 +14,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from winnow.errors import StudyError
 from winnow.search.analysis import coverage
+from winnow.search.analysis.commands import methods_command
 from winnow.search.analysis.study_record import StudyRecord, TrialRecord
 
 if TYPE_CHECKING:  # it imports scikit-learn, which no worker and no start of a run waits for
@@ -182,11 +183,12 @@ def _checked(record: StudyRecord, trials: Sequence[TrialRecord], kind: str) -> l
             f"{len(records)}",
             f"let {MINIMUM_TRIALS - len(records)} more end",
         )
-    if coverage.one_at_a_time(record, records):
+    hub = [trial for trial in record.ranked if trial.baseline]  # what a coordinate-wise search moved from
+    if coverage.one_at_a_time(record, [*records, *hub]):
         raise StudyError(
             f"the trials of {record.study!r} moved one hyperparameter at a time, so a share would say how often and "
             "how far each was moved, not what it does",
-            f"train with and without each: winnow ablate {record.study}",
+            f"train again what it tried: {methods_command(record)}",
         )
     return records
 

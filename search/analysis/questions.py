@@ -7,6 +7,7 @@ from dataclasses import replace
 from winnow.search.analysis import answers
 from winnow.search.analysis.answers import Answer
 from winnow.search.analysis.by_value import along, compared, depth, smallest, span, told_gain
+from winnow.search.analysis.commands import methods_command
 from winnow.search.analysis.comparisons import DESIGNED, compare, searched
 from winnow.search.analysis.conclusions import Conclusions
 from winnow.search.analysis.effects import Effect
@@ -36,12 +37,16 @@ def _methods(asked: Question, record: StudyRecord, found: Conclusions) -> Answer
         said = [sentence for each in answers.answers(usual[-1])[:2] for sentence in each.sentences]
         return Answer(asked.asks, (*said, *answers.rests_on(usual[-1])), effects=tuple(usual[-1].alone))
     assert found.spec is not None
-    command = f"winnow ablate {record.study}"
+    command = methods_command(record)
     if found.spec.sampler.name not in DESIGNED:
         missing = (
             f"Not measured: the trials of {found.spec.sampler.name} were drawn towards the best, so they cannot be "
-            "compared with each other. Training with and without each method answers it:"
+            "compared with each other. "
         )
+        if record.best is record.baseline:
+            missing += "Nothing beat the baseline; whether anything does is told by repeating all on fresh seeds:"
+        else:
+            missing += "Training with and without each method answers it:"
         return Answer(asked.asks, (missing,), commands=(command,))
     names = searched(record)
     measured = [
@@ -109,7 +114,7 @@ def _steps(asked: Question, record: StudyRecord, found: Conclusions) -> Answer:
     ]
     headings = ("step", "what changed", record.metric, "gain", "verdict")
     rows = [("0", "baseline", score(start.value), "—", "—"), *rows]
-    return Answer(asked.asks, tuple(said), headings, tuple(rows), effects, (f"winnow ablate {record.study}", *missing))
+    return Answer(asked.asks, tuple(said), headings, tuple(rows), effects, (methods_command(record), *missing))
 
 
 # --- which search method

@@ -1,6 +1,5 @@
 """What a study found, in plain words: the report's first paragraph and the last lines of a run."""
 
-import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -43,10 +42,11 @@ def sentences(record: StudyRecord, found: Conclusions | None = None) -> list[str
 def comparison(record: StudyRecord) -> list[Compared]:
     """Return the searched hyperparameters of the best trial beside the baseline's, and all others in which they differ.
 
-    Empty while there is no best trial. The trial's own seed is left out: it differs always and means nothing.
+    Empty while there is no best trial, and where it is the baseline. The trial's own seed is left out: it differs
+    always and means nothing.
     """
     baseline, best = record.baseline, record.best
-    if best is None:
+    if best is None or best is baseline:
         return []
     searched = record.parameter_names
     others = [name for name in best.config if name not in searched and name != "seed"]
@@ -62,16 +62,6 @@ def _setting(trial: TrialRecord | None, name: str, searched: bool) -> Any:
     if trial is None or (searched and trial.parameters and name not in trial.parameters):
         return None
     return trial.setting(name)
-
-
-def quoted(record: StudyRecord) -> str:
-    """Return the study's name as a shell takes it."""
-    return shlex.quote(record.study)
-
-
-def confirm_command(record: StudyRecord) -> str:
-    """Return the command that measures the winner again, on fresh seeds and then on test data."""
-    return f"winnow confirm {quoted(record)}"
 
 
 def _result(record: StudyRecord) -> list[str]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from winnow.search.analysis import summary
+from winnow.search.analysis.commands import confirm_command
 from winnow.search.analysis.repetitions import USUAL_TRAININGS
 from winnow.search.api.fleet import FleetOptions, foreseen, run_here
 from winnow.search.api.study import Study, create_study, read_spec
@@ -73,4 +73,4 @@ def _print_result(study: Study, path: Path, here: FleetOptions, as_json: bool) -
     console.print(f"Report: {path}", highlight=False, soft_wrap=True)
     if record.best is not None:
         cost = foreseen(USUAL_TRAININGS, record, here)
-        console.print(f"Next: {summary.confirm_command(record)}  ({cost})", highlight=False, soft_wrap=True)
+        console.print(f"Next: {confirm_command(record)}  ({cost})", highlight=False, soft_wrap=True)

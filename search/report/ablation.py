@@ -1,7 +1,8 @@
 """The chapter of an ablation: what each method does, in answers, tables and pictures."""
 
-from winnow.search.analysis import answers, summary
+from winnow.search.analysis import answers
 from winnow.search.analysis.ablation import Ablation
+from winnow.search.analysis.commands import methods_command
 from winnow.search.analysis.effects import Effect
 from winnow.search.analysis.formatting import number
 from winnow.search.analysis.functional_anova import FunctionalAnova
@@ -19,7 +20,7 @@ def proposal(record: StudyRecord) -> Chapter | None:
         "Not measured yet: a search shows where good values lie, not what a method does. Training with and without "
         "each, with the same seeds, answers these questions:"
     )
-    return Chapter("What each method does", [asked, *answers.QUESTIONS], [f"winnow ablate {summary.quoted(record)}"])
+    return Chapter("What each method does", [asked, *answers.QUESTIONS], [methods_command(record)])
 
 
 def chapter(record: StudyRecord, found: Ablation, anova: FunctionalAnova | None = None) -> Chapter:

@@ -18,6 +18,6 @@ def chapters(record: StudyRecord, found: Conclusions, anova: FunctionalAnova | N
         confirmation.chapter(found.confirmation) if found.confirmation else confirmation.proposal(record)
     )
     ablated: list[Chapter | None] = [ablation.chapter(record, each, anova) for each in found.ablations]
-    asked = found.spec is not None and any(question.kind == "methods" for question in found.spec.question)
-    proposed = [] if asked else [ablation.proposal(record)]  # a question of the study's own names the command already
+    asked = found.spec is not None and found.spec.question  # a study's own questions name what would answer them
+    proposed = [] if asked else [ablation.proposal(record)]
     return [chapter for chapter in (confirmed, *(ablated or proposed)) if chapter]

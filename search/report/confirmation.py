@@ -2,7 +2,7 @@
 
 from winnow.objectives.decision import Decision
 from winnow.objectives.mistakes import Mistakes
-from winnow.search.analysis import summary
+from winnow.search.analysis.commands import confirm_command
 from winnow.search.analysis.confirm import Confirmation
 from winnow.search.analysis.formatting import counted, interval, number, span, spread
 from winnow.search.analysis.study_record import StudyRecord
@@ -19,7 +19,7 @@ def proposal(record: StudyRecord) -> Chapter | None:
     if not record.best or not record.best.config:
         return None
     asked = "To know what to expect of it, measure it again with fresh seeds, then once on test data:"
-    return Chapter(_TITLE, [asked], [summary.confirm_command(record)])
+    return Chapter(_TITLE, [asked], [confirm_command(record)])
 
 
 def chapter(found: Confirmation) -> Chapter:

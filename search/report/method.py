@@ -13,10 +13,12 @@ def _search(record: StudyRecord, found: Conclusions) -> list[str]:
     said = []
     if found.spec is not None:
         data = (found.spec.data or {}).get("name")
-        trained = f" on {data}" if data else ""
+        trained = f" and trained on {data}" if data else ""
+        pruner = found.spec.pruner.name
+        stopped = "none was stopped early by a pruner" if pruner == "none" else f"stopped early by {pruner}"
         said.append(
-            f"Configurations were chosen by {found.spec.sampler.name} and stopped early by {found.spec.pruner.name}"
-            f"{trained}. The whole spec lies in the storage."
+            f"Configurations were chosen by {found.spec.sampler.name}{trained}; {stopped}. The whole spec lies in the "
+            "storage."
         )
     said.append(
         f"A trial is one training with one seed. Its {record.metric} was measured on the data that the search chose "

@@ -50,9 +50,9 @@ def chapters(
         Chapter("The search", pictures=_search(record)),
         Chapter("The trainings", said_of_curves(record), tables=_shapes(record), pictures=_trainings(record)),
         networks.chapter(record),
-        Chapter("The hyperparameters", pictures=_hyperparameters(record, importances, refusal, anova)),
+        Chapter("The hyperparameters", _without(refusal), pictures=_hyperparameters(record, importances, anova)),
     ]
-    return [chapter for chapter in found if chapter.pictures]
+    return [chapter for chapter in found if chapter.pictures or chapter.sentences]
 
 
 def _search(record: StudyRecord) -> list[Picture]:
@@ -107,9 +107,14 @@ def said_of_curves(record: StudyRecord) -> list[str]:
     """Read the curves of the best trial and of the baseline aloud, and say what to try next."""
     said, best, baseline = [], record.best, record.baseline
     for trial, name in ((best, "best trial"), (baseline if baseline is not best else None, "baseline")):
-        if trial is not None and (found := curve_reading.read(trial)).shapes:
+        if trial is None or not trial.curve:
+            continue
+        found = curve_reading.read(trial)
+        if found.shapes:
             said.append(f"The {name}, trial {trial.number}. {' '.join(found.sentences)}")
             said[-1] += f" {curve_reading.advice(trial, found)}" if trial is best else ""
+        elif len(trial.curve) >= curve_reading.FEWEST:
+            said.append(f"The {name}, trial {trial.number}, learned; its curves show none of the shapes to beware of.")
     return said
 
 
@@ -171,10 +176,12 @@ def _trainings(record: StudyRecord) -> list[Picture]:
     return [picture for picture in drawn if picture.figure is not None and picture.figure.data]
 
 
-def _importance(importances: Sequence[Importance], refusal: str) -> Picture:
-    title = "Hyperparameter importance"
-    if not importances:
-        return Picture("importance", title, refusal, None)
+def _without(refusal: str) -> list[str]:
+    """Return why no importance is shown, where there is none."""
+    return [f"No importance is shown: {refusal}"] if refusal else []
+
+
+def _importance(importances: Sequence[Importance]) -> Picture:
     asked = "; ".join(f"{found.method} asks {found.question}" for found in importances)
     pruned = max(found.pruned for found in importances)
     caption = [
@@ -184,13 +191,13 @@ def _importance(importances: Sequence[Importance], refusal: str) -> Picture:
         importance.disagreement(importances),
     ]
     drawn = effects.importance_bars(importances)
-    return Picture("importance", title, " ".join(filter(None, caption)), drawn)
+    return Picture("importance", "Hyperparameter importance", " ".join(filter(None, caption)), drawn)
 
 
 def _hyperparameters(
-    record: StudyRecord, importances: Sequence[Importance], refusal: str, anova: FunctionalAnova | None
+    record: StudyRecord, importances: Sequence[Importance], anova: FunctionalAnova | None
 ) -> list[Picture]:
-    drawn = [_importance(importances, refusal)]
+    drawn = [_importance(importances)] if importances and len(record.parameter_names) > 1 else []
     if anova is not None and anova.interactions:
         drawn.append(_interactions(anova))
     drawn += _front(record)

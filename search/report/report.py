@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from winnow.search.analysis import curve_reading, formatting, summary
 from winnow.search.analysis import functional_anova as functional_anova
+from winnow.search.analysis.commands import confirm_command, quoted
 from winnow.search.analysis.conclusions import Conclusions
 from winnow.search.analysis.importance import Importance
 from winnow.search.analysis.study_record import StudyRecord, TrialRecord
@@ -110,12 +111,12 @@ def _by_rank(record: StudyRecord) -> Sequence[TrialRecord]:
 
 def _commands(record: StudyRecord, found: Conclusions) -> list[str]:
     """What repeats the winner and remakes this page; the stock command for a study that recorded no configuration."""
-    study = summary.quoted(record)
+    study = quoted(record)
     if record.best is None:
         return [f"winnow report {study}"]
     if not record.best.config:
         return [f"optuna best-trial --study-name {study}"]
-    confirmation = [summary.confirm_command(record)] if found.confirmation else []
+    confirmation = [confirm_command(record)] if found.confirmation else []
     ablations = [f"winnow ablate {study} --from {a.start_number} --to {a.goal_number}" for a in found.ablations]
     return [f"winnow replay {study} {record.best.number}", *confirmation, *ablations, f"winnow report {study}"]
 
@@ -123,4 +124,5 @@ def _commands(record: StudyRecord, found: Conclusions) -> list[str]:
 def _provenance(record: StudyRecord) -> dict[str, Any]:
     """Return what the best trial (or the last) recorded of how it ran."""
     trial = record.best or (record.trials[-1] if record.trials else None)
-    return {**trial.training, **trial.run} if trial else {}
+    known = {**trial.training, **trial.run} if trial else {}
+    return {name: value for name, value in known.items() if value not in (None, "")}

@@ -30,6 +30,12 @@ def test_choices_stand_at_their_names(history: StudyRecord) -> None:
     assert {float(x) for trace in drawn.data for x in trace.x} == {0.0, 1.0}
 
 
+def test_choices_that_are_numbers_stand_in_their_order() -> None:
+    study = optuna.create_study()
+    study.optimize(lambda trial: trial.suggest_categorical("lr", [100.0, 1.0, 0.001]), n_trials=9)
+    assert list(space.parameter_slice(read(study, {}), "lr").layout.xaxis.ticktext) == ["0.001", "1", "100"]
+
+
 def test_a_few_whole_numbers_have_a_tick_each() -> None:
     study = optuna.create_study()
     study.optimize(lambda trial: trial.suggest_int("depth", 1, 4) / trial.suggest_int("width", 8, 512), n_trials=3)

@@ -1,6 +1,7 @@
 """Where a search has been decides what may be said of two hyperparameters together, and of one."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import optuna
@@ -39,6 +40,15 @@ def test_a_search_along_one_hyperparameter_at_a_time_has_no_importance() -> None
     found, refusal = importance.assess_if_enough(told(coordinate(random), lambda row: float(row.sum())))
     assert found is None
     assert "one hyperparameter at a time" in refusal
+
+
+def test_a_search_around_a_baseline_that_nothing_beat_has_none_either() -> None:
+    rows = np.zeros((13, 4))
+    rows[np.arange(1, 13), np.arange(12) % 4] = np.linspace(0.1, 1, 12)
+    star = told(rows, lambda row: float(row.sum()))
+    trials = (replace(star.trials[0], baseline=True), *star.trials[1:])
+    with pytest.raises(StudyError, match=r"one hyperparameter at a time.*winnow confirm designed --top 12"):
+        importance.assess(replace(star, trials=trials))
 
 
 def test_a_grid_and_a_random_search_move_all_at_once() -> None:

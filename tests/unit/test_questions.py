@@ -223,6 +223,13 @@ def test_steps_are_told_in_order_and_beside_another_order() -> None:
     assert alone.commands == ("winnow ablate s", "winnow run other")
 
 
+def test_where_nothing_beat_the_baseline_what_was_tried_is_repeated() -> None:
+    tried = ({**START, name: value} for name, value in (("optimizer", "adam"), ("lr", 1e-2), ("flip", True)))
+    found = coordinate([(START, 0.5), *((each, 0.4) for each in tried)])
+    for kind in ("steps", "methods"):
+        assert answered(found, spec("tpe", {"asks": "?", "kind": kind})).commands == ("winnow confirm s --top 3",)
+
+
 def test_a_step_that_came_to_no_value_says_why() -> None:
     over = replace(IN_ORDER.trials[1], state="PRUNED", value=None, curve=(), outcome=Outcome.INFEASIBLE)
     found = replace(IN_ORDER, trials=(IN_ORDER.trials[0], over))

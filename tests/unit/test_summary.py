@@ -5,6 +5,7 @@ import optuna
 from example_conclusions import ablated, confirmed
 from example_search import search, searched
 from winnow.search.analysis import formatting, study_record, summary
+from winnow.search.analysis.commands import confirm_command
 from winnow.search.analysis.conclusions import Conclusions
 
 
@@ -23,11 +24,13 @@ def test_a_winner_is_named_with_its_gain_its_doubt_and_its_cost() -> None:
     assert f"the baseline's {baseline.value:.4g}" in said
     assert "Do not rely on this value yet" in said
     assert f"ran 40 trials ({len(read.ranked)} completed, {read.count('PRUNED')} pruned, 0 failed) by 2 workers" in said
-    assert summary.confirm_command(read) == "winnow confirm example"
+    assert confirm_command(read) == "winnow confirm example"
 
 
 def test_a_baseline_that_nothing_beat_is_said_to_be_the_best() -> None:
-    assert "Nothing beat the baseline: its validation accuracy" in said_of(searched(1))
+    read = searched(1)
+    assert "Nothing beat the baseline: its validation accuracy" in said_of(read)
+    assert not summary.comparison(read)
 
 
 def test_a_study_without_baseline_or_without_results_says_so() -> None:

@@ -182,7 +182,8 @@ def _layout(axis: Axis) -> dict[str, Any]:
 
 def _labels(axis: Axis) -> list[str]:
     """Return the choices as they are written at their ticks."""
-    return [style.text(choice if isinstance(choice, str) else json.dumps(choice)) for choice in axis.choices]
+    said = (f"{each:.4g}" if isinstance(each, float) else each for each in axis.choices)
+    return [style.text(each if isinstance(each, str) else json.dumps(each)) for each in said]
 
 
 def _add_marginal(drawn: "Figure", marginal: Marginal, *, as_line: bool) -> None:
