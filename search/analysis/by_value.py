@@ -65,7 +65,7 @@ def compared(asked: Question, record: StudyRecord, found: Conclusions) -> Answer
     said = [f"Gain in {record.metric} (above 0 is better), all else equal: {gains}."]
     if asked.per:
         costs = {group.name: getattr(group, asked.per) for group in known}
-        unit = "parameters" if asked.per == "parameters" else "device time"
+        unit = "parameters" if asked.per == "parameters" else "training time"
         shares = [
             f"{group.name} has {costs[group.name] / costs[first.name]:.2f} times the {unit}"
             for group in known
@@ -76,7 +76,7 @@ def compared(asked: Question, record: StudyRecord, found: Conclusions) -> Answer
         (group.name, mean_of(group), ends(group), _parameters(group), duration(group.seconds), str(len(group.trials)))
         for group in known
     ]
-    headings = (asked.of, f"mean {record.metric}", "95 % interval", "parameters", "seconds", "trainings")
+    headings = (asked.of, f"mean {record.metric}", "95 % interval", "parameters", "training time", "trainings")
     return Answer(asked.asks, tuple(said), headings, tuple(rows), tuple(measured))
 
 

@@ -6,7 +6,7 @@ independent, so values are compared by their means. Trials that a sampler drew t
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -45,7 +45,7 @@ class Group:
 
     @property
     def seconds(self) -> float:
-        """The mean device time."""
+        """The mean training time."""
         return _mean([trial.seconds for trial in self.trials])
 
 
@@ -62,13 +62,13 @@ def setting(trial: TrialRecord, names: Sequence[str]) -> Setting:
 
 def groups(record: StudyRecord, names: Sequence[str]) -> list[Group]:
     """Return the finished trials by their setting of these hyperparameters, numbers in order, choices as they came."""
-    worst = _worst(record)
+    worst, scale = _worst(record), replace(record.scale, worse=0)  # they differ by more than seeds: none broke down
     found: dict[Setting, list[TrialRecord]] = {}
     for trial in _used(record):
         found.setdefault(setting(trial, names), []).append(trial)
     ordered = sorted(found, key=lambda each: [_place(record, *pair) for pair in zip(names, each, strict=True)])
     return [
-        Group(each, tuple(found[each]), Sample(tuple(_value(trial, worst) for trial in found[each])))
+        Group(each, tuple(found[each]), Sample(tuple(_value(trial, worst) for trial in found[each]), scale))
         for each in ordered
     ]
 

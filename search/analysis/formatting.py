@@ -21,8 +21,11 @@ def number(value: Any) -> str:
 
 
 def score(value: float | None) -> str:
-    """A result in a column of results: four decimals, so that all stand on one scale; a dash for what is not there."""
-    if value is None or not math.isfinite(value) or abs(value) >= 1000:
+    """A result beside others: four decimals, so that all stand on one scale; a dash for what is not there.
+
+    What is too large for it, or too small, has four significant digits.
+    """
+    if value is None or not math.isfinite(value) or abs(value) >= 1000 or 0 < abs(value) < 0.001:
         return number(value)
     return f"{value:.4f}"
 

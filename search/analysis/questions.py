@@ -11,7 +11,7 @@ from winnow.search.analysis.commands import methods_command
 from winnow.search.analysis.comparisons import DESIGNED, compare, searched
 from winnow.search.analysis.conclusions import Conclusions
 from winnow.search.analysis.effects import Effect
-from winnow.search.analysis.formatting import counted, duration, interval, number, score, spread
+from winnow.search.analysis.formatting import counted, duration, interval, score, spread
 from winnow.search.analysis.statistics import proportion_interval
 from winnow.search.analysis.steps import Step, steps
 from winnow.search.analysis.study_record import StudyRecord, TrialRecord
@@ -95,7 +95,7 @@ def _steps(asked: Question, record: StudyRecord, found: Conclusions) -> Answer:
     changes = ", then ".join(f"{step.change} ({step.gain:+.4f})" for step in kept)
     untold = sum(math.isnan(step.gain) for step in taken)
     said = [
-        f"From {number(start.value)} to {number(best.value)} in {record.metric}: "
+        f"From {score(start.value)} to {score(best.value)} in {record.metric}: "
         + (f"kept were {changes}" if kept else "nothing was kept")
         + f"; of {counted(len(taken), 'step')} {len(taken) - len(kept) - untold} did not help"
         + (f" and {untold} came to no value." if untold else "."),
@@ -138,18 +138,18 @@ def _search(asked: Question, record: StudyRecord, found: Conclusions) -> Answer:
         shown = f"{bounds[0]:.4f} to {bounds[1]:.4f}" if bounds else "unknown"
         rows.append((name, score(best.value), shown, str(best.number), duration(seconds)))
     ranked = sorted(ends, key=lambda entry: record.loss(entry[1].value))
-    told = ", ".join(f"{name} {number(best.value)} (trial {best.number})" for name, best, _ in ranked)
+    told = ", ".join(f"{name} {score(best.value)} (trial {best.number})" for name, best, _ in ranked)
     said = [f"After {cost} trials each, the best {record.metric}: {told}."]
     if len(ranked) > 1:
         top, last = ranked[0][2], ranked[-1][2]
         if top and last and top[0] > last[1]:
             said.append("Over the validation examples the intervals of the first and the last do not overlap.")
         else:
-            over = " whose intervals over the validation examples overlap" if top and last else ""
+            over = ", and their intervals over the validation examples overlap" if top and last else ""
             said.append(f"One run of each{over}: this does not rank them.")
     if missing:
         said.append("Not all of them have run:")
-    headings = ("study", f"best {record.metric}", "95 % interval", "at trial", "device time")
+    headings = ("study", f"best {record.metric}", "95 % interval", "at trial", "training time")
     return Answer(asked.asks, tuple(said), headings, tuple(rows), commands=missing)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from winnow.search.analysis import answers, pruning
 from winnow.search.analysis.conclusions import Conclusions
 from winnow.search.analysis.confirm import Confirmation
-from winnow.search.analysis.formatting import counted, duration, number, spread, with_article
+from winnow.search.analysis.formatting import counted, duration, score, spread, with_article
 from winnow.search.analysis.study_record import StudyRecord, TrialRecord, elapsed, mixed_code, mixed_code_words
 
 
@@ -72,17 +72,17 @@ def _result(record: StudyRecord) -> list[str]:
         return ["No trial has completed, so there is no winner; the table of trials says why each one ended."]
     if best is baseline:
         return [
-            f"Nothing beat the baseline: its {record.metric} of {number(best.value)} is the best of "
+            f"Nothing beat the baseline: its {record.metric} of {score(best.value)} is the best of "
             f"{len(record.ranked)} completed trials."
         ]
-    won = f"Trial {best.number} won with {with_article(record.metric)} of {number(best.value)}"
+    won = f"Trial {best.number} won with {with_article(record.metric)} of {score(best.value)}"
     if baseline is None:
         compared = [f"{won}.", "The study has no baseline, so nothing says how much the search gained."]
     elif baseline.value is None:
         compared = [f"{won}.", "The baseline has no value, so nothing says how much the search gained."]
     else:
-        gain = number(abs(record.gain(best, baseline)))
-        compared = [f"{won}, {gain} better than the baseline's {number(baseline.value)}."]
+        gain = score(abs(record.gain(best, baseline)))
+        compared = [f"{won}, {gain} better than the baseline's {score(baseline.value)}."]
     return compared
 
 

@@ -111,6 +111,11 @@ def test_intervals_hold_the_truth_as_often_as_they_say() -> None:
     assert all(count <= 12 for count in missed.values()), missed  # 5 are expected; 12 are three deviations more
 
 
+def test_the_interval_of_a_mean_accuracy_ends_at_one() -> None:
+    found = groups(record(lambda model, *_: 1.0 if model == "resnet" else 0.97), ["depth", "lr"])
+    assert all(0 < group.values.interval[0] < group.values.mean < group.values.interval[1] <= 1 for group in found)
+
+
 def test_groups_stand_in_the_order_of_numbers_and_of_the_spec() -> None:
     shuffled = record(truth)
     shuffled = replace(shuffled, trials=shuffled.trials[::-1])
@@ -211,7 +216,7 @@ def test_steps_are_told_in_order_and_beside_another_order() -> None:
     answer = answered(IN_ORDER, spec("grid", asked), beside={"other": OTHER})
     first, beside, _ = answer.sentences
     assert first == (
-        "From 0.5 to 0.62 in validation accuracy: kept were optimizer sgd → adam (+0.1000), then flip off → on "
+        "From 0.5000 to 0.6200 in validation accuracy: kept were optimizer sgd → adam (+0.1000), then flip off → on "
         "(+0.0200); of 3 steps 1 did not help."
     )
     assert beside == (
@@ -243,7 +248,7 @@ def test_search_methods_are_set_side_by_side_at_the_same_cost() -> None:
     answer = answered(IN_ORDER, spec("random", asked), beside={"other": coordinate([(START, 0.9)] * 3, "other")})
     assert (
         answer.sentences[0]
-        == "After 3 trials each, the best validation accuracy: other 0.9 (trial 0), s 0.6 (trial 1)."
+        == "After 3 trials each, the best validation accuracy: other 0.9000 (trial 0), s 0.6000 (trial 1)."
     )
     assert "do not overlap" in answer.sentences[1]
     assert answer.commands == ("winnow run third",)

@@ -19,9 +19,9 @@ def test_a_winner_is_named_with_its_gain_its_doubt_and_its_cost() -> None:
     assert best is not None
     assert baseline is not None
     said = said_of(read)
-    gain = formatting.number(read.gain(best, baseline))
-    assert f"Trial {best.number} won with a validation accuracy of {best.value:.4g}, {gain} better" in said
-    assert f"the baseline's {baseline.value:.4g}" in said
+    gain = formatting.score(read.gain(best, baseline))
+    assert f"Trial {best.number} won with a validation accuracy of {best.value:.4f}, {gain} better" in said
+    assert f"the baseline's {baseline.value:.4f}" in said
     assert "Do not rely on this value yet" in said
     assert f"ran 40 trials ({len(read.ranked)} completed, {read.count('PRUNED')} pruned, 0 failed) by 2 workers" in said
     assert confirm_command(read) == "winnow confirm example"
