@@ -19,6 +19,8 @@ from winnow.search.analysis.study_record import StudyRecord, TrialRecord
 
 FEWEST = 4
 """With fewer epochs a curve has no shape, unless its training diverged."""
+_ENDED_AT_CHANCE = "stayed at chance"
+"""In the reason of a training that was ended for that, not for a loss that is no number or exploded."""
 
 
 class Shape(StrEnum):
@@ -59,6 +61,8 @@ class Reading:
 def read(trial: TrialRecord) -> Reading:
     """Return what the curves of a trial show; nothing where it recorded too few epochs to say."""
     curve = [epoch for epoch in trial.curve if math.isfinite(epoch.value)]
+    if trial.diverged and _ENDED_AT_CHANCE in trial.reason:
+        return Reading({Shape.CHANCE: f"At chance: {trial.reason.removeprefix('diverged: ')}."})
     told = _divergence(trial, curve)
     if told or len(curve) < FEWEST:
         return Reading({Shape.DIVERGENCE: told} if told else {})

@@ -155,6 +155,10 @@ REAL: dict[str, tuple[DataSpec, dict[str, Any], set[Shape], set[Shape]]] = {
         *(DIGITS, {"optimizer": "sgd", "lr": 1e-5, "epochs": 12}),
         *({Shape.CHANCE}, {Shape.OVERFITTING, Shape.NOISE}),
     ),
+    "a decay that holds the weights at nothing": (
+        *(DIGITS, {"optimizer": "sgd", "lr": 0.1, "weight_decay": 10.0, "epochs": 30}),
+        *({Shape.CHANCE}, {Shape.DIVERGENCE}),
+    ),
     "too much decay": (
         *(DIGITS, {"optimizer": "sgd", "lr": 0.05, "weight_decay": 0.3, "epochs": 20}),
         *({Shape.UNDERFITTING}, {Shape.OVERFITTING, Shape.DIVERGENCE}),
