@@ -17,7 +17,8 @@ from winnow.search.study.questions import Question
 def region(record: StudyRecord, group: Group, best: Group) -> str:
     """Return what most trainings with one value do: diverge, stay at chance, saturate or learn.
 
-    It saturates where the validation loss fell no more in the last fifth of the epochs and the value is not the best.
+    It saturates where the validation loss fell no more in the last fifth of the epochs and the value is not the best;
+    of a few epochs that is not said.
     """
     readings = [curve_reading.read(trial) for trial in group.trials]
     half = len(readings) / 2
@@ -25,7 +26,8 @@ def region(record: StudyRecord, group: Group, best: Group) -> str:
         if sum(shape in reading.found for reading in readings) > half:
             return verdict
     moving = sum(Shape.UNFINISHED in reading.found for reading in readings) > half
-    return "learns" if group is best or moving else "saturates"
+    short = sum(len(trial.curve) < curve_reading.FEWEST for trial in group.trials) > half
+    return "learns" if group is best or moving or short else "saturates"
 
 
 def along(asked: Question, record: StudyRecord, found: Conclusions) -> Answer:

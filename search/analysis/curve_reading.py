@@ -18,7 +18,7 @@ from winnow.records import Epoch
 from winnow.search.analysis.study_record import StudyRecord, TrialRecord
 
 FEWEST = 4
-"""With fewer epochs a curve has no shape, unless its training diverged."""
+"""With fewer epochs a curve has no shape, unless its training diverged or, from two on, stands at chance."""
 _ENDED_AT_CHANCE = "stayed at chance"
 """In the reason of a training that was ended for that, not for a loss that is no number or exploded."""
 
@@ -64,9 +64,12 @@ def read(trial: TrialRecord) -> Reading:
     if trial.diverged and _ENDED_AT_CHANCE in trial.reason:
         return Reading({Shape.CHANCE: f"At chance: {trial.reason.removeprefix('diverged: ')}."})
     told = _divergence(trial, curve)
-    if told or len(curve) < FEWEST:
-        return Reading({Shape.DIVERGENCE: told} if told else {})
+    if told:
+        return Reading({Shape.DIVERGENCE: told})
     guessing = trial.training.get("guessing_loss")
+    if len(curve) < FEWEST:
+        at_chance = _chance(curve, guessing) if len(curve) > 1 else ""
+        return Reading({Shape.CHANCE: at_chance} if at_chance else {})
     said = {shape: rule(curve, guessing) for shape, rule in _RULES.items()}
     found = {shape: sentence for shape, sentence in said.items() if sentence}
     for stronger, weaker in ((Shape.CHANCE, Shape.UNDERFITTING), (Shape.OVERFITTING, Shape.UNFINISHED)):

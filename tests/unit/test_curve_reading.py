@@ -105,6 +105,7 @@ def test_divergence_is_read_off_the_outcome_and_off_the_loss() -> None:
 @pytest.mark.parametrize("length", [0, 1, 2, 3])
 def test_a_few_epochs_have_no_shape(length: int) -> None:
     assert read(trial(OVERFIT.curve[:length])).shapes == ()
+    assert read(trial(MADE[Shape.CHANCE].curve[:length])).shapes == ((Shape.CHANCE,) if length > 1 else ())
 
 
 def test_a_study_of_stock_optuna_which_records_values_alone_is_read_without_guesses() -> None:

@@ -176,6 +176,13 @@ def test_along_names_the_regions() -> None:
     assert answer.rows[1][1:4] == ("diverges", "—", "—")
 
 
+def test_three_epochs_are_too_few_to_saturate_but_enough_to_stay_at_chance() -> None:
+    made = record(lambda model, depth, *_: 0.1 if (model, depth) == FAILED else 0.1 * depth)
+    found = replace(made, trials=tuple(replace(each, curve=each.curve[:3]) for each in made.trials if each.number < 6))
+    answer = answered(found, spec("grid", {"asks": "?", "kind": "along", "of": "depth"}))
+    assert answer.sentences[0].startswith("Of depth, 8 stays at chance; 2 and 4 learn. ")
+
+
 def test_smallest_names_the_fewest_parameters_that_suffice() -> None:
     grows = record(lambda model, depth, lr, _: 0.5 + 0.05 * depth * (2 if model == "resnet" else 1))
     asked = {"asks": "?", "kind": "smallest", "of": "depth", "across": ["model"], "solved": 0.9}
