@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from winnow.errors import StudyError
 from winnow.search.analysis.confirm import Confirmation
-from winnow.search.analysis.formatting import counted, interval, number, spread
+from winnow.search.analysis.formatting import counted, interval, number, score, spread
 from winnow.search.analysis.repetitions import ConfirmationPlan, weights
 from winnow.search.analysis.statistics import proportion_interval
 
@@ -32,9 +32,9 @@ program = torch.export.load(folder / "model.pt2").module()
 with torch.inference_mode():
     outputs = torch.cat([program(part) for part in examples["inputs"].split(256)])
 if about["inputs"]["class_names"]:
-    print("validation accuracy", (outputs.argmax(1) == examples["targets"]).double().mean().item())
+    print(f"validation accuracy {(outputs.argmax(1) == examples['targets']).double().mean().item():.4f}")
 else:
-    print("validation mean squared error", (outputs - examples["targets"][:, 0]).square().mean().item())
+    print(f"validation mean squared error {(outputs - examples['targets'][:, 0]).square().mean().item():.4f}")
 '''
 
 
@@ -127,7 +127,7 @@ def _write_validation(validation: Any, folder: Path) -> None:
 def card(found: Confirmation, about: dict[str, Any]) -> str:
     """Return the model card: what this is, what it is worth, and how far to trust that."""
     where = found.quantity
-    rows = [("this model", f"validation {where}", number(about["value"]), _interval_of_one(about)), *_measured(found)]
+    rows = [("this model", f"validation {where}", score(about["value"]), _interval_of_one(about)), *_measured(found)]
     lines = [
         f"# {found.study}: trial {found.winner_number}",
         "",
