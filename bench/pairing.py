@@ -34,7 +34,9 @@ class Ratio:
         return [ours / usual for usual, ours in zip(self.usual, self.ours, strict=True)]
 
     def __str__(self) -> str:
-        spread = f"{statistics.median(self.ratios):6.1f}x ({min(self.ratios):.1f} to {max(self.ratios):.1f})"
+        digits = 1 if max(self.ratios) >= 10 else 2
+        median, least, most = (f"{each(self.ratios):.{digits}f}" for each in (statistics.median, min, max))
+        spread = f"{median:>6}x ({least} to {most})"
         return (
             f"{self.name:<52} {statistics.median(self.usual):>10,.0f} {statistics.median(self.ours):>12,.0f}   {spread}"
         )
