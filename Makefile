@@ -7,7 +7,7 @@ EXTRAS := train,dashboard,cmaes,postgresql,mariadb,s3,test
 PROCESSES ?= $(shell $(PYTHON) -c 'import os; print(min(os.cpu_count() + 1, 5))')
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest
 
-.PHONY: help demo unit test faults test-engines soak check-accuracy truth studies check coverage lowest newest docs constraints hooks clean
+.PHONY: help demo unit test faults test-engines soak check-accuracy truth studies tutorials check coverage lowest newest docs constraints hooks clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -39,6 +39,9 @@ truth: .venv/test ## noise of twenty kinds, real trainings among it, with known 
 
 studies: .venv/train ## run the ready studies that take minutes, and write their answers into studies/README.md
 	$(BIN)/python bench/ready_studies.py
+
+tutorials: .venv/test ## run the tutorials of docs/ and write what their commands say into them: minutes
+	$(BIN)/python docs/transcripts.py
 
 check: .venv/test ## ruff, mypy, import-linter
 	$(BIN)/ruff check .

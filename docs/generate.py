@@ -48,10 +48,10 @@ def commands() -> str:
         command = cli.get_command(group, name)
         assert command is not None
         context = click.Context(command, info_name=name, parent=group, max_content_width=100)
-        lines += ["", f"## winnow {name}", "", "```", command.get_help(context), "```"]
+        lines += ["", f"## winnow {name}", "", "```text", command.get_help(context), "```"]
         for part in command.commands.values() if isinstance(command, click.Group) else ():
             context = click.Context(part, info_name=f"{name} {part.name}", parent=group, max_content_width=100)
-            lines += ["", f"### winnow {name} {part.name}", "", "```", part.get_help(context), "```"]
+            lines += ["", f"### winnow {name} {part.name}", "", "```text", part.get_help(context), "```"]
     return "\n".join(lines) + "\n"
 
 

@@ -19,17 +19,25 @@ from winnow.search.worker.provenance import winnow_version
 from winnow.storage import workers
 from winnow.storage.errors import StorageError, StorageMissing
 
-PACKAGES = ("optuna", "sqlalchemy", "torch", "torchvision", "scikit-learn", "plotly", "psycopg", "optuna-dashboard")
+# By the extra that brings them; without one of these a machine still does all else.
+EXTRAS = {"torch": "train", "torchvision": "train", "scikit-learn": "train", "psycopg": "postgresql"}
+EXTRAS |= {"optuna-dashboard": "dashboard"}
+PACKAGES = ("optuna", "sqlalchemy", "plotly", *EXTRAS)
 PROBE = "winnow-doctor"
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing looked at."""
+    """One thing looked at: good, bad, or (None) not there, which is bad only for who wants it."""
 
     what: str
-    good: bool
+    good: bool | None
     says: str
+
+    @property
+    def mark(self) -> str:
+        """What stands before its line."""
+        return "-- " if self.good is None else "ok " if self.good else "NO "
 
 
 @click.command()
@@ -42,8 +50,8 @@ def doctor(url: str, json: bool) -> None:
         click.echo(dumps([asdict(finding) for finding in findings], indent=2))
     else:
         for finding in findings:
-            click.echo(f"{'ok ' if finding.good else 'NO '} {finding.what:18} {finding.says}")
-    if not all(finding.good for finding in findings):
+            click.echo(f"{finding.mark} {finding.what:18} {finding.says}")
+    if any(finding.good is False for finding in findings):
         sys.exit(1)
 
 
@@ -61,7 +69,7 @@ def _devices() -> list[Finding]:
     gpus = _gpus()
     found = [Finding("cpu", True, f"{len(devices.cores())} cores: as many workers of one thread"), *gpus]
     if importlib.util.find_spec("torch") is None:
-        return [*found, Finding("torch", False, "not installed; to train here: pip install 'winnow-hpo[train]'")]
+        return found
     import torch
 
     with warnings.catch_warnings():  # torch says it by a warning, and we by a finding
@@ -125,5 +133,11 @@ def _packages() -> list[Finding]:
         try:
             findings.append(Finding(name, True, version(name)))
         except PackageNotFoundError:
-            findings.append(Finding(name, name in ("psycopg", "optuna-dashboard"), "not installed"))
+            findings.append(Finding(name, None, _absent(name)))
     return findings
+
+
+def _absent(package: str) -> str:
+    without = " this machine creates, watches and reports, but trains nothing;" if package == "torch" else ""
+    extra = f"[{EXTRAS[package]}]" if package in EXTRAS else ""
+    return f"not installed;{without} pip install 'winnow-hpo{extra}'"

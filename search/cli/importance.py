@@ -31,7 +31,7 @@ def importance(study: str, url: str, pruned: bool, json: bool) -> None:
         return
     screen().print(importance_tables.tables(found))
     if left_out:
-        click.echo(left_out)
+        screen().print(left_out)
     if together and together.interactions:
         screen().print("", importance_tables.pairs(together), sep="\n")
 

@@ -12,8 +12,12 @@ import pytest
 
 from example_study import told
 from winnow.errors import StudyError, WorkerFailed
+from winnow.records import Budget
+from winnow.search.analysis.status import Status
 from winnow.search.dashboard.watch import Watching
 from winnow.search.launch.notifying import notifying, sender, watching
+from winnow.search.study.sections import NotifySection
+from winnow.storage import budget, workers
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", DeprecationWarning)  # of modules of Python's that its libraries still use
@@ -62,20 +66,44 @@ def test_the_end_and_what_cannot_go_on_are_told(tmp_path: Path, webhook: tuple[s
     assert second["message"] == "the first 5 trials all failed; mend it"
 
 
-def test_the_dashboard_tells_of_a_study_that_finds_no_worker(
-    tmp_path: Path, webhook: tuple[str, list[dict[str, Any]]]
+@pytest.mark.parametrize(
+    ("trouble", "values", "title", "words"),
+    [
+        ("end", [0.5], "is done", "1 trial finished, 0 failed, best 0.5 (trial 0)"),
+        ("no_worker", [0.5], "finds no worker", "winnow work told starts one"),
+        ("stall", [0.5], "stalls", "no epoch has ended for 0.0 s, though 1 worker gave signs of life"),
+        ("failures", [0.5, *[None] * 5], "fails often", "5 of 6 trials failed, most: no reason given"),
+    ],
+)
+def test_the_dashboard_tells_of_each_trouble_that_is_asked_for(
+    trouble: str,
+    values: list[float | None],
+    title: str,
+    words: str,
+    tmp_path: Path,
+    webhook: tuple[str, list[dict[str, Any]]],
 ) -> None:
     url, heard = webhook
-    study = told(tmp_path, [0.5, 0.75, None])
-    watched = Watching(study.storage)
+    study = told(tmp_path, values)
+    database, watched = study.storage.database, Watching(study.storage)
     ((asked, _),) = watched.asked_for()
     assert asked == study.spec.notify
-    soon = asked.model_copy(update={"minutes": 0.0001})
-    with watching(lambda: [(soon, now) for _, now in watched.asked_for()], sender([url]), every=0.02):
+    soon = asked.model_copy(update={"on": (trouble,), "minutes": 0.0001})
+    if trouble == "stall":
+        workers.register(database, study.study_id, "w", "node1", 1, "cpu")
+    looks = 0
+
+    def look() -> list[tuple[NotifySection, Status]]:
+        nonlocal looks
+        if (looks := looks + 1) == 2 and trouble == "end":  # a study that was done at the first look is no news
+            budget.set_budget(database, study.study_id, Budget(trials=1))
+        return [(soon, now) for _, now in watched.asked_for()]
+
+    with watching(look, sender([url]), every=0.02):
         assert came.wait(60)
-    assert heard[0]["title"] == "Winnow: told finds no worker"
-    assert heard[0]["message"] == "winnow work told starts one"
-    study.storage.database.release()
+    assert heard[0]["title"] == f"Winnow: told {title}"
+    assert heard[0]["message"] == words
+    database.release()
 
 
 def test_a_service_that_is_away_or_unknown(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

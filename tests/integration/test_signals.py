@@ -34,6 +34,23 @@ def search(trial):
         time.sleep(600)
     return trial.suggest_float("x", 0.0, 1.0)
 """
+REPEATABLE = """
+import os, time
+
+def fit(trial, x, seed=0):
+    for epoch in range(1, 31):
+        time.sleep(0.2 * os.path.exists("slowly"))  # stands for training
+        trial.report(x, epoch)
+    return 1 - abs(x - 0.5) + trial.number / 1000
+"""
+SEARCH = """
+name = "s"
+objective = "again:fit"
+search = { x = { low = 0.0, high = 1.0 } }
+baseline = { x = 0.1 }
+pruner = { name = "none" }
+budget = { trials = 3 }
+"""
 
 
 @pytest.mark.parametrize("processes", [2, 3, 4, 5, 7])
@@ -129,6 +146,33 @@ def test_a_run_that_is_told_to_leave_before_it_has_workers_says_so_by_its_status
     assert not list(_processes(place))
 
 
+@pytest.mark.parametrize(
+    ("command", "analysis"),
+    [("confirm s --top 1 --seeds 2", "s-confirm"), ("ablate s --looks 1", "s-ablation-0-1")],
+)
+def test_an_analysis_that_is_interrupted_says_so_and_goes_on_where_it_was(
+    place: Place, command: str, analysis: str
+) -> None:
+    (place.folder / "again.py").write_text(REPEATABLE)
+    (place.folder / "s.toml").write_text(SEARCH)
+    assert place.run("run", "s.toml", "--workers", "2").returncode == 0
+    (place.folder / "slowly").touch()
+    asked = place.start(*command.split(), "--workers", "2")
+    wait_for(lambda: _trials_under_way(place, analysis) == 2)
+    os.killpg(asked.pid, signal.SIGINT)
+    out, errors = asked.communicate()
+    assert asked.returncode == 130, errors
+    assert "Traceback" not in out + errors
+    assert "Stopped: 0 trials finished, 2 to be continued. Run the same command to continue." in out + errors
+    assert _trials_under_way(place, analysis) == 2, "and both are kept"
+    assert not list(_processes(place))
+    (place.folder / "slowly").unlink()
+    done = place.run(*command.split(), "--workers", "2")
+    assert done.returncode == 0, done.stderr
+    assert place.states(analysis) == ["COMPLETE"] * len(place.states(analysis))
+    assert [each for each in _outcomes(place) if each != "complete"] == ["preempted"] * 2
+
+
 def _assert_handed_back(place: Place) -> None:
     wait_for(lambda: not list(_processes(place)))
     assert place.states() == ["WAITING"] * 2
@@ -155,11 +199,11 @@ def _outcomes(place: Place) -> list[str]:
     return list(place.storage().database.scalars(select(attempts.c.outcome).order_by(attempts.c.ended_at)))
 
 
-def _trials_under_way(place: Place) -> int:
+def _trials_under_way(place: Place, study: str = "s") -> int:
     """Count the trials that have reported two epochs."""
     if not (place.folder / "winnow.db").exists():
         return 0
     try:
-        return sum(len(trial.intermediate_values) >= 2 for trial in place.study().trials)
+        return sum(len(trial.intermediate_values) >= 2 for trial in place.study(study).trials)
     except KeyError:
         return 0

@@ -54,6 +54,21 @@ def test_a_fresh_folder_lacks_nothing(place: Place) -> None:
     assert "the folder of the storage nowhere/new.db is not there; make it: mkdir -p nowhere" in astray.stdout
 
 
+def test_a_machine_that_trains_nothing_is_not_ill(place: Place) -> None:
+    hidden = """
+import importlib.metadata, winnow.search.cli.doctor as doctor
+def absent(name): raise importlib.metadata.PackageNotFoundError(name)
+doctor.version = lambda name: absent(name) if name in doctor.EXTRAS else "1"
+doctor.winnow_version = lambda: "1"
+"""
+    told = place.python("-c", WITHOUT_TORCH.partition("for command")[0] + hidden + 'cli(["doctor"])')
+    assert told.returncode == 0, told.stdout + told.stderr
+    trains_nothing = (
+        "--  torch              not installed; this machine creates, watches and reports, but trains nothing;"
+    )
+    assert f"{trains_nothing} pip install 'winnow-hpo[train]'" in told.stdout
+
+
 @pytest.mark.parametrize("url", ["postgresql://user:hunter2@127.0.0.1:1/none"])
 def test_the_doctor_says_what_is_wrong(place: Place, url: str) -> None:
     told = place.run("doctor", OPTUNA_STORAGE=url)

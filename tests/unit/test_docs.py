@@ -3,7 +3,6 @@
 import re
 import subprocess
 import sys
-import tomllib
 from pathlib import Path
 
 import click
@@ -11,7 +10,7 @@ import pytest
 
 from winnow.objectives.data.catalog import CATALOG
 from winnow.search.cli.main import cli
-from winnow.search.study import sections, validation
+from winnow.search.study import sections
 
 ROOT = Path(__file__).parents[2]
 
@@ -34,20 +33,6 @@ def test_every_command_explains_itself_and_its_options() -> None:
         for option in command.params:
             if option.param_type_name == "option" and option.name not in ("device", "help"):
                 assert getattr(option, "help", None), f"winnow {name}: {option.name}"
-
-
-def test_the_spec_in_the_documentation_is_a_good_one() -> None:
-    pytest.importorskip("tensorboardX", reason="its [log] asks for TensorBoard")
-    page = (ROOT / "docs" / "spec.md").read_text()
-    example = page.split("```toml")[1].split("```")[0]
-    validation.check(tomllib.loads(example), "docs/spec.md")
-
-
-def test_the_specs_for_those_who_come_from_elsewhere_are_good_ones() -> None:
-    examples = (ROOT / "docs" / "coming_from.md").read_text().split("```toml")[1:]
-    assert len(examples) == 2
-    for example in examples:
-        validation.parse(example.split("```")[0], "docs/coming_from.md")
 
 
 def test_the_documentation_names_every_data_set_sampler_and_pruner() -> None:

@@ -26,6 +26,7 @@ class Progress:
         self._live = Live(console=console, refresh_per_second=4, transient=True) if console.is_terminal else None
         self._printed = 0.0
         self._best: float | None = None
+        self._line = ""
 
     def __enter__(self) -> Self:
         if self._live is not None:
@@ -45,9 +46,10 @@ class Progress:
             return
         best = status.best.value if status.best else None
         due = time.monotonic() - self._printed >= LINE_SECONDS
-        if due or best != self._best:
-            self._printed, self._best = time.monotonic(), best
-            self.console.print(self.line(status), highlight=False, soft_wrap=True)
+        line = self.line(status)
+        if due or best != self._best or (status.is_done and line != self._line):
+            self._printed, self._best, self._line = time.monotonic(), best, line
+            self.console.print(line, highlight=False, soft_wrap=True)
 
     def line(self, status: Status) -> str:
         """Return trials, best value, workers and time left in one line."""
