@@ -98,9 +98,9 @@ def record_plan(plan: ConfirmationPlan, decision: Decision | None = None, wrong:
     content = {"candidates": numbers, "baseline": baseline, "seeds": plan.seeds, "chooses": plan.chooses}
     content["reads_test"] = plan.reads_test
     made = studies.load(plan.study.storage, plan.name).optuna
-    made.set_user_attr(CONCLUSION, content)
     made.set_user_attr(DECISION, asdict(decision) if decision else None)
     made.set_user_attr(MISTAKES, asdict(wrong) if wrong else None)
+    made.set_user_attr(CONCLUSION, content)  # last: who sees it finds the others
 
 
 def recorded_decision(study: WinnowStudy) -> Decision | None:

@@ -7,6 +7,7 @@ so that a look at 10,000 trials costs no more than one at 200.
 import json
 import math
 import threading
+import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -14,7 +15,7 @@ from typing import Any, Literal, TypeVar
 
 from sqlalchemy import Connection, func, select
 
-from winnow.records import SPEC, STOPPING, TRACEBACK, Outcome
+from winnow.records import CONCLUSION, SPEC, STOPPING, TRACEBACK, Outcome
 from winnow.search.analysis import study_record
 from winnow.search.analysis.pruning import savings
 from winnow.search.analysis.status import LATEST, Best, Status, seconds_left
@@ -291,13 +292,15 @@ def _kind(outline: Outline) -> str:
 
 
 def _concluded(connection: Connection, name: str) -> int:
-    """Count the trainings of the study's analyses that have ended: it changes when there is something to conclude."""
-    query = (
-        select(func.count())
-        .select_from(trials.join(studies, studies.c.study_id == trials.c.study_id))
-        .where(
-            studies.c.study_name.startswith(f"{name}-", autoescape=True),
-            trials.c.state.in_(["COMPLETE", "PRUNED", "FAIL"]),
-        )
+    """Give a number that changes when trainings of the study's analyses end, and when they are concluded."""
+    its_own = studies.c.study_name.startswith(f"{name}-", autoescape=True)
+    ended = trials.c.state.in_(["COMPLETE", "PRUNED", "FAIL"])
+    trained = select(func.count()).select_from(trials.join(studies)).where(its_own, ended)
+    # A confirmation reads test data after its last training.
+    said = (
+        select(study_user_attributes.c.value_json)
+        .select_from(study_user_attributes.join(studies))
+        .where(its_own, study_user_attributes.c.key == CONCLUSION)
     )
-    return int(connection.execute(query).scalar_one())
+    words = "".join(sorted(connection.scalars(said)))
+    return int(connection.execute(trained).scalar_one()) + zlib.crc32(words.encode())

@@ -10,6 +10,7 @@ from example_study import told, work
 from winnow.errors import StudyError
 from winnow.search.analysis import repetitions
 from winnow.search.analysis.repetitions import ConfirmationPlan
+from winnow.search.analysis.study_view import StudyView
 
 
 def run(plan: ConfirmationPlan, value: Any) -> dict[tuple[int, int], float | None]:
@@ -93,3 +94,17 @@ def test_nothing_to_confirm(tmp_path: Path) -> None:
     (tmp_path / "other").mkdir()
     with pytest.raises(StudyError, match="nothing but the baseline has completed"):
         repetitions.plan_confirmation(told(tmp_path / "other", [0.9]), top=5, seeds=2)
+
+
+def test_who_watches_hears_when_trainings_end_and_when_they_are_concluded(tmp_path: Path) -> None:
+    study = told(tmp_path, [0.5, 0.9, 0.8])
+    plan, view = repetitions.plan_confirmation(study, top=1, seeds=2), StudyView.of(study)
+    versions = [view.status().conclusions_version]
+    run(plan, lambda row: 0.7)
+    versions.append(view.status().conclusions_version)
+    for seeds in (2, 3):
+        repetitions.record_plan(replace(plan, seeds=seeds))  # after the reading of test data
+        versions.append(view.status().conclusions_version)
+    assert len(set(versions)) == 4
+    assert view.status().conclusions_version == versions[-1]
+    study.storage.database.release()

@@ -44,7 +44,7 @@ def test_the_documentation_names_every_data_set_sampler_and_pruner() -> None:
 
 
 def test_the_tree_in_the_readme_names_what_is_there() -> None:
-    tree = (ROOT / "README.md").read_text().split("## Where things are")[1].split("```")[1]
+    tree = (ROOT / "README.md").read_text().split("## Where things are")[1].split("```text\n")[1].split("```")[0]
     room, named = Path(), []
     for line in tree.strip().splitlines():
         names, what = re.split(r"  +", line.strip(), maxsplit=1)
