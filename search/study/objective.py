@@ -1,11 +1,13 @@
 """The objective of a spec: what trains a configuration, whoever wrote it, and whether a function fits its spec."""
 
+import ast
 import difflib
 import inspect
 import json
 import os
 import subprocess
 import sys
+import textwrap
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -27,6 +29,8 @@ BUILT_IN = "winnow.objectives"
 """By this name the training version of Winnow's own objective stands among the modules."""
 _GIVEN_BY_WINNOW = ("seed", "resume", "test")
 _PLAIN = (bool, int, float, str)
+_OTHER_SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)
+_NO_NUMBERS = (ast.JoinedStr, ast.Tuple, ast.List, ast.Dict, ast.Set, ast.Lambda)
 
 
 def load(spec: Spec, device: str = "cpu") -> Objective:
@@ -104,6 +108,9 @@ def misfits(spec: Spec, function: Callable[..., Any]) -> Iterator[tuple[str, Obj
         problem = f"{spec.objective} cannot go on from a checkpoint, and so cannot be paused"
         remedy = "take a parameter resume=None and trial.report(value, epoch, checkpoint), or choose another pruner"
         yield "objective", ObjectiveError(problem, remedy)
+    if returned := _no_number(function, test="test" in named or takes_any):
+        remedy = "let it return its score (with test=False among its parameters also a second one, on test data)"
+        yield "objective", ObjectiveError(f"{spec.objective} returns {returned}, and not a number", remedy)
     for section, given in (("fixed", spec.fixed), ("search", spec.search)):
         for name in given:
             if name in ("resume", "test", trial.name):
@@ -165,6 +172,42 @@ def _refuse_other_kind(known_as: Definition, entry: SearchEntry) -> None:
         raise ObjectiveError(
             "its range is not written in whole numbers, and it is an int", "write low, high and step as whole numbers"
         )
+
+
+def _no_number(function: Callable[..., Any], test: bool) -> str:
+    """Say what a function returns that is no number, as far as its source alone tells; empty where it may be one.
+
+    With `test` it may return two.
+    """
+    try:
+        (defined,) = ast.parse(textwrap.dedent(inspect.getsource(function))).body
+    except (OSError, TypeError, ValueError):  # it has no source, or its source does not stand alone
+        return ""
+    if not isinstance(defined, ast.FunctionDef | ast.AsyncFunctionDef) or defined.decorator_list:
+        return ""
+    inside = list(_inside(defined))
+    if isinstance(defined, ast.AsyncFunctionDef):
+        return "a coroutine"
+    if any(isinstance(node, ast.Yield | ast.YieldFrom) for node in inside):
+        return "a generator"
+    values = [node.value for node in inside if isinstance(node, ast.Return) and node.value]
+    if not values:
+        return "" if isinstance(defined.body[-1], ast.Raise | ast.While) else "nothing"
+    if all(isinstance(value, _NO_NUMBERS) or _is_text_or_none(value) for value in values):
+        return "" if test and any(isinstance(value, ast.Tuple) for value in values) else ast.unparse(values[0])
+    return ""
+
+
+def _is_text_or_none(value: ast.expr) -> bool:
+    return isinstance(value, ast.Constant) and (value.value is None or isinstance(value.value, str))
+
+
+def _inside(node: ast.AST) -> Iterator[ast.AST]:
+    """Yield what a function consists of, without the functions and classes that it defines."""
+    for child in ast.iter_child_nodes(node):
+        if not isinstance(child, _OTHER_SCOPES):
+            yield child
+            yield from _inside(child)
 
 
 def _parameters(function: Callable[..., Any]) -> Mapping[str, inspect.Parameter]:

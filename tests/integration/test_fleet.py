@@ -18,7 +18,7 @@ def test_a_crash_loop_stops_with_its_reason(place: Place) -> None:
         "if 'winnow.search.worker.trainer' in sys.orig_argv:\n"
         "    print('no licence for this', file=sys.stderr)\n"
         "    os._exit(7)\n"
-        "def search(trial): ...\n"
+        "def search(trial): return 1.0\n"
     )
     done = place.run("run", spec, "--devices", "cpu", "--workers", "1", seconds=200)
     assert done.returncode == 1

@@ -132,6 +132,42 @@ def resumes(trial: Any, lr: float, resume: Any) -> float:
     raise NotImplementedError
 
 
+def forgets_its_score(trial: Any, lr: float) -> None:
+    for epoch in range(3):
+        trial.report(lr, epoch)
+
+    def score() -> float:
+        return lr
+
+
+def returns_words(trial: Any, lr: float) -> Any:
+    return "good" if lr else "bad" if lr is None else f"{lr}"
+
+
+def returns_text(trial: Any, lr: float) -> Any:
+    if lr:
+        return f"{lr}"
+    return "none"
+
+
+def returns_two(trial: Any, lr: float) -> Any:
+    return lr, lr
+
+
+def scores_test_data_too(trial: Any, lr: float, test: bool = False) -> Any:
+    return lr, lr
+
+
+def yields(trial: Any, lr: float) -> Any:
+    yield lr
+
+
+def may_return_none(trial: Any, lr: float) -> Any:
+    if lr:
+        return lr
+    return None
+
+
 @pytest.mark.parametrize(
     ("function", "search", "wrong"),
     [
@@ -147,6 +183,17 @@ def resumes(trial: Any, lr: float, resume: Any) -> float:
             {"width": {"choices": [1, 2]}, "lr": {"low": 0.0, "high": 1.0, "when": {"width": [1]}}},
             "[search] lr: 'lr' of mine:fit has no default, and is not drawn where its `when` does not hold",
         ),
+        (forgets_its_score, {"lr": {"choices": [0.1]}}, "objective: mine:forgets_its_score returns nothing, and not a"),
+        (returns_words, {"lr": {"choices": [0.1]}}, ""),  # nobody can tell
+        (returns_text, {"lr": {"choices": [0.1]}}, "objective: mine:returns_text returns f'{lr}', and not a number"),
+        (
+            returns_two,
+            {"lr": {"choices": [0.1]}},
+            "objective: mine:returns_two returns (lr, lr), and not a number; let",
+        ),
+        (scores_test_data_too, {"lr": {"choices": [0.1]}}, ""),
+        (yields, {"lr": {"choices": [0.1]}}, "objective: mine:yields returns a generator, and not a number"),
+        (may_return_none, {"lr": {"choices": [0.1]}}, ""),
         (needs, {"lr": {"low": 0.0, "high": 1.0}}, "objective: mine:needs needs 'depth', which neither [search] nor"),
         (resumes, {"lr": {"low": 0.0, "high": 1.0}}, "objective: resume of mine:resumes has no default; write resume"),
         (no_trial, {"lr": {"low": 0.0, "high": 1.0}}, "objective: mine:no_trial takes no trial"),
