@@ -1,12 +1,13 @@
-"""What a person believes of a search (`prior` in `[search]`): it begins there, and forgets that with every trial.
+"""What a person believes of a search (`prior` in `[search]`): it begins there, and forgets it where it is wrong.
 
 A share `confidence` of the prior's draws lies around the value that is named and the rest all over the range, so that
-nothing is ruled out. Samplers of Optuna's draw fewer and fewer trials by it (as PriorBand does: Mallik et al., 2023); a
-model's expected improvement is multiplied by its density to a power that falls to 0 (piBO: Hvarfner et al., 2022).
+nothing is ruled out. Samplers of Optuna's draw fewer and fewer trials by it, and none where the best of the trials lie
+elsewhere (as PriorBand does: Mallik et al., 2023); a model's expected improvement is multiplied by its density to a
+power that falls to 0 (piBO: Hvarfner et al., 2022).
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -16,16 +17,21 @@ import optuna
 from numpy.random import Generator
 from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler
+from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 from scipy.special import ndtr, ndtri
 
 from winnow.objectives.space import Choice, Scalar, Space, label
 from winnow.search.study.encoding import Encoding, Floats
+from winnow.search.study.fast_tpe import rank
 
 TRIALS = 10
 """After so many the prior weighs half as much as at first, after twice as many a third."""
 WIDTH = 0.1
 """Of a range, on its own scale: the standard deviation of the draws around a value."""
+JUDGED_FROM = 8
+"""Trials that have ended, before the prior is judged by them."""
+_ENDED = (TrialState.COMPLETE, TrialState.PRUNED)
 
 
 def weight(trials: int) -> float:
@@ -83,6 +89,10 @@ class Prior:
             found *= each.share * each.density(points[:, each.place]) + 1 - each.share
         return found
 
+    def point(self, parameters: Mapping[str, Any]) -> Floats:
+        """Where a trial stands."""
+        return self._encoding.point(parameters)
+
     def values(self, random: Generator) -> dict[str, Scalar]:
         """Draw the parameters that have a prior, active or not."""
         drawn = self._encoding.values(self.draw(1, random)[0])
@@ -103,10 +113,11 @@ class Prior:
 
 
 class PriorSampler(BaseSampler):
-    """A sampler some of whose trials have the values of a prior instead of its own: fewer with every trial."""
+    """A sampler some of whose trials have the values of a prior instead of its own: fewer and fewer, as it fails."""
 
     def __init__(self, sampler: BaseSampler, space: Space, seed: int) -> None:
         self._sampler, self._prior, self._seed = sampler, Prior(space), seed
+        self._taken: dict[int, dict[str, Scalar]] = {}
 
     def infer_relative_search_space(self, study: optuna.Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
         """As the sampler does."""
@@ -116,14 +127,14 @@ class PriorSampler(BaseSampler):
         self, study: optuna.Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
         """Draw as the sampler does, but for what this trial takes from the prior."""
-        drawn, believed = self._sampler.sample_relative(study, trial, search_space), self._values(trial.number)
+        drawn, believed = self._sampler.sample_relative(study, trial, search_space), self._values(study, trial.number)
         return {name: believed.get(name, value) for name, value in drawn.items()}
 
     def sample_independent(
         self, study: optuna.Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
     ) -> Any:
         """Draw as the sampler does, unless this trial takes the value from the prior."""
-        believed = self._values(trial.number)
+        believed = self._values(study, trial.number)
         if param_name in believed:
             return believed[param_name]
         return self._sampler.sample_independent(study, trial, param_name, param_distribution)
@@ -142,7 +153,21 @@ class PriorSampler(BaseSampler):
         """Leave the prior's draws, which go by the trial's number."""
         self._sampler.reseed_rng()
 
-    def _values(self, number: int) -> dict[str, Scalar]:
+    def _values(self, study: optuna.Study, number: int) -> dict[str, Scalar]:
         """What trial `number` takes from the prior; nothing, if it is one of the sampler's."""
-        random = np.random.default_rng([self._seed, number])
-        return self._prior.values(random) if random.random() < weight(number) else {}
+        if number not in self._taken:
+            random = np.random.default_rng([self._seed, number])
+            values, chance = self._prior.values(random), random.random()
+            believes = chance < weight(number) and chance < weight(number) * self._trust(study)
+            self._taken[number] = values if believes else {}
+        return self._taken[number]
+
+    def _trust(self, study: optuna.Study) -> float:
+        """How much more often than all the best quarter of what has ended lies where the prior has it; at most 1."""
+        ended = [trial for trial in study.get_trials(deepcopy=False, states=_ENDED) if trial.params]
+        if len(ended) < JUDGED_FROM or len(study.directions) > 1:
+            return 1.0
+        sign = -1.0 if study.direction is StudyDirection.MAXIMIZE else 1.0
+        ended.sort(key=lambda trial: rank(trial, sign))
+        near = self._prior.density(np.array([self._prior.point(trial.params) for trial in ended])) > 1
+        return min(1.0, float(near[: len(ended) // 4].mean()) / max(float(near.mean()), 1e-9))
