@@ -64,7 +64,7 @@ class ASHAPruner(PrunerSection):
 
     def first_rung(self, study: Searched) -> int:
         """Return the epochs before the first rung."""
-        return self.min_resource or max(2, most_epochs(study) // 10)
+        return self.min_resource or _first_of(most_epochs(study))
 
     def build(self, study: Searched) -> BasePruner:
         """Make Optuna's."""
@@ -94,9 +94,13 @@ class _Scheduled(PrunerSection):
     """Epochs of a whole training; None is what `epochs` says."""
     reduction_factor: int = Field(3, ge=2)
 
+    def whole(self, study: Searched) -> int:
+        """Return the epochs of a whole training."""
+        return self.max_resource or most_epochs(study)
+
 
 @pruner("asha_promotion")
-class AshaPromotion(_Scheduled):
+class ASHAPromotion(_Scheduled):
     """ASHA that pauses trials at each rung and goes on with the best of those that came as far (Li et al. 2020)."""
 
     min_resource: int | None = Field(None, ge=1)
@@ -104,28 +108,26 @@ class AshaPromotion(_Scheduled):
 
     def scheduler(self, study: Searched) -> Scheduler:
         """Make one with rungs up to a whole training."""
-        most = self.max_resource or most_epochs(study)
-        first = self.min_resource or max(2, most // 10)
-        return AsynchronousHalving(
-            rungs_between(first, most, self.reduction_factor), self.reduction_factor, study.optimises
-        )
+        whole = self.whole(study)
+        rungs = rungs_between(self.min_resource or _first_of(whole), whole, self.reduction_factor)
+        return AsynchronousHalving(rungs, self.reduction_factor, study.optimises)
 
 
 @pruner("hyperband_synchronous")
-class SynchronousHyperbandSection(_Scheduled):
+class HyperbandSynchronous(_Scheduled):
     """Hyperband whose rungs are judged once they are whole: brackets one after another (Li et al. 2018)."""
 
     min_resource: int = Field(1, ge=1)
 
     def scheduler(self, study: Searched) -> Scheduler:
         """Make one whose brackets end with a whole training."""
-        most = self.max_resource or most_epochs(study)
-        return SynchronousHyperband(min(self.min_resource, most), most, self.reduction_factor, study.optimises)
+        whole = self.whole(study)
+        return SynchronousHyperband(min(self.min_resource, whole), whole, self.reduction_factor, study.optimises)
 
 
 @pruner("patient")
 class PatientPruner(PrunerSection):
-    """Prune (by the median, unless `alone`) only what has not improved for `patience` epochs."""
+    """Prune (by the median, as `median` does, unless `alone`) only what has not improved for `patience` epochs."""
 
     patience: int = Field(3, ge=0)
     min_delta: float = Field(0.0, ge=0)
@@ -133,8 +135,13 @@ class PatientPruner(PrunerSection):
 
     def build(self, study: Searched) -> BasePruner:
         """Make Optuna's."""
-        judge = None if self.alone else optuna.pruners.MedianPruner()
+        judge = None if self.alone else MedianPruner(name="median").build(study)
         return optuna.pruners.PatientPruner(judge, patience=self.patience, min_delta=self.min_delta)
+
+
+def _first_of(epochs: int) -> int:
+    """Return the first rung of so many epochs: a tenth of them, and at least 2, for one epoch says little."""
+    return max(2, epochs // 10)
 
 
 def is_audited(study: Searched, number: int) -> bool:
