@@ -117,7 +117,7 @@ class TrainingObjective:
             },
         )
         ranks = data_parallel.join(self.devices_per_trial, self.device, self.patience_seconds)
-        recorder = recording.Recorder(trial, config, data, self.keep_layers, self.keep_outputs)
+        recorder = recording.NetworkRecorder(trial, config, data, self.keep_layers, self.keep_outputs)
         report = _Reporter(trial, recorder)
         try:
             started = training.begin(

@@ -63,7 +63,7 @@ def _layer(name: str, weights: Any) -> dict[str, Any]:
     }
 
 
-class Recorder:
+class NetworkRecorder:
     """Record one training with its trial, going on where an attempt before it left off."""
 
     def __init__(self, trial: Any, config: Config, data: Data, layers_at: int, outputs_at: int) -> None:

@@ -55,7 +55,7 @@ def test_a_fitted_curve_is_kept_epoch_by_epoch_and_changes_no_training() -> None
 def test_an_epoch_that_is_trained_again_is_kept_once() -> None:
     data = loading.load(DataSpec("regression_1d", train=10, validation=20))
     trial = optuna.create_study().ask()
-    recorder = recording.Recorder(trial, make_config({"model": "mlp", "epochs": 3}), data, 3, 0)
+    recorder = recording.NetworkRecorder(trial, make_config({"model": "mlp", "epochs": 3}), data, 3, 0)
     for epoch, size in ((1, 1.0), (2, 2.0), (2, 3.0), (3, 4.0)):
         recorder(epoch, lambda size=size: {"model": {"0.weight": torch.full((2, 2), size)}})  # type: ignore[misc]
     kept = trial.user_attrs["winnow:layers"]
