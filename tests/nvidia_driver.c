@@ -133,6 +133,10 @@ int nvmlDeviceGetUtilizationRates(device *of, unsigned *told) {
     told[0] = of->busy, told[1] = 0;
     return OK;
 }
+int nvmlDeviceGetCudaComputeCapability(device *of, int *major, int *minor) {
+    *major = strstr(of->name, "V100") ? 7 : 9, *minor = 0;
+    return of->lost ? LOST : OK;
+}
 int nvmlDeviceGetTemperature(device *of, int sensor, unsigned *degrees) {
     if (sensor || !of->heat) return NOT_SUPPORTED;
     *degrees = of->heat;

@@ -31,8 +31,8 @@ from winnow.search.report.terminal.progress import Progress
 from winnow.search.report.terminal.screen import screen
 from winnow.search.study.spec import Spec
 from winnow.search.study.study import WinnowStudy
-from winnow.search.worker import devices
-from winnow.search.worker.trainer_process import refuse_missing_packages, settled_threads
+from winnow.search.worker import devices, numerics
+from winnow.search.worker.trainer_process import refuse_missing_packages
 from winnow.storage import Storage
 
 MOST_ON_A_GPU = 16
@@ -125,7 +125,9 @@ def _run_here(
     study: WinnowStudy, options: FleetOptions, beside: Callable[[], None] | None, each_seconds: float
 ) -> Status:
     per_trial = study.spec.fleet.devices_per_trial
-    places = options.places(settled_threads(study), peak_memory(study), per_trial)
+    places = options.places(numerics.settled_threads(study), peak_memory(study), per_trial)
+    if places:
+        numerics.suit_all(study, [place.device for place in places], places[0].threads)
     run = LocalRun(study, places, options.grace_seconds, options.worker_options, options.most_per_device(places))
     if run.now.is_done:
         refuse_to_waste(run.now)

@@ -13,7 +13,7 @@ import platform
 import subprocess
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from winnow.errors import DeviceError
@@ -40,6 +40,8 @@ class Device:
     """The CPU cores beside it; empty where nobody can tell."""
     problem: str = field(default="", compare=False)
     """Why nothing can train on it; empty where something can."""
+    native_bf16: bool = field(default=True, compare=False)
+    """Whether it computes in bfloat16 itself, as far as its driver tells."""
 
     @property
     def kind(self) -> str:
@@ -98,6 +100,7 @@ def _joined(group: Sequence[Device]) -> Device:
         group[0].rocm,
         any(device.exclusive for device in group),
         tuple(sorted({core for device in group for core in device.cores})),
+        native_bf16=all(device.native_bf16 for device in group),
     )
 
 
@@ -138,7 +141,7 @@ def gpus() -> list[Device]:
     if not there:
         return _rocm()
     return [
-        Device(f"cuda:{number}", uuid, False, gpu.exclusive, gpu.cores, gpu.problem)
+        Device(f"cuda:{number}", uuid, False, gpu.exclusive, gpu.cores, gpu.problem, gpu.native_bf16)
         for number, (uuid, gpu) in enumerate(visible_gpus(there, os.environ.get(VISIBLE)))
     ]
 
@@ -209,7 +212,7 @@ def _every() -> list[Device]:
 def _working(device: Device, name: str) -> Device:
     if device.problem:
         raise DeviceError(f"{name} cannot be used: {device.problem}", "name other devices, or give --devices auto")
-    return Device(name, device.visible, device.rocm, device.exclusive, device.cores)
+    return replace(device, name=name)
 
 
 def _rocm() -> list[Device]:

@@ -10,6 +10,9 @@ from typing import Any
 
 from winnow.errors import DeviceError
 
+BF16_SINCE = (8, 0)
+"""The compute capability from which on NVIDIA's GPUs have bfloat16."""
+
 
 @dataclass(frozen=True)
 class GPU:
@@ -26,6 +29,8 @@ class GPU:
     """The CPU cores of its NUMA node; empty where nobody can tell."""
     problem: str = ""
     """Why nothing can train on it; empty where something can."""
+    native_bf16: bool = True
+    """Whether it computes in bfloat16 itself and does not emulate it."""
 
 
 @dataclass(frozen=True)
@@ -101,7 +106,9 @@ def _gpu(driver: Any, index: int) -> GPU:
         if mode == driver.NVML_COMPUTEMODE_PROHIBITED:
             problem = "its compute mode is Prohibited"
         exclusive = mode == driver.NVML_COMPUTEMODE_EXCLUSIVE_PROCESS
-        return GPU(uuid, instances, name, exclusive, _cores(driver, handle), problem)
+        capability = _told(driver, driver.nvmlDeviceGetCudaComputeCapability, handle)
+        native = capability is None or tuple(capability) >= BF16_SINCE
+        return GPU(uuid, instances, name, exclusive, _cores(driver, handle), problem, native)
     except driver.NVMLError as error:
         return GPU(uuid, name=name, problem=f"the driver says: {_words(error)}")
 

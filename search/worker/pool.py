@@ -9,9 +9,10 @@ from dataclasses import replace
 from winnow.errors import DeviceError, WinnowError
 from winnow.records import SPEC
 from winnow.search.study import study as studies
+from winnow.search.worker.numerics import settled_threads
 from winnow.search.worker.shutdown import Shutdown
 from winnow.search.worker.supervision import Supervision
-from winnow.search.worker.trainer_process import WorkerOptions, settled_threads
+from winnow.search.worker.trainer_process import WorkerOptions
 from winnow.search.worker.worker import IDLE_SECONDS, Worker
 from winnow.storage import Storage, leases
 from winnow.storage.errors import StorageUnreachable

@@ -12,14 +12,13 @@ from multiprocessing.connection import Connection
 
 from winnow import defaults
 from winnow.errors import DeviceError, WinnowError, WorkerFailed
-from winnow.records import NUMERICS
 from winnow.search.study.spec import Spec
 from winnow.search.study.study import WinnowStudy, refuse_other_code
 from winnow.search.worker.channels import Channel, Channels
 from winnow.search.worker.devices import Device, bind
 from winnow.search.worker.messages import Pipe, Prepare, Ready
+from winnow.search.worker.numerics import is_precision_open
 from winnow.search.worker.processes import ProcessGroup, module_command
-from winnow.storage import designs, settled
 
 ALLOCATOR = {"MALLOC_MMAP_THRESHOLD_": str(4 * 2**30), "MALLOC_TRIM_THRESHOLD_": str(8 * 2**30)}
 """What glibc reads when a process starts: keep freed blocks of any size for the next step. By default it gives those
@@ -50,12 +49,6 @@ class WorkerOptions:
     def longest_wait(self) -> float:
         """How long whoever waits may ask the database nothing: longer, and it would never be let reap."""
         return self.longest_gap / 2
-
-
-def settled_threads(study: WinnowStudy) -> int | None:
-    """With how many CPU threads all trials of a study train; None while none has trained."""
-    numerics = settled.settled(study.storage.database, study.study_id, NUMERICS)
-    return None if numerics is None else int(numerics["threads"])
 
 
 def missing_packages() -> list[str]:
@@ -114,10 +107,7 @@ class Trainer:
         )
         theirs.close()
         self.pipe = Connection(ours.detach())
-        database, study_id = self.study.storage.database, self.study.study_id
-        calibrate = "precision" not in {**self.study.spec.fixed, **self.study.spec.search}
-        if settled.settled(database, study_id, NUMERICS) or designs.read(database, study_id):
-            calibrate = False  # the rows of a design say it, and its baseline is nobody's
+        calibrate = is_precision_open(self.study)
         with suppress(ConnectionError):  # whoever waits for its answer finds that it has died already
             spec = self.study.spec.model_dump(mode="json")
             fuse = self.fuse or self.study.spec.fleet.fuse

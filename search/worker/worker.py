@@ -16,23 +16,23 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Literal
 
-from winnow.errors import DeviceError, StudyError
-from winnow.records import NUMERICS, STOPPING, Outcome
+from winnow.errors import DeviceError
+from winnow.records import STOPPING, Outcome
 from winnow.search.study.stopping import reason_to_stop
 from winnow.search.study.study import WinnowStudy
+from winnow.search.worker import numerics
 from winnow.search.worker.attempt import Attempt
 from winnow.search.worker.context import WorkerContext
 from winnow.search.worker.device_load import DeviceLoad
 from winnow.search.worker.device_share import DeviceShare
 from winnow.search.worker.lanes import Lanes, renewing
-from winnow.search.worker.messages import Ready
 from winnow.search.worker.retention import keep_best
 from winnow.search.worker.scheduling import Scheduling
 from winnow.search.worker.shutdown import Shutdown
 from winnow.search.worker.steering import LOOK_SECONDS, Steering
 from winnow.search.worker.supervision import Supervision
 from winnow.search.worker.trainer_process import Trainer, WorkerOptions, refuse_other_devices
-from winnow.storage import checkpoints, designs, leases, pauses, settled, workers
+from winnow.storage import checkpoints, designs, leases, pauses, workers
 from winnow.storage.activity import State
 from winnow.storage.budget import end_now
 from winnow.storage.epochs import GroupCommit
@@ -102,7 +102,7 @@ class Worker:
                 # While it imports torch: the history that sampler and pruner will ask for, seconds in a large study.
                 self.study.storage.get_all_trials(self.study.study_id, deepcopy=False)
                 if (ready := self.trainer.wait_until_ready(lambda: self._steering.stopping)) is not None:
-                    self._work(self._settle_numerics(ready))
+                    self._work(numerics.settle(self.study, self.options.threads, ready.precision))
         except StorageUnreachable:
             if not self._steering.stopping:
                 raise
@@ -233,18 +233,6 @@ class Worker:
     def _pause(self) -> None:
         most = self.options.longest_wait
         self._bell.wait(min(IDLE_SECONDS, most), min(LOOK_SECONDS, most))
-
-    def _settle_numerics(self, ready: Ready) -> str:
-        """The study's precision. Precision and threads are one for all its trials, or they could not be compared."""
-        mine = {"threads": self.options.threads, "precision": ready.precision}
-        study = settled.settle(self.database, self.study.study_id, NUMERICS, mine)
-        if study["threads"] != self.options.threads:
-            raise StudyError(
-                f"the study {self.study.name!r} trains with {study['threads']} threads a worker, "
-                f"not {self.options.threads}",
-                f"give --threads {study['threads']}",
-            )
-        return str(study["precision"])
 
     def _claim(self) -> Lease | None:
         study_id = self.study.study_id

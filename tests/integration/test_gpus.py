@@ -208,6 +208,12 @@ def test_each_gpu_tells_the_cores_beside_it(ask: Ask) -> None:
     assert ask("[list(d.cores) for d in devices.choose()]", [f"GPU-a {V100}"]) == [[]]
 
 
+def test_a_gpu_that_would_emulate_bf16_is_told(ask: Ask) -> None:
+    told = ask("[d.native_bf16 for d in devices.choose()]", [f"GPU-a {H100}", f"GPU-b {V100}"])
+    assert told == [True, False]
+    assert ask("devices.find('cuda:0,cuda:1').native_bf16", [f"GPU-a {H100}", f"GPU-b {V100}"]) is False
+
+
 def test_doctor_names_every_gpu_and_what_is_wrong(ask: Ask) -> None:
     gpus = [f"GPU-a {H100}", f"GPU-b {H100} lost", f"GPU-c {V100} mode=3"]
     doctor = "[[f.what, f.good, f.says] for f in __import__('winnow.search.cli.doctor', fromlist=['x'])._devices()]"
