@@ -2,16 +2,23 @@
 
 import difflib
 import inspect
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Self
 
+import optuna
 from optuna.pruners import BasePruner
 from optuna.samplers import BaseSampler
 from pydantic import ConfigDict, model_validator
 
 from winnow.objectives import user_code
 from winnow.objectives.errors import ObjectiveError
+from winnow.objectives.space import suggest
+from winnow.search.study.schedulers import Direction
 from winnow.search.study.sections import PrunerSection, SamplerSection, Searched
+
+TRIED = 3
+"""So many trials a sampler draws to show that it takes a space: the second is the first that knows another's value."""
 
 
 class ImportedSampler(SamplerSection):
@@ -34,6 +41,25 @@ class ImportedSampler(SamplerSection):
     def seeded(self, study: Searched, sampler: BaseSampler, seed: int) -> BaseSampler:
         """Make it anew where it takes a seed; any other goes on as it is."""
         return self.build(study, seed) if self._is_seeded else sampler
+
+    def misfits(self, study: Searched, directions: Sequence[Direction]) -> Iterator[tuple[str, ObjectiveError]]:
+        """Draw some trials, in a study beside: that shows whether the sampler takes the space."""
+
+        def draw(trial: optuna.Trial) -> list[float]:
+            suggest(trial, study.space, study.fixed)
+            return [float(trial.number)] * len(directions)
+
+        verbosity = optuna.logging.get_verbosity()
+        optuna.logging.set_verbosity(optuna.logging.CRITICAL)  # or the study is announced, and an error told twice
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                optuna.create_study(sampler=self.build(study, 0), directions=directions).optimize(draw, n_trials=TRIED)
+        except Exception as error:
+            problem = f"{self.name} cannot draw from [search]: {type(error).__name__}: {error}"
+            yield "[sampler] name", ObjectiveError(problem, "give it ranges that it takes, or choose another sampler")
+        finally:
+            optuna.logging.set_verbosity(verbosity)
 
     @property
     def _is_seeded(self) -> bool:

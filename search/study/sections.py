@@ -3,13 +3,14 @@
 A table is one class: its fields are the spec's keys, `name` says which it is, and `build` makes what Optuna calls.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Literal, Protocol, TypeVar
 
 from optuna.pruners import BasePruner, NopPruner
 from optuna.samplers import BaseSampler
 from pydantic import BaseModel, ConfigDict, Field
 
+from winnow.objectives.errors import ObjectiveError
 from winnow.objectives.space import Space
 from winnow.search.study.schedulers import Direction, Scheduler
 
@@ -83,6 +84,10 @@ class SamplerSection(Section):
     def seeded(self, study: Searched, sampler: BaseSampler, seed: int) -> BaseSampler:
         """Have what `build` made draw the next trial from `seed`: here by making it anew."""
         return self.build(study, seed)
+
+    def misfits(self, study: Searched, directions: Sequence[Direction]) -> Iterator[tuple[str, ObjectiveError]]:
+        """Yield what of a spec the sampler does not take, as (key, error); of Optuna's that are named here nothing."""
+        yield from ()
 
     def scheduler(self, study: Searched) -> Scheduler | None:
         """Make the scheduler of a sampler that also says which trial goes on next; other samplers have none."""

@@ -133,6 +133,7 @@ def _wrongs(spec: Spec) -> Iterator[tuple[str, ObjectiveError]]:
     yield from _check_ablation(spec)
     yield from _check_log(spec)
     yield from _check_questions(spec)
+    yield from spec.sampler.misfits(spec, spec.directions)
     if not spec.built_in and (spec.keep.layers or spec.keep.outputs):
         yield "[keep]", ObjectiveError("layers and outputs are of networks that Winnow trains itself", "remove them")
     budget = spec.storage_budget

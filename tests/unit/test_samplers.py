@@ -129,7 +129,8 @@ def test_asha_judges_no_trial_by_its_first_epoch() -> None:
 def test_any_sampler_and_pruner_are_named_by_their_class() -> None:
     sampler = {"name": "optuna.samplers:BruteForceSampler"}
     pruner = {"name": "optuna.pruners:ThresholdPruner", "lower": 1e9, "audit": 0.5}
-    spec = spec_with(sampler=sampler, pruner=pruner)
+    steps = {"dropout": {"low": 0.0, "high": 0.5, "step": 0.25}}
+    spec = spec_with(sampler=sampler, pruner=pruner, search=steps)
     assert spec.model_dump(mode="json")["sampler"] == sampler
     assert validation.check(spec.model_dump(mode="json"), "stored") == spec
     built = spec.sampler.build(spec, 1)
@@ -138,6 +139,15 @@ def test_any_sampler_and_pruner_are_named_by_their_class() -> None:
     study = run(spec_with(sampler={"name": "optuna.samplers:NSGAIIISampler", "population_size": 3}, pruner=pruner), 3)
     assert isinstance(study.sampler, optuna.samplers.NSGAIIISampler)
     assert {trial.state.name for trial in study.trials} == {"PRUNED"}
+
+
+def test_a_sampler_that_cannot_draw_the_space_is_refused_beforehand() -> None:
+    steps = {"dropout": {"low": 0.0, "high": 0.5, "step": 0.25}}
+    assert spec_with(sampler={"name": "optuna.samplers:BruteForceSampler"}, search=steps).sampler
+    with pytest.raises(
+        SpecError, match=r"\[sampler\] name: optuna.samplers:BruteForceSampler cannot draw from \[search"
+    ):
+        spec_with(sampler={"name": "optuna.samplers:BruteForceSampler"}, search={"lr": {"low": 0.1, "high": 0.5}})
 
 
 class Mine(optuna.samplers.RandomSampler):
