@@ -1,5 +1,8 @@
 """What a model's outputs are worth: the loss, and loss and accuracy on a whole split."""
 
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -15,9 +18,9 @@ EVALUATION_BATCH = 256
 """The fastest on a CPU where blocks beyond 32 MiB are kept, as in a trainer; elsewhere 128 would be a little faster."""
 
 
-def autocast(precision: str, device: torch.device) -> torch.autocast:
+def autocast(precision: str, device: torch.device) -> AbstractContextManager[Any]:
     """Return the forward pass in `fp32` or `bf16`, the weights in float32 either way."""
-    return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16")
+    return torch.autocast(device.type, torch.bfloat16) if precision == "bf16" else nullcontext()
 
 
 def evaluate(

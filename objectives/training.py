@@ -8,7 +8,7 @@ so does a training that was cut off and went on from a snapshot.
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -148,11 +148,13 @@ def begin(
     curve: list[Epoch] = []
     best_weights: dict[str, torch.Tensor] = {}
 
+    values = config_values(config)
+
     def snapshot() -> Snapshot:
         return {
-            "config": config_values(config),
+            "config": values,
             "data": data.fingerprint,
-            "curve": [asdict(epoch) for epoch in curve],
+            "curve": [dict(vars(epoch)) for epoch in curve],
             "model": on_cpu(model.state_dict()),
             "best": on_cpu(best_weights),
             "optimizer": on_cpu(optimizer.state_dict()["state"]),
@@ -162,7 +164,7 @@ def begin(
         }
 
     if resume is not None:
-        check_origin(resume, config_values(config), data.fingerprint)
+        check_origin(resume, values, data.fingerprint)
         curve = [Epoch(**epoch) for epoch in resume["curve"]]
         model.load_state_dict(resume["model"])
         best_weights = {name: weight.to(device) for name, weight in resume["best"].items()}
