@@ -31,7 +31,7 @@ TRIALS = {
     "reason": "why it was pruned or failed",
     "started": "when its first attempt began (UTC where Winnow ran it)",
     "ended": "when it ended (UTC where Winnow ran it)",
-    "seconds": "device time",
+    "seconds": "training time, of all attempts",
     "epochs": "epochs that it trained",
     "parameters": "weights and biases of its model, frozen ones included",
     "curve": "what its learning curves show, the first shape the weightiest (docs/curves.md)",

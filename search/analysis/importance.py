@@ -123,7 +123,8 @@ def assess_if_enough(record: StudyRecord) -> tuple[Importance | None, str]:
     try:
         return assess(record), ""
     except StudyError as error:
-        return None, f"{error}."
+        said = str(error)
+        return None, f"{said[0].upper()}{said[1:]}."
 
 
 def compare(record: StudyRecord, *, pruned: bool = False) -> tuple[Importance, ...]:

@@ -92,7 +92,7 @@ def _how_sure(record: StudyRecord, found: Confirmation | None) -> list[str]:
         return []
     if found is None:
         return [
-            f"Do not rely on this value yet: the best of {len(record.ranked)} values, measured once and on the data "
+            f"Do not rely on this value yet: the best of {len(record.ranked):,} values, measured once and on the data "
             "that chose it, is partly luck."
         ]
     winner = "the baseline" if record.baseline and found.winner_number == record.baseline.number else "it"
@@ -158,6 +158,6 @@ def _cost(record: StudyRecord) -> str:
     workers = len({trial.worker for trial in finished if trial.worker})
     by = f" by {workers} workers" if workers > 1 else ""
     return (
-        f"The search ran {len(finished)} trials ({len(finished) - pruned - failed} completed, {pruned} pruned, "
+        f"The search ran {len(finished):,} trials ({len(finished) - pruned - failed:,} completed, {pruned:,} pruned, "
         f"{failed} failed){by} and took {duration(wall_time)}, or {duration(worker_time)} of training time."
     )

@@ -125,7 +125,7 @@ def costs(study: WinnowStudy, record: StudyRecord) -> dict[str, str]:
         others = " and the baseline" if plan.baseline else ""
         sides = len(plan.candidates) + bool(plan.baseline)
         trainings = 5 * sides + 5 * (1 + bool(plan.baseline))
-        time = f", about {duration(each * trainings)} of device time" if each else ""
+        time = f", about {duration(each * trainings)} of training time" if each else ""
         found["confirm"] = (
             f"With the numbers below, {counted(len(plan.candidates), 'configuration')}{others} on 5 fresh seeds, then "
             f"the winner{others} on 5 others: up to {trainings} trainings{time}. Test data are read once."

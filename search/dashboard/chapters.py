@@ -33,7 +33,8 @@ def pictures(view: StudyView) -> list[Chapter]:
             if len(record.finished) > SAMPLE
             else "all trials that reached the epoch"
         )
-        caption = f"The {TOP} best trials and the baseline, over the median and the middle half of {whose}."
+        baseline = ", and the baseline" if sample.baseline else ""
+        caption = f"The best trials, {TOP} at most{baseline}, over the median and the middle half of {whose}."
         drawn.append(Picture("curves", "Learning curves", caption, figure))
     return [Chapter("The search", pictures=drawn)]
 

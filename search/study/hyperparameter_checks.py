@@ -12,6 +12,13 @@ from winnow.search.study.spec import SearchEntry, Spec, space_entry
 
 def wrongs(spec: Spec) -> Iterator[tuple[str, ObjectiveError]]:
     """Yield what is wrong with the hyperparameters of a spec, as (key, error)."""
+    own_images = spec.built_in and (spec.fixed or spec.search) and spec.data_spec.name == "image_folder"
+    if own_images and "model" not in (*spec.fixed, *spec.search):  # the default, an MLP, fits no photographs
+        problem = "no model is named, and what fits a folder of images depends on them"
+        yield (
+            "[fixed] model",
+            ObjectiveError(problem, f'winnow new {spec.data_spec.path} writes a spec; or write model = "cnn"'),
+        )
     for section, names in (("fixed", spec.fixed), ("baseline", spec.baseline)) if spec.built_in else ():
         for name, value in names.items():
             try:

@@ -42,7 +42,7 @@ def test_a_studys_page_says_where_it_stands(serve: Serve, tmp_path: Path) -> Non
         pictures = client.get("/winnow/studies/1/parts/pictures").text
         assert 'id="history"' in pictures
         assert "Trial 1 won" in client.get("/winnow/studies/1/parts/conclusions").text
-        assert "importance needs 10" in client.get("/winnow/studies/1/parts/hyperparameters").text
+        assert "Importance needs 10" in client.get("/winnow/studies/1/parts/hyperparameters").text
         assert "<h1>Trial 3</h1>" in client.get("/winnow/studies/1/trials/3").text.replace("\n", "")
         assert client.get("/winnow/studies/1/trials/77").status_code == 404
         assert client.get("/winnow/nobody").json() == {"reason": "there is no study 'nobody'"}

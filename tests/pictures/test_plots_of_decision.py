@@ -3,7 +3,7 @@
 import numpy as np
 
 from winnow.objectives.decision import Boundary, Curve
-from winnow.search.report.figures import decision, space
+from winnow.search.report.figures import decision, space, style
 
 CURVE = Curve([1.01, 0.7, 0.3, 0.1], [0.0, 0.1, 0.2, 1.0], [0.0, 0.5, 0.9, 1.0])
 PLANE = Boundary([0.0, 1.0], [0.0, 1.0], [[0.1, 0.9], [0.2, 0.8]], [[0.1, 0.2], [0.9, 0.8]], [0, 1])
@@ -24,4 +24,5 @@ def test_the_boundary_shows_both_thresholds_and_both_classes() -> None:
 
 def test_counts_stand_in_their_cells_in_full() -> None:
     figure = space.cells("true class", "called", ["0"], ["0", "1"], [[1116, 218]], [["a", "b"]], "maximize")
+    assert figure.data[0].textfont.color != style.INK, "which a page in the dark makes light, and the cells stay pale"
     assert [list(row) for row in figure.data[0].text] == [["1,116<br>a", "218<br>b"]]

@@ -101,7 +101,7 @@ def test_a_study_with_next_to_nothing_has_a_report(finished: int) -> None:
         study.optimize(lambda trial: 1.0, n_trials=finished)
     page = report.render(study_record.read(study, {}))
     assert ("No trial has finished yet" in page) == (finished == 0)
-    assert "importance needs 10 completed or pruned trials" in page
+    assert "Importance needs 10 completed or pruned trials" in page
 
 
 def test_importance_takes_in_pruned_trials_where_too_few_completed() -> None:

@@ -98,7 +98,8 @@ def test_check_shows_what_a_folder_of_images_holds(tmp_path: Path) -> None:
     spec.write_text(
         'name = "s"\nobjective = "classification"\n'
         f'[data]\nname = "image_folder"\npath = "{tmp_path / "pets"}"\n'
-        "[fixed]\nbatch_size = 8\n[search]\nlr = { low = 1e-3, high = 0.1, log = true }\n[budget]\ntrials = 4\n"
+        "[fixed]\nmodel = 'mlp'\nbatch_size = 8\n"
+        "[search]\nlr = { low = 1e-3, high = 0.1, log = true }\n[budget]\ntrials = 4\n"
     )
     told = " ".join(CliRunner().invoke(cli, ["check", str(spec)]).output.split())
     assert "class train validation test cat 14 2 4 dog 22 2 6 2 classes 36 4 10" in told
@@ -121,7 +122,7 @@ def test_a_study_is_read_where_its_images_are_not(tmp_path: Path, monkeypatch: p
         for number in range(20):
             Image.new("RGB", (6, 6)).save(tmp_path / "pets" / name / f"{number}.png")
     (tmp_path / "s.toml").write_text(
-        'name = "s"\n[data]\nname = "image_folder"\npath = "pets"\n[fixed]\nbatch_size = 8\n'
+        'name = "s"\n[data]\nname = "image_folder"\npath = "pets"\n[fixed]\nmodel = "mlp"\nbatch_size = 8\n'
         "[search]\nlr = { low = 1e-3, high = 0.1, log = true }\n[budget]\ntrials = 4\n"
     )
     monkeypatch.chdir(tmp_path)

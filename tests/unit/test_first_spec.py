@@ -1,12 +1,13 @@
 """`winnow new` and what `winnow check` foresees: a spec that fits the data, and numbers that follow from it."""
 
+import tomllib
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from winnow.errors import StudyError
+from winnow.errors import SpecError, StudyError
 from winnow.search.api import first_spec, forecast
 from winnow.search.study import validation
 
@@ -72,14 +73,21 @@ def test_characters_are_not_mirrored_and_grey_images_get_no_colours(tmp_path: Pa
     assert spec.data_spec.size == 20, "no image is enlarged"
 
 
-def test_a_folder_of_images_without_a_model_is_told_what_it_trains(tmp_path: Path) -> None:
+def test_images_without_a_model_are_refused_where_they_are_ones_own_and_doubted_where_not(tmp_path: Path) -> None:
     folder = fill(tmp_path / "pets", ("cat", "dog"), 20, grey=False)
-    data = f'name = "image_folder"\npath = "{folder}"\nsize = 16\n[fixed]\nbatch_size = 16'
-    spec = SHAPES.replace('name = "digits"\ntrain = 200\nvalidation = 60\n[fixed]', data)
-    said = [
-        forecast.look_ahead(validation.parse(text, "s.toml")) for text in (spec, spec.replace('model = "cnn"\n', ""))
-    ]
-    assert ["so it is an MLP" in " ".join(each.doubts) for each in said if each] == [False, True]
+    without = SHAPES.replace('model = "cnn"\n', "batch_size = 16\n")
+    digits = 'name = "digits"\ntrain = 200\nvalidation = 60\n'
+    own = without.replace(digits, f'name = "image_folder"\npath = "{folder}"\n')
+    with pytest.raises(SpecError, match=f"model: no model is named, and .*; winnow new {folder} writes a spec"):
+        validation.parse(own, "s.toml")
+    validation.parse(own.replace("[fixed]\n", '[fixed]\nmodel = "cnn"\n'), "s.toml")
+    validation.check(tomllib.loads(own), "s.toml", stored=True)
+    images, labels = np.zeros((90, 16, 16), np.uint8), np.arange(90) % 3
+    np.savez(tmp_path / "x.npz", x_train=images, y_train=labels, x_test=images, y_test=labels)
+    npz = without.replace(digits, f'name = "npz"\npath = "{tmp_path / "x.npz"}"\n')
+    ahead = forecast.look_ahead(validation.parse(npz, "s.toml"))
+    assert ahead is not None
+    assert "so it is an MLP" in " ".join(ahead.doubts)
 
 
 @pytest.mark.parametrize("name", ["digits", "two_moons", "regression_1d"])

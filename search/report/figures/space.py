@@ -119,7 +119,7 @@ def cells(
         y=[style.text(row) for row in rows],
         text=[[n + style.text(w) for n, w in zip(*pair, strict=True)] for pair in zip(numbers, words, strict=True)],
         texttemplate="%{text}",
-        textfont={"size": 11, "color": style.INK},
+        textfont={"size": 11, "color": style.INK_ON_PALE},
         colorscale=[[0, "#F6D9C3"], [0.5, "#FFFFFF"], [1, "#B3D4E8"]],
         reversescale=direction == "minimize",
         showscale=False,

@@ -25,6 +25,8 @@ GREY = "#8A8F98"
 PALE = "rgba(138, 143, 152, 0.45)"
 BAND = "rgba(138, 143, 152, 0.22)"
 INK = "#1F2933"
+INK_ON_PALE = "rgb(31, 41, 51)"
+"""The same where what is written on stays pale: a page in the dark turns INK, and not this."""
 _GRID = "#E4E7EB"
 _FEW = 12
 
