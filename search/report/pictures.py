@@ -50,7 +50,9 @@ def chapters(
         Chapter("The search", pictures=_search(record)),
         Chapter("The trainings", said_of_curves(record), tables=_shapes(record), pictures=_trainings(record)),
         networks.chapter(record),
-        Chapter("The hyperparameters", _without(refusal), pictures=_hyperparameters(record, importances, anova)),
+        Chapter(
+            "The hyperparameters", _without(record, refusal), pictures=_hyperparameters(record, importances, anova)
+        ),
     ]
     return [chapter for chapter in found if chapter.pictures or chapter.sentences]
 
@@ -176,9 +178,9 @@ def _trainings(record: StudyRecord) -> list[Picture]:
     return [picture for picture in drawn if picture.figure is not None and picture.figure.data]
 
 
-def _without(refusal: str) -> list[str]:
-    """Return why no importance is shown, where there is none."""
-    return [f"No importance is shown: {refusal}"] if refusal else []
+def _without(record: StudyRecord, refusal: str) -> list[str]:
+    """Return why no importance is shown, where there is none; of a single hyperparameter nobody asks it."""
+    return [f"No importance is shown: {refusal}"] if refusal and len(record.parameter_names) != 1 else []
 
 
 def _importance(importances: Sequence[Importance]) -> Picture:

@@ -316,7 +316,7 @@ def test_the_cells_of_a_grid_say_what_they_show() -> None:
     assert figure is not None
     (heat,) = figure.data
     assert (list(heat.y), list(heat.x)) == (["2", "4", "8"], ["cnn", "resnet"])
-    assert [list(row) for row in heat.text][2] == ["0.1<br>does not train", "0.848<br>trains"]
+    assert [list(row) for row in heat.text][2] == ["0.100<br>does not train", "0.848<br>trains"]
 
 
 def test_steps_are_drawn_as_a_waterfall_that_claims_nothing() -> None:

@@ -136,7 +136,7 @@ def _in_a_cell(value: float | None) -> str:
     """Return a count in full, a mean in three digits, each on a line of its own."""
     if value is None:
         return ""
-    return f"{value:,}<br>" if isinstance(value, int) else f"{value:.3g}<br>"
+    return f"{value:,}<br>" if isinstance(value, int) else f"{value:#.3g}".rstrip(".") + "<br>"
 
 
 def parallel_coordinates(record: StudyRecord, names: Sequence[str] | None = None) -> "Figure":
