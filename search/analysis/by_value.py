@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from winnow.search.analysis import curve_reading, formatting
 from winnow.search.analysis.answers import Answer
 from winnow.search.analysis.commands import methods_command
-from winnow.search.analysis.comparisons import Group, best_of, compare, groups, searched, written
+from winnow.search.analysis.comparisons import Group, best_of, company, compare, groups, searched, written
 from winnow.search.analysis.conclusions import Conclusions
 from winnow.search.analysis.curve_reading import Shape
 from winnow.search.analysis.effects import Effect
@@ -64,7 +64,8 @@ def compared(asked: Question, record: StudyRecord, found: Conclusions) -> Answer
     first = next((group for group in known if record.baseline in group.trials), known[0])
     ranked = sorted(measured, key=lambda effect: -effect.effect)
     gains = "; ".join(f"{told_gain(effect)}, {_VERDICTS[effect.verdict]}" for effect in ranked)
-    said = [f"Gain in {record.metric} (above 0 is better), all else equal: {gains}."]
+    alike = "all else equal" if found.spec.sampler.name == "grid" else "all else drawn alike"
+    said = [f"Gain in {record.metric} (above 0 is better), {alike}: {gains}.", company(record, asked.of)]
     if asked.per:
         costs = {group.name: getattr(group, asked.per) for group in known}
         unit = "parameters" if asked.per == "parameters" else "training time"
@@ -79,7 +80,7 @@ def compared(asked: Question, record: StudyRecord, found: Conclusions) -> Answer
         for group in known
     ]
     headings = (asked.of, f"mean {record.metric}", "95 % interval", "parameters", "training time", "trainings")
-    return Answer(asked.asks, tuple(said), headings, tuple(rows), tuple(measured))
+    return Answer(asked.asks, tuple(filter(None, said)), headings, tuple(rows), tuple(measured))
 
 
 _VERDICTS = {"helps": "better", "hurts": "worse", "inconclusive": "inconclusive"}

@@ -15,7 +15,7 @@ from scipy.special import stdtrit
 
 from winnow.objectives.space import hyperparameter, label
 from winnow.search.analysis.effects import Effect
-from winnow.search.analysis.formatting import number
+from winnow.search.analysis.formatting import listed, number
 from winnow.search.analysis.statistics import ERROR, Sample, paired
 from winnow.search.analysis.study_record import StudyRecord, TrialRecord
 
@@ -53,6 +53,24 @@ def searched(record: StudyRecord) -> list[str]:
     """Return the hyperparameters that took several values, in order; several ranges of one are one."""
     names = dict.fromkeys(hyperparameter(name) for name in record.parameter_names)
     return [name for name in names if len({setting(trial, [name]) for trial in _used(record)}) > 1]
+
+
+def decided(record: StudyRecord) -> list[str]:
+    """Return those of `searched` that no trial drew: each had one value to every setting of others (`when`)."""
+    kinds = [each for trial in record.trials for each in trial.distributions.items()]
+    drawn = {hyperparameter(name) for name, kind in kinds if not kind.single()}
+    return [name for name in searched(record) if name not in drawn]
+
+
+def company(record: StudyRecord, name: str) -> str:
+    """Say which others a hyperparameter decides, which cannot be told from it; empty where there are none."""
+    known = groups(record, [name])
+    others = [
+        other
+        for other in decided(record)
+        if other != name and all(len({setting(trial, [other]) for trial in group.trials}) == 1 for group in known)
+    ]
+    return f"Each {name} comes with its own {listed(others)}: they are not told apart." if others else ""
 
 
 def setting(trial: TrialRecord, names: Sequence[str]) -> Setting:

@@ -8,7 +8,7 @@ from winnow.search.analysis import answers
 from winnow.search.analysis.answers import Answer
 from winnow.search.analysis.by_value import along, compared, depth, smallest, span, told_gain
 from winnow.search.analysis.commands import methods_command
-from winnow.search.analysis.comparisons import DESIGNED, compare, searched
+from winnow.search.analysis.comparisons import DESIGNED, company, compare, decided, searched
 from winnow.search.analysis.conclusions import Conclusions
 from winnow.search.analysis.effects import Effect
 from winnow.search.analysis.formatting import counted, duration, interval, score, spread
@@ -48,7 +48,7 @@ def _methods(asked: Question, record: StudyRecord, found: Conclusions) -> Answer
         else:
             missing += "Training with and without each method answers it:"
         return Answer(asked.asks, (missing,), commands=(command,))
-    names = searched(record)
+    names = [name for name in searched(record) if name not in decided(record)]
     measured = [
         replace(each, method=f"{name} {each.method}")
         for name in names
@@ -57,7 +57,7 @@ def _methods(asked: Question, record: StudyRecord, found: Conclusions) -> Answer
     measured.sort(key=lambda effect: -effect.effect)
     headings = ("change", "gain", "95 % interval", "verdict", "trainings")
     rows = [(e.method, f"{e.effect:+.4f}", span(e), e.verdict, str(e.runs)) for e in measured]
-    said = _ranked(record, measured)
+    said = [*_ranked(record, measured), *filter(None, (company(record, name) for name in names))]
     return Answer(asked.asks, tuple(said), headings, tuple(rows), tuple(measured), (command,))
 
 

@@ -156,6 +156,27 @@ def test_methods_of_a_grid_are_ranked() -> None:
     assert "helps most" in answer.sentences[0]
 
 
+def with_its_own_optimizer(each: TrialRecord) -> TrialRecord:
+    optimizer = {"cnn": "sgd", "resnet": "adam"}[each.parameters["model"]]
+    only = optuna.distributions.CategoricalDistribution([optimizer])
+    return replace(
+        each,
+        distributions={**each.distributions, "optimizer": only},
+        **{part: {**getattr(each, part), "optimizer": optimizer} for part in ("parameters", "config")},
+    )
+
+
+@pytest.mark.parametrize("sampler", ["grid", "random"])
+def test_what_another_hyperparameter_decides_is_not_told_apart_from_it(sampler: str) -> None:
+    made = record(lambda model, depth, *_: truth(model, 2, 1e-3) + 0.001 * depth, 3)
+    found = replace(made, trials=tuple(map(with_its_own_optimizer, made.trials)))
+    said = "Each model comes with its own optimizer: they are not told apart."
+    methods = answered(found, spec(sampler, {"asks": "?", "kind": "methods"}))
+    assert said in methods.sentences
+    assert not any("optimizer" in change for change, *_ in methods.rows)
+    assert said in answered(found, spec(sampler, {"asks": "?", "kind": "compare", "of": "model"})).sentences
+
+
 def test_depth_says_where_training_ends_for_each_block() -> None:
     asked = {"asks": "?", "kind": "depth", "of": "depth", "across": ["model"]}
     answer = answered(record(truth), spec("grid", asked))
