@@ -43,6 +43,7 @@ def ablated(
         trainings=48,
         failed=0,
         diverged=1,
+        repeated=0,
         breaks={},
         complete=True,
     )

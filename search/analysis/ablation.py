@@ -85,6 +85,8 @@ class Ablation:
     """Of them those that failed or broke a limit, and count nowhere."""
     diverged: int
     """Of them those that diverged, and count apart: in no mean."""
+    repeated: int
+    """Of them those that gave the very same as another of their set: the objective seeds itself, and one counts."""
     breaks: dict[str, tuple[int, int, int, int]]
     """By method: how many trainings with it broke down (diverged, or far below all others of their set) and how many
     there were; then the same without it. Only where any broke down."""
@@ -223,6 +225,10 @@ def conclude(plan: AblationPlan) -> Ablation:
         trainings=len(trials),
         failed=sum(trial.state != "COMPLETE" and not trial.diverged for trial in trials),
         diverged=sum(trial.diverged for trial in trials),
+        repeated=sum(
+            trial.state == "COMPLETE" and trial.value is not None and results.get(_training(plan, trial)) is None
+            for trial in trials
+        ),
         breaks=_breaks(plan, results, {_training(plan, trial) for trial in trials if trial.diverged}),
         complete=not replace(design, trainings=None).next_trainings(results),
     )

@@ -61,6 +61,12 @@ def rests_on(found: Ablation) -> list[str]:
         said.append(
             f"{counted(found.failed, 'training')} failed and counted nowhere; winnow status {found.name} says why."
         )
+    if found.repeated:
+        said.append(
+            f"{counted(found.repeated, 'training')} gave the very same as another seed of the same methods: the "
+            "objective seeds itself, so its repetitions are one and say nothing of noise. Let it take `seed` and use "
+            "that."
+        )
     rest = "" if found.complete else "; more are needed: the same command, with more --trainings, goes on"
     together = (
         "All verdicts of these tables together, at all looks, err in 5 reports of 100 at most; an interval holds for "

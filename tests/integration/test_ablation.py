@@ -10,6 +10,7 @@ from example_study import told, work
 from winnow.errors import StudyError
 from winnow.search.analysis import ablation, answers
 from winnow.search.analysis.ablation import AblationPlan
+from winnow.search.report.ablation import chapter
 from winnow.search.study.validation import check
 from winnow.storage import designs
 
@@ -107,6 +108,19 @@ def test_a_failed_training_counts_nowhere_and_a_diverged_one_apart(tmp_path: Pat
         "Of 9 trainings with learning rate 1 broke down, of 10 without it 0.",
         f"1 training failed and counted nowhere; winnow status {plan.name} says why.",
     ]
+
+
+def test_where_an_objective_seeds_itself_the_report_says_that_its_repetitions_are_one(tmp_path: Path) -> None:
+    study = told(tmp_path, [0.5, 0.9], [{"dropout": 0.0}, {"lr": 0.05, "dropout": 0.0}])
+    plan = ablation.plan_ablation(study, seeds=3, looks=1)
+    run(plan, lambda row: 0.5 + 0.2 * row["learning rate"])
+    own = replace(plan, study=replace(study, spec=study.spec.model_copy(update={"objective": "mine:fit"})))
+    found = ablation.conclude(own)
+    assert (found.trainings, found.repeated, found.failed) == (12, 10, 0), "two sets of methods, six seeds each"
+    assert {effect.verdict for effect in found.alone} == {"inconclusive"}
+    (said,) = (sentence for sentence in chapter(plan.record, found).sentences if "seeds itself" in sentence)
+    assert said.startswith("10 trainings gave the very same as another seed of the same methods: the objective seeds")
+    assert ablation.conclude(plan).repeated == 0, "Winnow's own objective is repeatable, and uses its seed"
 
 
 def test_what_cannot_be_ablated(tmp_path: Path) -> None:

@@ -38,6 +38,7 @@ def ablation() -> Ablation:
         trainings=20,
         failed=0,
         diverged=0,
+        repeated=0,
         breaks={},
         complete=True,
     )
