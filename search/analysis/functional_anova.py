@@ -18,7 +18,7 @@ from winnow.errors import StudyError
 from winnow.search.analysis import coverage
 from winnow.search.analysis.axes import Axis
 from winnow.search.analysis.importance import deviation, for_a_forest, survivors, usable_trials
-from winnow.search.analysis.statistics import ERROR, worse_fence
+from winnow.search.analysis.statistics import ERROR, fenced
 from winnow.search.analysis.study_record import StudyRecord
 
 if TYPE_CHECKING:
@@ -124,9 +124,7 @@ def decompose(record: StudyRecord) -> FunctionalAnova:
     if not axes:
         return FunctionalAnova(trials, (), (), survivors(record))
     inputs = np.column_stack([axis.unit(records) for axis in axes])
-    values = np.array([record.value for record in records], dtype=np.float64)
-    fence = worse_fence(values, record.direction)  # or a few trainings that broke down are all that a forest sees
-    values = np.maximum(values, fence) if record.direction == "maximize" else np.minimum(values, fence)
+    values = fenced(np.array([trial.value for trial in records], dtype=np.float64), record.direction)
     forest = _grow(inputs, values)
     strongest = np.argsort(-forest.feature_importances_, kind="stable")[:_MOST_PAIRED]
     pairs = [

@@ -15,6 +15,7 @@ from optuna.trial import FrozenTrial, TrialState
 from winnow.errors import StudyError
 from winnow.search.analysis import coverage
 from winnow.search.analysis.commands import methods_command
+from winnow.search.analysis.statistics import fenced
 from winnow.search.analysis.study_record import StudyRecord, TrialRecord
 
 if TYPE_CHECKING:  # it imports scikit-learn, which no worker and no start of a run waits for
@@ -79,8 +80,9 @@ def assess(record: StudyRecord, method: Method = "PED-ANOVA", *, pruned: bool = 
 
     PED-ANOVA (Watanabe et al., 2023, arXiv:2304.10255; conditional: arXiv:2601.20800) asks what sets the best trials
     apart; the best are the top tenth, or the top five where a tenth is fewer. fANOVA (Hutter et al., ICML 2014) and
-    MDI (Louppe et al., NeurIPS 2013) ask a random forest what the value varies with; they know only hyperparameters
-    that every trial searched, and need scikit-learn. The baseline is left out: its parameters may have been clamped.
+    MDI (Louppe et al., NeurIPS 2013) ask a random forest what the value varies with, hopeless values counting as
+    `worse_fence`; they know only hyperparameters that every trial searched, and need scikit-learn. The baseline is left
+    out: its parameters may have been clamped.
 
     An interval is the share ± 1.96 deviations over samples of at most half the trials, without replacement (Politis
     and Romano, 1994, with m of n trials scaled by √(m / (n - m))). A bootstrap with replacement does not serve: a
@@ -95,6 +97,8 @@ def assess(record: StudyRecord, method: Method = "PED-ANOVA", *, pruned: bool = 
     else:
         _refuse_survivors(record, pruned)
         records = for_a_forest(usable_trials(record, pruned), generator)
+        values = fenced(np.array([trial.value for trial in records], dtype=np.float64), record.direction)
+        records = [replace(trial, value=value) for trial, value in zip(records, values.tolist(), strict=True)]
     shares = _Shares(method, record, records, generator)
     found, floor = shares(range(len(records)))
     spread = _spread(shares, len(records), generator)

@@ -273,3 +273,10 @@ def worse_fence(values: NDArray[np.float64], direction: str) -> float:
     lower, upper = np.quantile(values, [0.25, 0.75])
     reach = 3.0 * (upper - lower)
     return float(lower - reach if direction == "maximize" else upper + reach)
+
+
+def fenced(values: NDArray[np.float64], direction: str) -> NDArray[np.float64]:
+    """Return the values, hopeless ones as `worse_fence`: or a few trainings that broke down are all a forest sees."""
+    better = np.maximum if direction == "maximize" else np.minimum
+    kept: NDArray[np.float64] = better(values, worse_fence(values, direction))
+    return kept

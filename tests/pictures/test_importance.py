@@ -72,6 +72,17 @@ def test_forests_agree_on_what_decides_and_leave_conditional_parameters_out() ->
     assert importance.disagreement(found) == ""
 
 
+def test_a_few_trainings_that_broke_down_are_not_all_that_a_forest_sees() -> None:
+    def objective(trial: optuna.Trial) -> float:
+        strong, _ = trial.suggest_float("strong", -1, 1), trial.suggest_float("useless", -1, 1)
+        return strong if trial.number % 30 else 1000.0
+
+    strong, useless = importance.assess(plain(objective, 60), "MDI").shares
+    assert strong.name == "strong"
+    assert strong.share > 0.75
+    assert not useless.certain
+
+
 def test_methods_that_disagree_are_said_to() -> None:
     def of(method: importance.Method, first: str) -> importance.Importance:
         return importance.Importance(method, "", 20, 0, (importance.Share(first, 1.0, 0.5, 1.0, 20, True),))

@@ -8,7 +8,9 @@ import math
 import pytest
 
 from bench import noise, truth
+from bench.designs import DESIGNS
 from bench.noise import Family
+from winnow.search.analysis.importance import METHODS, Method
 
 TIMES = 150
 ABLATIONS = 12
@@ -22,9 +24,10 @@ def at_most(share: float, times: int) -> float:
 
 @pytest.mark.parametrize("family", FAMILIES.values(), ids=list(FAMILIES))
 def test_an_interval_of_a_mean_holds_the_truth_and_has_a_width(family: Family) -> None:
+    missed = 0.11 if family.name == noise.LONG_ABOVE else 0.07
     for seeds in (5, 10):
         (row,) = truth.intervals(family, TIMES, seeds)
-        assert row.times - row.hits <= at_most(0.07, TIMES), row
+        assert row.times - row.hits <= at_most(missed, TIMES), row
         assert family.examples or "break" in family.name or float(row.note.split()[1]) <= 1.3, row
 
 
@@ -53,7 +56,30 @@ def test_a_whole_ablation_is_seldom_wrong_and_finds_what_is_there(name: str) -> 
     assert min(strong.hits, pair.hits) >= ABLATIONS - 1
 
 
-@pytest.mark.parametrize("name", [name for name in truth.DESIGNS if name != "TPE"])
+@pytest.mark.parametrize("name", DESIGNS)
 def test_what_only_adds_up_is_not_called_a_pair(name: str) -> None:
-    (row,) = truth.interactions(name, TIMES, 0.0)
-    assert row.hits <= at_most(0.05, TIMES), row
+    times = TIMES // 10 if name.startswith("TPE") else TIMES
+    (row,) = truth.interactions(name, times, 0.0)
+    assert row.hits <= at_most(0.05, times), row
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("name", DESIGNS)
+def test_importance_ranks_rightly_or_is_left_out(method: Method, name: str) -> None:
+    times = {"PED-ANOVA": 8, "MDI": 4, "fANOVA": 2}[method]
+    meaningless = ("coordinate",) if method == "PED-ANOVA" else ("coordinate", "TPE + ASHA", "freeze-thaw")
+    left_out, *told = truth.importances(method, name, FAMILIES["normal"], times)
+    assert left_out.hits == (times if name in meaningless else 0), left_out
+    assert bool(told) == (name not in meaningless)
+    if told and not name.startswith("TPE"):
+        right, _, mean, useless = told
+        assert right.hits == times, right
+        assert mean.times - mean.hits <= at_most(0.05, mean.times), mean
+        assert useless.hits <= at_most(0.05, times), useless
+
+
+@pytest.mark.parametrize("early", [0.05, 1.0])
+def test_what_an_audit_says_of_the_pruner_holds_what_its_cuts_lose(early: float) -> None:
+    none, held = truth.audits(40, 0.2, early, 40)
+    assert held.times == 40 - none.hits
+    assert held.times - held.hits <= at_most(0.07, held.times), held
