@@ -21,7 +21,7 @@ class Point:
 
 
 def front(record: StudyRecord, cost: Cost) -> list[Point]:
-    """The front of value against parameters or device seconds, the cheapest first; raises StudyError without costs."""
+    """The front of value against parameters or training time, the cheapest first; raises StudyError without costs."""
     known = costs(record, cost)
     if not known:
         raise StudyError(

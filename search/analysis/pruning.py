@@ -132,8 +132,8 @@ def audit_sentence(found: Audit) -> str:
     _, high = found.interval
     stopped = counted(found.completed, "trial")
     return (
-        f"Of {stopped} that the pruner would have stopped and that were let finish, {found.wrong} came out better than "
-        f"all that it spared, and {found.good} among the best tenth. With so many audited, up to {high:.0%} of its "
+        f"An audit let {stopped} finish that the pruner would have stopped: {found.wrong} came out better than all "
+        f"that it spared, and {found.good} among the best tenth. With so many audited, up to {high:.0%} of its "
         "cuts may lose the winner (95 % interval)."
     )
 

@@ -59,12 +59,14 @@ class Status:
     """How many of the waiting trials their scheduler has paused."""
     pruned: dict[str, int] = field(default_factory=dict)
     """How many trials were pruned, diverged or were infeasible."""
-    saved_device_seconds: float = 0.0
+    saved_training_seconds: float = 0.0
     """What pruned trials would have taken, had nobody stopped them: an estimate from a sample of them."""
     seconds_left: float | None = None
     """Until the budget is spent, at the pace of the trials that ended last and with the workers that are there."""
     mixed_code: dict[str, int] = field(default_factory=dict)
     """The modules of which trials ran different versions, and how many versions of each."""
+    shares_devices: bool = False
+    """Whether trials may share a device: the time of each counts in full."""
     has_spec: bool = True
     """Whether Winnow made the study."""
     trials_version: int = 0

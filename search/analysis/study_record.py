@@ -62,12 +62,12 @@ class TrialRecord:
     host: str
     device: str
     seconds: float
-    """Device time where it was recorded, else the time from start to end."""
+    """Training time over all its attempts where that was recorded, else the time from start to end."""
     curve: tuple[Epoch, ...] = ()
     training: Mapping[str, Any] = field(default_factory=dict)
     """What the trial recorded of itself: parameters counted, threads, precision, data fingerprint."""
     run: Mapping[str, Any] = field(default_factory=dict)
-    """What its worker recorded: versions, commit, wall seconds, peak memory."""
+    """What its worker recorded: versions, commit, wall and training seconds, peak memory."""
 
     outcome: str = ""
     """How its last attempt ended, an `Outcome`; empty where no Winnow worker ran it."""
@@ -225,7 +225,7 @@ def read_trial(trial: FrozenTrial, epochs: Sequence[Epoch]) -> TrialRecord:
         seconds=float(seconds),
         curve=curve,
         training=training,
-        run=run,
+        run={"training_seconds" if name == "device_seconds" else name: said for name, said in run.items()},
         outcome=attributes.get(OUTCOME, ""),
         log="\n".join(str(attributes[key]).rstrip() for key in (PRINTED, TRACEBACK) if key in attributes),
         would_prune=attributes.get(WOULD_PRUNE),

@@ -49,6 +49,7 @@ class _About:
     metric: str | None
     stopped: str
     has_spec: bool
+    shares_devices: bool
 
 
 class StudyView:
@@ -108,10 +109,11 @@ class StudyView:
                 paused=paused,
                 pruned=dict(pruned.most_common()),
                 stopped=about.stopped,
-                saved_device_seconds=saved.saved * pruned[_BY_THE_PRUNER] / saved.trials if saved.trials else 0.0,
+                saved_training_seconds=saved.saved * pruned[_BY_THE_PRUNER] / saved.trials if saved.trials else 0.0,
                 seconds_left=seconds_left(used, states, present, latest, paused),
                 mixed_code=study_record.several(self._outlines.code),
                 has_spec=about.has_spec,
+                shares_devices=about.shares_devices,
                 trials_version=self._trials_version,
                 conclusions_version=conclusions,
             )
@@ -169,12 +171,14 @@ class StudyView:
         directions = study_rows.directions_of(connection, self.study_id)
         stopped = _attribute(connection, study_user_attributes, self.study_id, STOPPING)
         names = _attribute(connection, study_system_attributes, self.study_id, _METRIC_NAMES)
+        spec = _attribute(connection, study_user_attributes, self.study_id, SPEC)
         return _About(
             name=deletions.shown_name(connection, self.study_id),
             direction="maximize" if directions[0].name == "MAXIMIZE" else "minimize",
             metric=str(names[0]) if isinstance(names, list) and names else None,
             stopped=str(stopped.get("reason", "")) if isinstance(stopped, dict) else "",
-            has_spec=_attribute(connection, study_user_attributes, self.study_id, SPEC) is not None,
+            has_spec=spec is not None,
+            shares_devices=dict(spec or {}).get("fleet", {}).get("fuse", 1) != 1,
         )
 
     def _read(self, connection: Connection, name: str) -> tuple[list[Outline], Any, int, int]:

@@ -34,7 +34,7 @@ def sentences(record: StudyRecord, found: Conclusions | None = None) -> list[str
         *([pruning.foretold_sentence(foretold)] if foretold else []),
         *([pruning.audit_sentence(audited)] if audited else _no_audit(found)),
         *_half_trained(record),
-        _cost(record),
+        *_cost(record, found),
         *_further_cost(found),
     ]
 
@@ -73,7 +73,7 @@ def _result(record: StudyRecord) -> list[str]:
     if best is baseline:
         return [
             f"Nothing beat the baseline: its {record.metric} of {score(best.value)} is the best of "
-            f"{len(record.ranked)} completed trials."
+            f"{counted(len(record.ranked), 'completed trial')}."
         ]
     won = f"Trial {best.number} won with {with_article(record.metric)} of {score(best.value)}"
     if baseline is None:
@@ -136,13 +136,14 @@ def _no_audit(found: Conclusions) -> list[str]:
 
 def _half_trained(record: StudyRecord) -> list[str]:
     """Say what trials count for that are paused in the middle."""
-    paused = sum(trial.state == "WAITING" and bool(trial.curve) for trial in record.trials)
+    paused = [trial for trial in record.trials if trial.state == "WAITING" and trial.curve]
     if not paused:
         return []
-    are = "trials are" if paused > 1 else "trial is"
+    are = "trials are" if len(paused) > 1 else "trial is"
     return [
-        f"{paused} {are} half-trained and may go on: each counts in the budget, and neither in the ranking nor in any "
-        "importance or mean; the sampler alone learns from its curve."
+        f"{len(paused)} {are} half-trained and may go on, after {duration(sum(trial.seconds for trial in paused))} of "
+        "training time so far: each counts in the budget, and neither in the ranking nor in any importance or mean; "
+        "the sampler alone learns from its curve."
     ]
 
 
@@ -151,13 +152,17 @@ def _listed(numbers: Sequence[int]) -> str:
     return f"{', '.join(others)} or {last}" if others else last
 
 
-def _cost(record: StudyRecord) -> str:
+def _cost(record: StudyRecord, found: Conclusions) -> list[str]:
     finished = record.finished
     pruned, failed = record.count("PRUNED"), record.count("FAIL")
     worker_time, wall_time = sum(trial.seconds for trial in finished), elapsed(finished)
     workers = len({trial.worker for trial in finished if trial.worker})
     by = f" by {workers} workers" if workers > 1 else ""
-    return (
-        f"The search ran {len(finished):,} trials ({len(finished) - pruned - failed:,} completed, {pruned:,} pruned, "
-        f"{failed} failed){by} and took {duration(wall_time)}, or {duration(worker_time)} of training time."
+    ran = (
+        f"The search ran {len(finished):,} trial{'' if len(finished) == 1 else 's'} ("
+        f"{len(finished) - pruned - failed:,} completed, {pruned:,} pruned, {failed} failed){by} and took "
+        f"{duration(wall_time)}, or {duration(worker_time)} of training time."
     )
+    fuse = found.spec.fleet.fuse if found.spec else 1
+    shared = f"Trials may have shared a device (fuse = {fuse}), and the training time of each counts in full."
+    return [ran, shared] if fuse != 1 else [ran]

@@ -57,7 +57,7 @@ def study_html(record: StudyRecord) -> str:
     rows = [[row.name, number(row.best), number(row.baseline)] for row in summary.comparison(record)]
     best, baseline = record.best, record.baseline
     tables = []
-    if best is not None:
+    if best is not None and best is not baseline:
         reached = number(baseline.value) if baseline is not None else ""
         rows.append([record.metric, number(best.value), reached])
         headings = ["hyperparameter", f"best (trial {best.number})", "baseline"]

@@ -21,7 +21,7 @@ from winnow.search.cli.options import (
     trials_option,
 )
 from winnow.search.launch.notifying import notifying
-from winnow.search.report import decoration
+from winnow.search.report import confirmation, decoration
 from winnow.search.report.terminal import results, status_screen
 from winnow.search.report.terminal.screen import screen
 
@@ -71,6 +71,6 @@ def _print_result(study: Study, path: Path, here: FleetOptions, as_json: bool) -
     if now.stopped:
         console.print(f"The search {status_screen.stop_words(now)}.")
     console.print(f"Report: {path}", highlight=False, soft_wrap=True)
-    if record.best is not None:
+    if confirmation.proposal(record):
         cost = foreseen(USUAL_TRAININGS, record, here)
         console.print(f"Next: {confirm_command(record)}  ({cost})", highlight=False, soft_wrap=True)

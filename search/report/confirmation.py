@@ -15,8 +15,8 @@ _TITLE = "The winner, trained again"
 
 
 def proposal(record: StudyRecord) -> Chapter | None:
-    """Return the command that would confirm the best trial; None where nothing is known of how it was trained."""
-    if not record.best or not record.best.config:
+    """Return the command that would confirm the best trial; None without its configuration, or beside no other."""
+    if not record.best or not record.best.config or list(record.ranked) == [record.baseline]:
         return None
     asked = "To know what to expect of it, measure it again with fresh seeds, then once on test data:"
     return Chapter(_TITLE, [asked], [confirm_command(record)])

@@ -5,9 +5,13 @@ from dataclasses import replace
 import pytest
 
 from example_search import EPOCHS, searched
+from example_study import SPEC
 from winnow.search.analysis import summary
+from winnow.search.analysis.conclusions import Conclusions
+from winnow.search.analysis.formatting import duration
 from winnow.search.analysis.pruning import savings
 from winnow.search.analysis.study_record import StudyRecord, TrialRecord
+from winnow.search.study.validation import check
 
 
 def changed(record: StudyRecord, change: dict[int, TrialRecord]) -> StudyRecord:
@@ -49,5 +53,12 @@ def test_a_half_trained_trial_is_said_to_count_nowhere() -> None:
     record = searched(30)
     paused = replace(record.trials[7], state="WAITING", value=None)
     said = " ".join(summary.sentences(changed(record, {7: paused})))
-    assert "1 trial is half-trained and may go on" in said
+    assert f"1 trial is half-trained and may go on, after {duration(paused.seconds)} of training time so far" in said
     assert "half-trained" not in " ".join(summary.sentences(record))
+
+
+def test_trials_that_shared_a_device_are_said_to_count_their_time_in_full() -> None:
+    spec = check({**SPEC, "fleet": {"fuse": 4}}, "the test")
+    said = " ".join(summary.sentences(searched(30), Conclusions(spec=spec)))
+    assert "Trials may have shared a device (fuse = 4), and the training time of each counts in full." in said
+    assert "shared a device" not in " ".join(summary.sentences(searched(30)))

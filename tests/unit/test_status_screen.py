@@ -34,7 +34,7 @@ NOW = Status(
     failures={"RuntimeError: the disk is on fire": 2},
     stopped="",
     tracebacks={},
-    saved_device_seconds=1800.0,
+    saved_training_seconds=1800.0,
     seconds_left=5400.0,
 )
 
@@ -49,7 +49,7 @@ def test_it_says_what_a_person_asks_for() -> None:
     told = shown(120)
     assert "digits: 9 complete, 2 fail, 3 pruned, 2 running" in told
     assert "best 0.9877 (trial 7), baseline 0.95" in told
-    assert "2 h 0 min of device time spent, 30 min 0 s saved by pruning, 8 h 0 min left" in told
+    assert "2 h 0 min of device time spent, 30 min 0 s of training time saved by pruning, 8 h 0 min left" in told
     assert "done in about 1 h 30 min" in told
     assert "2 failed: RuntimeError: the disk is on fire" in told
     row = next(line for line in told.splitlines() if "cuda:0" in line)
@@ -112,7 +112,7 @@ def test_estimates_come_from_the_trials_that_ended(tmp_path: Path) -> None:
         leases.finish(opened.database, lease, outcome, 0.5, {"winnow:run": {"device_seconds": seconds}})
     view = StudyView.of(study)
     alone = view.status()
-    assert alone.saved_device_seconds == pytest.approx(30.0), "three epochs of ten seconds"
+    assert alone.saved_training_seconds == pytest.approx(30.0), "three epochs of ten seconds"
     assert alone.device_seconds_left == pytest.approx(3600.0, abs=60.0)
     assert alone.seconds_left is None, "nobody is at work"
     for name in ("one", "two"):

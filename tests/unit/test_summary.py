@@ -7,6 +7,7 @@ from example_search import search, searched
 from winnow.search.analysis import formatting, study_record, summary
 from winnow.search.analysis.commands import confirm_command
 from winnow.search.analysis.conclusions import Conclusions
+from winnow.search.report.confirmation import proposal
 
 
 def said_of(read: study_record.StudyRecord) -> str:
@@ -30,7 +31,9 @@ def test_a_winner_is_named_with_its_gain_its_doubt_and_its_cost() -> None:
 def test_a_baseline_that_nothing_beat_is_said_to_be_the_best() -> None:
     read = searched(1)
     assert "Nothing beat the baseline: its validation accuracy" in said_of(read)
-    assert not summary.comparison(read)
+    assert "is the best of 1 completed trial. The search ran 1 trial (" in said_of(read)
+    assert summary.comparison(read) == [], "it is not set beside itself"
+    assert proposal(read) is None, "nothing else completed that it could be compared with"
 
 
 def test_a_study_without_baseline_or_without_results_says_so() -> None:

@@ -19,7 +19,7 @@ def result(record: StudyRecord) -> RenderableType:
     """Return the end of a run: best beside baseline, in figures and in words, and what to do next."""
     best, baseline = record.best, record.baseline
     parts: list[RenderableType] = []
-    if best is not None:
+    if best is not None and best is not baseline:
         table = Table(box=None, pad_edge=False, header_style="dim")
         table.add_column("hyperparameter")
         table.add_column(f"best (trial {best.number})", justify="right")

@@ -43,9 +43,10 @@ def status(now: Status) -> RenderableType:
 
 
 def _time(now: Status) -> str:
-    parts = [f"{duration(now.spent.device_seconds)} of device time spent"]
-    if now.saved_device_seconds > 0:
-        parts.append(f"{duration(now.saved_device_seconds)} saved by pruning")
+    shared = " (trials may share a device, and each counts in full)" if now.shares_devices else ""
+    parts = [f"{duration(now.spent.device_seconds)} of device time spent{shared}"]
+    if now.saved_training_seconds > 0:
+        parts.append(f"{duration(now.saved_training_seconds)} of training time saved by pruning")
     if now.device_seconds_left is not None:
         parts.append(f"{duration(now.device_seconds_left)} left")
     if now.seconds_left and not now.is_done:
