@@ -64,7 +64,7 @@ def compared(asked: Question, record: StudyRecord, found: Conclusions) -> Answer
     first = next((group for group in known if record.baseline in group.trials), known[0])
     ranked = sorted(measured, key=lambda effect: -effect.effect)
     gains = "; ".join(f"{told_gain(effect)}, {_VERDICTS[effect.verdict]}" for effect in ranked)
-    alike = "all else equal" if found.spec.sampler.name == "grid" else "all else drawn alike"
+    alike = "all else equal" if found.spec.sampler.name == "grid" else "all else adjusted for"
     said = [f"Gain in {record.metric} (above 0 is better), {alike}: {gains}.", company(record, asked.of)]
     if asked.per:
         costs = {group.name: getattr(group, asked.per) for group in known}

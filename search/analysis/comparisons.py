@@ -21,6 +21,8 @@ from winnow.search.analysis.study_record import StudyRecord, TrialRecord
 
 DESIGNED = ("grid", "random")
 """Samplers whose trials may be compared with each other."""
+_MOST_VALUES = 5
+"""A hyperparameter that was drawn from more values than these is not adjusted for."""
 Setting = tuple[Any, ...]
 
 
@@ -102,7 +104,7 @@ def compare(record: StudyRecord, name: str, sampler: str, among: int = 1) -> lis
         return []
     first = next((group for group in found if record.baseline in group.trials), found[0])
     others = [group for group in found if group is not first]
-    measure = _setting_by_setting if sampler == "grid" else _by_means
+    measure = _setting_by_setting if sampler == "grid" else _adjusted
     return [measure(record, name, first, group, ERROR / (among * len(others))) for group in others]
 
 
@@ -147,6 +149,37 @@ def _cells(record: StudyRecord, group: Group, names: Sequence[str]) -> dict[Sett
     for trial, value in zip(group.trials, group.values.scores, strict=True):
         cells.setdefault(setting(trial, names), []).append(-record.loss(value))
     return cells
+
+
+def _adjusted(record: StudyRecord, name: str, first: Group, other: Group, error: float) -> Effect:
+    """Return the difference of independent draws, all else adjusted for: few draws leave one value the better rates.
+
+    An additive model of all that was drawn from a few values, with standard errors that hold for uneven noise (HC2;
+    MacKinnon and White, 1985). Where the trials are too few for it, the means are compared as they are.
+    """
+    trials, worst, unknown = _used(record), _worst(record), set(decided(record))
+    terms, place = [np.ones(len(trials))], -1
+    for each in searched(record):
+        values = [setting(trial, [each])[0] for trial in trials]
+        known = [first.setting[0]] if each == name else []
+        known += [value for value in dict.fromkeys(values) if value not in known]
+        if each in unknown or (each != name and len(known) > _MOST_VALUES):
+            continue
+        for value in known[1:]:
+            place = len(terms) if each == name and value == other.setting[0] else place
+            terms.append(np.array([trial_value == value for trial_value in values], dtype=np.float64))
+    model = np.column_stack(terms)
+    freedom = len(trials) - len(terms)
+    if freedom < max(10, len(terms)) or place < 0 or np.linalg.matrix_rank(model) < len(terms):
+        return _by_means(record, name, first, other, error)
+    results = np.array([-record.loss(_value(trial, worst)) for trial in trials])
+    inverse = np.linalg.inv(model.T @ model)
+    effects = inverse @ model.T @ results
+    leverage = np.minimum(np.einsum("ij,jk,ik->i", model, inverse, model), 0.99)
+    left = (results - model @ effects) / np.sqrt(1 - leverage)
+    half = float(stdtrit(freedom, 1 - error / 2)) * math.sqrt(float(((model @ inverse[place]) ** 2 * left**2).sum()))
+    effect = float(effects[place])
+    return _effect(first, other, effect, (effect - half, effect + half), len(first.trials) + len(other.trials))
 
 
 def _by_means(record: StudyRecord, name: str, first: Group, other: Group, error: float) -> Effect:

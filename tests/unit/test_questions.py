@@ -116,6 +116,20 @@ def test_the_interval_of_a_mean_accuracy_ends_at_one() -> None:
     assert all(0 < group.values.interval[0] < group.values.mean < group.values.interval[1] <= 1 for group in found)
 
 
+def test_the_company_that_chance_gave_a_value_is_adjusted_for() -> None:
+    """Depth does everything and model nothing, but the deep trials are most of the residual ones."""
+    noise = np.random.default_rng(0).normal
+    made = record(lambda model, depth, *_: 0.1 * depth + noise(0, 0.01), 8)
+    kept = [
+        t for t in made.trials if (t.parameters["depth"] == 8) == (t.parameters["model"] == "resnet") or t.number < 32
+    ]
+    (effect,) = compare(replace(made, trials=tuple(kept)), "model", "random")
+    assert effect.low < 0 < effect.high
+    assert effect.high - effect.low < 0.02
+    means = [group.values.mean for group in groups(replace(made, trials=tuple(kept)), ["model"])]
+    assert means[1] - means[0] > 0.1, "as they are, the means differ by what depth does"
+
+
 def test_groups_stand_in_the_order_of_numbers_and_of_the_spec() -> None:
     shuffled = record(truth)
     shuffled = replace(shuffled, trials=shuffled.trials[::-1])
