@@ -1,7 +1,7 @@
 """Stacks of trials against trials one by one, and a whole search against a competent person's script.
 
     python -m bench.fused core mlp|cnn|smallnet     # CPU time of K trainings ÷ that of one stack of them
-    python -m bench.fused search mlp|cnn            # the digits search: the script, two workers, two that fuse 8
+    python -m bench.fused search mlp|cnn            # the digits search: the script, and two workers by `fuse`
 
 Everything in turns, by the CPU time of all processes together: what else runs on the machine changes it little, and
 on a quiet one the wall time goes with it.
@@ -44,6 +44,7 @@ trials = {trials}
 [fleet]
 fuse = {fuse}
 """
+FUSE = ("1", "8", '"auto"')
 FIXED = {
     "mlp": ('model = "mlp"\nwidths = [128]', ""),
     "cnn": (
@@ -89,7 +90,7 @@ def core(model: str, counts: list[int], rounds: int) -> None:
 
 
 def search(model: str, trials: int, rounds: int) -> None:
-    ways: dict[str, list[dict[str, float]]] = {"script": [], "two workers": [], "two workers, fuse = 8": []}
+    ways: dict[str, list[dict[str, float]]] = {"script": [], **{f"two workers, fuse = {fuse}": [] for fuse in FUSE}}
     for turn in range(rounds):
         for way in list(ways) if turn % 2 == 0 else list(ways)[::-1]:
             found = _search(way, model, trials)
@@ -105,14 +106,15 @@ def _search(way: str, model: str, trials: int) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as folder:
         url, (fixed, more) = f"sqlite:///{folder}/s.db", FIXED[model]
         Path(folder, "s.toml").write_text(
-            SEARCH.format(fixed=fixed, more=more, trials=trials, fuse=8 if "fuse" in way else 1)
+            SEARCH.format(fixed=fixed, more=more, trials=trials, fuse=way.partition("fuse = ")[2])
         )
         command = [sys.executable, "-m", "winnow", "run", f"{folder}/s.toml", "--workers", "2"]
         if way == "script":
             command = [sys.executable, "-m", "bench.competent", url, str(trials), model]
         else:
             command += ["--report", f"{folder}/r.html"]
-        environment = {**os.environ, "OPTUNA_STORAGE": url, "OMP_NUM_THREADS": "1"}
+        # A cache of its own: what is measured once on a machine is measured in each run here.
+        environment = {**os.environ, "OPTUNA_STORAGE": url, "OMP_NUM_THREADS": "1", "WINNOW_CACHE": f"{folder}/cache"}
         before, began = resource.getrusage(resource.RUSAGE_CHILDREN), datetime.datetime.now(datetime.UTC)
         subprocess.run(command, cwd=ROOT, env=environment, check=True, capture_output=True)
         ended, after = datetime.datetime.now(datetime.UTC), resource.getrusage(resource.RUSAGE_CHILDREN)

@@ -42,8 +42,9 @@ class StackSize(NamedTuple):
     size: int
     """1 where no stack pays."""
     tried: int
+    """`size`, or the first that did not pay; 1 where none could be tried."""
     gain: float
-    """Of the `tried` size, which is `size` or the first that did not pay: its trainings a second over those alone."""
+    """Of the `tried` size: its trainings a second over those alone."""
 
 
 def faster_precision(config: Config, data: Data) -> str:
@@ -66,10 +67,12 @@ def faster_precision(config: Config, data: Data) -> str:
 def best_stack(config: Config, data: Data, most: int) -> StackSize:
     """Find the largest stack, up to `most`, that trains faster than one after the other, and fits the device."""
 
+    sizes = [size for size in STACKS if size <= most]
+
     def measure() -> StackSize:
         alone = min(_epoch_seconds([config], data) for _ in range(ROUNDS))
         best = StackSize(1, 1, 1.0)
-        for size in (size for size in STACKS if size <= most):
+        for size in sizes:
             try:
                 seconds = [_epoch_seconds([config] * size, data)]
                 if size * alone > best.gain * seconds[0]:  # or the first look has said enough
@@ -84,7 +87,7 @@ def best_stack(config: Config, data: Data, most: int) -> StackSize:
             best = found
         return best
 
-    return StackSize(*_kept(f"stack of up to {min(most, max(STACKS))}", config, data, measure))
+    return StackSize(*_kept(f"stacks of {sizes}", config, data, measure)) if sizes else StackSize(1, 1, 1.0)
 
 
 def _epoch_seconds(configs: Sequence[Config], data: Data) -> float:

@@ -112,7 +112,7 @@ def test_trials_in_a_stack_come_to_what_they_come_to_alone(place: Place) -> None
 
 
 def test_one_that_diverges_takes_nobody_along(place: Place) -> None:
-    done = place.run("run", spec(place, rates="[0.001, 1e30]", fuse='"auto"'), "--workers", "1")
+    done = place.run("run", spec(place, rates="[0.001, 1e30]"), "--workers", "1")
     assert done.returncode == 0, done.stderr
     trials = place.study().trials
     for trial in trials:
@@ -153,6 +153,19 @@ def test_one_that_was_told_by_others_takes_nobody_along(place: Place) -> None:
     assert [trial.state.name for trial in trials] == ["COMPLETE"] * 12
     assert trials[told].value == 0.5
     assert all(trial.user_attrs[RUN]["attempts"] == 1 for trial in trials if trial.number != told)
+
+
+def test_first_looks_of_freeze_thaw_train_beside_what_it_goes_on_with(place: Place) -> None:
+    text = SPEC.format(epochs=18, rates="[0.001, 0.01]", fuse='"auto"').replace('"random"', '"freeze_thaw"')
+    (place.folder / "s.toml").write_text(text.replace("trials = 12", "trials = 32"))
+    done = place.run("run", "s.toml", "--workers", "1")
+    assert done.returncode == 0, done.stderr
+    trials = place.study().trials
+    assert {trial.state.name for trial in trials} <= {"COMPLETE", "PRUNED"}
+    thawed = [t for t in trials if t.state.name == "COMPLETE" and t.user_attrs[RUN]["attempts"] > 1]
+    assert thawed, "what was looked at first, and gone on with"
+    for trial in thawed[:2]:
+        assert_as_alone(place, trial)
 
 
 def test_what_does_not_fit_together_goes_on_alone_and_then_in_stacks_of_half_the_size(place: Place) -> None:

@@ -70,7 +70,7 @@ SEARCH = {
     "data": {"name": "digits", "train": 100, "validation": 60},
     "fixed": {"widths": [8], "batch_size": 20},
     "search": {"lr": {"low": 0.001, "high": 0.1}},
-    "budget": {"trials": 5},
+    "budget": {"trials": 100},
 }
 
 
@@ -92,6 +92,13 @@ def test_trials_of_several_shapes_are_trained_one_at_a_time(cache: Path) -> None
     assert trials == 1
     assert "widths is searched" in why
     assert not cache.exists(), "nothing had to be measured"
+
+
+def test_a_small_search_trains_one_trial_at_a_time(cache: Path) -> None:
+    spec = check({**SEARCH, "budget": {"trials": 20}, "fleet": {"fuse": "auto"}}, "s.toml")
+    trials, why = at_once("auto", spec, load_objective(spec))
+    assert trials == 1
+    assert "of 20 in all" in why
 
 
 def test_what_a_person_says_is_not_measured(cache: Path) -> None:
