@@ -74,6 +74,8 @@ def plan_confirmation(study: WinnowStudy, top: int, seeds: int) -> ConfirmationP
     baseline = record.baseline if record.baseline in record.ranked else None
     candidates: list[TrialRecord] = []
     for trial in record.ranked:
+        if len(candidates) == top:
+            break
         known = [baseline, *candidates]
         if trial.config and not any(other and _settings(other) == _settings(trial) for other in known):
             candidates.append(trial)
@@ -88,7 +90,7 @@ def plan_confirmation(study: WinnowStudy, top: int, seeds: int) -> ConfirmationP
             "search more trials or other ranges, or give --top 5 to repeat those that came close",
         )
     reads_test = study.spec.built_in or "test" in objective.examine(study.spec, f"study {study.name}")
-    return ConfirmationPlan(study, record, tuple(candidates[:top]), baseline, seeds, top > 1, reads_test)
+    return ConfirmationPlan(study, record, tuple(candidates), baseline, seeds, top > 1, reads_test)
 
 
 def record_plan(plan: ConfirmationPlan, decision: Decision | None = None, wrong: Mistakes | None = None) -> None:

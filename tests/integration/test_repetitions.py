@@ -10,6 +10,7 @@ from example_study import told, work
 from winnow.errors import StudyError
 from winnow.search.analysis import repetitions
 from winnow.search.analysis.repetitions import ConfirmationPlan
+from winnow.search.analysis.study_record import TrialRecord
 from winnow.search.analysis.study_view import StudyView
 
 
@@ -107,4 +108,21 @@ def test_who_watches_hears_when_trainings_end_and_when_they_are_concluded(tmp_pa
         versions.append(view.status().conclusions_version)
     assert len(set(versions)) == 4
     assert view.status().conclusions_version == versions[-1]
+    study.storage.database.release()
+
+
+def test_no_more_trials_are_compared_than_it_takes_to_find_the_best(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study = told(tmp_path, [number / 40 for number in range(40)])
+    compared, settings = [], repetitions._settings
+
+    def noted(trial: TrialRecord) -> dict[str, Any]:
+        compared.append(trial.number)
+        return settings(trial)
+
+    monkeypatch.setattr(repetitions, "_settings", noted)
+    plan = repetitions.plan_confirmation(study, top=2, seeds=2)
+    assert [trial.number for trial in plan.candidates] == [39, 38]
+    assert set(compared) == {0, 38, 39}, "of ten thousand, all pairs took the dashboard's server a quarter of a minute"
     study.storage.database.release()
