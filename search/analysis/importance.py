@@ -174,8 +174,13 @@ def _by_rank(record: StudyRecord) -> list[TrialRecord]:
     completed = [trial for trial in record.ranked if abs(record.loss(trial.value)) < _UNBOUNDED]
     worst = completed[-1].value if completed else None
     stopped = [trial for trial in record.trials if trial.state == "PRUNED" and trial.curve and trial.feasible]
-    if sum(not trial.baseline for trial in completed) < _TOP_TRIALS:
-        stopped = []  # the best would be a guess among those that were stopped
+    best = sum(not trial.baseline for trial in completed)
+    if stopped and best < _TOP_TRIALS:  # the best would be a guess among those that were stopped
+        raise StudyError(
+            f"importance needs {MINIMUM_TRIALS} completed or pruned trials besides the baseline, {_TOP_TRIALS} of them "
+            f"completed, and of study {record.study!r} {best} completed",
+            f"let {_TOP_TRIALS - best} more complete",
+        )
     return _checked(record, [*completed, *(replace(trial, value=worst) for trial in stopped)], "completed or pruned")
 
 

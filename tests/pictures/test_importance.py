@@ -40,6 +40,18 @@ def test_too_few_trials_are_refused_with_the_number_that_is_missing() -> None:
         importance.assess(plain(lambda trial: trial.suggest_float("x", 0, 1), 4))
 
 
+def test_pruned_trials_need_completed_ones_beside_them() -> None:
+    def objective(trial: optuna.Trial) -> float:
+        x = trial.suggest_float("x", 0, 1)
+        trial.report(x, 1)
+        if trial.number > 2:
+            raise optuna.TrialPruned
+        return x
+
+    with pytest.raises(StudyError, match="5 of them completed, and of study 'plain' 3 completed; let 2 more complete"):
+        importance.assess(plain(objective, 12))
+
+
 def test_all_trials_but_the_baseline_count_and_forests_take_pruned_ones_only_where_asked() -> None:
     history = searched(40)
     everything = importance.assess(history)
