@@ -22,8 +22,9 @@ from winnow.objectives import TRAINING_VERSION
 from winnow.objectives.data.decoded import cache_folder, locked
 from winnow.objectives.data.loading import Data
 from winnow.objectives.hyperparameters import Config, change, shape_of
+from winnow.objectives.platforms import platform_record
 from winnow.objectives.stack import Training, train_stack
-from winnow.objectives.training import begin, platform_record
+from winnow.objectives.training import begin
 
 STEPS = 6
 ROUNDS = 3

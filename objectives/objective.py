@@ -102,6 +102,7 @@ class TrainingObjective:
         from winnow.objectives import data_parallel, recording, snapshots, training
         from winnow.objectives.data import loading
         from winnow.objectives.divergence import guessing_loss
+        from winnow.objectives.platforms import platform_record
 
         config = self.config(trial)
         data = loading.load(self.data, self.device)
@@ -113,7 +114,7 @@ class TrainingObjective:
                 "data_fingerprint": data.fingerprint,
                 "validation_examples": len(data.validation.targets),
                 "guessing_loss": guessing_loss(data),
-                **training.platform_record(data.train.inputs.device, self.devices_per_trial),
+                **platform_record(data.train.inputs.device, self.devices_per_trial),
             },
         )
         ranks = data_parallel.join(self.devices_per_trial, self.device, self.patience_seconds)

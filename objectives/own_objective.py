@@ -172,6 +172,6 @@ def _platform(devices_per_trial: int) -> dict[str, Any]:
     torch = sys.modules.get("torch")
     if torch is None:
         return {}
-    from winnow.objectives.training import platform_record
+    from winnow.objectives.platforms import platform_record
 
     return platform_record(torch.device("cuda" if torch.cuda.is_initialized() else "cpu"), devices_per_trial)

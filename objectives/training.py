@@ -9,7 +9,6 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import nn
@@ -338,15 +337,3 @@ def check_clock(limits: Limits, seconds: float, when: str) -> None:
         raise OutOfTime(
             f"{seconds / 60:.1f} minutes of training have passed {when}, and {limits.minutes:g} are allowed"
         )
-
-
-def platform_record(device: torch.device, devices_per_trial: int = 1) -> dict[str, Any]:
-    """What must match for a replay to give the same bits: device, threads, versions, and the CPU's capabilities."""
-    return {
-        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
-        "threads": torch.get_num_threads(),
-        "float32_matmul": torch.get_float32_matmul_precision(),
-        "torch": str(torch.__version__),
-        "cpu": torch.backends.cpu.get_cpu_capability(),
-        **({"devices_per_trial": devices_per_trial} if devices_per_trial > 1 else {}),
-    }

@@ -14,8 +14,9 @@ from winnow.objectives.data.catalog import DataSpec
 from winnow.objectives.data.loading import Data, Split, load
 from winnow.objectives.errors import Diverged, Infeasible, ObjectiveError, OutOfTime, SnapshotError
 from winnow.objectives.hyperparameters import Config, make_config
+from winnow.objectives.platforms import platform_record
 from winnow.objectives.snapshots import from_bytes, to_bytes
-from winnow.objectives.training import Limits, Result, check, count_parameters, platform_record, train
+from winnow.objectives.training import Limits, Result, check, count_parameters, train
 from winnow.records import Epoch
 
 

@@ -26,7 +26,7 @@ def test_a_search_of_which_every_trial_failed_says_why_and_is_no_success(place: 
     for _ in range(2):  # the second finds it done
         done = place.run("run", spec, "--workers", "1")
         assert done.returncode == 1
-        assert "winnow: its 2 trials all failed: RuntimeError: the disk is on fire; mend it" in done.stderr
+        assert "winnow: its 2 trials all failed: RuntimeError: the disk is on fire; fix that" in done.stderr
 
 
 def test_an_objective_that_cannot_be_imported_fails_before_a_trial(place: Place) -> None:
