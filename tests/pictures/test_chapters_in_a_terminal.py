@@ -13,8 +13,8 @@ from winnow.search.report.chapters import Chapter
 from winnow.search.report.terminal import results
 
 
-def printed(chapter: Chapter) -> str:
-    console = Console(width=110, record=True, file=StringIO())
+def printed(chapter: Chapter, width: int = 110) -> str:
+    console = Console(width=width, record=True, file=StringIO())
     console.print(results.chapter(chapter))
     return " ".join(console.export_text().split())
 
@@ -26,6 +26,13 @@ def test_a_confirmation_is_printed_with_its_tables_and_its_verdict() -> None:
     assert "Trial 7 has the best mean, but not significantly better than trial 3" in told
     assert "On test data the winner is better than the baseline: +0.1480, 95 % interval +0.1197 to +0.1722" in told
     assert "Trial 5 is left out: 2 of its 3 repetitions did not complete." in told
+
+
+def test_on_a_narrow_screen_no_number_of_a_table_is_cut() -> None:
+    told = printed(confirmation.chapter(confirmed()), width=40)
+    assert "trial 7 validation accuracy: 0.9433 ± 0.0021 95 % interval: 0.9360 to 0.9493 may be the best: yes" in told
+    assert "baseline data: test" in told
+    assert "…" not in told
 
 
 def test_an_ablation_is_printed_kind_by_kind_with_its_answers() -> None:

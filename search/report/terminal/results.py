@@ -1,8 +1,10 @@
 """What commands print: results as tables and sentences for a terminal."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
-from rich.console import Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
@@ -13,6 +15,7 @@ from winnow.search.analysis.replay import Replay
 from winnow.search.analysis.study_record import StudyRecord
 from winnow.search.report import chapters
 from winnow.search.report.chapters import Chapter
+from winnow.search.report.terminal.screen import NARROW, PIPE_WIDTH
 
 
 def result(record: StudyRecord) -> RenderableType:
@@ -61,11 +64,30 @@ def chapter(shown: Chapter) -> RenderableType:
     """Return a chapter of the report, but for its pictures: `winnow confirm` and `winnow ablate`."""
     parts: list[RenderableType] = []
     for each in shown.tables:
-        parts += [Text(each.title, style="bold"), _table(each), Text()]
+        parts += [Text(each.title, style="bold"), FittingTable(each), Text()]
     parts += [Text(sentence) for sentence in shown.sentences]
     for answer in shown.answers:
         parts += [Text(), Text(answer.question, style="bold"), *(Text(sentence) for sentence in answer.sentences)]
     return Group(*parts)
+
+
+@dataclass(frozen=True)
+class FittingTable:
+    """A table of a chapter; on a narrow screen that has no room for it, one line for each of its cells."""
+
+    shown: chapters.Table
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Cut no heading and no number."""
+        table = _table(self.shown)
+        wanted = Measurement.get(console, options.update(max_width=PIPE_WIDTH), table).maximum
+        if options.max_width >= NARROW or wanted <= options.max_width:
+            yield table
+            return
+        for row in self.shown.rows:
+            yield Text(row[0])
+            cells = zip(self.shown.headings[1:], row[1:], strict=True)
+            yield from (Text(f"  {heading}: {cell}") for heading, cell in cells if cell)
 
 
 def _table(shown: chapters.Table) -> Table:
