@@ -247,12 +247,14 @@ class _Shares:
         self.study = _Sample(record.direction)
         self.random_names = () if method == "PED-ANOVA" else _RANDOM_NAMES
         self.trials = [_frozen(record, {name: generator.random() for name in self.random_names}) for record in records]
-        self.names = [
+        names = [
             name
             for name in record.parameter_names
             if any(name in record.parameters for record in records)
             and (method == "PED-ANOVA" or all(name in record.parameters for record in records))
         ]
+        drawn = {name for record in records for name, kind in record.distributions.items() if not kind.single()}
+        self.names = [name for name in names if name in drawn] or names  # the others had no choice
 
     def __call__(self, selection: Sequence[int] | range) -> tuple[NDArray[np.float64], float]:
         """Return the shares, and what a random number was given on the mean."""

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from winnow.objectives.space import hyperparameter
 from winnow.search.analysis import answers, pruning
 from winnow.search.analysis.conclusions import Conclusions
 from winnow.search.analysis.confirm import Confirmation
@@ -48,7 +49,7 @@ def comparison(record: StudyRecord) -> list[Compared]:
     baseline, best = record.baseline, record.best
     if best is None or best is baseline:
         return []
-    searched = record.parameter_names
+    searched = drawn_names(record)
     others = [name for name in best.config if name not in searched and name != "seed"]
     rows = [(name, True) for name in searched]
     rows += [(name, False) for name in others if baseline and baseline.config.get(name) != best.config[name]]
@@ -59,9 +60,19 @@ def comparison(record: StudyRecord) -> list[Compared]:
 
 
 def _setting(trial: TrialRecord | None, name: str, searched: bool) -> Any:
-    if trial is None or (searched and trial.parameters and name not in trial.parameters):
+    if trial is None or (searched and trial.parameters and name not in map(hyperparameter, trial.parameters)):
         return None
     return trial.setting(name)
+
+
+def drawn_names(record: StudyRecord) -> list[str]:
+    """Return the searched hyperparameters; what was drawn under one of several conditions is one."""
+    return list(dict.fromkeys(map(hyperparameter, record.parameter_names)))
+
+
+def drawn(trial: TrialRecord, name: str) -> Any:
+    """Return the value of a hyperparameter that a trial drew, under whichever condition; None where it drew none."""
+    return next((value for key, value in trial.parameters.items() if hyperparameter(key) == name), None)
 
 
 def _result(record: StudyRecord) -> list[str]:

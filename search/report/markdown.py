@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from winnow.errors import WinnowError
+from winnow.search.analysis import summary
 from winnow.search.analysis.conclusions import Conclusions
 from winnow.search.analysis.formatting import number, score
 from winnow.search.analysis.importance import Importance
@@ -45,7 +46,6 @@ def render(content: Mapping[str, Any], pictures: Mapping[str, str]) -> str:
 
     # Names, reasons and attributes come from users: whatever the template prints is escaped unless it is _Markup.
     environment = jinja2.Environment(finalize=_plain, **report.settings())
-    names = content["record"].parameter_names
     return environment.get_template("report.md.jinja").render(
         content,
         files=pictures,
@@ -58,7 +58,7 @@ def render(content: Mapping[str, Any], pictures: Mapping[str, str]) -> str:
         ),
         curve=report.curve,
         score=score,
-        trial_parameters=lambda trial: [trial.parameters.get(name) for name in names],
+        trial_parameters=lambda trial: [summary.drawn(trial, name) for name in content["names"]],
     )
 
 

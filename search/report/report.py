@@ -45,7 +45,9 @@ def render(
 
     # Names, reasons and attributes come from users: everything is escaped unless the template says `safe`.
     environment = jinja2.Environment(autoescape=True, **settings())
-    environment.filters.update(number=formatting.number, score=formatting.score, figure_json=figure_json, curve=curve)
+    environment.filters.update(
+        number=formatting.number, score=formatting.score, drawn=summary.drawn, figure_json=figure_json, curve=curve
+    )
     content = contents(record, found or Conclusions(), importances, first)
     return environment.get_template("report.html.jinja").render(content, plotly=plotly_library())
 
@@ -86,6 +88,7 @@ def contents(
             *conclusions.chapters(record, found, anova),
             *pictures.chapters(record, importances, anova),
         ],
+        "names": summary.drawn_names(record),
         "rows": _by_rank(record),
         "method": method.sentences(record, found),
         "provenance": _provenance(record),

@@ -28,6 +28,22 @@ def test_a_winner_is_named_with_its_gain_its_doubt_and_its_cost() -> None:
     assert confirm_command(read) == "winnow confirm example"
 
 
+def test_what_is_drawn_under_conditions_is_one_hyperparameter() -> None:
+    study = optuna.create_study(direction="maximize")
+    for optimizer, name in (("adam", "lr"), ("sgd", "lr@optimizer=sgd")):
+        study.enqueue_trial({"optimizer": optimizer, name: 0.1})
+    study.optimize(
+        lambda trial: trial.suggest_float(
+            "lr" if trial.suggest_categorical("optimizer", ["adam", "sgd"]) == "adam" else "lr@optimizer=sgd", 0, 1
+        ),
+        n_trials=2,
+    )
+    read = study_record.read(study, {})
+    assert summary.drawn_names(read) == ["optimizer", "lr"]
+    assert [summary.drawn(trial, "lr") for trial in read.trials] == [0.1, 0.1]
+    assert [row.name for row in summary.comparison(read)] == ["optimizer", "lr"]
+
+
 def test_a_baseline_that_nothing_beat_is_said_to_be_the_best() -> None:
     read = searched(1)
     assert "Nothing beat the baseline: its validation accuracy" in said_of(read)

@@ -14,6 +14,8 @@ from winnow.search.report.figures import style
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
+_LONG = 24
+"""Letters of a name that fit beside a narrow picture."""
 _VERDICT_COLORS = {"helps": style.BLUE, "hurts": style.VERMILION, "inconclusive": style.GREY}
 _VERDICT_SYMBOLS = {"helps": "triangle-right", "hurts": "triangle-left", "inconclusive": "circle-open"}
 
@@ -199,8 +201,9 @@ def _rows(x: str, names: Sequence[str], pixels: int) -> "Figure":
     """Return a figure with a row of `pixels` for each name, from the bottom up."""
     drawn = style.figure(x, "", height=110 + pixels * len(names))
     rows = [style.text(name) for name in names]
-    # The names of two on two lines, or a narrow screen has no room left for the effects.
+    # The names of two on two lines, and a long change, or there is no room left for the effects and their axis' name.
     lines = [name.replace(" and ", "<br>and ").replace(" &amp; ", "<br>&amp; ") for name in rows]
+    lines = [name.replace(" → ", "<br>→ ") if len(name) > _LONG else name for name in lines]
     drawn.update_yaxes(type="category", categoryorder="array", categoryarray=rows, tickvals=rows, ticktext=lines)
     return drawn
 
