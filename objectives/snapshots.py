@@ -1,7 +1,6 @@
 """A training's snapshot as bytes, and back: never by unpickling."""
 
 import io
-import json
 from typing import Any
 
 import torch
@@ -11,18 +10,11 @@ from winnow.objectives.hyperparameters import config_values, make_config
 
 Snapshot = dict[str, Any]
 """Everything a training needs to go on: tensors, numbers, texts, None, and lists and dicts of them."""
-PLAIN = ("config", "data", "curve", "groups")
-"""What of a training's snapshot has no tensors."""
-JSON = "plain"
-"""Under this name it stands in the bytes, as one text."""
 
 
 def to_bytes(snapshot: Snapshot) -> bytes:
     """Return the snapshot as bytes that `from_bytes` reads, on any device."""
-    buffer, plain = io.BytesIO(), {}
-    if "curve" in snapshot:  # torch's pickler takes microseconds for each number, and is called after each epoch
-        plain = {name: snapshot[name] for name in PLAIN if name in snapshot}
-        snapshot = {**{name: value for name, value in snapshot.items() if name not in plain}, JSON: json.dumps(plain)}
+    buffer = io.BytesIO()
     torch.save(snapshot, buffer)
     return buffer.getvalue()
 
@@ -42,8 +34,7 @@ def from_bytes(content: bytes) -> Snapshot:
         raise SnapshotError(
             f"a snapshot is a dict, and this is a {type(snapshot).__name__}", "train again from the start"
         )
-    plain = snapshot.pop(JSON) if isinstance(snapshot.get(JSON), str) else "{}"
-    return {**snapshot, **json.loads(plain)}
+    return snapshot
 
 
 def check_origin(snapshot: Snapshot, config: dict[str, Any], data: str) -> None:

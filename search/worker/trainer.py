@@ -158,8 +158,6 @@ def main(file_descriptor: int, rank: int = 0) -> None:
         if ready.fuse > 1 and isinstance(objective, TrainingObjective):
             serve_many(pipe, objective, serve)
         else:
-            serve(pipe)
-            gc.freeze()  # what the first trial imported, too
             while True:
                 serve(pipe)
     except (EOFError, ConnectionError):
