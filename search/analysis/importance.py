@@ -35,6 +35,11 @@ _MOST_IN_SAMPLE = 60
 _UNBOUNDED = 1e150
 _RANDOM_NAMES = ("random number 1", "random number 2", "random number 3")
 """What forests are given to search beside the hyperparameters: the share of these is what nothing at all is given."""
+NEAR_THE_BEST = (
+    "A sampler that draws near the best trials (TPE) leaves little that sets them apart: PED-ANOVA may then rank "
+    "wrongly, and show as clear what does nothing."
+)
+"""What the planted searches of `bench/truth.py` showed."""
 _SAMPLES = 50
 """Samples for an interval: their spread is then known to a tenth of itself."""
 

@@ -190,6 +190,7 @@ def _importance(importances: Sequence[Importance]) -> Picture:
         f"{asked}.",
         f"Of these, {pruned} were pruned, and so not among the best." if pruned else "",
         IMPORTANCE_CAVEAT,
+        importance.NEAR_THE_BEST,
         importance.disagreement(importances),
     ]
     drawn = effects.importance_bars(importances)

@@ -7,7 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from winnow.search.analysis.functional_anova import FunctionalAnova
-from winnow.search.analysis.importance import Importance, Share, disagreement
+from winnow.search.analysis.importance import NEAR_THE_BEST, Importance, Share, disagreement
 
 
 def tables(found: Sequence[Importance]) -> RenderableType:
@@ -21,6 +21,7 @@ def tables(found: Sequence[Importance]) -> RenderableType:
         table.add_row(name, *(_share(by_name.get(name)) for by_name in shares))
     lines = [Text(f"{importance.method} asks {importance.question}{_pruned(importance)}.") for importance in found]
     lines.append(Text("95 % intervals in brackets; dim where the interval reaches the share of a random number."))
+    lines.append(Text(NEAR_THE_BEST))
     if disagreement(found):
         lines.append(Text(disagreement(found), style="bold"))
     return Group(table, Text(), *lines)
