@@ -16,6 +16,12 @@ def grow(trial, epochs=9, resume=None):
         trial.report(state["value"], epoch, lambda state=state: json.dumps(state).encode())
     return state["value"]
 """
+DECLARED = RESUMABLE.replace("trial, epochs", "trial, x, kind, epochs").replace(
+    """    x = trial.suggest_float("x", 0.0, 1.0)
+    kind = trial.suggest_categorical("kind", ["a", "b", "c"])
+""",
+    "",
+)
 ASHA = "[pruner]\nname = 'asha_promotion'\nmin_resource = 1\nmax_resource = 9\n"
 
 
@@ -80,3 +86,20 @@ def test_a_budget_of_epochs(place: Place) -> None:
     trials = place.study().trials
     assert 40 <= sum(len(trial.intermediate_values) for trial in trials) <= 40 + 2 * 6
     assert all(trial.state.is_finished() for trial in trials)
+
+
+def test_freeze_thaw_begins_by_the_prior_goes_on_and_ends(place: Place) -> None:
+    name = spec(place, 1000, "[sampler]\nname = 'freeze_thaw'\nmax_resource = 9\n")
+    text = (place.folder / name).read_text().replace("trials = 1000", "epochs = 40")
+    rate = "x = { low = 0.0, high = 1.0, prior = 0.9, confidence = 0.99 }"
+    (place.folder / name).write_text(f'{text}[search]\n{rate}\nkind = {{ choices = ["a", "b", "c"] }}\n')
+    (place.folder / "mine.py").write_text(DECLARED)
+    done = place.run("run", name, "--workers", "2")
+    assert done.returncode == 0, done.stderr
+    trials = place.study().trials
+    assert all(trial.state.is_finished() for trial in trials)
+    lengths = [len(trial.intermediate_values) for trial in trials]
+    assert 40 <= sum(lengths) <= 40 + 2 * 9
+    assert set(lengths) <= {2, 9}
+    assert {"COMPLETE", "PRUNED"} == {trial.state.name for trial in trials}
+    assert all(trial.params["x"] > 0.5 for trial in trials[:4])
