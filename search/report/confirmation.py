@@ -4,7 +4,7 @@ from winnow.objectives.decision import Decision
 from winnow.objectives.mistakes import Mistakes
 from winnow.search.analysis.commands import confirm_command
 from winnow.search.analysis.confirm import Confirmation
-from winnow.search.analysis.formatting import counted, interval, number, span, spread
+from winnow.search.analysis.formatting import counted, interval, score, span, spread
 from winnow.search.analysis.study_record import StudyRecord
 from winnow.search.report.chapters import Chapter, Picture, Table
 from winnow.search.report.figures import decision, effects, mistakes, space
@@ -28,7 +28,7 @@ def chapter(found: Confirmation) -> Chapter:
     if found.compared:
         caption = (
             "Each ring is one training with a seed that no trial of the search had, each line the 95 % interval of "
-            f"their mean. The dotted line is the search's best value, {number(found.searched_value)}."
+            f"their mean. The dotted line is the search's best value, {score(found.searched_value)}."
         )
         samples = {_name(found, trial): sample for trial, sample in found.compared.items()}
         drawn = effects.repetitions(samples, found.metric, found.searched_value, found.maximise)
@@ -66,7 +66,7 @@ def sentences(found: Confirmation) -> list[str]:
             f"(95 % interval of the change {interval(found.threshold_gain, '+')})."
         )
     if found.repeated_best.scores:
-        best = f"The search's best value, {number(found.searched_value)} of trial {found.best_number}"
+        best = f"The search's best value, {score(found.searched_value)} of trial {found.best_number}"
         off, how = abs(found.optimism.mean), "optimistic" if found.optimism.mean > 0 else "pessimistic"
         held = f"was {off:.4f} too {how} on validation data (95 % interval {interval(found.optimism, '+')})"
         said.append(f"{best}, {held if off else 'came out the same again'}.")
