@@ -26,8 +26,8 @@ from winnow.search.worker.remote_trial import RemoteTrial, Stopped
 
 TOGETHER = {Outcome.COMPLETE, Outcome.PRUNED, Outcome.DIVERGED, Outcome.INFEASIBLE, Outcome.STOPPED}
 """Ends that all ranks come to by themselves."""
-FOLLOW_SECONDS = 5.0
-"""So long after rank 0 the others may come to their end."""
+FOLLOW_SECONDS = 30.0
+"""So long after rank 0 the others may come to their end, on a busy machine too."""
 CAUSE_SECONDS = 2.0
 """A rank that has lost another is not believed for so long: the other, or its end, says what was wrong."""
 
