@@ -172,13 +172,14 @@ class StudyView:
         stopped = _attribute(connection, study_user_attributes, self.study_id, STOPPING)
         names = _attribute(connection, study_system_attributes, self.study_id, _METRIC_NAMES)
         spec = _attribute(connection, study_user_attributes, self.study_id, SPEC)
+        fleet = spec.get("fleet") if isinstance(spec, dict) else None
         return _About(
             name=deletions.shown_name(connection, self.study_id),
             direction="maximize" if directions[0].name == "MAXIMIZE" else "minimize",
             metric=str(names[0]) if isinstance(names, list) and names else None,
             stopped=str(stopped.get("reason", "")) if isinstance(stopped, dict) else "",
             has_spec=spec is not None,
-            shares_devices=dict(spec or {}).get("fleet", {}).get("fuse", 1) != 1,
+            shares_devices=isinstance(fleet, dict) and fleet.get("fuse", 1) != 1,
         )
 
     def _read(self, connection: Connection, name: str) -> tuple[list[Outline], Any, int, int]:
