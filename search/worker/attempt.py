@@ -93,8 +93,9 @@ class Attempt:
             self.recorder.close()
 
     def _kill_trainer(self) -> None:
-        """Kill the trainer, unless it is another already than this attempt's."""
-        self.context.trainer.kill(self.pipe)
+        """Kill this attempt's trainer, where it had one and there is no other already."""
+        if self.pipe is not None:
+            self.context.trainer.kill(self.pipe)
 
     def _give_up(self, outcome: Outcome, reason: str) -> Outcome:
         if self.training:

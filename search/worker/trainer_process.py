@@ -87,12 +87,18 @@ class Trainer:
     fuse: int = 0
     """How many trials it trains at once, as stacks; 0 until the first of this worker's has said so."""
     _channels: Channels | None = None
+    _is_ready: bool = False
     _killing: threading.Lock = field(default_factory=threading.Lock)
 
     @property
     def alive(self) -> bool:
-        """Whether there is a process that can be given a trial."""
+        """Whether there is a process, be it one that still loads what its trials need."""
         return self.process is not None and self.process.alive
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether there is a process that can be given a trial."""
+        return self._is_ready and self.alive
 
     def start(self) -> Pipe:
         """Return the pipe of a running trainer; raises WorkerFailed where it cannot load the objective or its data."""
@@ -140,11 +146,15 @@ class Trainer:
         self.fuse = ready.fuse
         if self.fuse > 1:
             self._channels = Channels(pipe)
+        self._is_ready = True
         return ready
 
     def conversation(self) -> Pipe | None:
-        """Return the pipe by which one trial is trained; None where the trainer is gone."""
-        return self._channels.open() if self._channels is not None else self.pipe
+        """Return the pipe by which one trial is trained; None where the trainer is gone, or its successor not ready."""
+        with self._killing:
+            if not self._is_ready:
+                return None
+            return self._channels.open() if self._channels is not None else self.pipe
 
     def refuse_other_code(self, code: dict[str, str]) -> None:
         """Raise StudyError where a trainer has imported other code than the study's trials run."""
@@ -172,4 +182,5 @@ class Trainer:
         if self.pipe is not None:
             self.pipe.close()
         self._channels = None
+        self._is_ready = False
         self.process = self.pipe = None

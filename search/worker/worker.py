@@ -167,7 +167,7 @@ class Worker:
             self._leave_device()
         if lane >= self._lanes.count or not self._join():
             return None
-        if not self.trainer.alive and self.trainer.wait_until_ready(lambda: self._steering.stopping) is None:
+        if not self._has_trainer():
             return None
         lease = self._claim()
         if lease is not None:
@@ -183,7 +183,8 @@ class Worker:
         crashed = bool(lease.earlier) and lease.earlier[-1] in TAKES_ALONG
         try:
             with self._lanes.alone(wait) if crashed else self._lanes.shared(wait) as entered:
-                if entered and self._join():  # one that was alone has given the device up
+                # One that was alone has given the device up, and its trainer with it.
+                if entered and self._join() and self._has_trainer():
                     self._attempt(context, lease)
                 else:
                     leases.give_back(self.database, lease, self._steering.interruption or Outcome.STOPPED)
@@ -225,6 +226,13 @@ class Worker:
             return not self._steering.stopping
 
         return self._share.join(keep_waiting)
+
+    def _has_trainer(self) -> bool:
+        """Have a trainer that can be given a trial; False where the worker is to leave before there is one."""
+        if self.trainer.is_ready:
+            return True
+        with self._claiming:  # one lane at a time starts it
+            return self.trainer.is_ready or self.trainer.wait_until_ready(lambda: self._steering.stopping) is not None
 
     def _leave_device(self) -> None:
         self.trainer.kill()
