@@ -47,11 +47,11 @@ class Curve:
         return self.thresholds[self.chosen]
 
     def at(self, threshold: float) -> int:
-        """Which step calls what `threshold` calls."""
+        """Return which step calls what `threshold` calls."""
         return max(place for place, each in enumerate(self.thresholds) if each >= threshold)
 
     def cheapest(self, miss: float, negatives: int, positives: int) -> int:
-        """Which step costs least where a miss costs `miss` false alarms (Elkan, 2001)."""
+        """Return which step costs least where a miss costs `miss` false alarms (Elkan, 2001)."""
         alarms, misses = np.array(self.false_positives) * negatives, (1 - np.array(self.true_positives)) * positives
         return int(np.argmin(alarms + miss * misses))
 
@@ -91,7 +91,10 @@ class Decision:
 
 
 def roc(probabilities: NDArray[Any], labels: NDArray[Any]) -> Curve:
-    """The curve of probabilities (N,) of the second class against labels 0 and 1 (N,); both classes must occur."""
+    """Return the curve of probabilities (N,) of the second class against labels 0 and 1 (N,).
+
+    Both classes must occur.
+    """
     order = np.argsort(-probabilities, kind="stable")
     falling, hits = probabilities[order], labels[order] == 1
     ends = np.append(np.flatnonzero(np.diff(falling)), len(falling) - 1)  # equal probabilities are called together

@@ -65,7 +65,7 @@ class Mistakes:
 
 
 def measure(names: Sequence[str], validation: "Split", outputs: "Tensor") -> Mistakes:
-    """What a model gets wrong on validation data, of which it gave `outputs` (examples, classes)."""
+    """Return what a model gets wrong on validation data, of which it gave `outputs` (examples, classes)."""
     from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
     shares, called = outputs.softmax(1).max(1)

@@ -28,7 +28,10 @@ def derived_seed(study_seed: int, number: int) -> int:
 
 
 def is_given(trial: Any) -> bool:
-    """Whether a trial draws nothing, since its configuration is given; a baseline is shown as if it were drawn."""
+    """Return whether a trial draws nothing, since its configuration is given.
+
+    A baseline is shown as if it were drawn.
+    """
     return GIVEN in trial.user_attrs and BASELINE not in trial.user_attrs
 
 

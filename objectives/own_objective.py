@@ -51,7 +51,7 @@ class OwnObjective:
         return returned
 
     def _asked_for(self, **options: Any) -> dict[str, Any]:
-        """Those of `options` that the function has a parameter for."""
+        """Return those of `options` that the function has a parameter for."""
         known = inspect.signature(self.function).parameters
         return {name: value for name, value in options.items() if name in known}
 

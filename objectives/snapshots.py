@@ -20,7 +20,10 @@ def to_bytes(snapshot: Snapshot) -> bytes:
 
 
 def from_bytes(content: bytes) -> Snapshot:
-    """The snapshot, its tensors on the CPU; raises SnapshotError on bytes that are torn or hold anything but data."""
+    """Return the snapshot, its tensors on the CPU.
+
+    Raises SnapshotError on bytes that are torn or hold anything but data.
+    """
     try:
         if not content.startswith(b"PK"):
             raise ValueError("not an archive")

@@ -67,7 +67,7 @@ class Range:
         return int(inside) if self.whole else float(inside)
 
     def offers(self, value: Any) -> bool:
-        """Whether a trial may draw `value`, as Optuna stores it."""
+        """Return whether a trial may draw `value`, as Optuna stores it."""
         number = isinstance(value, int | float) and not isinstance(value, bool)
         return number and math.isclose(self.nearest(value), value, rel_tol=1e-12)
 
@@ -136,7 +136,10 @@ def conditions(space: Space, parameter: str) -> When:
 
 
 def ordered(space: Space) -> list[str]:
-    """The parameters of a space, each after those that its conditions name; raises HyperparameterError on a circle."""
+    """Return the parameters of a space, each after those that its conditions name.
+
+    Raises HyperparameterError on a circle.
+    """
     parents: dict[str, set[str]] = {}
     for parameter in space:
         parents.setdefault(hyperparameter(parameter), set()).update(conditions(space, parameter))
@@ -156,7 +159,7 @@ def ordered(space: Space) -> list[str]:
 
 
 def active(space: Space, parameter: str, values: Mapping[str, Any]) -> bool:
-    """Whether `parameter` is drawn in a trial that has `values` of hyperparameters so far."""
+    """Return whether `parameter` is drawn in a trial that has `values` of hyperparameters so far."""
     return hyperparameter(parameter) not in values and all(
         parent in values and label(values[parent]) in [label(value) for value in allowed]
         for parent, allowed in conditions(space, parameter).items()
@@ -190,7 +193,7 @@ def baseline(space: Space, fixed: Mapping[str, Any], named: Mapping[str, Any]) -
 
 
 def resting(space: Space, named: Mapping[str, Any]) -> dict[str, Scalar]:
-    """Every parameter, active or not, as near as its range allows to its default, or to what `named` says."""
+    """Return every parameter, active or not, as near as its range allows to its default, or to what `named` says."""
     return {
         parameter: label(entry.nearest(_unsearched(entry, hyperparameter(parameter), named)))
         for parameter, entry in space.items()
@@ -198,7 +201,7 @@ def resting(space: Space, named: Mapping[str, Any]) -> dict[str, Scalar]:
 
 
 def only_active(space: Space, parameters: Mapping[str, Scalar]) -> dict[str, Scalar]:
-    """Those of `parameters`, which has all of a space, that are drawn in one trial."""
+    """Return those of `parameters`, which has all of a space, that are drawn in one trial."""
     kept: dict[str, Scalar] = {}
     for parameter in ordered(space):
         if active(space, parameter, by_hyperparameter(kept)):

@@ -176,12 +176,18 @@ def losses_of_each(outputs: Tensor, targets: Tensor, smoothing: Tensor | None) -
 
 
 def shares(smoothing: Sequence[float], device: torch.device) -> Tensor | None:
-    """What each member's target keeps, and what all classes share: float32 (2, members); None where nobody smooths."""
+    """Return what each member's target keeps, and what all classes share: float32 (2, members).
+
+    None where nobody smooths.
+    """
     return torch.tensor([[1 - share for share in smoothing], smoothing], device=device) if any(smoothing) else None
 
 
 def count_right(outputs: Tensor, targets: Tensor) -> Tensor:
-    """How many of the batch are told right: outputs (…, batch, classes) in, int64 (…) out; zero in a regression."""
+    """Return how many of the batch are told right: outputs (…, batch, classes) in, int64 (…) out.
+
+    Zero in a regression.
+    """
     if targets.is_floating_point():
         return torch.zeros(outputs.shape[:-2], dtype=torch.int64, device=outputs.device)
     return (outputs.detach().argmax(-1) == targets).sum(-1)

@@ -103,7 +103,7 @@ def score(model: nn.Module, values: Mapping[str, Any], data: Data, split: Split)
 
 
 def examine(spec: DataSpec, values: Mapping[str, Any], weights: bytes) -> tuple[Decision | None, Mistakes | None]:
-    """How the trained model decides between two classes, and what it gets wrong: one pass over validation data.
+    """Return how the trained model decides between two classes, and what it gets wrong: one pass over validation data.
 
     None of the first for more classes, and of both in a regression.
     """

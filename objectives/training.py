@@ -325,7 +325,7 @@ def best_epoch(config: Config, curve: Sequence[Epoch]) -> int:
 
 
 def is_finished(config: Config, curve: Sequence[Epoch]) -> bool:
-    """Whether the epochs are used up, or `patience` of them have passed since the best."""
+    """Return whether the epochs are used up, or `patience` of them have passed since the best."""
     if len(curve) >= config.epochs:
         return True
     return bool(config.patience and curve) and len(curve) - best_epoch(config, curve) >= config.patience

@@ -127,7 +127,7 @@ def under_way(study_id: ColumnElement[int]) -> tuple[Label[Any], Label[Any]]:
 
 
 def epochs_of(connection: Connection, trial_id: int) -> int:
-    """How many epochs of a trial are recorded."""
+    """Return how many epochs of a trial are recorded."""
     return int(connection.execute(select(func.count()).where(epochs.c.trial_id == trial_id)).scalar_one())
 
 

@@ -34,7 +34,7 @@ def extend(database: Database, study_id: int, rows: Sequence[Row]) -> None:
 
 
 def read(database: Database, study_id: int) -> list[Row]:
-    """All rows of a study, in order; empty where it has no design."""
+    """Return all rows of a study, in order; empty where it has no design."""
     rows = select(designs).where(designs.c.study_id == study_id).order_by(designs.c.number)
     found = database.rows(rows)
     return [Row(row.parameters, row.config) for row in found]

@@ -38,7 +38,10 @@ class Examples:
         return hashlib.sha256(" ".join([str(self.count), *self.smallest]).encode()).hexdigest()[:16]
 
     def shares(self, other: "Examples") -> bool:
-        """Whether some are among the other's too; a share below one in a hundred may be missed where many are."""
+        """Return whether some are among the other's too.
+
+        A share below one in a hundred may be missed where many are.
+        """
         return not set(self.smallest).isdisjoint(other.smallest)
 
 
@@ -86,7 +89,7 @@ def conclude(database: Database, entry: int, examples: Examples, models: Sequenc
 
 
 def entries(database: Database, study_name: str | None = None) -> list[Entry]:
-    """Every reading in this storage, or of one study, oldest first."""
+    """Return every reading in this storage, or of one study, oldest first."""
     query = select(ledger).order_by(ledger.c.entry)
     if study_name is not None:
         query = query.where(ledger.c.study_name == study_name)
@@ -94,5 +97,5 @@ def entries(database: Database, study_name: str | None = None) -> list[Entry]:
 
 
 def of_the_same(database: Database, examples: Examples) -> list[Entry]:
-    """Every reading of test data that share examples with these, for whatever study, oldest first."""
+    """Return every reading of test data that share examples with these, for whatever study, oldest first."""
     return [entry for entry in entries(database) if entry.examples.shares(examples)]

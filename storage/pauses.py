@@ -67,7 +67,7 @@ def attempted(connection: Connection, study_id: int) -> tuple[int, dict[int, Att
 
 
 def count(connection: Connection, study_id: int) -> int:
-    """How many trials of a study are paused."""
+    """Return how many trials of a study are paused."""
     query = select(func.count()).select_from(trials).where(trials.c.study_id == study_id, IS_PAUSED)
     return int(connection.execute(query).scalar_one())
 

@@ -21,7 +21,7 @@ _SQLITE = {
 
 
 def is_passing(error: DBAPIError) -> bool:
-    """Whether the same statement may succeed a little later."""
+    """Return whether the same statement may succeed a little later."""
     original = error.orig
     if error.connection_invalidated or original is None:
         return True
@@ -51,7 +51,7 @@ def cause(error: BaseException, engine: Engine) -> str:
 
 
 def is_full(error: BaseException) -> bool:
-    """Whether the server has given all of its connections away."""
+    """Return whether the server has given all of its connections away."""
     return any(sign in _text(error) for sign in _FULL)
 
 

@@ -92,7 +92,7 @@ def set_attribute(connection: Connection, table: Table, study_id: int, key: str,
 
 
 def attributes(connection: Connection, table: Table, study_id: int) -> dict[str, Any]:
-    """All attributes of a study; raises KeyError."""
+    """Return all attributes of a study; raises KeyError."""
     found = connection.execute(select(table.c.key, table.c.value_json).where(table.c.study_id == study_id)).all()
     if not found:
         check(connection, study_id)

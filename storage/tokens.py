@@ -72,7 +72,7 @@ def everything(database: Database) -> list[Token]:
 
 
 def any_made(database: Database) -> bool:
-    """Whether a token was ever made, be it revoked or expired since."""
+    """Return whether a token was ever made, be it revoked or expired since."""
     query = select(tokens.c.token).limit(1)
     return database.scalar(query) is not None
 

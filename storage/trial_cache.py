@@ -88,7 +88,7 @@ class TrialCache:
 
 
 def read_one(connection: Connection, trial_id: int) -> FrozenTrial | None:
-    """One trial as the database has it now."""
+    """Return one trial as the database has it now."""
     row = connection.execute(trial_rows().where(trials.c.trial_id == trial_id)).one_or_none()
     return None if row is None else freeze(connection, [row], 0, 0)[0]
 
@@ -101,7 +101,7 @@ def trial_rows() -> Select[Any]:
 
 
 def freeze(connection: Connection, rows: Sequence[Any], study_id: int, newest: int) -> list[FrozenTrial]:
-    """Rows of `trials` as Optuna's trials, with everything that belongs to them in one further query.
+    """Return rows of `trials` as Optuna's trials, with everything that belongs to them in one further query.
 
     Many trials are found by study and by being newer than `newest`, a few by their ids.
     """

@@ -180,7 +180,7 @@ class Count:
 
 
 def counts(connection: Connection) -> list[Count]:
-    """Every study's trials by state, in one query."""
+    """Return every study's trials by state, in one query."""
     state = cast(trials.c.state, String)  # as it is written, even where Optuna has no such state
     query = select(trials.c.study_id, state, func.count()).group_by(trials.c.study_id, trials.c.state)
     return [Count(study_id, str(state), number) for study_id, state, number in connection.execute(query)]

@@ -154,7 +154,7 @@ def set_state(
 
 
 def distribution_in_study(connection: Connection, study_id: int, name: str) -> BaseDistribution | None:
-    """How a parameter is distributed in the trials of a study that have it."""
+    """Return how a parameter is distributed in the trials of a study that have it."""
     query = (
         select(parameters.c.distribution_json)
         .join(trials, trials.c.trial_id == parameters.c.trial_id)

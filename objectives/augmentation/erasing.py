@@ -53,6 +53,6 @@ def erase(images: torch.Tensor, rectangles: Rectangles) -> torch.Tensor:
 
 
 def _inside(extent: int, start: torch.Tensor, length: torch.Tensor) -> torch.Tensor:
-    """Which of the places 0 to `extent` - 1 lie in each stretch; bool (B, extent)."""
+    """Return which of the places 0 to `extent` - 1 lie in each stretch; bool (B, extent)."""
     places = torch.arange(extent, device=start.device) - start[:, None]
     return (places >= 0) & (places < length[:, None])

@@ -28,7 +28,7 @@ _TILE, _GAP, _LABEL_WIDTH = 64, 4, 200
 
 
 def strongest(space: Space, fixed: Mapping[str, Any]) -> Config:
-    """All augmentation that a study searches or fixes, switched on at the most that it may draw."""
+    """Return all augmentation that a study searches or fixes, switched on at the most that it may draw."""
     most = {name: value for name, value in fixed.items() if method_of(name) == "augmentation"}
     for parameter, entry in space.items():
         if method_of(name := hyperparameter(parameter)) == "augmentation":

@@ -124,7 +124,7 @@ class DataSpec:
         return tuple(side or size for side in shape)
 
     def check(self) -> tuple[int, int]:
-        """How many examples train and how many validate, as far as names of files tell it: no file is read.
+        """Return how many examples train and how many validate, as far as names of files tell it: no file is read.
 
         Raises DataError where this asks for what no data can give.
         """
@@ -232,5 +232,5 @@ def known(name: str) -> DataSet:
 
 
 def is_own(name: str) -> bool:
-    """Whether only reading the data tells its task, shape and classes."""
+    """Return whether only reading the data tells its task, shape and classes."""
     return not known(name).task

@@ -49,7 +49,7 @@ class _ArraysOnly(pickle.Unpickler):
     """Reads plain values and NumPy arrays; a pickle that asks for anything else could run code, and is refused."""
 
     def find_class(self, module: str, name: str) -> Any:
-        """One of the few callables of an array's pickle."""
+        """Return one of the few callables of an array's pickle."""
         if (module, name) not in _ALLOWED:
             raise pickle.UnpicklingError(f"it asks for {module}.{name}")
         return _ALLOWED[module, name]

@@ -30,7 +30,7 @@ _TYPES = ("|u1", "<i8", "<f4")
 
 
 def cache_folder() -> Path:
-    """Where downloads and decoded data go: `WINNOW_CACHE`, else `winnow` in the user's cache folder."""
+    """Return where downloads and decoded data go: `WINNOW_CACHE`, else `winnow` in the user's cache folder."""
     if chosen := os.environ.get("WINNOW_CACHE"):
         return Path(chosen).expanduser()
     return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "winnow"

@@ -54,7 +54,7 @@ def read(spec: DataSpec, part: str) -> Examples | None:
 
 @functools.lru_cache(maxsize=4)
 def has_test(spec: DataSpec) -> bool:
-    """Whether the data has test examples of its own, which are not read for that where a file's names say it."""
+    """Return whether the data has test examples of its own, which are not read for that where a file's names say it."""
     return _GIVERS.get(spec.name, _of_function)(spec, "test")[0] is not None
 
 
@@ -265,7 +265,7 @@ def _examples(given: Any, spec: DataSpec, where: str, allocate: decoded.Allocate
 
 
 def _image(image: Any, spec: DataSpec, where: str, channels: int | None) -> NDArray[Any]:
-    """One input as uint8 (C, H, W), in the size that is asked for, or as float32 features."""
+    """Return one input as uint8 (C, H, W), in the size that is asked for, or as float32 features."""
     from PIL import Image, ImageOps
 
     if not isinstance(image, Image.Image):

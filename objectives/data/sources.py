@@ -44,7 +44,10 @@ def read(spec: DataSpec, part: str) -> Examples | None:
 
 
 def describe(spec: DataSpec) -> DataSet:
-    """What is known of the data of `spec`: the catalogue's entry, or what reading one's own says; raises DataError."""
+    """Return what is known of the data of `spec`: the catalogue's entry, or what reading one's own says.
+
+    Raises DataError.
+    """
     return own.describe(spec) if is_own(spec.name) else known(spec.name)
 
 

@@ -21,7 +21,7 @@ def shuffled(count: int, seed: int, purpose: str) -> Index:
 
 
 def stratified(targets: NDArray[np.int64], seed: int, purpose: str) -> Index:
-    """All examples in an order of which every stretch holds each class in its share, to within a few examples.
+    """Return all examples in an order of which every stretch holds each class in its share, to within a few examples.
 
     `targets` int64 (N,); returns int64 (N,). Each class is shuffled on its own and its examples are spread evenly over
     the order, so a smaller training set is a part of a larger one. Classes of one size take turns, and a stretch of

@@ -88,17 +88,20 @@ class Streamed:
 
 
 def parts(inputs: torch.Tensor | Streamed, size: int) -> Iterable[torch.Tensor]:
-    """All inputs in their order, `size` at a time, on the device."""
+    """Return all inputs in their order, `size` at a time, on the device."""
     return inputs.split(size) if isinstance(inputs, Streamed) else torch.split(inputs, size)
 
 
 def fits(bytes: int, device: torch.device) -> bool:
-    """Whether so much may lie on the device with all that a training needs besides: half of what is free."""
+    """Return whether so much may lie on the device with all that a training needs besides: half of what is free."""
     return bytes < SHARE * free_bytes(device)
 
 
 def free_bytes(device: torch.device) -> float:
-    """How much memory the device has for this process; without end where it is an accelerator that does not say."""
+    """Return how much memory the device has for this process.
+
+    It is without end where it is an accelerator that does not say.
+    """
     if device.type == "cuda":
         return float(torch.cuda.mem_get_info(device)[0])
     if device.type != "cpu":

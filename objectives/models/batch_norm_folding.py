@@ -56,10 +56,10 @@ def _layers(model: nn.Sequential) -> Iterator[nn.Module]:
 
 
 def _is_plain(module: nn.Module) -> TypeGuard[nn.Sequential]:
-    """Whether it does nothing but one layer after the other: a class of others may do more."""
+    """Return whether it does nothing but one layer after the other: a class of others may do more."""
     return type(module).forward is nn.Sequential.forward
 
 
 def _foldable(layer: nn.Module, norm: nn.Module) -> bool:
-    """Whether both are torch's own, not parametrised, and the norm knows its statistics."""
+    """Return whether both are torch's own, not parametrised, and the norm knows its statistics."""
     return type(layer) in (nn.Conv2d, nn.Linear) and getattr(norm, "running_var", None) is not None

@@ -169,7 +169,10 @@ def add_trainings(plan: AblationPlan, wanted: Sequence[Training]) -> WinnowStudy
 
 
 def recorded_plans(study: WinnowStudy, record: StudyRecord) -> list[AblationPlan]:
-    """Every ablation of a search (`record`) that its storage holds, as it was last asked for; the oldest first."""
+    """Return every ablation of a search (`record`) that its storage holds, as it was last asked for.
+
+    They come the oldest first.
+    """
     found = []
     for other in study.storage.get_all_studies():
         asked = dict(other.user_attrs.get(ABLATION, {}))
@@ -312,7 +315,7 @@ def _training(plan: AblationPlan, trial: TrialRecord) -> Training:
 def _breaks(
     plan: AblationPlan, results: Mapping[Training, float | None], diverged: set[Training]
 ) -> dict[str, tuple[int, int, int, int]]:
-    """How many trainings broke down with each method, and without it."""
+    """Return how many trainings broke down with each method, and without it."""
     broke = set(diverged)
     sets: dict[MethodSet, dict[Training, float]] = {}
     for training, score in results.items():

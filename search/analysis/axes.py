@@ -34,7 +34,7 @@ class Axis:
         self.whole = all(isinstance(kind, IntDistribution) for kind in numeric)
 
     def positions(self, trials: Sequence[TrialRecord]) -> NDArray[np.float64]:
-        """Where each trial stands in the axis's own unit; NaN where it did not have the hyperparameter."""
+        """Return where each trial stands in the axis's own unit; NaN where it did not have the hyperparameter."""
         return np.array([self._position(trial.parameters.get(self.name)) for trial in trials], dtype=np.float64)
 
     def unit(self, trials: Sequence[TrialRecord]) -> NDArray[np.float64]:

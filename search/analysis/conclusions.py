@@ -32,7 +32,7 @@ class Conclusions:
 
 
 def load(storage: Storage, record: StudyRecord) -> Conclusions:
-    """All that `storage` holds about the study of `record`. Trains nothing, and reads no test data."""
+    """Return all that `storage` holds about the study of `record`. Trains nothing, and reads no test data."""
     names = {study.study_name: study for study in storage.get_all_studies()}
     if SPEC not in names[record.study].user_attrs:
         return Conclusions()

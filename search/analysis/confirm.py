@@ -305,6 +305,6 @@ def _on_new_data(reading: Reading, winner: Sample, baseline: Sample, sign: int) 
 
 
 def _gain(scores: Sample, others: Sample, sign: int) -> Sample:
-    """By how much `scores` are better than `others`, seed by seed; `sign` is 1 where more is better, else -1."""
+    """Return by how much `scores` are better than `others`, seed by seed; `sign` is 1 where more is better, else -1."""
     better, worse = (scores, others) if sign == 1 else (others, scores)
     return paired(better.scores, worse.scores, scores.scale) if others.scores else Sample(())

@@ -74,7 +74,7 @@ def pair_name(first: str, second: str) -> str:
 
 
 def order(methods: Sequence[str]) -> list[Contrast]:
-    """Each method's Shapley value (1953): the mean of what it adds, over all orders of adding the methods.
+    """Return each method's Shapley value (1953): the mean of what it adds, over all orders of adding the methods.
 
     Exact over all 2ⁿ sets where they are at most MOST_SETS; else each seed draws one order and takes its reverse too
     (antithetic orders, as Mitchell et al., 2022, do), which is right on average over seeds.

@@ -19,7 +19,7 @@ _ONE_AT_A_TIME = 0.8
 
 
 def one_at_a_time(record: StudyRecord, trials: Sequence[TrialRecord]) -> bool:
-    """Whether the search moved along one hyperparameter at a time, as a coordinate-wise search does.
+    """Return whether the search moved along one hyperparameter at a time, as a coordinate-wise search does.
 
     Then most trials differ from others in a single value, and always in that of the same hyperparameter (in a grid, in
     those of several). How often each was moved decides what its share is, not what it does.
@@ -49,13 +49,13 @@ def _moved_along(rows: Sequence[tuple[Any, ...]]) -> list[set[int]]:
 
 
 def visited(first: Array, second: Array, fewest: int = FEWEST_IN_CORNER) -> bool:
-    """Whether trials lie in all four corners of the plane of two hyperparameters, each (trials,) from 0 to 1."""
+    """Return whether trials lie in all four corners of the plane of two hyperparameters, each (trials,) from 0 to 1."""
     corners = 2 * (first > _middle(first)) + (second > _middle(second))
     return bool(np.bincount(corners.astype(int), minlength=4).min() >= fewest)
 
 
 def enough(unit: Array) -> bool:
-    """Whether (trials, hyperparameters) are enough to tell what two do together from what each does alone."""
+    """Return whether (trials, hyperparameters) are enough to tell what two do together from what each does alone."""
     return len(unit) >= TRIALS_PER_TERM * (2 + sum(_powers(column) for column in unit.T))
 
 
@@ -85,7 +85,7 @@ def together_p(unit: Array, values: Array, pair: tuple[int, int]) -> float:
 
 
 def _powers(values: Array) -> int:
-    """How many powers of a hyperparameter are told apart."""
+    """Return how many powers of a hyperparameter are told apart."""
     return min(3, len(np.unique(values)) - 1)
 
 

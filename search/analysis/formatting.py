@@ -21,7 +21,7 @@ def number(value: Any) -> str:
 
 
 def score(value: float | None) -> str:
-    """A result beside others: four decimals, so that all stand on one scale; a dash for what is not there.
+    """Return a result beside others: four decimals, so that all stand on one scale; a dash for what is not there.
 
     What is too large for it, or too small, has four significant digits.
     """

@@ -190,7 +190,7 @@ def _by_rank(record: StudyRecord) -> list[TrialRecord]:
 
 
 def _checked(record: StudyRecord, trials: Sequence[TrialRecord], kind: str) -> list[TrialRecord]:
-    """Those beside the baseline, by number; raises StudyError where they tell nothing."""
+    """Return those beside the baseline, by number; raises StudyError where they tell nothing."""
     records = sorted((trial for trial in trials if not trial.baseline), key=lambda trial: trial.number)
     if len(records) < MINIMUM_TRIALS:
         raise StudyError(
@@ -209,7 +209,7 @@ def _checked(record: StudyRecord, trials: Sequence[TrialRecord], kind: str) -> l
 
 
 def survivors(record: StudyRecord) -> bool:
-    """Whether a pruner chose which trials completed."""
+    """Return whether a pruner chose which trials completed."""
     stopped = sum(trial.cut_short for trial in record.trials)
     return stopped > _MOST_STOPPED * (stopped + len(record.ranked))
 

@@ -44,7 +44,7 @@ class Table:
             self.answered |= seen
 
     def level(self, question: Question, look: int) -> float:
-        """At which p a question that is not answered yet would be at this look."""
+        """Return at which p a question that is not answered yet would be at this look."""
         share = error_of_look(look) / (len(self.methods) + (WHOLE not in self.answered))
         if question == WHOLE:
             return share
@@ -55,7 +55,7 @@ class Table:
         return share * (_BEGINS.get(question[0], 0.0) + handed_on / max(1, len(asked) - len(answered)))
 
     def questions(self, method: str) -> list[Question]:
-        """All that is asked of a method. A pair is asked of one of its two, so that all have as many."""
+        """Return all that is asked of a method. A pair is asked of one of its two, so that all have as many."""
         pairs: list[Question] = [
             ("together", pair_name(first, second))
             for (here, first), (there, second) in itertools.combinations(enumerate(self.methods), 2)

@@ -46,7 +46,10 @@ def interval(results: Array, seeds: Sample, error: float, resampled: bool = Fals
 
 
 def _tilt(values: Array, quantile: float) -> float:
-    """By how much of itself an interval of the mean shifts towards the longer tail (Johnson, 1978); at most a half."""
+    """Return by how much of itself an interval of the mean shifts towards the longer tail (Johnson, 1978).
+
+    It is at most a half.
+    """
     deviations = values - values.mean()
     spread = float(np.sqrt(np.mean(deviations**2)))
     skewness = float(np.mean(deviations**3)) / spread**3 if spread > 0 else 0.0

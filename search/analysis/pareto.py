@@ -21,7 +21,10 @@ class Point:
 
 
 def front(record: StudyRecord, cost: Cost) -> list[Point]:
-    """The front of value against parameters or training time, the cheapest first; raises StudyError without costs."""
+    """Return the front of value against parameters or training time, the cheapest first.
+
+    Raises StudyError without costs.
+    """
     known = costs(record, cost)
     if not known:
         raise StudyError(

@@ -81,7 +81,10 @@ def _planned(trial: TrialRecord) -> int:
 
 
 def _epoch_seconds(trial: TrialRecord) -> float:
-    """What an epoch took, without what a trial costs once; from the trial's whole time where none was recorded."""
+    """Return what an epoch took, without what a trial costs once.
+
+    It comes from the trial's whole time where none was recorded.
+    """
     recorded = [epoch.seconds for epoch in trial.curve if epoch.seconds is not None]
     return statistics.fmean(recorded) if recorded else trial.seconds / len(trial.curve)
 
@@ -176,7 +179,7 @@ def foretold(record: StudyRecord) -> Foretold | None:
 
 
 def foretold_sentence(found: Foretold) -> str:
-    """How well early epochs foretell the end, in plain words."""
+    """Return how well early epochs foretell the end, in plain words."""
     low, high = found.interval
     says = "much" if low > 0.6 else "something" if low > 0 else "nothing that can be shown"
     return (

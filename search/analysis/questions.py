@@ -154,7 +154,10 @@ def _search(asked: Question, record: StudyRecord, found: Conclusions) -> Answer:
 
 
 def _of_examples(trial: TrialRecord) -> tuple[float, float] | None:
-    """The interval of an accuracy over the validation examples it was measured on (Wilson); None where unknown."""
+    """Return the interval of an accuracy over the validation examples it was measured on (Wilson).
+
+    None where unknown.
+    """
     examples = trial.training.get("validation_examples")
     if not examples or trial.value is None or trial.best_epoch is None or trial.best_epoch.validation_accuracy is None:
         return None

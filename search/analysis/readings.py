@@ -79,7 +79,7 @@ def read(plan: ConfirmationPlan, models: Sequence[Repetition]) -> Reading:
 
 
 def _examples(plan: ConfirmationPlan) -> ledger.Examples:
-    """Which test examples are read; those of the user's own objective are known by its name alone."""
+    """Return which test examples are read; those of the user's own objective are known by its name alone."""
     if not plan.study.spec.built_in:
         return ledger.Examples(0, (plan.study.spec.objective,))
     from winnow.objectives import held_out
@@ -159,7 +159,7 @@ def recorded(plan: ConfirmationPlan, models: Sequence[Repetition]) -> Reading:
 
 
 def _packed(values: NDArray[np.float64]) -> str:
-    """One bit an example where all are 0 or 1, else four bytes, as JSON holds them."""
+    """Return one bit an example where all are 0 or 1, else four bytes, as JSON holds them."""
     bits = bool(np.isin(values, (0.0, 1.0)).all())
     return base64.b64encode(np.packbits(values > 0).tobytes() if bits else values.astype("<f4").tobytes()).decode()
 

@@ -106,7 +106,7 @@ def record_plan(plan: ConfirmationPlan, decision: Decision | None = None, wrong:
 
 
 def recorded_decision(study: WinnowStudy) -> Decision | None:
-    """How the winner decided when the repetitions were last concluded; None but for two classes."""
+    """Return how the winner decided when the repetitions were last concluded; None but for two classes."""
     content = studies.load(study.storage, study_name(study.name)).optuna.user_attrs.get(DECISION)
     if content is None:
         return None
@@ -116,13 +116,13 @@ def recorded_decision(study: WinnowStudy) -> Decision | None:
 
 
 def recorded_mistakes(study: WinnowStudy) -> Mistakes | None:
-    """What the winner got wrong when the repetitions were last concluded; None where that was not measured."""
+    """Return what the winner got wrong when the repetitions were last concluded; None where that was not measured."""
     content = studies.load(study.storage, study_name(study.name)).optuna.user_attrs.get(MISTAKES)
     return None if content is None else mistakes.recorded(content)
 
 
 def recorded_plan(study: WinnowStudy, record: StudyRecord) -> ConfirmationPlan | None:
-    """Who was compared when the repetitions of a search were last concluded; None where they never were."""
+    """Return who was compared when the repetitions of a search were last concluded; None where they never were."""
     name = study_name(study.name)
     for other in study.storage.get_all_studies():
         if other.study_name == name and CONCLUSION in other.user_attrs:
@@ -180,7 +180,7 @@ def read_scores(plan: ConfirmationPlan) -> dict[Repetition, float | None]:
 
 
 def seeds_decide(plan: ConfirmationPlan, numbers: Collection[int], seeds: Collection[int]) -> bool:
-    """Whether the seeds made a difference to each of these trials; those of built-in objectives always do."""
+    """Return whether the seeds made a difference to each of these trials; those of built-in objectives always do."""
     if plan.study.spec.built_in:
         return True
     curves: dict[int, list[list[float]]] = {number: [] for number in numbers}
@@ -204,7 +204,10 @@ def weights(plan: ConfirmationPlan, number: int, seed: int) -> tuple[dict[str, A
 
 
 def weights_name(plan: ConfirmationPlan, number: int, seed: int) -> str:
-    """The SHA-256 of one repetition's trained weights, which no other model has; else a name of the repetition."""
+    """Return the SHA-256 of one repetition's trained weights, which no other model has.
+
+    Where none are kept, a name of the repetition.
+    """
     attributes = _attributes(plan, number, seed)
     if plan.study.spec.built_in:
         return str(attributes[WEIGHTS]).rpartition("/")[2]
@@ -212,7 +215,7 @@ def weights_name(plan: ConfirmationPlan, number: int, seed: int) -> str:
 
 
 def test_score(plan: ConfirmationPlan, number: int, seed: int) -> float:
-    """The score of one repetition on test data that its objective read itself."""
+    """Return the score of one repetition on test data that its objective read itself."""
     return float(_attributes(plan, number, seed)[TEST_SCORE])
 
 
@@ -255,7 +258,7 @@ def choose_winner(
 
 
 def best_group(plan: ConfirmationPlan, compared: Mapping[int, Sample]) -> tuple[int, ...]:
-    """Who may be the best of those compared, the highest mean first (see `possibly_best`)."""
+    """Return who may be the best of those compared, the highest mean first (see `possibly_best`)."""
     sign = 1 if plan.study.spec.optimises == "maximize" else -1
     scale = plan.record.scale if sign == 1 else plan.record.scale.negative
     scores = {number: [sign * score for score in sample.scores] for number, sample in compared.items()}

@@ -128,5 +128,5 @@ def _differences(recorded: list[Epoch], repeated: list[Epoch]) -> list[str]:
 
 
 def _is_finite(value: float | None) -> bool:
-    """Whether a figure is one that the storage keeps."""
+    """Return whether a figure is one that the storage keeps."""
     return value is not None and math.isfinite(value)

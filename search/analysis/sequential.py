@@ -143,7 +143,7 @@ class SequentialDesign:
                 yield look, contrast.kind, [(on, seed) for seed in seeds for on in contrast.weights(seed)]
 
     def _samples(self, contrast: Contrast, told: "_Scores") -> list[Sample]:
-        """One number a seed, at each look whose trainings have all ended."""
+        """Return one number a seed, at each look whose trainings have all ended."""
         found = []
         for look in range(1, self.looks + 1):
             seeds = self._seeds(contrast, look)
@@ -220,7 +220,7 @@ class Answers:
         ]
 
     def may_be_answered(self, question: Question) -> bool:
-        """Whether it is open, not answered, and might be with twice as many seeds."""
+        """Return whether it is open, not answered, and might be with twice as many seeds."""
         if question in self.table.answered or question not in self.samples:
             return False
         level = self.table.level(question, self.looks[question] + 1)
@@ -291,11 +291,11 @@ def _fill(scores: NDArray[np.float64]) -> None:
 
 
 def _sum(values: Sequence[float | None], weights: Sequence[float]) -> float:
-    """Their weighted sum; NaN where one is missing."""
+    """Return their weighted sum; NaN where one is missing."""
     return math.fsum(math.nan if v is None else w * v for v, w in zip(values, weights, strict=True))
 
 
 def _mean(values: Sequence[float | None]) -> float:
-    """Their mean over what is known; a method of which most trainings gave no score is chosen last."""
+    """Return their mean over what is known; a method of which most trainings gave no score is chosen last."""
     known = [value for value in values if value is not None]
     return math.fsum(known) / len(known) if 2 * len(known) > len(values) else -math.inf

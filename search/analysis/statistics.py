@@ -180,7 +180,7 @@ class Sample:
 
 
 def broken_down(scores: Sequence[float], scale: Scale, spread: float = math.inf) -> list[bool]:
-    """Which of the scores broke down (see `Sample.kept`); none where the scale knows no worse side.
+    """Return which of the scores broke down (see `Sample.kept`); none where the scale knows no worse side.
 
     Those too that lie eight times `spread`, the largest of all sets of scores like these, beyond their median (Hampel's
     identifier: Davies and Gather, 1993): of five seeds of which two broke down, neither is told by the others.
@@ -239,12 +239,12 @@ def error_of_look(look: int, error: float = ERROR) -> float:
 
 
 def seeds_at_look(look: int, first: int) -> int:
-    """How many seeds look 1, 2, … has: twice as many each time."""
+    """Return how many seeds look 1, 2, … has: twice as many each time."""
     return first << (look - 1)
 
 
 def possibly_best(scores: Mapping[Name, Sequence[float]], scale: Scale = ANY) -> list[Name]:
-    """Those that may be the best, the highest mean first: a set that holds the truly best 95 times of 100.
+    """Return those that may be the best, the highest mean first: a set that holds the truly best 95 times of 100.
 
     Subset selection (Gupta, 1965) by paired intervals: one is left out where another's interval of 5 %, divided by the
     number of its rivals (Bonferroni), lies above it. So one of two equals is called better than the other 5 times of
@@ -269,7 +269,7 @@ def proportion_interval(hits: int, trials: int) -> tuple[float, float]:
 
 
 def worse_fence(values: NDArray[np.float64], direction: str) -> float:
-    """Where hopeless values begin: three interquartile ranges beyond the worse quartile (Tukey, 1977)."""
+    """Return where hopeless values begin: three interquartile ranges beyond the worse quartile (Tukey, 1977)."""
     lower, upper = np.quantile(values, [0.25, 0.75])
     reach = 3.0 * (upper - lower)
     return float(lower - reach if direction == "maximize" else upper + reach)

@@ -157,11 +157,11 @@ class StudyRecord:
         return -value if self.direction == "maximize" else value
 
     def gain(self, trial: TrialRecord, over: TrialRecord) -> float:
-        """By how much `trial` is better than `over` (negative: worse), in the metric's unit."""
+        """Return by how much `trial` is better than `over` (negative: worse), in the metric's unit."""
         return self.loss(over.value) - self.loss(trial.value)
 
     def count(self, state: str) -> int:
-        """How many trials are in `state`."""
+        """Return how many trials are in `state`."""
         return sum(trial.state == state for trial in self.trials)
 
 
@@ -259,7 +259,7 @@ def _mapping(attributes: Mapping[str, Any], key: str) -> Mapping[str, Any]:
 
 
 def _value(trial: FrozenTrial, curve: Sequence[Epoch]) -> float | None:
-    """Its value; for a pruned trial that was told none, the last that it reported."""
+    """Return its value; for a pruned trial that was told none, the last that it reported."""
     if trial.values is None:
         return curve[-1].value if trial.state == TrialState.PRUNED and curve else None
     return float(trial.values[0])

@@ -83,7 +83,7 @@ def _devices() -> list[Finding]:
 
 
 def _gpus() -> list[Finding]:
-    """Each GPU with what is wrong with it, and what `--devices auto` makes of them."""
+    """Return each GPU with what is wrong with it, and what `--devices auto` makes of them."""
     found: list[Finding] = []
     try:
         found += [Finding(gpu.name, not gpu.problem, _gpu(gpu)) for gpu in devices.gpus()]
@@ -118,7 +118,7 @@ def _storage(url: str) -> list[Finding]:
 
 
 def _files(opened: storage.Storage) -> Finding:
-    """Whether checkpoints and artifacts can be written and read again."""
+    """Return whether checkpoints and artifacts can be written and read again."""
     try:
         opened.store.read(PROBE, opened.store.write(PROBE, b"winnow doctor"))
         opened.store.remove(PROBE)

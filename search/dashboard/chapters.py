@@ -17,7 +17,7 @@ MOST_POINTS = 2000
 
 
 def pictures(view: StudyView) -> list[Chapter]:
-    """How the search goes: all trials, and the curves of the best over the band of a sample."""
+    """Return how the search goes: all trials, and the curves of the best over the band of a sample."""
     record, sample = view.record(), view.sample()
     if not record.finished:
         return []
@@ -52,7 +52,10 @@ def hyperparameters(view: StudyView) -> list[Chapter]:
 
 
 def concluded(storage: Storage, view: StudyView) -> list[Chapter]:
-    """What was measured since: the winner trained again, and what each method does; or the command that would."""
+    """Return what was measured since: the winner trained again, and what each method does.
+
+    Where nothing was, the command that would.
+    """
     record = _with_sides(storage, view)
     return measured.chapters(record, conclusions.load(storage, record))
 
@@ -90,7 +93,7 @@ def curve_numbers(sample: StudyRecord, top: int = TOP) -> dict[str, object]:
 
 
 def _with_sides(storage: Storage, view: StudyView) -> StudyRecord:
-    """All trials, those in full that a confirmation or an ablation compared."""
+    """Return all trials, those in full that a confirmation or an ablation compared."""
     record = view.record()
     wanted = {trial.number for trial in (record.best, record.baseline) if trial}
     for study in storage.get_all_studies():

@@ -52,7 +52,7 @@ class Hosts:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether only this machine reaches a server that is bound to `host`."""
+    """Return whether only this machine reaches a server that is bound to `host`."""
     if host == "localhost":
         return True
     try:

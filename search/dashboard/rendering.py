@@ -26,7 +26,7 @@ _RESERVED = ("api", "audit", "events", "login", "logout", "static", "studies")
 
 
 def study_link(study_id: int, name: str) -> str:
-    """Where a study's page lies: under its name, but where another page is called that."""
+    """Return where a study's page lies: under its name, but where another page is called that."""
     taken = name.partition("/")[0] in _RESERVED or name.strip("/.") != name or "\\" in name
     return f"/winnow/studies/{study_id}" if taken or not name else f"/winnow/{quote(name, safe='')}"
 

@@ -32,7 +32,7 @@ def watching(request: Request) -> Watching:
 
 
 def person(request: Request) -> Person:
-    """Who asks; the guard has made sure that somebody does."""
+    """Return who asks; the guard has made sure that somebody does."""
     found: Person = request.state.person
     return found
 

@@ -111,7 +111,7 @@ def _trained(trial: FrozenTrial, host: str, device: Device, since: datetime) -> 
 
 
 def _epoch_seconds(trial: FrozenTrial) -> float:
-    """How long an epoch took; the whole trial where it reported none."""
+    """Return how long an epoch took; the whole trial where it reported none."""
     return float(trial.user_attrs[RUN]["device_seconds"]) / max(1, len(trial.intermediate_values))
 
 

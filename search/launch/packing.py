@@ -38,7 +38,7 @@ class Packing:
             self.settled = "memory"
 
     def needs_more(self, measured: int) -> bool:
-        """Whether more trials than so many have to be measured before anything can be decided."""
+        """Return whether more trials than so many have to be measured before anything can be decided."""
         return measured < max(FEWEST_TRIALS, self.slots)
 
     def see_trials(self, epoch_seconds: list[float]) -> None:

@@ -28,7 +28,7 @@ def plan(
     pin: bool | None = None,
     devices_per_trial: int = 1,
 ) -> list[Place]:
-    """One place for each worker: `slots` on each device, or `workers` in turn over all of them.
+    """Return one place for each worker: `slots` on each device, or `workers` in turn over all of them.
 
     Without either a GPU takes one worker, and the CPU one a core. A CPU's cores are split evenly among its workers,
     each with as many threads, unless the study has settled its `threads` or OMP_NUM_THREADS is set. A GPU's workers

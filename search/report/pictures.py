@@ -37,7 +37,7 @@ _QUANTITIES = {
 def chapters(
     record: StudyRecord, importances: Sequence[Importance] | None = None, anova: FunctionalAnova | None = None
 ) -> list[Chapter]:
-    """Every picture of the search.
+    """Return every picture of the search.
 
     Without `importances` they are PED-ANOVA's alone, which takes a second; `importance.compare` gives all. With a
     `anova`, slices show their means, and pairs of hyperparameters are compared.

@@ -59,7 +59,7 @@ def plotly_library() -> str:
 
 
 def settings() -> dict[str, Any]:
-    """How the templates of all kinds of report are read."""
+    """Return how the templates of all kinds of report are read."""
     import jinja2
 
     return {
@@ -76,7 +76,7 @@ def contents(
     importances: Sequence[Importance] | None,
     first: Sequence[Chapter] = (),
 ) -> dict[str, Any]:
-    """All that a report says and shows, whatever its format."""
+    """Return all that a report says and shows, whatever its format."""
     anova = functional_anova.decompose_if_enough(record)
     return {
         "record": record,
@@ -113,7 +113,10 @@ def _by_rank(record: StudyRecord) -> Sequence[TrialRecord]:
 
 
 def _commands(record: StudyRecord, found: Conclusions) -> list[str]:
-    """What repeats the winner and remakes this page; the stock command for a study that recorded no configuration."""
+    """Return what repeats the winner and remakes this page.
+
+    The stock command for a study that recorded no configuration.
+    """
     study = quoted(record)
     if record.best is None:
         return [f"winnow report {study}"]

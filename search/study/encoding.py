@@ -65,7 +65,7 @@ class Encoding:
         return {name: self._value(*pair) for name, *pair in zip(self.names, self._entries, point, strict=True)}
 
     def point(self, parameters: Mapping[str, Any]) -> Floats:
-        """Where a trial stands; what it did not draw is in the middle."""
+        """Return where a trial stands; what it did not draw is in the middle."""
         found = np.full(len(self.names), 0.5)
         for place, (name, entry) in enumerate(zip(self.names, self._entries, strict=True)):
             if name in parameters:
@@ -97,7 +97,7 @@ class Encoding:
     def _holds(
         self, parents: list[tuple[NDArray[np.bool_], str, Floats]], allowed: set[Scalar], count: int
     ) -> NDArray[np.bool_]:
-        """Where a searched parent is drawn and has one of the allowed values."""
+        """Return where a searched parent is drawn and has one of the allowed values."""
         holds = np.zeros(count, dtype=bool)
         for drawn, name, column in parents:
             entry = self.space[name]

@@ -79,7 +79,7 @@ class _Table:
         self._columns = {name: array("d") for name in search_space}
 
     def unknown(self, trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
-        """Those of all trials that were not learnt yet, which are among the last."""
+        """Return those of all trials that were not learnt yet, which are among the last."""
         missing = max(0, len(trials) - len(self._known))
         new = (trial for trial in reversed(trials) if trial.number not in self._known)
         return list(islice(new, missing))
@@ -119,7 +119,7 @@ class _Table:
 
 
 def rank(trial: FrozenTrial, sign: float) -> tuple[int, float, float, int]:
-    """Where a finished trial stands among all by TPE's order, the best first; `sign` is -1 where more is better.
+    """Return where a finished trial stands among all by TPE's order, the best first; `sign` is -1 where more is better.
 
     The complete ones come by value, then the pruned ones by how far they came and by their last value, then those that
     broke a constraint, by how much.
@@ -181,7 +181,7 @@ def _on_lattice(kernels: Any, at: np.ndarray) -> np.ndarray:
 
 
 def _mass(kernels: Any) -> np.ndarray:
-    """How much of each kernel lies in the range: its middle does, so that is never little."""
+    """Return how much of each kernel lies in the range: its middle does, so that is never little."""
     inside: np.ndarray = ndtr((kernels.adapted_high - kernels.mu) / kernels.sigma) - ndtr(
         (kernels.adapted_low - kernels.mu) / kernels.sigma
     )

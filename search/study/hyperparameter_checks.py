@@ -126,11 +126,11 @@ def _check_needs(spec: Spec, section: str, name: str) -> Iterator[tuple[str, Obj
 
 
 def _has_hidden_layers(spec: Spec) -> bool:
-    """Whether some configuration has a hidden dense layer: a cnn or resnet has those that `hidden` names."""
+    """Return whether some configuration has a hidden dense layer: a cnn or resnet has those that `hidden` names."""
     models, layers = _possible(spec, "model"), _possible(spec, "hidden")
     return any(model not in ("cnn", "resnet") for model in models) or any(layers)
 
 
 def _possible(spec: Spec, name: str) -> list[Any]:
-    """Every value that a hyperparameter can take in a spec; none of a range."""
+    """Return every value that a hyperparameter can take in a spec; none of a range."""
     return spec.values(name) if name in spec.search else [spec.fixed.get(name, DEFINITIONS[name].default)]

@@ -33,7 +33,7 @@ class IndexedPercentilePruner(PercentilePruner):
         self._counted: Counter[int] = Counter()
 
     def prune(self, study: optuna.Study, trial: FrozenTrial) -> bool:
-        """Whether the trial should end after its last step."""
+        """Return whether the trial should end after its last step."""
         percentile, startup, warmup, interval, least = self._limits
         self._learn(study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)))
         step = trial.last_step
@@ -65,7 +65,7 @@ class IndexedPercentilePruner(PercentilePruner):
 
 
 def _first_of_interval(step: int, steps: list[int], warmup: int, interval: int) -> bool:
-    """Whether no earlier report fell into the interval that this step belongs to."""
+    """Return whether no earlier report fell into the interval that this step belongs to."""
     begins = (step - warmup) // interval * interval + warmup
     return max((other for other in steps if other != step), default=-1) < begins
 

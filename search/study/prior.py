@@ -35,7 +35,7 @@ _ENDED = (TrialState.COMPLETE, TrialState.PRUNED)
 
 
 def weight(trials: int) -> float:
-    """How much the prior counts after so many trials, from 1 down."""
+    """Return how much the prior counts after so many trials, from 1 down."""
     return TRIALS / (TRIALS + trials)
 
 
@@ -83,14 +83,14 @@ class Prior:
         return points
 
     def density(self, points: Floats) -> Floats:
-        """The density at points, in units of that of a uniform draw."""
+        """Return the density at points, in units of that of a uniform draw."""
         found = np.ones(len(points))
         for each in self._believed:
             found *= each.share * each.density(points[:, each.place]) + 1 - each.share
         return found
 
     def point(self, parameters: Mapping[str, Any]) -> Floats:
-        """Where a trial stands."""
+        """Return where a trial stands."""
         return self._encoding.point(parameters)
 
     def values(self, random: Generator) -> dict[str, Scalar]:
@@ -154,7 +154,7 @@ class PriorSampler(BaseSampler):
         self._sampler.reseed_rng()
 
     def _values(self, study: optuna.Study, number: int) -> dict[str, Scalar]:
-        """What trial `number` takes from the prior; nothing, if it is one of the sampler's."""
+        """Return what trial `number` takes from the prior; nothing, if it is one of the sampler's."""
         if number not in self._taken:
             random = np.random.default_rng([self._seed, number])
             values, chance = self._prior.values(random), random.random()
@@ -163,7 +163,10 @@ class PriorSampler(BaseSampler):
         return self._taken[number]
 
     def _trust(self, study: optuna.Study) -> float:
-        """How much more often than all the best quarter of what has ended lies where the prior has it; at most 1."""
+        """Return how much more often than all the best quarter of what has ended lies where the prior has it.
+
+        At most 1.
+        """
         ended = [trial for trial in study.get_trials(deepcopy=False, states=_ENDED) if trial.params]
         if len(ended) < JUDGED_FROM or len(study.directions) > 1:
             return 1.0

@@ -255,7 +255,10 @@ def _pinned(spec: Spec) -> Spec:
 
 
 def _with_same_weights(spec: Spec, stored: Spec) -> Spec:
-    """The spec with the file of weights that the stored one knows, which need not lie here; raises StudyError."""
+    """Return the spec with the file of weights that the stored one knows, which need not lie here.
+
+    Raises StudyError.
+    """
     pin = stored.fixed.get(PIN)
     if pin is None or spec.fixed.get("weights") != stored.fixed.get("weights"):
         return spec

@@ -214,7 +214,7 @@ def _check_log(spec: Spec) -> Iterator[tuple[str, ObjectiveError]]:
 
 
 def is_installed(package: str) -> bool:
-    """Whether a package can be imported; a mere folder of its name in the user's folder is none."""
+    """Return whether a package can be imported; a mere folder of its name in the user's folder is none."""
     found = importlib.util.find_spec(package)
     return found is not None and found.loader is not None and found.origin is not None
 

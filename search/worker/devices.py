@@ -254,7 +254,7 @@ def _affinity() -> list[int]:
 
 
 def _quota() -> float:
-    """How many cores' time a container may use (cgroup v2); infinite where nobody says."""
+    """Return how many cores' time a container may use (cgroup v2); infinite where nobody says."""
     try:
         quota, period = (CGROUP / "cpu.max").read_text().split()
         return math.inf if quota == "max" else int(quota) / int(period)

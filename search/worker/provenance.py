@@ -16,7 +16,10 @@ def winnow_version() -> str:
 
 @cache
 def git_commit() -> str | None:
-    """The commit of the folder that winnow was started in, with `+` where files differ from it; None outside of git."""
+    """Return the commit of the folder that winnow was started in, with `+` where files differ from it.
+
+    None outside of git.
+    """
     try:
         head = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True, timeout=10)
         changed = subprocess.run(

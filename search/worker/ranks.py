@@ -270,7 +270,7 @@ class LeadingRank(FollowingRank):
 
 
 def _has_lost_another(ended: Ended) -> bool:
-    """Whether a rank failed because another did, or because the other came too late."""
+    """Return whether a rank failed because another did, or because the other came too late."""
     return ended.outcome is Outcome.EXCEPTION and error_kinds.is_of_lost_rank(ended.reason)
 
 

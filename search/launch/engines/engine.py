@@ -52,7 +52,7 @@ class Engine(Protocol):
         """Start the workers, with the storage's URL in their environment; gives the job's name."""
 
     def under_way(self, job: str) -> str:
-        """How many workers of a job run and wait, in words; empty where none does."""
+        """Return how many workers of a job run and wait, in words; empty where none does."""
 
     def cancel(self, job: str) -> None:
         """End a job: its workers hand their trials back, and those that wait never start."""

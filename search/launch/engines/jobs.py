@@ -37,7 +37,7 @@ def start(study: WinnowStudy, engine: Engine, order: Order) -> Job:
 
 
 def under_way(study: WinnowStudy, engine: Engine) -> str:
-    """How many workers of the study's job run and wait on an engine, in words; empty where none does.
+    """Return how many workers of the study's job run and wait on an engine, in words; empty where none does.
 
     Raises EngineError.
     """

@@ -74,7 +74,10 @@ class Slurm:
 
 
 def tasks(job: str) -> list[str]:
-    """The state of each task of an array or task that Slurm still holds; of the finished it forgets after a while."""
+    """Return the state of each task of an array or task that Slurm still holds.
+
+    It forgets the finished after a while.
+    """
     try:
         return _ask("squeue", "--noheader", "--array", "--jobs", job, "--format", "%T").split()
     except EngineError as error:

@@ -116,7 +116,7 @@ def extra_metrics(trials: Sequence[TrialRecord]) -> list[str]:
 
 
 def quantity_curves(record: StudyRecord, quantity: str, title: str, top: int = 5) -> "Figure | None":
-    """One recorded quantity of the `top` best trials and the baseline; None where it was not recorded."""
+    """Return one recorded quantity of the `top` best trials and the baseline; None where it was not recorded."""
     drawn = style.figure("epoch", title)
     for trial, name, color, dash in _best_and_baseline(record, top):
         _add_curve(drawn, trial, quantity, name, color, dash)
@@ -124,7 +124,7 @@ def quantity_curves(record: StudyRecord, quantity: str, title: str, top: int = 5
 
 
 def generalisation_gap(record: StudyRecord) -> "Figure | None":
-    """How much better each completed trial did on training than on validation data, over its result.
+    """Return how much better each completed trial did on training than on validation data, over its result.
 
     At the epoch whose value is the trial's; in accuracy where it was recorded, else in loss; None where neither was.
     """
@@ -189,7 +189,10 @@ def _add_band(drawn: "Figure", record: StudyRecord) -> None:
 
 
 def _gaps(record: StudyRecord, quantity: str) -> dict[int, float]:
-    """By how much each completed trial was better on training data, by its number; without those that do not know."""
+    """Return by how much each completed trial was better on training data, by its number.
+
+    Those that do not know are left out.
+    """
     gaps = {}
     for trial in record.ranked:
         training = getattr(trial.best_epoch, f"train_{quantity}", None)

@@ -21,7 +21,7 @@ _VERDICT_SYMBOLS = {"helps": "triangle-right", "hurts": "triangle-left", "inconc
 
 
 def importance_bars(importances: Sequence[Importance]) -> "Figure":
-    """Each hyperparameter's share by each method with its interval, the first method's largest on top.
+    """Return each hyperparameter's share by each method with its interval, the first method's largest on top.
 
     A pale bar is a share that is not certain: its interval reaches what a random number would be given.
     """
@@ -68,7 +68,7 @@ def interactions(found: Sequence[Interaction]) -> "Figure":
 def effects(
     measured: Sequence[Effect], metric: str, names: Sequence[str] = ("helps", "hurts", "inconclusive")
 ) -> "Figure":
-    """Each method's effect with its interval, the most helpful on top; colour and symbol tell the verdict.
+    """Return each method's effect with its interval, the most helpful on top; colour and symbol tell the verdict.
 
     `names` are what the legend calls an effect above zero, below zero, and on both sides of it.
     """
@@ -130,7 +130,7 @@ def path(start: float, steps: Sequence[Effect], direction: str, metric: str, ori
 
 
 def order(measured: Sequence[OrderedEffect], metric: str) -> "Figure":
-    """Each method's Shapley value with its interval, between its effect when added first and when added last.
+    """Return each method's Shapley value with its interval, between its effect when added first and when added last.
 
     A long bar means that the order decides; a short one that it does not.
     """
@@ -167,7 +167,7 @@ def order(measured: Sequence[OrderedEffect], metric: str) -> "Figure":
 
 
 def repetitions(samples: Mapping[str, Sample], metric: str, searched: float, maximise: bool) -> "Figure":
-    """Every repetition of each configuration and the interval of its mean, the best on top.
+    """Return every repetition of each configuration and the interval of its mean, the best on top.
 
     A dotted line stands at `searched`, what the search believed of its best.
     """

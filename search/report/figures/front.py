@@ -18,7 +18,10 @@ _DECADE = 10.0
 
 
 def scatter(record: StudyRecord, cost: Cost) -> "Figure | None":
-    """Every completed trial's value over its cost, and the front; None where the costs are unknown or all alike."""
+    """Return every completed trial's value over its cost, and the front.
+
+    None where the costs are unknown or all alike.
+    """
     try:
         best = pareto.front(record, cost)
     except StudyError:

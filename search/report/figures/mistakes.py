@@ -14,7 +14,7 @@ _COLUMNS = 6
 
 
 def sheet(worst: Sequence[Wrong]) -> "Figure":
-    """A picture of each, in rows of six, with what it is and what it was called under it."""
+    """Return a picture of each, in rows of six, with what it is and what it was called under it."""
     rows = math.ceil(len(worst) / _COLUMNS)
     drawn = style.figure("", "", height=40 + 150 * rows)
     places = [(place % _COLUMNS, -(place // _COLUMNS)) for place in range(len(worst))]

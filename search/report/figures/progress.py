@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def optimisation_history(record: StudyRecord) -> "Figure":
-    """Every finished trial's value over its number, and the best so far."""
+    """Return every finished trial's value over its number, and the best so far."""
     drawn = style.figure("trial", record.metric)
     valued = [trial for trial in record.finished if trial.value is not None and np.isfinite(trial.value)]
     for name, marker, group in (

@@ -26,7 +26,7 @@ _NEIGHBOURS = 3.0
 
 
 def parameter_slice(record: StudyRecord, name: str, marginal: Marginal | None = None) -> "Figure":
-    """Every finished trial's value over one hyperparameter; diverged trials stand as crosses at the worse edge.
+    """Return every finished trial's value over one hyperparameter; diverged trials stand as crosses at the worse edge.
 
     Over the learning rate it is the sweep that shows where training breaks. `marginal` is drawn behind the trials.
     Raises StudyError for an unknown name.
@@ -140,7 +140,7 @@ def _in_a_cell(value: float | None) -> str:
 
 
 def parallel_coordinates(record: StudyRecord, names: Sequence[str] | None = None) -> "Figure":
-    """Each completed trial as a line through its hyperparameters to its value; the best stand out.
+    """Return each completed trial as a line through its hyperparameters to its value; the best stand out.
 
     Drawn as plain lines, for paper and machines without WebGL. `names` chooses and orders the axes.
     """

@@ -101,7 +101,10 @@ class CurveModel:
         self._weights = cho_solve((self._root, True), known.score, check_finite=False)
 
     def mean(self, features: Floats, trial: NDArray[np.int_] | None = None) -> Floats:
-        """The expected score after the last epoch; `trial` says whose curve goes on, None stands for new ones."""
+        """Return the expected score after the last epoch.
+
+        `trial` says whose curve goes on, None stands for new ones.
+        """
         mean: Floats = self._covariance(features, trial) @ self._weights
         return mean
 
@@ -114,7 +117,7 @@ class CurveModel:
         return covariance @ self._weights, np.sqrt(np.maximum(variance, 1e-9))
 
     def likeness(self, left: Floats, right: Floats) -> Floats:
-        """How alike the model thinks configurations are, of all pairs: 1 where they are the same, 0 far off."""
+        """Return how alike the model thinks configurations are, of all pairs: 1 where they are the same, 0 far off."""
         return _matern(left, right, self._hyperparameters(self.theta)[0])
 
     def _covariance(self, features: Floats, trial: NDArray[np.int_] | None) -> Floats:

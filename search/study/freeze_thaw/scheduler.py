@@ -181,7 +181,7 @@ class FreezeThaw:
         return self._begin(points[int(np.argmax(gain))])
 
     def _gain(self, points: Floats, threshold: float, begun: Floats) -> Floats:
-        """The expected improvement of new trials by model and prior.
+        """Return the expected improvement of new trials by model and prior.
 
         It is less where one was begun already: that one can go on instead.
         """
