@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from winnow.search.analysis import tunability
 from winnow.search.analysis.ablation import Ablation
 from winnow.search.analysis.effects import Effect
-from winnow.search.analysis.formatting import counted
+from winnow.search.analysis.formatting import counted, listed
 from winnow.search.analysis.functional_anova import FunctionalAnova
 
 
@@ -146,5 +146,5 @@ def _order(found: Ablation) -> list[str]:
 
 
 def _listed(names: Sequence[str]) -> str:
-    text = names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+    text = listed(names)
     return text[0].upper() + text[1:]

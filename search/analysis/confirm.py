@@ -17,7 +17,7 @@ from winnow.errors import StudyError
 from winnow.objectives.decision import Decision
 from winnow.objectives.mistakes import Mistakes
 from winnow.search.analysis import new_data, readings, repetitions
-from winnow.search.analysis.formatting import counted, span
+from winnow.search.analysis.formatting import counted, listed, span
 from winnow.search.analysis.readings import Reading
 from winnow.search.analysis.repetitions import (
     ConfirmationPlan,
@@ -100,6 +100,13 @@ class Confirmation:
         if self.judged_on == "test":
             return _gain(self.winner_on_test, self.baseline_on_test, self._sign)
         return _gain(self.winner, self.baseline, self._sign)
+
+    @property
+    def rivals(self) -> str:
+        """Who else may be the best, in words; empty where nobody may."""
+        others = [number for number in self.group if number != self.winner_number]
+        names = ["the baseline" if number == self.baseline_number else f"trial {number}" for number in others]
+        return listed(names, "or")
 
     @property
     def judged_on(self) -> Literal["test", "validation"]:

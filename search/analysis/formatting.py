@@ -45,10 +45,10 @@ def counted(count: int, noun: str) -> str:
     return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
-def listed(names: Sequence[str]) -> str:
-    """Return `a, b and c`."""
-    *others, last = names
-    return f"{', '.join(others)} and {last}" if others else last
+def listed(names: Sequence[str], before_last: str = "and") -> str:
+    """Return `a, b and c`; without a name nothing."""
+    *others, last = names or [""]
+    return f"{', '.join(others)} {before_last} {last}" if others else last
 
 
 def with_article(noun: str) -> str:

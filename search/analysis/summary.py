@@ -1,6 +1,5 @@
 """What a study found, in plain words: the report's first paragraph and the last lines of a run."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -119,11 +118,8 @@ def _how_sure(record: StudyRecord, found: Confirmation | None) -> list[str]:
     if found.gain.scores:
         said[0] += f", the baseline {spread(baselines)}"
         said.append(found.verdict_on_test.removesuffix("."))
-    others = [number for number in found.group if number != found.winner_number]
-    if others:
-        said.append(
-            f"On validation data trial {found.winner_number} is not significantly better than trial {_listed(others)}"
-        )
+    if found.rivals:
+        said.append(f"On validation data trial {found.winner_number} is not significantly better than {found.rivals}")
     if best.number not in (found.winner_number, *found.compared):
         said.append(f"Trial {best.number} became the search's best afterwards and is not confirmed")
     return [f"{sentence}." for sentence in said]
@@ -156,11 +152,6 @@ def _half_trained(record: StudyRecord) -> list[str]:
         "training time so far: each counts in the budget, and neither in the ranking nor in any importance or mean; "
         "the sampler alone learns from its curve."
     ]
-
-
-def _listed(numbers: Sequence[int]) -> str:
-    *others, last = map(str, numbers)
-    return f"{', '.join(others)} or {last}" if others else last
 
 
 def _cost(record: StudyRecord, found: Conclusions) -> list[str]:

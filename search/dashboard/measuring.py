@@ -54,7 +54,7 @@ async def start(request: Request, study_id: StudyId, kind: Kind, asked: Asked) -
         analyses(request).start(study, kind, asked.model_dump(exclude_none=True), person(request).name)
 
     await read_study(begin)
-    return Started(answer="Started: it is shown below as far as it is.")
+    return Started(answer="Asked for: what comes of it is shown below.")
 
 
 @api.get("/studies/{study_id}/analyses")

@@ -42,10 +42,9 @@ def chapter(found: Confirmation) -> Chapter:
 def sentences(found: Confirmation) -> list[str]:
     """Return what the repetitions showed, in plain words."""
     said = [f"Trial {trial} is left out: {why}." for trial, why in found.dropped.items()]
-    if len(found.group) > 1:
-        others = ", ".join(str(trial) for trial in found.group[1:])
+    if found.rivals:
         said.append(
-            f"Trial {found.winner_number} has the best mean, but not significantly better than trial {others} (paired "
+            f"Trial {found.winner_number} has the best mean, but not significantly better than {found.rivals} (paired "
             "by seed, Bonferroni)."
         )
     elif found.compared:
