@@ -66,12 +66,6 @@ def attempted(connection: Connection, study_id: int) -> tuple[int, dict[int, Att
     return int(connection.execute(count).scalar_one()), found
 
 
-def count(connection: Connection, study_id: int) -> int:
-    """Return how many trials of a study are paused."""
-    query = select(func.count()).select_from(trials).where(trials.c.study_id == study_id, IS_PAUSED)
-    return int(connection.execute(query).scalar_one())
-
-
 def tokens(connection: Connection, study_id: int) -> dict[int, int]:
     """Return by trial id how many attempts each paused trial of a study has had: the trial stays while that does."""
     query = select(trials.c.trial_id, func.max(attempts.c.token)).join(attempts).where(attempts.c.study_id == study_id)

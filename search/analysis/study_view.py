@@ -64,6 +64,8 @@ class StudyView:
         """By trial id: trials that have ended, in full."""
         self._plain: dict[int, TrialRecord] = {}
         self._searched_since = 0
+        self._paused: set[int] = set()
+        """By trial id."""
         self._history: StudyRecord | None = None
         self._tracebacks: dict[str, str | None] = {}
         """By the reason of a failure; None where its first failure left none."""
@@ -79,7 +81,8 @@ class StudyView:
         with self._lock:
             about = self._ask(self._about)
             ended, used, paused, conclusions = self._ask(self._read, about.name)
-            if ended or self._history is None:
+            if ended or paused != self._paused or self._history is None:
+                self._paused = paused
                 self._history = self._make_history(about)
                 self._trials_version += 1
             record = self._history
@@ -106,11 +109,11 @@ class StudyView:
                 curves=curves,
                 failures=failures,
                 tracebacks={reason: text for reason, text in self._tracebacks.items() if text is not None},
-                paused=paused,
+                paused=len(paused),
                 pruned=dict(pruned.most_common()),
                 stopped=about.stopped,
                 saved_training_seconds=saved.saved * pruned[_BY_THE_PRUNER] / saved.trials if saved.trials else 0.0,
-                seconds_left=seconds_left(used, states, present, latest, paused),
+                seconds_left=seconds_left(used, states, present, latest, len(paused)),
                 mixed_code=study_record.several(self._outlines.code),
                 has_spec=about.has_spec,
                 shares_devices=about.shares_devices,
@@ -182,9 +185,11 @@ class StudyView:
             shares_devices=isinstance(fleet, dict) and fleet.get("fuse", 1) != 1,
         )
 
-    def _read(self, connection: Connection, name: str) -> tuple[list[Outline], Any, int, int]:
+    def _read(self, connection: Connection, name: str) -> tuple[list[Outline], Any, set[int], int]:
         used = spent(connection, self.study_id)  # first: whatever begins meanwhile is among the trials read after it
-        ended, paused = self._outlines.refresh(connection), pauses.count(connection, self.study_id)
+        ended = self._outlines.refresh(connection)
+        some_wait = any(True for _ in self._known("WAITING"))
+        paused = set(pauses.tokens(connection, self.study_id)) if some_wait else set()
         return ended, used, paused, _concluded(connection, name)
 
     def _count_failures(self) -> dict[str, int]:
@@ -201,8 +206,8 @@ class StudyView:
         known = self._outlines.known
         for outline in known.values():
             before = self._plain.get(outline.trial_id)
-            if before is None or before.state != outline.state:
-                self._plain[outline.trial_id] = _plain(outline, before)
+            if before is None or before.state != outline.state or outline.state == "WAITING":
+                self._plain[outline.trial_id] = _plain(outline, before, outline.trial_id in self._paused)
         record = self._with(StudyRecord(about.name, about.direction, "", ()))
         wanted = {trial.number for trial in record.ranked[:TOP]} | _spread(record.finished)
         if record.baseline is not None:
@@ -241,7 +246,7 @@ class StudyView:
         return (outline for outline in self._outlines.known.values() if outline.state == state)
 
 
-def _plain(outline: Outline, before: TrialRecord | None) -> TrialRecord:
+def _plain(outline: Outline, before: TrialRecord | None, paused: bool) -> TrialRecord:
     seconds = outline.device_seconds
     if seconds is None:
         seconds = (outline.ended - outline.started).total_seconds() if outline.started and outline.ended else 0.0
@@ -252,7 +257,7 @@ def _plain(outline: Outline, before: TrialRecord | None) -> TrialRecord:
         parameters=before.parameters if before else {},
         distributions=before.distributions if before else {},
         config={},
-        reason=outline.reason,
+        reason=outline.reason or (f"paused {Outcome.RUNG}" if paused else ""),
         baseline=outline.baseline,
         feasible=outline.feasible,
         started=outline.started,

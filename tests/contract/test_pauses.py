@@ -170,4 +170,4 @@ def test_checkpoints_of_paused_trials_take_at_most_so_much_room(opened: Storage,
     trials = opened.get_all_trials(study_id)
     assert [trial.state.name for trial in trials] == ["WAITING", "PRUNED", "PRUNED"]
     assert trials[1].user_attrs["winnow:reason"] == pauses.NO_ROOM
-    assert (trials[1].value, opened.database.read(pauses.count, study_id)) == (0.2, 1)
+    assert (trials[1].value, len(opened.database.read(pauses.tokens, study_id))) == (0.2, 1)
