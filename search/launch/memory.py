@@ -55,6 +55,12 @@ def _of_one(process: psutil.Process) -> int:
         return 0
 
 
+def of_a_worker(device: Device, measured: int) -> int:
+    """Return the bytes that a worker takes of a device; `measured` is what a trial was seen to take there."""
+    least = LEAST_BYTES[device.kind]
+    return max(measured + (least if device.kind == "cuda" else 0), least)
+
+
 def refuse_too_many(device: Device, slots: int, measured: int = 0) -> None:
     """Raise DeviceError where so many workers cannot fit a device; `measured` is what a trial was seen to take."""
     if device.exclusive and slots > 1:
@@ -62,7 +68,7 @@ def refuse_too_many(device: Device, slots: int, measured: int = 0) -> None:
             f"{device.name} is in exclusive mode and takes one process at a time", "give --slots 1, or nvidia-smi -c 0"
         )
     least = LEAST_BYTES[device.kind]
-    there, each = available(device), max(measured + (least if device.kind == "cuda" else 0), least)
+    there, each = available(device), of_a_worker(device, measured)
     if there is None or slots * each <= there:
         return
     why = "a trial of this study was seen to take" if measured and each > least else "a worker alone takes"

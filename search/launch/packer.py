@@ -61,7 +61,7 @@ class Packer:
             if sample:
                 packing.see_memory(self._memory_of_one(each))
             if not packing.settled and (ended := self._ended(each, now, trials)):
-                packing.see_memory(max(_peak(trial) for trial in ended))
+                packing.see_memory(memory.of_a_worker(each.place.device, max(_peak(trial) for trial in ended)))
                 if not packing.needs_more(len(ended)):
                     packing.see_trials([_epoch_seconds(trial) for trial in ended])
                     self._tell(each, before)

@@ -28,7 +28,7 @@ def test_audited_trials_finish_and_keep_where_they_would_have_been_pruned(place:
     trials = place.study().trials
     assert {trial.state.name for trial in trials} == {"COMPLETE"}
     assert any(trial.user_attrs.get("winnow:would_prune") == 1 for trial in trials)
-    assert "let finish" in " ".join(done.stdout.split())
+    assert "An audit let" in " ".join(done.stdout.split())
 
 
 def test_a_search_that_stagnates_stops_with_its_reason_and_stays_stopped(place: Place) -> None:
