@@ -138,6 +138,8 @@ def good_spec(text: str) -> None:
     names = {field.alias or name for name, field in Spec.model_fields.items()}
     search = {name: content.pop(name) for name in set(content) - names}
     content = ({} if "name" in content else REST) | {"budget": {"trials": 9}} | content
+    if content.get("log", {}).get("tensorboard"):
+        pytest.importorskip("tensorboardX", reason="the block asks for TensorBoard")
     if search:
         content["search"] = content["search"] | search
     # The user's own modules, as far as a check asks them anything.
