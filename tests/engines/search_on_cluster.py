@@ -44,10 +44,10 @@ class SearchOnCluster(Fleet):
         """Of all trials."""
         return [trial.state.name for trial in self.study.optuna.trials]
 
-    def wait_finished(self, seconds: float = 180) -> None:
+    def wait_finished(self, seconds: float = 600) -> None:
         """Wait until every trial has its result and every worker has left."""
         wait_for(lambda: self.states() == ["COMPLETE"] * self.trials, seconds, "the last result")
-        wait_for(lambda: not self.processes(), 60, "the workers' end")
+        wait_for(lambda: not self.processes(), 300, "the workers' end")
 
     def processes(self) -> list[psutil.Process]:
         """The workers that are at work; a cluster's machines are all this one."""

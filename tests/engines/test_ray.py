@@ -48,11 +48,11 @@ def test_stop_ends_the_job_and_the_same_command_goes_on(
     assert again == job, "it is under way"
     told = searched.winnow("stop", "s", inside=ray_cluster.inside)
     assert f"Ray job {job} is cancelled" in told.stdout, told.stderr
-    wait_for(lambda: not searched.processes(), 60, "the workers' end")
+    wait_for(lambda: not searched.processes(), 300, "the workers' end")
     assert "RUNNING" not in searched.states()
 
     # Until its actors have ended, a moment after their workers, the cancelled job is under way.
-    wait_for(lambda: submitted(ray_cluster, searched, "--gpus", "4") != job, 120, "the actors' end")
+    wait_for(lambda: submitted(ray_cluster, searched, "--gpus", "4") != job, 300, "the actors' end")
     searched.wait_finished()
     searched.prove(kills=4)
 
