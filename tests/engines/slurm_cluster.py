@@ -43,7 +43,7 @@ class SlurmCluster:
         for node in NODES:
             self._start("slurmd", "-D", "-N", node)
         try:
-            wait_for(lambda: self.ask("sinfo", "-h", "-o", "%t").split() == ["idle"], 60, "two idle machines")
+            wait_for(lambda: self.ask("sinfo", "-h", "-o", "%t").split() == ["idle"], 300, "two idle machines")
         except BaseException:
             self.__exit__(None, None, None)
             raise
@@ -72,7 +72,7 @@ class SlurmCluster:
         assert done.returncode == 0, done.stderr + self.logs()
         return done.stdout
 
-    def finish(self, job: str, seconds: float = 120) -> None:
+    def finish(self, job: str, seconds: float = 600) -> None:
         """Wait until no task of a job runs or waits any more."""
         wait_for(lambda: not self.tasks(job), seconds, f"the end of Slurm job {job}")
 
@@ -84,7 +84,7 @@ class SlurmCluster:
         """End all jobs, and have all machines back."""
         self.ask("scancel", "--quiet", "--state=PENDING", "--partition=gpu")
         self.ask("scancel", "--quiet", "--partition=gpu")
-        wait_for(lambda: not self.ask("squeue", "-h"), 60, "the end of all jobs")
+        wait_for(lambda: not self.ask("squeue", "-h"), 300, "the end of all jobs")
         for node in self.ask("sinfo", "-h", "-N", "-o", "%n", "--states=down,drain").split():
             self.ask("scontrol", "update", f"NodeName={node}", "State=RESUME")
 
@@ -151,7 +151,7 @@ PartitionName=gpu Nodes={",".join(NODES)} Default=YES MaxTime=INFINITE State=UP
             f"--pid-file={self.folder}/munge.pid",
             *(f"--{name}={path}" for name, path in files.items()),
         )
-        wait_for(socket_.exists, 20, "munge's socket")
+        wait_for(socket_.exists, 120, "munge's socket")
 
     def _start(self, name: str, *arguments: str) -> None:
         label = "-".join([name, *(argument for argument in arguments if argument in NODES)])

@@ -35,13 +35,13 @@ def test_a_task_goes_on_after_its_time_limit(cluster: SlurmCluster, search: Call
     job = submitted(cluster, searched, "--gpus", "1")
     searched.wait_trained(5)
     cluster.ask("scontrol", "update", f"JobId={job}", "TimeLimit=2")  # so little is left that the warning is due
-    wait_for(lambda: "PENDING (BeginTime)" in "".join(cluster.tasks(job)), 180, "its return to the queue")
+    wait_for(lambda: "PENDING (BeginTime)" in "".join(cluster.tasks(job)), 600, "its return to the queue")
     assert "WAITING" in searched.states(), "handed back, not lost"
     assert "RUNNING" not in searched.states()
     # Its own limit again, and not the two minutes that Slurm lets it wait: a machine refuses only a task that comes
     # back within the second.
     cluster.ask("scontrol", "update", f"JobId={job}", "TimeLimit=60", "StartTime=now+5")
-    cluster.finish(job, seconds=300)
+    cluster.finish(job, seconds=600)
     searched.prove(kills=1)
 
 
@@ -51,7 +51,7 @@ def test_stop_ends_the_job_and_the_same_command_goes_on(
     searched = search(trials=40)  # enough to be still at it when the commands have been typed
     job = submitted(cluster, searched, "--gpus", "6")
     searched.wait_trained(5)
-    wait_for(lambda: sum(" RUNNING " in task for task in cluster.tasks(job)) == 4, 60, "all four machines at work")
+    wait_for(lambda: sum(" RUNNING " in task for task in cluster.tasks(job)) == 4, 300, "all four machines at work")
     again = searched.winnow(*RUN, "--gpus", "6", **cluster.environment).stdout
     assert f"s is running as Slurm job {job}: 4 running, 2 waiting" in again
 
@@ -72,7 +72,7 @@ def test_a_cancelled_job_stays_cancelled(cluster: SlurmCluster, search: Callable
     searched.wait_trained(3)
     cluster.ask("scancel", job)
     cluster.finish(job)
-    wait_for(lambda: not searched.processes(), 30, "the workers' end")
+    wait_for(lambda: not searched.processes(), 300, "the workers' end")
     assert "RUNNING" not in searched.states()
     assert searched.winnow("status", "s").returncode == 0
 
