@@ -30,7 +30,7 @@ def test_a_confirmation_is_started_on_the_page_and_worked_on_by_the_pool(
     asked.get_by_label("top").fill("1")
     asked.get_by_label("seeds").fill("2")
     asked.get_by_role("button").click()
-    expect(asked.locator(".answer")).to_contain_text("Started", timeout=SECONDS)
+    expect(asked.locator(".answer")).to_contain_text("Asked for", timeout=SECONDS)
     analyses = page.locator(".part[data-part=analyses]")
     worker = place.start("work", "--all")
     try:
