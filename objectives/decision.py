@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
 
     from winnow.objectives.data.loading import Data, Split
 
@@ -116,7 +116,12 @@ def probabilities(model: "nn.Module", values: Mapping[str, Any], data: "Data", s
     from winnow.objectives.trained_model import passed
 
     _, _, outputs = passed(model, values, data, split)
-    return np.asarray(outputs.softmax(1)[:, 1].numpy(), dtype=np.float64)
+    return of_second_class(outputs)
+
+
+def of_second_class(outputs: "Tensor") -> NDArray[np.float64]:
+    """Return the probability of the second class, float64 (N,), from logits float64 (N, 2) on the CPU."""
+    return np.asarray(outputs.softmax(1)[:, 1].numpy())
 
 
 def measure(model: "nn.Module", values: Mapping[str, Any], data: "Data", found: NDArray[Any]) -> Decision:

@@ -68,7 +68,7 @@ def judge(model: nn.Module, values: Mapping[str, Any], data: Data, split: Split,
     found = value_of(metric, loss, accuracy, outputs, targets)
     each = _each(name, outputs, targets)
     draws = _resampled(metric, outputs, targets) if resample and metric and each is None else []
-    second = outputs.softmax(1)[:, 1].numpy() if data.classes == 2 else None
+    second = decision.of_second_class(outputs) if data.classes == 2 else None
     return Judgement(found, None if each is None else each.double().numpy(), draws, second)
 
 
@@ -112,6 +112,7 @@ def examine(spec: DataSpec, values: Mapping[str, Any], weights: bytes) -> tuple[
         return None, None
     model = restore(values, snapshots.from_bytes(weights), data)
     _, _, outputs = passed(model, values, data, data.validation)
-    second = outputs.softmax(1)[:, 1].numpy()
-    decided = decision.measure(model, values, data, second) if data.classes == 2 else None
+    decided = None
+    if data.classes == 2:
+        decided = decision.measure(model, values, data, decision.of_second_class(outputs))
     return decided, mistakes.measure(class_names(spec), data.validation, outputs)
