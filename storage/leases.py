@@ -215,12 +215,12 @@ def _requeue(connection: Connection, lost: ColumnElement[bool], outcome: Outcome
         .where(attempts.c.ended_at.is_(None), lost)
         .with_for_update(of=attempts, skip_locked=True)
     ).all()
-    earlier = {trial_id: _history(connection, trial_id)[1] for trial_id, _, _, state in rows if state == "RUNNING"}
     for trial_id, token, _, state in rows:
+        _, earlier = _history(connection, trial_id)  # this attempt is not among those that have ended yet
         end(connection, trial_id, token, outcome)
         if state != "RUNNING":
             continue
-        if _retries(outcome, earlier[trial_id]):
+        if _retries(outcome, earlier):
             _put_back(connection, trial_id)
         else:
             why: dict[str, Any] = {OUTCOME: outcome, REASON: f"{MOST_CRASHES} attempts at it crashed: {outcome}"}
