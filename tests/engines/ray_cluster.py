@@ -64,6 +64,10 @@ class RayCluster:
     def add_a_machine(self) -> None:
         self._tell("add")
 
+    def clear(self) -> None:
+        """End all workers: one that a lost machine's return has just restarted would keep its GPU."""
+        self._tell("clear")
+
     def _tell(self, word: str) -> None:
         assert self._machines.stdin is not None
         self._machines.stdin.write(f"{word}\n")

@@ -1,4 +1,6 @@
-"""The machines of a Ray cluster, as one program: `lose` and `add` on its input take a machine away and give one.
+"""The machines of a Ray cluster, as one program that does what is said on its input.
+
+`lose` takes a machine away, `add` gives one, `clear` kills all of Winnow's actors.
 
 Ray binds the host's address, whatever it is told; this program is run in a network of its own, in which only loopback
 is up (see ray_cluster.py).
@@ -22,7 +24,10 @@ def bring_up_loopback() -> None:
 
 def main() -> None:
     bring_up_loopback()
+    import ray
     from ray.cluster_utils import Cluster
+
+    from winnow.search.launch.engines.ray_actor import NAMESPACE
 
     machine = {
         "num_cpus": GPUS_A_MACHINE,
@@ -36,6 +41,10 @@ def main() -> None:
     for line in sys.stdin:
         if line.strip() == "lose":
             cluster.remove_node(others.pop(), allow_graceful=False)
+        elif line.strip() == "clear":
+            with ray.init(address=cluster.address, namespace=NAMESPACE, log_to_driver=False):
+                for name in ray.util.list_named_actors():
+                    ray.kill(ray.get_actor(name), no_restart=True)
         else:
             others.append(cluster.add_node(**machine))
         print("done", flush=True)

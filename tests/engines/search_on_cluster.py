@@ -14,10 +14,15 @@ from winnow.storage import workers
 
 
 class SearchOnCluster(Fleet):
-    """The study of the tests of faults; its workers are an engine's instead of its own."""
+    """The study of the tests of faults; its workers are an engine's instead of its own.
+
+    No trial trains until `train` is called: how fast an engine starts its workers decides nothing.
+    """
 
     def __init__(self, folder: Path, url: str, *, trials: int = 12) -> None:
-        super().__init__(folder, url, trials=trials, lease_seconds=5.0, epoch_seconds=0.5)
+        self._hold = folder / "hold"
+        self._hold.touch()
+        super().__init__(folder, url, trials=trials, lease_seconds=5.0, epoch_seconds=0.5, hold=str(self._hold))
         self.environment["WINNOW_WORK_LEASE_SECONDS"] = "5"
         content = self.study.spec.model_dump(mode="json", include={"name", "objective", "fixed"})
         (folder / "s.toml").write_text(
@@ -39,6 +44,14 @@ class SearchOnCluster(Fleet):
             text=True,
             timeout=300,
         )
+
+    def wait_at_work(self, workers: int, seconds: float = 300) -> None:
+        """Wait until so many workers hold a trial each."""
+        wait_for(lambda: len(self.training()) == workers, seconds, f"{workers} workers at work")
+
+    def train(self) -> None:
+        """Let the trials train."""
+        self._hold.unlink()
 
     def states(self) -> list[str]:
         """Of all trials."""

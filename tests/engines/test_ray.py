@@ -1,9 +1,10 @@
 """A search on a real Ray cluster: killed workers, a lost machine, a stop, and a cluster that is not there."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
+import pytest
 
 from engines.ray_cluster import RayCluster
 from engines.ray_machines import GPUS_A_MACHINE
@@ -14,61 +15,72 @@ RUN = ("run", "s.toml", "--engine", "ray")
 
 
 def test_workers_and_machines_that_die_cost_no_trial(
-    ray_cluster: RayCluster, search: Callable[..., SearchOnCluster]
+    cluster: RayCluster, search: Callable[..., SearchOnCluster]
 ) -> None:
     searched = search()
-    submitted(ray_cluster, searched, "--gpus", "4")
-    searched.wait_trained(10)
+    submitted(cluster, searched, "--gpus", "4")
+    searched.wait_at_work(4)
     gpus = [process.environ()["CUDA_VISIBLE_DEVICES"] for process in searched.processes()]
     assert sorted(gpus) == sorted(2 * [str(gpu) for gpu in range(GPUS_A_MACHINE)]), "one worker a GPU, on two machines"
 
     leases = {process.environ()["WINNOW_WORK_LEASE_SECONDS"] for process in searched.processes()}
     assert leases == {"5"}, "what the submitter's environment says of Winnow goes along"
 
+    searched.train()
+    searched.wait_trained(10)
     searched.random.choice(searched.processes()).kill()
-    ray_cluster.lose_a_machine()
+    cluster.lose_a_machine()
     searched.wait_trained(30)
-    ray_cluster.add_a_machine()
+    cluster.add_a_machine()
     searched.wait_finished()
     searched.prove(kills=3)
-    again = searched.winnow(*RUN, "--gpus", "4", "--address", ray_cluster.address, inside=ray_cluster.inside)
+    again = searched.winnow(*RUN, "--gpus", "4", "--address", cluster.address, inside=cluster.inside)
     assert "s is done" in again.stdout
 
 
 def test_stop_ends_the_job_and_the_same_command_goes_on(
-    ray_cluster: RayCluster, search: Callable[..., SearchOnCluster]
+    cluster: RayCluster, search: Callable[..., SearchOnCluster]
 ) -> None:
     searched = search(trials=40)  # enough to be still at it when the commands have been typed
     url = searched.url.replace("postgres@", "postgres:hunter2@")  # the tests' server asks for no password
-    job = submitted(ray_cluster, searched, "--gpus", "6", OPTUNA_STORAGE=url)
-    searched.wait_trained(5)
+    job = submitted(cluster, searched, "--gpus", "6", OPTUNA_STORAGE=url)
+    searched.wait_at_work(4)
     assert all("hunter2" in process.environ()["OPTUNA_STORAGE"] for process in searched.processes())
     assert not shown("hunter2"), "on no command line and in no log of Ray's"
-    again = submitted(ray_cluster, searched, "--gpus", "6")
+    again = submitted(cluster, searched, "--gpus", "6")
     assert again == job, "it is under way"
-    told = searched.winnow("stop", "s", inside=ray_cluster.inside)
+    searched.train()
+    searched.wait_trained(5)
+    told = searched.winnow("stop", "s", inside=cluster.inside)
     assert f"Ray job {job} is cancelled" in told.stdout, told.stderr
     wait_for(lambda: not searched.processes(), 300, "the workers' end")
     assert "RUNNING" not in searched.states()
 
     # Until its actors have ended, a moment after their workers, the cancelled job is under way.
-    wait_for(lambda: submitted(ray_cluster, searched, "--gpus", "4") != job, 300, "the actors' end")
+    wait_for(lambda: submitted(cluster, searched, "--gpus", "4") != job, 300, "the actors' end")
     searched.wait_finished()
     searched.prove(kills=4)
 
 
 def test_a_cluster_that_is_not_there_is_refused_before_anything_is_written(
-    ray_cluster: RayCluster, search: Callable[..., SearchOnCluster]
+    cluster: RayCluster, search: Callable[..., SearchOnCluster]
 ) -> None:
     searched = search()
     (searched.folder / "other.toml").write_text((searched.folder / "s.toml").read_text().replace('"s"', '"other"'))
     for address in ("127.0.0.1:1", "nonsense"):
         asked = ("run", "other.toml", "--engine", "ray", "--gpus", "2", "--address", address)
-        told = searched.winnow(*asked, inside=ray_cluster.inside)
+        told = searched.winnow(*asked, inside=cluster.inside)
         assert told.returncode == 2, told.stderr
         assert f"winnow: no Ray cluster answers at {address}: " in told.stderr
         assert "Traceback" not in told.stderr
     assert [study.study_name for study in searched.storage.get_all_studies()] == ["s"]
+
+
+@pytest.fixture
+def cluster(ray_cluster: RayCluster) -> Iterator[RayCluster]:
+    """The Ray cluster, with nothing to do afterwards."""
+    yield ray_cluster
+    ray_cluster.clear()
 
 
 def shown(word: str) -> list[str]:

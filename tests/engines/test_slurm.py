@@ -17,10 +17,12 @@ def test_workers_and_machines_that_die_cost_no_trial(
 ) -> None:
     searched = search()
     job = submitted(cluster, searched, "--gpus", "4")
-    searched.wait_trained(10)
+    searched.wait_at_work(4)
     places = [(place["SLURMD_NODENAME"], place["CUDA_VISIBLE_DEVICES"]) for place in environments(searched)]
     assert sorted(places) == [(node, str(gpu)) for node in NODES for gpu in range(len(GPUS))], "one worker a GPU"
 
+    searched.train()
+    searched.wait_trained(10)
     searched.random.choice(searched.processes()).kill()
     cluster.ask("scontrol", "update", "NodeName=n2", "State=DOWN", "Reason=test")
     searched.wait_trained(30)
@@ -32,6 +34,7 @@ def test_workers_and_machines_that_die_cost_no_trial(
 @pytest.mark.timeout(600)
 def test_a_task_goes_on_after_its_time_limit(cluster: SlurmCluster, search: Callable[..., SearchOnCluster]) -> None:
     searched = search(trials=26)  # a minute and more: Slurm looks at time limits twice a minute
+    searched.train()
     job = submitted(cluster, searched, "--gpus", "1")
     searched.wait_trained(5)
     cluster.ask("scontrol", "update", f"JobId={job}", "TimeLimit=2")  # so little is left that the warning is due
@@ -50,11 +53,12 @@ def test_stop_ends_the_job_and_the_same_command_goes_on(
 ) -> None:
     searched = search(trials=40)  # enough to be still at it when the commands have been typed
     job = submitted(cluster, searched, "--gpus", "6")
-    searched.wait_trained(5)
-    wait_for(lambda: sum(" RUNNING " in task for task in cluster.tasks(job)) == 4, 300, "all four machines at work")
+    searched.wait_at_work(4)
     again = searched.winnow(*RUN, "--gpus", "6", **cluster.environment).stdout
     assert f"s is running as Slurm job {job}: 4 running, 2 waiting" in again
 
+    searched.train()
+    searched.wait_trained(5)
     told = searched.winnow("stop", "s", **cluster.environment)
     assert f"Slurm job {job}" in told.stdout
     cluster.finish(job)
@@ -68,6 +72,7 @@ def test_stop_ends_the_job_and_the_same_command_goes_on(
 
 def test_a_cancelled_job_stays_cancelled(cluster: SlurmCluster, search: Callable[..., SearchOnCluster]) -> None:
     searched = search()
+    searched.train()
     job = submitted(cluster, searched, "--gpus", "2")
     searched.wait_trained(3)
     cluster.ask("scancel", job)
@@ -94,13 +99,14 @@ def test_slurm_shows_no_password(cluster: SlurmCluster, search: Callable[..., Se
     searched = search(trials=4)
     url = searched.url.replace("postgres@", "postgres:hunter2@")  # the tests' server asks for no password
     job = submitted(cluster, searched, "--gpus", "1", OPTUNA_STORAGE=url)
-    searched.wait_trained(1)
+    searched.wait_at_work(1)
     assert ["hunter2" in place["OPTUNA_STORAGE"] for place in environments(searched)] == [True]
     shown = cluster.ask("scontrol", "show", "job", "--details", job)
     script = cluster.ask("scontrol", "write", "batch_script", f"{job}_0", "-")
     processes = [" ".join(process.info["cmdline"] or []) for process in psutil.process_iter(["cmdline"])]
     assert "winnow.search.launch.engines.slurm_task s" in script
     assert not any("hunter2" in text for text in (shown, script, *processes))
+    searched.train()
 
 
 @pytest.fixture
