@@ -12,8 +12,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, SupportsFloat
 
-from winnow.objectives.objective import configuration, is_given
 from winnow.objectives.space import Space, hyperparameter
+from winnow.objectives.training_objective import configuration, is_given
 from winnow.records import CONFIG, EPOCHS, KEEP_WEIGHTS, TEST_SCORE, TRAINING
 
 

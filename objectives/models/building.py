@@ -6,7 +6,7 @@ from torch import nn
 from winnow.objectives import registry
 from winnow.objectives.compatibility import Shape, check_model
 from winnow.objectives.hyperparameters import Config
-from winnow.objectives.models.imported import ImportedModel
+from winnow.objectives.models.imported_models import ImportedModel
 from winnow.objectives.models.initialisation import initialise
 from winnow.objectives.randomness import generator
 

@@ -17,7 +17,7 @@ from winnow.search.analysis import study_record
 from winnow.search.analysis.seeds import Purpose, decide_nothing, fresh_seeds
 from winnow.search.analysis.statistics import Sample, possibly_best
 from winnow.search.analysis.study_record import StudyRecord, TrialRecord
-from winnow.search.study import objective
+from winnow.search.study import objective_checks
 from winnow.search.study import study as studies
 from winnow.search.study.study import WinnowStudy, refuse_other_training
 from winnow.storage import artifacts, epochs
@@ -89,7 +89,7 @@ def plan_confirmation(study: WinnowStudy, top: int, seeds: int) -> ConfirmationP
             f"in the study {study.name!r} the baseline itself is the best trial: there is nothing to confirm",
             "search more trials or other ranges, or give --top 5 to repeat those that came close",
         )
-    reads_test = study.spec.built_in or "test" in objective.examine(study.spec, f"study {study.name}")
+    reads_test = study.spec.built_in or "test" in objective_checks.examine(study.spec, f"study {study.name}")
     return ConfirmationPlan(study, record, tuple(candidates), baseline, seeds, top > 1, reads_test)
 
 

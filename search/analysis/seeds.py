@@ -7,7 +7,7 @@ chose it.
 from collections.abc import Sequence
 from enum import IntEnum
 
-from winnow.objectives.objective import derived_seed
+from winnow.objectives.training_objective import derived_seed
 
 
 class Purpose(IntEnum):

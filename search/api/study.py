@@ -18,7 +18,7 @@ from winnow.search.api import results
 from winnow.search.api.fleet import FleetArguments, FleetOptions, run_here, train_in_rounds
 from winnow.search.api.results import Ablation, Confirmation, TableName
 from winnow.search.report import decoration
-from winnow.search.study import objective, validation
+from winnow.search.study import objective_checks, validation
 from winnow.search.study import study as studies
 from winnow.search.study.spec import Spec
 from winnow.search.study.study import WinnowStudy
@@ -197,7 +197,7 @@ def create_study(
     Raises SpecError, StudyError where another study has this name, StorageError.
     """
     checked = read_spec(spec, trials=trials, priority=priority)
-    objective.examine(checked, f"the spec of {checked.name}")
+    objective_checks.examine(checked, f"the spec of {checked.name}")
     study = Study.of(studies.create(_opened(storage, create=True), checked))
     if accept_code:
         studies.accept_code(study)

@@ -20,7 +20,7 @@ from winnow.search.study import study as studies
 from winnow.search.worker import reaper
 from winnow.search.worker.devices import find
 from winnow.search.worker.numerics import settled_threads
-from winnow.search.worker.pool import PoolWorker
+from winnow.search.worker.pool_worker import PoolWorker
 from winnow.search.worker.shutdown import Shutdown
 from winnow.search.worker.supervision import Supervision
 from winnow.search.worker.trainer_process import WorkerOptions, refuse_missing_packages

@@ -10,7 +10,7 @@ from winnow.objectives.hyperparameters import DEFINITIONS
 from winnow.objectives.space import Choice, hyperparameter
 from winnow.search.study.percentile import IndexedPercentilePruner
 from winnow.search.study.schedulers import AsynchronousHalving, Scheduler, SynchronousHyperband, rungs_between
-from winnow.search.study.sections import PrunerSection, Searched, pruner
+from winnow.search.study.sections import PrunerSection, StudyContext, pruner
 
 
 @pruner("none")
@@ -19,7 +19,7 @@ class NoPruner(PrunerSection):
 
     audit: float = Field(0.0, ge=0, le=0)
 
-    def build(self, study: Searched) -> BasePruner:
+    def build(self, study: StudyContext) -> BasePruner:
         """Make one that never prunes."""
         return optuna.pruners.NopPruner()
 
@@ -33,7 +33,7 @@ class MedianPruner(PrunerSection):
     interval_steps: int = Field(1, ge=1)
     n_min_trials: int = Field(1, ge=1)
 
-    def build(self, study: Searched) -> BasePruner:
+    def build(self, study: StudyContext) -> BasePruner:
         """Make one that decides as Optuna's does, at a cost that does not grow with the study."""
         return IndexedPercentilePruner(50.0, **self.options)
 
@@ -48,7 +48,7 @@ class PercentilePruner(PrunerSection):
     interval_steps: int = Field(1, ge=1)
     n_min_trials: int = Field(1, ge=1)
 
-    def build(self, study: Searched) -> BasePruner:
+    def build(self, study: StudyContext) -> BasePruner:
         """Make one that decides as Optuna's does, at a cost that does not grow with the study."""
         return IndexedPercentilePruner(**self.options)
 
@@ -62,11 +62,11 @@ class ASHAPruner(PrunerSection):
     reduction_factor: int = Field(3, ge=2)
     min_early_stopping_rate: int = Field(0, ge=0)
 
-    def first_rung(self, study: Searched) -> int:
+    def first_rung(self, study: StudyContext) -> int:
         """Return the epochs before the first rung."""
         return self.min_resource or _first_of(most_epochs(study))
 
-    def build(self, study: Searched) -> BasePruner:
+    def build(self, study: StudyContext) -> BasePruner:
         """Make Optuna's."""
         return optuna.pruners.SuccessiveHalvingPruner(**{**self.options, "min_resource": self.first_rung(study)})
 
@@ -79,7 +79,7 @@ class HyperbandPruner(PrunerSection):
     max_resource: int | None = Field(None, ge=1)
     reduction_factor: int = Field(3, ge=2)
 
-    def build(self, study: Searched) -> BasePruner:
+    def build(self, study: StudyContext) -> BasePruner:
         """Make Optuna's."""
         return optuna.pruners.HyperbandPruner(
             **{**self.options, "max_resource": self.max_resource or most_epochs(study)}
@@ -94,7 +94,7 @@ class _Scheduled(PrunerSection):
     """Epochs of a whole training; None is what `epochs` says."""
     reduction_factor: int = Field(3, ge=2)
 
-    def whole(self, study: Searched) -> int:
+    def whole(self, study: StudyContext) -> int:
         """Return the epochs of a whole training."""
         return self.max_resource or most_epochs(study)
 
@@ -106,7 +106,7 @@ class ASHAPromotion(_Scheduled):
     min_resource: int | None = Field(None, ge=1)
     """Epochs before the first rung; None is a tenth of them, and at least 2 (one epoch says little)."""
 
-    def scheduler(self, study: Searched) -> Scheduler:
+    def scheduler(self, study: StudyContext) -> Scheduler:
         """Make one with rungs up to a whole training."""
         whole = self.whole(study)
         rungs = rungs_between(self.min_resource or _first_of(whole), whole, self.reduction_factor)
@@ -119,7 +119,7 @@ class HyperbandSynchronous(_Scheduled):
 
     min_resource: int = Field(1, ge=1)
 
-    def scheduler(self, study: Searched) -> Scheduler:
+    def scheduler(self, study: StudyContext) -> Scheduler:
         """Make one whose brackets end with a whole training."""
         whole = self.whole(study)
         return SynchronousHyperband(min(self.min_resource, whole), whole, self.reduction_factor, study.optimises)
@@ -133,7 +133,7 @@ class PatientPruner(PrunerSection):
     min_delta: float = Field(0.0, ge=0)
     alone: bool = False
 
-    def build(self, study: Searched) -> BasePruner:
+    def build(self, study: StudyContext) -> BasePruner:
         """Make Optuna's."""
         judge = None if self.alone else MedianPruner(name="median").build(study)
         return optuna.pruners.PatientPruner(judge, patience=self.patience, min_delta=self.min_delta)
@@ -144,12 +144,12 @@ def _first_of(epochs: int) -> int:
     return max(2, epochs // 10)
 
 
-def is_audited(study: Searched, number: int) -> bool:
+def is_audited(study: StudyContext, number: int) -> bool:
     """Return whether trial `number` finishes even where the pruner would stop it: drawn beforehand, so by no result."""
     return random.Random(f"audit {study.seed} {number}").random() < study.pruner.audit
 
 
-def most_epochs(study: Searched) -> int:
+def most_epochs(study: StudyContext) -> int:
     """Return how many epochs a trial trains at most."""
     entries = [entry for parameter, entry in study.space.items() if hyperparameter(parameter) == "epochs"]
     if entries:

@@ -17,18 +17,18 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 from pydantic import Field
 
-from winnow.objectives.objective import derived_seed
 from winnow.objectives.space import baseline, cells, grid, hyperparameter, label, only_active, resting
+from winnow.objectives.training_objective import derived_seed
 from winnow.search.study.pruners import most_epochs
 from winnow.search.study.schedulers import Scheduler
-from winnow.search.study.sections import SamplerSection, Searched, sampler
+from winnow.search.study.sections import SamplerSection, StudyContext, sampler
 
 
 @sampler("random")
 class RandomSampler(SamplerSection):
     """Independent draws."""
 
-    def build(self, study: Searched, seed: int) -> BaseSampler:
+    def build(self, study: StudyContext, seed: int) -> BaseSampler:
         """Make Optuna's."""
         return optuna.samplers.RandomSampler(seed=seed)
 
@@ -40,13 +40,13 @@ class GridSampler(SamplerSection):
     points: int = Field(5, ge=2)
     repeats: int = Field(1, ge=1)
 
-    def build(self, study: Searched, seed: int) -> BaseSampler:
+    def build(self, study: StudyContext, seed: int) -> BaseSampler:
         """Shuffle the cells by the study's seed, so that all workers agree which trial takes which."""
         order = list(cells(study.space, self.points)) * self.repeats
         random.Random(derived_seed(study.seed, 0)).shuffle(order)
         return PlannedSampler([{}, *order] if study.has_baseline else order)  # row 0 is left to the baseline
 
-    def seeded(self, study: Searched, sampler: BaseSampler, seed: int) -> BaseSampler:
+    def seeded(self, study: StudyContext, sampler: BaseSampler, seed: int) -> BaseSampler:
         """Leave it: it goes by the trial's number."""
         return sampler
 
@@ -57,11 +57,11 @@ class CoordinateSampler(SamplerSection):
 
     points: int = Field(5, ge=2)
 
-    def build(self, study: Searched, seed: int) -> BaseSampler:
+    def build(self, study: StudyContext, seed: int) -> BaseSampler:
         """Begin at the baseline."""
         return CoordinateWise(study, self.points)
 
-    def seeded(self, study: Searched, sampler: BaseSampler, seed: int) -> BaseSampler:
+    def seeded(self, study: StudyContext, sampler: BaseSampler, seed: int) -> BaseSampler:
         """Leave it: it goes by the trial's number."""
         return sampler
 
@@ -75,13 +75,13 @@ class TPESampler(SamplerSection):
     multivariate: bool = True
     constant_liar: bool = True
 
-    def build(self, study: Searched, seed: int) -> BaseSampler:
+    def build(self, study: StudyContext, seed: int) -> BaseSampler:
         """Make one that draws as Optuna's does, in less time."""
         from winnow.search.study.fast_tpe import QuickTPESampler  # imports SciPy, which a trainer needs not
 
         return QuickTPESampler(seed=seed, **self.options)
 
-    def seeded(self, study: Searched, sampler: BaseSampler, seed: int) -> BaseSampler:
+    def seeded(self, study: StudyContext, sampler: BaseSampler, seed: int) -> BaseSampler:
         """Make one that shares what it has learnt."""
         from winnow.search.study.fast_tpe import QuickTPESampler
 
@@ -96,7 +96,7 @@ class GPSampler(SamplerSection):
     n_startup_trials: int = Field(10, ge=0)
     deterministic_objective: bool = False
 
-    def build(self, study: Searched, seed: int) -> BaseSampler:
+    def build(self, study: StudyContext, seed: int) -> BaseSampler:
         """Make Optuna's."""
         return optuna.samplers.GPSampler(seed=seed, **self.options)
 
@@ -108,7 +108,7 @@ class CmaEsSampler(SamplerSection):
     n_startup_trials: int = Field(1, ge=0)
     sigma0: float | None = Field(None, gt=0)
 
-    def build(self, study: Searched, seed: int) -> BaseSampler:
+    def build(self, study: StudyContext, seed: int) -> BaseSampler:
         """Make Optuna's."""
         return optuna.samplers.CmaEsSampler(seed=seed, **self.options)
 
@@ -120,7 +120,7 @@ class NSGAIISampler(SamplerSection):
     population_size: int = Field(50, ge=2)
     mutation_prob: float | None = Field(None, ge=0, le=1)
 
-    def build(self, study: Searched, seed: int) -> BaseSampler:
+    def build(self, study: StudyContext, seed: int) -> BaseSampler:
         """Make Optuna's."""
         return optuna.samplers.NSGAIISampler(seed=seed, **self.options)
 
@@ -132,7 +132,7 @@ class QMCSampler(SamplerSection):
     qmc_type: Literal["sobol", "halton"] = "sobol"
     scramble: bool = True
 
-    def build(self, study: Searched, seed: int) -> BaseSampler:
+    def build(self, study: StudyContext, seed: int) -> BaseSampler:
         """Make Optuna's, with one sequence for all workers, who take its points in turn; choices come from `seed`."""
         independent = optuna.samplers.RandomSampler(seed=seed)
         return optuna.samplers.QMCSampler(
@@ -153,11 +153,11 @@ class FreezeThawSampler(SamplerSection):
     halving_share: float = Field(0.2, ge=0, le=1)
     """Of the promotions, those by successive halving."""
 
-    def build(self, study: Searched, seed: int) -> BaseSampler:
+    def build(self, study: StudyContext, seed: int) -> BaseSampler:
         """Draw at random what the scheduler leaves open."""
         return optuna.samplers.RandomSampler(seed=seed)
 
-    def scheduler(self, study: Searched) -> Scheduler:
+    def scheduler(self, study: StudyContext) -> Scheduler:
         """Make one for the study's space."""
         from winnow.search.study.freeze_thaw.scheduler import FreezeThaw
 
@@ -216,7 +216,7 @@ class CoordinateWise(_ByNumber):
     are drawn at random, and a better one among them is explored in its turn.
     """
 
-    def __init__(self, study: Searched, points: int) -> None:
+    def __init__(self, study: StudyContext, points: int) -> None:
         super().__init__()
         self.space, self.seed = study.space, study.seed
         self.resting = resting(study.space, study.baseline)

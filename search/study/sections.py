@@ -35,7 +35,7 @@ class NotifySection(Section):
     failed_share: float = Field(0.2, ge=0, le=1)
 
 
-class Searched(Protocol):
+class StudyContext(Protocol):
     """What a sampler or pruner may know of its study: a part of the spec."""
 
     @property
@@ -77,19 +77,19 @@ class SamplerSection(Section):
         """The keys beside the name, as Optuna's sampler of that name takes them."""
         return self.model_dump(exclude={"name"})
 
-    def build(self, study: Searched, seed: int) -> BaseSampler:
+    def build(self, study: StudyContext, seed: int) -> BaseSampler:
         """Make the sampler; what it draws comes from `seed`, which differs from trial to trial."""
         raise NotImplementedError
 
-    def seeded(self, study: Searched, sampler: BaseSampler, seed: int) -> BaseSampler:
+    def seeded(self, study: StudyContext, sampler: BaseSampler, seed: int) -> BaseSampler:
         """Have what `build` made draw the next trial from `seed`: here by making it anew."""
         return self.build(study, seed)
 
-    def misfits(self, study: Searched, directions: Sequence[Direction]) -> Iterator[tuple[str, ObjectiveError]]:
+    def misfits(self, study: StudyContext, directions: Sequence[Direction]) -> Iterator[tuple[str, ObjectiveError]]:
         """Yield what of a spec the sampler does not take, as (key, error); of Optuna's that are named here nothing."""
         yield from ()
 
-    def scheduler(self, study: Searched) -> Scheduler | None:
+    def scheduler(self, study: StudyContext) -> Scheduler | None:
         """Make the scheduler of a sampler that also says which trial goes on next; other samplers have none."""
         return None
 
@@ -109,11 +109,11 @@ class PrunerSection(Section):
         """The keys beside the name, as Optuna's pruner of that name takes them."""
         return self.model_dump(exclude={"name", "audit"})
 
-    def build(self, study: Searched) -> BasePruner:
+    def build(self, study: StudyContext) -> BasePruner:
         """Make the pruner; where trials pause, none is asked."""
         return NopPruner()
 
-    def scheduler(self, study: Searched) -> Scheduler | None:
+    def scheduler(self, study: StudyContext) -> Scheduler | None:
         """Make the scheduler of a method that pauses trials and goes on with some; where none is, trials only end."""
         return None
 

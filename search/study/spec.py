@@ -19,7 +19,7 @@ from pydantic import (
 from winnow.objectives import metrics
 from winnow.objectives.data.catalog import DataSpec
 from winnow.objectives.hyperparameters import DEFINITIONS
-from winnow.objectives.models.imported import LIBRARIES
+from winnow.objectives.models.imported_models import LIBRARIES
 from winnow.objectives.space import CONFIDENCE, Choice, Range, Space, cells, hyperparameter, parameter_name
 from winnow.records import Budget
 from winnow.search.study.pruners import ASHAPruner
@@ -78,7 +78,7 @@ def _count(value: object) -> str:
     return "several" if isinstance(value, list | tuple) else "one"
 
 
-Searched = Annotated[
+SearchEntries = Annotated[
     Annotated[SearchEntry, Tag("one")] | Annotated[tuple[SearchEntry, ...], Tag("several")],
     Discriminator(_count),
 ]
@@ -190,7 +190,7 @@ class Spec(Section):
     seed: int = Field(0, ge=0)
     data: dict[str, Any] | None = None
     fixed: dict[str, Any] = Field(default_factory=dict)
-    search: dict[str, Searched] = Field(default_factory=dict)
+    search: dict[str, SearchEntries] = Field(default_factory=dict)
     baseline: dict[str, Any] = Field(default_factory=dict)
     sampler: SerializeAsAny[SamplerSection] = TPESampler(name="tpe")
     pruner: SerializeAsAny[PrunerSection] = ASHAPruner(name="asha")

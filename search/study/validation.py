@@ -27,7 +27,7 @@ from winnow.objectives.space import baseline, by_hyperparameter
 from winnow.records import Budget
 from winnow.search.study import hyperparameter_checks, ready
 from winnow.search.study.extremes import misfit
-from winnow.search.study.imported import ImportedPruner, ImportedSampler
+from winnow.search.study.imported_samplers import ImportedPruner, ImportedSampler
 from winnow.search.study.sections import PRUNERS, SAMPLERS, NotifySection, Section
 from winnow.search.study.spec import (
     BUILT_IN,

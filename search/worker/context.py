@@ -7,7 +7,7 @@ from winnow.search.study.study import WinnowStudy
 from winnow.search.worker.device_load import DeviceLoad
 from winnow.search.worker.device_share import DeviceShare
 from winnow.search.worker.steering import Steering
-from winnow.search.worker.trainer_process import Trainer, WorkerOptions
+from winnow.search.worker.trainer_process import TrainerProcess, WorkerOptions
 from winnow.storage.designs import Row
 from winnow.storage.epochs import GroupCommit
 
@@ -18,7 +18,7 @@ class WorkerContext:
 
     study: WinnowStudy
     options: WorkerOptions
-    trainer: Trainer
+    trainer: TrainerProcess
     share: DeviceShare
     name: str
     design: list[Row]

@@ -3,8 +3,8 @@
 from typing import Literal, NamedTuple
 
 from winnow.objectives.hyperparameters import DEFINITIONS
-from winnow.objectives.objective import TrainingObjective
 from winnow.objectives.space import baseline, hyperparameter
+from winnow.objectives.training_objective import TrainingObjective
 from winnow.search.study.objective import Objective
 from winnow.search.study.spec import Spec
 

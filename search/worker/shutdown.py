@@ -5,7 +5,7 @@ import signal
 import threading
 from types import FrameType
 
-from winnow.search.worker.trainer_process import Trainer
+from winnow.search.worker.trainer_process import TrainerProcess
 
 LAST_RESORT_SECONDS = 4.5
 """So long after its grace period a worker leaves as it is: whoever preempts it does not wait for a database."""
@@ -16,7 +16,7 @@ class Shutdown:
 
     def __init__(self, grace_seconds: float) -> None:
         self.requested = threading.Event()
-        self.trainer: Trainer | None = None
+        self.trainer: TrainerProcess | None = None
         """Killed when the process cannot leave in order."""
         self._seconds = grace_seconds + LAST_RESORT_SECONDS
 

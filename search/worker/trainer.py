@@ -19,8 +19,8 @@ from multiprocessing.connection import Connection
 import optuna
 
 from winnow.objectives.errors import Diverged, Infeasible, OutOfTime
-from winnow.objectives.objective import TrainingObjective
 from winnow.objectives.space import baseline
+from winnow.objectives.training_objective import TrainingObjective
 from winnow.records import Outcome
 from winnow.search.study.objective import Objective, code_of, load
 from winnow.search.study.spec import Spec

@@ -75,7 +75,7 @@ def refuse_other_devices(spec: Spec, device: Device) -> None:
 
 
 @dataclass
-class Trainer:
+class TrainerProcess:
     """The trainer's process, started when it is needed and again after it was killed."""
 
     study: WinnowStudy

@@ -31,7 +31,7 @@ from winnow.search.worker.scheduling import Scheduling
 from winnow.search.worker.shutdown import Shutdown
 from winnow.search.worker.steering import LOOK_SECONDS, Steering
 from winnow.search.worker.supervision import Supervision
-from winnow.search.worker.trainer_process import Trainer, WorkerOptions, refuse_other_devices
+from winnow.search.worker.trainer_process import TrainerProcess, WorkerOptions, refuse_other_devices
 from winnow.storage import checkpoints, designs, leases, pauses, workers
 from winnow.storage.activity import State
 from winnow.storage.budget import end_now
@@ -70,7 +70,7 @@ class Worker:
         self.study = study
         self.options = options
         self.name = f"{platform.node()}:{os.getpid()}:{secrets.token_hex(3)}"
-        self.trainer = Trainer(study, options)
+        self.trainer = TrainerProcess(study, options)
         self._share = DeviceShare(options.device)
         self._stays = stays
         self._supervision = supervision or Supervision()

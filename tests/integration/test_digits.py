@@ -16,8 +16,8 @@ from sklearn.datasets import load_digits
 import winnow
 from integration.winnow import Place, wait_for
 from winnow.objectives.data.catalog import DataSpec
-from winnow.objectives.objective import TrainingObjective
 from winnow.objectives.space import Range
+from winnow.objectives.training_objective import TrainingObjective
 from winnow.records import METRICS, Outcome
 from winnow.storage import Storage, designs, epochs, leases, ledger
 

@@ -15,7 +15,7 @@ NEEDED = {
     "winnow/__init__.py",
     "winnow/py.typed",
     "winnow/search/cli/main.py",
-    "winnow/objectives/objective.py",
+    "winnow/objectives/training_objective.py",
     "winnow/storage/__init__.py",
     "winnow/studies/digits.toml",
 }

@@ -16,9 +16,9 @@ from integration.winnow import Place
 from winnow.objectives.data.catalog import CATALOG
 from winnow.objectives.data.loading import Data, Split
 from winnow.objectives.hyperparameters import make_config
-from winnow.objectives.objective import TrainingObjective
 from winnow.objectives.space import baseline, suggest
 from winnow.objectives.training import check
+from winnow.objectives.training_objective import TrainingObjective
 from winnow.search.study import validation
 from winnow.search.study.spec import Spec
 

@@ -13,7 +13,7 @@ from winnow.objectives.errors import ObjectiveError
 from winnow.objectives.hyperparameters import change, make_config
 from winnow.objectives.models.building import build
 from winnow.objectives.models.layers import DropBlock, Dropout, Dropout2d
-from winnow.objectives.objective import TrainingObjective
+from winnow.objectives.training_objective import TrainingObjective
 
 CIFAR = (3, 32, 32)
 

@@ -13,7 +13,7 @@ from winnow.objectives.own_objective import ConfiguredTrial, OwnObjective
 from winnow.objectives.space import Choice, Range
 from winnow.records import CONFIG, GIVEN, KEEP_WEIGHTS, Epoch
 from winnow.search.analysis.study_record import read_trial
-from winnow.search.study import objective, validation
+from winnow.search.study import objective_checks, validation
 
 SPACE = {
     "lr": Range(1e-3, 1.0, log=True, own=True),
@@ -208,7 +208,9 @@ def test_a_function_that_does_not_fit_its_spec_is_refused(
     function: Callable[..., Any], search: dict[str, Any], wrong: str
 ) -> None:
     content = {"name": "s", "objective": f"mine:{function.__name__}", "search": search, "budget": {"trials": 2}}
-    found = [f"{key}: {error}" for key, error in objective.misfits(validation.check(content, "s.toml"), function)]
+    found = [
+        f"{key}: {error}" for key, error in objective_checks.misfits(validation.check(content, "s.toml"), function)
+    ]
     assert bool(found) == bool(wrong)
     assert not wrong or found[0].startswith(wrong)
 

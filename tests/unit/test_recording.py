@@ -10,7 +10,7 @@ from winnow.objectives import recording
 from winnow.objectives.data import loading
 from winnow.objectives.data.catalog import DataSpec
 from winnow.objectives.hyperparameters import make_config
-from winnow.objectives.objective import TrainingObjective
+from winnow.objectives.training_objective import TrainingObjective
 
 
 def trained(data: DataSpec, fixed: dict[str, Any], **keep: int) -> optuna.trial.FrozenTrial:

@@ -1,6 +1,6 @@
 """How a pool shares its workers among studies."""
 
-from winnow.search.worker.pool import SLICE_SECONDS, choose
+from winnow.search.worker.pool_worker import SLICE_SECONDS, choose
 from winnow.storage.pool import Wanting
 
 

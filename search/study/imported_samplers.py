@@ -15,7 +15,7 @@ from winnow.objectives import user_code
 from winnow.objectives.errors import ObjectiveError
 from winnow.objectives.space import suggest
 from winnow.search.study.schedulers import Direction
-from winnow.search.study.sections import PrunerSection, SamplerSection, Searched
+from winnow.search.study.sections import PrunerSection, SamplerSection, StudyContext
 
 TRIED = 3
 """So many trials a sampler draws to show that it takes a space: the second is the first that knows another's value."""
@@ -31,18 +31,18 @@ class ImportedSampler(SamplerSection):
         _refuse_misfit(self.name, "sampler", BaseSampler, self.options)
         return self
 
-    def build(self, study: Searched, seed: int) -> BaseSampler:
+    def build(self, study: StudyContext, seed: int) -> BaseSampler:
         """Make it."""
         made: BaseSampler = _load(self.name, "sampler")(
             **{**({"seed": seed} if self._is_seeded else {}), **self.options}
         )
         return made
 
-    def seeded(self, study: Searched, sampler: BaseSampler, seed: int) -> BaseSampler:
+    def seeded(self, study: StudyContext, sampler: BaseSampler, seed: int) -> BaseSampler:
         """Make it anew where it takes a seed; any other goes on as it is."""
         return self.build(study, seed) if self._is_seeded else sampler
 
-    def misfits(self, study: Searched, directions: Sequence[Direction]) -> Iterator[tuple[str, ObjectiveError]]:
+    def misfits(self, study: StudyContext, directions: Sequence[Direction]) -> Iterator[tuple[str, ObjectiveError]]:
         """Draw some trials, in a study beside: that shows whether the sampler takes the space."""
 
         def draw(trial: optuna.Trial) -> list[float]:
@@ -76,7 +76,7 @@ class ImportedPruner(PrunerSection):
         _refuse_misfit(self.name, "pruner", BasePruner, self.options)
         return self
 
-    def build(self, study: Searched) -> BasePruner:
+    def build(self, study: StudyContext) -> BasePruner:
         """Make it."""
         made: BasePruner = _load(self.name, "pruner")(**self.options)
         return made
