@@ -130,52 +130,34 @@ class _Rank:
         return f"rank {self.number} closed its pipe"
 
 
-class OnlyRank:
-    """A trainer whose trials train in one process."""
-
-    def ready(self, mine: Ready) -> Ready:
-        """Return what the supervisor is answered once this process has loaded what it needs."""
-        return mine
-
-    def begin(self, pipe: Pipe, job: Job) -> RemoteTrial:
-        """Return the trial that this process's objective is called with."""
-        return RemoteTrial(pipe, job)
-
-    def end(self, pipe: Pipe, ended: Ended) -> None:
-        """Tell whoever gave the job how it ended in this process."""
-        pipe.send(ended)
-
-
-class FollowingRank(OnlyRank):
+class FollowingRank:
     """Another rank than 0."""
 
     def __init__(self, keeps_group: bool) -> None:
         """With `keeps_group` the ranks find each other once, and else anew for each trial."""
         self._keeps_group = keeps_group
 
+    def ready(self, mine: Ready) -> Ready:
+        """Return what rank 0 is answered once this process has loaded what it needs."""
+        return mine
+
     def begin(self, pipe: Pipe, job: Job) -> RemoteTrial:
-        """As rank 0 begins it."""
+        """Return the trial that this rank's objective is called with."""
         os.environ["MASTER_PORT"] = str(job.port)
         return FollowingTrial(pipe, job)
 
     def end(self, pipe: Pipe, ended: Ended) -> None:
-        """Tell rank 0."""
+        """Tell rank 0 how it ended in this process."""
         pipe.send(ended)
-        self._leave()
-
-    def _leave(self) -> None:
-        from winnow.objectives import data_parallel
-
-        if not self._keeps_group:
-            data_parallel.leave()
+        _leave_group(self._keeps_group)
 
 
-class LeadingRank(FollowingRank):
+class LeadingRank:
     """Rank 0, which has started the others."""
 
     def __init__(self, message: Prepare, count: int, keeps_group: bool) -> None:
         """Start them: they load what they need while this process does."""
-        super().__init__(keeps_group)
+        self._keeps_group = keeps_group
         self._count = count
         self._ranks: list[_Rank] = []
         self._ends: queue.SimpleQueue[tuple[int, Ended]] = queue.SimpleQueue()
@@ -202,7 +184,7 @@ class LeadingRank(FollowingRank):
         return mine
 
     def begin(self, pipe: Pipe, job: Job) -> RemoteTrial:
-        """Give all ranks the trial."""
+        """Give all ranks the trial, and return that of this one."""
         from winnow.objectives import data_parallel  # torch comes with it
 
         self._store, port = data_parallel.rendezvous()
@@ -221,7 +203,7 @@ class LeadingRank(FollowingRank):
         """Wait until the supervisor has been told how it ended in all of them."""
         self._ends.put((0, ended))
         self._judge.join()
-        self._leave()
+        _leave_group(self._keeps_group)
 
     @staticmethod
     def _see_through(rank: _Rank, trial: LeadingTrial, job: Job, ends: "queue.SimpleQueue[tuple[int, Ended]]") -> None:
@@ -269,18 +251,23 @@ class LeadingRank(FollowingRank):
         )
 
 
+def _leave_group(keeps_group: bool) -> None:
+    from winnow.objectives import data_parallel  # torch comes with it
+
+    if not keeps_group:
+        data_parallel.leave()
+
+
 def _has_lost_another(ended: Ended) -> bool:
     """Return whether a rank failed because another did, or because the other came too late."""
     return ended.outcome is Outcome.EXCEPTION and error_kinds.is_of_lost_rank(ended.reason)
 
 
-def take_rank(rank: int, count: int, message: Prepare, keeps_group: bool) -> OnlyRank:
-    """Make this process one of `count` ranks, and start the others where it is rank 0.
+def take_rank(rank: int, count: int, message: Prepare, keeps_group: bool) -> FollowingRank | LeadingRank:
+    """Make this process one of `count` ranks, two or more, and start the others where it is rank 0.
 
     `torch.distributed` then knows it as if `torchrun` had started it.
     """
-    if count == 1:
-        return OnlyRank()
     for name in ("RANK", "LOCAL_RANK"):
         os.environ[name] = str(rank)
     for name in ("WORLD_SIZE", "LOCAL_WORLD_SIZE"):

@@ -129,9 +129,10 @@ def main(file_descriptor: int, rank: int = 0) -> None:
         try:
             message: Prepare = pipe.recv()
             spec = check(message.spec, "the study's spec")
-            ranks = take_rank(rank, spec.fleet.devices_per_trial, message, spec.built_in)
+            count = spec.fleet.devices_per_trial
+            ranks = take_rank(rank, count, message, spec.built_in) if count > 1 else None
             objective, ready = prepare(message, spec)
-            ready = ranks.ready(ready)
+            ready = ready if ranks is None else ranks.ready(ready)
             code = ready.code
         except BaseException as error:
             problem = plain_data.text(getattr(error, "problem", plain_data.reason(error)))
@@ -148,11 +149,16 @@ def main(file_descriptor: int, rank: int = 0) -> None:
             output.take()
             if isinstance(objective, TrainingObjective):
                 objective.precision = job.precision
-            ended = run(objective, ranks.begin(conversation, job), job)
+            trial = RemoteTrial(conversation, job) if ranks is None else ranks.begin(conversation, job)
+            ended = run(objective, trial, job)
             # What was imported once is what still runs, whatever lies on the disk by now.
             code = {**code_of(spec), **code}
             printed = "" if ready.fuse > 1 else plain_data.text(output.take(), plain_data.TRACEBACK_CHARACTERS)
-            ranks.end(conversation, replace(ended, code=code, printed=printed))
+            ended = replace(ended, code=code, printed=printed)
+            if ranks is None:
+                conversation.send(ended)
+            else:
+                ranks.end(conversation, ended)
             gc.collect()
 
         if ready.fuse > 1 and isinstance(objective, TrainingObjective):
