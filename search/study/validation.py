@@ -28,19 +28,12 @@ from winnow.records import Budget
 from winnow.search.study import hyperparameter_checks, ready
 from winnow.search.study.extremes import misfit
 from winnow.search.study.imported_samplers import ImportedPruner, ImportedSampler
-from winnow.search.study.sections import PRUNERS, SAMPLERS, NotifySection, Section
+from winnow.search.study.sections import PRUNERS, SAMPLERS, Section
+from winnow.search.study.shape_errors import in_words
 from winnow.search.study.spec import (
     BUILT_IN,
     LOG_PACKAGES,
-    AblationSection,
-    BudgetSection,
-    FleetSection,
-    KeepSection,
-    LimitsSection,
-    LogSection,
-    SearchEntry,
     Spec,
-    StartSection,
 )
 
 
@@ -96,7 +89,7 @@ def shaped(content: Mapping[str, Any], file: str) -> Spec:
     try:
         return Spec.model_validate({**content, **chosen})
     except pydantic.ValidationError as error:
-        raise _shape_error(error, file) from None
+        raise in_words(error, file) from None
 
 
 def _chosen(kind: str, known: Mapping[str, type[Section]], content: Any, file: str) -> Section:
@@ -110,7 +103,7 @@ def _chosen(kind: str, known: Mapping[str, type[Section]], content: Any, file: s
     try:
         return known[name].model_validate(content)
     except pydantic.ValidationError as error:
-        raise _shape_error(error, file, kind) from None
+        raise in_words(error, file, kind) from None
 
 
 def _unresolved(spec: Spec) -> Iterator[tuple[str, ObjectiveError]]:
@@ -298,53 +291,5 @@ def _check_training(spec: Spec) -> Iterator[tuple[str, ObjectiveError]]:
         yield "[search]" if spec.search else "[fixed]", wrong
 
 
-def _shape_error(error: pydantic.ValidationError, file: str, *within: str) -> SpecError:
-    """Return the first of pydantic's errors as a sentence."""
-    first = error.errors()[0]
-    path = [*within, *(str(part) for part in first["loc"])]
-    # A searched hyperparameter carries how many entries it has: [search] lr several 0 low.
-    if len(path) > 2 and path[0] == "search":
-        if path[2] == "several" and len(path) > 3:
-            path[1] += f" (entry {int(path.pop(3)) + 1})"
-        del path[2]
-    key = path[0] if len(path) == 1 else f"[{path[0]}] {'.'.join(path[1:])}"
-    kind, context = first["type"], first.get("ctx", {})
-    if kind == "extra_forbidden":
-        return SpecError(file, key, "there is no such key", _nearest(path))
-    if kind == "missing":
-        return SpecError(file, key, "it is missing", "add it")
-    if kind == "value_error":
-        problem, _, remedy = str(context["error"]).partition("|")
-        return SpecError(file, key, problem, remedy)
-    if kind == "string_pattern_mismatch":
-        return SpecError(file, key, f"{first['input']!r} is no name", "use letters, digits, dots, dashes, underscores")
-    given = f" (here {first['input']!r})" if not isinstance(first["input"], dict) else ""
-    return SpecError(file, key, f"{first['msg'][0].lower()}{first['msg'][1:]}{given}", "")
-
-
 _IMPORTED: Mapping[str, type[Section]] = {"sampler": ImportedSampler, "pruner": ImportedPruner}
 _REGISTRIES: Mapping[str, Mapping[str, type[Section]]] = {"sampler": SAMPLERS, "pruner": PRUNERS}
-_SECTIONS: Mapping[str, type[Section]] = {
-    "budget": BudgetSection,
-    "limits": LimitsSection,
-    "ablation": AblationSection,
-    "log": LogSection,
-    "notify": NotifySection,
-    "keep": KeepSection,
-    "fleet": FleetSection,
-    "start": StartSection,
-}
-
-
-def _nearest(path: list[str]) -> str:
-    """Return what an unknown key may have meant."""
-    if len(path) == 1:
-        names = list(Spec.model_fields)
-    elif path[0] == "search":
-        names = list(SearchEntry.model_fields)
-    elif path[0] in _SECTIONS:
-        names = [field.alias or name for name, field in _SECTIONS[path[0]].model_fields.items()]
-    else:
-        return "remove it"
-    near = difflib.get_close_matches(path[-1], names, n=1)
-    return f"did you mean {near[0]!r}?" if near else f"known are {', '.join(names)}"

@@ -247,6 +247,19 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
         "s.toml: fleet: fuse has a device train several trials, devices_per_trial several train one; keep one",
     ),
     (
+        {"search": {"optimizer": ["sgd", "adam"]}},
+        "s.toml: [search] optimizer (entry 1): 'sgd' says neither choices nor a range; write { choices = […] }",
+    ),
+    (
+        {"search": {"lr": 0.1}},
+        "s.toml: [search] lr: 0.1 says neither choices nor a range; write { choices = […] } or { low = …, high = … }, "
+        "or put one value under [fixed]",
+    ),
+    (
+        {"budget": 12},
+        "s.toml: budget: 12 is no table of keys; write [budget], and its keys below",
+    ),
+    (
         {"fleet": {"devices_per_trail": 2}},
         "s.toml: [fleet] devices_per_trail: there is no such key; did you mean 'devices_per_trial'?",
     ),
