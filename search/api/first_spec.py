@@ -27,6 +27,7 @@ from winnow.search.worker import devices
 SIDES = (128, 96, 64, 48, 32)
 """Pixels a side that are tried, the largest first; on a CPU no more than 64."""
 BATCH = 32
+"""Examples of a step; of fewer than 64, about half of them."""
 UPDATES = 600
 """Steps of a training, about: fewer epochs of more data."""
 VALIDATION = 0.2
@@ -95,6 +96,11 @@ class Plan:
     """Of the search, at most."""
 
     @property
+    def batch(self) -> int:
+        """Examples of a step: a power of two, so that an epoch has two steps and more."""
+        return min(BATCH, 1 << max(2, self.train // 2).bit_length() - 1)
+
+    @property
     def cost(self) -> int:
         """How long a training takes, in proportion to others of the same data."""
         return self.side**2 * self.train * self.epochs
@@ -161,8 +167,8 @@ def spec_text(seen: Seen, file: Path, plan: Plan) -> str:
         "",
         "[fixed]  # what is not searched; all else is at its default (docs/hyperparameters.md)",
         *(_network_lines(plan.side) if images else ['model = "mlp"']),
-        f"batch_size = {BATCH}  # small batches are more steps, of which a small data set has few",
-        f"epochs = {epochs}  # at most; about {round(plan.train / BATCH) * epochs:,} steps",
+        f"batch_size = {plan.batch}  # small batches are more steps, of which a small data set has few",
+        f"epochs = {epochs}  # at most; about {round(plan.train / plan.batch) * epochs:,} steps",
         "",
         "[search]",
         "lr = { low = 3e-4, high = 3e-2, log = true }",

@@ -64,6 +64,16 @@ def test_photographs_get_a_network_of_their_size_and_every_augmentation(tmp_path
         first_spec.write(str(folder), tmp_path / "pets.toml")
 
 
+@pytest.mark.parametrize(("kept", "batch"), [(5, 2), (15, 8), (30, 16)])
+def test_a_small_folder_gets_batches_that_it_fills(kept: int, batch: int, tmp_path: Path) -> None:
+    folder = fill(tmp_path / "few", ("cat", "dog"), 16, grey=True)
+    for picture in folder.glob("*/*.png"):
+        if int(picture.stem) >= kept:
+            picture.unlink()
+    first_spec.write(str(folder), tmp_path / "few.toml", AGES)
+    assert validation.read(tmp_path / "few.toml").fixed["batch_size"] == batch
+
+
 def test_characters_are_not_mirrored_and_grey_images_get_no_colours(tmp_path: Path) -> None:
     folder = fill(tmp_path / "letters", ("A", "B", "q"), 20, grey=True)
     first_spec.write(str(folder), tmp_path / "letters.toml", AGES)
