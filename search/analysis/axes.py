@@ -49,10 +49,10 @@ class Axis:
         positions: NDArray[np.float64] = low + unit * (high - low)
         return np.exp(positions) if self.log else positions
 
-    def grid(self, points: int) -> NDArray[np.float64]:
-        """Places from 0 to 1 that stand for the whole range: each choice, or the middles of equal parts."""
+    def grid(self, points: int, seen: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Places from 0 to 1 that stand for the whole range: each choice of those `seen`, or middles of equal parts."""
         if self.choices:
-            return np.linspace(0, 1, len(self.choices)) if len(self.choices) > 1 else np.array([0.5])
+            return np.unique(seen)
         return (np.arange(points) + 0.5) / points
 
     def _position(self, value: Any) -> float:

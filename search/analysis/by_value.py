@@ -1,11 +1,23 @@
 """Questions that the trials of a search answer by the values of its hyperparameters: along one, in pairs, in cells."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from winnow.search.analysis import curve_reading, formatting
 from winnow.search.analysis.answers import Answer
 from winnow.search.analysis.commands import methods_command
-from winnow.search.analysis.comparisons import Group, best_of, company, compare, groups, searched, written
+from winnow.search.analysis.comparisons import (
+    Group,
+    best_of,
+    company,
+    compare,
+    comparisons_asked,
+    first_of,
+    groups,
+    searched,
+    worst_counts,
+    written,
+)
 from winnow.search.analysis.conclusions import Conclusions
 from winnow.search.analysis.curve_reading import Shape
 from winnow.search.analysis.effects import Effect
@@ -14,8 +26,8 @@ from winnow.search.analysis.study_record import StudyRecord
 from winnow.search.study.questions import Question
 
 
-def region(record: StudyRecord, group: Group, best: Group) -> str:
-    """Return what most trainings with one value do: diverge, stay at chance, saturate or learn.
+def region(record: StudyRecord, group: Group, best: Group) -> tuple[str, int]:
+    """Return what most trainings with one value do (diverge, stay at chance, saturate or learn), and how many do.
 
     It saturates where the validation loss fell no more in the last fifth of the epochs and the value is not the best;
     of a few epochs that is not said.
@@ -23,11 +35,12 @@ def region(record: StudyRecord, group: Group, best: Group) -> str:
     readings = [curve_reading.read(trial) for trial in group.trials]
     half = len(readings) / 2
     for shape, verdict in ((Shape.DIVERGENCE, "diverges"), (Shape.CHANCE, "stays at chance")):
-        if sum(shape in reading.found for reading in readings) > half:
-            return verdict
+        if (many := sum(shape in reading.found for reading in readings)) > half:
+            return verdict, many
     moving = sum(Shape.UNFINISHED in reading.found for reading in readings) > half
     short = sum(len(trial.curve) < curve_reading.FEWEST for trial in group.trials) > half
-    return "learns" if group is best or moving or short else "saturates"
+    verdict = "learns" if group is best or moving or short else "saturates"
+    return verdict, sum(not {Shape.DIVERGENCE, Shape.CHANCE} & {*reading.found} for reading in readings)
 
 
 def along(asked: Question, record: StudyRecord, found: Conclusions) -> Answer:
@@ -35,19 +48,22 @@ def along(asked: Question, record: StudyRecord, found: Conclusions) -> Answer:
     known = groups(record, [asked.of])
     best = best_of(record, known)
     regions = {group.name: region(record, group, best) for group in known}
-    members = {verdict: [name for name in regions if regions[name] == verdict] for verdict in _REGIONS}
+    shares = {group.name: _share(regions[group.name][1], group) for group in known}
+    members = {verdict: [name for name in regions if regions[name][0] == verdict] for verdict in _REGIONS}
     told = [
-        f"{listed(names)} {verdict if len(names) == 1 else _REGIONS[verdict]}"
+        f"{listed([name + shares[name] for name in names])} {verdict if len(names) == 1 else _REGIONS[verdict]}"
         for verdict, names in members.items()
         if names
     ]
     said = (
         f"Of {asked.of}, {'; '.join(told)}. The best mean {record.metric} is {_sample(best)} at {best.name}, "
         f"over {counted(len(best.trials), 'training')}.",
+        worst_counts(record, known),
     )
-    rows = [(group.name, regions[group.name], mean_of(group), ends(group), str(len(group.trials))) for group in known]
+    verdicts = {name: verdict + shares[name] for name, (verdict, _) in regions.items()}
+    rows = [(group.name, verdicts[group.name], mean_of(group), ends(group), str(len(group.trials))) for group in known]
     headings = (asked.of, "verdict", f"mean {record.metric}", "95 % interval", "trainings")
-    return Answer(asked.asks, said, headings, tuple(rows))
+    return Answer(asked.asks, tuple(filter(None, said)), headings, tuple(rows))
 
 
 _REGIONS = {"diverges": "diverge", "stays at chance": "stay at chance", "saturates": "saturate", "learns": "learn"}
@@ -56,16 +72,22 @@ _REGIONS = {"diverges": "diverge", "stays at chance": "stay at chance", "saturat
 def compared(asked: Question, record: StudyRecord, found: Conclusions) -> Answer:
     """Say by how much each value is better than the baseline's, all else equal, and at which cost."""
     assert found.spec is not None
-    measured = compare(record, asked.of, found.spec.sampler.name)
+    sampler, among = found.spec.sampler.name, comparisons_asked(record, found.spec.question)
+    measured: list[Effect] = []
+    for part in groups(record, asked.across):
+        within = replace(record, trials=part.trials) if asked.across else record
+        where = _where(asked.across, part).removeprefix("with ")
+        ranked = sorted(compare(within, asked.of, sampler, among), key=lambda effect: -effect.effect)
+        measured += [replace(each, method=f"{where}: {each.method}".removeprefix(": ")) for each in ranked]
     known = groups(record, [asked.of])
     if not measured:
         why = f"Not told by these trials, which were drawn by {found.spec.sampler.name}. Measured it is by"
         return Answer(asked.asks, (why,), commands=(methods_command(record),))
-    first = next((group for group in known if record.baseline in group.trials), known[0])
-    ranked = sorted(measured, key=lambda effect: -effect.effect)
-    gains = "; ".join(f"{told_gain(effect)}, {_VERDICTS[effect.verdict]}" for effect in ranked)
+    first = first_of(record, known)
+    gains = "; ".join(f"{told_gain(effect)}, {_VERDICTS[effect.verdict]}" for effect in measured)
     alike = "all else equal" if found.spec.sampler.name == "grid" else "all else adjusted for"
-    said = [f"Gain in {record.metric} (above 0 is better), {alike}: {gains}.", company(record, asked.of)]
+    said = [f"Gain in {record.metric} (above 0 is better), {alike}: {gains}."]
+    said += [worst_counts(record), company(record, asked.of)]
     if asked.per:
         costs = {group.name: getattr(group, asked.per) for group in known}
         unit = "parameters" if asked.per == "parameters" else "training time"
@@ -76,10 +98,14 @@ def compared(asked: Question, record: StudyRecord, found: Conclusions) -> Answer
         ]
         said.append(f"Beside {first.name}, {', '.join(shares)}.")
     rows = [
-        (group.name, mean_of(group), ends(group), _parameters(group), duration(group.seconds), str(len(group.trials)))
-        for group in known
+        (
+            *(written(value) for value in group.setting),
+            *(mean_of(group), ends(group), _parameters(group), duration(group.seconds), str(len(group.trials))),
+        )
+        for group in groups(record, [asked.of, *asked.across])
     ]
-    headings = (asked.of, f"mean {record.metric}", "95 % interval", "parameters", "training time", "trainings")
+    told = (f"mean {record.metric}", "95 % interval", "parameters", "training time", "trainings")
+    headings = (asked.of, *asked.across, *told)
     return Answer(asked.asks, tuple(filter(None, said)), headings, tuple(rows), tuple(measured))
 
 
@@ -87,12 +113,22 @@ _VERDICTS = {"helps": "better", "hurts": "worse", "inconclusive": "inconclusive"
 
 
 def cell_verdict(group: Group) -> str:
-    """Return `trains`, `overfits` or `does not train`: by what most of the cell's curves show."""
+    """Return `trains`, `overfits` or `does not train`, by what most of the cell's curves show; how many if not all."""
     readings = [curve_reading.read(trial) for trial in group.trials]
     half = len(readings) / 2
-    if sum(bool({Shape.DIVERGENCE, Shape.CHANCE} & {*reading.found}) for reading in readings) > half:
-        return "does not train"
-    return "overfits" if sum(Shape.OVERFITTING in reading.found for reading in readings) > half else "trains"
+    dead = sum(bool({Shape.DIVERGENCE, Shape.CHANCE} & {*reading.found}) for reading in readings)
+    if dead > half:
+        return f"{_DEAD}{_share(dead, group)}"
+    overfitting = sum(Shape.OVERFITTING in reading.found for reading in readings) > half
+    return f"{'overfits' if overfitting else 'trains'}{_share(len(readings) - dead, group)}"
+
+
+_DEAD = "does not train"
+
+
+def _share(many: int, group: Group) -> str:
+    """Return how many of a group's trainings do what is said of it; nothing where all do."""
+    return f" ({many} of {len(group.trials)})" if many < len(group.trials) else ""
 
 
 def depth(asked: Question, record: StudyRecord, found: Conclusions) -> Answer:
@@ -103,7 +139,7 @@ def depth(asked: Question, record: StudyRecord, found: Conclusions) -> Answer:
     found_out: dict[str, list[str]] = {}
     for column in columns:
         here = [(each, cells[each, *column.setting]) for each in depths if (each, *column.setting) in cells]
-        failing = [written(each) for each, cell in here if cell_verdict(cell) == "does not train"]
+        failing = [written(each) for each, cell in here if cell_verdict(cell).startswith(_DEAD)]
         training = [written(each) for each, _ in here if written(each) not in failing]
         if not failing:
             words = f"every value trains, up to {training[-1]}, the largest tried"
@@ -124,9 +160,12 @@ def depth(asked: Question, record: StudyRecord, found: Conclusions) -> Answer:
         row = [cells.get((depth, *column.setting)) for column in columns]
         rows.append((written(depth), *(f"{mean_of(cell)}, {cell_verdict(cell)}" if cell else "—" for cell in row)))
     many = f", the best of {len(cells)} cells, which flatters it" if len(cells) > 1 else ""
-    said = (f"Of {asked.of}, {'; '.join(told)}. The best mean is {_sample(top)} with {best}{many}.",)
+    said = (
+        f"Of {asked.of}, {'; '.join(told)}. The best mean is {_sample(top)} with {best}{many}.",
+        worst_counts(record, list(cells.values())),
+    )
     headings = (asked.of, *(_where(asked.across, column).removeprefix("with ") or record.metric for column in columns))
-    return Answer(asked.asks, said, headings, tuple(rows))
+    return Answer(asked.asks, tuple(filter(None, said)), headings, tuple(rows))
 
 
 def _where(names: Sequence[str], group: Group) -> str:
@@ -136,7 +175,7 @@ def _where(names: Sequence[str], group: Group) -> str:
 
 def smallest(asked: Question, record: StudyRecord, found: Conclusions) -> Answer:
     """Say with which value the smallest network reaches what is good enough, for each setting of the others."""
-    said, rows = [], []
+    said, rows, shown = [], [], list[Group]()
     wanted = asked.solved
     assert wanted is not None
     for column in groups(record, asked.across):
@@ -151,6 +190,7 @@ def smallest(asked: Question, record: StudyRecord, found: Conclusions) -> Answer
             for size, top in tops.items()
             if record.loss(top.values.mean) <= record.loss(wanted)
         ]
+        shown += tops.values()
         where = _where(asked.across, column) or "with what was tried"
         if solving:
             weights, size, top = min(solving, key=lambda entry: entry[0])
@@ -171,7 +211,7 @@ def smallest(asked: Question, record: StudyRecord, found: Conclusions) -> Answer
         ]
     sentence = f"The smallest that reaches {number(wanted)} in the mean, with the best of all else: {'; '.join(said)}."
     headings = (asked.of, *asked.across, "parameters", f"best mean {record.metric}", "95 % interval", "verdict")
-    return Answer(asked.asks, (sentence,), headings, tuple(rows))
+    return Answer(asked.asks, tuple(filter(None, (sentence, worst_counts(record, shown)))), headings, tuple(rows))
 
 
 def told_gain(effect: Effect) -> str:
@@ -186,12 +226,12 @@ def span(effect: Effect) -> str:
 
 def mean_of(group: Group) -> str:
     """Return the mean of a group's results; a dash where every training diverged."""
-    return "—" if all(trial.diverged for trial in group.trials) else score(group.values.mean)
+    return "—" if group.diverged else score(group.values.mean)
 
 
 def ends(group: Group) -> str:
     """Return the interval of that mean; a dash where every training diverged, and unknown of one training."""
-    return "—" if all(trial.diverged for trial in group.trials) else interval(group.values)
+    return "—" if group.diverged else interval(group.values)
 
 
 def _sample(group: Group) -> str:

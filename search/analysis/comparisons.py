@@ -15,9 +15,10 @@ from scipy.special import stdtrit
 
 from winnow.objectives.space import hyperparameter, label
 from winnow.search.analysis.effects import Effect
-from winnow.search.analysis.formatting import listed, number
+from winnow.search.analysis.formatting import counted, listed, number, score
 from winnow.search.analysis.statistics import ERROR, Sample, paired
 from winnow.search.analysis.study_record import StudyRecord, TrialRecord
+from winnow.search.study.questions import Question
 
 DESIGNED = ("grid", "random")
 """Samplers whose trials may be compared with each other."""
@@ -39,6 +40,16 @@ class Group:
     def name(self) -> str:
         """The setting, as people read it."""
         return " and ".join(written(value) for value in self.setting)
+
+    @property
+    def diverged(self) -> bool:
+        """Whether every one diverged, or was ended at chance: there is no mean."""
+        return all(trial.diverged for trial in self.trials)
+
+    @property
+    def mixed(self) -> bool:
+        """Whether some diverged, and some did not: their mean counts both."""
+        return not self.diverged and any(trial.diverged for trial in self.trials)
 
     @property
     def parameters(self) -> float:
@@ -64,15 +75,60 @@ def decided(record: StudyRecord) -> list[str]:
     return [name for name in searched(record) if name not in drawn]
 
 
+def comparisons_asked(record: StudyRecord, questions: Sequence[Question]) -> int:
+    """Return of how many hyperparameters (and of how many parts of the trials) all questions of a study want verdicts.
+
+    They share one error. What is asked twice counts once.
+    """
+    every = any(each.kind == "methods" for each in questions)
+    whole = {name for name in searched(record) if every and name not in decided(record)}
+    whole |= {each.of for each in questions if each.kind == "compare" and not each.across}
+    parts = {(each.of, tuple(each.across)) for each in questions if each.kind == "compare" and each.across}
+    return len(whole) + sum(len(groups(record, across)) for _, across in parts)
+
+
+def worst_counts(record: StudyRecord, known: Sequence[Group] | None = None) -> str:
+    """Say what trainings without a result count as, in these groups' means (by default in all); empty if none does."""
+    counted_in = [group.trials for group in known if group.mixed] if known is not None else [_used(record)]
+    diverged = sum(trial.diverged for trials in counted_in for trial in trials)
+    if not diverged:
+        return ""
+    which = "it" if diverged == 1 else "each"
+    return (
+        f"{counted(diverged, 'training')} ended without a result, diverged or at chance: {which} counts as the worst "
+        f"value that any training reported, {score(_worst(record))}."
+    )
+
+
 def company(record: StudyRecord, name: str) -> str:
-    """Say which others a hyperparameter decides, which cannot be told from it; empty where there are none."""
-    known = groups(record, [name])
-    others = [
+    """Say which others differ with a hyperparameter, and cannot be told from it; empty where there are none."""
+    known, given = groups(record, [name]), decided(record)
+    first, others = first_of(record, known), [other for other in searched(record) if other != name]
+    drawn = {other: [group.name for group in known if _drawn(group.trials, other)] for other in others}
+    partly = [other for other in others if other not in given and 0 < len(drawn[other]) < len(known)]
+    apart = [
         other
-        for other in decided(record)
-        if other != name and all(len({setting(trial, [other]) for trial in group.trials}) == 1 for group in known)
+        for other in others
+        if other not in partly and not all(_settings(first, other) & _settings(group, other) for group in known)
     ]
-    return f"Each {name} comes with its own {listed(others)}: they are not told apart." if others else ""
+    said = [f"{other} was searched with {listed(drawn[other])} alone, whose mean over it counts." for other in partly]
+    if apart:
+        said.append(f"Not told apart from {name} is what differs with it: {listed(apart)}.")
+    return " ".join(said)
+
+
+def first_of(record: StudyRecord, known: Sequence[Group]) -> Group:
+    """Return the group that the others are compared with: the baseline's, or the first."""
+    return next((group for group in known if record.baseline in group.trials), known[0])
+
+
+def _drawn(trials: Sequence[TrialRecord], name: str) -> list[TrialRecord]:
+    """Return the trials that drew a hyperparameter, under whichever condition."""
+    return [trial for trial in trials if name in map(hyperparameter, trial.parameters)]
+
+
+def _settings(group: Group, name: str) -> set[Setting]:
+    return {setting(trial, [name]) for trial in group.trials}
 
 
 def setting(trial: TrialRecord, names: Sequence[str]) -> Setting:
@@ -81,10 +137,16 @@ def setting(trial: TrialRecord, names: Sequence[str]) -> Setting:
 
 
 def groups(record: StudyRecord, names: Sequence[str]) -> list[Group]:
-    """Return the finished trials by their setting of these hyperparameters, numbers in order, choices as they came."""
+    """Return the finished trials by their setting of these hyperparameters, numbers in order, choices as they came.
+
+    Where the first is drawn under conditions, those trials that drew it: of the others it is a default without a part.
+    """
+    trials = _used(record)
+    if names and names[0] not in decided(record):
+        trials = _drawn(trials, names[0]) or trials
     worst, scale = _worst(record), replace(record.scale, worse=0)  # they differ by more than seeds: none broke down
     found: dict[Setting, list[TrialRecord]] = {}
-    for trial in _used(record):
+    for trial in trials:
         found.setdefault(setting(trial, names), []).append(trial)
     ordered = sorted(found, key=lambda each: [_place(record, *pair) for pair in zip(names, each, strict=True)])
     return [
@@ -96,13 +158,14 @@ def groups(record: StudyRecord, names: Sequence[str]) -> list[Group]:
 def compare(record: StudyRecord, name: str, sampler: str, among: int = 1) -> list[Effect]:
     """Return what each value of a hyperparameter gains over the baseline's, named `before → after`.
 
-    With so many intervals at once, and `among` so many hyperparameters, each is wider (Bonferroni): together they miss
-    the truth 5 times of 100. Empty where there are no two values, or no design (DESIGNED).
+    With so many intervals at once, and `among` so many hyperparameters (`comparisons_asked`), each is wider
+    (Bonferroni): together they miss the truth 5 times of 100. Empty where there are no two values, or no design
+    (DESIGNED).
     """
     found = groups(record, [name])
     if len(found) < 2 or sampler not in DESIGNED:
         return []
-    first = next((group for group in found if record.baseline in group.trials), found[0])
+    first = first_of(record, found)
     others = [group for group in found if group is not first]
     measure = _setting_by_setting if sampler == "grid" else _adjusted
     return [measure(record, name, first, group, ERROR / (among * len(others))) for group in others]
@@ -121,12 +184,15 @@ def written(value: Any) -> str:
 def _setting_by_setting(record: StudyRecord, name: str, first: Group, other: Group, error: float) -> Effect:
     """Return the mean difference over all settings of the others, repeat by repeat (Student's t over the pairs).
 
-    What the two values have no setting of in common (their ranges of the learning rate) is part of each value.
+    What the two values have no setting of in common (their ranges of the learning rate), or what one of them alone was
+    searched with (momentum), is part of each value.
     """
+    given = decided(record)
     names = [
         each
         for each in searched(record)
-        if each != name and {setting(t, [each]) for t in first.trials} & {setting(t, [each]) for t in other.trials}
+        if each != name and _settings(first, each) & _settings(other, each)
+        if each in given or (_drawn(first.trials, each) and _drawn(other.trials, each))
     ]
     before, after = (_cells(record, group, names) for group in (first, other))
     pairs: list[tuple[float, float]] = []

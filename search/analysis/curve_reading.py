@@ -72,7 +72,7 @@ def read(trial: TrialRecord) -> Reading:
         return Reading({Shape.CHANCE: at_chance} if at_chance else {})
     said = {shape: rule(curve, guessing) for shape, rule in _RULES.items()}
     found = {shape: sentence for shape, sentence in said.items() if sentence}
-    for stronger, weaker in ((Shape.CHANCE, Shape.UNDERFITTING), (Shape.OVERFITTING, Shape.UNFINISHED)):
+    for stronger, weaker in _EXCLUDED:
         if stronger in found:
             found.pop(weaker, None)
     return Reading(found)
@@ -205,6 +205,12 @@ _RULES: Mapping[Shape, Callable[[Sequence[Epoch], float | None], str]] = {
     Shape.NOISE: _noise,
     Shape.UNFINISHED: _unfinished,
 }
+_EXCLUDED = (
+    (Shape.CHANCE, Shape.UNDERFITTING),
+    (Shape.CHANCE, Shape.OVERFITTING),
+    (Shape.OVERFITTING, Shape.UNFINISHED),
+)
+"""Which shape is not said where another is: of two that would say the same, or that contradict each other."""
 
 
 # --- what to try next: the courses' rules of thumb

@@ -41,7 +41,10 @@ _SHUFFLES = 10
 
 @dataclass(frozen=True)
 class Marginal:
-    """The mean value over one hyperparameter's range, all others varied evenly over theirs."""
+    """The mean value over one hyperparameter's range, all others varied evenly over theirs.
+
+    Of choices, those with which a trial completed: of others a forest knows nothing.
+    """
 
     name: str
     positions: Array
@@ -133,7 +136,7 @@ def decompose(record: StudyRecord) -> FunctionalAnova:
         if coverage.enough(inputs) and not survivors(record) and coverage.visited(inputs[:, first], inputs[:, second])
     ]
     explained = [coverage.together_p(inputs, values, pair) <= ERROR / len(pairs) for pair in pairs]
-    grids = _Grids(axes, pairs, generator)
+    grids = _Grids(axes, inputs, pairs, generator)
     curves, shares = grids.evaluate(forest)
     shuffled = _without_interactions(axes, inputs, values, curves, generator)
     floors = np.max([grids.evaluate(_grow(inputs, values_without))[1] for values_without in shuffled], axis=0)
@@ -142,9 +145,10 @@ def decompose(record: StudyRecord) -> FunctionalAnova:
     others = [grids.evaluate(_grow(inputs[half], values[half])) for half in halves]
     marginals = []
     for index, (axis, means) in enumerate(zip(axes, curves, strict=True)):
+        places = axis.positions_at(axis.grid(POINTS, inputs[:, index]))
         drawn = np.array([curves[index] for curves, _ in others])
         samples = means + np.sqrt(size / (trials - size)) * (drawn - drawn.mean(axis=0))
-        marginals.append(Marginal(axis.name, axis.positions_at(axis.grid(POINTS)), means, samples))
+        marginals.append(Marginal(axis.name, places, means, samples))
     deviations = deviation(np.array([shares for _, shares in others]), size, trials)
     interactions = [
         Interaction(
@@ -171,7 +175,7 @@ def _without_interactions(
 ) -> list[Array]:
     """Values (trials,) of studies in which each hyperparameter does as here, and none hangs on another."""
     sum_of_effects = curves[0].mean() + sum(
-        np.interp(inputs[:, index], axis.grid(POINTS), curve - curve.mean())
+        np.interp(inputs[:, index], axis.grid(POINTS, inputs[:, index]), curve - curve.mean())
         for index, (axis, curve) in enumerate(zip(axes, curves, strict=True))
     )
     return [sum_of_effects + generator.permutation(values - sum_of_effects) for _ in range(_SHUFFLES)]
@@ -186,16 +190,19 @@ def _grow(inputs: Array, values: Array) -> "ExtraTreesRegressor":
 class _Grids:
     """The places at which every forest is asked, built once: grids over one and over two, all others at random."""
 
-    def __init__(self, axes: Sequence[Axis], pairs: Sequence[tuple[int, int]], generator: np.random.Generator) -> None:
-        self._draws = np.column_stack([generator.choice(axis.grid(_DRAWS), _DRAWS) for axis in axes])
+    def __init__(
+        self, axes: Sequence[Axis], inputs: Array, pairs: Sequence[tuple[int, int]], generator: np.random.Generator
+    ) -> None:
+        columns = list(zip(axes, inputs.T, strict=True))
+        self._draws = np.column_stack([generator.choice(axis.grid(_DRAWS, seen), _DRAWS) for axis, seen in columns])
         self._shapes: list[tuple[int, ...]] = []
         rows = []
-        for index, axis in enumerate(axes):
-            grid = axis.grid(POINTS)
+        for index, (axis, seen) in enumerate(columns):
+            grid = axis.grid(POINTS, seen)
             self._shapes.append((len(grid),))
             rows.append(self._rows((index,), grid[:, None]))
         for pair in pairs:
-            first, second = (axes[index].grid(_PAIR_POINTS) for index in pair)
+            first, second = (axes[index].grid(_PAIR_POINTS, inputs[:, index]) for index in pair)
             self._shapes.append((len(first), len(second)))
             rows.append(self._rows(pair, np.array(list(itertools.product(first, second)))))
         self._curves = len(axes)

@@ -8,7 +8,15 @@ from winnow.search.analysis import answers
 from winnow.search.analysis.answers import Answer
 from winnow.search.analysis.by_value import along, compared, depth, smallest, span, told_gain
 from winnow.search.analysis.commands import methods_command
-from winnow.search.analysis.comparisons import DESIGNED, company, compare, decided, searched
+from winnow.search.analysis.comparisons import (
+    DESIGNED,
+    company,
+    compare,
+    comparisons_asked,
+    decided,
+    searched,
+    worst_counts,
+)
 from winnow.search.analysis.conclusions import Conclusions
 from winnow.search.analysis.effects import Effect
 from winnow.search.analysis.formatting import counted, duration, interval, score, spread
@@ -49,15 +57,17 @@ def _methods(asked: Question, record: StudyRecord, found: Conclusions) -> Answer
             missing += "Training with and without each method answers it:"
         return Answer(asked.asks, (missing,), commands=(command,))
     names = [name for name in searched(record) if name not in decided(record)]
+    among = comparisons_asked(record, found.spec.question)
     measured = [
         replace(each, method=f"{name} {each.method}")
         for name in names
-        for each in compare(record, name, found.spec.sampler.name, len(names))
+        for each in compare(record, name, found.spec.sampler.name, among)
     ]
     measured.sort(key=lambda effect: -effect.effect)
     headings = ("change", "gain", "95 % interval", "verdict", "trainings")
     rows = [(e.method, f"{e.effect:+.4f}", span(e), e.verdict, str(e.runs)) for e in measured]
-    said = [*_ranked(record, measured), *filter(None, (company(record, name) for name in names))]
+    notes = (worst_counts(record), *(company(record, name) for name in names))
+    said = [*_ranked(record, measured), *filter(None, notes)]
     return Answer(asked.asks, tuple(said), headings, tuple(rows), tuple(measured), (command,))
 
 

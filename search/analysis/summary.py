@@ -42,11 +42,11 @@ def sentences(record: StudyRecord, found: Conclusions | None = None) -> list[str
 def comparison(record: StudyRecord) -> list[Compared]:
     """Return the searched hyperparameters of the best trial beside the baseline's, and all others in which they differ.
 
-    Empty while there is no best trial, and where it is the baseline. The trial's own seed is left out: it differs
-    always and means nothing.
+    Empty while there is no best trial, and where it is the baseline or has its configuration. The trial's own seed is
+    left out: it differs always and means nothing.
     """
     baseline, best = record.baseline, record.best
-    if best is None or best is baseline:
+    if best is None or (baseline and _alike(best, baseline)):
         return []
     searched = drawn_names(record)
     others = [name for name in best.config if name not in searched and name != "seed"]
@@ -56,6 +56,14 @@ def comparison(record: StudyRecord) -> list[Compared]:
         Compared(name, is_searched, _setting(baseline, name, is_searched), _setting(best, name, is_searched))
         for name, is_searched in rows
     ]
+
+
+def _alike(trial: TrialRecord, other: TrialRecord) -> bool:
+    """Whether two trials differ in nothing but their seeds."""
+    return trial is other or all(
+        trial.setting(name) == other.setting(name)
+        for name in {*trial.config, *trial.parameters, *other.config, *other.parameters} - {"seed"}
+    )
 
 
 def _setting(trial: TrialRecord | None, name: str, searched: bool) -> Any:
@@ -93,6 +101,8 @@ def _result(record: StudyRecord) -> list[str]:
     else:
         gain = score(abs(record.gain(best, baseline)))
         compared = [f"{won}, {gain} better than the baseline's {score(baseline.value)}."]
+        if _alike(best, baseline):
+            compared.append("It has the baseline's own configuration: the difference is another seed's, and no gain.")
     return compared
 
 

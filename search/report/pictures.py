@@ -139,7 +139,7 @@ def _trainings(record: StudyRecord) -> list[Picture]:
             "curves",
             "Learning curves",
             "The five best trials and the baseline, over the median and the middle half of all trials that reached "
-            "the epoch. Pruning ends the weak ones early, so the band of later epochs is made of the stronger.",
+            "the epoch: those that ended early, pruned or stopped, are not in the band of later ones.",
             curves.learning_curves(record),
         )
     ]

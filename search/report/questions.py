@@ -76,20 +76,19 @@ def _cells(asked: Question, record: StudyRecord, name: str) -> Picture:
         place = group.setting[: 1 + len(across)]
         cells[place] = best_of(record, [group, cells[place]]) if place in cells else group
     rows, columns = (dict.fromkeys(each) for each in ((key[0] for key in cells), (key[1:] for key in cells)))
-    means = [[cells[row, *c].values.mean if (row, *c) in cells else None for c in columns] for row in rows]
-    words = [
-        [_word(asked, record, cells.get((row, *column)), mean) for column, mean in zip(columns, line, strict=True)]
-        for row, line in zip(rows, means, strict=True)
-    ]
+    table = [[cells.get((row, *column)) for column in columns] for row in rows]
+    means = [[cell.values.mean if cell and not cell.diverged else None for cell in line] for line in table]
+    words = [[_word(asked, record, cell) for cell in line] for line in table]
     said = [", ".join(map(written, each)) for each in columns]
-    caption = f"The mean {record.metric} of each cell and what its curves show; blank where nothing was trained."
+    told = "what its curves show" if asked.solved is None else f"whether it reaches {written(asked.solved)}"
+    caption = f"The mean {record.metric} of each cell, where any training has a result, and {told}."
     drawn = space.cells(asked.of, ", ".join(across), [*map(written, rows)], said, means, words, record.direction)
     return Picture(name, f"By {' and '.join([asked.of, *across])}", caption, drawn)
 
 
-def _word(asked: Question, record: StudyRecord, cell: Group | None, mean: float | None) -> str:
-    if cell is None or mean is None:
+def _word(asked: Question, record: StudyRecord, cell: Group | None) -> str:
+    if cell is None:
         return ""
     if asked.solved is not None:
-        return "solved" if record.loss(mean) <= record.loss(asked.solved) else "not solved"
+        return "solved" if record.loss(cell.values.mean) <= record.loss(asked.solved) else "not solved"
     return by_value.cell_verdict(cell)

@@ -38,7 +38,7 @@ QUESTION_KEYS: dict[str, tuple[set[str], set[str]]] = {
     "methods": (set(), set()),
     "steps": (set(), {"beside"}),
     "along": ({"of"}, set()),
-    "compare": ({"of"}, {"per"}),
+    "compare": ({"of"}, {"across", "per"}),
     "depth": ({"of"}, {"across"}),
     "smallest": ({"of", "solved"}, {"across"}),
     "search": ({"beside"}, set()),

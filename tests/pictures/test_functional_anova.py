@@ -42,6 +42,21 @@ def test_a_marginal_has_the_shape_that_was_planted() -> None:
     assert [marginal.name for marginal in found.marginals][:1] == ["x"]
 
 
+def test_a_choice_with_which_nothing_completed_has_no_mean() -> None:
+    def fails(trial: optuna.Trial) -> float:
+        if trial.suggest_categorical("step", ["low", "never", "high"]) == "never":
+            raise optuna.TrialPruned
+        return planted_step(trial)
+
+    def planted_step(trial: optuna.Trial) -> float:
+        return trial.suggest_float("x", -1, 1) + (trial.params["step"] == "high")
+
+    found = decompose(history(fails, 60)).marginal("step")
+    assert found is not None
+    assert found.positions.tolist() == [0, 2]
+    assert found.means[1] - found.means[0] > 0.5
+
+
 def test_the_pair_that_works_together_is_clear_and_no_other() -> None:
     found = decompose(history(planted, 200))
     clear = [pair.names for pair in found.interactions if pair.certain]

@@ -76,6 +76,12 @@ def test_a_made_curve_is_read_as_what_it_is(shape: Shape) -> None:
     assert advice(MADE[shape], reading).startswith("Try next: ")
 
 
+def test_what_stays_at_chance_does_not_overfit() -> None:
+    reading = read(curves(falling(2.6, 2.4), 2.3 + 0.02 * EPOCHS))
+    assert reading.shapes[0] == Shape.CHANCE
+    assert Shape.OVERFITTING not in reading.shapes
+
+
 def test_a_curve_that_fell_and_stayed_has_no_shape() -> None:
     assert read(GOOD).shapes == ()
     assert advice(GOOD, read(GOOD)) == ""

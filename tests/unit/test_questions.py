@@ -184,11 +184,68 @@ def with_its_own_optimizer(each: TrialRecord) -> TrialRecord:
 def test_what_another_hyperparameter_decides_is_not_told_apart_from_it(sampler: str) -> None:
     made = record(lambda model, depth, *_: truth(model, 2, 1e-3) + 0.001 * depth, 3)
     found = replace(made, trials=tuple(map(with_its_own_optimizer, made.trials)))
-    said = "Each model comes with its own optimizer: they are not told apart."
+    said = "Not told apart from model is what differs with it: optimizer."
     methods = answered(found, spec(sampler, {"asks": "?", "kind": "methods"}))
     assert said in methods.sentences
     assert not any("optimizer" in change for change, *_ in methods.rows)
     assert said in answered(found, spec(sampler, {"asks": "?", "kind": "compare", "of": "model"})).sentences
+
+
+def test_a_change_has_one_interval_and_one_verdict_in_a_report() -> None:
+    """Whichever questions tell it: together they err 5 times of 100, so each of them knows of the others."""
+    noise = np.random.default_rng(3).normal
+    noisy, asked = record(lambda *x: truth(x[0], 2, x[2]) + noise(0, 0.05), 3), [{"asks": "1", "kind": "methods"}]
+    asked += [{"asks": name, "kind": "compare", "of": name} for name in ("model", "depth")]
+    every, *singly = questions.answer(noisy, Conclusions(spec=spec("grid", *asked)))
+    by_name = {effect.method: (effect.low, effect.high) for effect in every.effects}
+    for name, answer in zip(("model", "depth"), singly, strict=True):
+        for effect in answer.effects:
+            assert by_name[f"{name} {effect.method}"] == (effect.low, effect.high)
+    alone = answered(noisy, spec("grid", asked[1])).effects[0]
+    assert alone.high - alone.low < singly[0].effects[0].high - singly[0].effects[0].low
+
+
+def test_values_are_compared_apart_for_each_setting_of_another() -> None:
+    crossed = record(lambda model, depth, lr, _: 0.5 + 0.1 * (model == "resnet") * (1 if lr < 5e-3 else -1))
+    answer = answered(crossed, spec("grid", {"asks": "?", "kind": "compare", "of": "model", "across": ["lr"]}))
+    assert [(e.method, e.verdict) for e in answer.effects] == [
+        ("lr 0.001: cnn → resnet", "helps"),
+        ("lr 0.01: cnn → resnet", "hurts"),
+    ]
+    assert [row[:3] for row in answer.rows] == [
+        ("cnn", "0.001", "0.5000"),
+        ("cnn", "0.01", "0.5000"),
+        ("resnet", "0.001", "0.6000"),
+        ("resnet", "0.01", "0.4000"),
+    ]
+
+
+def with_momentum(each: TrialRecord) -> list[TrialRecord]:
+    """A plain network is trained by SGD with either momentum, a residual one without any."""
+    if each.parameters["model"] == "resnet":
+        return [replace(each, config={**each.config, "momentum": 0.0})]
+    kinds = {**each.distributions, "momentum": optuna.distributions.CategoricalDistribution([0.0, 0.9])}
+    return [
+        replace(
+            each,
+            value=value,
+            distributions=kinds,
+            **{part: {**getattr(each, part), "momentum": momentum} for part in ("parameters", "config")},
+        )
+        for momentum, value in ((0.0, 0.5), (0.9, 0.7))
+    ]
+
+
+def test_what_was_drawn_under_conditions_is_compared_among_those_that_drew_it() -> None:
+    made = record(lambda *_: 0.6)
+    found = replace(made, trials=tuple(each for trial in made.trials for each in with_momentum(trial)))
+    assert [(each.name, each.values.mean, len(each.trials)) for each in groups(found, ["momentum"])] == [
+        ("0", pytest.approx(0.5), 6),
+        ("0.9", pytest.approx(0.7), 6),
+    ]
+    model = answered(found, spec("grid", {"asks": "?", "kind": "compare", "of": "model"}))
+    assert model.effects[0].effect == pytest.approx(0.0), "the mean over both, not momentum 0 alone"
+    assert model.sentences[1] == "momentum was searched with cnn alone, whose mean over it counts."
 
 
 def test_depth_says_where_training_ends_for_each_block() -> None:
@@ -209,6 +266,21 @@ def test_along_names_the_regions() -> None:
     answer = answered(found, spec("grid", {"asks": "?", "kind": "along", "of": "lr"}))
     assert answer.sentences[0].startswith("Of lr, 0.01 diverges; 0.001 learns. The best mean validation accuracy is")
     assert answer.rows[1][1:4] == ("diverges", "—", "—")
+    assert len(answer.sentences) == 1, "no mean counts those that diverged"
+
+
+def test_what_a_training_without_a_result_counts_as_is_said() -> None:
+    rows = list(record(truth).trials)
+    rows[1] = replace(rows[1], state="PRUNED", value=None, curve=(), outcome=Outcome.DIVERGED)
+    found = replace(record(truth), trials=tuple(rows))
+    said = (
+        "1 training ended without a result, diverged or at chance: it counts as the worst value that any training "
+        "reported, 0.1000."
+    )
+    for asked in ({"kind": "along", "of": "lr"}, {"kind": "compare", "of": "lr"}, {"kind": "methods"}):
+        assert said in answered(found, spec("grid", {"asks": "?", **asked})).sentences
+    rows_of = answered(found, spec("grid", {"asks": "?", "kind": "along", "of": "lr"})).rows
+    assert [row[1] for row in rows_of] == ["learns (5 of 6)", "saturates (4 of 6)"], "one diverged, two are at chance"
 
 
 def test_three_epochs_are_too_few_to_saturate_but_enough_to_stay_at_chance() -> None:

@@ -1,5 +1,7 @@
 """What a study found, in words that claim no more than it shows."""
 
+from dataclasses import replace
+
 import optuna
 
 from example_conclusions import ablated, confirmed
@@ -50,6 +52,14 @@ def test_a_baseline_that_nothing_beat_is_said_to_be_the_best() -> None:
     assert "is the best of 1 completed trial. The search ran 1 trial (" in said_of(read)
     assert summary.comparison(read) == [], "it is not set beside itself"
     assert proposal(read) is None, "nothing else completed that it could be compared with"
+
+
+def test_a_winner_that_is_the_baseline_with_another_seed_is_no_gain() -> None:
+    read = searched(1)
+    again = replace(read.trials[0], number=1, baseline=False, value=0.99, config={**read.trials[0].config, "seed": 7})
+    read = replace(read, trials=(*read.trials, again))
+    assert "It has the baseline's own configuration: the difference is another seed's, and no gain." in said_of(read)
+    assert summary.comparison(read) == [], "they differ in nothing"
 
 
 def test_a_study_without_baseline_or_without_results_says_so() -> None:

@@ -125,7 +125,10 @@ def path(start: float, steps: Sequence[Effect], direction: str, metric: str, ori
         name=metric,
         hovertemplate="%{x}: %{y:.4g}<extra></extra>",
     )
-    drawn.update_xaxes(categoryorder="array", categoryarray=labels)
+    lines = [f"{sign} {rest.replace(' ', '<br>', 1)}" for sign, rest in (each.split(" ", 1) for each in labels[1:])]
+    drawn.update_xaxes(
+        categoryorder="array", categoryarray=labels, tickvals=labels, ticktext=[labels[0], *lines]
+    )  # on two lines: a narrow page turns them, and they would leave no room above
     return drawn
 
 

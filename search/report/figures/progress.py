@@ -31,6 +31,7 @@ def optimisation_history(record: StudyRecord) -> "Figure":
     if baseline is not None and baseline in valued:
         place = [baseline.number], [baseline.value]
         style.add_points(drawn, *place, "baseline", style.BASELINE_MARKER, "baseline, trial %{x}: %{y:.4g}")
+    style.whole_numbers(drawn, len(record.finished))
     style.keep_in_view(drawn, [trial.value for trial in valued], record.direction)
     return drawn
 
@@ -59,7 +60,7 @@ def timeline(record: StudyRecord) -> "Figure":
     """Each finished trial from its start to its end, since the first start, in a row for each worker and device."""
     timed = [trial for trial in record.finished if trial.started and trial.ended]
     rows = sorted({_worker_row(trial) for trial in timed}, reverse=True)
-    unit, seconds = next((unit, size) for unit, size in _UNITS if elapsed(timed) >= 2 * size or size == 1)
+    unit, seconds = _unit(elapsed(timed))
     drawn = style.figure(unit, "", height=130 + 26 * len(rows))
     drawn.update_layout(barmode="overlay", bargap=0.2)
     drawn.update_yaxes(type="category", categoryorder="array", categoryarray=rows)
@@ -84,20 +85,29 @@ def pruning_savings(record: StudyRecord) -> "Figure":
     """Training time spent over the trials, beside what it would have been, had every trial run to its own length."""
     length = Length(record)
     numbers = [trial.number for trial in record.finished]
-    spent = np.cumsum([trial.seconds / 3600 for trial in record.finished])
-    unpruned = np.cumsum([(trial.seconds + saved_by(trial, length)) / 3600 for trial in record.finished])
-    drawn = style.figure("trial", "hours of training")
-    for name, hours, color, dash in (
+    spent = np.cumsum([trial.seconds for trial in record.finished])
+    unpruned = np.cumsum([trial.seconds + saved_by(trial, length) for trial in record.finished])
+    unit, seconds = _unit(float(unpruned[-1]))
+    drawn = style.figure("trial", f"{unit} of training")
+    for name, time, color, dash in (
         ("without pruning (estimate)", unpruned, style.GREY, "dash"),
         ("spent", spent, style.BLUE, "solid"),
     ):
-        hover = f"{name}, up to trial %{{x}}: %{{y:.4g}} hours"
-        style.add_line(drawn, numbers, hours, name, {"color": color, "dash": dash}, hover)
+        hover = f"{name}, up to trial %{{x}}: %{{y:.4g}} {unit}"
+        style.add_line(drawn, numbers, time / seconds, name, {"color": color, "dash": dash}, hover)
+    style.whole_numbers(drawn, len(numbers))
     drawn.update_yaxes(rangemode="tozero")
     return drawn
 
 
 _UNITS = (("hours", 3600), ("minutes", 60), ("seconds", 1))
+
+
+def _unit(seconds: float) -> tuple[str, int]:
+    """Return the largest unit of which there are two, with its seconds."""
+    return next((unit, size) for unit, size in _UNITS if seconds >= 2 * size or size == 1)
+
+
 _STATES = {
     "COMPLETE": ("completed", style.BLUE),
     "PRUNED": ("pruned", style.ORANGE),
