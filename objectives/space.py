@@ -166,6 +166,19 @@ def active(space: Space, parameter: str, values: Mapping[str, Any]) -> bool:
     )
 
 
+def shaping(space: Space) -> list[str]:
+    """Return the parameters on which the shape of a training depends; trainings alike in them can be one stack.
+
+    Those on which depends whether one of these is drawn are among them.
+    """
+    order = ordered(space)
+    names = {name for name in map(hyperparameter, order) if not DEFINITIONS[name].stacks}
+    for parameter in reversed(order):
+        if hyperparameter(parameter) in names:
+            names.update(conditions(space, parameter))
+    return [parameter for parameter in order if hyperparameter(parameter) in names]
+
+
 def suggest(trial: SuggestingTrial, space: Space, fixed: Mapping[str, Any]) -> dict[str, Any]:
     """Draw every active hyperparameter of `space` from `trial`; returns them with `fixed`."""
     drawn: dict[str, Any] = {}

@@ -8,7 +8,7 @@ import itertools
 import math
 import random
 from collections.abc import Container, Iterator, Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import optuna
 from optuna.distributions import BaseDistribution
@@ -27,6 +27,8 @@ from winnow.search.study.sections import SamplerSection, StudyContext, sampler
 @sampler("random")
 class RandomSampler(SamplerSection):
     """Independent draws."""
+
+    shares_shapes: ClassVar[bool] = True
 
     def build(self, study: StudyContext, seed: int) -> BaseSampler:
         """Make Optuna's."""
@@ -70,6 +72,7 @@ class CoordinateSampler(SamplerSection):
 class TPESampler(SamplerSection):
     """Tree-structured Parzen estimator."""
 
+    shares_shapes: ClassVar[bool] = True
     n_startup_trials: int = Field(10, ge=0)
     n_ei_candidates: int = Field(24, ge=1)
     multivariate: bool = True
@@ -93,6 +96,7 @@ class TPESampler(SamplerSection):
 class GPSampler(SamplerSection):
     """Gaussian process; needs torch in the worker's supervisor too."""
 
+    shares_shapes: ClassVar[bool] = True
     n_startup_trials: int = Field(10, ge=0)
     deterministic_objective: bool = False
 

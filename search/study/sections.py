@@ -4,7 +4,7 @@ A table is one class: its fields are the spec's keys, `name` says which it is, a
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Literal, Protocol, TypeVar
+from typing import Any, ClassVar, Literal, Protocol, TypeVar
 
 from optuna.pruners import BasePruner, NopPruner
 from optuna.samplers import BaseSampler
@@ -71,6 +71,8 @@ class SamplerSection(Section):
     """A `[sampler]`: a class with a `name` and the keys that it takes, registered by `@sampler`."""
 
     name: str
+    shares_shapes: ClassVar[bool] = False
+    """Whether it can be asked for a trial of which some parameters are given, by Optuna's PartialFixedSampler."""
 
     @property
     def options(self) -> dict[str, Any]:

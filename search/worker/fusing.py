@@ -2,8 +2,7 @@
 
 from typing import Literal, NamedTuple
 
-from winnow.objectives.hyperparameters import DEFINITIONS
-from winnow.objectives.space import baseline, hyperparameter
+from winnow.objectives.space import baseline, shaping
 from winnow.objectives.training_objective import TrainingObjective
 from winnow.search.study.objective import Objective
 from winnow.search.study.spec import Spec
@@ -13,6 +12,9 @@ MOST = 8
 TRIALS_EACH = 8
 """So many trials must a search have for each at once: with fewer they know too little of each other."""
 
+SHAPES = 16
+"""So many shapes at least does a search of several look at: with fewer it would know too little of them."""
+
 
 class Fusing(NamedTuple):
     """How many trials at once, and in words why; without words where a person has said it."""
@@ -21,17 +23,31 @@ class Fusing(NamedTuple):
     why: str = ""
 
 
+def in_a_row(spec: Spec, fuse: int) -> int:
+    """Return how many new trials in a row of a worker have one shape, where it trains so many at once."""
+    if not spec.sampler.shares_shapes:
+        return 1
+    trials = spec.storage_budget.trials
+    return fuse if trials is None else max(1, min(fuse, trials // SHAPES))
+
+
 def at_once(asked: int | Literal["auto"], spec: Spec, objective: Objective) -> Fusing:
-    """Return how many trials a worker trains at once; `auto` is the baseline's best stack, if all are of its shape."""
+    """Return how many trials a worker trains at once; `auto`: the baseline's best stack, of those of one shape."""
     if not isinstance(objective, TrainingObjective) or spec.fleet.devices_per_trial > 1:
         return Fusing(1)
     if asked != "auto":
         return Fusing(asked)
-    shaping = [name for name in spec.search if not DEFINITIONS[hyperparameter(name)].stacks]
-    if shaping:
-        return Fusing(1, f"one trial at a time: {shaping[0]} is searched, and only trials of one shape are a stack")
+    searched = shaping(spec.space)
+    if searched and not spec.sampler.shares_shapes:
+        return Fusing(
+            1,
+            f"one trial at a time: {searched[0]} is searched, only trials of one shape are a stack, and the sampler "
+            f"{spec.sampler.name} is not asked for several of one",
+        )
     trials = spec.storage_budget.trials
     most = MOST if trials is None else min(MOST, trials // TRIALS_EACH)
+    if searched:
+        most = in_a_row(spec, most)
     values = baseline(spec.space, spec.fixed, spec.baseline)[1]
     precision = values.get("precision") or objective.calibrate(values)
     found = objective.stack_size({**values, "precision": precision}, most)

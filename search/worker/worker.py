@@ -25,9 +25,11 @@ from winnow.search.worker.attempt import Attempt
 from winnow.search.worker.context import WorkerContext
 from winnow.search.worker.device_load import DeviceLoad
 from winnow.search.worker.device_share import DeviceShare
+from winnow.search.worker.fusing import in_a_row
 from winnow.search.worker.lanes import Lanes, renewing
 from winnow.search.worker.retention import keep_best
 from winnow.search.worker.scheduling import Scheduling
+from winnow.search.worker.shape_runs import ShapeRuns
 from winnow.search.worker.shutdown import Shutdown
 from winnow.search.worker.steering import LOOK_SECONDS, Steering
 from winnow.search.worker.supervision import Supervision
@@ -79,6 +81,7 @@ class Worker:
         """Whether it got a trial."""
         self._failed_on_device = -1
         self._lanes = Lanes(1)
+        self._shape_runs: ShapeRuns | None = None
         self._claiming = threading.RLock()
         self._failed = False
         self._scheduling = Scheduling.of(study, self.name, options.lease_seconds)
@@ -133,6 +136,8 @@ class Worker:
         if self._lanes.count == 1:
             self._work_in(context, 0)
             return
+        if not design:
+            self._shape_runs = ShapeRuns(self.study, in_a_row(self.study.spec, self._lanes.count), context.sampler_lock)
         with ThreadPoolExecutor(self._lanes.count, "lane") as pool:
             ends = [pool.submit(self._work_in, context, lane) for lane in range(self._lanes.count)]
             for end in as_completed(ends):
@@ -174,8 +179,23 @@ class Worker:
             self.has_claimed = True
             self._steering.state = State.ACTIVE  # or nothing would have been given
             self._bell.close()
-            return lease
+            return self._drawn(lease)
         return WAITED if self._stays is None and self._wait() else None
+
+    def _drawn(self, lease: Lease) -> Lease | Literal["waited"]:
+        """Draw a new trial before another lane claims one; what goes wrong with its sampler, its attempt meets too."""
+        if self._shape_runs is None or not lease.made_trial:
+            return lease
+        try:
+            self._shape_runs.draw(lease)
+        except LeaseLost as lost:
+            _log.warning("%s", lost)
+            return WAITED
+        except StorageUnreachable:
+            raise
+        except Exception:
+            _log.debug("trial %d", lease.number, exc_info=True)
+        return replace(lease, made_trial=False)  # something may be known of it
 
     def _attempt_in_lane(self, context: WorkerContext, lane: int, lease: Lease) -> None:
         """Make an attempt beside others; alone in this worker where the one before took its trainer along."""

@@ -25,7 +25,13 @@ WORKERS = 8
 LEASE_SECONDS = 3.0
 EPOCHS = 6
 HERE = Path(__file__).parent
-_ENDS = (Outcome.COMPLETE, Outcome.EXCEPTION, Outcome.PROGRESS_LIMIT, Outcome.RUNG)
+STACKED = {
+    "data": {"name": "digits", "train": 1000, "validation": 100},
+    "fixed": {"model": "mlp", "widths": [32], "batch_size": 5, "epochs": EPOCHS},
+    "search": {"lr": {"choices": [1e-3, 1e-2, 1e30]}, "dropout": {"low": 0.0, "high": 0.5}},
+}
+"""A search of Winnow's own objective; at the highest rate, trials diverge in their first epoch."""
+_ENDS = (Outcome.COMPLETE, Outcome.DIVERGED, Outcome.EXCEPTION, Outcome.PROGRESS_LIMIT, Outcome.RUNG)
 """What an attempt comes to of itself."""
 
 
@@ -41,11 +47,14 @@ class Fleet:
         function: str = "search",
         lease_seconds: float = LEASE_SECONDS,
         pruner: Mapping[str, Any] | None = None,
+        stack: int = 0,
         **fixed: Any,
     ) -> None:
+        """With a `stack` of so many, trials of Winnow's own are trained, at once in each worker."""
         self.folder = folder
         self.url = url
         self.trials = trials
+        self.stacks = stack > 0
         self.pauses = pruner is not None
         """Whether trials pause at rungs: then not all of them come to their end."""
         self.lease_seconds = lease_seconds
@@ -62,10 +71,10 @@ class Fleet:
             "PYTHONPATH": os.pathsep.join([str(HERE), str(HERE.parents[1])]),  # this checkout, wherever it lies
             "OMP_NUM_THREADS": "1",
         }
+        shallow = {"objective": f"shallow:{function}", "fixed": {"log": str(self.trained), **fixed}}
         spec = {
             "name": "s",
-            "objective": f"shallow:{function}",
-            "fixed": {"log": str(self.trained), **fixed},
+            **(STACKED | {"fleet": {"fuse": stack}} if stack else shallow),
             "pruner": pruner or {"name": "none"},
             "sampler": {"name": "random"},
             "budget": {"trials": trials},
@@ -124,6 +133,17 @@ class Fleet:
                 return stopped
             stopped.send_signal(signal.SIGCONT)
 
+    def under_way(self) -> dict[int, set[int]]:
+        """By the process of each worker, the trials that it holds and that have reported an epoch."""
+        held = text(
+            "SELECT DISTINCT a.worker, t.number FROM winnow_attempts a JOIN trials t USING (trial_id)"
+            " JOIN winnow_epochs e USING (trial_id) WHERE a.ended_at IS NULL"
+        )
+        found: dict[int, set[int]] = {}
+        for worker, number in self.storage.database.rows(held):
+            found.setdefault(int(worker.split(":")[1]), set()).add(number)
+        return found
+
     def remaining(self) -> int:
         """How many trials have not been given out."""
         return self.trials - len(self.study.optuna.get_trials(deepcopy=False))
@@ -162,7 +182,9 @@ class Fleet:
             whole = rows("SELECT trial_id FROM trials WHERE state = 'COMPLETE'")
             ((used, trained),) = rows("SELECT used_epochs, (SELECT count(*) FROM winnow_epochs) FROM winnow_budgets")
         engine.dispose()
-        if self.pauses:
+        if self.stacks:
+            assert states.keys() == {"COMPLETE", "PRUNED"}, "what diverged, and what did not"
+        elif self.pauses:
             assert states.keys() == {"COMPLETE", "PRUNED"}, "what went on, and what did not"
             assert any(tries == Outcome.RUNG for tries in outcomes)
         else:
@@ -171,9 +193,12 @@ class Fleet:
             assert states == {"COMPLETE": expected} | failed
         assert numbers == list(range(self.trials)), "the budget is exact"
         assert open_attempts == [], "nothing runs without a live lease"
-        assert len(results) == states["COMPLETE"] + states.get("PRUNED", 0), "one result per trial"
-        assert {count for _, count in results} <= {1}
-        assert exact == [], "a trial that went on elsewhere came to the same value"
+        assert {count for _, count in results} <= {1}, "one result per trial"
+        if self.stacks:
+            assert {trial_id for trial_id, _ in results} == {trial_id for trial_id, _ in curves}
+        else:
+            assert len(results) == states["COMPLETE"] + states.get("PRUNED", 0)
+            assert exact == [], "a trial that went on elsewhere came to the same value"
         assert curves == epochs, "both tables hold the same epochs"
         per_trial = Counter(trial_id for trial_id, _ in curves)
         assert sum(per_trial.values()) == len(set(curves)), "no epoch is recorded twice"

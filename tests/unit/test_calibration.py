@@ -85,13 +85,17 @@ def test_auto_takes_what_pays_and_says_so(cache: Path) -> None:
     assert found == (1, "one trial at a time: a stack of 4 trains 0.70 times as many a second")
 
 
-def test_trials_of_several_shapes_are_trained_one_at_a_time(cache: Path) -> None:
-    fixed, search = {"batch_size": 20}, {"widths": {"choices": [[8], [16]]}, "lr": {"low": 0.001, "high": 0.1}}
-    spec = check({**SEARCH, "fixed": fixed, "search": search, "fleet": {"fuse": "auto"}}, "s.toml")
-    trials, why = at_once("auto", spec, load_objective(spec))
+def test_where_the_shape_is_searched_so_many_as_are_of_one_shape_are_measured(cache: Path) -> None:
+    fixed = {"batch_size": 20, "precision": "fp32"}
+    search = {"widths": {"choices": [[8], [16]]}, "lr": {"low": 0.001, "high": 0.1}}
+    by_shape = {**SEARCH, "fixed": fixed, "search": search, "fleet": {"fuse": "auto"}}
+    planned = check({**by_shape, "sampler": {"name": "qmc"}}, "s.toml")
+    trials, why = at_once("auto", planned, load_objective(planned))
     assert trials == 1
     assert "widths is searched" in why
     assert not cache.exists(), "nothing had to be measured"
+    spec = check(by_shape, "s.toml")
+    assert at_once("auto", spec, load_objective(spec)).trials in (1, 4), "of 100 trials six have one shape"
 
 
 def test_a_small_search_trains_one_trial_at_a_time(cache: Path) -> None:

@@ -1,0 +1,40 @@
+"""New trials of a worker that trains several at once: so many in a row have the shape of the first, to be one stack."""
+
+import threading
+import warnings
+from typing import Any
+
+import optuna
+from optuna.samplers import PartialFixedSampler
+
+from winnow.objectives.space import shaping, suggest
+from winnow.search.study.study import WinnowStudy
+from winnow.storage.leases import Lease
+
+
+class ShapeRuns:
+    """Draws each new trial before the next is claimed, so that each is drawn knowing what the others take."""
+
+    def __init__(self, study: WinnowStudy, in_a_row: int, sampler_lock: threading.Lock) -> None:
+        self._study = study
+        self._in_a_row = in_a_row
+        self._sampler_lock = sampler_lock
+        self._names = shaping(study.spec.space)
+        self._shape: dict[str, Any] = {}
+        self._left = 0
+
+    def draw(self, lease: Lease) -> None:
+        """Draw the parameters of a trial that this lease has made; raises what the storage and the sampler do."""
+        sampler = self._study.sampler_of(lease.number)
+        follows = self._left > 0
+        if follows:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+                sampler = PartialFixedSampler(self._shape, sampler)
+        with self._study.storage.holding(lease), self._sampler_lock:
+            study = optuna.load_study(study_name=self._study.name, storage=self._study.storage, sampler=sampler)
+            trial = optuna.trial.Trial(study, lease.trial_id)
+            suggest(trial, self._study.spec.space, {})
+            if not follows:
+                self._shape = {name: trial.params[name] for name in self._names if name in trial.params}
+        self._left = self._left - 1 if follows else self._in_a_row - 1

@@ -1,0 +1,78 @@
+"""Trials that a worker trains at once are asked for in one shape, by the study's own sampler."""
+
+import threading
+from collections.abc import Iterator
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from winnow import storage
+from winnow.search.study import study as studies
+from winnow.search.study import validation
+from winnow.search.study.study import WinnowStudy
+from winnow.search.worker.fusing import in_a_row
+from winnow.search.worker.shape_runs import ShapeRuns
+from winnow.storage import leases
+
+SEARCH = {
+    "model": {"choices": ["mlp", "cnn"]},
+    "widths": {"choices": [[16], [32], [64], [128], [256], [512]], "when": {"model": ["mlp"]}},
+    "filters": {"choices": [[8], [16], [32], [64]], "when": {"model": ["cnn"]}},
+    "lr": {"low": 1e-4, "high": 1e-1, "log": True},
+    "optimizer": {"choices": ["sgd", "adam"]},
+    "momentum": {"low": 0.0, "high": 0.95, "when": {"optimizer": ["sgd"]}},
+}
+SHAPE = ("model", "widths", "filters")
+
+
+@pytest.fixture
+def opened(tmp_path: Path) -> Iterator[storage.Storage]:
+    made = storage.open(f"sqlite:///{tmp_path}/winnow.db")
+    yield made
+    made.database.release()
+
+
+def study_with(opened: storage.Storage, sampler: str, name: str = "s") -> WinnowStudy:
+    content = {"name": name, "data": {"name": "digits"}, "search": SEARCH, "budget": {"trials": 64}}
+    return studies.create(opened, validation.check({**content, "sampler": {"name": sampler}}, "s.toml"))
+
+
+def drawn(study: WinnowStudy, count: int, row: int) -> list[dict[str, Any]]:
+    """What the first trials of one worker take; the baseline, which is drawn when it trains, is left out."""
+    shapes, taken = ShapeRuns(study, row, threading.Lock()), []
+    for _ in range(count + 1):
+        lease = leases.claim(study.storage.database, study.study_id, "w")
+        assert lease is not None
+        if lease.made_trial:
+            shapes.draw(lease)
+            taken.append(study.storage.get_trial(lease.trial_id).params)
+    return taken
+
+
+def shapes_of(trials: list[dict[str, Any]]) -> list[tuple[Any, ...]]:
+    return [tuple(trial.get(name) for name in SHAPE) for trial in trials]
+
+
+@pytest.mark.parametrize("sampler", ["random", "tpe"])
+def test_so_many_in_a_row_have_one_shape_and_differ_in_all_else(opened: storage.Storage, sampler: str) -> None:
+    trials = drawn(study_with(opened, sampler), 16, row=4)
+    runs = [len(list(run)) for _, run in groupby(shapes_of(trials))]
+    assert all(run % 4 == 0 for run in runs), runs
+    assert len(runs) >= 3, "and the next have another"
+    assert len({trial["lr"] for trial in trials}) == 16
+    assert all(("momentum" in trial) == (trial["optimizer"] == "sgd") for trial in trials)
+
+
+def test_a_study_draws_the_same_again(opened: storage.Storage) -> None:
+    first, again = (drawn(study_with(opened, "random", name), 12, row=4) for name in ("first", "again"))
+    assert first == again
+    alone = drawn(study_with(opened, "random", "alone"), 12, row=1)
+    assert [alone[place] for place in (0, 4, 8)] == [first[place] for place in (0, 4, 8)], "who decides on a shape"
+    assert shapes_of(alone) != shapes_of(first)
+
+
+def test_a_short_search_and_samplers_that_plan_ask_for_one_at_a_time(opened: storage.Storage) -> None:
+    assert in_a_row(study_with(opened, "tpe").spec, 8) == 4, "64 trials look at 16 shapes or more"
+    assert in_a_row(study_with(opened, "grid", "other").spec, 8) == 1
