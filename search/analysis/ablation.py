@@ -26,6 +26,8 @@ from winnow.search.study.study import WinnowStudy, refuse_other_training
 from winnow.storage import epochs
 from winnow.storage.designs import Row
 
+SEEDS, LOOKS = 5, 3
+"""Seeds of the first look, and how many looks there are, where nobody says otherwise."""
 _EFFECTS = ("alone", "removed", "path", "together")
 Methods = Mapping[str, Mapping[str, tuple[Any, Any]]]
 """By method its hyperparameters, each with its value before and after."""
@@ -116,17 +118,18 @@ def plan_ablation(
     goal: int | None = None,
     groups: Mapping[str, Sequence[str]] | None = None,
     *,
-    seeds: int = 5,
-    looks: int = 3,
+    seeds: int | None = None,
+    looks: int | None = None,
     trainings: int | None = None,
     record: StudyRecord | None = None,
 ) -> AblationPlan:
     """Return the ablation from one trial to another: from the baseline to the best where none are named.
 
     `groups` makes methods of hyperparameters, by default those of the spec's `[ablation]`; what it does not name stays
-    in `objectives.methods`. `seeds` are those of the first look, doubled up to `looks` - 1 times. `record` is the
-    search, where the caller has read it already. Raises StudyError.
+    in `objectives.methods`. `seeds` are those of the first look (SEEDS), doubled up to `looks` - 1 times (LOOKS).
+    `record` is the search, where the caller has read it already. Raises StudyError.
     """
+    seeds, looks = SEEDS if seeds is None else seeds, LOOKS if looks is None else looks
     groups = study.spec.ablation.methods if groups is None else groups
     record = record or study_record.read(study.optuna, epochs.read(study.storage.database, study.study_id))
     try:
@@ -173,12 +176,27 @@ def recorded_plans(study: WinnowStudy, record: StudyRecord) -> list[AblationPlan
 
     They come the oldest first.
     """
-    found = []
-    for other in study.storage.get_all_studies():
-        asked = dict(other.user_attrs.get(ABLATION, {}))
-        if asked.pop("of", None) == study.name:
-            found.append(plan_ablation(study, record=record, **asked))
-    return found
+    return [plan_ablation(study, record=record, **asked) for asked in _recorded(study)]
+
+
+def recorded_plan(study: WinnowStudy, start: int | None = None, goal: int | None = None, **given: Any) -> AblationPlan:
+    """Return the ablation between these trials as it was last asked for; what is `given` and not None goes before.
+
+    Where a trial is not named, that of the baseline and the best goes before others, else the newest is meant; where
+    none was asked for, it is planned as `plan_ablation` would. Raises StudyError.
+    """
+    record = study_record.read(study.optuna, epochs.read(study.storage.database, study.study_id))
+    kept = [each for each in _recorded(study)[::-1] if start in (None, each["start"]) and goal in (None, each["goal"])]
+    usual = [side.number for side in (record.baseline, record.best) if side]
+    asked = max(kept, key=lambda each: [each["start"], each["goal"]] == usual, default={})
+    named = {name: value for name, value in {"start": start, "goal": goal, **given}.items() if value is not None}
+    return plan_ablation(study, record=record, **{**asked, **named})
+
+
+def _recorded(study: WinnowStudy) -> list[dict[str, Any]]:
+    """Return what was last asked of each ablation of a search, the oldest first."""
+    asked = [dict(other.user_attrs.get(ABLATION, {})) for other in study.storage.get_all_studies()]
+    return [each for each in asked if each.pop("of", None) == study.name]
 
 
 def read_scores(plan: AblationPlan) -> dict[Training, float | None]:

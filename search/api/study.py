@@ -85,21 +85,22 @@ class Study(WinnowStudy):
         start: int | None = None,
         goal: int | None = None,
         methods: Mapping[str, Sequence[str]] | None = None,
-        seeds: int = 5,
-        looks: int = 3,
+        seeds: int | None = None,
+        looks: int | None = None,
         trainings: int | None = None,
         train: bool = True,
         **fleet: Unpack[FleetArguments],
     ) -> Ablation:
         """Measure each method between two trials (the baseline and the best) by training with and without it.
 
-        `methods` names hyperparameters that are switched together; `seeds` are those of the first of `looks` looks,
-        each of which doubles them; `trainings` limits how many there are. With `train=False` it says what the trainings
-        so far show. Raises StudyError, DeviceError, WorkerFailed.
+        `methods` names hyperparameters that are switched together; `seeds` (5) are those of the first of `looks` (3)
+        looks, each of which doubles them; `trainings` limits how many there are. With `train=False` it says what the
+        trainings so far show, judged as they were asked for. Raises StudyError, DeviceError, WorkerFailed.
         """
         options = FleetOptions(**fleet)
         options.check(self.spec)
-        plan = ablation.plan_ablation(self, start, goal, methods, seeds=seeds, looks=looks, trainings=trainings)
+        planned = ablation.plan_ablation if train else ablation.recorded_plan
+        plan = planned(self, start, goal, groups=methods, seeds=seeds, looks=looks, trainings=trainings)
         if train:
             train_in_rounds(
                 lambda: plan.design.next_trainings(ablation.read_scores(plan)),

@@ -7,6 +7,7 @@ import click
 
 from winnow.search.analysis import ablation as ablation_plans
 from winnow.search.analysis import functional_anova, power
+from winnow.search.analysis.ablation import LOOKS, SEEDS
 from winnow.search.api.fleet import FleetArguments, FleetOptions, foreseen
 from winnow.search.api.study import load_study
 from winnow.search.cli.options import fleet_options, json_option, storage_option, study_argument
@@ -30,10 +31,10 @@ from winnow.search.report.terminal.screen import screen
     metavar="NAME=HYPERPARAMETER,…",
     help="Switch these hyperparameters together; repeatable.  [default: as the spec says]",
 )
-@click.option("--seeds", type=click.IntRange(2, 100), default=5, show_default=True, help="Seeds of the first look.")
-@click.option("--looks", type=click.IntRange(1, 6), default=3, show_default=True, help="Each look doubles the seeds.")
+@click.option("--seeds", type=click.IntRange(2, 100), help=f"Seeds of the first look.  [default: {SEEDS}]")
+@click.option("--looks", type=click.IntRange(1, 6), help=f"Each look doubles the seeds.  [default: {LOOKS}]")
 @click.option("--trainings", type=click.IntRange(1), help="Train at most this often.  [default: no limit]")
-@click.option("--so-far", is_flag=True, help="Show what the trainings so far say, and train nothing.")
+@click.option("--so-far", is_flag=True, help="Show what the trainings so far say, by the options of their start.")
 @fleet_options
 @json_option
 def ablate(study: str, url: str, methods: tuple[str, ...], so_far: bool, json: bool, **options: Any) -> None:

@@ -87,6 +87,22 @@ def test_half_done_it_says_what_it_can_and_goes_on(tmp_path: Path) -> None:
     assert whole.alone == half.alone, "what was trained is not trained again"
 
 
+def test_what_it_has_so_far_is_judged_by_what_was_asked_of_it(tmp_path: Path) -> None:
+    study = told(tmp_path, [0.5, 0.9, 0.8], [BASELINE, BEST, {"lr": 0.02}])
+    assert ablation.recorded_plan(study, seeds=2).design == ablation.plan_ablation(study, seeds=2).design, "none yet"
+    groups = {"regularisation": ["dropout", "crop", "crop_padding"]}
+    usual = ablation.plan_ablation(study, groups=groups, seeds=2, looks=1)
+    run(usual, lambda row: good({**row, "dropout": row["regularisation"]}))
+    read = ablation.recorded_plan(study)
+    assert (read.name, read.methods, read.design) == (usual.name, usual.methods, usual.design)
+    assert ablation.conclude(read).complete, "its one look has been had; three were never asked for"
+    other = ablation.plan_ablation(study, 1, 2, seeds=3)
+    ablation.add_trainings(other, other.design.next_trainings({})[:1])
+    assert ablation.recorded_plan(study).name == usual.name, "baseline to best, where nobody says otherwise"
+    assert ablation.recorded_plan(study, goal=2).design == other.design
+    assert ablation.recorded_plan(study, looks=2).design.looks == 2, "what is asked for now goes before"
+
+
 def test_a_failed_training_counts_nowhere_and_a_diverged_one_apart(tmp_path: Path) -> None:
     study = told(tmp_path, [0.5, 0.9], [{"dropout": 0.0}, {"lr": 0.05, "dropout": 0.0}])
     plan = ablation.plan_ablation(study, seeds=5, looks=1)
