@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from winnow.objectives.data.catalog import DataSpec
-from winnow.objectives.errors import Diverged, Infeasible
+from winnow.objectives.errors import Diverged, Infeasible, SnapshotError
 from winnow.objectives.hyperparameters import Config, change, config_values, make_config
 from winnow.objectives.models import weights_file
 from winnow.objectives.space import Space, suggest
-from winnow.records import BASELINE, CONFIG, EPOCHS, GIVEN, KEEP_WEIGHTS, TRAINING, Epoch
+from winnow.records import BASELINE, CONFIG, EPOCHS, GIVEN, KEEP_WEIGHTS, RESTARTED, TRAINING, Epoch
 
 if TYPE_CHECKING:
     from winnow.objectives.calibration import StackSize
@@ -128,7 +128,7 @@ class TrainingObjective:
                 config,
                 data,
                 report,
-                snapshots.from_bytes(resume) if resume else None,
+                None if resume is None else _snapshot(trial, resume),
                 training.Limits(self.max_parameters, self.trial_minutes),
                 ranks,
             )
@@ -155,6 +155,19 @@ class TrainingObjective:
         if config.weights and not config.weights_sha256:
             config = change(config, weights_sha256=weights_file.digest(config.weights))
         return config
+
+
+def _snapshot(trial: Any, content: bytes) -> dict[str, Any] | None:
+    """Return what an attempt goes on from; None, with a word in the trial's record, where nobody can read it."""
+    from winnow.objectives import snapshots
+
+    try:
+        return snapshots.from_bytes(content)
+    except SnapshotError as error:
+        said = f"its checkpoint cannot be read ({error.problem}), so it trained again from the start"
+        before = RESTARTED.of(trial.user_attrs)
+        trial.set_user_attr(RESTARTED, f"{before}\n{said}" if before else said)
+        return None
 
 
 class _Reporter:

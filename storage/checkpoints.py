@@ -36,6 +36,16 @@ class Stored:
     token: int
 
 
+@dataclass(frozen=True)
+class Found:
+    """The newest checkpoint that is whole: `content` is None, and `epoch` 0, where there is none."""
+
+    epoch: int
+    content: bytes | None
+    damaged: str
+    """Why the newest of all is not this one; empty where it is, or where none was written."""
+
+
 def write(store: Store, lease: Lease, epoch: int, content: bytes) -> Stored:
     """Write the file of one epoch; raise OSError. Attempts have names of their own: a stale one overwrites nothing."""
     return Stored(store.write(_name(lease, lease.claim, epoch), content), len(content), lease.token)
@@ -47,8 +57,8 @@ def row(lease: Lease, epoch: int, stored: Stored) -> Row:
     return Row(checkpoints, ("trial_id", "epoch"), {"trial_id": lease.trial_id, **content}, over=True)
 
 
-def newest(database: Database, store: Store, lease: Lease) -> tuple[int, bytes] | None:
-    """Return the newest whole checkpoint of a trial as (epoch, bytes); a damaged one is passed over with a warning."""
+def newest(database: Database, store: Store, lease: Lease) -> Found:
+    """Return the newest whole checkpoint of a trial; damaged ones are passed over with a warning."""
     this = and_(attempts.c.trial_id == checkpoints.c.trial_id, attempts.c.token == checkpoints.c.token)
     query = (
         select(checkpoints.c.epoch, attempts.c.claim, checkpoints.c.sha256)
@@ -57,12 +67,14 @@ def newest(database: Database, store: Store, lease: Lease) -> tuple[int, bytes] 
         .order_by(checkpoints.c.epoch.desc())
         .limit(2 * KEPT)
     )
+    damaged = ""
     for epoch, claim, sha256 in database.rows(query):
         try:
-            return epoch, store.read(_name(lease, claim, epoch), sha256)
+            return Found(epoch, store.read(_name(lease, claim, epoch), sha256), damaged)
         except FileDamaged as error:
             _log.warning("trial %d: %s; trying the checkpoint before it", lease.number, error)
-    return None
+            damaged = damaged or str(error)
+    return Found(0, None, damaged)
 
 
 def prune_files(store: Store, lease: Lease, keep: int = KEPT) -> None:

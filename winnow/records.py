@@ -207,6 +207,8 @@ REASON = Key[str]("winnow:reason")
 TRACEBACK = Key[str]("winnow:traceback")
 PRINTED = Key[str]("winnow:printed")
 """The end of what its objective printed."""
+RESTARTED = Key[str]("winnow:restarted")
+"""Why an attempt could not go on from the newest checkpoint, and from where it trained again; one line for each."""
 RUN = Key[dict[str, Any]]("winnow:run")
 """Where and how it ran: worker, host, device, seconds, memory, versions."""
 WOULD_PRUNE = Key[int]("winnow:would_prune")

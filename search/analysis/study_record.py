@@ -26,6 +26,7 @@ from winnow.records import (
     OUTPUTS,
     PRINTED,
     REASON,
+    RESTARTED,
     RUN,
     TRACEBACK,
     TRAINING,
@@ -72,7 +73,7 @@ class TrialRecord:
     outcome: str = ""
     """How its last attempt ended, an `Outcome`; empty where no Winnow worker ran it."""
     log: str = ""
-    """The end of what it printed, and the traceback of its failure."""
+    """Where it did not go on from its newest checkpoint, the end of what it printed, and its failure's traceback."""
     would_prune: int | None = None
     """The epoch after which the pruner would have stopped it, had it not been let finish to audit the pruner."""
 
@@ -227,7 +228,7 @@ def read_trial(trial: FrozenTrial, epochs: Sequence[Epoch]) -> TrialRecord:
         training=training,
         run={"training_seconds" if name == "device_seconds" else name: said for name, said in run.items()},
         outcome=attributes.get(OUTCOME, ""),
-        log="\n".join(str(attributes[key]).rstrip() for key in (PRINTED, TRACEBACK) if key in attributes),
+        log="\n".join(str(attributes[key]).rstrip() for key in (RESTARTED, PRINTED, TRACEBACK) if key in attributes),
         would_prune=attributes.get(WOULD_PRUNE),
         layers=tuple(layers) if isinstance(layers := attributes.get(LAYERS), list) else (),
         outputs=_mapping(attributes, OUTPUTS),

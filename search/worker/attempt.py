@@ -11,7 +11,7 @@ from typing import Any
 import optuna
 from optuna.trial import FrozenTrial
 
-from winnow.records import ARTIFACT, GIVEN, KEEP_WEIGHTS, Outcome
+from winnow.records import ARTIFACT, GIVEN, KEEP_WEIGHTS, RESTARTED, Outcome
 from winnow.search.study.samplers import PlannedSampler
 from winnow.search.worker import plain_data
 from winnow.search.worker.context import WorkerContext
@@ -176,13 +176,17 @@ class Attempt:
         return self.context.study.spec.keep.weights > 0
 
     def _job(self) -> Job:
-        checkpoint = checkpoints.newest(self.database, self.storage.store, self.lease)
+        found = checkpoints.newest(self.database, self.storage.store, self.lease)
+        if found.damaged:
+            where = f"after epoch {found.epoch}" if found.content else "from the start"
+            said = f"attempt {self.lease.token}: {found.damaged}, so it trained again {where}"
+            self.trial.set_user_attr(RESTARTED, "\n".join([*filter(None, [RESTARTED.of(self.trial.user_attrs)]), said]))
         frozen = self._frozen()
         return Job(
             self.lease.number,
             self.lease.trial_id,
             frozen.user_attrs,
-            resume=checkpoint[1] if checkpoint else None,
+            resume=found.content,
             last_epoch=frozen.last_step,
             precision=self.context.precision,
         )

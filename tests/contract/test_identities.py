@@ -57,7 +57,7 @@ def taken_up(opened: Storage, study_id: int) -> tuple[Lease, bytes | None, list[
     lease = leases.claim(opened.database, study_id, "w")
     assert lease is not None
     found = checkpoints.newest(opened.database, opened.store, lease)
-    return lease, found and found[1], [epoch.epoch for epoch, _ in outbox.leftovers(opened.files, lease)]
+    return lease, found.content, [epoch.epoch for epoch, _ in outbox.leftovers(opened.files, lease)]
 
 
 def test_two_databases_share_a_folder(two: list[Storage]) -> None:

@@ -54,6 +54,28 @@ def test_a_search_promotes_and_ends_what_is_left(place: Place, workers: int) -> 
     assert list((place.folder / "winnow.db.files").rglob("*.checkpoint")) == []
 
 
+def test_a_trial_whose_checkpoint_is_gone_trains_from_the_start_and_says_so(place: Place) -> None:
+    name = spec(place, 4, ASHA)
+    begins = "def grow(trial, epochs=9, resume=None):\n"
+    assert begins in RESUMABLE
+    loses = f"{begins}    for path in pathlib.Path().rglob('*.checkpoint'):\n        path.unlink()\n"
+    (place.folder / "mine.py").write_text("import pathlib\n" + RESUMABLE.replace(begins, loses))
+    done = place.run("run", name, "--workers", "1")
+    assert done.returncode == 0, done.stderr
+    trials = place.study().trials
+    again = [trial for trial in trials if "winnow:restarted" in trial.user_attrs]
+    assert again
+    for trial in trials:
+        steps = sorted(trial.intermediate_values)
+        assert steps == list(range(1, len(steps) + 1))
+        assert trial.state.name in ("COMPLETE", "PRUNED"), "none fails for it"
+        assert trial.value == pytest.approx(trial.params["x"] * len(steps) / 9), "as in an unbroken run"
+    lines = again[0].user_attrs["winnow:restarted"].splitlines()
+    assert lines[0].startswith("attempt 2: the file ")
+    ends = "cannot be read: No such file or directory, so it trained again from the start"
+    assert all(line.endswith(ends) for line in lines)
+
+
 @pytest.mark.parametrize(("sampler", "workers"), [("random", 4), ("tpe", 1)])
 def test_the_same_spec_searches_the_same_trials(place: Place, sampler: str, workers: int) -> None:
     """With one worker whatever the sampler; with several where it does not look at other trials."""

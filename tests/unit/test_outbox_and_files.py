@@ -70,11 +70,18 @@ def test_a_damaged_checkpoint_is_passed_over_with_a_word(
     for epoch in (1, 2):
         stored = checkpoints.write(opened.store, lease, epoch, b"epoch %d" % epoch)
         epochs.record(opened.database, lease, Epoch(epoch, 0.5), stored)
-    assert checkpoints.newest(opened.database, opened.store, lease) == (2, b"epoch 2")
+    assert checkpoints.newest(opened.database, opened.store, lease) == checkpoints.Found(2, b"epoch 2", "")
     (newest,) = opened.files.rglob("*000002.checkpoint")
     damage(newest)
-    assert checkpoints.newest(opened.database, opened.store, lease) == (1, b"epoch 1")
+    found = checkpoints.newest(opened.database, opened.store, lease)
+    assert (found.epoch, found.content) == (1, b"epoch 1")
+    assert found.damaged.startswith(f"the file {newest}")
     assert "trying the checkpoint before it" in caplog.text
+    for file in opened.files.rglob("*.checkpoint"):
+        file.unlink(missing_ok=True)
+    none = checkpoints.newest(opened.database, opened.store, lease)
+    assert (none.epoch, none.content) == (0, None)
+    assert "cannot be read" in none.damaged
 
 
 def test_two_checkpoints_are_kept_and_none_of_a_finished_trial(opened: Storage, lease: Lease) -> None:

@@ -2,10 +2,13 @@ import pickle
 import random
 from typing import Any
 
+import optuna
 import pytest
 import torch
 
+from winnow.objectives.data.catalog import DataSpec
 from winnow.objectives.errors import SnapshotError
+from winnow.objectives.objective import TrainingObjective
 from winnow.objectives.snapshots import check_origin, from_bytes, on_cpu, to_bytes
 
 
@@ -34,6 +37,21 @@ class Evil:
 def test_what_is_no_snapshot_is_refused(content: bytes) -> None:
     with pytest.raises(SnapshotError, match=f"these {len(content)} bytes are no snapshot"):
         from_bytes(content)
+
+
+def test_a_trial_whose_checkpoint_nobody_can_read_trains_from_the_start_and_says_so() -> None:
+    study = optuna.create_study(direction="maximize")
+    objective = TrainingObjective(DataSpec("digits", validation=100))
+    trials = [study.ask(), study.ask()]
+    for trial in trials:
+        trial.set_user_attr("winnow:given", {"epochs": 2, "hidden": [8], "seed": 3})
+    unbroken, restarted = objective(trials[0]), objective(trials[1], b"PK and then nothing")
+    assert restarted == unbroken
+    assert "winnow:restarted" not in trials[0].user_attrs
+    said = trials[1].user_attrs["winnow:restarted"]
+    assert said.startswith("its checkpoint cannot be read (these 19 bytes are no snapshot")
+    assert said.endswith("so it trained again from the start")
+    assert sorted(study.trials[1].intermediate_values) == [1, 2]
 
 
 def test_a_torn_snapshot_is_refused_wherever_it_is_torn() -> None:
