@@ -46,10 +46,10 @@ CHECK_EVERY = 50
 """Steps between two looks at the running loss and the clock: each look waits for the device."""
 
 
-Report = Callable[[Epoch, Callable[[], Snapshot]], Callable[[], None] | None]
+Report = Callable[[Epoch, Callable[[], Snapshot]], Callable[[bool], None] | None]
 """Called after each epoch; call the snapshot before returning. What it raises ends training.
 
-What it returns is called when all members of a stack have reported, and may end training too.
+What it returns is called when all members of a stack have reported, with whether training is over now, and may end it.
 """
 
 
@@ -264,7 +264,7 @@ def begin(
         verdict = report(curve[-1], snapshot)
         yield None
         if verdict is not None:
-            verdict()
+            verdict(is_finished(config, curve))
 
     # ------------------------------------------------------------------
     # The best weights where early stopping watched for them, else the last

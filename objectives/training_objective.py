@@ -178,7 +178,7 @@ class _Reporter:
         self.record = record
         self.curve: list[dict[str, Any]] = []
 
-    def __call__(self, epoch: Epoch, snapshot: Callable[[], Any]) -> Callable[[], None]:
+    def __call__(self, epoch: Epoch, snapshot: Callable[[], Any]) -> Callable[[bool], None]:
         import optuna
 
         from winnow.objectives import snapshots
@@ -191,10 +191,10 @@ class _Reporter:
             self.trial.report(epoch.value, epoch.epoch)
             self.curve.append({"epoch": epoch.epoch, **epoch.metrics})
 
-        def verdict() -> None:
+        def verdict(over: bool) -> None:
             if answered is not None:
                 answered()
-            if self.trial.should_prune():
+            if self.trial.should_prune() and not over:  # whose epochs are all trained is complete: nothing is saved
                 raise optuna.TrialPruned(f"pruned after epoch {epoch.epoch} at {epoch.value:.4g}")
 
         return verdict

@@ -75,8 +75,13 @@ class Recorder:
         """Return whether the trial is to pause after an epoch that is not its last; the baseline never is."""
         if epoch is None or self._lease.until is None or epoch < self._lease.until or not self._prunable:
             return False
-        config = CONFIG.of(self._trial.user_attrs)
-        return config is None or epoch < config.get("epochs", math.inf)
+        return not self._is_last(epoch)
+
+    def _is_last(self, epoch: int | None) -> bool:
+        """Return whether a trial is known to have no epochs left."""
+        fixed = self._context.study.spec.fixed  # what draws by itself records its configuration at its end
+        config = {**fixed, **(CONFIG.of(self._trial.user_attrs) or {})}
+        return epoch is not None and bool(epoch >= config.get("epochs", math.inf))
 
     def report(self, said: Report) -> Verdict:
         """Hand over an epoch. The verdict of one that cannot be delivered at once is to go on."""
@@ -198,10 +203,13 @@ class Recorder:
             return None
 
     def _verdict(self) -> Verdict:
-        """Ask the study's pruner whether the trial goes on."""
+        """Ask the study's pruner whether the trial goes on; after its last epoch it is complete, whatever the answer.
+
+        The pruner is asked then too: to others it may matter what this one came to.
+        """
         self._look_around()
         frozen = self._storage.get_trial(self._lease.trial_id)
-        if not self._prunable or not self._study.pruner.prune(self._study, frozen):
+        if not self._prunable or not self._study.pruner.prune(self._study, frozen) or self._is_last(frozen.last_step):
             return Verdict.CONTINUE
         if not pruners.is_audited(self._context.study.spec, self._lease.number):
             return Verdict.PRUNE

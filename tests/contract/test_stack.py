@@ -153,9 +153,9 @@ def test_all_have_reported_before_one_waits_for_its_verdict() -> None:
     told: list[str] = []
 
     def reporter(k: int) -> Any:
-        def report(epoch: Epoch, snapshot: Callable[[], Snapshot]) -> Callable[[], None]:
+        def report(epoch: Epoch, snapshot: Callable[[], Snapshot]) -> Callable[[bool], None]:
             told.append(f"report {k}")
-            return lambda: told.append(f"verdict {k}")
+            return lambda _: told.append(f"verdict {k}")
 
         return report
 

@@ -6,14 +6,17 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import optuna
 import pytest
 import torch
+from optuna.trial import TrialState
 
 from winnow.objectives.augmentation.batches import Augmentation
 from winnow.objectives.data.catalog import DataSpec
 from winnow.objectives.data.loading import Data, Split, load
 from winnow.objectives.errors import Diverged, Infeasible, ObjectiveError, OutOfTime, SnapshotError
 from winnow.objectives.hyperparameters import Config, make_config
+from winnow.objectives.objective import TrainingObjective
 from winnow.objectives.platforms import platform_record
 from winnow.objectives.snapshots import from_bytes, to_bytes
 from winnow.objectives.training import Limits, Result, check, count_parameters, train
@@ -94,6 +97,34 @@ def test_a_resumed_run_equals_an_unbroken_one_to_the_bit(digits: Data, name: str
         resumed = train(wanted, digits, lambda epoch, _, to=reported: to.append(epoch.epoch), from_bytes(content))
         assert_same(resumed, unbroken)
         assert reported == list(range(epoch + 1, len(unbroken.epochs) + 1))
+
+
+class From(optuna.pruners.BasePruner):
+    """Prune at each epoch from one on."""
+
+    def __init__(self, epoch: int) -> None:
+        self.epoch = epoch
+
+    def prune(self, study: optuna.Study, trial: optuna.trial.FrozenTrial) -> bool:
+        return (trial.last_step or 0) >= self.epoch
+
+
+@pytest.mark.parametrize(
+    ("first", "more", "state", "epochs"),
+    [
+        (2, {}, TrialState.PRUNED, 2),
+        (3, {}, TrialState.COMPLETE, 3),
+        (2, {"patience": 1, "lr": 1e-12}, TrialState.COMPLETE, 2),
+    ],
+    ids=["under way", "after its last epoch", "when its patience is used up"],
+)
+def test_who_has_trained_to_the_end_is_complete_whatever_the_pruner_says(
+    first: int, more: dict[str, Any], state: TrialState, epochs: int
+) -> None:
+    study = optuna.create_study(direction="maximize", pruner=From(first))
+    fixed = {"epochs": 3, "hidden": [8], **more}
+    study.optimize(TrainingObjective(DataSpec("digits"), fixed=fixed), n_trials=1)
+    assert (study.trials[0].state, len(study.trials[0].intermediate_values)) == (state, epochs)
 
 
 def test_a_snapshot_can_be_resumed_twice(digits: Data) -> None:

@@ -76,6 +76,30 @@ def test_a_trial_whose_checkpoint_is_gone_trains_from_the_start_and_says_so(plac
     assert all(line.endswith(ends) for line in lines)
 
 
+STRICT = """
+import optuna
+
+class Strict(optuna.pruners.BasePruner):
+    def __init__(self, epoch):
+        self.epoch = epoch
+
+    def prune(self, study, trial):
+        return trial.last_step >= self.epoch
+"""
+
+
+@pytest.mark.parametrize(("epoch", "state"), [(3, "PRUNED"), (4, "COMPLETE")])
+def test_a_trial_is_not_pruned_after_its_last_epoch(place: Place, epoch: int, state: str) -> None:
+    more = f"[fixed]\nepochs = 4\n[pruner]\nname = 'mine:Strict'\nepoch = {epoch}\n"
+    name = place.spec(trials=1, more=more)
+    with (place.folder / "mine.py").open("a") as file:
+        file.write(STRICT)
+    done = place.run("run", name, "--workers", "1")
+    assert done.returncode == 0, done.stderr
+    (trial,) = place.study().trials
+    assert (trial.state.name, sorted(trial.intermediate_values)) == (state, list(range(1, epoch + 1)))
+
+
 @pytest.mark.parametrize(("sampler", "workers"), [("random", 4), ("tpe", 1)])
 def test_the_same_spec_searches_the_same_trials(place: Place, sampler: str, workers: int) -> None:
     """With one worker whatever the sampler; with several where it does not look at other trials."""
