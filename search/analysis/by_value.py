@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from winnow.search.analysis import curve_reading, formatting
 from winnow.search.analysis.answers import Answer
-from winnow.search.analysis.commands import methods_command
+from winnow.search.analysis.commands import known_commands, methods_command
 from winnow.search.analysis.comparisons import (
     Group,
     best_of,
@@ -81,8 +81,9 @@ def compared(asked: Question, record: StudyRecord, found: Conclusions) -> Answer
         measured += [replace(each, method=f"{where}: {each.method}".removeprefix(": ")) for each in ranked]
     known = groups(record, [asked.of])
     if not measured:
-        why = f"Not told by these trials, which were drawn by {found.spec.sampler.name}. Measured it is by"
-        return Answer(asked.asks, (why,), commands=(methods_command(record),))
+        why = f"Not told by these trials, which were drawn by {found.spec.sampler.name}."
+        command = methods_command(record)
+        return Answer(asked.asks, (f"{why} Measured it is by" if command else why,), commands=known_commands(command))
     first = first_of(record, known)
     gains = "; ".join(f"{told_gain(effect)}, {_VERDICTS[effect.verdict]}" for effect in measured)
     alike = "all else equal" if found.spec.sampler.name == "grid" else "all else adjusted for"

@@ -203,7 +203,7 @@ def _checked(record: StudyRecord, trials: Sequence[TrialRecord], kind: str) -> l
         raise StudyError(
             f"the trials of {record.study!r} moved one hyperparameter at a time, so a share would say how often and "
             "how far each was moved, not what it does",
-            f"train again what it tried: {methods_command(record)}",
+            f"train again what it tried: {command}" if (command := methods_command(record)) else "search more trials",
         )
     return records
 

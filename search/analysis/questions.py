@@ -7,7 +7,7 @@ from dataclasses import replace
 from winnow.search.analysis import answers
 from winnow.search.analysis.answers import Answer
 from winnow.search.analysis.by_value import along, compared, depth, smallest, span, told_gain
-from winnow.search.analysis.commands import methods_command
+from winnow.search.analysis.commands import confirm_command, known_commands, methods_command
 from winnow.search.analysis.comparisons import (
     DESIGNED,
     company,
@@ -23,6 +23,7 @@ from winnow.search.analysis.formatting import counted, duration, interval, score
 from winnow.search.analysis.statistics import proportion_interval
 from winnow.search.analysis.steps import Step, steps
 from winnow.search.analysis.study_record import StudyRecord, TrialRecord
+from winnow.search.study import ready
 from winnow.search.study.questions import Question
 
 
@@ -51,11 +52,13 @@ def _methods(asked: Question, record: StudyRecord, found: Conclusions) -> Answer
             f"Not measured: the trials of {found.spec.sampler.name} were drawn towards the best, so they cannot be "
             "compared with each other. "
         )
-        if record.best is record.baseline:
+        if command is None:
+            missing += "There is nothing to train again yet: no trial but the baseline has completed."
+        elif record.best is record.baseline:
             missing += "Nothing beat the baseline; whether anything does is told by repeating all on fresh seeds:"
         else:
             missing += "Training with and without each method answers it:"
-        return Answer(asked.asks, (missing,), commands=(command,))
+        return Answer(asked.asks, (missing,), commands=known_commands(command))
     names = [name for name in searched(record) if name not in decided(record)]
     among = comparisons_asked(record, found.spec.question)
     measured = [
@@ -68,7 +71,7 @@ def _methods(asked: Question, record: StudyRecord, found: Conclusions) -> Answer
     rows = [(e.method, f"{e.effect:+.4f}", span(e), e.verdict, str(e.runs)) for e in measured]
     notes = (worst_counts(record), *(company(record, name) for name in names))
     said = [*_ranked(record, measured), *filter(None, notes)]
-    return Answer(asked.asks, tuple(said), headings, tuple(rows), tuple(measured), (command,))
+    return Answer(asked.asks, tuple(said), headings, tuple(rows), tuple(measured), known_commands(command))
 
 
 def _ranked(record: StudyRecord, measured: Sequence[Effect]) -> list[str]:
@@ -109,13 +112,16 @@ def _steps(asked: Question, record: StudyRecord, found: Conclusions) -> Answer:
         + (f"kept were {changes}" if kept else "nothing was kept")
         + f"; of {counted(len(taken), 'step')} {len(taken) - len(kept) - untold} did not help"
         + (f" and {untold} came to no value." if untold else "."),
-        "Each was trained once, so a gain may be a seed's: what holds is measured by",
     ]
     for other, beside in _beside(asked, found):
         there = [step for step in steps(beside) if step.kept]
         both = [step.change for step in there if step.change in {each.change for each in kept}]
         words = f"kept were {', '.join(step.change for step in there)}" if there else "nothing was kept"
-        said.insert(-1, f"In the order of {other} {words}; in both: {', '.join(both) or 'nothing'}.")
+        said.append(f"In the order of {other} {words}; in both: {', '.join(both) or 'nothing'}.")
+    said += _absent(asked, found)
+    commands = known_commands(methods_command(record))
+    luck = "Each was trained once, so a gain may be a seed's"
+    said.append(f"{luck}: what holds is measured by" if commands else f"{luck}.")
     missing = _missing(asked, found)
     effects = tuple(Effect(step.change, step.gain, -math.inf, math.inf, 2) for step in kept)
     rows = [
@@ -124,7 +130,7 @@ def _steps(asked: Question, record: StudyRecord, found: Conclusions) -> Answer:
     ]
     headings = ("step", "what changed", record.metric, "gain", "verdict")
     rows = [("0", "baseline", score(start.value), "—", "—"), *rows]
-    return Answer(asked.asks, tuple(said), headings, tuple(rows), effects, (methods_command(record), *missing))
+    return Answer(asked.asks, tuple(said), headings, tuple(rows), effects, (*commands, *missing))
 
 
 # --- which search method
@@ -157,8 +163,7 @@ def _search(asked: Question, record: StudyRecord, found: Conclusions) -> Answer:
         else:
             over = ", and their intervals over the validation examples overlap" if top and last else ""
             said.append(f"One run of each{over}: this does not rank them.")
-    if missing:
-        said.append("Not all of them have run:")
+    said += _absent(asked, found)
     headings = ("study", f"best {record.metric}", "95 % interval", "at trial", "training time")
     return Answer(asked.asks, tuple(said), headings, tuple(rows), commands=missing)
 
@@ -181,7 +186,7 @@ def _threshold(asked: Question, record: StudyRecord, found: Conclusions) -> Answ
     confirmed = found.confirmation
     if confirmed is None or not confirmed.threshold_gain.scores:
         missing = "Not measured: a threshold is chosen on validation data and judged on test data, which is read by"
-        return Answer(asked.asks, (missing,), commands=(f"winnow confirm {record.study}",))
+        return Answer(asked.asks, (missing,), commands=known_commands(confirm_command(record)))
     gain = confirmed.threshold_gain
     low, high = gain.interval
     verdict = "it repairs something" if low > 0 else "it harms" if high < 0 else "that is inconclusive"
@@ -212,9 +217,15 @@ def _beside(asked: Question, found: Conclusions) -> list[tuple[str, StudyRecord]
     return [(name, found.beside[name]) for name in asked.beside if name in found.beside]
 
 
+def _absent(asked: Question, found: Conclusions) -> list[str]:
+    """Return which of them are not, in a sentence."""
+    absent = [name for name in asked.beside if name not in found.beside]
+    return [f"Not in this storage: {', '.join(absent)}."] if absent else []
+
+
 def _missing(asked: Question, found: Conclusions) -> tuple[str, ...]:
-    """Return what would train those that are not."""
-    return tuple(f"winnow run {name}" for name in asked.beside if name not in found.beside)
+    """Return what would train those that are not: of specs of one's own nobody knows the file."""
+    return tuple(f"winnow run {name}" for name in asked.beside if name not in found.beside and name in ready.names())
 
 
 _KINDS: Mapping[str, Callable[[Question, StudyRecord, Conclusions], Answer]] = {

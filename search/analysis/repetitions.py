@@ -72,13 +72,7 @@ def plan_confirmation(study: WinnowStudy, top: int, seeds: int) -> ConfirmationP
             f"the study {study.name!r} has no finished trial yet", f"run it first: winnow work {study.name}"
         )
     baseline = record.baseline if record.baseline in record.ranked else None
-    candidates: list[TrialRecord] = []
-    for trial in record.ranked:
-        if len(candidates) == top:
-            break
-        known = [baseline, *candidates]
-        if trial.config and not any(other and _settings(other) == _settings(trial) for other in known):
-            candidates.append(trial)
+    candidates = record.candidates[:top]
     if not candidates:
         raise StudyError(
             f"in the study {study.name!r} nothing but the baseline has completed: there is nothing to confirm",
@@ -90,7 +84,7 @@ def plan_confirmation(study: WinnowStudy, top: int, seeds: int) -> ConfirmationP
             "search more trials or other ranges, or give --top 5 to repeat those that came close",
         )
     reads_test = study.spec.built_in or "test" in objective_checks.examine(study.spec, f"study {study.name}")
-    return ConfirmationPlan(study, record, tuple(candidates), baseline, seeds, top > 1, reads_test)
+    return ConfirmationPlan(study, record, candidates, baseline, seeds, top > 1, reads_test)
 
 
 def record_plan(plan: ConfirmationPlan, decision: Decision | None = None, wrong: Mistakes | None = None) -> None:
@@ -268,8 +262,3 @@ def best_group(plan: ConfirmationPlan, compared: Mapping[int, Sample]) -> tuple[
 def study_name(search: str) -> str:
     """Return the name of the study whose trials are the repetitions of a search."""
     return f"{search}-confirm"
-
-
-def _settings(trial: TrialRecord) -> dict[str, Any]:
-    """Return what was trained, whatever the seed."""
-    return {name: value for name, value in trial.config.items() if name != "seed"}

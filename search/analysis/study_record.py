@@ -97,6 +97,11 @@ class TrialRecord:
         """Whether the pruner stopped a training that was under way."""
         return self.state == "PRUNED" and bool(self.curve) and not self.diverged
 
+    @property
+    def trained(self) -> dict[str, Any]:
+        """Its configuration, whatever the seed."""
+        return {name: value for name, value in self.config.items() if name != "seed"}
+
     def setting(self, name: str) -> Any:
         """A searched value as it was trained: in the configuration, for a baseline's may lie outside its range."""
         return self.config.get(name, self.parameters.get(name))
@@ -139,6 +144,17 @@ class StudyRecord:
     def baseline(self) -> TrialRecord | None:
         """The trial marked as the baseline; None where there is none."""
         return next((trial for trial in self.trials if trial.baseline), None)
+
+    @cached_property
+    def candidates(self) -> tuple[TrialRecord, ...]:
+        """The completed trials that trained neither what the baseline did nor what a better one of them did."""
+        found: list[TrialRecord] = []
+        known = [self.baseline.trained] if self.baseline in self.ranked and self.baseline else []
+        for trial in self.ranked:
+            if trial.config and trial.trained not in known:
+                found.append(trial)
+                known.append(trial.trained)
+        return tuple(found)
 
     @cached_property
     def parameter_names(self) -> tuple[str, ...]:

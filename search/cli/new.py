@@ -1,5 +1,6 @@
 """`winnow new`: the spec of a first search, from a look at the data and at this machine."""
 
+import shlex
 from pathlib import Path
 
 import click
@@ -33,4 +34,4 @@ def new(source: str, output: Path | None, minutes: float) -> None:
     for sentence in told(forecast):
         screen().print(sentence)
     click.echo(f"Written: {file}")
-    click.echo(f"Next: winnow run {file}")
+    click.echo(f"Next: winnow run {shlex.quote(str(file))}")

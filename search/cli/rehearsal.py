@@ -1,5 +1,6 @@
 """`winnow layers`, `winnow range` and `winnow overfit`: what a minute tells of a spec before a search is paid for."""
 
+import shlex
 import sys
 import tomllib
 from dataclasses import asdict
@@ -88,7 +89,8 @@ def rate_range(spec: Path, low: float, high: float, steps: int, seeds: int, devi
         bar = "█" * round(40 * found.losses[place] / highest)
         click.echo(f"{found.rates[place]:9.2g}  {found.losses[place]:8.4f}  {bar}")
     if not found.learns:
-        click.echo(f"No rate from {low:g} to {high:g} lowers the loss: see whether winnow overfit {spec} can fit it.")
+        check = f"winnow overfit {shlex.quote(str(spec))}"
+        click.echo(f"No rate from {low:g} to {high:g} lowers the loss: see whether {check} can fit it.")
         return
     end = f", and from {found.rates[-1]:.2g} on it came apart" if len(found.rates) < steps else ""
     click.echo(f"The loss falls fastest at {found.steepest:.2g} and is lowest at {found.lowest:.2g}{end}.")

@@ -13,14 +13,14 @@ from winnow.search.report.figures import effects
 
 def proposal(record: StudyRecord) -> Chapter | None:
     """Return the command that would ablate; None where there are no two configurations to go between."""
-    best, baseline = record.best, record.baseline
-    if best is None or baseline is None or best is baseline or not (best.config and baseline.config):
+    command = methods_command(record)
+    if command is None or record.best is record.baseline:
         return None
     asked = (
         "Not measured yet: a search shows where good values lie, not what a method does. Training with and without "
         "each, with the same seeds, answers these questions:"
     )
-    return Chapter("What each method does", [asked, *answers.QUESTIONS], [methods_command(record)])
+    return Chapter("What each method does", [asked, *answers.QUESTIONS], [command])
 
 
 def chapter(record: StudyRecord, found: Ablation, anova: FunctionalAnova | None = None) -> Chapter:

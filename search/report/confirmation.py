@@ -16,10 +16,11 @@ _TITLE = "The winner, trained again"
 
 def proposal(record: StudyRecord) -> Chapter | None:
     """Return the command that would confirm the best trial; None without its configuration, or beside no other."""
-    if not record.best or not record.best.config or list(record.ranked) == [record.baseline]:
+    command = confirm_command(record)
+    if command is None or record.best is None or not record.best.config:
         return None
     asked = "To know what to expect of it, measure it again with fresh seeds, then once on test data:"
-    return Chapter(_TITLE, [asked], [confirm_command(record)])
+    return Chapter(_TITLE, [asked], [command])
 
 
 def chapter(found: Confirmation) -> Chapter:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from winnow.search.analysis import curve_reading, formatting, summary
 from winnow.search.analysis import functional_anova as functional_anova
-from winnow.search.analysis.commands import confirm_command, quoted
+from winnow.search.analysis.commands import confirm_command, known_commands, quoted
 from winnow.search.analysis.conclusions import Conclusions
 from winnow.search.analysis.importance import Importance
 from winnow.search.analysis.study_record import StudyRecord, TrialRecord
@@ -122,7 +122,7 @@ def _commands(record: StudyRecord, found: Conclusions) -> list[str]:
         return [f"winnow report {study}"]
     if not record.best.config:
         return [f"optuna best-trial --study-name {study}"]
-    confirmation = [confirm_command(record)] if found.confirmation else []
+    confirmation = known_commands(confirm_command(record)) if found.confirmation else ()
     ablations = [f"winnow ablate {study} --from {a.start_number} --to {a.goal_number}" for a in found.ablations]
     return [f"winnow replay {study} {record.best.number}", *confirmation, *ablations, f"winnow report {study}"]
 

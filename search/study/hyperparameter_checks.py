@@ -1,5 +1,6 @@
 """Checking what a spec fixes and searches: known, of its type, in its range, and of use beside the rest."""
 
+import shlex
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,10 +16,8 @@ def wrongs(spec: Spec) -> Iterator[tuple[str, ObjectiveError]]:
     own_images = spec.built_in and (spec.fixed or spec.search) and spec.data_spec.name == "image_folder"
     if own_images and "model" not in (*spec.fixed, *spec.search):  # the default, an MLP, fits no photographs
         problem = "no model is named, and what fits a folder of images depends on them"
-        yield (
-            "[fixed] model",
-            ObjectiveError(problem, f'winnow new {spec.data_spec.path} writes a spec; or write model = "cnn"'),
-        )
+        folder = shlex.quote(str(spec.data_spec.path))
+        yield "[fixed] model", ObjectiveError(problem, f'winnow new {folder} writes a spec; or write model = "cnn"')
     for section, names in (("fixed", spec.fixed), ("baseline", spec.baseline)) if spec.built_in else ():
         for name, value in names.items():
             try:

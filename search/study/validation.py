@@ -9,6 +9,7 @@ import importlib.util
 import json
 import math
 import re
+import shlex
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -47,7 +48,9 @@ def read(path: Path) -> Spec:
         remedy = f"did you mean {near[0]!r}?" if near else "give the path of a study spec, or a name of winnow studies"
         raise SpecError(str(path), "", "there is no such file", remedy) from None
     except IsADirectoryError:
-        raise SpecError(str(path), "", "it is a folder", f"write a spec of its images: winnow new {path}") from None
+        raise SpecError(
+            str(path), "", "it is a folder", f"write a spec of its images: winnow new {shlex.quote(str(path))}"
+        ) from None
     except (OSError, UnicodeDecodeError) as error:
         raise SpecError(str(path), "", f"the file cannot be read ({error})", "give the path of a TOML file") from None
     return parse(text, str(path))

@@ -338,8 +338,9 @@ def test_steps_are_told_in_order_and_beside_another_order() -> None:
     )
     assert answer.commands == ("winnow ablate s",)
     assert [row[-1] for row in answer.rows] == ["—", "kept", "not kept", "kept"]
-    alone = answered(IN_ORDER, spec("grid", asked))
-    assert alone.commands == ("winnow ablate s", "winnow run other")
+    alone = answered(IN_ORDER, spec("grid", {**asked, "beside": ["other", "c_search_grid"]}))
+    assert alone.commands == ("winnow ablate s", "winnow run c_search_grid"), "of a ready study alone the file is known"
+    assert alone.sentences[1] == "Not in this storage: other, c_search_grid."
 
 
 def test_where_nothing_beat_the_baseline_what_was_tried_is_repeated() -> None:
@@ -365,7 +366,8 @@ def test_search_methods_are_set_side_by_side_at_the_same_cost() -> None:
         == "After 3 trials each, the best validation accuracy: other 0.9000 (trial 0), s 0.6000 (trial 1)."
     )
     assert "do not overlap" in answer.sentences[1]
-    assert answer.commands == ("winnow run third",)
+    assert answer.commands == (), "no ready study has that name, and nobody knows the file of its spec"
+    assert answer.sentences[-1] == "Not in this storage: third."
     near = answered(IN_ORDER, spec("random", asked), beside={"other": coordinate([(START, 0.61)] * 3, "other")})
     assert near.sentences[1].endswith("overlap: this does not rank them.")
 
