@@ -8,6 +8,7 @@ import difflib
 import json
 import math
 import re
+import shlex
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -21,7 +22,7 @@ from winnow.objectives.data.overview import Overview
 from winnow.search.analysis.formatting import counted, duration
 from winnow.search.analysis.repetitions import USUAL_TRAININGS
 from winnow.search.api.forecast import Forecast, look_ahead
-from winnow.search.study import validation
+from winnow.search.study import ready, validation
 from winnow.search.worker import devices
 
 SIDES = (128, 96, 64, 48, 32)
@@ -63,8 +64,12 @@ def look(source: str) -> Seen:
     if not Path(source).expanduser().is_dir():
         names = [name for name in CATALOG if name != "image_folder"]
         if source not in names:
-            near = difflib.get_close_matches(source, names, n=1)
+            beside = Path(source).expanduser().parent
+            folders = [str(path) for path in beside.glob("*") if path.is_dir()]
+            near = difflib.get_close_matches(source, [*names, *folders, *ready.names()], n=1)
             remedy = f"did you mean {near[0]}?" if near else f"name a folder of images, or one of {', '.join(names)}"
+            if near and near[0] not in (*names, *folders):
+                remedy = f"did you mean the ready study {near[0]}? It has its spec: winnow run {near[0]}"
             raise StudyError(f"there is no folder and no data set {source!r}", remedy)
         known = CATALOG[source]
         return Seen(source, known, None, len(known.shape) == 3 and known.shape[0] == 1, known.written, 0)
@@ -155,9 +160,10 @@ def _over(forecast: Forecast, minutes: float) -> float:
 def spec_text(seen: Seen, file: Path, plan: Plan) -> str:
     """Return the spec as TOML, each choice with its reason."""
     data, images, epochs = seen.data, len(seen.data.shape) == 3, plan.epochs
+    quoted = shlex.quote(str(file))
     lines = [
         f"# A first search on {seen.source}: {_what(seen)}.",
-        f"# Written by `winnow new`. Change what you like; `winnow check {file}` says what it will do.",
+        f"# Written by `winnow new`. Change what you like; `winnow check {quoted}` says what it will do.",
         f"name = {json.dumps(study_name(seen.source))}",
         *(['objective = "regression"'] if data.task == "regression" else []),
         "",

@@ -126,8 +126,20 @@ def test_where_time_is_short_trainings_are_made_shorter_and_the_spec_holds_the_s
     assert "winnow confirm after it about" in " ".join(ahead.sentences)
 
 
-@pytest.mark.parametrize(("source", "says"), [("digit", "did you mean digits"), ("nowhere", "name a folder of images")])
-def test_what_is_neither_a_folder_nor_a_data_set_is_refused(source: str, says: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("source", "says"),
+    [
+        ("digit", "did you mean digits"),
+        ("flower", "did you mean flowers"),
+        ("c_animal_100", r"did you mean the ready study c_animals_100\? It has its spec: winnow run c_animals_100"),
+        ("nowhere", "name a folder of images"),
+    ],
+)
+def test_what_is_neither_a_folder_nor_a_data_set_is_refused(
+    source: str, says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "flowers").mkdir()
+    monkeypatch.chdir(tmp_path)
     with pytest.raises(StudyError, match=says):
         first_spec.write(source, tmp_path / "s.toml")
     assert not (tmp_path / "s.toml").exists()
