@@ -95,8 +95,14 @@ class ConfiguredTrial:
     def keep_model(self, model: Any) -> None:
         """Hand over what was trained, a torch module or its `state_dict`, for whoever exports or loads the winner.
 
-        It is kept of the trainings of `winnow confirm`, and of the trials that `[keep] weights` asks for.
+        It is kept of the trainings of `winnow confirm`, and of the trials that `[keep] weights` asks for; how many
+        parameters a module has is recorded of every trial (`winnow front`).
         """
+        if hasattr(model, "parameters"):
+            known = self._trial.user_attrs.get(TRAINING, {})
+            self._trial.set_user_attr(
+                TRAINING, {**known, "parameters": sum(part.numel() for part in model.parameters())}
+            )
         if self._trial.user_attrs.get(KEEP_WEIGHTS):
             import torch
 

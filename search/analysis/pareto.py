@@ -27,10 +27,10 @@ def front(record: StudyRecord, cost: Cost) -> list[Point]:
     """
     known = costs(record, cost)
     if not known:
-        raise StudyError(
-            f"no completed trial of {record.study!r} has recorded its {cost}",
-            "run it on, or ask for the other cost" if record.ranked else "run it on: none has completed",
-        )
+        remedy = "run it on: none has completed"
+        if record.ranked:
+            remedy = "have its objective call trial.keep_model(model), which counts them, or ask for --against seconds"
+        raise StudyError(f"no completed trial of {record.study!r} has recorded its {cost}", remedy)
     points: list[Point] = []
     trials = [trial for trial in record.ranked if trial.number in known]
     for trial in sorted(trials, key=lambda trial: (known[trial.number], record.loss(trial.value))):

@@ -219,8 +219,11 @@ class Keeping:
     """A worker's trial, as far as a model is handed to it."""
 
     def __init__(self, *, wanted: bool) -> None:
-        self.user_attrs = {KEEP_WEIGHTS: wanted}
+        self.user_attrs: dict[str, Any] = {KEEP_WEIGHTS: wanted}
         self.kept: dict[str, bytes] = {}
+
+    def set_user_attr(self, key: str, value: Any) -> None:
+        self.user_attrs[key] = value
 
     def store_artifact(self, kind: str, content: bytes) -> str:
         self.kept[kind] = content
@@ -238,5 +241,6 @@ def test_a_model_is_kept_where_it_is_wanted_and_is_no_pickle() -> None:
     unwanted = Keeping(wanted=False)
     ConfiguredTrial(unwanted, {}, given=True).keep_model(layer)
     assert not unwanted.kept
+    assert unwanted.user_attrs["winnow:training"] == {"parameters": 9}, "a front against parameters asks for no more"
     with pytest.raises(TypeError, match="'epoch' is no tensor"):
         ConfiguredTrial(trial, {}, given=True).keep_model({**layer.state_dict(), "epoch": 3})

@@ -49,7 +49,7 @@ def test_pruned_trials_have_a_cost_and_no_result() -> None:
 def test_a_study_without_costs_says_so() -> None:
     history = searched(3)
     history = replace(history, trials=tuple(replace(trial, training={}) for trial in history.trials))
-    with pytest.raises(StudyError, match="has recorded its parameters; run it on, or ask for the other cost"):
+    with pytest.raises(StudyError, match=r"its parameters; have its objective call trial.keep_model\(model\)"):
         front(history, "parameters")
 
 
