@@ -2,14 +2,11 @@
 
 import click
 
-from winnow.search.analysis import status
 from winnow.search.analysis.formatting import counted
-from winnow.search.analysis.status import Status
-from winnow.search.analysis.study_view import StudyView
 from winnow.search.api.study import Study, load_study
 from winnow.search.cli.options import storage_option, study_argument
-from winnow.search.launch.engines import jobs
-from winnow.storage.activity import State, set_state
+from winnow.search.launch import control
+from winnow.storage.activity import State
 
 
 @click.command()
@@ -18,10 +15,10 @@ from winnow.storage.activity import State, set_state
 def stop(study: str, url: str) -> None:
     """Stop STUDY: all its workers hand their trials back and exit, and its job on a cluster ends."""
     loaded = load_study(study, url)
-    now = _set(loaded, State.STOPPED)
-    click.echo(f"{study} is stopped: {_workers(now, 'exit')}. To continue: winnow resume {study}")
-    if cancelled := jobs.cancel(loaded):
-        click.echo(cancelled)
+    of_the_job = control.set_state(loaded, State.STOPPED)
+    click.echo(f"{study} is stopped: {_workers(loaded, 'exit')}. To continue: winnow resume {study}")
+    if of_the_job:
+        click.echo(of_the_job)
 
 
 @click.command()
@@ -29,8 +26,9 @@ def stop(study: str, url: str) -> None:
 @storage_option
 def pause(study: str, url: str) -> None:
     """Pause STUDY: all its workers hand their trials back, free their devices, and wait."""
-    now = _set(load_study(study, url), State.PAUSED)
-    click.echo(f"{study} is paused: {_workers(now, 'wait')}. To continue: winnow resume {study}")
+    loaded = load_study(study, url)
+    control.set_state(loaded, State.PAUSED)
+    click.echo(f"{study} is paused: {_workers(loaded, 'wait')}. To continue: winnow resume {study}")
 
 
 @click.command()
@@ -38,23 +36,19 @@ def pause(study: str, url: str) -> None:
 @storage_option
 def resume(study: str, url: str) -> None:
     """Resume STUDY, which is paused or stopped."""
-    now = _set(load_study(study, url), State.ACTIVE)
-    if now.workers:
-        click.echo(f"{study} is resumed, with {counted(len(now.workers), 'worker')}.")
+    loaded = load_study(study, url)
+    control.set_state(loaded, State.ACTIVE)
+    if workers := loaded.status().workers:
+        click.echo(f"{study} is resumed, with {counted(len(workers), 'worker')}.")
     else:
         click.echo(f"{study} is resumed, but has no workers. To start one: winnow work {study}")
 
 
-def _set(study: Study, state: State) -> Status:
-    status.refuse_finished(study)
-    set_state(study.storage.database, study.study_id, state)
-    return StudyView.of(study).status()
-
-
-def _workers(now: Status, then: str) -> str:
+def _workers(study: Study, then: str) -> str:
     """Say what its workers do next."""
-    if not now.workers:
+    workers = study.status().workers
+    if not workers:
         return "it has no workers"
-    if len(now.workers) == 1:
+    if len(workers) == 1:
         return f"its worker will hand back its trial and {then}"
-    return f"its {len(now.workers)} workers will hand back their trials and {then}"
+    return f"its {len(workers)} workers will hand back their trials and {then}"

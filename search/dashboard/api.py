@@ -22,11 +22,12 @@ from winnow.search.analysis.study_record import StudyRecord, TrialRecord
 from winnow.search.dashboard import enqueue as wishes
 from winnow.search.dashboard.chapters import concluded, curve_numbers, pictures
 from winnow.search.dashboard.responses import LARGEST_ID, StudyId, TrialNumber, person, read_study, seen, watching
+from winnow.search.launch import control
 from winnow.search.report import report
 from winnow.search.study import study as studies
 from winnow.search.study.validation import check
 from winnow.storage import audit_log, deletions
-from winnow.storage.activity import State, set_state
+from winnow.storage.activity import State
 
 router = APIRouter(tags=["winnow"])
 _MOST = 10_000
@@ -182,15 +183,18 @@ async def trial(request: Request, study_id: StudyId, number: TrialNumber) -> dic
 
 @router.post("/studies/{study_id}/{wish}", responses=REFUSALS)
 async def steer(request: Request, study_id: StudyId, wish: Literal["stop", "pause", "resume"]) -> dict[str, Any]:
-    """Have the workers of a study hand their trials back and leave, or wait, or go on, wherever they are."""
+    """Have the workers of a study hand their trials back and leave, or wait, or go on, wherever they are.
+
+    A stop ends its job on a cluster too, where this machine reaches the cluster's engine; the answer says so.
+    """
     _, now = await seen(request, study_id)
     if not now.has_spec:
         raise StudyError(f"the study {now.study!r} was not made by Winnow, whose workers alone would hear this")
-    if now.is_done:
-        raise StudyError(f"the study {now.study!r} is finished: {now.spent.exhausted}", "give it a larger budget")
-    await run_in_threadpool(set_state, watching(request).storage.database, study_id, _STATES[wish])
+    loaded = await run_in_threadpool(studies.load, watching(request).storage, now.study)
+    of_the_job = await run_in_threadpool(control.set_state, loaded, _STATES[wish])
     watching(request).channel(study_id).expire()
-    return {"study": now.study, "state": _STATES[wish]}
+    said = " ".join(filter(None, [f"{now.study} is {_STATES[wish]}.", of_the_job]))
+    return {"study": now.study, "state": _STATES[wish], "answer": said}
 
 
 @router.get("/studies/{study_id}/curves", responses=REFUSALS)

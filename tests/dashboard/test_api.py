@@ -16,6 +16,9 @@ from schemathesis.specs.openapi.checks import (
 
 from dashboard_server import Serve, Served
 from example_study import SPEC, told
+from winnow.errors import StudyError
+from winnow.records import ENGINE_JOB
+from winnow.search.analysis import status as standing
 from winnow.search.study import study as studies
 from winnow.storage.activity import State, state_of
 from winnow.storage.budget import end_now
@@ -75,7 +78,8 @@ def test_an_editor_submits_steers_and_asks_for_a_trial(served: Served) -> None:
         assert studies.load(served.storage, "second").spec.budget.trials == 100
         number = made.json()["study_id"]
         for wish, state in (("pause", State.PAUSED), ("stop", State.STOPPED), ("resume", State.ACTIVE)):
-            assert editor.post(f"/winnow/api/studies/{number}/{wish}").status_code == 200
+            answer = editor.post(f"/winnow/api/studies/{number}/{wish}")
+            assert (answer.status_code, answer.json()["answer"]) == (200, f"second is {state}.")
             assert state_of(served.storage.database, number) == state
         asked = editor.post(f"/winnow/api/studies/{number}/trials", json={"parameters": {"lr": 0.01}})
         assert asked.status_code == 201
@@ -87,8 +91,34 @@ def test_a_finished_study_is_not_steered(served: Served) -> None:
     end_now(served.storage.database, 1)
     with served.client("editor") as editor:
         answer = editor.post("/winnow/api/studies/1/pause")
-    assert (answer.status_code, "is finished" in answer.json()["reason"]) == (409, True)
+    assert answer.status_code == 409
+    with pytest.raises(StudyError, match="is finished") as refused:
+        standing.refuse_finished(studies.load(served.storage, served.storage.get_study_name_from_id(1)))
+    assert answer.json()["reason"] == str(refused.value), "as the commands say it"
     assert state_of(served.storage.database, 1) == State.ACTIVE
+
+
+def test_a_stop_cancels_the_job_of_a_cluster_or_says_where_to(
+    served: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = {"engine": "slurm", "name": "41", "address": None}
+    study = studies.load(served.storage, served.storage.get_study_name_from_id(1))
+    study.optuna.set_user_attr(ENGINE_JOB, job)
+    scancel = tmp_path / "scancel"
+    scancel.write_text('#!/bin/sh\necho "$@" > "$0.said"\n')
+    scancel.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with served.client("editor") as editor:
+        assert editor.post("/winnow/api/studies/1/pause").json()["answer"] == f"{study.name} is paused."
+        assert not (tmp_path / "scancel.said").exists()
+        answer = editor.post("/winnow/api/studies/1/stop").json()["answer"]
+        assert answer == f"{study.name} is stopped. Slurm job 41 is cancelled."
+        assert (tmp_path / "scancel.said").read_text().split()[-1] == "41"
+        scancel.unlink()
+        answer = editor.post("/winnow/api/studies/1/stop").json()["answer"]
+    assert answer.startswith(f"{study.name} is stopped. Slurm job 41 could not be cancelled from here (")
+    assert answer.endswith(f"); where its engine is reached, type: winnow stop {study.name}")
+    assert state_of(served.storage.database, 1) == State.STOPPED, "its workers hear it all the same"
 
 
 @pytest.mark.parametrize(

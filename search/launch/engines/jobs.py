@@ -53,7 +53,8 @@ def cancel(study: WinnowStudy) -> str:
     try:
         engine_of(job).cancel(job.name)
     except EngineError as error:
-        return f"{job} could not be cancelled from here: {error}"
+        elsewhere = f"where its engine is reached, type: winnow stop {study.name}"
+        return f"{job} could not be cancelled from here ({error.problem}); {elsewhere}"
     return f"{job} is cancelled."
 
 
