@@ -5,7 +5,7 @@ import click
 from winnow.search.analysis.formatting import counted
 from winnow.search.api.study import Study, load_study
 from winnow.search.cli.options import storage_option, study_argument
-from winnow.search.launch import control
+from winnow.search.launch import study_control
 from winnow.storage.activity import State
 
 
@@ -15,7 +15,7 @@ from winnow.storage.activity import State
 def stop(study: str, url: str) -> None:
     """Stop STUDY: all its workers hand their trials back and exit, and its job on a cluster ends."""
     loaded = load_study(study, url)
-    of_the_job = control.set_state(loaded, State.STOPPED)
+    of_the_job = study_control.set_state(loaded, State.STOPPED)
     click.echo(f"{study} is stopped: {_workers(loaded, 'exit')}. To continue: winnow resume {study}")
     if of_the_job:
         click.echo(of_the_job)
@@ -27,7 +27,7 @@ def stop(study: str, url: str) -> None:
 def pause(study: str, url: str) -> None:
     """Pause STUDY: all its workers hand their trials back, free their devices, and wait."""
     loaded = load_study(study, url)
-    control.set_state(loaded, State.PAUSED)
+    study_control.set_state(loaded, State.PAUSED)
     click.echo(f"{study} is paused: {_workers(loaded, 'wait')}. To continue: winnow resume {study}")
 
 
@@ -37,7 +37,7 @@ def pause(study: str, url: str) -> None:
 def resume(study: str, url: str) -> None:
     """Resume STUDY, which is paused or stopped."""
     loaded = load_study(study, url)
-    control.set_state(loaded, State.ACTIVE)
+    study_control.set_state(loaded, State.ACTIVE)
     if workers := loaded.status().workers:
         click.echo(f"{study} is resumed, with {counted(len(workers), 'worker')}.")
     else:

@@ -22,7 +22,7 @@ from winnow.search.analysis.study_record import StudyRecord, TrialRecord
 from winnow.search.dashboard import enqueue as wishes
 from winnow.search.dashboard.chapters import concluded, curve_numbers, pictures
 from winnow.search.dashboard.responses import LARGEST_ID, StudyId, TrialNumber, person, read_study, seen, watching
-from winnow.search.launch import control
+from winnow.search.launch import study_control
 from winnow.search.report import report
 from winnow.search.study import study as studies
 from winnow.search.study.validation import check
@@ -191,7 +191,7 @@ async def steer(request: Request, study_id: StudyId, wish: Literal["stop", "paus
     if not now.has_spec:
         raise StudyError(f"the study {now.study!r} was not made by Winnow, whose workers alone would hear this")
     loaded = await run_in_threadpool(studies.load, watching(request).storage, now.study)
-    of_the_job = await run_in_threadpool(control.set_state, loaded, _STATES[wish])
+    of_the_job = await run_in_threadpool(study_control.set_state, loaded, _STATES[wish])
     watching(request).channel(study_id).expire()
     said = " ".join(filter(None, [f"{now.study} is {_STATES[wish]}.", of_the_job]))
     return {"study": now.study, "state": _STATES[wish], "answer": said}

@@ -16,10 +16,10 @@ from winnow.objectives.data.catalog import DataSpec
 from winnow.objectives.data.loading import Data, Split, load
 from winnow.objectives.errors import Diverged, Infeasible, ObjectiveError, OutOfTime, SnapshotError
 from winnow.objectives.hyperparameters import Config, make_config
-from winnow.objectives.objective import TrainingObjective
 from winnow.objectives.platforms import platform_record
 from winnow.objectives.snapshots import from_bytes, to_bytes
 from winnow.objectives.training import Limits, Result, check, count_parameters, train
+from winnow.objectives.training_objective import TrainingObjective
 from winnow.records import Epoch
 
 

@@ -8,8 +8,8 @@ import torch
 
 from winnow.objectives.data.catalog import DataSpec
 from winnow.objectives.errors import SnapshotError
-from winnow.objectives.objective import TrainingObjective
 from winnow.objectives.snapshots import check_origin, from_bytes, on_cpu, to_bytes
+from winnow.objectives.training_objective import TrainingObjective
 
 
 def snapshot() -> dict[str, Any]:
