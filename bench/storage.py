@@ -33,7 +33,7 @@ from winnow import storage
 from winnow.records import Budget, Epoch, Outcome
 from winnow.search.study.fast_tpe import QuickTPESampler
 from winnow.search.study.percentile import IndexedPercentilePruner
-from winnow.storage import epochs, leases
+from winnow.storage import claims, endings, epochs
 from winnow.storage.budget import set_budget
 from winnow.storage.optuna_tables import intermediate_values, parameters, trials, values
 
@@ -185,7 +185,7 @@ class Ours:
     def trial(self, base: float) -> None:
         """Run one trial to its end."""
         since = self.storage.oldest_unfinished(self.study_id)
-        lease = leases.claim(self.database, self.study_id, "bench", since=since)
+        lease = claims.claim(self.database, self.study_id, "bench", since=since)
         assert lease is not None
         with self.storage.holding(lease):
             trial = optuna.trial.Trial(self.study, lease.trial_id)
@@ -196,7 +196,7 @@ class Ours:
                 epochs.record(self.database, lease, Epoch(step, value))
                 self.storage.note_intermediate_value(lease.trial_id, step, value)
                 self.study.pruner.prune(self.study, self.storage.get_trial(lease.trial_id))
-            leases.finish(self.database, lease, Outcome.COMPLETE, base)
+            endings.finish(self.database, lease, Outcome.COMPLETE, base)
 
 
 KINDS = {"stock": Stock, "ours": Ours}

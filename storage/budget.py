@@ -1,6 +1,6 @@
 """What a study may spend: trials, epochs, hours, device-hours, whichever comes first.
 
-A budget is reserved in the database, in the transaction that makes a trial (see `leases.claim`): N trials are N
+A budget is reserved in the database, in the transaction that makes a trial (see `claims.claim`): N trials are N
 trials however many workers ask. Every trial counts once, whatever became of it, and every epoch once, whoever trained
 it. Of epochs and hours, what is under way when they are spent goes on to its end, or to where it pauses.
 """

@@ -1,4 +1,4 @@
-"""Which trial a claim gives: one that waits, a paused one that its scheduler goes on with, or a new one."""
+"""Claiming a trial: one that waits, a paused one that its scheduler goes on with, or a new one."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,13 +6,17 @@ from typing import Any
 
 from sqlalchemy import Connection, exists, func, insert, not_, select, update
 
-from winnow.storage import content
+from winnow.defaults import LEASE_SECONDS
+from winnow.storage import content, identities
 from winnow.storage.activity import State
-from winnow.storage.budget import Spent
-from winnow.storage.clock import optuna_now
+from winnow.storage.budget import Spent, epochs_of, note_started, spent
+from winnow.storage.clock import database_now, optuna_now
+from winnow.storage.database import Database
 from winnow.storage.errors import Overtaken
+from winnow.storage.leases import Lease, history
 from winnow.storage.optuna_tables import trial_system_attributes, trials
 from winnow.storage.pauses import IS_PAUSED
+from winnow.storage.studies import lock
 from winnow.storage.tables import attempts
 
 FIXED_PARAMETERS = "fixed_params"
@@ -36,7 +40,7 @@ class Wish:
 
 
 @dataclass(frozen=True)
-class Chosen:
+class _Chosen:
     """The trial that a claim gives."""
 
     trial_id: int
@@ -47,7 +51,64 @@ class Chosen:
     """Whether it was made now, and nothing is known of it."""
 
 
-def choose(connection: Connection, study_id: int, used: Spent, since: int, wish: Wish | None) -> Chosen | None:
+def claim(
+    database: Database,
+    study_id: int,
+    worker: str,
+    seconds: float = LEASE_SECONDS,
+    since: int = 0,
+    wish: Wish | None = None,
+) -> Lease | None:
+    """Claim the next trial of a study: one that waits, or a new one while the budget lasts; None when there is neither.
+
+    A paused or stopped study gives none, and a trial that its scheduler paused goes on by its wish only. Whoever has a
+    scheduler says its `wish`: what a worker left behind comes before it. Raises Overtaken where the scheduler is to be
+    asked again. `since` is a trial id before which no trial waits, where the caller knows one: it keeps the search
+    short.
+    """
+
+    def work(connection: Connection) -> Lease | None:
+        lock(connection, study_id)
+        used = spent(connection, study_id)
+        chosen = _choose(connection, study_id, used, since, wish)
+        if chosen is None:
+            return None
+        claims, earlier = history(connection, chosen.trial_id)
+        lease = Lease(
+            study_id,
+            chosen.trial_id,
+            chosen.number,
+            len(claims) + 1,
+            worker,
+            seconds,
+            identities.home(connection, study_id),
+            identities.new(),
+            earlier,
+            claims,
+            made_trial=chosen.is_bare,
+            until=chosen.until,
+        )
+        connection.execute(
+            insert(attempts).values(
+                trial_id=lease.trial_id,
+                token=lease.token,
+                study_id=study_id,
+                worker=worker,
+                claim=lease.claim,
+                started_at=database_now(),
+                expires_at=database_now() + seconds,
+                until=lease.until,
+                earlier_epochs=epochs_of(connection, lease.trial_id),
+            )
+        )
+        if used.seconds == 0.0:
+            note_started(connection, study_id)
+        return lease
+
+    return database.write(work)
+
+
+def _choose(connection: Connection, study_id: int, used: Spent, since: int, wish: Wish | None) -> _Chosen | None:
     """Set the trial that comes next to RUNNING, in the transaction of its claim; None where there is none.
 
     Raises Overtaken where the scheduler whose `wish` it is has to be asked again.
@@ -66,7 +127,7 @@ def choose(connection: Connection, study_id: int, used: Spent, since: int, wish:
     return _make(connection, study_id, used.trials, wish)
 
 
-def _make(connection: Connection, study_id: int, number: int, wish: Wish | None) -> Chosen:
+def _make(connection: Connection, study_id: int, number: int, wish: Wish | None) -> _Chosen:
     """Make a new trial."""
     if wish is not None and wish.number not in (None, number):
         raise Overtaken(f"trial {wish.number} was begun by another worker")
@@ -75,14 +136,14 @@ def _make(connection: Connection, study_id: int, number: int, wish: Wish | None)
     assert made.inserted_primary_key is not None
     trial_id = made.inserted_primary_key[0]
     if wish is None or wish.parameters is None:
-        return Chosen(trial_id, number, None if wish is None else wish.until, True)
+        return _Chosen(trial_id, number, None if wish is None else wish.until, True)
     shown = content.as_json(FIXED_PARAMETERS, dict(wish.parameters), connection.dialect.name)
     attribute = {"trial_id": trial_id, "key": FIXED_PARAMETERS, "value_json": shown}
     connection.execute(insert(trial_system_attributes).values(**attribute))
-    return Chosen(trial_id, number, wish.until, False)
+    return _Chosen(trial_id, number, wish.until, False)
 
 
-def _waiting(connection: Connection, study_id: int, since: int, wish: Wish | None) -> Chosen | None:
+def _waiting(connection: Connection, study_id: int, since: int, wish: Wish | None) -> _Chosen | None:
     """Return the waiting trial that comes next.
 
     One that was broken off comes first, then what is wished for. Raises Overtaken where that is not paused any more.
@@ -103,14 +164,14 @@ def _waiting(connection: Connection, study_id: int, since: int, wish: Wish | Non
     )
     if wish is None:
         found = connection.execute(query.where(not_(IS_PAUSED))).one_or_none()
-        return None if found is None else Chosen(found.trial_id, found.number, None, is_bare=False)
+        return None if found is None else _Chosen(found.trial_id, found.number, None, is_bare=False)
     broken_off = connection.execute(query.where(attempted, not_(IS_PAUSED))).one_or_none()
     if broken_off is not None:
-        return Chosen(*broken_off, is_bare=False)
+        return _Chosen(*broken_off, is_bare=False)
     if wish.paused is not None:
         found = connection.execute(query.where(IS_PAUSED, trials.c.number == wish.paused)).one_or_none()
         if found is None:
             raise Overtaken(f"trial {wish.paused} is not paused any more")
     else:
         found = connection.execute(query.where(not_(attempted))).one_or_none() if wish.begins else None
-    return None if found is None else Chosen(found.trial_id, found.number, wish.until, is_bare=False)
+    return None if found is None else _Chosen(found.trial_id, found.number, wish.until, is_bare=False)

@@ -1,7 +1,7 @@
 """Paused trials: WAITING in place after an attempt that ended at a rung, with their curve and their checkpoint.
 
 Nothing more is written of a pause than how that attempt ended. Such a trial keeps its place in the budget, goes on when
-the study's scheduler says so (see `leases.claim`), and ends as PRUNED when the study has nothing left for it.
+the study's scheduler says so (see `claims.claim`), and ends as PRUNED when the study has nothing left for it.
 """
 
 import math
@@ -148,4 +148,4 @@ def _end(connection: Connection, trial_id: int, reason: str) -> None:
     )
     found = connection.execute(last).one_or_none()
     result = None if found is None else restored(*found)
-    endings.end(connection, trial_id, "PRUNED", (result,), {OUTCOME: Outcome.PRUNED, REASON: reason})
+    endings.end_trial(connection, trial_id, "PRUNED", (result,), {OUTCOME: Outcome.PRUNED, REASON: reason})

@@ -12,7 +12,7 @@ from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy import ColumnElement, Connection, Table, and_, insert, not_, select, update
 
 from winnow.records import Outcome
-from winnow.storage import content, leases, studies
+from winnow.storage import content, endings, leases, studies
 from winnow.storage.clock import optuna_now, to_optuna
 from winnow.storage.leases import Lease
 from winnow.storage.optuna_tables import (
@@ -149,7 +149,7 @@ def set_state(
         row = {"trial_id": trial_id, "objective": objective, "value": number, "value_type": kind}
         put(connection, values, ["trial_id", "objective"], row)
     if lease is not None and state is not TrialState.RUNNING:
-        leases.end(connection, trial_id, lease.token, _TOLD[state])
+        endings.close_attempt(connection, trial_id, lease.token, _TOLD[state])
     return True
 
 

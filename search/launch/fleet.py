@@ -11,7 +11,7 @@ from winnow import defaults
 from winnow.search.launch.placement import Place
 from winnow.search.launch.supervisor import LOOK_SECONDS, Signals, Supervisor, refuse_all_given_up
 from winnow.search.worker.devices import Device
-from winnow.storage import leases
+from winnow.storage import endings
 from winnow.storage.database import Database
 
 DRAIN_SECONDS = 15.0
@@ -118,7 +118,7 @@ class Fleet:
         """Bring back the trials of workers that were killed: their parent knows that, and no lease need run out."""
         for supervisor in self._all():
             while supervisor.dead:
-                for number in leases.requeue_of(self._database, supervisor.dead.pop()):
+                for number in endings.requeue_of(self._database, supervisor.dead.pop()):
                     _log.warning("trial %d: its worker was killed; the trial goes on elsewhere", number)
 
     def _drain(self) -> None:

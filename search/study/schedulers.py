@@ -2,7 +2,7 @@
 
 A scheduler is a pure function of the trials as they stand: it keeps nothing between two calls, so that every worker
 asks one of its own, and a simulation the same as a worker. Who asks for a trial that another worker has meanwhile
-taken asks again (see `winnow.storage.leases.claim`).
+taken asks again (see `winnow.storage.claims.claim`).
 """
 
 import math

@@ -9,27 +9,23 @@ from contextlib import suppress
 from typing import Any
 
 import optuna
-from optuna.trial import FrozenTrial
+from optuna.trial import FrozenTrial, TrialState
 
 from winnow.records import ARTIFACT, GIVEN, KEEP_WEIGHTS, RESTARTED, Outcome
 from winnow.search.study.samplers import PlannedSampler
-from winnow.search.worker import plain_data
+from winnow.search.worker import outcomes, plain_data
+from winnow.search.worker.calls import answer
 from winnow.search.worker.context import WorkerContext
 from winnow.search.worker.messages import Answer, Artifact, Call, Ended, Job, Pipe, Report, Verdict
-from winnow.search.worker.outcome import Ending
 from winnow.search.worker.recorder import Recorder
-from winnow.storage import artifacts, checkpoints, designs, epochs, leases, outbox
+from winnow.search.worker.retention import make_room
+from winnow.storage import artifacts, checkpoints, designs, endings, epochs, outbox
 from winnow.storage.errors import LeaseLost, StorageError, StorageUnreachable
 from winnow.storage.leases import Lease
 
 LOOK_SECONDS = 0.5
 LARGEST = 2**32 - 1
 """Of the numbers in a design's rows: seeds have 32 bits."""
-_OF_TRIAL = {
-    *("suggest_float", "suggest_int", "suggest_categorical", "set_user_attr", "set_system_attr", "set_constraint"),
-    *("params", "distributions", "datetime_start", "system_attrs"),
-}
-_OF_STUDY = {"directions", "direction", "study_name", "user_attrs", "best_trial", "best_value", "get_trials"}
 _log = logging.getLogger("winnow")
 
 
@@ -239,7 +235,7 @@ class Attempt:
                 verdict = self.recorder.report(message)
                 return Verdict.STOP if self._interrupted() or self.recorder.lost else verdict
             case Call():
-                return self._call(message)
+                return answer(message, self.study, self.trial, self.lease.trial_id, self.context.sampler_lock)
             case Artifact():
                 return self._keep(message)
         raise TypeError(f"a trainer does not say {message!r}")
@@ -252,26 +248,6 @@ class Attempt:
             return Answer("")
         self.trial.set_user_attr(f"{ARTIFACT}{artifact.kind}", name)
         return Answer(name)
-
-    def _call(self, call: Call) -> Answer:
-        place, _, method = call.method.rpartition(".")
-        if method not in (_OF_STUDY if place else _OF_TRIAL):
-            return Answer(error=AttributeError(f"a trial has no {call.method} here"))
-        try:
-            if method == "set_system_attr":
-                self.storage.set_trial_system_attr(self.lease.trial_id, *call.arguments)
-                return Answer()
-            if method == "system_attrs":
-                return Answer(self._frozen().system_attrs)
-            with self.context.sampler_lock:  # samplers are not made for several threads
-                found = getattr(self.study if place else self.trial, method)
-                return Answer(found(*call.arguments, **call.options) if callable(found) else found)
-        except (LeaseLost, StorageUnreachable):
-            raise
-        except Exception as error:
-            return Answer(
-                error=error if type(error).__module__ == "builtins" else RuntimeError(plain_data.reason(error))
-            )
 
     def _look_after(self) -> None:
         """Between messages: mind the limits, hear of a stop or a lost lease; raises AttemptBroken, LeaseLost."""
@@ -325,20 +301,34 @@ class Attempt:
         return self._finish(outcome, None, reason, None)
 
     def _pause(self, ended: Ended | None) -> Outcome:
-        """Leave the trial at its checkpoint, until its scheduler goes on with it."""
-        self._ending(Outcome.RUNG, None, "", ended).pause(self.context, self.lease)
+        """Leave the trial at its newest checkpoint, until its scheduler goes on with it."""
+        endings.give_back(self.database, self.lease, Outcome.RUNG, self._attributes(self._frozen(), "", ended))
+        checkpoints.prune_files(self.storage.store, self.lease, keep=1)
+        make_room(self.context.study)
         return Outcome.RUNG
 
     def _give_back(self, outcome: Outcome) -> Outcome:
-        leases.give_back(self.database, self.lease, outcome)
+        endings.give_back(self.database, self.lease, outcome)
         return outcome
 
     def _finish(self, outcome: Outcome, value: float | None, reason: str, ended: Ended | None) -> Outcome:
-        self._ending(outcome, value, reason, ended).write(self.context, self.study, self.lease)
+        """End the trial for good; its checkpoints go."""
+        frozen = self._frozen()
+        result = outcomes.result(outcome, value, ended, frozen, self.context.study.spec.against)
+        try:
+            self.study.sampler.after_trial(self.study, frozen, TrialState[result.state], result.values)
+        except (LeaseLost, StorageUnreachable):
+            raise
+        except Exception as error:  # the result is worth more than what a sampler makes of it
+            _log.warning("trial %d: its sampler failed after it: %s", self.lease.number, error)
+        attributes = self._attributes(frozen, reason, ended)
+        endings.finish(self.database, self.lease, outcome, result.value, attributes, result.cost, result.state)
+        checkpoints.prune_files(self.storage.store, self.lease, keep=0)
         return outcome
 
-    def _ending(self, outcome: Outcome, value: float | None, reason: str, ended: Ended | None) -> Ending:
-        return Ending(outcome, value, reason, ended, wall_seconds=time.monotonic() - self.started)
+    def _attributes(self, frozen: FrozenTrial, reason: str, ended: Ended | None) -> dict[str, Any]:
+        wall_seconds = time.monotonic() - self.started
+        return outcomes.attributes(self.context, self.lease, frozen, reason, ended, wall_seconds)
 
     def _frozen(self) -> FrozenTrial:
         return self.storage.get_trial(self.lease.trial_id)

@@ -14,7 +14,7 @@ from winnow.search.worker.shutdown import Shutdown
 from winnow.search.worker.supervision import Supervision
 from winnow.search.worker.trainer_process import WorkerOptions
 from winnow.search.worker.worker import IDLE_SECONDS, Worker
-from winnow.storage import Storage, leases
+from winnow.storage import Storage, endings
 from winnow.storage.errors import StorageUnreachable
 from winnow.storage.notifications import Bell
 from winnow.storage.pool import Pool, Wanting
@@ -65,7 +65,7 @@ class PoolWorker:
 
     def _reap(self) -> None:
         """Bring back the trials of workers that are gone: a study that has given all out has no worker to do it."""
-        for number in leases.reap(self._storage.database, None, self._options.lease_seconds):
+        for number in endings.reap(self._storage.database, None, self._options.lease_seconds):
             _log.warning("trial %d: its worker is gone; the trial goes on elsewhere", number)
 
     def _wanting(self, besides: str = "") -> list[Wanting]:

@@ -4,7 +4,7 @@ import math
 import threading
 from collections.abc import Iterator
 
-from winnow.storage import Storage, leases
+from winnow.storage import Storage, endings
 
 LOOK_SECONDS = 1.0
 
@@ -18,7 +18,7 @@ def reap(storage: Storage, lease_seconds: float, every: float | None = None) -> 
         storage.database.patience = math.inf
     pause = threading.Event()
     while True:
-        numbers = leases.reap(storage.database, None, lease_seconds)
+        numbers = endings.reap(storage.database, None, lease_seconds)
         if storage.database.contact.seconds < lease_seconds:
             pause.wait(LOOK_SECONDS)
             continue

@@ -8,7 +8,7 @@ from optuna.trial import FrozenTrial, TrialState
 from winnow.records import BASELINE
 from winnow.search.study.schedulers import Begin, GoOn, Outline, Scheduler, Standing
 from winnow.search.study.study import WinnowStudy
-from winnow.storage import checkpoints, leases, pauses
+from winnow.storage import checkpoints, claims, pauses
 from winnow.storage.activity import State
 from winnow.storage.budget import spent
 from winnow.storage.claims import Wish
@@ -66,7 +66,7 @@ class Scheduling:
                 case None:
                     wish = Wish()
             try:
-                lease = leases.claim(database, study_id, self._worker, self._seconds, wish=wish)
+                lease = claims.claim(database, study_id, self._worker, self._seconds, wish=wish)
                 if lease is None and (decision is None or used.exhausted):
                     self._end(had)
                     return None

@@ -34,7 +34,7 @@ from winnow.search.worker.shutdown import Shutdown
 from winnow.search.worker.steering import LOOK_SECONDS, Steering
 from winnow.search.worker.supervision import Supervision
 from winnow.search.worker.trainer_process import TrainerProcess, WorkerOptions, refuse_other_devices
-from winnow.storage import checkpoints, designs, leases, pauses, workers
+from winnow.storage import checkpoints, claims, designs, endings, leases, pauses, workers
 from winnow.storage.activity import State
 from winnow.storage.budget import end_now
 from winnow.storage.epochs import GroupCommit
@@ -207,7 +207,7 @@ class Worker:
                 if entered and self._join() and self._has_trainer():
                     self._attempt(context, lease)
                 else:
-                    leases.give_back(self.database, lease, self._steering.interruption or Outcome.STOPPED)
+                    endings.give_back(self.database, lease, self._steering.interruption or Outcome.STOPPED)
         except LeaseLost as lost:
             _log.warning("%s", lost)
 
@@ -268,7 +268,7 @@ class Worker:
         try:
             if self._scheduling is not None:
                 return self._scheduling.claim()
-            return leases.claim(self.database, study_id, self.name, self.options.lease_seconds, since)
+            return claims.claim(self.database, study_id, self.name, self.options.lease_seconds, since)
         except StorageUnreachable:
             raise
         except Exception:  # of a study that is not there any more

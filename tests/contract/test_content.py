@@ -8,14 +8,14 @@ from optuna.study import StudyDirection
 from optuna.trial import TrialState
 
 from winnow.records import Epoch, Outcome
-from winnow.storage import Storage, audit_log, epochs, leases
+from winnow.storage import Storage, audit_log, claims, endings, epochs
 from winnow.storage.errors import ContentRefused
 from winnow.storage.leases import Lease
 
 
 @pytest.fixture
 def lease(opened: Storage) -> Lease:
-    made = leases.claim(opened.database, opened.create_new_study([StudyDirection.MAXIMIZE], "s"), "w")
+    made = claims.claim(opened.database, opened.create_new_study([StudyDirection.MAXIMIZE], "s"), "w")
     assert made is not None
     return made
 
@@ -54,7 +54,7 @@ def test_an_attribute_that_is_no_json_is_refused(opened: Storage, lease: Lease, 
     with pytest.raises(ContentRefused, match="the attribute 'k'"):
         opened.set_study_user_attr(lease.study_id, "k", value)
     with pytest.raises(ContentRefused, match="the attribute 'k'"):
-        leases.finish(opened.database, lease, Outcome.EXCEPTION, None, {"k": value})
+        endings.finish(opened.database, lease, Outcome.EXCEPTION, None, {"k": value})
     assert opened.get_trial(lease.trial_id).state is TrialState.RUNNING
 
 
@@ -95,6 +95,6 @@ def test_any_number_may_be_reported_at_any_step(opened: Storage, lease: Lease, v
 @pytest.mark.parametrize("value", [None, float("nan")])
 def test_no_trial_is_complete_without_a_value(opened: Storage, lease: Lease, value: float | None) -> None:
     with pytest.raises(ContentRefused, match="trial 0: its value is not a number"):
-        leases.finish(opened.database, lease, Outcome.COMPLETE, value)
-    leases.finish(opened.database, lease, Outcome.INVALID_VALUE, None, {"winnow:reason": "NaN"})
+        endings.finish(opened.database, lease, Outcome.COMPLETE, value)
+    endings.finish(opened.database, lease, Outcome.INVALID_VALUE, None, {"winnow:reason": "NaN"})
     assert opened.get_trial(lease.trial_id).state is TrialState.FAIL

@@ -6,7 +6,7 @@ from optuna.study import StudyDirection
 from sqlalchemy import update
 
 from winnow.records import Budget, Outcome
-from winnow.storage import Storage, deletions, leases
+from winnow.storage import Storage, claims, deletions, endings
 from winnow.storage.budget import set_budget
 from winnow.storage.clock import database_now
 from winnow.storage.errors import StorageError
@@ -30,7 +30,7 @@ def test_deleted_it_is_in_no_list_and_its_name_is_free(opened: Storage, study_id
     assert names(opened) == []
     with pytest.raises(KeyError):
         opened.get_study_id_from_name("s")
-    assert leases.claim(opened.database, study_id, "a worker that knows it by its id") is None
+    assert claims.claim(opened.database, study_id, "a worker that knows it by its id") is None
     other = opened.create_new_study([StudyDirection.MAXIMIZE], "s")
     assert names(opened) == ["s"]
     with pytest.raises(StorageError, match="there is another study 's' now"):
@@ -43,12 +43,12 @@ def test_deleted_it_is_in_no_list_and_its_name_is_free(opened: Storage, study_id
 
 
 def test_it_is_refused_while_a_lease_is_alive(opened: Storage, study_id: int) -> None:
-    lease = leases.claim(opened.database, study_id, "worker")
+    lease = claims.claim(opened.database, study_id, "worker")
     assert lease is not None
     with pytest.raises(StorageError, match="a worker holds a trial of this study"):
         deletions.remove(opened.database, study_id, "ann")
     assert names(opened) == ["s"]
-    leases.give_back(opened.database, lease, Outcome.STOPPED)
+    endings.give_back(opened.database, lease, Outcome.STOPPED)
     deletions.remove(opened.database, study_id, "ann")
     with pytest.raises(StorageError, match="deleted already"):
         deletions.remove(opened.database, study_id, "ann")

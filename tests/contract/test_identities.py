@@ -12,7 +12,7 @@ from optuna.study import StudyDirection
 from storage_servers import PostgresServer
 from winnow import storage
 from winnow.records import Epoch, Outcome
-from winnow.storage import Storage, artifacts, checkpoints, epochs, leases, outbox
+from winnow.storage import Storage, artifacts, checkpoints, claims, endings, epochs, outbox
 from winnow.storage.leases import Lease
 
 
@@ -38,10 +38,10 @@ def two(postgres: PostgresServer) -> Iterator[list[Storage]]:
 def begin(opened: Storage, mark: bytes, epoch: int = 4) -> Lease:
     """A trial that has a checkpoint, an undelivered epoch and an artifact, and whose worker is gone."""
     study_id = opened.create_new_study([StudyDirection.MAXIMIZE], "s")
-    lease = leases.claim(opened.database, study_id, "w")
+    lease = claims.claim(opened.database, study_id, "w")
     assert lease is not None
     leave(opened, lease, mark, epoch)
-    leases.give_back(opened.database, lease, Outcome.PREEMPTED)
+    endings.give_back(opened.database, lease, Outcome.PREEMPTED)
     return lease
 
 
@@ -54,7 +54,7 @@ def leave(opened: Storage, lease: Lease, mark: bytes, epoch: int) -> None:
 
 def taken_up(opened: Storage, study_id: int) -> tuple[Lease, bytes | None, list[int]]:
     """The next attempt of a study: its lease, the checkpoint and the undelivered epochs that it finds."""
-    lease = leases.claim(opened.database, study_id, "w")
+    lease = claims.claim(opened.database, study_id, "w")
     assert lease is not None
     found = checkpoints.newest(opened.database, opened.store, lease)
     return lease, found.content, [epoch.epoch for epoch, _ in outbox.leftovers(opened.files, lease)]
@@ -66,7 +66,7 @@ def test_two_databases_share_a_folder(two: list[Storage]) -> None:
     assert (one.study_id, one.trial_id, one.token) == (other.study_id, other.trial_id, other.token)
     lease, content, missed = taken_up(first, one.study_id)
     assert (content, missed) == (b"first", [5])
-    leases.finish(first.database, lease, Outcome.COMPLETE, 1.0)
+    endings.finish(first.database, lease, Outcome.COMPLETE, 1.0)
     checkpoints.prune_files(first.store, lease, keep=0)
     outbox.clear_leftovers(first.files, lease)
     checkpoints.sweep(first.database, first.store)
@@ -113,7 +113,7 @@ def test_a_restored_backup_finds_nothing_of_what_came_after_it(tmp_path: Path) -
     opened.database.read(lambda connection: connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").all())
     opened.database.release()
     shutil.copy(file, tmp_path / "backup.db")
-    lost = leases.claim(opened.database, study_id, "w")
+    lost = claims.claim(opened.database, study_id, "w")
     assert lost is not None
     leave(opened, lost, b"after the backup", 4)
     opened.database.release()
@@ -123,6 +123,6 @@ def test_a_restored_backup_finds_nothing_of_what_came_after_it(tmp_path: Path) -
     restored = storage.open(url)
     first, *found = taken_up(restored, study_id)
     assert (first.trial_id, first.token) == (lost.trial_id, lost.token), "the same ids are given again"
-    leases.give_back(restored.database, first, Outcome.PREEMPTED)
+    endings.give_back(restored.database, first, Outcome.PREEMPTED)
     _, *again = taken_up(restored, study_id)
     assert found == again == [None, []]

@@ -10,7 +10,7 @@ from optuna.trial import TrialState
 from sqlalchemy import func, select, update
 
 from winnow.records import Budget, Epoch, Outcome
-from winnow.storage import Storage, checkpoints, epochs, leases
+from winnow.storage import Storage, checkpoints, claims, endings, epochs, leases
 from winnow.storage.budget import set_budget, spent
 from winnow.storage.clock import database_now
 from winnow.storage.database import Database
@@ -27,7 +27,7 @@ def study_id(opened: Storage) -> int:
 
 
 def claimed(storage: Storage, study_id: int, worker: str = "one") -> Lease:
-    lease = leases.claim(storage.database, study_id, worker)
+    lease = claims.claim(storage.database, study_id, worker)
     assert lease is not None
     return lease
 
@@ -39,7 +39,7 @@ def expire(database: Database, lease: Lease) -> None:
 
 
 def test_a_budget_is_given_out_exactly(opened: Storage, study_id: int) -> None:
-    given = [leases.claim(opened.database, study_id, f"worker {i}") for i in range(5)]
+    given = [claims.claim(opened.database, study_id, f"worker {i}") for i in range(5)]
     assert [lease and lease.number for lease in given] == [0, 1, 2, None, None]
     assert [trial.state for trial in opened.get_all_trials(study_id)] == [TrialState.RUNNING] * 3
 
@@ -50,7 +50,7 @@ def test_a_trial_goes_on_in_place_with_a_higher_token(opened: Storage, study_id:
         opened.set_trial_param(first.trial_id, "x", 0.5, FloatDistribution(0, 1))
         epochs.record(opened.database, first, Epoch(1, 0.7))
     expire(opened.database, first)
-    assert leases.reap(opened.database, study_id) == [0]
+    assert endings.reap(opened.database, study_id) == [0]
     second = claimed(opened, study_id, "two")
     assert (second.trial_id, second.number, second.token) == (first.trial_id, 0, 2)
     assert second.earlier == ("lease expired",)
@@ -62,22 +62,22 @@ def test_an_expired_lease_that_nobody_claimed_is_its_owners(opened: Storage, stu
     lease = claimed(opened, study_id)
     expire(opened.database, lease)
     leases.renew(opened.database, lease)
-    assert leases.reap(opened.database, study_id) == []
+    assert endings.reap(opened.database, study_id) == []
 
 
 def test_nothing_is_reaped_before_a_lease_of_contact(opened: Storage, study_id: int) -> None:
     lease = claimed(opened, study_id)
     expire(opened.database, lease)
-    assert leases.reap(opened.database, study_id, quiet_seconds=30) == []
+    assert endings.reap(opened.database, study_id, quiet_seconds=30) == []
     opened.database.contact.lost()
-    assert leases.reap(opened.database, study_id, quiet_seconds=0.001) == []
+    assert endings.reap(opened.database, study_id, quiet_seconds=0.001) == []
     assert opened.database.contact.since is not None
 
 
 def test_trials_of_a_worker_that_was_killed_go_on_at_once(opened: Storage, study_id: int) -> None:
     first, others = claimed(opened, study_id), claimed(opened, study_id, "two")
-    assert leases.requeue_of(opened.database, "one") == [first.number]
-    assert leases.requeue_of(opened.database, "one") == []
+    assert endings.requeue_of(opened.database, "one") == [first.number]
+    assert endings.requeue_of(opened.database, "one") == []
     again = claimed(opened, study_id, "three")
     assert (again.trial_id, again.token, again.earlier) == (first.trial_id, 2, ("worker killed",))
     leases.renew(opened.database, others)
@@ -96,15 +96,15 @@ WRITES: dict[str, Callable[[Storage, Lease], Any]] = {
     "checkpoint": lambda s, lease: epochs.record(
         s.database, lease, Epoch(1, 0.5), checkpoints.Stored("0" * 64, 1, lease.token)
     ),
-    "finish": lambda s, lease: leases.finish(s.database, lease, Outcome.COMPLETE, 1.0),
-    "return": lambda s, lease: leases.give_back(s.database, lease, Outcome.STOPPED),
+    "finish": lambda s, lease: endings.finish(s.database, lease, Outcome.COMPLETE, 1.0),
+    "return": lambda s, lease: endings.give_back(s.database, lease, Outcome.STOPPED),
     "renewal": lambda s, lease: leases.renew(s.database, lease),
 }
 
 
 def _reaped(storage: Storage, lease: Lease) -> None:
     expire(storage.database, lease)
-    leases.reap(storage.database, lease.study_id)
+    endings.reap(storage.database, lease.study_id)
 
 
 def _claimed_by_another(storage: Storage, lease: Lease) -> None:
@@ -186,7 +186,7 @@ def test_a_trial_that_kills_its_workers_fails_with_its_reason(opened: Storage, s
 
 def test_trials_handed_back_do_not_count_as_crashes(opened: Storage, study_id: int) -> None:
     for _ in range(MOST_CRASHES + 1):
-        leases.give_back(opened.database, claimed(opened, study_id), Outcome.STOPPED)
+        endings.give_back(opened.database, claimed(opened, study_id), Outcome.STOPPED)
     assert claimed(opened, study_id).token == MOST_CRASHES + 2
 
 
@@ -206,11 +206,11 @@ def test_a_trial_goes_on_as_often_as_its_outcome_says(
     for expected in again:
         lease = claimed(opened, study_id)
         assert lease.retries(outcome) is expected
-        leases.give_back(opened.database, lease, outcome)
+        endings.give_back(opened.database, lease, outcome)
 
 
 def test_a_trial_that_is_retried_no_more_has_failed(opened: Storage, study_id: int) -> None:
-    leases.finish(opened.database, claimed(opened, study_id), Outcome.OUT_OF_MEMORY)
+    endings.finish(opened.database, claimed(opened, study_id), Outcome.OUT_OF_MEMORY)
     (trial,) = opened.get_all_trials(study_id)
     assert (trial.state, trial.user_attrs) == (TrialState.FAIL, {"winnow:outcome": "out of memory"})
 
@@ -219,6 +219,6 @@ def test_device_seconds_are_those_of_all_attempts(opened: Storage, study_id: int
     first, _ = claimed(opened, study_id), claimed(opened, study_id)
     long_ago = update(attempts).values(started_at=attempts.c.started_at - 100)
     opened.database.execute(long_ago)
-    leases.finish(opened.database, first, Outcome.COMPLETE, 1.0)
+    endings.finish(opened.database, first, Outcome.COMPLETE, 1.0)
     used = opened.database.read(spent, study_id)
     assert used.device_seconds == pytest.approx(200, abs=10)

@@ -11,7 +11,7 @@ from sqlalchemy import select, update
 
 from winnow import storage
 from winnow.records import Budget, Epoch, Outcome
-from winnow.storage import Storage, epochs, leases
+from winnow.storage import Storage, claims, endings, epochs, leases
 from winnow.storage.budget import set_budget
 from winnow.storage.clock import database_now
 from winnow.storage.errors import LeaseLost
@@ -50,7 +50,7 @@ class LeasesAndModel(RuleBasedStateMachine):
 
     @rule()
     def claim(self) -> None:
-        lease = leases.claim(
+        lease = claims.claim(
             self.opened.database, self.study_id, "w", since=self.opened.oldest_unfinished(self.study_id)
         )
         waiting = [number for number, trial in enumerate(self.model) if trial.state == "WAITING"]
@@ -102,22 +102,22 @@ class LeasesAndModel(RuleBasedStateMachine):
     def finish(self, data: st.DataObject, outcome: Outcome) -> None:
         lease, trial, holds = self._use(data)
         if holds:
-            leases.finish(self.opened.database, lease, outcome, 1.0)
+            endings.finish(self.opened.database, lease, outcome, 1.0)
             trial.stop(outcome.final_state, outcome)
         else:
             with pytest.raises(LeaseLost):
-                leases.finish(self.opened.database, lease, outcome, 1.0)
+                endings.finish(self.opened.database, lease, outcome, 1.0)
 
     @precondition(lambda self: self.given)
     @rule(data=st.data())
     def give_back(self, data: st.DataObject) -> None:
         lease, trial, holds = self._use(data)
         if holds:
-            leases.give_back(self.opened.database, lease, Outcome.STOPPED)
+            endings.give_back(self.opened.database, lease, Outcome.STOPPED)
             trial.stop("WAITING", Outcome.STOPPED)
         else:
             with pytest.raises(LeaseLost):
-                leases.give_back(self.opened.database, lease, Outcome.STOPPED)
+                endings.give_back(self.opened.database, lease, Outcome.STOPPED)
 
     @precondition(lambda self: self.given)
     @rule(data=st.data())
@@ -131,7 +131,7 @@ class LeasesAndModel(RuleBasedStateMachine):
     @rule()
     def reap(self) -> None:
         expected = [number for number, trial in enumerate(self.model) if trial.expired]
-        assert sorted(leases.reap(self.opened.database, self.study_id)) == expected
+        assert sorted(endings.reap(self.opened.database, self.study_id)) == expected
         for number in expected:
             trial = self.model[number]
             crashes = 1 + trial.outcomes.count(Outcome.LEASE_EXPIRED)

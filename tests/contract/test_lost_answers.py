@@ -11,7 +11,19 @@ from sqlalchemy import Connection, event, func, select
 from sqlalchemy.exc import OperationalError
 
 from winnow.records import Budget, Outcome
-from winnow.storage import Storage, audit_log, deletions, designs, leases, ledger, sessions, settled, tokens, workers
+from winnow.storage import (
+    Storage,
+    audit_log,
+    claims,
+    deletions,
+    designs,
+    endings,
+    ledger,
+    sessions,
+    settled,
+    tokens,
+    workers,
+)
 from winnow.storage.activity import State, set_state, state_of
 from winnow.storage.budget import set_budget
 from winnow.storage.leases import Lease
@@ -22,7 +34,7 @@ from winnow.storage.optuna_tables import metadata
 def lease(opened: Storage) -> Lease:
     study_id = opened.create_new_study([StudyDirection.MAXIMIZE], "s")
     set_budget(opened.database, study_id, Budget(trials=3))
-    made = leases.claim(opened.database, study_id, "w")
+    made = claims.claim(opened.database, study_id, "w")
     assert made is not None
     return made
 
@@ -39,7 +51,7 @@ def _token(s: Storage, lease: Lease) -> None:
 
 
 def _claim(s: Storage, lease: Lease) -> None:
-    found = leases.claim(s.database, lease.study_id, "two")
+    found = claims.claim(s.database, lease.study_id, "two")
     assert (found and found.number, len(s.get_all_trials(lease.study_id))) == (1, 2)
 
 
@@ -55,8 +67,8 @@ WRITES: dict[str, Callable[[Storage, Lease], Any]] = {
     "trial": lambda s, lease: s.create_new_trial(lease.study_id),
     "stock trial": lambda s, lease: optuna.load_study(study_name="s", storage=s).enqueue_trial({"x": 1}),
     "claim": _claim,
-    "finish": lambda s, lease: leases.finish(s.database, lease, Outcome.COMPLETE, 1.0),
-    "return": lambda s, lease: leases.give_back(s.database, lease, Outcome.STOPPED),
+    "finish": lambda s, lease: endings.finish(s.database, lease, Outcome.COMPLETE, 1.0),
+    "return": lambda s, lease: endings.give_back(s.database, lease, Outcome.STOPPED),
     "tell": _told,
     "budget": lambda s, lease: set_budget(s.database, lease.study_id, Budget(trials=4)),
     "state": lambda s, lease: set_state(s.database, lease.study_id, State.PAUSED),
@@ -72,7 +84,7 @@ WRITES: dict[str, Callable[[Storage, Lease], Any]] = {
 
 
 def _hide(s: Storage, lease: Lease) -> None:
-    leases.give_back(s.database, lease, Outcome.STOPPED)
+    endings.give_back(s.database, lease, Outcome.STOPPED)
     deletions.remove(s.database, lease.study_id, "ann")
     deletions.restore(s.database, "s")
 

@@ -9,7 +9,7 @@ from optuna.trial import TrialState
 
 from contract.test_leases import claimed, expire
 from winnow.records import Budget, Epoch, Outcome
-from winnow.storage import Storage, checkpoints, epochs, leases, pauses, stores
+from winnow.storage import Storage, checkpoints, claims, endings, epochs, pauses, stores
 from winnow.storage.budget import set_budget, spent
 from winnow.storage.claims import Wish
 from winnow.storage.errors import Overtaken
@@ -24,7 +24,7 @@ def study_id(opened: Storage) -> int:
 
 
 def wished(storage: Storage, study_id: int, wish: Wish) -> Lease | None:
-    return leases.claim(storage.database, study_id, "one", wish=wish)
+    return claims.claim(storage.database, study_id, "one", wish=wish)
 
 
 def paused(storage: Storage, study_id: int, value: float = 0.5) -> Lease:
@@ -35,7 +35,7 @@ def paused(storage: Storage, study_id: int, value: float = 0.5) -> Lease:
         storage.set_trial_param(lease.trial_id, "x", value, FloatDistribution(0, 1))
         for epoch in (1, 2):
             epochs.record(storage.database, lease, Epoch(epoch, value * epoch))
-    leases.give_back(storage.database, lease, Outcome.RUNG)
+    endings.give_back(storage.database, lease, Outcome.RUNG)
     return lease
 
 
@@ -62,7 +62,7 @@ def test_who_dies_at_a_trial_that_went_on_leaves_it_to_the_next_with_its_rung(op
     again = wished(opened, study_id, Wish(paused=0, until=6))
     assert again is not None
     expire(opened.database, again)
-    assert leases.reap(opened.database, study_id) == [0]
+    assert endings.reap(opened.database, study_id) == [0]
     next_one = wished(opened, study_id, Wish(begins=True, until=2))
     assert next_one is not None
     assert (next_one.number, next_one.token, next_one.until) == (0, 3, 6), "before anything else"
@@ -96,13 +96,13 @@ def test_epochs_are_counted_once_whoever_trains_them(opened: Storage, study_id: 
     epochs.record(opened.database, again, Epoch(3, 0.6))
     assert opened.database.read(spent, study_id).epochs == 3, "while it runs"
     expire(opened.database, again)
-    leases.reap(opened.database, study_id)
+    endings.reap(opened.database, study_id)
     assert opened.database.read(spent, study_id).epochs == 3
     third = wished(opened, study_id, Wish())
     assert third is not None
     for epoch in (3, 4, 5, 6):
         epochs.record(opened.database, third, Epoch(epoch, 0.5))
-    leases.give_back(opened.database, third, Outcome.RUNG)
+    endings.give_back(opened.database, third, Outcome.RUNG)
     used = opened.database.read(spent, study_id)
     assert (used.epochs, used.exhausted) == (6, "its budget of 5 epochs is used up")
     assert wished(opened, study_id, Wish(paused=0)) is None
@@ -115,7 +115,7 @@ def test_what_is_still_paused_ends_with_its_last_value(opened: Storage, study_id
         pauses.end_all(opened.database, study_id, seen=1)
     running = claimed(opened, study_id)
     assert pauses.end_all(opened.database, study_id, seen=3) is None, "one is under way"
-    leases.finish(opened.database, running, Outcome.COMPLETE, 0.1)
+    endings.finish(opened.database, running, Outcome.COMPLETE, 0.1)
     assert pauses.end_all(opened.database, study_id, seen=3) == [0, 1]
     for lease, value in ((first, 1.0), (second, 0.5)):
         trial = opened.get_trial(lease.trial_id)
@@ -141,7 +141,7 @@ def test_a_sampler_sees_what_a_paused_trial_has_shown(opened: Storage, study_id:
     assert again is not None
     assert opened.get_all_trials(study_id)[0].state is TrialState.RUNNING
     epochs.record(opened.database, again, Epoch(3, 3.0))
-    leases.give_back(opened.database, again, Outcome.RUNG)
+    endings.give_back(opened.database, again, Outcome.RUNG)
     assert opened.get_all_trials(study_id)[0].value == 3.0
     assert pauses.end_all(opened.database, study_id) == [0]
     (trial,) = opened.get_all_trials(study_id)
@@ -159,7 +159,7 @@ def test_checkpoints_of_paused_trials_take_at_most_so_much_room(opened: Storage,
         for epoch in (1, 2):
             written = checkpoints.write(store, lease, epoch, bytes(100))
             epochs.record(opened.database, lease, Epoch(epoch, value), written)
-        leases.give_back(opened.database, lease, Outcome.RUNG)
+        endings.give_back(opened.database, lease, Outcome.RUNG)
         checkpoints.prune_files(store, lease, keep=1)
     assert pauses.make_room(opened.database, study_id, 300, maximize=True) == []
     ((number, claims),) = pauses.make_room(opened.database, study_id, 299, maximize=True)

@@ -11,7 +11,7 @@ import pytest
 
 from winnow import storage
 from winnow.records import Budget, Outcome
-from winnow.storage import Storage, leases, workers
+from winnow.storage import Storage, claims, endings, workers
 from winnow.storage.activity import State, set_state
 from winnow.storage.budget import set_budget
 from winnow.storage.notifications import Bell, ring_now
@@ -41,14 +41,14 @@ def test_studies_that_are_ready_active_and_have_trials_left_want_workers(opened:
     set_state(opened.database, first, State.PAUSED)
     assert names(pool) == ["second"]
     set_state(opened.database, first, State.ACTIVE)
-    held = [leases.claim(opened.database, first, "w") for _ in range(2)]
+    held = [claims.claim(opened.database, first, "w") for _ in range(2)]
     assert all(held)
     assert names(pool) == ["second"], "all is given out"
-    leases.give_back(opened.database, held[0], Outcome.STOPPED)  # type: ignore[arg-type]
+    endings.give_back(opened.database, held[0], Outcome.STOPPED)  # type: ignore[arg-type]
     assert names(pool) == ["first", "second"], "but one waits again"
     for _ in range(2):
-        leases.claim(opened.database, first, "w")
-    leases.finish(opened.database, held[1], Outcome.COMPLETE, 1.0)  # type: ignore[arg-type]
+        claims.claim(opened.database, first, "w")
+    endings.finish(opened.database, held[1], Outcome.COMPLETE, 1.0)  # type: ignore[arg-type]
     assert names(pool) == ["second"]
     set_budget(opened.database, first, Budget(trials=9))
     assert names(pool) == ["first", "second"], "a larger budget"

@@ -10,7 +10,7 @@ import pytest
 from storage_servers import PostgresServer
 from winnow import storage
 from winnow.records import Epoch, Outcome
-from winnow.storage import budget, epochs, leases, workers
+from winnow.storage import budget, claims, endings, epochs, leases, workers
 from winnow.storage.errors import StorageError
 
 GRANTS = Path(__file__).parents[2] / "docs" / "roles.sql"
@@ -36,7 +36,7 @@ def test_a_worker_can_do_all_of_its_work(postgres: PostgresServer, database: str
     study = optuna.load_study(study_name="s", storage=opened)
     study_id = opened.get_study_id_from_name("s")
     workers.register(opened.database, study_id, "w", "host", 1, "cpu")
-    lease = leases.claim(opened.database, study_id, "w")
+    lease = claims.claim(opened.database, study_id, "w")
     assert lease is not None
     with opened.holding(lease):
         trial = optuna.trial.Trial(study, lease.trial_id)
@@ -44,11 +44,11 @@ def test_a_worker_can_do_all_of_its_work(postgres: PostgresServer, database: str
         trial.set_user_attr("key", 1)
         epochs.record(opened.database, lease, Epoch(1, 0.5))
         leases.renew(opened.database, lease)
-        leases.give_back(opened.database, lease, Outcome.STOPPED)
-    again = leases.claim(opened.database, study_id, "w")
+        endings.give_back(opened.database, lease, Outcome.STOPPED)
+    again = claims.claim(opened.database, study_id, "w")
     assert again is not None
-    leases.finish(opened.database, again, Outcome.COMPLETE, 1.0, {"winnow:run": {}})
-    leases.reap(opened.database, study_id)
+    endings.finish(opened.database, again, Outcome.COMPLETE, 1.0, {"winnow:run": {}})
+    endings.reap(opened.database, study_id)
     workers.sign_off(opened.database, "w")
     study.optimize(lambda trial: trial.suggest_float("x", 0, 1), n_trials=1)
     assert study.best_value == 1.0
@@ -81,5 +81,5 @@ def test_a_reader_reads_and_changes_nothing(postgres: PostgresServer, database: 
     with pytest.raises(StorageError, match="permission denied"):
         study.set_user_attr("key", 1)
     with contextlib.suppress(StorageError):
-        leases.claim(opened.database, study_id, "w")
+        claims.claim(opened.database, study_id, "w")
     assert study.get_trials() == []

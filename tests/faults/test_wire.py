@@ -16,7 +16,19 @@ from faults.wire import Wire
 from storage_servers import PostgresServer
 from winnow import storage
 from winnow.records import Budget, Epoch, Outcome
-from winnow.storage import Storage, audit_log, connections, epochs, leases, ledger, sessions, tables, tokens, workers
+from winnow.storage import (
+    Storage,
+    audit_log,
+    claims,
+    connections,
+    endings,
+    epochs,
+    ledger,
+    sessions,
+    tables,
+    tokens,
+    workers,
+)
 from winnow.storage.budget import set_budget
 from winnow.storage.optuna_tables import studies, trials, values
 
@@ -50,19 +62,19 @@ def work(url: str, study_id: int, name: str, seed: int, written: Written) -> Non
         chance = random.Random(f"{seed}:{name}")
         workers.register(opened.database, study_id, name, "host", 1, "cpu")
         write_all_else(opened, name, written)
-        while (lease := leases.claim(opened.database, study_id, name)) is not None:
+        while (lease := claims.claim(opened.database, study_id, name)) is not None:
             written.claims.append(lease.claim)
             with opened.holding(lease):
                 opened.set_trial_param(lease.trial_id, "x", chance.random(), FloatDistribution(0, 1))
                 for epoch in range(1, EPOCHS + 1):
                     epochs.record(opened.database, lease, Epoch(epoch, lease.number + epoch / 10))
                 workers.sign_of_life(opened.database, name, "training", lease.number)
-                leases.reap(opened.database, study_id)
+                endings.reap(opened.database, study_id)
                 if lease.token < 3 and chance.random() < 0.3:
-                    leases.give_back(opened.database, lease, Outcome.PREEMPTED)
+                    endings.give_back(opened.database, lease, Outcome.PREEMPTED)
                 else:
                     value = chance.random()
-                    leases.finish(opened.database, lease, Outcome.COMPLETE, value, {"winnow:run": {"worker": name}})
+                    endings.finish(opened.database, lease, Outcome.COMPLETE, value, {"winnow:run": {"worker": name}})
                     assert lease.number not in written.ends, "a trial ends once"
                     written.ends[lease.number] = value
         workers.sign_off(opened.database, name)

@@ -19,7 +19,7 @@ from winnow.objectives.data.catalog import DataSpec
 from winnow.objectives.space import Range
 from winnow.objectives.training_objective import TrainingObjective
 from winnow.records import METRICS, Outcome
-from winnow.storage import Storage, designs, epochs, leases, ledger
+from winnow.storage import Storage, claims, designs, endings, epochs, ledger
 
 SPEC = """
 name = "digits"
@@ -172,13 +172,13 @@ def _die_at_the_first_trial(opened: Storage, name: str) -> None:
     wait_for(lambda: name in [study.study_name for study in opened.get_all_studies()])
     study_id = opened.get_study_id_from_name(name)
     first = wait_for(lambda: designs.read(opened.database, study_id))[0].parameters
-    lease = wait_for(lambda: leases.claim(opened.database, study_id, "dies"))
+    lease = wait_for(lambda: claims.claim(opened.database, study_id, "dies"))
     assert lease.number == 0
     with opened.holding(lease):
         method = next(iter(first))
         sides = optuna.distributions.CategoricalDistribution([False, True])
         opened.set_trial_param(lease.trial_id, method, sides.to_internal_repr(first[method]), sides)
-        leases.give_back(opened.database, lease, Outcome.TRAINER_DIED)
+        endings.give_back(opened.database, lease, Outcome.TRAINER_DIED)
 
 
 def test_two_objectives_give_a_front(place: Place) -> None:

@@ -12,7 +12,7 @@ from winnow.records import Outcome
 from winnow.search.analysis import status, study_view
 from winnow.search.study import study as studies
 from winnow.search.study.validation import check
-from winnow.storage import leases
+from winnow.storage import claims, endings
 from winnow.storage.budget import Spent, spent
 
 
@@ -23,13 +23,13 @@ def test_a_trial_that_begins_while_somebody_looks(
     opened = storage.open(f"sqlite:///{tmp_path}/winnow.db", create=True)
     study = studies.create(opened, check({**SPEC, "budget": {"trials": 2}}, "SPEC"))
     view = study_view.StudyView.of(study)
-    first = leases.claim(opened.database, study.study_id, "a worker")
+    first = claims.claim(opened.database, study.study_id, "a worker")
     assert first is not None
-    leases.finish(opened.database, first, Outcome.COMPLETE, 0.5)
+    endings.finish(opened.database, first, Outcome.COMPLETE, 0.5)
 
     def meanwhile(connection: Connection, study_id: int) -> Spent:
         """Asked what is spent at the very moment after a worker took the last trial."""
-        leases.claim(opened.database, study.study_id, "a worker")
+        claims.claim(opened.database, study.study_id, "a worker")
         return spent(connection, study_id)
 
     monkeypatch.setattr(looked_at, "spent", meanwhile)

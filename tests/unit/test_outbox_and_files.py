@@ -9,7 +9,7 @@ import pytest
 
 from winnow import storage
 from winnow.records import Epoch, Outcome
-from winnow.storage import Storage, artifacts, checkpoints, epochs, leases, outbox
+from winnow.storage import Storage, artifacts, checkpoints, claims, endings, epochs, outbox
 from winnow.storage.checkpoints import Stored
 from winnow.storage.errors import FileDamaged
 from winnow.storage.files import read_checked, write_whole
@@ -27,7 +27,7 @@ def opened(sqlite_url: str) -> Storage:
 def lease(opened: Storage) -> Lease:
     from optuna.study import StudyDirection
 
-    claimed = leases.claim(opened.database, opened.create_new_study([StudyDirection.MAXIMIZE]), "w")
+    claimed = claims.claim(opened.database, opened.create_new_study([StudyDirection.MAXIMIZE]), "w")
     assert claimed is not None
     return claimed
 
@@ -97,13 +97,13 @@ def test_two_checkpoints_are_kept_and_none_of_a_finished_trial(opened: Storage, 
 
 
 def test_what_a_dead_worker_left_of_a_finished_trial_is_swept_up(opened: Storage, lease: Lease) -> None:
-    running = leases.claim(opened.database, lease.study_id, "w")
+    running = claims.claim(opened.database, lease.study_id, "w")
     assert running is not None
     for each in (lease, running):
         checkpoints.write(opened.store, each, 1, b"x")
     checkpoints.sweep(opened.database, opened.store)
     assert len(opened.store.names("")) == 2, "both trials may go on"
-    leases.finish(opened.database, lease, Outcome.LEASE_EXPIRED)
+    endings.finish(opened.database, lease, Outcome.LEASE_EXPIRED)
     checkpoints.sweep(opened.database, opened.store)
     assert opened.store.names("") == [f"{lease.home}/checkpoints/000001-{running.claim}-000001.checkpoint"]
 

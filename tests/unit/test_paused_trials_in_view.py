@@ -8,23 +8,23 @@ from winnow.records import Outcome
 from winnow.search.analysis.study_view import StudyView
 from winnow.search.study import study as studies
 from winnow.search.study.validation import check
-from winnow.storage import leases
+from winnow.storage import claims, endings, leases
 
 
 def test_a_paused_trial_says_so_until_it_goes_on(tmp_path: Path) -> None:
     opened = storage.open(f"sqlite:///{tmp_path}/winnow.db", create=True)
     study = studies.create(opened, check(SPEC, "SPEC"))
     view = StudyView.of(study)
-    first = leases.claim(opened.database, study.study_id, "a worker")
+    first = claims.claim(opened.database, study.study_id, "a worker")
     assert first is not None
     study.optuna.enqueue_trial({})
     assert view.status().paused == 0
 
-    leases.give_back(opened.database, first, Outcome.RUNG)
+    endings.give_back(opened.database, first, Outcome.RUNG)
     assert view.status().paused == 1
     assert [trial.reason for trial in view.record().trials] == ["paused at a rung", ""]
 
-    again = leases.claim(opened.database, study.study_id, "a worker", wish=leases.Wish(paused=first.number))
+    again = claims.claim(opened.database, study.study_id, "a worker", wish=leases.Wish(paused=first.number))
     assert again is not None
     assert again.number == first.number
     assert view.status().paused == 0

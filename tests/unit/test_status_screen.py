@@ -13,7 +13,7 @@ from winnow.search.analysis.study_view import StudyView
 from winnow.search.report.terminal import status_screen
 from winnow.search.study import study as studies
 from winnow.search.study.validation import check
-from winnow.storage import epochs, leases, workers
+from winnow.storage import claims, endings, epochs, workers
 from winnow.storage.activity import State
 from winnow.storage.budget import Spent
 from winnow.storage.workers import GivenUp, Worker
@@ -105,11 +105,11 @@ def test_estimates_come_from_the_trials_that_ended(tmp_path: Path) -> None:
         (Outcome.COMPLETE, 4, 40.0),
         (Outcome.PRUNED, 1, 10.0),
     ):
-        lease = leases.claim(opened.database, study.study_id, "w")
+        lease = claims.claim(opened.database, study.study_id, "w")
         assert lease is not None
         for epoch in range(1, lasts + 1):
             epochs.record(opened.database, lease, Epoch(epoch, 0.5))
-        leases.finish(opened.database, lease, outcome, 0.5, {"winnow:run": {"device_seconds": seconds}})
+        endings.finish(opened.database, lease, outcome, 0.5, {"winnow:run": {"device_seconds": seconds}})
     view = StudyView.of(study)
     alone = view.status()
     assert alone.saved_training_seconds == pytest.approx(30.0), "three epochs of ten seconds"
