@@ -1,8 +1,6 @@
 """Opening the SQL storage: one URL, Optuna's tables and Winnow's, and errors that keep the password."""
 
-import math
 import os
-import threading
 from pathlib import Path
 
 from sqlalchemy import URL, make_url
@@ -25,22 +23,12 @@ PASSWORD_FILE = "OPTUNA_STORAGE_PASSWORD_FILE"
 EXTRAS = {"postgresql": "postgresql", "mysql": "mariadb", "mariadb": "mariadb"}
 
 
-def open(
-    url: str,
-    *,
-    create: bool = True,
-    patience: float = 0.0,
-    until: threading.Event | None = None,
-    longest_gap: float = math.inf,
-    freshness: float = 0.0,
-) -> Storage:
+def open(url: str, *, create: bool = True, patience: float = 0.0) -> Storage:
     """Return the storage at an SQLAlchemy URL, with all its tables.
 
     Several processes may open an empty database at once. With `create` false a missing SQLite file is refused
-    instead of made. A server that does not answer is waited for, for `patience` seconds; once it is
-    open, for ten seconds, or where `until` is given as long as that is not set. `longest_gap` and `freshness` are
-    those of Contact and Storage. Raises StorageUnreachable or
-    StorageError; neither holds the password.
+    instead of made. A server that does not answer is waited for, for `patience` seconds here, and afterwards for as
+    long as its `Database` has patience. Raises StorageUnreachable or StorageError; neither holds the password.
     """
     parsed = parse(url)
     if parsed.get_backend_name() == "sqlite":
@@ -60,11 +48,6 @@ def open(
             f"the storage {storage.place} cannot be opened: {error.problem}", error.remedy
         ) from None
     storage.database.patience = afterwards
-    storage.database.contact.longest_gap = longest_gap
-    storage.freshness = freshness
-    if until is not None:
-        storage.database.patience = math.inf
-        storage.database.give_up = until.is_set
     return storage
 
 

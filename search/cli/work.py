@@ -1,5 +1,6 @@
 """`winnow work` and `winnow reap`: workers on this machine, and the trials of workers that are gone."""
 
+import math
 from dataclasses import replace
 
 import click
@@ -97,14 +98,11 @@ def _run_worker(
     shutdown = Shutdown(options.grace_seconds)
     shutdown.listen()
     try:
-        storage = storages.open(
-            url,
-            create=False,
-            patience=0.0 if supervision is None else SUPERVISED_PATIENCE,
-            until=shutdown.requested,
-            longest_gap=options.longest_gap,
-            freshness=FRESH_SECONDS,
-        )
+        storage = storages.open(url, create=False, patience=0.0 if supervision is None else SUPERVISED_PATIENCE)
+        storage.database.patience = math.inf  # once it is open, until the worker is asked to leave
+        storage.database.give_up = shutdown.requested.is_set
+        storage.database.contact.longest_gap = options.longest_gap
+        storage.freshness = FRESH_SECONDS
         if study is None:
             PoolWorker(storage, options, shutdown, supervision).run()
             return

@@ -9,8 +9,9 @@ import math
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from functools import partial
 
 import optuna
 
@@ -128,12 +129,9 @@ class Recorder:
 
     def _work(self) -> None:
         tries = 0
-        while (report := self._next()) is not None:
+        while (due := self._next()) is not None:
             try:
-                if isinstance(report, _Report):
-                    self._deliver(report)
-                else:
-                    self._renew()
+                due()
             except LeaseLost as lost:
                 return self._stop(lost, None)
             except StorageUnreachable as error:
@@ -148,15 +146,15 @@ class Recorder:
             else:
                 tries = 0
 
-    def _next(self) -> _Report | Literal["renewal"] | None:
-        """Return the next thing to do: a renewal when it is due, else a report, or None for the end."""
+    def _next(self) -> Callable[[], None] | None:
+        """Return the next thing to do: a renewal when it is due, else a report to deliver, or None for the end."""
         with self._changed:
             while not self._closing:
                 due_in = self._renewed_at + self._lease.seconds / 3 - time.monotonic()
                 if due_in <= 0:
-                    return "renewal"
+                    return self._renew
                 if self._waiting:
-                    return self._waiting[0]
+                    return partial(self._deliver, self._waiting[0])
                 self._changed.wait(min(due_in, 0.5))
             return None
 

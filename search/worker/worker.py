@@ -14,7 +14,6 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import suppress
 from dataclasses import replace
-from typing import Literal
 
 from winnow.errors import DeviceError
 from winnow.records import STOPPING, Outcome
@@ -44,7 +43,6 @@ from winnow.storage.notifications import Bell
 
 IDLE_SECONDS = 5.0
 """How long an idle worker waits at the bell."""
-WAITED: Literal["waited"] = "waited"
 TAKES_ALONG = (
     Outcome.TRAINER_DIED,
     Outcome.LEASE_EXPIRED,
@@ -79,7 +77,7 @@ class Worker:
         self._steering = Steering(study, shutdown, options.lease_seconds)
         self.has_claimed = False
         """Whether it got a trial."""
-        self._failed_on_device = -1
+        self._failed_on_device: int | None = None
         self._lanes = Lanes(1)
         self._shape_runs: ShapeRuns | None = None
         self._claiming = threading.RLock()
@@ -148,56 +146,56 @@ class Worker:
 
     def _work_in(self, context: WorkerContext, lane: int) -> None:
         """Make one attempt after another, beside the other lanes."""
-        while self._goes_on():
-            self._lanes.make_way(self._goes_on)
-            with self._claiming:  # one lane at a time looks for a trial
-                lease = self._next_trial(lane)
-            if lease is None:
-                return
-            if isinstance(lease, Lease):
-                self._attempt_in_lane(context, lane, lease)
-                with self._claiming:
-                    self._stop_early()
+        while (lease := self._next_trial(lane)) is not None:
+            self._attempt_in_lane(context, lease)
+            with self._claiming:
+                self._stop_early()
 
     def _goes_on(self) -> bool:
         return not (self._failed or self._steering.stopping) and (self._stays is None or self._stays(self.name))
 
-    def _next_trial(self, lane: int) -> Lease | Literal["waited"] | None:
-        """Return the next trial of a lane; None where there is nothing left to do."""
-        self._steering.reap()
-        if self._share.is_wanted:  # somebody's trial did not fit beside others
-            if self._lanes.busy:
-                self._pause()
-                return WAITED
-            self._leave_device()
-        if lane >= self._lanes.count or not self._join():
-            return None
-        if not self._has_trainer():
-            return None
-        lease = self._claim()
-        if lease is not None:
-            self.has_claimed = True
-            self._steering.state = State.ACTIVE  # or nothing would have been given
-            self._bell.close()
-            return self._drawn(lease)
-        return WAITED if self._stays is None and self._wait() else None
+    def _next_trial(self, lane: int) -> Lease | None:
+        """Claim the next trial of a lane, and wait for one; None where there is nothing left to do."""
+        while self._goes_on():
+            self._lanes.make_way(self._goes_on)
+            with self._claiming:  # one lane at a time looks for a trial
+                self._steering.reap()
+                if self._share.is_wanted:  # somebody's trial did not fit beside others
+                    if self._lanes.busy:
+                        self._pause()
+                        continue
+                    self._leave_device()
+                if lane >= self._lanes.count or not self._join() or not self._has_trainer():
+                    return None
+                if (lease := self._claim()) is not None:
+                    self.has_claimed = True
+                    self._steering.state = State.ACTIVE  # or nothing would have been given
+                    self._bell.close()
+                    if (drawn := self._drawn(lease)) is not None:
+                        return drawn
+                elif self._stays is not None or not self._wait():
+                    return None
+        return None
 
-    def _drawn(self, lease: Lease) -> Lease | Literal["waited"]:
-        """Draw a new trial before another lane claims one; what goes wrong with its sampler, its attempt meets too."""
+    def _drawn(self, lease: Lease) -> Lease | None:
+        """Draw a new trial before another lane claims one; None where it is lost already.
+
+        What goes wrong with its sampler, its attempt meets too.
+        """
         if self._shape_runs is None or not lease.made_trial:
             return lease
         try:
             self._shape_runs.draw(lease)
         except LeaseLost as lost:
             _log.warning("%s", lost)
-            return WAITED
+            return None
         except StorageUnreachable:
             raise
         except Exception:
             _log.debug("trial %d", lease.number, exc_info=True)
         return replace(lease, made_trial=False)  # something may be known of it
 
-    def _attempt_in_lane(self, context: WorkerContext, lane: int, lease: Lease) -> None:
+    def _attempt_in_lane(self, context: WorkerContext, lease: Lease) -> None:
         """Make an attempt beside others; alone in this worker where the one before took its trainer along."""
         wait = renewing(lambda: leases.renew(self.database, lease), lease.seconds / 3, self._goes_on)
         crashed = bool(lease.earlier) and lease.earlier[-1] in TAKES_ALONG
@@ -305,8 +303,8 @@ class Worker:
     def _judge_device(self, lease: Lease, outcome: Outcome, reason: str) -> None:
         """Raise DeviceError where the device fails one trial after another; a trial may fail twice by its own fault."""
         if outcome is not Outcome.DEVICE_ERROR:
-            self._failed_on_device = -1
-        elif self._failed_on_device in (-1, lease.number):
+            self._failed_on_device = None
+        elif self._failed_on_device in (None, lease.number):
             self._failed_on_device = lease.number
         else:
             raise DeviceError(
