@@ -8,9 +8,10 @@ import torch.nn.functional as F
 from torch import nn
 
 from winnow.objectives.augmentation.batches import Augmentation
-from winnow.objectives.data.loading import Split
+from winnow.objectives.data.loading import Data, Split
 from winnow.objectives.data.streaming import parts
 from winnow.objectives.data_parallel import ALONE, Ranks
+from winnow.objectives.hyperparameters import Config
 from winnow.objectives.metrics import Metric
 from winnow.objectives.models.batch_norm_folding import folded
 
@@ -100,6 +101,16 @@ def losses(
     log_p = F.log_softmax(outputs.float(), 1)
     plain = F.nll_loss(log_p, targets)
     return (1 - smoothing) * plain - smoothing * log_p.mean(), plain
+
+
+def class_weights_of(config: Config, data: Data) -> torch.Tensor | None:
+    """Return the weight of each class in the loss, float32 (classes,): scikit-learn's `balanced`, or its root."""
+    if config.class_weights == "none":
+        return None
+    targets = data.train.targets
+    counts = torch.bincount(targets.cpu(), minlength=data.classes).double()
+    weights = len(targets) / (data.classes * counts)
+    return (weights if config.class_weights == "balanced" else weights.sqrt()).float().to(targets.device)
 
 
 def mixed_losses(

@@ -7,39 +7,25 @@ so does a training that was cut off and went on from a snapshot.
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 
 import torch
-from torch import nn
 
-from winnow.objectives import compatibility, registry
-from winnow.objectives.augmentation.batches import Augmentation, warn
-from winnow.objectives.averaging import average_of
+from winnow.objectives import compatibility
 from winnow.objectives.data.loading import Data
 from winnow.objectives.data_parallel import ALONE, Ranks
-from winnow.objectives.divergence import check_loss, check_movement, guessing_loss
+from winnow.objectives.divergence import check_loss, check_movement
 from winnow.objectives.errors import Infeasible, OutOfTime
 from winnow.objectives.evaluation import evaluate, value_of, weight_norm
-from winnow.objectives.hyperparameters import Config, config_values
+from winnow.objectives.hyperparameters import Config
+from winnow.objectives.learner import Learner
 from winnow.objectives.metrics import cheap, named
 from winnow.objectives.models.building import build
-from winnow.objectives.models.compiled import compile_for
-from winnow.objectives.models.layers import use_generator
-from winnow.objectives.optimisation import (
-    add_penalties,
-    divide_gradients,
-    make_optimizer,
-    needs_norms_measured,
-    numbers_of_groups,
-    restore_state,
-    set_training,
-    trained_weights,
-)
-from winnow.objectives.randomness import Generators
+from winnow.objectives.optimisation import needs_norms_measured, set_training
 from winnow.objectives.schedules import Progress, after_warmup
-from winnow.objectives.snapshots import Snapshot, check_origin, on_cpu
-from winnow.objectives.stack import Member, Training, train_stack
+from winnow.objectives.snapshots import Snapshot, on_cpu
+from winnow.objectives.stack import Member, Passed, Training, train_stack
 from winnow.records import Epoch
 
 CHECK_EVERY = 50
@@ -113,9 +99,6 @@ def begin(
     Infeasible before any step where the model is over a limit, Diverged within the epoch in which it is noticed,
     OutOfTime at the clock's limit, and whatever `report` raises.
     """
-    # ------------------------------------------------------------------
-    # Refuse what cannot work, before anything is allocated
-    # ------------------------------------------------------------------
     check(config, data, ranks.count)
     parameters = count_parameters(config, data)
     if limits.max_parameters is not None and parameters > limits.max_parameters:
@@ -124,154 +107,114 @@ def begin(
             parameters - limits.max_parameters,
             f"{parameters:,} parameters are more than max_parameters = {limits.max_parameters:,}",
         )
-
-    # ------------------------------------------------------------------
-    # Model, optimiser, generators: at their start, or where the snapshot left them
-    # ------------------------------------------------------------------
-    inputs = data.train.inputs
-    device = inputs.device
-    generators = Generators.from_seed(config.seed, device, registry.augmentation.switched_on(config))
-    warn(config, data)
-    augmentation = Augmentation(config, data)
-    model = build(config, compatibility.input_shape(config, data.shape), data.classes or 1, device)
-    average = average_of(config, model)
-    use_generator(model, generators.dropout)
-    compile_for(model, config, device)
-    optimizer = make_optimizer(config, model)
-    schedule = registry.schedule.chosen(config)
-    weights = trained_weights(model)
-    network, class_weights = ranks.network(model), class_weights_of(config, data)
-    member = Member(config, data, network, augmentation, generators.augmentation, class_weights, ranks)
-    guessing = guessing_loss(data)
-    metric = named(config.metric) if config.metric else None
-    curve: list[Epoch] = []
-    best_weights: dict[str, torch.Tensor] = {}
-
-    values = config_values(config)
-
-    def snapshot() -> Snapshot:
-        return {
-            "config": values,
-            "data": data.fingerprint,
-            "curve": [dict(vars(epoch)) for epoch in curve],
-            "model": on_cpu(model.state_dict()),
-            "best": on_cpu(best_weights),
-            "optimizer": on_cpu(optimizer.state_dict()["state"]),
-            "groups": numbers_of_groups(optimizer),
-            "generators": generators.state(),
-            **({"average": on_cpu(average.state())} if average else {}),
-        }
-
+    learner = Learner(config, data, ranks)
     if resume is not None:
-        check_origin(resume, values, data.fingerprint)
-        curve = [Epoch(**epoch) for epoch in resume["curve"]]
-        model.load_state_dict(resume["model"])
-        best_weights = {name: weight.to(device) for name, weight in resume["best"].items()}
-        restore_state(optimizer, on_cpu(resume["optimizer"]), resume.get("groups", ()))
-        generators.restore(resume["generators"])
-        if average:
-            average.restore(resume["average"])
-
-    judged = average.network if average else model
-    # ------------------------------------------------------------------
-    # Epochs, until they are used up or patience is
-    # ------------------------------------------------------------------
-    spent = sum(epoch.seconds or 0.0 for epoch in curve)
-    while not is_finished(config, curve):
+        learner.restore(resume)
+    spent = sum(epoch.seconds or 0.0 for epoch in learner.curve)
+    while not is_finished(config, learner.curve):
         started = time.perf_counter()
-        number = len(curve) + 1
-        orders = [order_of(config, data, generators.order) for _ in range(config.passes)]
-        batches = [batch for order in orders for batch in batches_of(config, order.to(device), ranks)]
-        check_movement(curve, data, len(batches))
-        scores = [score(config, epoch) for epoch in curve]
-        before, steps = (number - 1) * len(batches), config.epochs * len(batches)
-
-        # ---- training: no figure leaves the device but at every fiftieth step
-        model.train()
-        set_training(optimizer, True)
-        ranks.begin_epoch(generators, config.seed, number)
-        augmentation.expect([ranks.part(batch) for batch in batches])
-        loss_sum = torch.zeros((), device=device)
-        correct = torch.zeros((), device=device, dtype=torch.int64)
-        seen = checked_seen = 0
-        checked_sum = 0.0
-        for step, batch in enumerate(batches, start=1):
-            progress = Progress(before + step - 1, steps, number - 1, scores)
-            lr = config.lr * after_warmup(schedule, progress, config.warmup_epochs, config.epochs)
-            for group in optimizer.param_groups:
-                group["lr"] = lr * group.get("lr_scale", 1.0)
-            gathered = (step - 1) % config.accumulate + 1
-            if gathered == 1:
-                optimizer.zero_grad()
-            plain_loss, right = yield member, batch  # forward and backward, alone or with others
-            if gathered == config.accumulate or step == len(batches):
-                if gathered > 1:
-                    divide_gradients(model, gathered)
-                if config.l1 or config.l2:
-                    add_penalties(config, weights)
-                if config.clip_norm:
-                    nn.utils.clip_grad_norm_(model.parameters(), config.clip_norm)
-                optimizer.step()
-                if average:
-                    average.after_step()
-
-            loss_sum += plain_loss * len(batch)
-            correct += right
-            seen += len(batch)
-            if step % CHECK_EVERY == 0 or step == len(batches):
-                total = ranks.total(loss_sum).item()
-                when = f"at step {step} of epoch {number}"
-                # An adaptive optimiser's first steps may throw the loss far up, and it comes back by itself.
-                most = guessing if before + step >= CHECK_EVERY else math.inf
-                check_loss((total - checked_sum) / (seen - checked_seen), most, "training", when)
-                checked_sum, checked_seen = total, seen
-                check_clock(limits, spent + time.perf_counter() - started, when)
-
-        # ---- evaluation
-        set_training(optimizer, False)
-        if needs_norms_measured(optimizer, model):
-            member.measure_norms(batches)
-        outputs_kept: list[torch.Tensor] = []
-        judged = average.after_epoch(number) if average else model
-        ranks.agree(model, judged)
-        validation_loss, validation_accuracy = evaluate(
-            judged, data.validation, augmentation, config.precision, kept=outputs_kept, ranks=ranks
-        )
-        check_loss(validation_loss, math.inf, "validation", f"in epoch {number}")
-        outputs, targets = torch.cat(outputs_kept), data.validation.targets
-        value = value_of(metric, validation_loss, validation_accuracy, outputs, targets)
-        extra = cheap(targets, outputs) if data.classes else {}
-        seconds = time.perf_counter() - started
-        spent += seconds
-        curve.append(
-            Epoch(
-                epoch=number,
-                value=value,
-                train_loss=checked_sum / seen,
-                train_accuracy=ranks.total(correct).item() / seen if data.classes else None,
-                validation_loss=validation_loss,
-                validation_accuracy=validation_accuracy,
-                lr=lr,
-                weight_norm=weight_norm(model),
-                seconds=seconds,
-                extra=extra,
-            )
-        )
-
-        # ---- what to keep, what to tell
-        if config.patience and best_epoch(config, curve) == number:
-            best_weights = {name: tensor.clone() for name, tensor in judged.state_dict().items()}
-        verdict = report(curve[-1], snapshot)
+        trained = yield from _train_epoch(learner, limits, started - spent)
+        learner.curve.append(_evaluate_epoch(learner, trained, started))
+        spent += learner.curve[-1].seconds or 0.0
+        if config.patience and best_epoch(config, learner.curve) == len(learner.curve):
+            learner.best_weights = {name: tensor.clone() for name, tensor in learner.judged.state_dict().items()}
+        verdict = report(learner.curve[-1], learner.snapshot)
         yield None
         if verdict is not None:
-            verdict(is_finished(config, curve))
+            verdict(is_finished(config, learner.curve))
+    kept = best_epoch(config, learner.curve) if config.patience else len(learner.curve)
+    weights = learner.best_weights if config.patience else learner.judged.state_dict()
+    return Result(learner.curve[kept - 1].value, kept, tuple(learner.curve), on_cpu(weights), parameters)
 
-    # ------------------------------------------------------------------
-    # The best weights where early stopping watched for them, else the last
-    # ------------------------------------------------------------------
-    kept = best_epoch(config, curve) if config.patience else len(curve)
-    final = best_weights if config.patience else judged.state_dict()
-    return Result(curve[kept - 1].value, kept, tuple(curve), on_cpu(final), parameters)
+
+@dataclass(frozen=True)
+class _Trained:
+    """What the steps of an epoch came to."""
+
+    loss: float
+    accuracy: float | None
+    lr: float
+    """Of the last step."""
+    batches: list[torch.Tensor]
+
+
+def _train_epoch(
+    learner: Learner, limits: Limits, began: float
+) -> Generator[tuple[Member, torch.Tensor], Passed, _Trained]:
+    """Take the steps of the next epoch; no figure leaves the device but at every fiftieth.
+
+    The training `began` at that time, attempts before this one included. Raises Diverged, OutOfTime.
+    """
+    config, data, ranks, optimizer = learner.config, learner.data, learner.ranks, learner.optimizer
+    device = data.train.inputs.device
+    number = len(learner.curve) + 1
+    orders = [order_of(config, data, learner.generators.order) for _ in range(config.passes)]
+    batches = [batch for order in orders for batch in batches_of(config, order.to(device), ranks)]
+    check_movement(learner.curve, data, len(batches))
+    scores = [score(config, epoch) for epoch in learner.curve]
+    before, steps = (number - 1) * len(batches), config.epochs * len(batches)
+
+    learner.model.train()
+    set_training(optimizer, True)
+    ranks.begin_epoch(learner.generators, config.seed, number)
+    learner.augmentation.expect([ranks.part(batch) for batch in batches])
+    loss_sum = torch.zeros((), device=device)
+    correct = torch.zeros((), device=device, dtype=torch.int64)
+    seen = checked_seen = 0
+    checked_sum = 0.0
+    for step, batch in enumerate(batches, start=1):
+        progress = Progress(before + step - 1, steps, number - 1, scores)
+        lr = config.lr * after_warmup(learner.schedule, progress, config.warmup_epochs, config.epochs)
+        learner.set_lr(lr)
+        gathered = (step - 1) % config.accumulate + 1
+        if gathered == 1:
+            optimizer.zero_grad()
+        plain_loss, right = yield learner.member, batch  # forward and backward, alone or with others
+        if gathered == config.accumulate or step == len(batches):
+            learner.step(gathered)
+
+        loss_sum += plain_loss * len(batch)
+        correct += right
+        seen += len(batch)
+        if step % CHECK_EVERY == 0 or step == len(batches):
+            total = ranks.total(loss_sum).item()
+            when = f"at step {step} of epoch {number}"
+            # An adaptive optimiser's first steps may throw the loss far up, and it comes back by itself.
+            most = learner.guessing if before + step >= CHECK_EVERY else math.inf
+            check_loss((total - checked_sum) / (seen - checked_seen), most, "training", when)
+            checked_sum, checked_seen = total, seen
+            check_clock(limits, time.perf_counter() - began, when)
+    accuracy = ranks.total(correct).item() / seen if data.classes else None
+    return _Trained(checked_sum / seen, accuracy, lr, batches)
+
+
+def _evaluate_epoch(learner: Learner, trained: _Trained, started: float) -> Epoch:
+    """Return the epoch that has been trained since `started`, with what its weights are worth; raises Diverged."""
+    config, data, number = learner.config, learner.data, len(learner.curve) + 1
+    set_training(learner.optimizer, False)
+    if needs_norms_measured(learner.optimizer, learner.model):
+        learner.member.measure_norms(trained.batches)
+    if learner.average:
+        learner.average.after_epoch(number)
+    learner.ranks.agree(learner.model, learner.judged)
+    kept: list[torch.Tensor] = []
+    loss, accuracy = evaluate(
+        learner.judged, data.validation, learner.augmentation, config.precision, kept=kept, ranks=learner.ranks
+    )
+    check_loss(loss, math.inf, "validation", f"in epoch {number}")
+    outputs, targets = torch.cat(kept), data.validation.targets
+    return Epoch(
+        epoch=number,
+        value=value_of(learner.metric, loss, accuracy, outputs, targets),
+        train_loss=trained.loss,
+        train_accuracy=trained.accuracy,
+        validation_loss=loss,
+        validation_accuracy=accuracy,
+        lr=trained.lr,
+        weight_norm=weight_norm(learner.model),
+        seconds=time.perf_counter() - started,
+        extra=cheap(targets, outputs) if data.classes else {},
+    )
 
 
 def check(config: Config, data: Data, devices: int = 1) -> None:
@@ -292,16 +235,6 @@ def order_of(config: Config, data: Data, generator: torch.Generator) -> torch.Te
         return torch.randperm(len(targets), generator=generator)
     counts = torch.bincount(targets.cpu(), minlength=data.classes)
     return torch.multinomial(counts.double().reciprocal()[targets.cpu()], len(targets), True, generator=generator)
-
-
-def class_weights_of(config: Config, data: Data) -> torch.Tensor | None:
-    """The weight of each class in the loss, float32 (classes,): as scikit-learn's `balanced`, or the root of that."""
-    if config.class_weights == "none":
-        return None
-    targets = data.train.targets
-    counts = torch.bincount(targets.cpu(), minlength=data.classes).double()
-    weights = len(targets) / (data.classes * counts)
-    return (weights if config.class_weights == "balanced" else weights.sqrt()).float().to(targets.device)
 
 
 def batches_of(config: Config, order: torch.Tensor, ranks: Ranks = ALONE) -> list[torch.Tensor]:

@@ -18,7 +18,7 @@ from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
 from torch.utils import _pytree
 from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_modes
 
-from winnow.objectives import randomness, training
+from winnow.objectives import learner, randomness, training
 from winnow.objectives.augmentation import windows
 from winnow.objectives.compatibility import Shape
 from winnow.objectives.data.loading import Data, Split
@@ -152,7 +152,8 @@ def fake(memory: float = 1e12, draws_64_bits: bool = True) -> Iterator[Watch]:
 
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(randomness, "generator", generator)
-        patched.setattr(training, "build", on_device)
+        for module in (training, learner):
+            patched.setattr(module, "build", on_device)
         patched.setattr(training, "cheap", lambda *counted_on_the_host: {})
         patched.setattr(windows, "free_bytes", lambda place: memory)
         patched.setattr(layers, "DRAW_64_BITS", ("cpu", DEVICE) if draws_64_bits else ("cpu",))

@@ -20,9 +20,9 @@ from winnow.objectives import metrics, trained_model
 from winnow.objectives.data.catalog import DataSpec
 from winnow.objectives.data.loading import Data, Split, load
 from winnow.objectives.errors import ObjectiveError
-from winnow.objectives.evaluation import losses
+from winnow.objectives.evaluation import class_weights_of, losses
 from winnow.objectives.hyperparameters import config_values, make_config
-from winnow.objectives.training import class_weights_of, order_of, train
+from winnow.objectives.training import order_of, train
 from winnow.search.study import validation
 
 MODULE = """

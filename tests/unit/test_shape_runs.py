@@ -14,7 +14,7 @@ from winnow.search.study import validation
 from winnow.search.study.study import WinnowStudy
 from winnow.search.worker.fusing import in_a_row
 from winnow.search.worker.shape_runs import ShapeRuns
-from winnow.storage import leases
+from winnow.storage import claims
 
 SEARCH = {
     "model": {"choices": ["mlp", "cnn"]},
@@ -43,7 +43,7 @@ def drawn(study: WinnowStudy, count: int, row: int) -> list[dict[str, Any]]:
     """What the first trials of one worker take; the baseline, which is drawn when it trains, is left out."""
     shapes, taken = ShapeRuns(study, row, threading.Lock()), []
     for _ in range(count + 1):
-        lease = leases.claim(study.storage.database, study.study_id, "w")
+        lease = claims.claim(study.storage.database, study.study_id, "w")
         assert lease is not None
         if lease.made_trial:
             shapes.draw(lease)
