@@ -8,7 +8,7 @@ from winnow.records import Outcome
 from winnow.search.analysis.study_view import StudyView
 from winnow.search.study import study as studies
 from winnow.search.study.validation import check
-from winnow.storage import claims, endings, leases
+from winnow.storage import claims, endings
 
 
 def test_a_paused_trial_says_so_until_it_goes_on(tmp_path: Path) -> None:
@@ -24,7 +24,7 @@ def test_a_paused_trial_says_so_until_it_goes_on(tmp_path: Path) -> None:
     assert view.status().paused == 1
     assert [trial.reason for trial in view.record().trials] == ["paused at a rung", ""]
 
-    again = claims.claim(opened.database, study.study_id, "a worker", wish=leases.Wish(paused=first.number))
+    again = claims.claim(opened.database, study.study_id, "a worker", wish=claims.Wish(paused=first.number))
     assert again is not None
     assert again.number == first.number
     assert view.status().paused == 0
