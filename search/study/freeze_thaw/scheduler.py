@@ -4,7 +4,10 @@ A share of all epochs goes to first looks at new configurations, the rest to pau
 model expects the most improvement after the last epoch and none was begun; the trial that goes on is the one of the
 most improvement for each epoch that it still needs. What else runs counts by the model's mean, so that workers spread
 out. It hedges: some first looks are drawn at random, and some promotions are those of successive halving, which asks no
-model.
+model; until two trainings have ended, all are.
+
+Of a training that diverged the model is shown what was finite, or, where nothing was, the worst of all others: failures
+far below would flatten what tells those apart, and their share would be taken for noise.
 """
 
 import math
@@ -28,6 +31,8 @@ FACTOR = 3
 """From rung to rung a trial has about so many times the epochs; successive halving promotes one in so many."""
 CANDIDATES = 160
 """Points all over the space that are compared for a first look; those around the best trials come beside them."""
+FIRST_ENDS = 2
+"""Trainings that are to end before promotions ask the model, which knows of no end until then."""
 MOST_OBSERVED = 200
 """Observations of which the model knows: this bounds the cost of a decision."""
 
@@ -76,7 +81,7 @@ class FreezeThaw:
     def next(self, trials: Sequence[Outline], random: Generator, may_begin: bool = True) -> Decision:
         """Begin a trial or go on with one, by the shares of epochs so far."""
         paused = [trial for trial in trials if trial.standing is Standing.PAUSED and trial.curve]
-        seen = sum(trial.epoch >= self.rungs[0] or trial.standing is Standing.PRUNED for trial in trials)
+        seen = sum(trial.epoch >= self.rungs[0] and bool(_finite(trial)) for trial in trials)
         if may_begin and (len(trials) < self.startup or seen < self.startup // 2):
             return self._begin(self._prior.draw(1, random)[0])
         looks = may_begin and (not paused or self._on_looks(trials) <= self.look_share)
@@ -85,7 +90,9 @@ class FreezeThaw:
         hedge = random.random() < (self.random_share if looks else self.halving_share)
         if hedge and looks:
             return self._begin(self._encoding.draw(1, random)[0])
-        if hedge and (promoted := self._halving.next(trials, random, may_begin=False)) is not None:
+        early = sum(trial.standing is Standing.COMPLETE for trial in trials) < FIRST_ENDS
+        promoted = self._halving.next(trials, random, may_begin=False) if not looks and (hedge or early) else None
+        if promoted is not None:
             return promoted
         self._learn(trials, believe_luck=random.random() < 0.5)
         return self._look(trials, random) if looks else self._promote(paused)
@@ -127,7 +134,7 @@ class FreezeThaw:
         self._model.learn(observed)
         observed = observed.excerpt(MOST_OBSERVED)
         self._model.condition(observed)
-        finished = np.flatnonzero((epochs == self.epochs) & np.isfinite(values))
+        finished = np.flatnonzero(epochs == self.epochs)
         at = rows[finished]
         ends = score[finished] if believe_luck else self._model.mean(features[at], numbers[at])
         self._best = float(ends.max()) if len(ends) else None
@@ -146,16 +153,16 @@ class FreezeThaw:
         sign = 1.0 if self.direction == "maximize" else -1.0
         found: list[tuple[int, float, float]] = []
         for place, trial in enumerate(trials):
-            reached = [(epoch, sign * value) for epoch, value in trial.curve]
+            reached = [(epoch, sign * value) for epoch, value in _finite(trial)]
             last = [pair for pair in reached if pair[0] in self.rungs][-2:] or reached[-1:]
             if reached and reached[-1] not in last:
                 last.append(reached[-1])
-            if trial.standing is Standing.PRUNED and trial.epoch not in self.rungs:
-                last.append((self.epochs, -math.inf))  # it diverged, or could not be trained at all
-            elif trial.standing is Standing.COMPLETE and reached:
+            if trial.standing is Standing.COMPLETE and reached:
                 last[-1] = (self.epochs, last[-1][1])
-            found += [(place, epoch, value if math.isfinite(value) else -math.inf) for epoch, value in last]
-        return found
+            found += [(place, epoch, value) for epoch, value in last]
+        worst = min((value for *_, value in found), default=0.0)
+        nothing = [not _finite(trial) and bool(trial.curve or trial.standing.ended) for trial in trials]
+        return found + [(int(place), 1, worst) for place in np.flatnonzero(nothing)]
 
     # --- the two decisions
 
@@ -205,6 +212,10 @@ def expected_improvement(mean: Floats, deviation: Floats, threshold: float) -> F
     ahead = (mean - threshold) / deviation
     found: Floats = deviation * (ahead * ndtr(ahead) + np.exp(-0.5 * ahead * ahead) / math.sqrt(2 * math.pi))
     return found
+
+
+def _finite(trial: Outline) -> list[tuple[int, float]]:
+    return [(epoch, value) for epoch, value in trial.curve if math.isfinite(value)]
 
 
 def _numbers(trials: Sequence[Outline]) -> NDArray[np.int_]:
