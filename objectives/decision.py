@@ -112,7 +112,7 @@ def accuracy(probabilities: NDArray[Any], labels: NDArray[Any], threshold: float
 
 
 def probabilities(model: "nn.Module", values: Mapping[str, Any], data: "Data", split: "Split") -> NDArray[np.float64]:
-    """Of the second class, float64 (N,), for each example of `split`; `values` is the model's configuration."""
+    """Return those of the second class, float64 (N,), for each example of `split`; `values` is the configuration."""
     from winnow.objectives.trained_model import passed
 
     _, _, outputs = passed(model, values, data, split)
@@ -125,7 +125,7 @@ def of_second_class(outputs: "Tensor") -> NDArray[np.float64]:
 
 
 def measure(model: "nn.Module", values: Mapping[str, Any], data: "Data", found: NDArray[Any]) -> Decision:
-    """How `model` decides on the validation split of `data`, which has two classes: `found` are its `probabilities`."""
+    """Return how `model` decides on the validation split of `data`, of two classes; `found` are its `probabilities`."""
     labels = data.validation.targets.cpu().numpy()
     curve = roc(found, labels)
     return Decision(

@@ -22,7 +22,7 @@ STUCK_STEPS = 200
 
 
 def guessing_loss(data: Data) -> float:
-    """The training loss of the best blind answer: the entropy of the classes, or the mean square of the targets."""
+    """Return the training loss of the best blind answer: the classes' entropy, or the targets' mean square."""
     targets = data.train.targets.cpu()  # in float64, which not every accelerator has
     if not data.classes:
         return float(targets.double().square().mean())

@@ -120,7 +120,7 @@ def mixed_losses(
     smoothing: float,
     class_weights: torch.Tensor | None = None,
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """As `losses`, of examples of which the share `own` (B,) is theirs and the rest that of the one before."""
+    """Return what `losses` does, of examples whose share `own` (B,) is theirs and the rest the one before's."""
     own = own[:, None]
     if targets.is_floating_point():
         squared = F.mse_loss(outputs.float(), torch.lerp(targets.roll(1, 0), targets, own))

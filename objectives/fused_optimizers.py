@@ -66,7 +66,7 @@ class FusedSGD(FusedOptimizer):
     """Stochastic gradient descent; its groups say `momentum` and `nesterov`."""
 
     def move(self, group: Group, weights: list[Tensor], gradients: list[Tensor], states: list[State]) -> None:
-        """One step; the first puts the gradient itself into the buffer of the momentum."""
+        """Take one step; the first puts the gradient itself into the buffer of the momentum."""
         buffers: list[Tensor] = []
         first = False
         if group["momentum"]:
@@ -94,7 +94,7 @@ class FusedAdam(FusedOptimizer):
     kernel = staticmethod(torch._fused_adam_)
 
     def move(self, group: Group, weights: list[Tensor], gradients: list[Tensor], states: list[State]) -> None:
-        """One step."""
+        """Take one step."""
         for state, weight in zip(states, weights, strict=True):
             if not state:
                 state["step"] = torch.zeros((), device=weight.device)

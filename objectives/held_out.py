@@ -14,7 +14,7 @@ from winnow.objectives.trained_model import Judgement
 
 
 def examples(spec: DataSpec) -> list[str]:
-    """The print of every test example, sorted: the same for the same examples, whatever data set or split holds them.
+    """Return every test example's print, sorted: the same for the same examples, whatever data set holds them.
 
     16 hexadecimal digits of the SHA-256 over an example's input and target. Raises DataError.
     """

@@ -105,7 +105,7 @@ METRICS = {
 
 
 def cheap(targets: "Tensor", outputs: "Tensor") -> dict[str, float]:
-    """All metrics that take no time worth mentioning, by their names, where they say something of so many classes.
+    """Return all metrics that take next to no time, by their names, where they say something of so many classes.
 
     Of labels int64 (N,) and logits (N, classes), after each epoch; counted on the host by few calls, since a small
     epoch takes no longer than some dozens of kernels.

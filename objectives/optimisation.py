@@ -45,7 +45,7 @@ def set_training(optimizer: Optimizer, training: bool) -> None:
 
 
 def needs_norms_measured(optimizer: Optimizer, model: nn.Module) -> bool:
-    """Whether the weights that are judged are others than those in whose training norms gathered their statistics."""
+    """Return whether other weights are judged than those in whose training norms gathered their statistics."""
     batch_norms = any(isinstance(each, nn.modules.batchnorm._BatchNorm) for each in model.modules())
     return batch_norms and hasattr(optimizer, "eval")
 

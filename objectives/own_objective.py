@@ -81,7 +81,7 @@ class ConfiguredTrial:
         prune: bool = False,
         **metrics: SupportsFloat,
     ) -> None:
-        """As a worker's trial does; with `prune`, raise optuna.TrialPruned where the trial should be pruned."""
+        """Report as a worker's trial does; with `prune`, raise optuna.TrialPruned where it should be pruned."""
         if hasattr(self._trial, "report_epoch"):
             self._trial.report(value, step, checkpoint, **metrics)
         else:
@@ -120,28 +120,28 @@ class ConfiguredTrial:
             self._trial.set_user_attr(EPOCHS, self._curve)
 
     def suggest_float(self, name: str, *arguments: Any, **options: Any) -> float:
-        """As Optuna's."""
+        """Behave as Optuna's."""
         return float(self._value("suggest_float", name, *arguments, **options))
 
     def suggest_int(self, name: str, *arguments: Any, **options: Any) -> int:
-        """As Optuna's."""
+        """Behave as Optuna's."""
         return int(self._value("suggest_int", name, *arguments, **options))
 
     def suggest_categorical(self, name: str, choices: Any) -> Any:
-        """As Optuna's; what was given is known by its JSON, in which a tuple is a list."""
+        """Behave as Optuna's; what was given is known by its JSON, in which a tuple is a list."""
         value = self._value("suggest_categorical", name, choices)
         return next((choice for choice in choices if json.dumps(choice) == json.dumps(value)), value)
 
     def suggest_uniform(self, name: str, low: float, high: float) -> float:
-        """As Optuna's, by its newer name."""
+        """Behave as Optuna's of the newer name."""
         return self.suggest_float(name, low, high)
 
     def suggest_loguniform(self, name: str, low: float, high: float) -> float:
-        """As Optuna's, by its newer name."""
+        """Behave as Optuna's of the newer name."""
         return self.suggest_float(name, low, high, log=True)
 
     def suggest_discrete_uniform(self, name: str, low: float, high: float, q: float) -> float:
-        """As Optuna's, by its newer name."""
+        """Behave as Optuna's of the newer name."""
         return self.suggest_float(name, low, high, step=q)
 
     def _value(self, method: str, name: str, *arguments: Any, **options: Any) -> Any:

@@ -107,7 +107,7 @@ class Registry(Mapping[str, Callable[..., Any]]):
         return {each.name: each.default for each in self._found.get(name, {}).values()}
 
     def is_anothers(self, hyperparameter: str, name: str) -> bool:
-        """Whether only things that were found by their names have this hyperparameter, and `name` is none of them."""
+        """Return whether only things found by their names have this hyperparameter, and `name` is none of them."""
         if not self._found:
             return False
         users = [thing for thing, own in self._names.items() if hyperparameter in own]

@@ -131,7 +131,7 @@ def _fits(epoch: Epoch, first: Epoch) -> bool:
 
 
 def _losses(config: Config, data: Data, rates: NDArray[np.float64]) -> Iterator[float]:
-    """The training loss of each step, until it is no number or above four times its lowest and the loss of guessing."""
+    """Yield each step's training loss, until it is no number or above four times its lowest and guessing's."""
     device = data.train.inputs.device
     generators = Generators.from_seed(config.seed, device, registry.augmentation.switched_on(config))
     augmentation = Augmentation(config, data)

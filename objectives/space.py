@@ -97,7 +97,7 @@ class Choice:
         return value if value in self.choices else self.choices[0]
 
     def offers(self, value: Any) -> bool:
-        """As of a range; a list is stored as its label."""
+        """Return whether it may be drawn; a list is stored as its label."""
         return any(value == known and type(value) is type(known) for known in self.labels)
 
 
@@ -223,7 +223,7 @@ def only_active(space: Space, parameters: Mapping[str, Scalar]) -> dict[str, Sca
 
 
 def grid(space: Space, points: int) -> Iterator[tuple[str, list[Scalar]]]:
-    """For each parameter its values on a grid: every choice, or `points` of a range, spread evenly over its scale."""
+    """Return each parameter's values on a grid: every choice, or `points` of a range, evenly over its scale."""
     import numpy as np
 
     for parameter in ordered(space):
@@ -236,7 +236,7 @@ def grid(space: Space, points: int) -> Iterator[tuple[str, list[Scalar]]]:
 
 
 def cells(space: Space, points: int) -> Iterator[dict[str, Scalar]]:
-    """Every combination of the grid's values, one by one, none twice for values whose condition is not met."""
+    """Yield every combination of the grid's values, one by one, none twice for values whose condition is not met."""
 
     def grown(cell: dict[str, Scalar], rest: Sequence[tuple[str, list[Scalar]]]) -> Iterator[dict[str, Scalar]]:
         if not rest:

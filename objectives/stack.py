@@ -72,7 +72,7 @@ class Member:
         return plain.detach(), count_right(outputs, targets)
 
     def _share(self, part: Tensor, batch: Tensor) -> float | Tensor:
-        """How much of the batch's loss is that of a part: as many examples, or as much weight of their classes."""
+        """Return how much of a batch's loss is a part's: as many examples, or as much weight of their classes."""
         if self.class_weights is None or self.augmentation.mixes:
             return len(part) / len(batch)
         of_each, targets = self.class_weights, self.data.train.targets
@@ -158,7 +158,7 @@ class Stacks:
 
 
 def losses_of_each(outputs: Tensor, targets: Tensor, smoothing: Tensor | None) -> tuple[Tensor, Tensor]:
-    """As `losses`, for each of several members: outputs and targets (members, batch, …) in, (members,) out.
+    """Return what `losses` does of each member: outputs and targets (members, batch, …) in, (members,) out.
 
     `smoothing` is what `shares` made of their label smoothing. The gradients are the same to the bit; the mean itself
     is summed in another order.

@@ -75,7 +75,7 @@ class GroupCommit:
         self._writing = threading.Lock()
 
     def record(self, lease: Lease, epoch: Epoch, checkpoint: checkpoints.Stored | None) -> None:
-        """As `record`, with whatever else waits to be written."""
+        """Do as `record`, with whatever else waits to be written."""
         write = _Write(lease, rows_of(lease, epoch, checkpoint))
         with self._lock:
             self._waiting.append(write)

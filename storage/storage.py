@@ -158,14 +158,14 @@ class Storage(BaseStorage):
     # --- studies, as Optuna's BaseStorage says
 
     def create_new_study(self, directions: Sequence[StudyDirection], study_name: str | None = None) -> int:
-        """As Optuna's."""
+        """Behave as Optuna's."""
         try:
             return self.database.write(studies.create, directions, study_name)
         except IntegrityError:
             raise DuplicatedStudyError(f"there is a study {study_name!r} already") from None
 
     def delete_study(self, study_id: int) -> None:
-        """As Optuna's."""
+        """Behave as Optuna's."""
         self.database.write(studies.remove, study_id)
         with self._lock:
             self._caches.pop(study_id, None)
@@ -174,43 +174,43 @@ class Storage(BaseStorage):
             self._distributions = {key: kind for key, kind in self._distributions.items() if key[0] != study_id}
 
     def set_study_user_attr(self, study_id: int, key: str, value: Any) -> None:
-        """As Optuna's."""
+        """Behave as Optuna's."""
         self.database.change(studies.set_attribute, study_user_attributes, study_id, key, value)
 
     def set_study_system_attr(self, study_id: int, key: str, value: Any) -> None:
-        """As Optuna's."""
+        """Behave as Optuna's."""
         self.database.change(studies.set_attribute, study_system_attributes, study_id, key, value)
 
     def get_study_id_from_name(self, study_name: str) -> int:
-        """As Optuna's."""
+        """Behave as Optuna's."""
         return self.database.read(studies.id_of, study_name)
 
     def get_study_name_from_id(self, study_id: int) -> str:
-        """As Optuna's."""
+        """Behave as Optuna's."""
         return self.database.read(studies.name_of, study_id)
 
     def get_study_directions(self, study_id: int) -> list[StudyDirection]:
-        """As Optuna's."""
+        """Behave as Optuna's."""
         if study_id not in self._directions:
             self._directions[study_id] = self.database.read(studies.directions_of, study_id)
         return list(self._directions[study_id])
 
     def get_study_user_attrs(self, study_id: int) -> dict[str, Any]:
-        """As Optuna's."""
+        """Behave as Optuna's."""
         return self.database.read(studies.attributes, study_user_attributes, study_id)
 
     def get_study_system_attrs(self, study_id: int) -> dict[str, Any]:
-        """As Optuna's."""
+        """Behave as Optuna's."""
         return self.database.read(studies.attributes, study_system_attributes, study_id)
 
     def get_all_studies(self) -> list[FrozenStudy]:
-        """As Optuna's."""
+        """Behave as Optuna's."""
         return self.database.read(studies.everything)
 
     # --- trials, as Optuna's BaseStorage says
 
     def create_new_trial(self, study_id: int, template_trial: FrozenTrial | None = None) -> int:
-        """As Optuna's."""
+        """Behave as Optuna's."""
         trial_id, _ = self.database.write(trials.create, study_id, template_trial)
         self._studies[trial_id] = study_id
         return trial_id
@@ -218,7 +218,7 @@ class Storage(BaseStorage):
     def set_trial_param(
         self, trial_id: int, param_name: str, param_value_internal: float, distribution: BaseDistribution
     ) -> None:
-        """As Optuna's; raises LeaseLost."""
+        """Behave as Optuna's; raises LeaseLost."""
         with self._by_right(trial_id) as lease:
             content.name(param_name, "a parameter")
             known = self._distribution(trial_id, param_name)
@@ -232,30 +232,30 @@ class Storage(BaseStorage):
         self._remember(trial_id, "_distributions", param_name, distribution)
 
     def set_trial_state_values(self, trial_id: int, state: TrialState, values: Sequence[float] | None = None) -> bool:
-        """As Optuna's; raises LeaseLost."""
+        """Behave as Optuna's; raises LeaseLost."""
         with self._by_right(trial_id) as lease:
             return self.database.write(trials.set_state, trial_id, lease, state, values)
 
     def set_trial_intermediate_value(self, trial_id: int, step: int, intermediate_value: float) -> None:
-        """As Optuna's; raises LeaseLost."""
+        """Behave as Optuna's; raises LeaseLost."""
         with self._by_right(trial_id) as lease:
             self.database.change(trials.set_intermediate_value, trial_id, lease, step, intermediate_value)
         self._remember(trial_id, "intermediate_values", step, intermediate_value)
 
     def set_trial_user_attr(self, trial_id: int, key: str, value: Any) -> None:
-        """As Optuna's; raises LeaseLost."""
+        """Behave as Optuna's; raises LeaseLost."""
         with self._by_right(trial_id) as lease:
             self.database.change(trials.set_attribute, trial_user_attributes, trial_id, lease, key, value)
         self._remember(trial_id, "_user_attrs", key, value)
 
     def set_trial_system_attr(self, trial_id: int, key: str, value: Any) -> None:
-        """As Optuna's; raises LeaseLost."""
+        """Behave as Optuna's; raises LeaseLost."""
         with self._by_right(trial_id) as lease:
             self.database.change(trials.set_attribute, trial_system_attributes, trial_id, lease, key, value)
         self._remember(trial_id, "_system_attrs", key, value)
 
     def get_trial(self, trial_id: int) -> FrozenTrial:
-        """As Optuna's. A held trial is given from memory."""
+        """Behave as Optuna's. A held trial is given from memory."""
         with self._lock:
             if trial_id in self._held:
                 return self._held[trial_id].trial
@@ -270,7 +270,7 @@ class Storage(BaseStorage):
     def get_all_trials(
         self, study_id: int, deepcopy: bool = True, states: Container[TrialState] | None = None
     ) -> list[FrozenTrial]:
-        """As Optuna's. Costs what is new since the last call, not what there is."""
+        """Behave as Optuna's. Costs what is new since the last call, not what there is."""
         wanted = frozenset(state for state in TrialState if states is None or state in states)
         if self.shows_paused_as_pruned and TrialState.PRUNED in wanted:
             wanted |= {TrialState.WAITING}

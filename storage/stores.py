@@ -59,19 +59,19 @@ class Folder:
         return str(self.home)
 
     def write(self, name: str, content: bytes) -> str:
-        """As Store's."""
+        """Behave as Store's."""
         return write_whole(self.home / name, content)
 
     def read(self, name: str, sha256: str) -> bytes:
-        """As Store's."""
+        """Behave as Store's."""
         return read_checked(self.home / name, sha256)
 
     def remove(self, name: str) -> None:
-        """As Store's."""
+        """Behave as Store's."""
         (self.home / name).unlink(missing_ok=True)
 
     def names(self, beginning: str) -> list[str]:
-        """As Store's; `beginning` has its folder in full."""
+        """Behave as Store's; `beginning` has its folder in full."""
         folder, _, start = beginning.rpartition("/")
         below = [path for top in (self.home / folder).glob(f"{start}*") for path in (top, *top.rglob("*"))]
         files = [path for path in below if not path.name.startswith(".") and path.is_file()]
@@ -91,13 +91,13 @@ class Bucket:
         return f"{S3}{self.store.bucket}/{self.prefix}"
 
     def write(self, name: str, content: bytes) -> str:
-        """As Store's: S3 itself shows an object whole or not at all."""
+        """Behave as Store's: S3 itself shows an object whole or not at all."""
         with _as_os_errors(name):
             self.store.write(self.prefix + name, io.BytesIO(content))
         return hashlib.sha256(content).hexdigest()
 
     def read(self, name: str, sha256: str) -> bytes:
-        """As Store's."""
+        """Behave as Store's."""
         from optuna.artifacts.exceptions import ArtifactNotFound
 
         try:
@@ -110,12 +110,12 @@ class Bucket:
         return content
 
     def remove(self, name: str) -> None:
-        """As Store's."""
+        """Behave as Store's."""
         with _as_os_errors(name):
             self.store.remove(self.prefix + name)
 
     def names(self, beginning: str) -> list[str]:
-        """As Store's. Optuna's store keeps no list, its client does."""
+        """Behave as Store's. Optuna's store keeps no list, its client does."""
         pages = self.store.client.get_paginator("list_objects_v2")
         with _as_os_errors(beginning):
             keys = [

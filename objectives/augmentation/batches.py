@@ -106,7 +106,7 @@ class Augmentation:
         return self._windows_of(self._inputs)
 
     def _windows_of(self, images: torch.Tensor) -> Windows:
-        """On all images a padded copy pays; on those of a batch it does not."""
+        """Return the windows of images; a padded copy of them pays for all, and not for those of a batch."""
         padding = self._on["crop"].crop_padding if "crop" in self._on else 0
         _, height, width = self._shape
         copied = None if images is self._inputs else False
@@ -140,7 +140,7 @@ class Augmentation:
         return geometry.warp(images, warps)
 
     def _normalise(self, inputs: torch.Tensor) -> torch.Tensor:
-        """In place."""
+        """Normalise in place."""
         return inputs.mul_(self._scale).add_(self._bias)
 
 

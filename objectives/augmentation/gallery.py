@@ -92,7 +92,7 @@ def _sheet(rows: Sequence[tuple[str, torch.Tensor]], path: str | Path) -> None:
 
 
 def choices(config: Config, channels: int) -> Iterator[tuple[str, Config]]:
-    """Each choice for images of so many channels: its label, and a configuration with that alone switched on.
+    """Yield each choice for images of so many channels: its label, and a configuration with that alone switched on.
 
     The first has nothing switched on; the last, where `config` switches anything on, is `config`.
     """

@@ -131,7 +131,7 @@ def _auto_contrast(images: torch.Tensor, _: torch.Tensor) -> torch.Tensor:
 
 
 def _equalize(images: torch.Tensor, _: torch.Tensor) -> torch.Tensor:
-    """As Pillow's: each channel's bytes are spread so that they are about equally frequent."""
+    """Spread each channel's bytes so that they are about equally frequent, as Pillow does."""
     shape, pixels = images.shape, images.round().clamp(0, color.WHITE).long().flatten(0, 1).flatten(1)
     counts = torch.zeros(len(pixels), WHOLE, dtype=torch.int64, device=images.device)
     counts.scatter_add_(1, pixels, torch.ones_like(pixels))

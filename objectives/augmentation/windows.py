@@ -85,7 +85,7 @@ class Windows:
 
 
 def _places(line: torch.Tensor, start: torch.Tensor | int, count: int, turned: torch.Tensor | None) -> torch.Tensor:
-    """Where the pixels of each image's line come from, int64 (B, length): from `start` on, backwards where turned."""
+    """Return where each image's line of pixels comes from, int64 (B, length): from `start`, backwards if turned."""
     lines = line.expand(count, -1) if turned is None else torch.where(turned[:, None], line.flip(0), line)
     return lines + (start[:, None] if isinstance(start, torch.Tensor) else start)
 

@@ -185,7 +185,7 @@ class DataSpec:
         return self.sizes(data_set.train, data_set.classes)
 
     def sizes(self, examples: int, classes: int, own_validation: bool = False) -> tuple[int, int]:
-        """How many of `examples` train and how many of them validate; raises DataError where they do not suffice.
+        """Return how many of `examples` train and how many validate; raises DataError where they do not suffice.
 
         With `own_validation` none of them validate: the data brings its own.
         """

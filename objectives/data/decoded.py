@@ -37,7 +37,7 @@ def cache_folder() -> Path:
 
 
 def read(what: str, sources: Iterable[Path], decode: Callable[[Allocate], Arrays]) -> Arrays:
-    """What `decode` returns, kept in the cache unless `what` is there already and no file of `sources` changed since.
+    """Return what `decode` does, kept in the cache until a file of `sources` changes; `what` is its name there.
 
     `decode` is given what makes its large arrays, which need not fit in memory; those that come back lie in the file
     and cannot be written to. Processes that ask at the same time decode once. Without a cache folder to write to, every

@@ -47,7 +47,7 @@ class Rows:
 
 
 def chunks(inputs: NDArray[Any] | Rows) -> Iterator[NDArray[Any]]:
-    """All rows in their order: an array whole, rows of a file a chunk after the other."""
+    """Yield all rows in their order: an array whole, rows of a file a chunk after the other."""
     if not isinstance(inputs, Rows):
         yield inputs
         return
@@ -57,6 +57,6 @@ def chunks(inputs: NDArray[Any] | Rows) -> Iterator[NDArray[Any]]:
 
 
 def in_a_file(folder: Path, shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
-    """An array to write to whose bytes lie in a file of `folder` that nobody else sees, and that ends with it."""
+    """Return an array whose bytes lie in a file of `folder` that nobody else sees, and that ends with it."""
     with tempfile.TemporaryFile(dir=folder) as file:
         return np.memmap(file, dtype, "w+", shape=shape)

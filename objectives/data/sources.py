@@ -13,9 +13,9 @@ from winnow.objectives.errors import DataError
 
 
 def read(spec: DataSpec, part: str) -> Examples | None:
-    """All examples of one part: `train` (of which validation is a share), `validation` or `test`; raises DataError.
+    """Return all examples of one part, `train` (of which validation is a share), `validation` or `test`.
 
-    None for `validation` where it is no part of its own, as in all data but some image folders.
+    None for `validation` where it is no part of its own, as in all data but some image folders. Raises DataError.
     """
     if spec.name == "image_folder":
         return _read_folder(spec, part)

@@ -60,7 +60,7 @@ def held_out(targets: NDArray[np.int64]) -> tuple[Index, Index]:
 
 
 def shuffle_labels(targets: NDArray[np.int64], share: float, seed: int) -> NDArray[np.int64]:
-    """A copy of the labels (N,) in which a `share` of them, chosen by the seed, changed places among themselves."""
+    """Return the labels (N,), of which a `share`, chosen by the seed, changed places among themselves."""
     chosen = shuffled(len(targets), seed, "shuffled labels")[: round(share * len(targets))]
     labels = targets.copy()
     labels[chosen] = targets[chosen[shuffled(len(chosen), seed, "their new places")]]

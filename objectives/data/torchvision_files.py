@@ -50,8 +50,10 @@ def read(name: str, part: str, path: str | None) -> decoded.Arrays:
 
 
 def find(name: str, part: str, path: str | None) -> list[Path] | None:
-    """The files of one part, or None where no folder has them all. `path` may be torchvision's root or the files' own
-    folder."""
+    """Return the files of one part; None where no folder has them all.
+
+    `path` is torchvision's root, or the files' own folder.
+    """
     layout, root = LAYOUTS[name], _root(path)
     folders = [root / layout.folder, root]
     if name == "fashion_mnist" and path is None:

@@ -47,7 +47,7 @@ def _folded_layers(model: nn.Sequential) -> list[nn.Module]:
 
 
 def _layers(model: nn.Sequential) -> Iterator[nn.Module]:
-    """All layers one after the other, those of Sequentials inside too, but for dropout and what does nothing."""
+    """Yield all layers one after the other, those of Sequentials inside too, but for dropout and what does nothing."""
     for layer in model:
         if _is_plain(layer):
             yield from _layers(layer)

@@ -37,7 +37,7 @@ class ImportedNetwork(RandomModule):
         return other
 
     def train(self, mode: bool = True) -> "ImportedNetwork":
-        """As every module's, but what is frozen stays as in evaluation."""
+        """Behave as every module's, but what is frozen stays as in evaluation."""
         super().train(mode)
         for name, module in self.network.named_modules():
             if name and f"{name}.".startswith(self._frozen):
@@ -117,7 +117,7 @@ def _tried(
     outputs: int,
     generator: torch.Generator,
 ) -> ImportedNetwork:
-    """The network in the memory layout that it takes: channels last is faster, and some code cannot `view` it."""
+    """Return the network in the layout that it takes: channels last is faster, and some code cannot `view` it."""
     convolves = any(isinstance(module, nn.Conv2d) for module in network.modules())
     layouts = (torch.channels_last, torch.contiguous_format)[not convolves :]  # nothing else gains by the first
     for layout in layouts:

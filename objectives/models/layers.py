@@ -47,7 +47,7 @@ class Dropout(RandomLayer):
         super().__init__(self.dropped_bytes / 256)
 
     def drop(self, x: torch.Tensor) -> torch.Tensor:
-        """Of any shape."""
+        """Drop single values, of any shape."""
         draws = whole_numbers(x.numel(), torch.uint8, x.device, self.generator)
         # The mask lies in memory as x does (channels_last too): each is read once, from front to back.
         mask = draws.as_strided(x.shape, torch.empty_like(x).stride())
@@ -60,7 +60,7 @@ class DropPath(RandomLayer):
     """Stochastic depth (Huang et al., 2016): whole examples of what is added to a shortcut are dropped."""
 
     def drop(self, x: torch.Tensor) -> torch.Tensor:
-        """Of (batch, ...)."""
+        """Drop whole examples of (batch, ...)."""
         draws = torch.rand(len(x), *(1,) * (x.dim() - 1), device=x.device, generator=self.generator)
         return x * (draws >= self.p).to(x.dtype).div_(1 - self.p)
 
@@ -69,7 +69,7 @@ class Dropout2d(RandomLayer):
     """Dropout of whole channels of an image (Tompson et al., 2015)."""
 
     def drop(self, x: torch.Tensor) -> torch.Tensor:
-        """Of (batch, channels, height, width)."""
+        """Drop whole channels of (batch, channels, height, width)."""
         draws = torch.rand(*x.shape[:2], 1, 1, device=x.device, generator=self.generator)
         return x * (draws >= self.p).to(x.dtype).div_(1 - self.p)
 
@@ -87,7 +87,7 @@ class DropBlock(RandomLayer):
         self.size = size
 
     def drop(self, x: torch.Tensor) -> torch.Tensor:
-        """Of (batch, channels, height, width)."""
+        """Drop squares of (batch, channels, height, width)."""
         height, width = x.shape[2:]
         tall, wide = min(self.size, height), min(self.size, width)
         rows, columns = height - tall + 1, width - wide + 1

@@ -32,7 +32,7 @@ class PretrainedResNet18(nn.Module):
             part.requires_grad_(False)
 
     def train(self, mode: bool = True) -> "PretrainedResNet18":
-        """As every module's, but what is frozen stays as in evaluation."""
+        """Behave as every module's, but what is frozen stays as in evaluation."""
         super().train(mode)
         for part in self._frozen:
             part.eval()

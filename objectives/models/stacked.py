@@ -130,7 +130,7 @@ class _Product(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: "torch.autograd.function.FunctionCtx", x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-        """Of x (members, batch, inputs), weight (members, outputs, inputs) and bias (members, outputs)."""
+        """Multiply x (members, batch, inputs) by weight (members, outputs, inputs), and add bias (members, outputs)."""
         ctx.save_for_backward(x, weight)
         turned = weight.transpose(1, 2)
         return x.bmm(turned) if bias is None else torch.baddbmm(bias.unsqueeze(1), x, turned)

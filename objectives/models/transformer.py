@@ -27,7 +27,7 @@ class Patches(nn.Module):
 
 
 def positions(width: int, rows: int, columns: int, device: torch.device) -> torch.Tensor:
-    """Where each place lies, float32 (rows x columns, width): a quarter each of sines and cosines of row and column."""
+    """Return where each place lies, float32 (rows x columns, width): sines and cosines of row and column."""
     rates = 10_000 ** -(torch.arange(width // 4, device=device) / max(1, width // 4 - 1))
     y, x = torch.meshgrid(torch.arange(rows, device=device), torch.arange(columns, device=device), indexing="ij")
     angles = [place.flatten()[:, None] * rates for place in (x, y)]

@@ -288,7 +288,7 @@ def _differences(
 
 
 def _parent(record: StudyRecord, start: TrialRecord, goal: TrialRecord, child: str) -> str:
-    """The hyperparameter whose value alone decided in every trial whether `child` was there; of several, the coarsest.
+    """Return the hyperparameter whose value alone decided whether `child` was there; of several, the coarsest.
 
     It is the child itself where no other did.
     """

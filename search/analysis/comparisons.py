@@ -203,7 +203,7 @@ def _setting_by_setting(record: StudyRecord, name: str, first: Group, other: Gro
 
 
 def _even(first: Sequence[float], other: Sequence[float]) -> tuple[list[float], list[float]]:
-    """As many numbers on both sides: of the longer, means of even parts."""
+    """Return as many numbers of both sides: of the longer, means of even parts."""
     fewer = min(len(first), len(other))
     parts = ([float(part.mean()) for part in np.array_split(np.array(side), fewer)] for side in (first, other))
     return next(parts), next(parts)
@@ -283,7 +283,7 @@ def _value(trial: TrialRecord, worst: float) -> float:
 
 
 def _place(record: StudyRecord, name: str, value: Any) -> tuple[float, float]:
-    """Where a value stands among those of its hyperparameter: a number by size, a choice as the spec lists it."""
+    """Return where a value stands among those of its hyperparameter: by size, or as the spec lists choices."""
     if isinstance(value, int | float) and not isinstance(value, bool):
         return (0.0, float(value))
     for trial in record.trials:

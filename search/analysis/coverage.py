@@ -60,7 +60,7 @@ def enough(unit: Array) -> bool:
 
 
 def together_p(unit: Array, values: Array, pair: tuple[int, int]) -> float:
-    """The p value of what two columns of `unit` (trials, hyperparameters) do only together; 1 where it cannot be told.
+    """Return the p value of what two columns of `unit` (trials, hyperparameters) do only together; 1 where unknown.
 
     An additive model, three powers of every hyperparameter, takes what each does by itself; a t test of the product of
     the two in what is left, with standard errors that hold for uneven noise (HC3; MacKinnon and White, 1985).

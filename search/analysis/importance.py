@@ -164,7 +164,7 @@ def disagreement(importances: Sequence[Importance]) -> str:
 
 
 def usable_trials(record: StudyRecord, pruned: bool = False) -> list[TrialRecord]:
-    """The trials that importance is drawn from, by number: completed ones and, where `pruned`, those with a value.
+    """Return the trials that importance is drawn from, by number: completed and, where `pruned`, those with a value.
 
     Raises StudyError below MINIMUM_TRIALS.
     """
@@ -225,7 +225,7 @@ def _refuse_survivors(record: StudyRecord, pruned: bool) -> None:
 
 
 def for_a_forest(records: Sequence[TrialRecord], generator: np.random.Generator) -> list[TrialRecord]:
-    """As many of the records, drawn at random, as a forest is given: time grows with their square in fANOVA."""
+    """Draw as many of the records as a forest is given: time grows with their square in fANOVA."""
     if len(records) <= _MOST_TRIALS:
         return list(records)
     return [records[index] for index in sorted(generator.permutation(len(records))[:_MOST_TRIALS])]
@@ -288,7 +288,7 @@ def _spread(shares: _Shares, trials: int, generator: np.random.Generator) -> NDA
 
 
 def deviation(samples: NDArray[np.float64], size: int, trials: int) -> NDArray[np.float64]:
-    """The deviation over other trials of what (samples, …) drawn without replacement, `size` of `trials`, gave."""
+    """Return the deviation over other trials of what (samples, …) of `size` of `trials` gave, none drawn twice."""
     scaled: NDArray[np.float64] = np.sqrt(size / (trials - size)) * np.std(samples, axis=0, ddof=1)
     return scaled
 

@@ -16,7 +16,7 @@ Array = NDArray[np.float64]
 
 
 def interval(results: Array, seeds: Sample, error: float, resampled: bool = False) -> tuple[float, float]:
-    """The interval of the mean over all seeds and all examples, of which `results` (seeds, examples) are a draw each.
+    """Return the interval of the mean over all seeds and examples, of which `results` (seeds, examples) are drawn.
 
     Two crossed random effects (Owen, 2007, "The pigeonhole bootstrap", section 3) whose intervals are joined as the
     root of the sum of their squares (MOVER: Zou and Donner, 2008). That of the seeds is the interval of `seeds`, their

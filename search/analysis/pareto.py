@@ -40,7 +40,7 @@ def front(record: StudyRecord, cost: Cost) -> list[Point]:
 
 
 def costs(record: StudyRecord, cost: Cost) -> dict[int, float]:
-    """By number, what each completed trial cost, where it recorded that."""
+    """Return what each completed trial cost, by its number, where it recorded that."""
     known = {trial.number: _cost(trial, cost) for trial in record.ranked}
     return {number: spent for number, spent in known.items() if spent is not None}
 

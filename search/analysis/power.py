@@ -32,7 +32,7 @@ def sentences(design: SequentialDesign) -> list[str]:
 
 
 def _detectable(design: SequentialDesign, contrast: Contrast) -> float:
-    """The effect, in standard deviations of one training's score between seeds, that the last look finds so often."""
+    """Return the effect that the last look finds so often, in standard deviations of a score between seeds."""
     table = Table(design.methods, {("order", method) for method in design.methods} - {(contrast.kind, contrast.name)})
     level = table.level((contrast.kind, contrast.name), design.looks)
     seeds = seeds_at_look(design.looks, design.first)

@@ -47,7 +47,7 @@ NOTHING_READ = Reading((), (), None, False, 0, 0, 0)
 
 
 def error_of_reading(before: int) -> float:
-    """What the verdict of a reading may err, after so many others of the same test data: 5 % divided by its square.
+    """Return how often the verdict of a reading may err after so many others of the same test data.
 
     All looks together, however many follow and whenever they stop, err at most 5 % · π² / 6, 8 times of 100.
     """
@@ -55,7 +55,7 @@ def error_of_reading(before: int) -> float:
 
 
 def add_rows(plan: ConfirmationPlan, rows: Sequence[Row]) -> WinnowStudy:
-    """As in repetitions; those in which the user's own objective reads test data are announced before they begin."""
+    """Add rows as in repetitions; those that have the user's objective read test data are announced first."""
     tested = [(row.parameters["trial"], row.parameters["seed"]) for row in rows if row.config.get("test")]
     if tested:
         _announce(plan, _examples(plan), tested)

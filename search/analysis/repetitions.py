@@ -131,7 +131,7 @@ def recorded_plan(study: WinnowStudy, record: StudyRecord) -> ConfirmationPlan |
 
 
 def missing_rows(plan: ConfirmationPlan, scores: Mapping[Repetition, float | None]) -> list[Row]:
-    """The repetitions that are still missing: first those that choose, then those of the winner and the baseline.
+    """Return the repetitions still missing: first those that choose, then those of the winner and the baseline.
 
     `scores` are the validation scores of those that have ended, None where one did not complete.
     """
@@ -228,7 +228,7 @@ def _contenders(plan: ConfirmationPlan) -> list[TrialRecord]:
 def choose_winner(
     plan: ConfirmationPlan, scores: Mapping[Repetition, float | None]
 ) -> tuple[TrialRecord, dict[int, Sample], dict[int, str]]:
-    """The contender with the best mean on the seeds that choose, all their samples, and who dropped out and why."""
+    """Return the contender with the best mean on the seeds that choose, all samples, and who dropped out and why."""
     if not plan.chooses:
         return plan.candidates[0], {}, {}
     compared: dict[int, Sample] = {}

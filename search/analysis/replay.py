@@ -80,7 +80,7 @@ class Repetition:
         """Nothing: the record has it."""
 
     def store_artifact(self, kind: str, content: bytes) -> str:
-        """Nothing is kept of a repetition."""
+        """Keep nothing of a repetition."""
         return ""
 
 

@@ -29,7 +29,7 @@ def fresh_seeds(study_seed: int, purpose: Purpose, count: int) -> list[int]:
 
 
 def decide_nothing(repetitions: Sequence[Sequence[float]]) -> bool:
-    """Whether two repetitions or more, one a seed, have the very same curve and value: then they are one repetition.
+    """Return whether two or more repetitions, one a seed, have the very same curve and value, and so are one.
 
     An objective of the user's own may seed itself, whatever seed it is given.
     """

@@ -128,7 +128,7 @@ class SequentialDesign:
             yield from (group for look, kind, group in undecided if look > 0 or kind not in _SINGLE)
 
     def _undecided(self, found: "Answers") -> Iterator[tuple[int, str, list[Training]]]:
-        """Every contrast that needs more seeds and may have them: its looks so far, its kind, and all its trainings.
+        """Yield every contrast that needs more seeds and may have them: its looks so far, kind, and trainings.
 
         The path is measured where something is seen of any method, and always where trainings are limited.
         """
@@ -172,7 +172,7 @@ class SequentialDesign:
         return Sample(tuple(values[~np.isnan(values)].tolist()), scale, self._skewness(contrast, seeds, rows[0], told))
 
     def _skewness(self, contrast: Contrast, seeds: Sequence[int], weights: Weights, told: "_Scores") -> float | None:
-        """Of one number of a contrast, from all pairs of sets between which its method is switched; None of too few."""
+        """Return that of one number of a contrast, from all pairs of sets that switch its method; None of too few."""
         if contrast.kind == "whole":
             known = [told.skewness(method, seeds) for method in self.methods]
             return max((each for each in known if each is not None), key=abs, default=None)

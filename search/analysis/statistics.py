@@ -67,7 +67,7 @@ ANY = Scale()
 
 
 def scale_of(metric: str, direction: str, examples: int = 0) -> Scale:
-    """The scale of a metric by its name (`validation accuracy`), counted on so many examples where that is known."""
+    """Return the scale of a metric by its name (`validation accuracy`), counted on so many examples where known."""
     if metric.endswith(("accuracy", "F1", "AUROC")):
         return Scale(0.0, 1.0, 1 / examples if examples else 0.0, -1)
     if direction == "maximize":
@@ -222,7 +222,7 @@ def finite(value: float) -> float | None:
 
 
 def paired(scores: Sequence[float], others: Sequence[float], scale: Scale = ANY) -> Sample:
-    """The differences `scores` minus `others`, in the same order of seeds, without seeds on which either broke down."""
+    """Return `scores` minus `others`, in the same order of seeds, without those on which either broke down."""
     broken = zip(broken_down(scores, scale), broken_down(others, scale), strict=True)
     pairs = zip(scores, others, broken, strict=True)
     return Sample(tuple(a - b for a, b, breaks in pairs if not any(breaks)), scale.differences)

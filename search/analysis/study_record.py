@@ -103,7 +103,7 @@ class TrialRecord:
         return {name: value for name, value in self.config.items() if name != "seed"}
 
     def setting(self, name: str) -> Any:
-        """A searched value as it was trained: in the configuration, for a baseline's may lie outside its range."""
+        """Return a searched value as it was trained: the configuration's, for a baseline's may be out of range."""
         return self.config.get(name, self.parameters.get(name))
 
     @property

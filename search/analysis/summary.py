@@ -59,7 +59,7 @@ def comparison(record: StudyRecord) -> list[Compared]:
 
 
 def _alike(trial: TrialRecord, other: TrialRecord) -> bool:
-    """Whether two trials differ in nothing but their seeds."""
+    """Return whether two trials differ in nothing but their seeds."""
     return trial is other or all(
         trial.setting(name) == other.setting(name)
         for name in {*trial.config, *trial.parameters, *other.config, *other.parameters} - {"seed"}

@@ -21,7 +21,7 @@ class Tunability:
 
 
 def tunabilities(found: Ablation, anova: FunctionalAnova) -> list[Tunability]:
-    """Of the methods that are shown to help, the easiest first.
+    """Return the tunability of the methods that are shown to help, the easiest first.
 
     As good is what lies within one standard deviation over seeds of the best place's mean, all else varied evenly.
     Methods without a hyperparameter that every trial searched are left out.

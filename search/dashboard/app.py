@@ -26,7 +26,7 @@ class Dashboard(Guard):
 
 
 def build(storage: Storage, artifacts: Path, *, allowed_hosts: Iterable[str] = (), local: bool) -> Dashboard:
-    """The whole dashboard on `storage`; `local` lets everybody in as an admin, where only this machine reaches it.
+    """Return the dashboard on `storage`; `local` lets everybody in as admin, where only this machine reaches it.
 
     Who serves it sets `own.state.closing`, by which pages that listen for changes are told to let go.
     """

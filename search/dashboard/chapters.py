@@ -107,7 +107,7 @@ def _with_sides(storage: Storage, view: StudyView) -> StudyRecord:
 
 
 def _thinned(record: StudyRecord) -> StudyRecord:
-    """At most about MOST_POINTS trials: the winners of their time, the baseline, and of each stretch the best."""
+    """Return about MOST_POINTS trials at most: the winners of their time, the baseline, each stretch's best."""
     if len(record.finished) <= MOST_POINTS:
         return record
     kept = {trial.number for trial in progress.best_so_far(record)}

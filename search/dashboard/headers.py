@@ -41,7 +41,7 @@ def protect(headers: MutableHeaders, path: str) -> None:
 
 
 def _as_file(headers: MutableHeaders) -> None:
-    """What somebody uploaded: never a page of this origin, and saved rather than opened unless it is harmless."""
+    """Send what somebody uploaded: never as a page of this origin, and to be saved unless it is harmless."""
     headers["Content-Security-Policy"] = _FILE
     kind = headers.get("content-type", "").partition(";")[0].strip().lower()
     if not kind.startswith(_SHOWN):

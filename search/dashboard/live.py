@@ -34,7 +34,7 @@ class Channel(Generic[Seen]):
         self._last: Look[Seen] = Look(None)
 
     async def latest(self) -> Look[Seen]:
-        """What there is now, at most `every` seconds old. What the look raises beside StorageError is raised here."""
+        """Return what there is now, at most `every` seconds old; raises what the look does beside StorageError."""
         async with self._lock:  # those who come meanwhile find it done
             if time.monotonic() - self._looked_at >= self.every:
                 self.looks += 1

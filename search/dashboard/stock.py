@@ -55,7 +55,7 @@ class _Shown(Storage):
     def get_all_trials(
         self, study_id: int, deepcopy: bool = True, states: Container[TrialState] | None = None
     ) -> list[FrozenTrial]:
-        """As Optuna's."""
+        """Behave as Optuna's."""
         found = super().get_all_trials(study_id, deepcopy, states)
         return [self._constrained(trial) for trial in found]
 

@@ -65,7 +65,7 @@ def _beside(device: Device, cores: Sequence[int]) -> tuple[int, ...]:
 
 
 def _split(cores: Sequence[int], parts: int) -> list[tuple[int, ...]]:
-    """So many even parts of the cores; empty ones where there is nothing to split, or not a core for each."""
+    """Return so many even parts of the cores; empty ones where there is nothing to split, or not a core for each."""
     if parts in (0, 1) or parts > len(cores):
         return [()] * parts
     each, more = divmod(len(cores), parts)

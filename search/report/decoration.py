@@ -81,7 +81,7 @@ def add_augmentations(storage: Storage, spec: Spec) -> None:
 
 
 def _pictures(record: StudyRecord, found: Conclusions) -> list[Picture]:
-    """Those that optuna-dashboard has not: curves over a band, importance with intervals, what was measured since."""
+    """Yield what optuna-dashboard has not: curves over a band, importance with intervals, later measurements."""
     drawn = [Picture("curves", "Learning curves", "", curves.learning_curves(record))]
     with suppress(StudyError):  # too few trials to say anything
         drawn.append(Picture("importance", "Importance", "", effects.importance_bars([importance.assess(record)])))

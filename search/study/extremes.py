@@ -19,7 +19,7 @@ MOST_BUILT = 8
 
 
 def misfit(spec: Spec, examples: int) -> ObjectiveError | None:
-    """What is wrong with the first configuration that does not fit `examples` training examples of the spec's data.
+    """Say what is wrong with the first configuration that does not fit `examples` training examples of the data.
 
     That is the baseline, then a grid cell by cell; of any other space the ends of its ranges with each other and with
     all choices. A hyperparameter that decides nothing here stays out of it.
@@ -66,5 +66,5 @@ def _value(space: Space, parameter: str, chosen: Any) -> Any:
 
 
 def _written(value: Any) -> str:
-    """As in a spec."""
+    """Write a value as in a spec."""
     return str(value).lower() if isinstance(value, bool) else f'"{value}"' if isinstance(value, str) else f"{value}"

@@ -156,7 +156,7 @@ def _of_choices(kernels: Any, at: np.ndarray) -> np.ndarray:
 
 
 def _continuous(kernels: Any, at: np.ndarray) -> np.ndarray:
-    """Of normal kernels, cut off at the ends of the range: (at - mu)^2 / sigma^2 of all pairs by one matrix product."""
+    """Return the log density of normal kernels, cut off at the ends of the range, by one product of matrices."""
     middle = (kernels.adapted_low + kernels.adapted_high) / 2
     at, mu = (np.log(at) if kernels.is_log else at) - middle, kernels.mu - middle
     steepness = -0.5 / kernels.sigma**2
@@ -168,7 +168,7 @@ def _continuous(kernels: Any, at: np.ndarray) -> np.ndarray:
 
 
 def _on_lattice(kernels: Any, at: np.ndarray) -> np.ndarray:
-    """Of normal kernels of which each value of a lattice has the mass around it."""
+    """Return the log mass of normal kernels around each value of a lattice."""
     values, place = np.unique(at, return_inverse=True)
     low, high = values - kernels.step / 2, values + kernels.step / 2
     if kernels.is_log:

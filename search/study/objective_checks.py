@@ -121,7 +121,7 @@ def _mistyped(spec: Spec, section: str, parameter: inspect.Parameter) -> Iterato
 
 
 def _refuse_other_kind(known_as: Definition, entry: SearchEntry) -> None:
-    """A range is whole where it is written so; raise ObjectiveError where its parameter is not, or the other way."""
+    """Raise ObjectiveError where a range is written in whole numbers and its parameter is not, or the other way."""
     if entry.choices is not None or known_as.type not in (int, float):
         return
     whole = all(isinstance(number, int) for number in (entry.low, entry.high, entry.step or 1))

@@ -71,7 +71,7 @@ def _first_of_interval(step: int, steps: list[int], warmup: int, interval: int) 
 
 
 def _percentile(ordered: list[float], percentile: float) -> float:
-    """The percentile of sorted values by linear interpolation, as NumPy reckons: between infinities there is none."""
+    """Return the percentile of sorted values by NumPy's linear interpolation: between infinities there is none."""
     if not ordered:
         return math.nan
     place = (len(ordered) - 1) * (percentile / 100)

@@ -61,7 +61,7 @@ class _Believed:
         return np.asarray(self.centre + self.width * ndtri(below + uniform * (above - below)))
 
     def density(self, at: Floats) -> Floats:
-        """Of those draws, in units of a uniform one."""
+        """Return the density of those draws, in units of a uniform one."""
         below, above = self._ends
         bell = np.exp(-0.5 * ((at - self.centre) / self.width) ** 2) / (self.width * math.sqrt(2 * math.pi))
         return np.where((self.low <= at) & (at <= self.high), bell / (above - below), 0.0)
@@ -120,7 +120,7 @@ class PriorSampler(BaseSampler):
         self._taken: dict[int, dict[str, Scalar]] = {}
 
     def infer_relative_search_space(self, study: optuna.Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
-        """As the sampler does."""
+        """Do as the sampler does."""
         return self._sampler.infer_relative_search_space(study, trial)
 
     def sample_relative(

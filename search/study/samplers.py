@@ -248,7 +248,7 @@ class CoordinateWise(_ByNumber):
         return next(itertools.islice(moves, ahead, None), None) or self._random_cell(number, tried)
 
     def _moves(self, direction: StudyDirection, trials: Sequence[FrozenTrial]) -> Iterator[Mapping[str, Any]]:
-        """Every configuration that differs from the best in one hyperparameter, and in what that switches on."""
+        """Yield every configuration that differs from the best in one hyperparameter, and in what that switches on."""
         sign = 1 if direction == StudyDirection.MAXIMIZE else -1
         best, highest, first = {**self.resting, **self.start}, -math.inf, 0
         for trial in trials:

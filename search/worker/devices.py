@@ -245,7 +245,7 @@ def cores() -> list[int]:
 
 
 def may_pin() -> bool:
-    """Whether cores can be told apart. Under a quota they cannot: every container would take the same first ones."""
+    """Return whether cores can be told apart: under a quota every container would take the same first ones."""
     return _quota() >= len(_affinity())
 
 

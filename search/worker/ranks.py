@@ -41,7 +41,7 @@ class LeadingTrial(RemoteTrial):
         self._decided = threading.Condition()
 
     def should_prune(self) -> bool:
-        """As Optuna's; the other ranks hear it too."""
+        """Behave as Optuna's; the other ranks hear it too."""
         prune = super().should_prune()
         with self._decided:
             self._decisions.append(Verdict.PRUNE if prune else Verdict.CONTINUE)
@@ -65,7 +65,7 @@ class LeadingTrial(RemoteTrial):
         return answer
 
     def end(self) -> None:
-        """As any trial's; no rank waits any more for what it decides."""
+        """End as any trial's; no rank waits any more for what it decides."""
         super().end()
         with self._decided:
             self._decided.notify_all()
@@ -81,14 +81,14 @@ class FollowingTrial(RemoteTrial):
         self._asked = 0
 
     def report(self, value: Any, step: Any, checkpoint: Any = None, **metrics: Any) -> None:
-        """Nothing: rank 0 reports."""
+        """Do nothing: rank 0 reports."""
 
     def report_epoch(self, epoch: Epoch, checkpoint: Any) -> Callable[[], None]:
-        """Nothing: rank 0 reports."""
+        """Do nothing: rank 0 reports."""
         return lambda: None
 
     def should_prune(self) -> bool:
-        """As rank 0 is told the same time that it asks."""
+        """Hear what rank 0 is told the same time that it asks."""
         self._asked += 1
         return self._exchange(Decision(self._asked - 1)) is Verdict.PRUNE
 
@@ -97,13 +97,13 @@ class FollowingTrial(RemoteTrial):
         self._user_attributes[key] = plain_data.attribute(key, value)
 
     def set_system_attr(self, key: str, value: Any) -> None:
-        """Nothing."""
+        """Do nothing: rank 0 does it."""
 
     def set_constraint(self, key: str, value: float) -> None:
-        """Nothing."""
+        """Do nothing: rank 0 does it."""
 
     def store_artifact(self, kind: str, content: bytes) -> str:
-        """Nothing."""
+        """Do nothing: rank 0 does it."""
         return ""
 
     def _exchange(self, message: Any) -> Any:

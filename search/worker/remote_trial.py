@@ -72,11 +72,11 @@ class RemoteStudy:
         return self.get_trials()
 
     def get_trials(self, deepcopy: bool = True, states: Sequence[TrialState] | None = None) -> list[FrozenTrial]:
-        """As Optuna's; always a copy."""
+        """Behave as Optuna's; always a copy."""
         return list(self._call("study.get_trials", deepcopy=False, states=states))
 
     def _is_multi_objective(self) -> bool:
-        """As Optuna's, which its own integrations ask."""
+        """Behave as Optuna's, which its own integrations ask."""
         return len(self.directions) > 1
 
 
@@ -87,11 +87,11 @@ class RemoteStorage:
         self._trial = trial
 
     def set_trial_system_attr(self, trial_id: int, key: str, value: Any) -> None:
-        """As Optuna's; raises ValueError for another trial."""
+        """Behave as Optuna's; raises ValueError for another trial."""
         self._of_trial(trial_id).set_system_attr(key, value)
 
     def get_trial_system_attrs(self, trial_id: int) -> dict[str, Any]:
-        """As Optuna's; raises ValueError for another trial."""
+        """Behave as Optuna's; raises ValueError for another trial."""
         return self._of_trial(trial_id).system_attrs
 
     def _of_trial(self, trial_id: int) -> "RemoteTrial":
@@ -142,34 +142,34 @@ class RemoteTrial(BaseTrial):
     def suggest_float(
         self, name: str, low: float, high: float, *, step: float | None = None, log: bool = False
     ) -> float:
-        """As Optuna's."""
+        """Behave as Optuna's."""
         return float(self._call("suggest_float", name, low, high, step=step, log=log))
 
     def suggest_int(self, name: str, low: int, high: int, *, step: int = 1, log: bool = False) -> int:
-        """As Optuna's."""
+        """Behave as Optuna's."""
         return int(self._call("suggest_int", name, low, high, step=step, log=log))
 
     def suggest_categorical(self, name: str, choices: Sequence[Any]) -> Any:
-        """As Optuna's."""
+        """Behave as Optuna's."""
         plain = [plain_data.attribute(name, choice) for choice in choices]
         return list(choices)[plain.index(self._call("suggest_categorical", name, plain))]
 
     def suggest_uniform(self, name: str, low: float, high: float) -> float:
-        """As Optuna's, by its newer name."""
+        """Behave as Optuna's of the newer name."""
         return self.suggest_float(name, low, high)
 
     def suggest_loguniform(self, name: str, low: float, high: float) -> float:
-        """As Optuna's, by its newer name."""
+        """Behave as Optuna's of the newer name."""
         return self.suggest_float(name, low, high, log=True)
 
     def suggest_discrete_uniform(self, name: str, low: float, high: float, q: float) -> float:
-        """As Optuna's, by its newer name."""
+        """Behave as Optuna's of the newer name."""
         return self.suggest_float(name, low, high, step=q)
 
     def report(
         self, value: float, step: int, checkpoint: Callable[[], bytes] | None = None, **metrics: SupportsFloat
     ) -> None:
-        """As Optuna's, with any other metrics by their names, and with what gives the bytes from which to go on.
+        """Behave as Optuna's, with any other metrics by their names, and with what gives the bytes from which to go on.
 
         What an earlier attempt has reported already is passed over.
         """
@@ -187,24 +187,24 @@ class RemoteTrial(BaseTrial):
         return self._wait_for_answer
 
     def should_prune(self) -> bool:
-        """As Optuna's; decided when the last value was reported."""
+        """Behave as Optuna's; decided when the last value was reported."""
         self._wait_for_answer()
         if self._verdict is Verdict.STOP:  # which was the answer to another thread
             raise Stopped
         return self._verdict is Verdict.PRUNE
 
     def set_user_attr(self, key: str, value: Any) -> None:
-        """As Optuna's."""
+        """Behave as Optuna's."""
         plain = plain_data.attribute(key, value)
         self._call("set_user_attr", plain_data.text(key), plain)
         self._user_attributes[key] = plain
 
     def set_system_attr(self, key: str, value: Any) -> None:
-        """As Optuna's."""
+        """Behave as Optuna's."""
         self._call("set_system_attr", plain_data.text(key), plain_data.attribute(key, value))
 
     def set_constraint(self, key: str, value: float) -> None:
-        """As Optuna's: above 0 is infeasible."""
+        """Behave as Optuna's: above 0 is infeasible."""
         self._call("set_constraint", plain_data.text(key), float(value))
 
     def store_artifact(self, kind: str, content: bytes) -> str:

@@ -60,7 +60,7 @@ class Ray:
         return job
 
     def under_way(self, job: str) -> str:
-        """By the names of the actors that are not dead."""
+        """Say which actors are not dead, by their names."""
         with self._connected() as ray:
             count = len(_names(ray, job))
         return f"{count} workers run or wait for room" if count else ""

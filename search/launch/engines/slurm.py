@@ -63,13 +63,13 @@ class Slurm:
         return answer.strip().partition(";")[0]
 
     def under_way(self, job: str) -> str:
-        """By squeue."""
+        """Say what squeue tells of the array's tasks."""
         states = [state for state in tasks(job) if state not in ("CANCELLED", "COMPLETED", "FAILED", "TIMEOUT")]
         waiting = states.count("PENDING")
         return f"{len(states) - waiting} running, {waiting} waiting" if states else ""
 
     def cancel(self, job: str) -> None:
-        """By scancel."""
+        """Stop the array by scancel."""
         _ask("scancel", "--quiet", job)
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def learning_curves(record: StudyRecord, top: int = 5) -> "Figure":
-    """The curves of the `top` best trials and the baseline over a band of all: median and middle half at each epoch.
+    """Draw the curves of the `top` best and the baseline over a band of all: each epoch's median and middle half.
 
     The band is made of the trials that reached the epoch, so later epochs show only what pruning let through.
     """
@@ -31,7 +31,7 @@ def learning_curves(record: StudyRecord, top: int = 5) -> "Figure":
 
 
 def quartiles(trials: Sequence[TrialRecord]) -> tuple[list[int], NDArray[np.float64]]:
-    """The epochs that any trial reached, and (epochs, 3) lower quartile, median and upper quartile of the values."""
+    """Return the epochs that any trial reached, and (epochs, 3) lower quartile, median and upper quartile there."""
     values: dict[int, list[float]] = defaultdict(list)
     for trial in trials:
         for epoch in trial.curve:
@@ -98,7 +98,7 @@ def _add_mean(
 
 
 def one_trial(trial: TrialRecord, metric: str) -> "Figure | None":
-    """What one trial reported, epoch by epoch, with whatever else its objective measured; None before its first epoch.
+    """Draw what one trial reported, epoch by epoch, and what else it measured; None before its first epoch.
 
     The legend hides and shows each line.
     """
@@ -159,7 +159,7 @@ def _in_epochs(drawn: "Figure") -> "Figure | None":
 
 
 def _best_and_baseline(record: StudyRecord, top: int) -> Iterator[tuple[TrialRecord, str, str, str]]:
-    """The trials to draw as lines, each with its name, colour and dash; the baseline last, so that it lies on top."""
+    """Return the trials to draw as lines, with name, colour and dash; the baseline last, so that it lies on top."""
     for trial, (color, dash) in zip(record.ranked[:top], style.LINES, strict=False):
         if not trial.baseline:
             yield trial, f"trial {trial.number}", color, dash

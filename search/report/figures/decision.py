@@ -14,7 +14,7 @@ _CLASSES = ((style.ORANGE, "circle"), (style.BLUE, "square"))
 
 
 def boundary(found: Boundary, threshold: float) -> "Figure":
-    """The probability of the second class over the plane, with the validation points and the line of `threshold`."""
+    """Draw the probability of the second class over the plane, the validation points, and the line of `threshold`."""
     drawn = style.figure("first feature", "second feature", height=460)
     surface = {"x": found.x, "y": found.y, "z": np.array(found.probability, dtype=np.float32)}
     drawn.add_contour(

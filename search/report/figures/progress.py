@@ -57,7 +57,7 @@ def searches(records: Mapping[str, StudyRecord], trials: int) -> "Figure":
 
 
 def timeline(record: StudyRecord) -> "Figure":
-    """Each finished trial from its start to its end, since the first start, in a row for each worker and device."""
+    """Draw each finished trial from start to end, in a row for each worker and device."""
     timed = [trial for trial in record.finished if trial.started and trial.ended]
     rows = sorted({_worker_row(trial) for trial in timed}, reverse=True)
     unit, seconds = _unit(elapsed(timed))

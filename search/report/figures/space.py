@@ -109,7 +109,7 @@ def cells(
     words: Sequence[Sequence[str]],
     direction: str,
 ) -> "Figure":
-    """A mean in each cell of several hyperparameters, as a colour, with what `words` (rows, columns) say of it."""
+    """Draw the mean in each cell of several hyperparameters as a colour, with its `words` (rows, columns)."""
     drawn = style.figure(across, of, height=110 + 48 * len(rows))
     shades = np.array([[np.nan if value is None else value for value in row] for row in values], dtype=np.float32)
     numbers = [[_in_a_cell(value) for value in row] for row in values]

@@ -208,7 +208,7 @@ class FreezeThaw:
 
 
 def expected_improvement(mean: Floats, deviation: Floats, threshold: float) -> Floats:
-    """How far above the threshold a normal variable is expected to be, counting 0 where it is below (Mockus, 1978)."""
+    """Return how far above the threshold a normal variable is expected to be, 0 where below (Mockus, 1978)."""
     ahead = (mean - threshold) / deviation
     found: Floats = deviation * (ahead * ndtr(ahead) + np.exp(-0.5 * ahead * ahead) / math.sqrt(2 * math.pi))
     return found
