@@ -8,7 +8,7 @@ from safetensors.torch import load_file
 
 from winnow.errors import StudyError
 from winnow.objectives.prediction import Model
-from winnow.search.analysis import model_export
+from winnow.search.api import model_export
 from winnow.search.api.study import Study, load_study
 from winnow.storage import Storage
 

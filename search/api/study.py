@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any, Self, Unpack
 from winnow import defaults
 from winnow import storage as storages
 from winnow.errors import StudyError
-from winnow.search.analysis import ablation, model_export, readings, repetitions, study_record
+from winnow.search.analysis import ablation, readings, repetitions, study_record
 from winnow.search.analysis import confirm as confirmations
 from winnow.search.analysis.repetitions import ConfirmationPlan
 from winnow.search.analysis.status import Status
 from winnow.search.analysis.study_record import StudyRecord, TrialRecord
 from winnow.search.analysis.study_view import StudyView
-from winnow.search.api import results
+from winnow.search.api import model_export, results
 from winnow.search.api.fleet import FleetArguments, FleetOptions, run_here, train_in_rounds
 from winnow.search.api.results import Ablation, Confirmation, TableName
 from winnow.search.report import decoration
