@@ -172,7 +172,7 @@ def shaping(space: Space) -> list[str]:
     Those on which depends whether one of these is drawn are among them.
     """
     order = ordered(space)
-    names = {name for name in map(hyperparameter, order) if not DEFINITIONS[name].stacks}
+    names = {name for name in map(hyperparameter, order) if name in DEFINITIONS and not DEFINITIONS[name].stacks}
     for parameter in reversed(order):
         if hyperparameter(parameter) in names:
             names.update(conditions(space, parameter))

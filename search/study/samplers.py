@@ -17,7 +17,7 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 from pydantic import Field
 
-from winnow.objectives.space import baseline, cells, grid, hyperparameter, label, only_active, resting
+from winnow.objectives.space import baseline, cells, grid, hyperparameter, label, only_active, resting, shaping
 from winnow.objectives.training_objective import derived_seed
 from winnow.search.study.pruners import most_epochs
 from winnow.search.study.schedulers import Scheduler
@@ -41,11 +41,18 @@ class GridSampler(SamplerSection):
 
     points: int = Field(5, ge=2)
     repeats: int = Field(1, ge=1)
+    by_shape: bool = False
+    """Whether cells of one shape come one after the other, so that a worker with `fuse` has them as one stack."""
 
     def build(self, study: StudyContext, seed: int) -> BaseSampler:
         """Shuffle the cells by the study's seed, so that all workers agree which trial takes which."""
         order = list(cells(study.space, self.points)) * self.repeats
         random.Random(derived_seed(study.seed, 0)).shuffle(order)
+        if self.by_shape:
+            names, of_shape = shaping(study.space), dict[tuple[Any, ...], list[dict[str, Any]]]()
+            for cell in order:
+                of_shape.setdefault(tuple(cell.get(name) for name in names), []).append(cell)
+            order = [cell for alike in of_shape.values() for cell in alike]
         return PlannedSampler([{}, *order] if study.has_baseline else order)  # row 0 is left to the baseline
 
     def seeded(self, study: StudyContext, sampler: BaseSampler, seed: int) -> BaseSampler:

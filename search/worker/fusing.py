@@ -5,6 +5,7 @@ from typing import Literal, NamedTuple
 from winnow.objectives.space import baseline, shaping
 from winnow.objectives.training_objective import TrainingObjective
 from winnow.search.study.objective import Objective
+from winnow.search.study.samplers import GridSampler
 from winnow.search.study.spec import Spec
 
 MOST = 8
@@ -12,7 +13,7 @@ MOST = 8
 TRIALS_EACH = 8
 """So many trials must a search have for each at once: with fewer they know too little of each other."""
 
-SHAPES = 16
+SHAPES = 10
 """So many shapes at least does a search of several look at: with fewer it would know too little of them."""
 
 
@@ -37,7 +38,8 @@ def at_once(asked: int | Literal["auto"], spec: Spec, objective: Objective) -> F
         return Fusing(1)
     if asked != "auto":
         return Fusing(asked)
-    searched = shaping(spec.space)
+    by_shape = isinstance(spec.sampler, GridSampler) and spec.sampler.by_shape
+    searched = [] if by_shape else shaping(spec.space)
     if searched and not spec.sampler.shares_shapes:
         return Fusing(
             1,

@@ -20,6 +20,8 @@ class ShapeRuns:
         self._in_a_row = in_a_row
         self._sampler_lock = sampler_lock
         self._names = shaping(study.spec.space)
+        # What a sampler draws at random before it models anything is to be as varied as it can.
+        self._first: int = getattr(study.spec.sampler, "n_startup_trials", 0)
         self._shape: dict[str, Any] = {}
         self._left = 0
 
@@ -35,6 +37,8 @@ class ShapeRuns:
             study = optuna.load_study(study_name=self._study.name, storage=self._study.storage, sampler=sampler)
             trial = optuna.trial.Trial(study, lease.trial_id)
             suggest(trial, self._study.spec.space, {})
-            if not follows:
-                self._shape = {name: trial.params[name] for name in self._names if name in trial.params}
-        self._left = self._left - 1 if follows else self._in_a_row - 1
+        if follows:
+            self._left -= 1
+        elif lease.number >= self._first:
+            self._shape = {name: trial.params[name] for name in self._names if name in trial.params}
+            self._left = self._in_a_row - 1

@@ -95,7 +95,7 @@ def test_where_the_shape_is_searched_so_many_as_are_of_one_shape_are_measured(ca
     assert "widths is searched" in why
     assert not cache.exists(), "nothing had to be measured"
     spec = check(by_shape, "s.toml")
-    assert at_once("auto", spec, load_objective(spec)).trials in (1, 4), "of 100 trials six have one shape"
+    assert at_once("auto", spec, load_objective(spec)).trials in (1, 4, 8), "of 100 trials eight have one shape"
 
 
 def test_a_small_search_trains_one_trial_at_a_time(cache: Path) -> None:

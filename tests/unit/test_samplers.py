@@ -2,6 +2,7 @@
 
 import sys
 from collections import Counter
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -77,6 +78,23 @@ def test_a_grid_that_repeats_gives_every_cell_so_often() -> None:
     assert spec.storage_budget.trials == 37
     seen = Counter(tuple(sorted(trial.params.items())) for trial in run(spec, 37).trials[1:])
     assert set(seen.values()) == {3}
+
+
+def test_a_grid_by_shape_gives_the_cells_of_one_shape_in_a_row() -> None:
+    search = {
+        "model": {"choices": ["mlp"]},
+        "widths": {"choices": [[8], [16], [32]]},
+        "flip": {"choices": [True, False]},
+    }
+    fixed = {"lr": 0.01}
+    plain, by_shape = (
+        run(spec_with(search=search, fixed=fixed, budget={}, sampler={"name": "grid", "repeats": 2, **more}), 13)
+        for more in ({}, {"by_shape": True})
+    )
+    shapes = [trial.params["widths"] for trial in by_shape.trials[1:]]
+    assert [len(list(alike)) for _, alike in groupby(shapes)] == [4, 4, 4]
+    cells = [Counter(tuple(trial.params.items()) for trial in study.trials[1:]) for study in (plain, by_shape)]
+    assert cells[0] == cells[1], "the same cells in another order"
 
 
 def coordinate(search: dict[str, Any], **changes: Any) -> Spec:

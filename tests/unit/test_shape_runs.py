@@ -55,12 +55,16 @@ def shapes_of(trials: list[dict[str, Any]]) -> list[tuple[Any, ...]]:
     return [tuple(trial.get(name) for name in SHAPE) for trial in trials]
 
 
-@pytest.mark.parametrize("sampler", ["random", "tpe"])
-def test_so_many_in_a_row_have_one_shape_and_differ_in_all_else(opened: storage.Storage, sampler: str) -> None:
-    trials = drawn(study_with(opened, sampler), 16, row=4)
+@pytest.mark.parametrize(("sampler", "first"), [("random", 1), ("tpe", 10)])
+def test_so_many_in_a_row_have_one_shape_and_differ_in_all_else(
+    opened: storage.Storage, sampler: str, first: int
+) -> None:
+    began = drawn(study_with(opened, sampler), first + 15, row=4)
+    start, trials = began[: first - 1], began[first - 1 :]
+    assert len(set(shapes_of(start))) >= min(len(start), 4), "what begins a model of the search is as varied as can be"
     runs = [len(list(run)) for _, run in groupby(shapes_of(trials))]
     assert all(run % 4 == 0 for run in runs), runs
-    assert len(runs) >= 3, "and the next have another"
+    assert len(runs) >= 2, "and the next have another"
     assert len({trial["lr"] for trial in trials}) == 16
     assert all(("momentum" in trial) == (trial["optimizer"] == "sgd") for trial in trials)
 
@@ -74,5 +78,5 @@ def test_a_study_draws_the_same_again(opened: storage.Storage) -> None:
 
 
 def test_a_short_search_and_samplers_that_plan_ask_for_one_at_a_time(opened: storage.Storage) -> None:
-    assert in_a_row(study_with(opened, "tpe").spec, 8) == 4, "64 trials look at 16 shapes or more"
+    assert in_a_row(study_with(opened, "tpe").spec, 8) == 6, "64 trials look at 10 shapes or more"
     assert in_a_row(study_with(opened, "grid", "other").spec, 8) == 1
