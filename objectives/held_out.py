@@ -33,13 +33,13 @@ class TestScore:
     """Of two classes, the accuracy at the threshold that the model's own validation ROC curve chose."""
 
 
-def scores(spec: DataSpec, models: Sequence[tuple[Mapping[str, Any], bytes]], device: str = "cpu") -> list[TestScore]:
+def scores(spec: DataSpec, models: Sequence[tuple[Mapping[str, Any], bytes]]) -> list[TestScore]:
     """Score each trained model, given as (config, weights as snapshots.to_bytes wrote them), on test data, once.
 
     Raises SnapshotError, DataError.
     """
-    data = loading.load(spec, device)
-    test = loading.load_test(spec, device)
+    data = loading.load(spec)
+    test = loading.load_test(spec)
     found = []
     for values, weights in models:
         model = trained_model.restore(values, snapshots.from_bytes(weights), data)

@@ -67,10 +67,9 @@ def train(
     report: Report,
     resume: Snapshot | None = None,
     limits: Limits = Limits(),
-    ranks: Ranks = ALONE,
 ) -> Result:
     """Train `config` on `data`, on the device where its tensors lie; the same training as `begin` describes."""
-    return alone(begin(config, data, report, resume, limits, ranks))
+    return alone(begin(config, data, report, resume, limits))
 
 
 def alone(training: Training) -> Result:

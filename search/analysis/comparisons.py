@@ -237,7 +237,7 @@ def _adjusted(record: StudyRecord, name: str, first: Group, other: Group, error:
     model = np.column_stack(terms)
     freedom = len(trials) - len(terms)
     if freedom < max(10, len(terms)) or place < 0 or np.linalg.matrix_rank(model) < len(terms):
-        return _by_means(record, name, first, other, error)
+        return _by_means(record, first, other, error)
     results = np.array([-record.loss(_value(trial, worst)) for trial in trials])
     inverse = np.linalg.inv(model.T @ model)
     effects = inverse @ model.T @ results
@@ -248,7 +248,7 @@ def _adjusted(record: StudyRecord, name: str, first: Group, other: Group, error:
     return _effect(first, other, effect, (effect - half, effect + half), len(first.trials) + len(other.trials))
 
 
-def _by_means(record: StudyRecord, name: str, first: Group, other: Group, error: float) -> Effect:
+def _by_means(record: StudyRecord, first: Group, other: Group, error: float) -> Effect:
     """Return the difference of the means of independent draws (Welch, 1947)."""
     before, after = (np.array([-record.loss(value) for value in group.values.scores]) for group in (first, other))
     difference, low, high = float(after.mean() - before.mean()), -math.inf, math.inf

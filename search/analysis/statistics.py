@@ -228,14 +228,14 @@ def paired(scores: Sequence[float], others: Sequence[float], scale: Scale = ANY)
     return Sample(tuple(a - b for a, b, breaks in pairs if not any(breaks)), scale.differences)
 
 
-def error_of_look(look: int, error: float = ERROR) -> float:
-    """Return what look 1, 2, … may spend of `error`: three tenths twice, a fifth, then half of what is left each time.
+def error_of_look(look: int) -> float:
+    """Return what look 1, 2, … may spend of ERROR: three tenths twice, a fifth, then half of what is left each time.
 
     Repeated confidence intervals (Jennison and Turnbull, 1989) by the union bound: all looks together miss the truth
-    with probability `error` at most, whatever is decided at each of them, and however many follow. So seeds may be
+    with that probability at most, whatever is decided at each of them, and however many follow. So seeds may be
     added until an effect is clear, and an ablation may go on with a larger budget.
     """
-    return error * ((0.3, 0.3, 0.2)[look - 1] if look <= 3 else 0.2 * 0.5 ** (look - 3))
+    return ERROR * ((0.3, 0.3, 0.2)[look - 1] if look <= 3 else 0.2 * 0.5 ** (look - 3))
 
 
 def seeds_at_look(look: int, first: int) -> int:

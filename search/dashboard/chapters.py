@@ -66,10 +66,10 @@ def first_words(storage: Storage, view: StudyView) -> list[str]:
     return summary.sentences(record, conclusions.load(storage, record))
 
 
-def curve_numbers(sample: StudyRecord, top: int = TOP) -> dict[str, object]:
+def curve_numbers(sample: StudyRecord) -> dict[str, object]:
     """Return the numbers behind the picture of curves."""
     epochs, quartiles = curves.quartiles(sample.trials)
-    chosen = [*sample.ranked[:top], *([sample.baseline] if sample.baseline else [])]
+    chosen = [*sample.ranked[:TOP], *([sample.baseline] if sample.baseline else [])]
     return {
         "metric": sample.metric,
         "sampled": len(sample.trials),

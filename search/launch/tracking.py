@@ -66,14 +66,14 @@ class Tracking:
                 over = self._over.wait(LOOK_SECONDS)  # what ended last is delivered too
                 for name, tracker in self._trackers.items():
                     try:
-                        self._deliver(name, tracker, folder / f"{home}.{name}")
+                        self._deliver(tracker, folder / f"{home}.{name}")
                     except Exception as error:
                         if name not in failed:
                             study = self._study.name
                             _log.warning("%s gets the numbers of %s later: %s", name, study, plain_data.reason(error))
                         failed.add(name)
 
-    def _deliver(self, name: str, tracker: Tracker, delivered: Path) -> None:
+    def _deliver(self, tracker: Tracker, delivered: Path) -> None:
         """Deliver every trial that ended on this machine and was not; raises what the tracker does."""
         known = set(delivered.read_text().split()) if delivered.exists() else set()
         ended = [

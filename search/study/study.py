@@ -41,6 +41,8 @@ from winnow.search.study.validation import check
 from winnow.storage import Storage, designs, notifications, settled
 from winnow.storage.budget import set_budget
 
+MAKING_SECONDS = 10.0
+"""How long a study that another process seems to be making is waited for."""
 PIN = "weights_sha256"
 """Of `[fixed]`: filled in when a study is made whose trials begin from a file of weights."""
 MATCHED = (
@@ -240,9 +242,9 @@ def _rules(spec: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in spec["budget"].items() if key != "priority"}
 
 
-def _wait_until_ready(study: optuna.Study, seconds: float = 10.0) -> None:
-    """Another process may be making this study now. If it died at it, this one goes on in its place."""
-    deadline = time.monotonic() + seconds
+def _wait_until_ready(study: optuna.Study) -> None:
+    """Wait for another process that may be making this study now; where it died at that, this one goes on."""
+    deadline = time.monotonic() + MAKING_SECONDS
     while SPEC not in study.user_attrs and time.monotonic() < deadline:
         time.sleep(0.1)
 
