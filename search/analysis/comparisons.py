@@ -199,7 +199,7 @@ def _setting_by_setting(record: StudyRecord, name: str, first: Group, other: Gro
     for cell in before.keys() & after.keys():
         pairs += zip(*_even(before[cell], after[cell]), strict=True)
     differences = paired([value for _, value in pairs], [value for value, _ in pairs])
-    return _effect(first, other, differences.mean, differences.interval_at(error), 2 * len(pairs))
+    return _effect(record, first, other, differences.mean, differences.interval_at(error), 2 * len(pairs))
 
 
 def _even(first: Sequence[float], other: Sequence[float]) -> tuple[list[float], list[float]]:
@@ -245,7 +245,8 @@ def _adjusted(record: StudyRecord, name: str, first: Group, other: Group, error:
     left = (results - model @ effects) / np.sqrt(1 - leverage)
     half = float(stdtrit(freedom, 1 - error / 2)) * math.sqrt(float(((model @ inverse[place]) ** 2 * left**2).sum()))
     effect = float(effects[place])
-    return _effect(first, other, effect, (effect - half, effect + half), len(first.trials) + len(other.trials))
+    ends = (effect - half, effect + half)
+    return _effect(record, first, other, effect, ends, len(first.trials) + len(other.trials))
 
 
 def _by_means(record: StudyRecord, first: Group, other: Group, error: float) -> Effect:
@@ -259,11 +260,14 @@ def _by_means(record: StudyRecord, first: Group, other: Group, error: float) -> 
         freedom = sum(shares) ** 2 / sum(weights) if sum(weights) else 1.0
         half = float(stdtrit(freedom, 1 - error / 2)) * spread
         low, high = difference - half, difference + half
-    return _effect(first, other, difference, (low, high), len(before) + len(after))
+    return _effect(record, first, other, difference, (low, high), len(before) + len(after))
 
 
-def _effect(first: Group, other: Group, effect: float, bounds: tuple[float, float], runs: int) -> Effect:
-    return Effect(f"{first.name} → {other.name}", effect, *bounds, runs)
+def _effect(
+    record: StudyRecord, first: Group, other: Group, effect: float, ends: tuple[float, float], runs: int
+) -> Effect:
+    most = record.scale.differences.high  # an accuracy gains no more than 1
+    return Effect(f"{first.name} → {other.name}", effect, max(-most, ends[0]), min(most, ends[1]), runs)
 
 
 def _used(record: StudyRecord) -> list[TrialRecord]:

@@ -1,6 +1,7 @@
 """A coordinate-wise search as the steps that it took: what each changed of the best so far, and whether it stayed."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from winnow.objectives.space import hyperparameter
@@ -8,39 +9,43 @@ from winnow.search.analysis.comparisons import setting, written
 from winnow.search.analysis.study_record import StudyRecord, TrialRecord
 
 
+def change(names: Sequence[str], before: TrialRecord, after: TrialRecord) -> str:
+    """Return in words what these hyperparameters were in one trial and are in another."""
+    values = [(name, *(written(setting(each, [name])[0]) for each in (before, after))) for name in names]
+    return ", ".join(f"{name} {first} → {other}" for name, first, other in values)
+
+
+def moved(record: StudyRecord, before: TrialRecord, after: TrialRecord) -> list[str]:
+    """Return the searched hyperparameters in which two trials differ."""
+    names = dict.fromkeys(hyperparameter(name) for name in record.parameter_names)
+    return [name for name in names if setting(before, [name]) != setting(after, [name])]
+
+
 @dataclass(frozen=True)
 class Step:
     """One trial of a coordinate-wise search: what it changed of the best so far, and what came of it."""
 
     trial: TrialRecord
-    name: str
-    before: str
-    after: str
+    change: str
+    """In words."""
     gain: float
     """NaN where it came to no value: a network over a limit of the study, a training that failed."""
     kept: bool
 
-    @property
-    def change(self) -> str:
-        """What changed, in words."""
-        return f"{self.name} {self.before} → {self.after}"
-
 
 def steps(record: StudyRecord) -> list[Step]:
     """Return the steps of a search that changes one hyperparameter of its best so far at a time, in their order."""
-    names = [hyperparameter(name) for name in record.parameter_names]
     best, found = record.baseline, list[Step]()
     if best is None or best.value is None:
         return []
     for trial in record.finished:
         if trial is record.baseline or not trial.config:
             continue
-        moved = [name for name in dict.fromkeys(names) if setting(trial, [name]) != setting(best, [name])]
-        if len(moved) != 1:
+        names = moved(record, best, trial)
+        if len(names) != 1:
             continue  # it drew a cell at random, or met another best than this
         gain = math.nan if trial.value is None else record.gain(trial, best)
         kept = gain > 0 and trial.state == "COMPLETE" and trial.feasible
-        before, after = (written(setting(each, moved)[0]) for each in (best, trial))
-        found.append(Step(trial, moved[0], before, after, gain, kept))
+        found.append(Step(trial, change(names, best, trial), gain, kept))
         best = trial if kept else best
     return found

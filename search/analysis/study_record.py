@@ -148,13 +148,12 @@ class StudyRecord:
     @cached_property
     def candidates(self) -> tuple[TrialRecord, ...]:
         """The completed trials that trained neither what the baseline did nor what a better one of them did."""
-        found: list[TrialRecord] = []
-        known = [self.baseline.trained] if self.baseline in self.ranked and self.baseline else []
-        for trial in self.ranked:
-            if trial.config and trial.trained not in known:
-                found.append(trial)
-                known.append(trial.trained)
-        return tuple(found)
+        first: dict[str, TrialRecord] = {}
+        baseline = self.baseline
+        for trial in ([baseline] if baseline in self.ranked and baseline else []) + list(self.ranked):
+            if trial.config:
+                first.setdefault(json.dumps(trial.trained, sort_keys=True, default=repr), trial)
+        return tuple(trial for trial in first.values() if trial is not baseline)
 
     @cached_property
     def parameter_names(self) -> tuple[str, ...]:

@@ -46,7 +46,7 @@ def comparison(record: StudyRecord) -> list[Compared]:
     left out: it differs always and means nothing.
     """
     baseline, best = record.baseline, record.best
-    if best is None or (baseline and _alike(best, baseline)):
+    if best is None or best is baseline or _reseeded(best, baseline):
         return []
     searched = drawn_names(record)
     others = [name for name in best.config if name not in searched and name != "seed"]
@@ -58,12 +58,9 @@ def comparison(record: StudyRecord) -> list[Compared]:
     ]
 
 
-def _alike(trial: TrialRecord, other: TrialRecord) -> bool:
-    """Return whether two trials differ in nothing but their seeds."""
-    return trial is other or all(
-        trial.setting(name) == other.setting(name)
-        for name in {*trial.config, *trial.parameters, *other.config, *other.parameters} - {"seed"}
-    )
+def _reseeded(best: TrialRecord, baseline: TrialRecord | None) -> bool:
+    """Return whether the best trained what the baseline did, with another seed."""
+    return bool(baseline and best.config and best.trained == baseline.trained)
 
 
 def _setting(trial: TrialRecord | None, name: str, searched: bool) -> Any:
@@ -101,7 +98,7 @@ def _result(record: StudyRecord) -> list[str]:
     else:
         gain = score(abs(record.gain(best, baseline)))
         compared = [f"{won}, {gain} better than the baseline's {score(baseline.value)}."]
-        if _alike(best, baseline):
+        if _reseeded(best, baseline):
             compared.append("It has the baseline's own configuration: the difference is another seed's, and no gain.")
     return compared
 

@@ -10,13 +10,14 @@ import numpy as np
 import optuna
 import pytest
 
-from example_conclusions import ablated
+from example_conclusions import ablated, confirmed
 from winnow.errors import SpecError
 from winnow.records import Epoch, Outcome
 from winnow.search.analysis import questions
 from winnow.search.analysis.answers import Answer
 from winnow.search.analysis.comparisons import compare, groups
 from winnow.search.analysis.conclusions import Conclusions
+from winnow.search.analysis.statistics import Sample
 from winnow.search.analysis.steps import steps
 from winnow.search.analysis.study_record import StudyRecord, TrialRecord
 from winnow.search.report import conclusions, ready_studies
@@ -348,6 +349,28 @@ def test_where_nothing_beat_the_baseline_what_was_tried_is_repeated() -> None:
     found = coordinate([(START, 0.5), *((each, 0.4) for each in tried)])
     for kind in ("steps", "methods"):
         assert answered(found, spec("tpe", {"asks": "?", "kind": kind})).commands == ("winnow confirm s --top 3",)
+
+
+def test_what_a_confirmation_repeated_beside_the_baseline_answers_for_the_methods() -> None:
+    found = coordinate([
+        (START, 0.5),
+        ({**START, "optimizer": "adam"}, 0.49),
+        ({**START, "flip": True}, 0.48),
+        ({**START, "flip": True, "lr": 1e-2}, 0.47),
+    ])  # fmt: skip
+    scores = {0: (0.50, 0.51, 0.49), 1: (0.60, 0.62, 0.59), 2: (0.50, 0.49, 0.50), 3: (0.1, 0.1, 0.1)}
+    measured = replace(confirmed(), compared={number: Sample(each) for number, each in scores.items()})
+    answer = answered(found, spec("tpe", {"asks": "?", "kind": "methods"}), confirmation=measured)
+    assert answer.sentences[0].startswith("In validation accuracy optimizer sgd → adam +0.1033")
+    assert answer.sentences[1:] == (
+        "Of 2 changes 1 is inconclusive with these trials.",
+        "Each is trained with 3 fresh seeds beside the baseline.",
+    )
+    assert [row[0] for row in answer.rows] == ["optimizer sgd → adam", "flip off → on"], "trial 3 changed two at once"
+    assert not answer.commands
+    steps_said = answered(found, spec("tpe", {"asks": "?", "kind": "steps"}), confirmation=measured)
+    assert steps_said.sentences[-1] == "Each was trained once, so a gain may be a seed's."
+    assert not steps_said.commands, "it was measured"
 
 
 def test_a_step_that_came_to_no_value_says_why() -> None:
