@@ -96,7 +96,9 @@ def chosen(record: StudyRecord, trials: Sequence[int] = (), by: str = "") -> Cha
         members |= {f"{by} {group.name}": group.trials for group in comparisons.groups(record, [by])}
     if not members:
         return None
-    caption = "Validation, and training dotted; of several trainings, the mean of those that reached the epoch."
+    caption = (
+        "Validation, and training dotted; of several trainings, the mean, in which one that ended stays as it was."
+    )
     drawn = [
         Picture(f"chosen-{quantity}", words.capitalize(), caption, curves.together(members, quantity, words))
         for quantity, words in _QUANTITIES.items()

@@ -59,7 +59,10 @@ def _pictures(asked: Question, answer: Answer, record: StudyRecord, found: Concl
 
 def _curves(asked: Question, record: StudyRecord, name: str) -> list[Picture]:
     members = {f"{asked.of} {group.name}": group.trials for group in groups(record, [asked.of])}
-    caption = f"The mean curve of the trainings with each {asked.of}: validation, and training dotted."
+    caption = (
+        f"The mean curve of the trainings with each {asked.of}: validation, and training dotted. One that ended early "
+        "stays in the mean as it ended."
+    )
     return [
         Picture(f"{name}-{quantity}", f"By {asked.of}: {quantity}", caption, drawn)
         for quantity in ("accuracy", "loss")

@@ -1,5 +1,7 @@
 """Pictures: what is drawn is what was measured, and stays readable."""
 
+from dataclasses import replace
+
 import numpy as np
 import optuna
 import pytest
@@ -31,6 +33,17 @@ def test_the_optimisation_history_shows_every_trial_once(history: StudyRecord) -
     drawn = progress.optimisation_history(history)
     numbers = [number for name in ("pruned", "completed", "baseline") for number in trace(drawn, name).x]
     assert sorted(numbers) == list(range(40))
+
+
+def test_a_mean_curve_does_not_leap_where_a_training_of_its_group_ends(history: StudyRecord) -> None:
+    full = [trial for trial in history.trials if trial.state == "COMPLETE"][:2]
+    short = replace(full[1], curve=full[1].curve[:3])
+    drawn = curves.together({"both": [full[0], short]}, "validation_loss", "loss")
+    assert drawn is not None
+    line = trace(drawn, "both").y
+    losses = [[epoch.validation_loss for epoch in trial.curve] for trial in (full[0], short)]
+    losses[1] += [losses[1][-1]] * (len(losses[0]) - 3)
+    assert line == pytest.approx(np.mean(losses, axis=0), rel=1e-6)
 
 
 def test_a_diverged_loss_does_not_stretch_the_axis_and_is_counted() -> None:

@@ -57,8 +57,9 @@ def baseline_against_best(record: StudyRecord, quantity: str) -> "Figure | None"
 
 
 def together(groups: Mapping[str, Sequence[TrialRecord]], quantity: str, words: str) -> "Figure | None":
-    """Return a line for each group of trials: the mean of what those that reached the epoch recorded of `quantity`.
+    """Return a line for each group of trials: the mean of what they recorded of `quantity`, one that ended at its last.
 
+    Without those the mean would leap where the worst of a group end.
     Where a training counterpart was recorded (`train_loss` of `validation_loss`) it is dotted in the same colour.
     """
     drawn = style.figure("epoch", words)
@@ -84,15 +85,17 @@ def rate_range(found: Mapping[str, Any]) -> "Figure":
 def _add_mean(
     drawn: "Figure", trials: Sequence[TrialRecord], quantity: str, name: str, line: Mapping[str, Any], legend: bool
 ) -> None:
-    values: dict[int, list[float]] = defaultdict(list)
-    for trial in trials:
-        for epoch in trial.curve:
-            value = getattr(epoch, quantity)
-            if value is not None and np.isfinite(value):
-                values[epoch.epoch].append(value)
-    if values:
-        reached = sorted(values)
-        means = np.array([np.mean(values[number]) for number in reached], dtype=np.float32)
+    known = [{epoch.epoch: getattr(epoch, quantity) for epoch in trial.curve} for trial in trials]
+    curves = [
+        {number: value for number, value in each.items() if value is not None and np.isfinite(value)} for each in known
+    ]
+    reached = sorted({number for curve in curves for number in curve})
+    if reached:
+        values = np.array([[curve.get(number, np.nan) for number in reached] for curve in curves if curve])
+        for column in range(1, len(reached)):
+            gone = np.isnan(values[:, column])
+            values[gone, column] = values[gone, column - 1]
+        means = np.nanmean(values, axis=0).astype(np.float32)
         hover = f"{style.text(name)}, epoch %{{x}}: %{{y:.4g}}"
         style.add_line(drawn, reached, means, style.text(name), line, hover, showlegend=legend)
 

@@ -202,12 +202,13 @@ def _known(sample: Sample) -> tuple[float, float]:
 
 def _rows(x: str, names: Sequence[str], pixels: int) -> "Figure":
     """Return a figure with a row of `pixels` for each name, from the bottom up."""
-    drawn = style.figure(x, "", height=110 + pixels * len(names))
+    drawn = style.figure(x, "", height=124 + pixels * len(names))
     rows = [style.text(name) for name in names]
     # The names of two on two lines, and a long change, or there is no room left for the effects and their axis' name.
     lines = [name.replace(" and ", "<br>and ").replace(" &amp; ", "<br>&amp; ") for name in rows]
     lines = [name.replace(" → ", "<br>→ ") if len(name) > _LONG else name for name in lines]
     drawn.update_yaxes(type="category", categoryorder="array", categoryarray=rows, tickvals=rows, ticktext=lines)
+    drawn.update_xaxes(title_text=style.text(x).replace(" in ", "<br>in ", 1))
     return drawn
 
 
