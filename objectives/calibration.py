@@ -49,7 +49,7 @@ class StackSize(NamedTuple):
 
 
 def faster_precision(config: Config, data: Data) -> str:
-    """`bf16` where a few steps of `config` are faster with it on this device, else `fp32`.
+    """Return `bf16` where a few steps of `config` are faster with it on this device, else `fp32`.
 
     A GPU that only emulates it (before compute capability 8) is given `fp32` unmeasured: fp16 would need its losses
     scaled, and Winnow has no such training. Takes a second or so; all trials of a study train alike.

@@ -33,7 +33,7 @@ def evaluate(
     kept: list[torch.Tensor] | None = None,
     ranks: Ranks = ALONE,
 ) -> tuple[float, float | None]:
-    """Mean loss and accuracy (None in a regression) of `model` on `split`, waiting for the device once.
+    """Return the mean loss and accuracy (None in a regression) of `model` on `split`, waiting for the device once.
 
     The model's outputs are added to `kept`, batch by batch. Each of several ranks does its part of the split.
     """
@@ -135,5 +135,5 @@ def mixed_losses(
 
 @torch.no_grad()
 def weight_norm(model: nn.Module) -> float:
-    """Frobenius norm over the weights of all dense and convolutional layers together."""
+    """Return the Frobenius norm over the weights of all dense and convolutional layers together."""
     return float(torch.stack([p.square().sum() for p in model.parameters() if p.dim() > 1]).sum().sqrt())

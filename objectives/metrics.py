@@ -131,7 +131,7 @@ def cheap(targets: "Tensor", outputs: "Tensor") -> dict[str, float]:
 
 
 def _doubled_ranks(scores: NDArray[np.float32], labels: Labels) -> NDArray[Any]:
-    """Twice the sum of the ranks that each class's own examples have by its scores (N, classes), none above 0.
+    """Return twice the sum of the ranks that each class's own examples have by its scores (N, classes), none above 0.
 
     All classes are sorted at once: without its sign a float orders as its bits do, and its class stands before them.
     """

@@ -159,7 +159,7 @@ def _losses(config: Config, data: Data, rates: NDArray[np.float64]) -> Iterator[
 
 
 def _smoothed(losses: Sequence[float], memory: float = 0.9) -> list[float]:
-    """Exponential means, each over what came before it, without the pull towards 0 at the start."""
+    """Return the exponential means, each over what came before it, without the pull towards 0 at the start."""
     mean, said = 0.0, []
     for place, loss in enumerate(losses, start=1):
         mean = memory * mean + (1 - memory) * loss

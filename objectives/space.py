@@ -93,7 +93,7 @@ class Choice:
         return self.choices[self.labels.index(trial.suggest_categorical(name, self.labels))]
 
     def nearest(self, value: Any) -> Any:
-        """`value` where it is a choice, the first choice where it is not."""
+        """Return `value` where it is a choice, the first choice where it is not."""
         return value if value in self.choices else self.choices[0]
 
     def offers(self, value: Any) -> bool:
@@ -124,12 +124,12 @@ def hyperparameter(parameter: str) -> str:
 
 
 def by_hyperparameter(parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """Parameters of one trial under the names of their hyperparameters."""
+    """Return the parameters of one trial under the names of their hyperparameters."""
     return {hyperparameter(parameter): value for parameter, value in parameters.items()}
 
 
 def conditions(space: Space, parameter: str) -> When:
-    """When `parameter` is drawn: the spec's `when`, and what its definition needs of other searched names."""
+    """Return when `parameter` is drawn: the spec's `when`, and what its definition needs of other searched names."""
     name, searched = hyperparameter(parameter), by_hyperparameter(space)
     needs = DEFINITIONS[name].needs if name in DEFINITIONS and not space[parameter].own else {}
     return {**{parent: values for parent, values in needs.items() if parent in searched}, **space[parameter].when}

@@ -222,7 +222,7 @@ def check(config: Config, data: Data, devices: int = 1) -> None:
 
 
 def count_parameters(config: Config, data: Data) -> int:
-    """Trained and frozen parameters of the config's model, without allocating any; raises ObjectiveError."""
+    """Count the parameters of the config's model, trained and frozen, without allocating any; raises ObjectiveError."""
     model = build(config, compatibility.input_shape(config, data.shape), data.classes or 1, "meta")
     return sum(parameter.numel() for parameter in model.parameters())
 
@@ -237,7 +237,7 @@ def order_of(config: Config, data: Data, generator: torch.Generator) -> torch.Te
 
 
 def batches_of(config: Config, order: torch.Tensor, ranks: Ranks = ALONE) -> list[torch.Tensor]:
-    """Batches of indices of one pass; the last may be short, but not of one example a rank: BatchNorm fails there."""
+    """Return batches of indices of one pass; the last may be short, but not of one example a rank, for BatchNorm."""
     batches = list(torch.split(order, config.batch_size))
     if len(batches[-1]) < min(2 * ranks.count, config.batch_size):
         batches.pop()

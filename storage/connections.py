@@ -76,7 +76,7 @@ def _postgresql(url: URL) -> Engine:
 
 
 def _impatient_psycopg() -> Any:
-    """psycopg's connection, with an end to waiting: libpq has a limit for connecting and none for an answer.
+    """Return psycopg's connection, with an end to waiting: libpq has a limit for connecting and none for an answer.
 
     One that is in use while its pool is disposed of is closed with that pool; psycopg would only warn of it.
     """

@@ -131,7 +131,7 @@ class Outlines:
 
 
 def details(connection: Connection, ids: Sequence[int]) -> dict[int, FrozenTrial]:
-    """Whole trials by their ids."""
+    """Return whole trials by their ids."""
     found: dict[int, FrozenTrial] = {}
     for some in _few(ids):
         rows = connection.execute(trial_rows().where(trials.c.trial_id.in_(some))).all()
@@ -152,7 +152,7 @@ def curves(connection: Connection, ids: Sequence[int]) -> dict[int, list[Epoch]]
 def searched(
     connection: Connection, study_id: int, since: int
 ) -> dict[int, tuple[dict[str, Any], dict[str, BaseDistribution]]]:
-    """Parameters and their distributions of the trials of a study whose ids are larger than `since`."""
+    """Return the parameters and their distributions of the trials of a study whose ids are larger than `since`."""
     query = (
         select(parameters.c.trial_id, parameters.c.param_name, parameters.c.param_value, parameters.c.distribution_json)
         .join(trials, trials.c.trial_id == parameters.c.trial_id)

@@ -12,7 +12,7 @@ from winnow.objectives.errors import DataError
 
 
 def read(files: Sequence[Path]) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    """Images uint8 (N, 3, 32, 32) and labels int64 (N,) of all `files` in their order; raises DataError.
+    """Return images uint8 (N, 3, 32, 32) and labels int64 (N,) of all `files` in their order; raises DataError.
 
     CIFAR-100's labels are the fine ones.
     """

@@ -12,7 +12,7 @@ from winnow.objectives.errors import DataError
 
 
 def read(files: Sequence[Path]) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    """Images uint8 (N, 1, H, W) and labels int64 (N,) of a file of each, gzipped or not; raises DataError."""
+    """Return images uint8 (N, 1, H, W) and labels int64 (N,) of a file of each, gzipped or not; raises DataError."""
     images, labels = files
     pixels, classes = read_bytes(images), read_bytes(labels)
     if pixels.ndim != 3 or classes.shape != pixels.shape[:1]:

@@ -130,7 +130,7 @@ def _on_device(examples: Examples, device: str, stream: bool | None = None) -> S
 
 
 def _statistics(inputs: NDArray[Any] | Rows) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Mean and standard deviation of each channel (of inputs / 255) or feature, float32, never 0."""
+    """Return the mean and standard deviation of each channel (of inputs / 255) or feature, float32, never 0."""
     if inputs.dtype == np.uint8:
         # Counted, not summed: exact, and no float copy of the images.
         counts = np.zeros((inputs.shape[1], 256), np.int64)

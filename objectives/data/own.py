@@ -288,7 +288,7 @@ def _image(image: Any, spec: DataSpec, where: str, channels: int | None) -> NDAr
 
 
 def _as_bytes(images: NDArray[Any], where: str) -> NDArray[np.uint8]:
-    """Images as uint8 (N, C, H, W): of bytes, or of numbers from 0 to 1; channels first or last, or none."""
+    """Return images as uint8 (N, C, H, W): of bytes, or of numbers from 0 to 1; channels first or last, or none."""
     if images.ndim == 3:
         images = images[:, None]
     if images.ndim != 4:
@@ -309,7 +309,7 @@ def _as_bytes(images: NDArray[Any], where: str) -> NDArray[np.uint8]:
 
 
 def _targets(targets: NDArray[Any], where: str) -> NDArray[Any]:
-    """Labels int64 (N,), or float32 (N, 1)."""
+    """Return labels int64 (N,), or float32 (N, 1)."""
     if targets.ndim == 2 and targets.shape[1] == 1:
         targets = targets[:, 0]
     if targets.ndim != 1 or targets.dtype.kind not in "biuf":

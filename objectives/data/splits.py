@@ -53,7 +53,7 @@ def train_and_validation(
 
 
 def held_out(targets: NDArray[np.int64]) -> tuple[Index, Index]:
-    """Indices of the examples that a search may see and of those that only confirmation reads."""
+    """Return the indices of the examples that a search may see and of those that only confirmation reads."""
     order = stratified(targets, _HELD_OUT_SEED, "test")
     test = int(np.ceil(HELD_OUT * len(targets)))
     return np.sort(order[test:]), np.sort(order[:test])

@@ -10,7 +10,7 @@ Arrays = tuple[NDArray[np.float32], NDArray[Any]]
 
 
 def two_moons(count: int, test: bool, noise: float | None, random: np.random.Generator) -> Arrays:
-    """Two half circles that hold each other's ends, from two distributions one after the other, as in system D.
+    """Return two half circles that hold each other's ends, from two distributions one after the other, as in system D.
 
     The first half is turned by 10 degrees about the origin with noise 0.2, the second by 50 degrees and noisier by a
     quarter; the test's are turned by 40 degrees and noisier by half. Returns points float32 (count, 2) and which moon
@@ -34,7 +34,7 @@ def circles(count: int, test: bool, noise: float | None, random: np.random.Gener
 
 
 def spirals(count: int, test: bool, noise: float | None, random: np.random.Generator) -> Arrays:
-    """Two arms of 1.75 turns; noise 0.05. Points float32 (count, 2), and the arm of each int64 (count,)."""
+    """Return two arms of 1.75 turns; noise 0.05. Points float32 (count, 2), and the arm of each int64 (count,)."""
     arms = np.arange(count) % 2
     along = random.uniform(0, 1, count)
     return _curled(along, 1.75 * 2 * np.pi * along + np.pi * arms, noise, random), arms
@@ -48,7 +48,7 @@ def regression_1d(count: int, test: bool, noise: float | None, random: np.random
 
 
 def regression_100d(count: int, test: bool, noise: float | None, random: np.random.Generator) -> Arrays:
-    """Friedman's first function of 5 features among 100, brought to mean 0 and deviation 1; noise 0.2.
+    """Return Friedman's first function of 5 features among 100, brought to mean 0 and deviation 1; noise 0.2.
 
     Features float32 (count, 100) are uniform in 0 to 1, targets float32 (count, 1). J. H. Friedman, "Multivariate
     Adaptive Regression Splines", Annals of Statistics 19 (1991), equation 61.

@@ -14,7 +14,7 @@ from winnow.objectives.models.residual import Residual
 
 @torch.no_grad()
 def folded(model: nn.Module) -> nn.Module:
-    """`model`, which must be in evaluation, rebuilt from its own layers; it stays as it is and shares its weights.
+    """Return `model`, which must be in evaluation, rebuilt from its layers; it stays as it is and shares weights.
 
     BatchNorm becomes part of the convolution or dense layer before it (the same but for rounding), dropout is left
     out, and a maximum is taken before a ReLU instead of after it, of a quarter of the values (the same to the bit).

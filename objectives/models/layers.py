@@ -104,7 +104,7 @@ class DropBlock(RandomLayer):
         return x * (kept.permute(0, 3, 1, 2) if last else kept)
 
     def _places(self, shape: tuple[int, ...], chance: float, x: torch.Tensor) -> torch.Tensor:
-        """Bool of `shape`, on the device of `x`, each true with `chance`."""
+        """Return bools of `shape`, on the device of `x`, each true with `chance`."""
         draws = whole_numbers(math.prod(shape), torch.int16, x.device, self.generator)
         of_65536 = min(max(round(chance * 65536), 1), 65536)
         return (draws <= of_65536 - 32769).view(shape)

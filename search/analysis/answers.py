@@ -122,7 +122,7 @@ def _without_help(found: Ablation) -> list[str]:
 
 
 def _idle(found: Ablation) -> list[str]:
-    """Methods with and without which all scores are the very same: there is no noise, so there is no effect."""
+    """Return the methods with and without which all scores are the very same: no noise, and so no effect."""
     alone, removed = ({effect.method for effect in effects if effect.idle} for effects in (found.alone, found.removed))
     return sorted(alone & removed)
 

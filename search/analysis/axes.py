@@ -50,7 +50,7 @@ class Axis:
         return np.exp(positions) if self.log else positions
 
     def grid(self, points: int, seen: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Places from 0 to 1 that stand for the whole range: each choice of those `seen`, or middles of equal parts."""
+        """Return places from 0 to 1 for the whole range: each choice of those `seen`, or middles of equal parts."""
         if self.choices:
             return np.unique(seen)
         return (np.arange(points) + 0.5) / points
@@ -62,5 +62,5 @@ class Axis:
 
 
 def scaled(values: NDArray[np.float64], low: float, high: float) -> NDArray[np.float64]:
-    """`values` with `low` at 0 and `high` at 1; in the middle where the two are one."""
+    """Return `values` with `low` at 0 and `high` at 1; in the middle where the two are one."""
     return (values - low) / (high - low) if high > low else values * 0 + 0.5

@@ -56,6 +56,6 @@ def load(storage: Storage, record: StudyRecord) -> Conclusions:
 
 
 def _seconds(storage: Storage, name: str) -> float:
-    """Device time of all trials of a study, in seconds."""
+    """Return the device time of all trials of a study, in seconds."""
     trials = optuna.load_study(study_name=name, storage=storage).get_trials(deepcopy=False)
     return sum(float(trial.user_attrs.get(RUN, {}).get("device_seconds", 0.0)) for trial in trials)

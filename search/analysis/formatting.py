@@ -31,7 +31,7 @@ def score(value: float | None) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Seconds as people say them: `4.2 s`, `3 min 20 s`, `5 h 12 min`."""
+    """Return seconds as people say them: `4.2 s`, `3 min 20 s`, `5 h 12 min`."""
     if seconds < 59.95:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
@@ -52,12 +52,12 @@ def listed(names: Sequence[str], before_last: str = "and") -> str:
 
 
 def with_article(noun: str) -> str:
-    """`a validation accuracy`, `an objective value`."""
+    """Return `a validation accuracy`, `an objective value`."""
     return f"{'an' if noun[:1] in 'aeiou' else 'a'} {noun}"
 
 
 def spread(sample: Sample) -> str:
-    """Mean ± standard deviation; the mean alone of a single score."""
+    """Return the mean ± standard deviation; the mean alone of a single score."""
     return f"{sample.mean:.4f} ± {sample.deviation:.4f}" if len(sample.scores) > 1 else f"{sample.mean:.4f}"
 
 
@@ -67,6 +67,6 @@ def interval(sample: Sample, sign: str = "") -> str:
 
 
 def span(bounds: tuple[float, float], sign: str = "") -> str:
-    """Two bounds as people read them: `0.9000 to 0.9200`."""
+    """Return two bounds as people read them: `0.9000 to 0.9200`."""
     low, high = bounds
     return f"{low:{sign}z.4f} to {high:{sign}z.4f}" if math.isfinite(low) else "unknown"

@@ -110,7 +110,7 @@ def decompose_if_enough(record: StudyRecord) -> FunctionalAnova | None:
 
 
 def decompose(record: StudyRecord) -> FunctionalAnova:
-    """Marginals and interactions over completed trials.
+    """Return the marginals and interactions over completed trials.
 
     Values beyond `worse_fence` count as that. Intervals come from samples of half the trials, as in
     `winnow.search.analysis.importance`. Of two hyperparameters together it tells only where trials lie in all corners
@@ -173,7 +173,7 @@ def decompose(record: StudyRecord) -> FunctionalAnova:
 def _without_interactions(
     axes: Sequence[Axis], inputs: Array, values: Array, curves: Sequence[Array], generator: np.random.Generator
 ) -> list[Array]:
-    """Values (trials,) of studies in which each hyperparameter does as here, and none hangs on another."""
+    """Return values (trials,) of studies in which each hyperparameter does as here, and none hangs on another."""
     sum_of_effects = curves[0].mean() + sum(
         np.interp(inputs[:, index], axis.grid(POINTS, inputs[:, index]), curve - curve.mean())
         for index, (axis, curve) in enumerate(zip(axes, curves, strict=True))
@@ -218,7 +218,7 @@ class _Grids:
         return curves, np.array([_beyond_the_sum(table) / variance for table in pairs])
 
     def _rows(self, columns: Sequence[int], places: Array) -> Array:
-        """(places · draws, columns): every draw at each of the places."""
+        """Return (places · draws, columns): every draw at each of the places."""
         rows = np.tile(self._draws, (len(places), 1))
         rows[:, list(columns)] = np.repeat(places, _DRAWS, axis=0)
         return rows

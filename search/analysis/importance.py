@@ -76,7 +76,7 @@ class Importance:
 
 
 def assess(record: StudyRecord, method: Method = "PED-ANOVA", *, pruned: bool = False) -> Importance:
-    """Importance by one method, over completed trials and, as what they are, pruned ones.
+    """Return the importance by one method, over completed trials and, as what they are, pruned ones.
 
     A pruned or diverged trial is not among the best: to PED-ANOVA it stands behind all that completed. A forest would
     need its value, which is not known: it sees completed trials, and is refused where pruning chose them (with `pruned`
@@ -128,7 +128,7 @@ def assess(record: StudyRecord, method: Method = "PED-ANOVA", *, pruned: bool = 
 
 
 def assess_if_enough(record: StudyRecord) -> tuple[Importance | None, str]:
-    """PED-ANOVA, or why there is none."""
+    """Return PED-ANOVA, or why there is none."""
     try:
         return assess(record), ""
     except StudyError as error:
@@ -137,7 +137,7 @@ def assess_if_enough(record: StudyRecord) -> tuple[Importance | None, str]:
 
 
 def compare(record: StudyRecord, *, pruned: bool = False) -> tuple[Importance, ...]:
-    """Importance by the methods that the trials allow, PED-ANOVA first; raises StudyError as `assess` of that does."""
+    """Return importance by the methods that the trials allow, PED-ANOVA first; raises StudyError as `assess` does."""
     found = [assess(record)]
     with suppress(StudyError):
         found += [assess(record, method, pruned=pruned) for method in METHODS[1:]]

@@ -69,7 +69,7 @@ class Length:
 
 
 def saved_by(trial: TrialRecord, length: Length) -> float:
-    """Seconds that this trial would have taken on to its full length; 0 where it was not cut short."""
+    """Return the seconds that this trial would have taken on to its full length; 0 where it was not cut short."""
     if not trial.cut_short:
         return 0.0
     return max(0.0, length(trial) - len(trial.curve)) * _epoch_seconds(trial)

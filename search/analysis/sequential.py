@@ -115,7 +115,7 @@ class SequentialDesign:
         return found
 
     def _open(self, results: Results) -> Iterator[list[Training]]:
-        """Groups of trainings that make sense only whole, the most important first.
+        """Yield groups of trainings that make sense only whole, the most important first.
 
         A first look at everything comes before a second look at anything. Where trainings are limited, the path is
         chosen before they go into pairs and orders, which cost most.
@@ -237,7 +237,7 @@ class _Scores:
         self._skewness: dict[tuple[str, tuple[int, ...]], float | None] = {}
 
     def of(self, on: MethodSet, seeds: Sequence[int]) -> NDArray[np.float64]:
-        """(seeds,); NaN where a training gave no score, or broke down among those of its set."""
+        """Return (seeds,); NaN where a training gave no score, or broke down among those of its set."""
         key = (on, tuple(seeds))
         if key not in self._known:
             told = [self.results[on, seed] for seed in seeds]

@@ -167,7 +167,7 @@ class StudyRecord:
         return scale_of(self.metric, self.direction, next((int(count) for count in recorded if count), 0))
 
     def loss(self, value: float | None) -> float:
-        """`value` turned so that less is better; what is unknown is worse than anything."""
+        """Return `value` turned so that less is better; what is unknown is worse than anything."""
         if value is None or math.isnan(value):
             return math.inf
         return -value if self.direction == "maximize" else value
@@ -208,7 +208,7 @@ def read(study: optuna.Study, epochs: Mapping[int, Sequence[Epoch]]) -> StudyRec
 
 
 def elapsed(trials: Sequence[TrialRecord]) -> float:
-    """Seconds from the first start to the last end."""
+    """Return the seconds from the first start to the last end."""
     starts = [trial.started for trial in trials if trial.started]
     ends = [trial.ended for trial in trials if trial.ended]
     return (max(ends) - min(starts)).total_seconds() if starts and ends else 0.0

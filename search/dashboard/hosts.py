@@ -22,7 +22,7 @@ class Hosts:
         self._names = {name.lower().rstrip(".") for name in (*own, *given)}
 
     def refusal(self, headers: Headers, *, changes: bool, by_cookie: bool) -> str:
-        """Why a request is refused, in words; empty where it is not. Of a change the origin must be known."""
+        """Return why a request is refused, in words; empty where it is not. Of a change the origin must be known."""
         host = headers.get("host", "")
         if not self._is_ours(host):
             return "this dashboard is not known by that name; start it with --allowed-host NAME"

@@ -55,5 +55,5 @@ class Packing:
             self.slots += 1
 
     def _rate(self, slots: int) -> float:
-        """Epochs a second that so many workers get done together."""
+        """Return epochs a second that so many workers get done together."""
         return slots / max(self._epoch_seconds[slots], 1e-9)

@@ -101,5 +101,5 @@ def _note(study: Study, trial_id: int | None, text: str) -> None:
 
 
 def _as_text(words: str) -> str:
-    """Words that Markdown shows as they are."""
+    """Return words that Markdown shows as they are."""
     return "\n".join(f"    {line}" for line in words.splitlines())

@@ -221,7 +221,7 @@ def _interactions(anova: FunctionalAnova) -> Picture:
 
 
 def _front(record: StudyRecord) -> list[Picture]:
-    """Value against what it costs, where trials differ in that."""
+    """Draw the value against what it costs, where trials differ in that."""
     drawn = []
     costs: Sequence[tuple[Cost, str]] = (("parameters", "Value against size"), ("seconds", "Value against time"))
     for cost, title in costs:
@@ -262,7 +262,7 @@ def _space(record: StudyRecord, importances: Sequence[Importance], anova: Functi
 
 
 def _numeric_pair(record: StudyRecord, names: Sequence[str], anova: FunctionalAnova | None) -> tuple[str, str] | None:
-    """Two numeric hyperparameters that enough completed trials searched together: those that interact most."""
+    """Return two numeric hyperparameters that enough completed trials searched together: those that interact most."""
     numeric = [
         name
         for name in names

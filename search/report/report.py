@@ -54,7 +54,7 @@ def render(
 
 @cache
 def plotly_library() -> str:
-    """Plotly's script for traces on flat axes, all that is drawn here: a third of the whole one."""
+    """Return Plotly's script for traces on flat axes, all that is drawn here: a third of the whole one."""
     return (files("winnow.search.report") / "page" / "plotly.min.js").read_text(encoding="utf-8")
 
 

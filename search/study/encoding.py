@@ -41,11 +41,11 @@ class Encoding:
         return [self.space[name] for name in self.names]
 
     def draw(self, count: int, random: np.random.Generator) -> Floats:
-        """Points all over the space, (count, parameters)."""
+        """Return points all over the space, (count, parameters)."""
         return random.random((count, len(self.names)))
 
     def near(self, point: Floats, count: int, random: np.random.Generator) -> Floats:
-        """Points around one: some of its coordinates moved, by steps of several sizes; (count, parameters)."""
+        """Return points around one: some of its coordinates moved, by steps of several sizes; (count, parameters)."""
         width = random.choice([0.02, 0.06, 0.15, 0.3], size=(count, 1))
         moved = random.random((count, len(point))) < random.choice([0.2, 0.5, 1.0], size=(count, 1))
         stepped = point + width * random.standard_normal((count, len(point)))

@@ -75,7 +75,7 @@ class Prior:
         self.names = [name for name in self._encoding.names if space[name].prior is not None]
 
     def draw(self, count: int, random: Generator) -> Floats:
-        """Points by the prior, (count, parameters); what has none is all over its range."""
+        """Return points by the prior, (count, parameters); what has none is all over its range."""
         points = self._encoding.draw(count, random)
         for each in self._believed:
             near = random.random(count) < each.share

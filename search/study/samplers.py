@@ -214,7 +214,7 @@ class PlannedSampler(_ByNumber):
         self.rows = rows
 
     def values(self, study: optuna.Study, number: int) -> Mapping[str, Any]:
-        """Row `number`; past the last row, nothing."""
+        """Return row `number`; past the last row, nothing."""
         return self.rows[number] if number < len(self.rows) else {}
 
 

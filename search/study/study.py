@@ -238,7 +238,7 @@ def _budget(study: optuna.Study, spec: Spec) -> Budget:
 
 
 def _rules(spec: dict[str, Any]) -> dict[str, Any]:
-    """`[budget]` without what says nothing of when to stop."""
+    """Return `[budget]` without what says nothing of when to stop."""
     return {key: value for key, value in spec["budget"].items() if key != "priority"}
 
 

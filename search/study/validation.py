@@ -119,7 +119,7 @@ def _unresolved(spec: Spec) -> Iterator[tuple[str, ObjectiveError]]:
 
 
 def _wrongs(spec: Spec) -> Iterator[tuple[str, ObjectiveError]]:
-    """Everything that is wrong with a spec of the right shape, as (key, error)."""
+    """Yield everything that is wrong with a spec of the right shape, as (key, error)."""
     if not spec.built_in:
         yield from _check_own_objective(spec)
     else:

@@ -216,7 +216,7 @@ def _working(device: Device, name: str) -> Device:
 
 
 def _rocm() -> list[Device]:
-    """AMD's GPUs as torch sees them, where it is built for ROCm; asked in a process of its own, which ends again."""
+    """Return AMD's GPUs as torch sees them, where it is built for ROCm; it is asked in a process beside."""
     found = importlib.util.find_spec("torch")
     if found is None or found.origin is None:
         return []

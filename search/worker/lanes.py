@@ -68,7 +68,7 @@ class Lanes:
 
 
 def renewing(renew: Callable[[], None], seconds: float, keep_waiting: Callable[[], bool]) -> Callable[[], bool]:
-    """`keep_waiting`, which also renews a lease every few seconds while its trial waits to be alone."""
+    """Return `keep_waiting`, which also renews a lease every few seconds while its trial waits to be alone."""
     next_time = time.monotonic() + seconds
 
     def wait() -> bool:

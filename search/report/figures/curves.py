@@ -42,7 +42,7 @@ def quartiles(trials: Sequence[TrialRecord]) -> tuple[list[int], NDArray[np.floa
 
 
 def baseline_against_best(record: StudyRecord, quantity: str) -> "Figure | None":
-    """Validation (solid) and training (dotted) curves of the baseline and of the best trial.
+    """Draw validation (solid) and training (dotted) curves of the baseline and of the best trial.
 
     `quantity` is `accuracy` or `loss`. None where neither trial recorded it, or where there are not two trials.
     """

@@ -213,7 +213,7 @@ def _rows(x: str, names: Sequence[str], pixels: int) -> "Figure":
 
 
 def _whiskers(values: Sequence[tuple[float, float, float]], sign: int = 1) -> dict[str, Any]:
-    """Error bars from (value, low, high), mirrored where `sign` is -1."""
+    """Draw error bars from (value, low, high), mirrored where `sign` is -1."""
     above = [high - value for value, _, high in values]
     below = [value - low for value, low, _ in values]
     if sign < 0:

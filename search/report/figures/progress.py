@@ -82,7 +82,7 @@ def timeline(record: StudyRecord) -> "Figure":
 
 
 def pruning_savings(record: StudyRecord) -> "Figure":
-    """Training time spent over the trials, beside what it would have been, had every trial run to its own length."""
+    """Draw the training time spent over the trials, beside what it would have been, had each run to its length."""
     length = Length(record)
     numbers = [trial.number for trial in record.finished]
     spent = np.cumsum([trial.seconds for trial in record.finished])

@@ -232,7 +232,7 @@ def _add_points(
 def _kernel_mean(
     points: NDArray[np.float64], values: NDArray[np.float64], ticks: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """(ticks, ticks) means of `values` at the grid, rows along the second coordinate; NaN where too few bear on it."""
+    """Return means (ticks, ticks) of `values` at the grid, rows by the second coordinate; NaN where too few bear."""
     bandwidth = 0.3 * len(points) ** (-1 / 6)
     near = [np.exp(-0.5 * ((ticks[:, None] - points[:, side]) / bandwidth) ** 2) for side in (0, 1)]
     weight = near[1] @ near[0].T

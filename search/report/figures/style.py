@@ -81,7 +81,7 @@ def whole_numbers(drawn: "Figure", most: int) -> None:
 
 
 def text(words: object) -> str:
-    """Words as plotly shows them unchanged: it would read `<b>` in a study's name as markup."""
+    """Return words as plotly shows them unchanged: it would read `<b>` in a study's name as markup."""
     return html.escape(str(words), quote=False)
 
 

@@ -90,7 +90,7 @@ class WorkersTable:
 
 
 def stop_words(now: Status) -> str:
-    """Why the study ended before its budget was spent; empty where it did not."""
+    """Return why the study ended before its budget was spent; empty where it did not."""
     return f"stopped early: {now.stopped}" if now.stopped else ""
 
 

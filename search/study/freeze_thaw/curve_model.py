@@ -109,7 +109,7 @@ class CurveModel:
         return mean
 
     def predict(self, features: Floats, trial: NDArray[np.int_] | None = None) -> tuple[Floats, Floats]:
-        """Mean and standard deviation of the score after the last epoch."""
+        """Return the mean and standard deviation of the score after the last epoch."""
         covariance = self._covariance(features, trial)
         _, (a1, _, a3, _, _) = self._hyperparameters(self.theta)
         explained = solve_triangular(self._root, covariance.T, lower=True, check_finite=False)
@@ -131,7 +131,7 @@ class CurveModel:
         return np.exp(theta[:-5])[self.group], np.exp(theta[-5:])
 
     def _loss(self, theta: Floats, known: Observations, same: Floats) -> tuple[float, Floats]:
-        """Minus the logarithm of the posterior density, and its gradient."""
+        """Return minus the logarithm of the posterior density, and its gradient."""
         lengths, (a1, a2, a3, a4, noise) = self._hyperparameters(theta)
         scaled = known.features / lengths
         squares = (scaled * scaled).sum(1)
@@ -168,7 +168,7 @@ class CurveModel:
 
 
 def _matern(left: Floats, right: Floats, lengths: Floats) -> Floats:
-    """Matern 5/2 of all pairs, in as few passes over them as it takes."""
+    """Return Matern 5/2 of all pairs, in as few passes over them as it takes."""
     left, right = left / lengths, right / lengths
     found = left @ (-10 * right.T)
     found += 5 * (left * left).sum(1)[:, None]

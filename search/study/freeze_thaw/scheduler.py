@@ -149,7 +149,7 @@ class FreezeThaw:
             self._model.condition(observed.and_(believed))
 
     def _observed(self, trials: Sequence[Outline]) -> list[tuple[int, float, float]]:
-        """(place in `trials`, epoch, value) of what the model is shown of each: its last rungs, and its end."""
+        """Return (place in `trials`, epoch, value) of what the model is shown of each: its last rungs, and its end."""
         sign = 1.0 if self.direction == "maximize" else -1.0
         found: list[tuple[int, float, float]] = []
         for place, trial in enumerate(trials):
