@@ -116,7 +116,11 @@ DESIGNS = {
 }
 
 
-def record(searched: Searched) -> StudyRecord:
+SAMPLERS = {"random": "random", "grid": "grid", "coordinate": "coordinate", "freeze-thaw": "freeze_thaw"}
+"""By design the sampler that a spec would name; TPE otherwise."""
+
+
+def record(searched: Searched, design: str = "TPE") -> StudyRecord:
     """Return the study as Winnow's analyses read it."""
     kinds = dict.fromkeys(NAMES, FloatDistribution(0.0, 1.0))
     trials = []
@@ -144,7 +148,7 @@ def record(searched: Searched) -> StudyRecord:
                 would_prune=cut if cut and completed else None,
             )
         )
-    return StudyRecord("planted", "maximize", "score", tuple(trials))
+    return StudyRecord("planted", "maximize", "score", tuple(trials), SAMPLERS.get(design, "tpe"))
 
 
 def _completed(unit: Array, values: Array) -> Searched:

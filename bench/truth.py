@@ -211,7 +211,7 @@ def importances(method: Method, name: str, family: Family, times: int) -> Iterat
     for _ in range(times):
         searched = DESIGNS[name](random, partial(sloped, random, family))
         with suppress(StudyError):
-            shares = importance.assess(designs.record(searched), method).shares
+            shares = importance.assess(designs.record(searched, name), method).shares
             right += [share.name for share in shares[:2]] == list(SHARES)
             useless += any(share.certain for share in shares if share.name not in SHARES)
             found.append([share for share in sorted(shares, key=lambda share: share.name) if share.name in SHARES])

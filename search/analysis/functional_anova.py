@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from winnow.errors import StudyError
 from winnow.search.analysis import coverage
 from winnow.search.analysis.axes import Axis
-from winnow.search.analysis.importance import deviation, for_a_forest, survivors, usable_trials
+from winnow.search.analysis.importance import deviation
+from winnow.search.analysis.importance_trials import for_a_forest, survivors, usable_trials
 from winnow.search.analysis.statistics import ERROR, fenced
 from winnow.search.analysis.study_record import StudyRecord
 

@@ -13,33 +13,26 @@ from optuna.distributions import FloatDistribution
 from optuna.trial import FrozenTrial, TrialState
 
 from winnow.errors import StudyError
-from winnow.search.analysis import coverage
-from winnow.search.analysis.commands import methods_command
+from winnow.search.analysis.importance_trials import (
+    TOP_TRIALS,
+    by_rank,
+    for_a_forest,
+    in_order,
+    refuse_survivors,
+    usable_trials,
+)
 from winnow.search.analysis.statistics import fenced
 from winnow.search.analysis.study_record import StudyRecord, TrialRecord
 
 if TYPE_CHECKING:  # it imports scikit-learn, which no worker and no start of a run waits for
     from optuna.importance import BaseImportanceEvaluator
 
-MINIMUM_TRIALS = 10
-"""Below this, PED-ANOVA compares a handful of trials with their own half: its shares are then noise."""
-_TOP_TRIALS = 5
-"""How many trials the group of the best must hold; what Optuna's documentation asks of PED-ANOVA."""
-_MOST_TRIALS = 300
-"""What forests are given of a larger study."""
-_MOST_STOPPED = 0.25
-"""Where the pruner stopped a larger share of the trials, forests see a selection."""
 _TREES = 16
 _MOST_IN_SAMPLE = 60
-# A value beyond this is taken for infinite: its square is.
-_UNBOUNDED = 1e150
 _RANDOM_NAMES = ("random number 1", "random number 2", "random number 3")
 """What forests are given to search beside the hyperparameters: the share of these is what nothing at all is given."""
-NEAR_THE_BEST = (
-    "A sampler that draws near the best trials (TPE) leaves little that sets them apart: PED-ANOVA may then rank "
-    "wrongly, and show as clear what does nothing."
-)
-"""What the planted searches of `bench/truth.py` showed."""
+_ANYWHERE = ("random", "grid", "qmc")
+"""Samplers that draw wherever trials may lie; all others draw near the best."""
 _SAMPLES = 50
 """Samples for an interval: their spread is then known to a tenth of itself."""
 
@@ -78,16 +71,17 @@ class Importance:
 def assess(record: StudyRecord, method: Method = "PED-ANOVA", *, pruned: bool = False) -> Importance:
     """Return the importance by one method, over completed trials and, as what they are, pruned ones.
 
-    A pruned or diverged trial is not among the best: to PED-ANOVA it stands behind all that completed. A forest would
-    need its value, which is not known: it sees completed trials, and is refused where pruning chose them (with `pruned`
-    it takes the last values that were reported). A search that moved one hyperparameter at a time is refused to all:
-    there a share says how often and how far each was moved.
+    A pruned or diverged trial is not among the best: to PED-ANOVA it stands behind all that completed. MDI sees the
+    order of the trials: those that completed by their values, then those that were pruned by their last ones, then
+    those that diverged. fANOVA would need a pruned trial's value, which is not known: it sees completed trials, and is
+    refused where pruning chose them (with `pruned` it takes the last values that were reported). A search that moved
+    one hyperparameter at a time is refused to all: there a share says how often and how far each was moved.
 
     PED-ANOVA (Watanabe et al., 2023, arXiv:2304.10255; conditional: arXiv:2601.20800) asks what sets the best trials
-    apart; the best are the top tenth, or the top five where a tenth is fewer. fANOVA (Hutter et al., ICML 2014) and
-    MDI (Louppe et al., NeurIPS 2013) ask a random forest what the value varies with, hopeless values counting as
-    `worse_fence`; they know only hyperparameters that every trial searched, and need scikit-learn. The baseline is left
-    out: its parameters may have been clamped.
+    apart; the best are the top tenth, or the top five where a tenth is fewer. fANOVA (Hutter et al., ICML 2014) asks a
+    random forest what the value varies with, hopeless values counting as `worse_fence`, and MDI (Louppe et al.,
+    NeurIPS 2013) what the order does; they know only hyperparameters that every trial searched, and need scikit-learn.
+    The baseline is left out: its parameters may have been clamped.
 
     An interval is the share ± 1.96 deviations over samples of at most half the trials, without replacement (Politis
     and Romano, 1994, with m of n trials scaled by √(m / (n - m))). A bootstrap with replacement does not serve: a
@@ -98,9 +92,11 @@ def assess(record: StudyRecord, method: Method = "PED-ANOVA", *, pruned: bool = 
     """
     generator = np.random.default_rng(0)
     if method == "PED-ANOVA":
-        records = _by_rank(record)
+        records = by_rank(record)
+    elif method == "MDI":
+        records = for_a_forest(in_order(record), generator)
     else:
-        _refuse_survivors(record, pruned)
+        refuse_survivors(record, pruned)
         records = for_a_forest(usable_trials(record, pruned), generator)
         values = fenced(np.array([trial.value for trial in records], dtype=np.float64), record.direction)
         records = [replace(trial, value=value) for trial, value in zip(records, values.tolist(), strict=True)]
@@ -128,30 +124,77 @@ def assess(record: StudyRecord, method: Method = "PED-ANOVA", *, pruned: bool = 
 
 
 def assess_if_enough(record: StudyRecord) -> tuple[Importance | None, str]:
-    """Return PED-ANOVA, or why there is none."""
+    """Return importance by the method that comes first of these trials, or why there is none."""
     try:
-        return assess(record), ""
+        return assess(record, methods_for(record)[0]), ""
     except StudyError as error:
         said = str(error)
         return None, f"{said[0].upper()}{said[1:]}."
 
 
 def compare(record: StudyRecord, *, pruned: bool = False) -> tuple[Importance, ...]:
-    """Return importance by the methods that the trials allow, PED-ANOVA first; raises StudyError as `assess` does."""
-    found = [assess(record)]
-    with suppress(StudyError):
-        found += [assess(record, method, pruned=pruned) for method in METHODS[1:]]
+    """Return importance by the methods that the trials allow, in their order; raises StudyError as the first does."""
+    first, *others = methods_for(record)
+    found = [assess(record, first, pruned=pruned)]
+    for method in others:
+        with suppress(StudyError):
+            found.append(assess(record, method, pruned=pruned))
     return tuple(found)
 
 
+def draws_near_the_best(record: StudyRecord) -> bool:
+    """Return whether the sampler drew most trials near the best, as Optuna's own does where none was recorded."""
+    return record.sampler not in _ANYWHERE
+
+
+def methods_for(record: StudyRecord) -> tuple[Method, ...]:
+    """Return the methods to ask, the one first that ranked planted effects best in such searches (`bench/truth.py`).
+
+    Where a sampler draws near the best, little sets these apart, so PED-ANOVA is asked only of what forests do not
+    know: hyperparameters that some trials alone searched.
+    """
+    conditional = _conditional(record)
+    if not draws_near_the_best(record) or len(conditional) == len(record.parameter_names):
+        return METHODS
+    return ("MDI", "PED-ANOVA", "fANOVA") if conditional else ("MDI", "fANOVA")
+
+
+def doubt(found: Sequence[Importance], record: StudyRecord) -> str:
+    """Return what the planted searches of `bench/truth.py` say against these shares, in sentences."""
+    if not draws_near_the_best(record):
+        return ""
+    if any(each.method == "PED-ANOVA" for each in found):
+        return (
+            "A sampler that draws near the best trials (TPE) leaves little that sets them apart: PED-ANOVA may then "
+            "rank wrongly, and show as clear what does nothing."
+        )
+    conditional = _conditional(record)
+    untold = (
+        f" Of {', '.join(conditional)}, which some trials alone searched, this tells nothing." if conditional else ""
+    )
+    return (
+        "A sampler that draws near the best trials (TPE) tells little of what it left early: of two hyperparameters "
+        f"whose intervals overlap, do not rely on the order.{untold}"
+    )
+
+
+def _conditional(record: StudyRecord) -> list[str]:
+    """Return the hyperparameters that some trials alone searched."""
+    searched = [trial for trial in record.finished if trial.parameters and not trial.baseline]
+    return [name for name in record.parameter_names if any(name not in trial.parameters for trial in searched)]
+
+
 def left_out(record: StudyRecord, *, pruned: bool = False) -> str:
-    """Return why forests are not asked, in a sentence; empty where they are."""
+    """Return which methods are not asked and why, in sentences; empty where all are."""
+    said = []
+    if "PED-ANOVA" not in methods_for(record):
+        said.append("PED-ANOVA is left out: the sampler drew near the best trials, and little sets these apart.")
     try:
-        _refuse_survivors(record, pruned)
+        refuse_survivors(record, pruned)
         usable_trials(record, pruned)
     except StudyError as error:
-        return f"fANOVA and MDI are left out: {error}."
-    return ""
+        said.append(f"fANOVA is left out: {error}.")
+    return " ".join(said)
 
 
 def disagreement(importances: Sequence[Importance]) -> str:
@@ -163,83 +206,17 @@ def disagreement(importances: Sequence[Importance]) -> str:
     return f"The methods disagree on the strongest ({named}), so do not rely on any of them here."
 
 
-def usable_trials(record: StudyRecord, pruned: bool = False) -> list[TrialRecord]:
-    """Return the trials that importance is drawn from, by number: completed and, where `pruned`, those with a value.
-
-    Raises StudyError below MINIMUM_TRIALS.
-    """
-    records = [trial for trial in record.ranked if abs(record.loss(trial.value)) < _UNBOUNDED]
-    if pruned:
-        records += [t for t in record.trials if t.state == "PRUNED" and abs(record.loss(t.value)) < _UNBOUNDED]
-    return _checked(record, records, "completed or pruned" if pruned else "completed")
-
-
-def _by_rank(record: StudyRecord) -> list[TrialRecord]:
-    """Return the completed trials, and behind the last of them all that were pruned or diverged; raises StudyError."""
-    completed = [trial for trial in record.ranked if abs(record.loss(trial.value)) < _UNBOUNDED]
-    worst = completed[-1].value if completed else None
-    stopped = [trial for trial in record.trials if trial.state == "PRUNED" and trial.curve and trial.feasible]
-    best = sum(not trial.baseline for trial in completed)
-    if stopped and best < _TOP_TRIALS:  # the best would be a guess among those that were stopped
-        raise StudyError(
-            f"importance needs {MINIMUM_TRIALS} completed or pruned trials besides the baseline, {_TOP_TRIALS} of them "
-            f"completed, and of study {record.study!r} {best} completed",
-            f"let {_TOP_TRIALS - best} more complete",
-        )
-    return _checked(record, [*completed, *(replace(trial, value=worst) for trial in stopped)], "completed or pruned")
-
-
-def _checked(record: StudyRecord, trials: Sequence[TrialRecord], kind: str) -> list[TrialRecord]:
-    """Return those beside the baseline, by number; raises StudyError where they tell nothing."""
-    records = sorted((trial for trial in trials if not trial.baseline), key=lambda trial: trial.number)
-    if len(records) < MINIMUM_TRIALS:
-        raise StudyError(
-            f"importance needs {MINIMUM_TRIALS} {kind} trials besides the baseline, and study {record.study!r} has "
-            f"{len(records)}",
-            f"let {MINIMUM_TRIALS - len(records)} more end",
-        )
-    hub = [trial for trial in record.ranked if trial.baseline]  # what a coordinate-wise search moved from
-    if coverage.one_at_a_time(record, [*records, *hub]):
-        raise StudyError(
-            f"the trials of {record.study!r} moved one hyperparameter at a time, so a share would say how often and "
-            "how far each was moved, not what it does",
-            f"train again what it tried: {command}" if (command := methods_command(record)) else "search more trials",
-        )
-    return records
-
-
-def survivors(record: StudyRecord) -> bool:
-    """Return whether a pruner chose which trials completed."""
-    stopped = sum(trial.cut_short for trial in record.trials)
-    return stopped > _MOST_STOPPED * (stopped + len(record.ranked))
-
-
-def _refuse_survivors(record: StudyRecord, pruned: bool) -> None:
-    """Raise StudyError where a forest would explain a pruner's survivors."""
-    if not pruned and survivors(record):
-        raise StudyError(
-            f"the pruner chose which trials of {record.study!r} completed, and what the survivors vary with is not "
-            "what trials vary with",
-            "ask PED-ANOVA, or search without a pruner",
-        )
-
-
-def for_a_forest(records: Sequence[TrialRecord], generator: np.random.Generator) -> list[TrialRecord]:
-    """Draw as many of the records as a forest is given: time grows with their square in fANOVA."""
-    if len(records) <= _MOST_TRIALS:
-        return list(records)
-    return [records[index] for index in sorted(generator.permutation(len(records))[:_MOST_TRIALS])]
-
-
 def _question(method: Method, trials: int) -> str:
     if method == "PED-ANOVA":
         top = int(np.ceil(_top_share(trials) * trials))
         return f"what sets the best {top} of {trials} trials apart"
+    if method == "MDI":
+        return f"what the order of {trials} trials varies with"
     return f"what the values of {trials} trials vary with"
 
 
 def _top_share(trials: int) -> float:
-    return max(0.1, _TOP_TRIALS / trials)
+    return max(0.1, TOP_TRIALS / trials)
 
 
 class _Shares:

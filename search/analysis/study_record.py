@@ -28,6 +28,7 @@ from winnow.records import (
     REASON,
     RESTARTED,
     RUN,
+    SPEC,
     TRACEBACK,
     TRAINING,
     WOULD_PRUNE,
@@ -123,6 +124,8 @@ class StudyRecord:
     metric: str
     """What a value is, in words: `validation accuracy`."""
     trials: tuple[TrialRecord, ...]
+    sampler: str = ""
+    """As the spec names it; empty of a study that stock Optuna made, whose sampler nobody recorded."""
 
     @cached_property
     def finished(self) -> tuple[TrialRecord, ...]:
@@ -204,7 +207,13 @@ def read(study: optuna.Study, epochs: Mapping[int, Sequence[Epoch]]) -> StudyRec
     )
     names = study.metric_names
     metric = names[0] if names else metric_of(trials)
-    return StudyRecord(study.study_name, direction, metric, trials)
+    return StudyRecord(study.study_name, direction, metric, trials, sampler_of(study.user_attrs.get(SPEC)))
+
+
+def sampler_of(spec: Any) -> str:
+    """Return the name of the sampler in a spec as a study keeps it; empty where there is none."""
+    sampler = spec.get("sampler") if isinstance(spec, Mapping) else None
+    return str(sampler.get("name", "")) if isinstance(sampler, Mapping) else ""
 
 
 def elapsed(trials: Sequence[TrialRecord]) -> float:

@@ -49,6 +49,7 @@ class _About:
     metric: str | None
     stopped: str
     has_spec: bool
+    sampler: str
     shares_devices: bool
 
 
@@ -182,6 +183,7 @@ class StudyView:
             metric=str(names[0]) if isinstance(names, list) and names else None,
             stopped=str(stopped.get("reason", "")) if isinstance(stopped, dict) else "",
             has_spec=spec is not None,
+            sampler=study_record.sampler_of(spec),
             shares_devices=isinstance(fleet, dict) and fleet.get("fuse", 1) != 1,
         )
 
@@ -208,7 +210,7 @@ class StudyView:
             before = self._plain.get(outline.trial_id)
             if before is None or before.state != outline.state or outline.state == "WAITING":
                 self._plain[outline.trial_id] = _plain(outline, before, outline.trial_id in self._paused)
-        record = self._with(StudyRecord(about.name, about.direction, "", ()))
+        record = self._with(StudyRecord(about.name, about.direction, "", (), about.sampler))
         wanted = {trial.number for trial in record.ranked[:TOP]} | _spread(record.finished)
         if record.baseline is not None:
             wanted.add(record.baseline.number)

@@ -20,7 +20,7 @@ from winnow.search.report.terminal.screen import screen
 @click.option("--pruned", is_flag=True, help="Include pruned trials, at the last value that they reported.")
 @json_option
 def importance(study: str, url: str, pruned: bool, json: bool) -> None:
-    """Show hyperparameter importance in STUDY by PED-ANOVA, fANOVA and MDI, alone and in pairs, with intervals."""
+    """Show hyperparameter importance in STUDY by the methods that its trials allow, alone and in pairs."""
     record = study_record.load(open_storage(url, create=False), study)
     found, together = importances.compare(record, pruned=pruned), functional_anova.decompose_if_enough(record)
     left_out = importances.left_out(record, pruned=pruned)
@@ -29,7 +29,7 @@ def importance(study: str, url: str, pruned: bool, json: bool) -> None:
         told = {"methods": [dataclasses.asdict(each) for each in found], "pairs": pairs, "left_out": left_out}
         click.echo(dumps(told, indent=2))
         return
-    screen().print(importance_tables.tables(found))
+    screen().print(importance_tables.tables(found, record))
     if left_out:
         screen().print(left_out)
     if together and together.interactions:

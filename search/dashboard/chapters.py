@@ -1,5 +1,7 @@
 """The chapters of a study's live page: the report's own pictures and words, drawn from what the view knows."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from winnow.records import ABLATION, CONCLUSION
@@ -40,13 +42,16 @@ def pictures(view: StudyView) -> list[Chapter]:
 
 
 def hyperparameters(view: StudyView) -> list[Chapter]:
-    """Return the hyperparameter importance by PED-ANOVA; pruned trials are included where few completed."""
+    """Return the hyperparameter importance by the method that the sampler allows to trust."""
     if not view.record().finished:
         return []
-    found, refusal = importance.assess_if_enough(view.searched())
+    record = view.searched()
+    found, refusal = importance.assess_if_enough(record)
     if found is None:
         return [Chapter("The hyperparameters", [refusal])]
-    caption = f"{found.method} asks {found.question}. {IMPORTANCE_CAVEAT}"
+    caption = " ".join(
+        filter(None, [f"{found.method} asks {found.question}.", IMPORTANCE_CAVEAT, importance.doubt([found], record)])
+    )
     drawn = Picture("importance", "Hyperparameter importance", caption, effects.importance_bars([found]))
     return [Chapter("The hyperparameters", pictures=[drawn])]
 
@@ -118,6 +123,4 @@ def _thinned(record: StudyRecord) -> StudyRecord:
             group = [trial for trial in members if trial.state == state and trial.value is not None]
             if group:
                 kept.add(min(group, key=lambda trial: record.loss(trial.value)).number)
-    return StudyRecord(
-        record.study, record.direction, record.metric, tuple(trial for trial in record.trials if trial.number in kept)
-    )
+    return replace(record, trials=tuple(trial for trial in record.trials if trial.number in kept))

@@ -12,7 +12,6 @@ from pathlib import Path
 import optuna
 from optuna.study import Study
 
-from winnow.errors import StudyError
 from winnow.objectives.methods import method_of
 from winnow.search.analysis import conclusions, importance, summary
 from winnow.search.analysis.conclusions import Conclusions
@@ -83,8 +82,9 @@ def add_augmentations(storage: Storage, spec: Spec) -> None:
 def _pictures(record: StudyRecord, found: Conclusions) -> list[Picture]:
     """Yield what optuna-dashboard has not: curves over a band, importance with intervals, later measurements."""
     drawn = [Picture("curves", "Learning curves", "", curves.learning_curves(record))]
-    with suppress(StudyError):  # too few trials to say anything
-        drawn.append(Picture("importance", "Importance", "", effects.importance_bars([importance.assess(record)])))
+    shares, _ = importance.assess_if_enough(record)
+    if shares is not None:
+        drawn.append(Picture("importance", "Importance", "", effects.importance_bars([shares])))
     return drawn + [picture for chapter in measured.chapters(record, found) for picture in chapter.pictures]
 
 

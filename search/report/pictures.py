@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from optuna.distributions import CategoricalDistribution
 
 from winnow.errors import StudyError
-from winnow.search.analysis import comparisons, curve_reading, importance
+from winnow.search.analysis import comparisons, curve_reading, importance, importance_trials
 from winnow.search.analysis.axes import Axis
 from winnow.search.analysis.formatting import duration
 from winnow.search.analysis.functional_anova import FunctionalAnova
@@ -39,8 +39,8 @@ def chapters(
 ) -> list[Chapter]:
     """Return every picture of the search.
 
-    Without `importances` they are PED-ANOVA's alone, which takes a second; `importance.compare` gives all. With a
-    `anova`, slices show their means, and pairs of hyperparameters are compared.
+    Without `importances` they are those of the first method alone, which takes a second or two; `importance.compare`
+    gives all. With a `anova`, slices show their means, and pairs of hyperparameters are compared.
     """
     refusal = ""
     if importances is None:
@@ -185,14 +185,14 @@ def _without(record: StudyRecord, refusal: str) -> list[str]:
     return [f"No importance is shown: {refusal}"] if refusal and len(record.parameter_names) != 1 else []
 
 
-def _importance(importances: Sequence[Importance]) -> Picture:
+def _importance(record: StudyRecord, importances: Sequence[Importance]) -> Picture:
     asked = "; ".join(f"{found.method} asks {found.question}" for found in importances)
     pruned = max(found.pruned for found in importances)
     caption = [
         f"{asked}.",
-        f"Of these, {pruned} were pruned, and so not among the best." if pruned else "",
+        f"Of these, {pruned} were pruned, and so stand behind all that completed." if pruned else "",
         IMPORTANCE_CAVEAT,
-        importance.NEAR_THE_BEST,
+        importance.doubt(importances, record),
         importance.disagreement(importances),
     ]
     drawn = effects.importance_bars(importances)
@@ -202,7 +202,7 @@ def _importance(importances: Sequence[Importance]) -> Picture:
 def _hyperparameters(
     record: StudyRecord, importances: Sequence[Importance], anova: FunctionalAnova | None
 ) -> list[Picture]:
-    drawn = [_importance(importances)] if importances and len(record.parameter_names) > 1 else []
+    drawn = [_importance(record, importances)] if importances and len(record.parameter_names) > 1 else []
     if anova is not None and anova.interactions:
         drawn.append(_interactions(anova))
     drawn += _front(record)
@@ -236,7 +236,8 @@ def _front(record: StudyRecord) -> list[Picture]:
 
 
 def _space(record: StudyRecord, importances: Sequence[Importance], anova: FunctionalAnova | None) -> list[Picture]:
-    names = [share.name for share in importances[0].shares] if importances else list(record.parameter_names)
+    names = [share.name for share in importances[0].shares] if importances else []
+    names += [name for name in record.parameter_names if name not in names]
     ranked = names[:_MOST_AXES]
     drawn = []
     if len(ranked) > 1 and len(record.ranked) > 1:
@@ -244,7 +245,7 @@ def _space(record: StudyRecord, importances: Sequence[Importance], anova: Functi
         drawn.append(Picture("parallel", "Parallel coordinates", caption, space.parallel_coordinates(record, ranked)))
     pair = _numeric_pair(record, ranked, anova)
     if pair:
-        whose = ", which the pruner chose" if importance.survivors(record) else ""
+        whose = ", which the pruner chose" if importance_trials.survivors(record) else ""
         caption = f"Smoothed over the completed trials (the points){whose}; blank where too few of them bear on it."
         drawn.append(Picture("contour", " and ".join(pair), caption, space.contour(record, *pair)))
     crosses = "; a cross is a training that diverged" if any(trial.diverged for trial in record.trials) else ""

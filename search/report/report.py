@@ -38,8 +38,8 @@ def render(
 ) -> str:
     """Return the report as one HTML document, plotly's library and all figures inside.
 
-    `found` is what was measured after the search. Without `importances` it shows PED-ANOVA's alone, which takes a
-    second; `importance.compare` gives all. The chapters `first` stand before all others.
+    `found` is what was measured after the search. Without `importances` it shows the first method's alone, which takes
+    a second or two; `importance.compare` gives all. The chapters `first` stand before all others.
     """
     import jinja2
 

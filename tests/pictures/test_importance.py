@@ -1,6 +1,7 @@
 """Importance: Optuna's numbers, and a refusal where they would be noise."""
 
 import logging
+from dataclasses import replace
 
 import optuna
 import pytest
@@ -14,7 +15,7 @@ from winnow.search.analysis.study_record import StudyRecord, read
 def plain(objective: optuna.study.study.ObjectiveFuncType, trials: int, direction: str = "minimize") -> StudyRecord:
     study = optuna.create_study(study_name="plain", sampler=optuna.samplers.RandomSampler(seed=1), direction=direction)
     study.optimize(objective, n_trials=trials)
-    return read(study, {})
+    return replace(read(study, {}), sampler="random")
 
 
 @pytest.mark.parametrize("direction", ["minimize", "maximize"])
@@ -82,6 +83,43 @@ def test_forests_agree_on_what_decides_and_leave_conditional_parameters_out() ->
     assert [[share.certain for share in each.shares] for each in found[1:]] == [[True, False]] * 2
     assert {each.shares[0].name for each in found} == {"strong"}
     assert importance.disagreement(found) == ""
+
+
+def test_where_a_sampler_draws_near_the_best_the_order_of_all_trials_is_asked_first() -> None:
+    def objective(trial: optuna.Trial) -> float:
+        strong, weak = trial.suggest_float("strong", -1, 1), trial.suggest_float("weak", -1, 1)
+        trial.report(strong**2, 1)
+        if strong**2 > 0.3:
+            raise optuna.TrialPruned
+        return strong**2 + 0.01 * weak
+
+    anywhere = plain(objective, 40)
+    assert importance.compare(anywhere)[0].method == "PED-ANOVA"
+    assert importance.doubt(importance.compare(anywhere), anywhere) == ""
+    near = replace(anywhere, sampler="tpe")
+    (asked,) = importance.compare(near)
+    assert (asked.method, asked.trials, asked.pruned) == ("MDI", 40, near.count("PRUNED"))
+    assert asked.question == "what the order of 40 trials varies with"
+    assert [share.name for share in asked.shares] == ["strong", "weak"]
+    assert importance.assess_if_enough(near) == (asked, "")
+    left_out = importance.left_out(near)
+    assert left_out.startswith("PED-ANOVA is left out: the sampler drew near the best trials")
+    assert "fANOVA is left out: the pruner chose" in left_out
+    assert "do not rely on the order" in importance.doubt([asked], near)
+    unknown = replace(near, sampler="")
+    assert [each.method for each in importance.compare(unknown)] == ["MDI"], "stock Optuna draws by TPE"
+
+
+def test_hyperparameters_that_some_trials_search_are_named_where_only_a_forest_is_asked() -> None:
+    history = replace(searched(40), sampler="tpe")
+    found = importance.compare(history)
+    assert [each.method for each in found] == ["MDI", "PED-ANOVA"]
+    assert "PED-ANOVA may then rank wrongly" in importance.doubt(found, history)
+    alone, _ = importance.assess_if_enough(history)
+    assert alone == found[0]
+    assert "Of momentum, which some trials alone searched, this tells nothing." in importance.doubt([alone], history)
+    trials = tuple(replace(t, parameters={f"x{t.number % 2}": 0.5}) for t in history.trials)
+    assert importance.methods_for(replace(history, trials=trials))[0] == "PED-ANOVA", "no forest knows any of them"
 
 
 def test_a_few_trainings_that_broke_down_are_not_all_that_a_forest_sees() -> None:

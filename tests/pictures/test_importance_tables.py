@@ -13,7 +13,7 @@ def test_shares_with_intervals_and_what_they_rest_on() -> None:
     history = searched(60)
     found = [assess(history, "PED-ANOVA"), assess(history, "PED-ANOVA", pruned=True)]
     console = Console(width=120, record=True, file=StringIO())
-    console.print(tables(found))
+    console.print(tables(found, history))
     told = console.export_text()
     strongest = found[0].shares[0]
     assert f"{strongest.name} " in told

@@ -107,7 +107,7 @@ def test_a_study_with_next_to_nothing_has_a_report(finished: int) -> None:
 def test_importance_takes_in_pruned_trials_where_too_few_completed() -> None:
     few = searched(14)
     assert len(few.ranked) < 10
-    assert "of 13 trials apart. Of these, 5 were pruned" in report.render(few)
+    assert "of 13 trials varies with. Of these, 5 were pruned" in report.render(few)
 
 
 def test_a_stock_study_is_told_optunas_own_command() -> None:

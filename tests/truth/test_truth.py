@@ -67,11 +67,13 @@ def test_what_only_adds_up_is_not_called_a_pair(name: str) -> None:
 @pytest.mark.parametrize("method", METHODS)
 def test_importance_ranks_rightly_or_is_left_out(method: Method, name: str) -> None:
     times = {"PED-ANOVA": 8, "MDI": 4, "fANOVA": 1}[method]
-    meaningless = ("coordinate",) if method == "PED-ANOVA" else ("coordinate", "TPE + ASHA", "freeze-thaw")
+    meaningless = ("coordinate", "TPE + ASHA", "freeze-thaw") if method == "fANOVA" else ("coordinate",)
     left_out, *told = truth.importances(method, name, FAMILIES["normal"], times)
     assert left_out.hits == (times if name in meaningless else 0), left_out
     assert bool(told) == (name not in meaningless)
-    if told and not name.startswith("TPE"):
+    if told and method == "MDI" and name.startswith("TPE"):  # nine times of ten, and so few times a miss may be
+        assert told[0].hits >= times - 1, told[0]
+    elif told and not name.startswith("TPE"):
         right, _, mean, useless = told
         assert right.hits == times, right
         assert mean.times - mean.hits <= at_most(0.05, mean.times), mean

@@ -7,10 +7,11 @@ from rich.table import Table
 from rich.text import Text
 
 from winnow.search.analysis.functional_anova import FunctionalAnova
-from winnow.search.analysis.importance import NEAR_THE_BEST, Importance, Share, disagreement
+from winnow.search.analysis.importance import Importance, Share, disagreement, doubt
+from winnow.search.analysis.study_record import StudyRecord
 
 
-def tables(found: Sequence[Importance]) -> RenderableType:
+def tables(found: Sequence[Importance], record: StudyRecord) -> RenderableType:
     """Return all methods in one table, its rows in the order of the first."""
     table = Table(box=None, pad_edge=False, header_style="dim")
     table.add_column("hyperparameter")
@@ -21,7 +22,8 @@ def tables(found: Sequence[Importance]) -> RenderableType:
         table.add_row(name, *(_share(by_name.get(name)) for by_name in shares))
     lines = [Text(f"{importance.method} asks {importance.question}{_pruned(importance)}.") for importance in found]
     lines.append(Text("95 % intervals in brackets; dim where the interval reaches the share of a random number."))
-    lines.append(Text(NEAR_THE_BEST))
+    if said := doubt(found, record):
+        lines.append(Text(said))
     if disagreement(found):
         lines.append(Text(disagreement(found), style="bold"))
     return Group(table, Text(), *lines)
@@ -47,5 +49,7 @@ def _share(share: Share | None) -> Text:
 
 
 def _pruned(importance: Importance) -> str:
-    counted = "so not among the best" if importance.method == "PED-ANOVA" else "taken at their last value"
+    counted = {"PED-ANOVA": "so not among the best", "MDI": "behind all that completed"}.get(
+        importance.method, "taken at their last value"
+    )
     return f", {importance.pruned} of them pruned and {counted}" if importance.pruned else ""
