@@ -13,6 +13,7 @@ from winnow.search.analysis.comparisons import (
     compare,
     comparisons_asked,
     first_of,
+    flattered,
     groups,
     searched,
     worst_counts,
@@ -88,7 +89,7 @@ def compared(asked: Question, record: StudyRecord, found: Conclusions) -> Answer
     gains = "; ".join(f"{told_gain(effect)}, {_VERDICTS[effect.verdict]}" for effect in measured)
     alike = "all else equal" if found.spec.sampler.name == "grid" else "all else adjusted for"
     said = [f"Gain in {record.metric} (above 0 is better), {alike}: {gains}."]
-    said += [worst_counts(record), company(record, asked.of)]
+    said += [worst_counts(record), flattered(found.spec.built_in, [asked.of]), company(record, asked.of)]
     if asked.per:
         costs = {group.name: getattr(group, asked.per) for group in known}
         unit = "parameters" if asked.per == "parameters" else "training time"
@@ -217,7 +218,7 @@ def smallest(asked: Question, record: StudyRecord, found: Conclusions) -> Answer
 
 def told_gain(effect: Effect) -> str:
     """Return a change with what it gains."""
-    return f"{effect.method} {effect.effect:+.4f} ({span(effect)})"
+    return f"{effect.method} {effect.effect:+z.4f} ({span(effect)})"
 
 
 def span(effect: Effect) -> str:

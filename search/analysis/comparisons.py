@@ -100,6 +100,13 @@ def worst_counts(record: StudyRecord, known: Sequence[Group] | None = None) -> s
     )
 
 
+def flattered(built_in: bool, names: Sequence[str]) -> str:
+    """Say what betters a value on validation data whether or not it betters the model; empty where nothing does."""
+    if not built_in or "patience" not in names:
+        return ""
+    return "With patience a training is worth its best epoch on validation data, without it its last: that flatters it."
+
+
 def company(record: StudyRecord, name: str) -> str:
     """Say which others differ with a hyperparameter, and cannot be told from it; empty where there are none."""
     known, given = groups(record, [name]), decided(record)

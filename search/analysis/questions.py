@@ -14,6 +14,7 @@ from winnow.search.analysis.comparisons import (
     compare,
     comparisons_asked,
     decided,
+    flattered,
     searched,
     worst_counts,
 )
@@ -51,8 +52,9 @@ def _methods(asked: Question, record: StudyRecord, found: Conclusions) -> Answer
         said = [
             *_ranked(record, repeated),
             f"Each is trained with {repeated[0].runs // 2} fresh seeds beside the baseline.",
+            flattered(found.spec.built_in, [effect.method.split()[0] for effect in repeated]),
         ]
-        return Answer(asked.asks, tuple(said), *_table(repeated), tuple(repeated))
+        return Answer(asked.asks, tuple(filter(None, said)), *_table(repeated), tuple(repeated))
     command = methods_command(record)
     if found.spec.sampler.name not in DESIGNED:
         missing = (
@@ -74,7 +76,7 @@ def _methods(asked: Question, record: StudyRecord, found: Conclusions) -> Answer
         for each in compare(record, name, found.spec.sampler.name, among)
     ]
     measured.sort(key=lambda effect: -effect.effect)
-    notes = (worst_counts(record), *(company(record, name) for name in names))
+    notes = (worst_counts(record), flattered(found.spec.built_in, names), *(company(record, name) for name in names))
     said = [*_ranked(record, measured), *filter(None, notes)]
     return Answer(asked.asks, tuple(said), *_table(measured), tuple(measured), known_commands(command))
 
@@ -101,7 +103,7 @@ def _repeated(record: StudyRecord, found: Conclusions) -> list[Effect]:
 
 def _table(measured: Sequence[Effect]) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
     headings = ("change", "gain", "95 % interval", "verdict", "trainings")
-    return headings, tuple((e.method, f"{e.effect:+.4f}", span(e), e.verdict, str(e.runs)) for e in measured)
+    return headings, tuple((e.method, f"{e.effect:+z.4f}", span(e), e.verdict, str(e.runs)) for e in measured)
 
 
 def _ranked(record: StudyRecord, measured: Sequence[Effect]) -> list[str]:
@@ -136,7 +138,7 @@ def _steps(asked: Question, record: StudyRecord, found: Conclusions) -> Answer:
             asked.asks, ('Not told by these trials: it takes a search with sampler = "coordinate" from a baseline.',)
         )
     kept = [step for step in taken if step.kept]
-    changes = ", then ".join(f"{step.change} ({step.gain:+.4f})" for step in kept)
+    changes = ", then ".join(f"{step.change} ({step.gain:+z.4f})" for step in kept)
     untold = sum(math.isnan(step.gain) for step in taken)
     said = [
         f"From {score(start.value)} to {score(best.value)} in {record.metric}: "
@@ -223,7 +225,7 @@ def _threshold(asked: Question, record: StudyRecord, found: Conclusions) -> Answ
     low, high = gain.interval
     verdict = "it repairs something" if low > 0 else "it harms" if high < 0 else "that is inconclusive"
     said = (
-        f"The threshold that validation chooses changes test accuracy by {gain.mean:+.4f} ({interval(gain, '+')}), "
+        f"The threshold that validation chooses changes test accuracy by {gain.mean:+z.4f} ({interval(gain, '+')}), "
         f"from {spread(confirmed.winner_on_test)} to {spread(confirmed.winner_at_threshold)} over "
         f"{len(gain.scores)} trainings of trial {confirmed.winner_number}: {verdict}.",
     )
@@ -235,7 +237,7 @@ def _threshold(asked: Question, record: StudyRecord, found: Conclusions) -> Answ
 
 
 def _gained(step: Step) -> str:
-    return "—" if math.isnan(step.gain) else f"{step.gain:+.4f}"
+    return "—" if math.isnan(step.gain) else f"{step.gain:+z.4f}"
 
 
 def _fate(step: Step) -> str:

@@ -15,7 +15,7 @@ from winnow.errors import SpecError
 from winnow.records import Epoch, Outcome
 from winnow.search.analysis import questions
 from winnow.search.analysis.answers import Answer
-from winnow.search.analysis.comparisons import compare, groups
+from winnow.search.analysis.comparisons import compare, flattered, groups
 from winnow.search.analysis.conclusions import Conclusions
 from winnow.search.analysis.statistics import Sample
 from winnow.search.analysis.steps import steps
@@ -247,6 +247,13 @@ def test_what_was_drawn_under_conditions_is_compared_among_those_that_drew_it() 
     model = answered(found, spec("grid", {"asks": "?", "kind": "compare", "of": "model"}))
     assert model.effects[0].effect == pytest.approx(0.0), "the mean over both, not momentum 0 alone"
     assert model.sentences[1] == "momentum was searched with cnn alone, whose mean over it counts."
+
+
+def test_early_stopping_is_said_to_be_flattered_by_the_data_that_it_watches() -> None:
+    """With labels that mean nothing it gained 0.055 (0.017 to 0.094) in 32 trainings: the best of many epochs."""
+    assert flattered(True, ["lr", "patience"]).startswith("With patience a training is worth its best epoch")
+    assert not flattered(True, ["lr"])
+    assert not flattered(False, ["patience"]), "of one's own objective nobody knows what it does"
 
 
 def test_depth_says_where_training_ends_for_each_block() -> None:
