@@ -90,18 +90,18 @@ def make(dashboard: "Dashboard", place: Place) -> "uvicorn.Server":
     """Return the server of a place, which begins to answer when it is run."""
     import uvicorn
 
-    from winnow.search.dashboard import connections
+    from winnow.search.dashboard import connection_limits
 
-    class Protocol(connections.BoundedProtocol):
+    class Protocol(connection_limits.BoundedProtocol):
         tls = _tls(place)
-        most = connections.most()
+        most = connection_limits.most()
 
     server = uvicorn.Server(
         uvicorn.Config(
             dashboard,
             http=Protocol,
             forwarded_allow_ips=place.trusted_proxy,
-            backlog=connections.BACKLOG,
+            backlog=connection_limits.BACKLOG,
             log_level="warning",
             access_log=False,
             ws="none",

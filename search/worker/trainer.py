@@ -11,7 +11,6 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from multiprocessing.connection import Connection
@@ -101,22 +100,57 @@ def prepare(message: Prepare, spec: Spec) -> tuple[Objective, Ready]:
     return objective, replace(ready, fuse=fuse, fuse_why=why)
 
 
-def serve_many(pipe: Pipe, objective: TrainingObjective, serve: Callable[[Pipe], None]) -> None:
-    """Serve a job on each channel that the supervisor opens, all at once and their trainings as stacks."""
-    from winnow.objectives.stack import Stacks
+class Trainer:
+    """What serves jobs, once all is loaded that they need."""
 
-    objective.stacks = Stacks()
+    def __init__(self, message: Prepare, rank: int, output: Output) -> None:
+        """Load it, and have the other ranks do so where this is one of several; raises what goes wrong."""
+        self._spec = check(message.spec, "the study's spec")
+        count = self._spec.fleet.devices_per_trial
+        self._ranks = take_rank(rank, count, message, self._spec.built_in) if count > 1 else None
+        self._objective, ready = prepare(message, self._spec)
+        self.ready = ready if self._ranks is None else self._ranks.ready(ready)
+        self._code = self.ready.code
+        self._output = output
 
-    def run_and_close(channel: Channel) -> None:
+    def serve(self, pipe: Pipe) -> None:
+        """Run one job; raises EOFError or ConnectionError where nobody wants any."""
+        job: Job = pipe.recv()
+        self._output.take()
+        if isinstance(self._objective, TrainingObjective):
+            self._objective.precision = job.precision
+        trial = RemoteTrial(pipe, job) if self._ranks is None else self._ranks.begin(pipe, job)
+        ended = run(self._objective, trial, job)
+        # What was imported once is what still runs, whatever lies on the disk by now.
+        self._code = {**code_of(self._spec), **self._code}
+        alone = self.ready.fuse == 1
+        printed = plain_data.text(self._output.take(), plain_data.TRACEBACK_CHARACTERS) if alone else ""
+        ended = replace(ended, code=self._code, printed=printed)
+        if self._ranks is None:
+            pipe.send(ended)
+        else:
+            self._ranks.end(pipe, ended)
+        gc.collect()
+
+    def serve_all(self, pipe: Pipe) -> None:
+        """Run one job after another, or with `fuse` those of all channels at once, their trainings as stacks."""
+        if self.ready.fuse > 1 and isinstance(self._objective, TrainingObjective):
+            from winnow.objectives.stack import Stacks
+
+            self._objective.stacks = Stacks()
+            Channels(pipe, self._accept).reader.join()
+            return
         with suppress(EOFError, ConnectionError):
-            serve(channel)
-        channel.close()
+            while True:
+                self.serve(pipe)
 
-    def accept(channel: Channel) -> None:
-        threading.Thread(target=run_and_close, args=(channel,), name="a trial", daemon=True).start()
+    def _accept(self, channel: Channel) -> None:
+        def serve_and_close() -> None:
+            with suppress(EOFError, ConnectionError):
+                self.serve(channel)
+            channel.close()
 
-    Channels(pipe, accept).reader.join()
-    os._exit(0)
+        threading.Thread(target=serve_and_close, name="a trial", daemon=True).start()
 
 
 def main(file_descriptor: int, rank: int = 0) -> None:
@@ -125,49 +159,19 @@ def main(file_descriptor: int, rank: int = 0) -> None:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     pipe: Pipe = Connection(file_descriptor)
     output = Output()
-    try:
+    with suppress(ConnectionError):
         try:
-            message: Prepare = pipe.recv()
-            spec = check(message.spec, "the study's spec")
-            count = spec.fleet.devices_per_trial
-            ranks = take_rank(rank, count, message, spec.built_in) if count > 1 else None
-            objective, ready = prepare(message, spec)
-            ready = ready if ranks is None else ranks.ready(ready)
-            code = ready.code
+            trainer = Trainer(pipe.recv(), rank, output)
         except BaseException as error:
             problem = plain_data.text(getattr(error, "problem", plain_data.reason(error)))
             remedy = plain_data.text(getattr(error, "remedy", ""))
             trace = plain_data.text(traceback.format_exc(), plain_data.TRACEBACK_CHARACTERS)
             pipe.send(Ready(problem=problem, remedy=remedy, traceback=trace, device=error_kinds.is_device_error(error)))
             return
-        pipe.send(ready)
+        pipe.send(trainer.ready)
         gc.freeze()  # or the collection after each trial would look through all that the libraries are made of
-
-        def serve(conversation: Pipe) -> None:
-            nonlocal code
-            job: Job = conversation.recv()
-            output.take()
-            if isinstance(objective, TrainingObjective):
-                objective.precision = job.precision
-            trial = RemoteTrial(conversation, job) if ranks is None else ranks.begin(conversation, job)
-            ended = run(objective, trial, job)
-            # What was imported once is what still runs, whatever lies on the disk by now.
-            code = {**code_of(spec), **code}
-            printed = "" if ready.fuse > 1 else plain_data.text(output.take(), plain_data.TRACEBACK_CHARACTERS)
-            ended = replace(ended, code=code, printed=printed)
-            if ranks is None:
-                conversation.send(ended)
-            else:
-                ranks.end(conversation, ended)
-            gc.collect()
-
-        if ready.fuse > 1 and isinstance(objective, TrainingObjective):
-            serve_many(pipe, objective, serve)
-        else:
-            while True:
-                serve(pipe)
-    except (EOFError, ConnectionError):
-        os._exit(0)
+        trainer.serve_all(pipe)
+    os._exit(0)
 
 
 if __name__ == "__main__":

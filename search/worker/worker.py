@@ -83,7 +83,7 @@ class Worker:
         self._claiming = threading.RLock()
         self._failed = False
         self._scheduling = Scheduling.of(study, self.name, options.lease_seconds)
-        # To the study's sampler, which is no scheduler.
+        # The sampler learns from a trial that its scheduler has paused as from one that was pruned.
         study.storage.shows_paused_as_pruned = self._scheduling is not None
         self.database = study.storage.database
         self._bell = Bell(self.database, shutdown.requested.is_set)

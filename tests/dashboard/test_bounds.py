@@ -30,7 +30,7 @@ HALVES = {
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("winnow.search.dashboard.connections.SECONDS", 1.0)
+    monkeypatch.setattr("winnow.search.dashboard.connection_limits.SECONDS", 1.0)
     monkeypatch.setattr("winnow.search.dashboard.middleware._SECONDS", 1.0)
 
 
