@@ -116,7 +116,9 @@ def _search(way: str, model: str, trials: int) -> dict[str, float]:
         # A cache of its own: what is measured once on a machine is measured in each run here.
         environment = {**os.environ, "OPTUNA_STORAGE": url, "OMP_NUM_THREADS": "1", "WINNOW_CACHE": f"{folder}/cache"}
         before, began = resource.getrusage(resource.RUSAGE_CHILDREN), datetime.datetime.now(datetime.UTC)
-        subprocess.run(command, cwd=ROOT, env=environment, check=True, capture_output=True)
+        done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+        if done.returncode:
+            raise SystemExit(f"{way}: ended with {done.returncode}\n{done.stdout}{done.stderr}")
         ended, after = datetime.datetime.now(datetime.UTC), resource.getrusage(resource.RUSAGE_CHILDREN)
         with sqlite3.connect(f"{folder}/s.db") as database:
             first, last, count = database.execute(

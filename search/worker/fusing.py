@@ -13,8 +13,11 @@ MOST = 8
 TRIALS_EACH = 8
 """So many trials must a search have for each at once: with fewer they know too little of each other."""
 
-SHAPES = 10
+SHAPES = 20
 """So many shapes at least does a search of several look at: with fewer it would know too little of them."""
+ROW_GAIN = 1.5
+"""What a stack is to gain whose trials are asked for in one shape: rows of four cost a search what a third more epochs
+bring (bench/README.md)."""
 
 
 class Fusing(NamedTuple):
@@ -56,6 +59,9 @@ def at_once(asked: int | Literal["auto"], spec: Spec, objective: Objective) -> F
     if found.tried == 1:
         return Fusing(1, f"one trial at a time: of {trials} in all, several would know too little of each other")
     gains = f"trains {found.gain:.2f} times as many a second"
+    if searched and found.gain < ROW_GAIN:
+        less = f"{searched[0]} is searched, and to ask for several of one shape costs as much"
+        return Fusing(1, f"one trial at a time: {less} as a stack of {found.tried} brings, which {gains}")
     if found.size == 1:
         return Fusing(1, f"one trial at a time: a stack of {found.tried} {gains}")
     return Fusing(found.size, f"{found.size} trials at a time: their stack {gains}")

@@ -95,7 +95,13 @@ def test_where_the_shape_is_searched_so_many_as_are_of_one_shape_are_measured(ca
     assert "widths is searched" in why
     assert not cache.exists(), "nothing had to be measured"
     spec = check(by_shape, "s.toml")
-    assert at_once("auto", spec, load_objective(spec)).trials in (1, 4, 8), "of 100 trials eight have one shape"
+    objective = load_objective(spec)
+    assert at_once("auto", spec, objective).trials in (1, 4), "of 100 trials five have one shape"
+    say_instead(cache, [4, 4, 1.3])
+    trials, why = at_once("auto", spec, objective)
+    assert (trials, "costs as much" in why) == (1, True), why
+    say_instead(cache, [4, 4, 3.0])
+    assert at_once("auto", spec, objective) == (4, "4 trials at a time: their stack trains 3.00 times as many a second")
 
 
 def test_a_small_search_trains_one_trial_at_a_time(cache: Path) -> None:

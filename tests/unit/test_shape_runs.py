@@ -78,5 +78,5 @@ def test_a_study_draws_the_same_again(opened: storage.Storage) -> None:
 
 
 def test_a_short_search_and_samplers_that_plan_ask_for_one_at_a_time(opened: storage.Storage) -> None:
-    assert in_a_row(study_with(opened, "tpe").spec, 8) == 6, "64 trials look at 10 shapes or more"
+    assert in_a_row(study_with(opened, "tpe").spec, 8) == 3, "64 trials look at 20 shapes or more"
     assert in_a_row(study_with(opened, "grid", "other").spec, 8) == 1
