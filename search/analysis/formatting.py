@@ -17,7 +17,7 @@ def number(value: Any) -> str:
         return f"{value:.4g}" if math.isfinite(value) else str(value)
     if isinstance(value, list | tuple):
         return ", ".join(map(number, value)) or "none"
-    return str(value)
+    return str(value) or "—"
 
 
 def score(value: float | None) -> str:

@@ -10,7 +10,15 @@ from winnow.search.analysis.statistics import Sample
 
 @pytest.mark.parametrize(
     ("value", "said"),
-    [(None, "—"), (True, "on"), (0.00012345, "0.0001234"), ([64, 128], "64, 128"), ("sgd", "sgd"), (math.nan, "nan")],
+    [
+        (None, "—"),
+        ("", "—"),
+        (True, "on"),
+        (0.00012345, "0.0001234"),
+        ([64, 128], "64, 128"),
+        ("sgd", "sgd"),
+        (math.nan, "nan"),
+    ],
 )
 def test_numbers_are_said_in_four_digits(value: object, said: str) -> None:
     assert formatting.number(value) == said
