@@ -197,9 +197,14 @@ def left_out(record: StudyRecord, *, pruned: bool = False) -> str:
     return " ".join(said)
 
 
-def disagreement(importances: Sequence[Importance]) -> str:
-    """Return a sentence where the methods name different hyperparameters as the strongest; empty where they agree."""
-    strongest = {found.method: found.shares[0].name for found in importances if found.shares}
+def disagreement(importances: Sequence[Importance], record: StudyRecord) -> str:
+    """Return a sentence where the methods name different hyperparameters as the strongest; empty where they agree.
+
+    Who found nothing names none, and PED-ANOVA is not heard where its word is doubted anyway.
+    """
+    doubted = {"PED-ANOVA"} if methods_for(record)[0] == "MDI" else set()
+    heard = [found for found in importances if found.method not in doubted]
+    strongest = {found.method: found.shares[0].name for found in heard if found.shares and found.shares[0].share > 0}
     if len(set(strongest.values())) < 2:
         return ""
     named = ", ".join(f"{method} names {name}" for method, name in strongest.items())

@@ -193,7 +193,7 @@ def _importance(record: StudyRecord, importances: Sequence[Importance]) -> Pictu
         f"Of these, {pruned} were pruned, and so stand behind all that completed." if pruned else "",
         IMPORTANCE_CAVEAT,
         importance.doubt(importances, record),
-        importance.disagreement(importances),
+        importance.disagreement(importances, record),
     ]
     drawn = effects.importance_bars(importances)
     return Picture("importance", "Hyperparameter importance", " ".join(filter(None, caption)), drawn)

@@ -82,7 +82,7 @@ def test_forests_agree_on_what_decides_and_leave_conditional_parameters_out() ->
     assert [sorted(share.name for share in each.shares) for each in found[1:]] == [["strong", "weak"]] * 2
     assert [[share.certain for share in each.shares] for each in found[1:]] == [[True, False]] * 2
     assert {each.shares[0].name for each in found} == {"strong"}
-    assert importance.disagreement(found) == ""
+    assert importance.disagreement(found, replace(searched(20), sampler="random")) == ""
 
 
 def test_where_a_sampler_draws_near_the_best_the_order_of_all_trials_is_asked_first() -> None:
@@ -134,11 +134,15 @@ def test_a_few_trainings_that_broke_down_are_not_all_that_a_forest_sees() -> Non
 
 
 def test_methods_that_disagree_are_said_to() -> None:
-    def of(method: importance.Method, first: str) -> importance.Importance:
-        return importance.Importance(method, "", 20, 0, (importance.Share(first, 1.0, 0.5, 1.0, 20, True),))
+    def of(method: importance.Method, first: str, share: float = 1.0) -> importance.Importance:
+        return importance.Importance(method, "", 20, 0, (importance.Share(first, share, 0.5, 1.0, 20, True),))
 
-    said = importance.disagreement([of("PED-ANOVA", "lr"), of("fANOVA", "dropout")])
+    anywhere, near = (replace(searched(20), sampler=sampler) for sampler in ("random", "tpe"))
+    said = importance.disagreement([of("PED-ANOVA", "lr"), of("fANOVA", "dropout")], anywhere)
     assert "PED-ANOVA names lr, fANOVA names dropout" in said
+    assert importance.disagreement([of("PED-ANOVA", "lr", 0.0), of("fANOVA", "dropout")], anywhere) == ""
+    assert importance.disagreement([of("MDI", "dropout"), of("PED-ANOVA", "lr")], near) == "", "it is doubted anyway"
+    assert "MDI names lr, fANOVA" in importance.disagreement([of("MDI", "lr"), of("fANOVA", "dropout")], near)
 
 
 def test_equal_values_give_no_parameter_a_share() -> None:

@@ -24,8 +24,8 @@ def tables(found: Sequence[Importance], record: StudyRecord) -> RenderableType:
     lines.append(Text("95 % intervals in brackets; dim where the interval reaches the share of a random number."))
     if said := doubt(found, record):
         lines.append(Text(said))
-    if disagreement(found):
-        lines.append(Text(disagreement(found), style="bold"))
+    if said := disagreement(found, record):
+        lines.append(Text(said, style="bold"))
     return Group(table, Text(), *lines)
 
 
