@@ -4,9 +4,9 @@
     OMP_NUM_THREADS=1 python -m bench.search_quality lcbench-judging --lcbench FOLDER --workers 8
     OMP_NUM_THREADS=1 python -m bench.search_quality tables --tables bench/curves --methods freeze_thaw random+asha
 
-A line a method: mean regret of its best whole training (2 while it has none) after the epochs of so many trainings, and
-the ratio of that to the first method's, with 95 % of a paired bootstrap over tasks and their seeds. Of the formulas
-those from 100 on, and of LCBench the tuning ones, are for choosing; the others judge.
+A line a method, for all tasks and for each family: mean regret of its best whole training (2 while it has none) after
+the epochs of so many trainings, and the ratio of that to the first method's, with 95 % of a paired bootstrap over tasks
+and their seeds. Of the formulas those from 100 on, and of LCBench the tuning ones, are for choosing; the others judge.
 """
 
 import argparse
@@ -24,10 +24,10 @@ import optuna
 from optuna.pruners import BasePruner, MedianPruner, SuccessiveHalvingPruner
 from optuna.samplers import BaseSampler, GPSampler, RandomSampler, TPESampler
 
+from bench.regret import families, picture, table
 from bench.search_tasks import BELIEFS, JUDGING, KINDS, TUNING, Curve, Formula, LCBench, Task, believe, tables
 from winnow.objectives.space import suggest
-from winnow.search.report.figures.files import write
-from winnow.search.study.encoding import Encoding, Floats
+from winnow.search.study.encoding import Encoding
 from winnow.search.study.freeze_thaw.scheduler import FreezeThaw
 from winnow.search.study.prior import PriorSampler
 from winnow.search.study.schedulers import AsynchronousHalving, GoOn, Outline, Scheduler, Standing, rungs_between
@@ -237,15 +237,6 @@ def replay(task: Task, search: Search, budget: int, workers: int, seed: int) -> 
     return found
 
 
-def interval(ours: Floats, theirs: Floats) -> tuple[float, float, float]:
-    """Ratio of mean regrets with 95 % of a bootstrap over tasks, and over seeds within each; (tasks, seeds) both."""
-    random, count = np.random.default_rng(0), 2000
-    tasks = random.integers(0, ours.shape[0], (count, ours.shape[0], 1))
-    seeds = random.integers(0, ours.shape[1], (count, *ours.shape))
-    ratios = ours[tasks, seeds].mean((1, 2)) / np.maximum(theirs[tasks, seeds].mean((1, 2)), 1e-9)
-    return float(ours.mean() / max(theirs.mean(), 1e-9)), *(float(q) for q in np.quantile(ratios, [0.025, 0.975]))
-
-
 def tasks_of(chosen: argparse.Namespace) -> Sequence[Task]:
     if chosen.tasks.startswith("lcbench"):
         return [LCBench(chosen.lcbench, task) for task in (TUNING if "tuning" in chosen.tasks else JUDGING)]
@@ -275,19 +266,6 @@ def replays(chosen: argparse.Namespace) -> dict[tuple[str, str, int], Replay]:
     return found
 
 
-def picture(regrets: Mapping[str, Floats], title: str, path: Path) -> None:
-    """Draw the mean regret of each method against the epochs, in whole trainings."""
-    from plotly import graph_objects
-
-    figure = graph_objects.Figure(layout={"title": title, "height": 420, "template": "simple_white"})
-    for method, of in regrets.items():
-        mean = of.mean((0, 1))
-        figure.add_scatter(x=list(range(1, len(mean) + 1)), y=mean.tolist(), name=method, mode="lines")
-    figure.update_xaxes(title="epochs of all workers, in whole trainings")
-    figure.update_yaxes(title="mean regret", type="log")
-    write({path: figure})
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     sets = ["lcbench-tuning", "lcbench-judging", "tables", "formula-tuning", "formula"]
@@ -311,16 +289,16 @@ def main() -> None:
     }
     least = np.minimum(np.min(list(regrets.values()), axis=(0, 2, 3)), 0)[:, None, None]  # a search found a better best
     regrets = {method: (of - least) / (1 - least) for method, of in regrets.items()}
-    first, looks = chosen.methods[0], [look for look in LOOKS if look <= chosen.budget]
-    for method, of in regrets.items():
-        means = " ".join(f"{of[:, :, look - 1].mean():.3f}" for look in looks)
-        ratios = [interval(of[:, :, look - 1], regrets[first][:, :, look - 1]) for look in looks]
-        compared = " ".join(f"{ratio:.2f} [{low:.2f} {high:.2f}]" for ratio, low, high in ratios)
+    looks = [look for look in LOOKS if look <= chosen.budget]
+    print(table(regrets, looks))
+    panels = families(names)
+    for family, places in panels.items() if len(panels) > 1 else ():
+        print(f"\n{family}\n" + table({method: of[places] for method, of in regrets.items()}, looks))
+    for method in chosen.methods:
         runs = [run for (by, _, _), run in found.items() if by == method]
-        cost = 1000 * np.mean([run.seconds / run.decisions for run in runs])
-        print(f"{method:18} {means}   {compared}   {cost:.1f} ms a decision")
+        print(f"{method}: {1000 * np.mean([run.seconds / run.decisions for run in runs]):.1f} ms a decision")
     if chosen.picture:
-        picture(regrets, f"{chosen.tasks}, workers: {chosen.workers}", chosen.picture)
+        picture(regrets, names, f"{chosen.tasks}, workers: {chosen.workers}", chosen.picture)
 
 
 if __name__ == "__main__":
