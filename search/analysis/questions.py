@@ -45,7 +45,8 @@ def _methods(asked: Question, record: StudyRecord, found: Conclusions) -> Answer
     usual = [each for each in found.ablations if each.alone]
     if usual:
         said = [sentence for each in answers.answers(usual[-1])[:2] for sentence in each.sentences]
-        return Answer(asked.asks, (*said, *answers.rests_on(usual[-1])), effects=tuple(usual[-1].alone))
+        alone = sorted(usual[-1].alone, key=lambda effect: -effect.effect)
+        return Answer(asked.asks, (*said, *answers.rests_on(usual[-1])), *_table(alone), tuple(alone))
     assert found.spec is not None
     repeated = _repeated(record, found)
     if repeated:

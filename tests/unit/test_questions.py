@@ -159,6 +159,7 @@ def test_trials_that_were_drawn_towards_the_best_are_not_compared() -> None:
 def test_an_ablation_answers_for_the_methods_where_there_is_one() -> None:
     answer = answered(record(truth), spec("tpe", {"asks": "?", "kind": "methods"}), ablations=(ablated(),))
     assert answer.sentences[0] == "Alone, learning rate makes the biggest difference: +0.1200 (+0.1000 to +0.1400)."
+    assert answer.rows[0][:4] == ("learning rate", "+0.1200", "+0.1000 to +0.1400", "helps")
     assert not answer.commands
 
 
