@@ -12,10 +12,11 @@ from typing import Any, Literal
 
 from winnow.errors import StudyError
 from winnow.objectives.errors import HyperparameterError
-from winnow.objectives.methods import check_groups, method_of
+from winnow.objectives.methods import check_groups
 from winnow.records import ABLATION
 from winnow.search.analysis import study_record
 from winnow.search.analysis.contrasts import MOST_SETS, MethodSet
+from winnow.search.analysis.differences import Methods, differences, named_trial
 from winnow.search.analysis.effects import Effect, OrderedEffect
 from winnow.search.analysis.seeds import Purpose, decide_nothing, fresh_seeds
 from winnow.search.analysis.sequential import SequentialDesign, Training
@@ -29,8 +30,6 @@ from winnow.storage.designs import Row
 SEEDS, LOOKS = 5, 3
 """Seeds of the first look, and how many looks there are, where nobody says otherwise."""
 _EFFECTS = ("alone", "removed", "path", "together")
-Methods = Mapping[str, Mapping[str, tuple[Any, Any]]]
-"""By method its hyperparameters, each with its value before and after."""
 
 
 @dataclass(frozen=True)
@@ -136,8 +135,11 @@ def plan_ablation(
         check_groups(groups, None if study.spec.built_in else {name for each in record.trials for name in each.config})
     except HyperparameterError as error:
         raise StudyError(f"these methods cannot be: {error.problem}", error.remedy) from None
-    before, after = _side(record, start, record.baseline, "baseline"), _side(record, goal, record.best, "best trial")
-    methods = _differences(record, before, after, groups, own=not study.spec.built_in)
+    before, after = (
+        named_trial(record, start, record.baseline, "baseline"),
+        named_trial(record, goal, record.best, "best trial"),
+    )
+    methods = differences(record, before, after, groups, own=not study.spec.built_in)
     if not methods:
         raise StudyError(
             f"trial {before.number} and trial {after.number} of {study.name!r} train the same configuration"
@@ -253,55 +255,6 @@ def conclude(plan: AblationPlan) -> Ablation:
         breaks=_breaks(plan, results, {_training(plan, trial) for trial in trials if trial.diverged}),
         complete=not replace(design, trainings=None).next_trainings(results),
     )
-
-
-def _side(record: StudyRecord, number: int | None, default: TrialRecord | None, what: str) -> TrialRecord:
-    flag = "--from" if what == "baseline" else "--to"
-    if number is None:
-        if default is None:
-            raise StudyError(f"the study {record.study!r} has no {what} yet", f"run it on, or name a trial by {flag}")
-        trial = default
-    elif number >= len(record.trials):
-        raise StudyError(
-            f"the study {record.study!r} has no trial {number}", f"it has trials 0 to {len(record.trials) - 1}"
-        )
-    else:
-        trial = record.trials[number]
-    if not trial.config:
-        raise StudyError(f"trial {trial.number} has no recorded configuration", f"name another by {flag}")
-    return trial
-
-
-def _differences(
-    record: StudyRecord, start: TrialRecord, goal: TrialRecord, groups: Mapping[str, Sequence[str]], *, own: bool
-) -> Methods:
-    """Return what differs, by method; what only one side has goes with its parent, and is None on the other."""
-    methods: dict[str, dict[str, tuple[Any, Any]]] = {}
-    for name in {**start.config, **goal.config}:
-        before, after = start.config.get(name), goal.config.get(name)
-        if name != "seed" and before != after:
-            method = method_of(name, groups, own=own)
-            if method == name and (name not in start.config or name not in goal.config):
-                method = method_of(_parent(record, start, goal, name), groups, own=own)
-            methods.setdefault(method, {})[name] = before, after
-    return methods
-
-
-def _parent(record: StudyRecord, start: TrialRecord, goal: TrialRecord, child: str) -> str:
-    """Return the hyperparameter whose value alone decided whether `child` was there; of several, the coarsest.
-
-    It is the child itself where no other did.
-    """
-    found = {}
-    for name in start.config:
-        if name != "seed" and name in goal.config and start.config[name] != goal.config[name]:
-            values: dict[bool, set[str]] = {True: set(), False: set()}
-            for trial in record.trials:
-                if trial.config:
-                    values[child in trial.config].add(repr(trial.config.get(name)))
-            if values[True].isdisjoint(values[False]):
-                found[name] = len(values[True]) + len(values[False])
-    return min(found, key=lambda name: found[name], default=child)
 
 
 def _config(plan: AblationPlan, on: MethodSet) -> dict[str, Any]:
