@@ -27,7 +27,7 @@ def holding(fleet: Fleet, least: int) -> int:
         found[:] = [pid for pid, held in fleet.under_way().items() if pid in alive and len(held) >= least]
         return bool(found)
 
-    wait_for(look, 120, f"a worker with {least} trials under way")
+    wait_for(look, 180, f"a worker with {least} trials under way")
     return found[0]
 
 
@@ -55,7 +55,7 @@ def test_a_worker_of_a_stack_is_killed_and_another_stopped(fleet: Callable[..., 
     os.kill(stopped, signal.SIGSTOP)
     lost = ours.under_way()[stopped]
     ours.start(1)
-    wait_for(lambda: any(lost & held for pid, held in ours.under_way().items() if pid != stopped), 120, "a successor")
+    wait_for(lambda: any(lost & held for pid, held in ours.under_way().items() if pid != stopped), 180, "a successor")
     os.kill(stopped, signal.SIGCONT)
     ours.wait_done()
     ours.prove(kills=2 * STACK)
