@@ -270,6 +270,22 @@ def test_trials_that_show_nothing_lead_to_another(standing):
     assert isinstance(decision, Begin)
 
 
+def test_a_trial_is_placed_by_all_that_it_has_drawn_by_then():
+    scheduler = FreezeThaw(SPACE, EPOCHS, "minimize")
+    drawn = {"lr": 1e-4, "optimizer": "adam", "batch_size": 16, "widths": "[64]"}
+    some, more, every = (
+        scheduler._point(Outline(0, standing, parameters, curve)).tolist()
+        for standing, parameters, curve in [
+            (Standing.RUNNING, {}, []),
+            (Standing.RUNNING, {"lr": 1e-4}, []),
+            (Standing.PAUSED, drawn, [(1, 0.5)]),
+        ]
+    )
+    assert some == [0.5] * len(scheduler._encoding.names)
+    assert more != some
+    assert every == Encoding(SPACE).point(drawn).tolist()
+
+
 def test_a_space_without_parameters_is_trained_again_and_again():
     scheduler, random = FreezeThaw({}, 9, "maximize"), np.random.default_rng(0)
     trials = [Outline(number, Standing.PAUSED, {}, [(1, 0.1), (2, number / 10)], 2) for number in range(10)]

@@ -81,7 +81,7 @@ class FreezeThaw:
     def next(self, trials: Sequence[Outline], random: Generator, may_begin: bool = True) -> Decision:
         """Begin a trial or go on with one, by the shares of epochs so far."""
         paused = [trial for trial in trials if trial.standing is Standing.PAUSED and trial.curve]
-        seen = sum(trial.epoch >= self.rungs[0] and bool(_finite(trial)) for trial in trials)
+        seen = sum(trial.epoch >= self.rungs[0] and _shows(trial) for trial in trials)
         if may_begin and (len(trials) < self.startup or seen < self.startup // 2):
             return self._begin(self._prior.draw(1, random)[0])
         looks = may_begin and (not paused or self._on_looks(trials) <= self.look_share)
@@ -111,9 +111,12 @@ class FreezeThaw:
     # --- the model
 
     def _point(self, trial: Outline) -> Floats:
-        if trial.number not in self._points and not trial.parameters:
-            return np.full(len(self._encoding.names), 0.5)  # it has drawn nothing yet
-        return self._points.setdefault(trial.number, self._encoding.point(trial.parameters))
+        point = self._points.get(trial.number)
+        if point is None:
+            point = self._encoding.point(trial.parameters)  # the middle, as long as it has drawn nothing
+            if trial.curve or trial.standing.ended:  # it has drawn all
+                self._points[trial.number] = point
+        return point
 
     def _features(self, trials: Sequence[Outline]) -> Floats:
         return self._encoding.features(np.array([self._point(trial) for trial in trials]))
@@ -153,7 +156,7 @@ class FreezeThaw:
         sign = 1.0 if self.direction == "maximize" else -1.0
         found: list[tuple[int, float, float]] = []
         for place, trial in enumerate(trials):
-            reached = [(epoch, sign * value) for epoch, value in _finite(trial)]
+            reached = [(epoch, sign * value) for epoch, value in trial.curve if math.isfinite(value)]
             last = [pair for pair in reached if pair[0] in self.rungs][-2:] or reached[-1:]
             if reached and reached[-1] not in last:
                 last.append(reached[-1])
@@ -161,7 +164,7 @@ class FreezeThaw:
                 last[-1] = (self.epochs, last[-1][1])
             found += [(place, epoch, value) for epoch, value in last]
         worst = min((value for *_, value in found), default=0.0)
-        nothing = [not _finite(trial) and bool(trial.curve or trial.standing.ended) for trial in trials]
+        nothing = [not _shows(trial) and bool(trial.curve or trial.standing.ended) for trial in trials]
         return found + [(int(place), 1, worst) for place in np.flatnonzero(nothing)]
 
     # --- the two decisions
@@ -214,8 +217,9 @@ def expected_improvement(mean: Floats, deviation: Floats, threshold: float) -> F
     return found
 
 
-def _finite(trial: Outline) -> list[tuple[int, float]]:
-    return [(epoch, value) for epoch, value in trial.curve if math.isfinite(value)]
+def _shows(trial: Outline) -> bool:
+    """Whether any of its values is finite."""
+    return any(math.isfinite(value) for _, value in trial.curve)
 
 
 def _numbers(trials: Sequence[Outline]) -> NDArray[np.int_]:
