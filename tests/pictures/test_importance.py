@@ -94,8 +94,8 @@ def test_where_a_sampler_draws_near_the_best_the_order_of_all_trials_is_asked_fi
         return strong**2 + 0.01 * weak
 
     anywhere = plain(objective, 40)
-    assert importance.compare(anywhere)[0].method == "PED-ANOVA"
-    assert importance.doubt(importance.compare(anywhere), anywhere) == ""
+    assert importance.methods_for(anywhere)[0] == "PED-ANOVA"
+    assert importance.doubt([importance.assess(anywhere)], anywhere) == ""
     near = replace(anywhere, sampler="tpe")
     (asked,) = importance.compare(near)
     assert (asked.method, asked.trials, asked.pruned) == ("MDI", 40, near.count("PRUNED"))
@@ -106,8 +106,7 @@ def test_where_a_sampler_draws_near_the_best_the_order_of_all_trials_is_asked_fi
     assert left_out.startswith("PED-ANOVA is left out: the sampler drew near the best trials")
     assert "fANOVA is left out: the pruner chose" in left_out
     assert "do not rely on the order" in importance.doubt([asked], near)
-    unknown = replace(near, sampler="")
-    assert [each.method for each in importance.compare(unknown)] == ["MDI"], "stock Optuna draws by TPE"
+    assert importance.methods_for(replace(near, sampler=""))[0] == "MDI", "stock Optuna draws by TPE"
 
 
 def test_hyperparameters_that_some_trials_search_are_named_where_only_a_forest_is_asked() -> None:
