@@ -26,7 +26,7 @@ LEASE_SECONDS = 3.0
 EPOCHS = 6
 HERE = Path(__file__).parent
 STACKED = {
-    "data": {"name": "digits", "train": 1000, "validation": 100},
+    "data": {"name": "digits", "train": 700, "validation": 100},
     "fixed": {"model": "mlp", "widths": [32], "batch_size": 5, "epochs": EPOCHS},
     "search": {"lr": {"choices": [1e-3, 1e-2, 1e30]}, "dropout": {"low": 0.0, "high": 0.5}},
 }

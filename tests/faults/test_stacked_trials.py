@@ -45,7 +45,7 @@ def assert_as_alone(fleet: Fleet, least_attempts: int) -> None:
 
 
 def test_a_worker_of_a_stack_is_killed_and_another_stopped(fleet: Callable[..., Fleet]) -> None:
-    ours = fleet(trials=32, stack=STACK)
+    ours = fleet(trials=24, stack=STACK)
     ours.start(1)
     holding(ours, 4)
     ours.start(1)
