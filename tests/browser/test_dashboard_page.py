@@ -167,7 +167,11 @@ def test_an_admin_deletes_only_by_typing_the_name(browser: Browser, serve: Serve
     told(tmp_path, [0.5, 0.9])
     served = serve(f"sqlite:///{tmp_path}/winnow.db")
     page = browser.new_page()
+    page.route("**/dashboard.js", lambda route: route.abort())
     log_in(page, served, "admin", "/winnow/told")
+    expect(page.locator("#confirm")).to_be_disabled()  # nobody would hear it yet
+    page.unroute("**/dashboard.js")
+    page.reload()
     page.locator("#confirm").fill("tol")
     page.keyboard.press("Enter")
     expect(page.locator("#answer")).to_have_text(re.compile("type the study's name"))

@@ -156,6 +156,7 @@ for (const form of document.querySelectorAll(".manage")) {
     }
     update();
   });
+  form.querySelector("fieldset").disabled = false; // until somebody hears it, nothing can be sent
 }
 
 document.addEventListener("DOMContentLoaded", () => drawAll(document));
