@@ -276,8 +276,8 @@ def tasks(times: int) -> Iterator[tuple[str, Callable[[], Iterator[Row]]]]:
             task = partial(importances, method, name, family, times // 10)
             yield f"importance, {family.name}, {method}, {name}", task
     for family in sorted(every, key=lambda family: family.name not in UNEVEN):
-        yield f"ablation, {family.name}, nothing", partial(ablations, family, nothing, times // 5)
-        yield f"ablation, {family.name}, planted", partial(ablations, family, planted, times // 10)
+        yield f"ablation, {family.name}, nothing", partial(ablations, family, nothing, times)
+        yield f"ablation, {family.name}, planted", partial(ablations, family, planted, times)
 
 
 def tables(found: Sequence[Row]) -> str:
@@ -295,7 +295,7 @@ def tables(found: Sequence[Row]) -> str:
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Count the tasks whose names hold all words: `TIMES FILE [WORD...]`; of the longest a fifth or a tenth as many."""
+    """Count the tasks whose names hold all words: `TIMES FILE [WORD...]`; of importance a tenth as many."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     times, kept, words = int(arguments[0]), Path(arguments[1]), arguments[2:]
     lines = kept.read_text().splitlines() if kept.exists() else []
