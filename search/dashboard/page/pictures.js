@@ -33,7 +33,7 @@ function scale(key, rows) {
     const at = (value) => (isNumber(value) ? (log && value === 0 ? 0 : along(value)) : null);
     return { at, ends: [...(bottom ? [0] : []), ...ends].map((value) => [at(value), said(value)]) };
   }
-  const kinds = [...new Set(values.map(said))].sort();
+  const kinds = [...new Set(values.map(said))].sort((a, b) => a.localeCompare(b, "en", { numeric: true })); // 6 before 12
   const at = (value) => (isThere(value) ? kinds.indexOf(said(value)) / (kinds.length - 1 || 1) : null);
   return { at, ends: kinds.map((kind, index) => [index / (kinds.length - 1 || 1), kind]) };
 }
