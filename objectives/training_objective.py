@@ -15,7 +15,7 @@ from winnow.objectives.errors import Diverged, Infeasible, SnapshotError
 from winnow.objectives.hyperparameters import Config, change, config_values, make_config
 from winnow.objectives.models import weights_file
 from winnow.objectives.space import Space, suggest
-from winnow.records import BASELINE, CONFIG, EPOCHS, GIVEN, KEEP_WEIGHTS, RESTARTED, TRAINING, Epoch
+from winnow.records import BASELINE, CONFIG, EPOCHS, GIVEN, KEEP_WEIGHTS, RESTARTED, TRAINING, Epoch, restarted
 
 if TYPE_CHECKING:
     from winnow.objectives.calibration import StackSize
@@ -165,8 +165,7 @@ def _snapshot(trial: Any, content: bytes) -> dict[str, Any] | None:
         return snapshots.from_bytes(content)
     except SnapshotError as error:
         said = f"its checkpoint cannot be read ({error.problem}), so it trained again from the start"
-        before = RESTARTED.of(trial.user_attrs)
-        trial.set_user_attr(RESTARTED, f"{before}\n{said}" if before else said)
+        trial.set_user_attr(RESTARTED, restarted(trial.user_attrs, said))
         return None
 
 

@@ -219,3 +219,8 @@ KEEP_WEIGHTS = Key[bool]("winnow:keep_weights")
 ARTIFACT = "winnow:artifact:"
 """Followed by the artifact's kind; the attribute holds its name in the store."""
 WEIGHTS = Key[str](f"{ARTIFACT}weights")
+
+
+def restarted(attributes: Mapping[str, Any], said: str) -> str:
+    """Return what is kept of a trial under RESTARTED, with one line more."""
+    return "\n".join([*filter(None, [RESTARTED.of(attributes)]), said])

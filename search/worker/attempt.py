@@ -11,7 +11,7 @@ from typing import Any
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
-from winnow.records import ARTIFACT, GIVEN, KEEP_WEIGHTS, RESTARTED, Outcome
+from winnow.records import ARTIFACT, GIVEN, KEEP_WEIGHTS, RESTARTED, Outcome, restarted
 from winnow.search.study.samplers import PlannedSampler
 from winnow.search.worker import outcomes, plain_data
 from winnow.search.worker.calls import answer
@@ -176,7 +176,7 @@ class Attempt:
         if found.damaged:
             where = f"after epoch {found.epoch}" if found.content else "from the start"
             said = f"attempt {self.lease.token}: {found.damaged}, so it trained again {where}"
-            self.trial.set_user_attr(RESTARTED, "\n".join([*filter(None, [RESTARTED.of(self.trial.user_attrs)]), said]))
+            self.trial.set_user_attr(RESTARTED, restarted(self.trial.user_attrs, said))
         frozen = self._frozen()
         return Job(
             self.lease.number,
