@@ -20,7 +20,7 @@ from winnow.search.analysis.comparisons import (
     written,
 )
 from winnow.search.analysis.conclusions import Conclusions
-from winnow.search.analysis.curve_reading import Shape
+from winnow.search.analysis.curve_reading import Reading, Shape
 from winnow.search.analysis.effects import Effect
 from winnow.search.analysis.formatting import counted, duration, interval, listed, number, score
 from winnow.search.analysis.study_record import StudyRecord
@@ -33,7 +33,7 @@ def region(record: StudyRecord, group: Group, best: Group) -> tuple[str, int]:
     It saturates where the validation loss fell no more in the last fifth of the epochs and the value is not the best;
     of a few epochs that is not said.
     """
-    readings = [curve_reading.read(trial) for trial in group.trials]
+    readings = _readings(group)
     half = len(readings) / 2
     for shape, verdict in ((Shape.DIVERGENCE, "diverges"), (Shape.CHANCE, "stays at chance")):
         if (many := sum(shape in reading.found for reading in readings)) > half:
@@ -41,7 +41,7 @@ def region(record: StudyRecord, group: Group, best: Group) -> tuple[str, int]:
     moving = sum(Shape.UNFINISHED in reading.found for reading in readings) > half
     short = sum(len(trial.curve) < curve_reading.FEWEST for trial in group.trials) > half
     verdict = "learns" if group is best or moving or short else "saturates"
-    return verdict, sum(not {Shape.DIVERGENCE, Shape.CHANCE} & {*reading.found} for reading in readings)
+    return verdict, len(readings) - _untrained(readings)
 
 
 def along(asked: Question, record: StudyRecord, found: Conclusions) -> Answer:
@@ -116,16 +116,21 @@ _VERDICTS = {"helps": "better", "hurts": "worse", "inconclusive": "inconclusive"
 
 def cell_verdict(group: Group) -> str:
     """Return `trains`, `overfits` or `does not train`, by what most of the cell's curves show; how many if not all."""
-    readings = [curve_reading.read(trial) for trial in group.trials]
-    half = len(readings) / 2
-    dead = sum(bool({Shape.DIVERGENCE, Shape.CHANCE} & {*reading.found}) for reading in readings)
-    if dead > half:
-        return f"{_DEAD}{_share(dead, group)}"
-    overfitting = sum(Shape.OVERFITTING in reading.found for reading in readings) > half
+    readings = _readings(group)
+    dead = _untrained(readings)
+    if dead > len(readings) / 2:
+        return f"does not train{_share(dead, group)}"
+    overfitting = sum(Shape.OVERFITTING in reading.found for reading in readings) > len(readings) / 2
     return f"{'overfits' if overfitting else 'trains'}{_share(len(readings) - dead, group)}"
 
 
-_DEAD = "does not train"
+def _readings(group: Group) -> list[Reading]:
+    return [curve_reading.read(trial) for trial in group.trials]
+
+
+def _untrained(readings: Sequence[Reading]) -> int:
+    """Return how many trainings diverged or stayed at chance."""
+    return sum(not {Shape.DIVERGENCE, Shape.CHANCE}.isdisjoint(reading.found) for reading in readings)
 
 
 def _share(many: int, group: Group) -> str:
@@ -141,7 +146,7 @@ def depth(asked: Question, record: StudyRecord, found: Conclusions) -> Answer:
     found_out: dict[str, list[str]] = {}
     for column in columns:
         here = [(each, cells[each, *column.setting]) for each in depths if (each, *column.setting) in cells]
-        failing = [written(each) for each, cell in here if cell_verdict(cell).startswith(_DEAD)]
+        failing = [written(each) for each, cell in here if _untrained(_readings(cell)) > len(cell.trials) / 2]
         training = [written(each) for each, _ in here if written(each) not in failing]
         if not failing:
             words = f"every value trains, up to {training[-1]}, the largest tried"
