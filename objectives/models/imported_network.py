@@ -18,8 +18,8 @@ from winnow.objectives.randomness import drawing_from
 class ImportedNetwork(RandomModule):
     """A network that somebody else wrote; whatever it draws while it trains comes from the trial's generator.
 
-    Its parameters and buffers keep their names. Parts that are frozen keep their weights, and their BatchNorm the
-    statistics that it has.
+    So its parts have none of their own: torch's global one is the trial's meanwhile. Its parameters and buffers keep
+    their names. Parts that are frozen keep their weights, and their BatchNorm the statistics that it has.
     """
 
     def __init__(self, network: nn.Module, channels: int, layout: torch.memory_format, frozen: tuple[str, ...]) -> None:

@@ -133,7 +133,9 @@ def _spread(places: torch.Tensor, axis: int, size: int) -> torch.Tensor:
 
 
 def use_generator(model: nn.Module, generator: torch.Generator) -> None:
-    """Let whatever is random in `model` draw from `generator`."""
-    for module in model.modules():
-        if isinstance(module, RandomModule):
-            module.generator = generator
+    """Let whatever is random in `model` draw from `generator`; its own parts are its own matter."""
+    if isinstance(model, RandomModule):
+        model.generator = generator
+        return
+    for part in model.children():
+        use_generator(part, generator)

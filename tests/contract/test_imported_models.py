@@ -14,6 +14,7 @@ from winnow.objectives.data.catalog import DataSpec
 from winnow.objectives.data.loading import Data, load
 from winnow.objectives.errors import ObjectiveError
 from winnow.objectives.hyperparameters import DEFINITIONS, config_values, make_config
+from winnow.objectives.learner import Learner
 from winnow.objectives.models.building import build
 from winnow.objectives.trained_model import restore
 from winnow.objectives.training import Result, train
@@ -104,6 +105,12 @@ def test_ones_own_is_trained_to_the_bit_with_its_parameters(digits: Data) -> Non
     assert make_config({"model": "mlp"}).dropout == 0.0
     other = twice({"model": name, "width": 7, "dropout": 0.5}, digits)[0]
     assert not same(whole, other), "dropout is drawn"
+
+
+def test_each_batch_has_its_own_dropout(digits: Data) -> None:
+    model = Learner(make_config({"model": "mymodels_of_a_test:build", "dropout": 0.5}), digits).model
+    examples = digits.train.inputs[:4].float()
+    assert not torch.equal(model(examples), model(examples))
 
 
 def test_a_class_is_a_model_too(digits: Data) -> None:
