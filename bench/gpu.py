@@ -5,18 +5,21 @@
 
 Needs torch and torchvision and no download: the images are made in memory. The section `service` runs Winnow's own
 commands and is passed over where Optuna, pydantic, SQLAlchemy or plotly are missing. Each section has its own time
-and its own failure, and the file is written after each. Rates are the median over epochs; all sides train on the same
-images with crop and flip and AdamW, and wait for the device once an epoch at most.
+and its own failure, the file is written after each figure, and the exit status is 1 where anything was wrong. Rates are
+the median over epochs; all sides train on the same images with crop and flip and AdamW, and wait for the device once an
+epoch at most.
 """
 
 import argparse
+import json
 import logging
 import os
 import platform
+import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -47,7 +50,7 @@ def environment(run: Run, figures: Figures) -> None:
             card=properties.name,
             capability=f"{properties.major}.{properties.minor}",
             memory_gib=round(properties.total_memory / 2**30, 1),
-            cudnn=torch.backends.cudnn.version(),
+            cudnn=torch.backends.cudnn.version(),  # type: ignore[no-untyped-call]
             bf16_supported=torch.cuda.is_bf16_supported(including_emulation=False),
             devices=[str(device) for device in devices.choose("auto")],
         )
@@ -86,7 +89,31 @@ def section(name: str, device: str, quick: str, seconds: str, out: str) -> None:
     run.section(name, SECTIONS[name][0])
 
 
-CHILDREN = {"see": checks.see, "poison": checks.poison, "fill": checks.fill, "pack": pack, "section": section}
+OVERTIME = 25.0
+"""Seconds beyond its time that a section may take to end the figure that it is at."""
+
+
+def in_a_process(what: Sequence[str], seconds: float) -> None:
+    """Measure one section; it is killed after so many seconds with all that it started, and what it wrote stays."""
+    command = [sys.executable, "-m", "bench.gpu", "--child", "section", *what]
+    process = subprocess.Popen(command, start_new_session=True)
+    try:
+        process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        print(f"   killed after {seconds:.0f} s", flush=True)
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+CHILDREN: dict[str, Callable[..., None]] = {
+    "see": checks.see,
+    "poison": checks.poison,
+    "fill": checks.fill,
+    "pack": pack,
+    "section": section,
+}
 
 
 def main() -> None:
@@ -114,9 +141,21 @@ def main() -> None:
         print(f"\n== {name}{'' if left > 0 else ': no time is left'}", flush=True)
         if left > 0:
             what = [name, given.device, str(int(given.quick)), str(left), str(given.out)]
-            with suppress(subprocess.TimeoutExpired):
-                subprocess.run([sys.executable, "-m", "bench.gpu", "--child", "section", *what], timeout=left + 60)
+            in_a_process(what, min(left, end - time.monotonic()) + OVERTIME)
     print(f"\n{given.seconds - (end - time.monotonic()):.0f} s in all", flush=True)
+    sys.exit(1 if wrong(given.out) else 0)
+
+
+def wrong(out: Path) -> list[str]:
+    """Say, and return, what is not right or could not be measured."""
+    figures = json.loads(out.read_text()) if out.exists() else {}
+    found = [f"{name}: {figures[name]['error']}" for name in SECTIONS if "error" in figures.get(name, {})]
+    for name, check in figures.get("correctness", {}).items():
+        if isinstance(check, dict) and check.get("ok") is not True and "why" not in check:
+            found.append(f"{name}: {check.get('error', 'not ok')}")
+    for problem in found:
+        print(f"WRONG  {problem}", flush=True)
+    return found
 
 
 if __name__ == "__main__":

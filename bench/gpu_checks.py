@@ -16,7 +16,7 @@ from winnow.objectives.data.loading import Data
 from winnow.objectives.hyperparameters import Config, change, make_config
 from winnow.objectives.training import Result, train
 from winnow.records import Epoch
-from winnow.search.worker import devices, nvml, said
+from winnow.search.worker import devices, error_kinds, nvml, plain_data
 
 Figures = dict[str, Any]
 
@@ -55,7 +55,8 @@ def as_on_the_cpu(device: torch.device, quick: bool) -> Figures:
 
 def losses(config: Config, data: Data) -> list[float]:
     """The training loss of each epoch."""
-    return [metrics.train_loss for metrics in train(config, data, lambda *_: None).epochs]
+    epochs = train(config, data, lambda *_: None).epochs
+    return [epoch.train_loss for epoch in epochs if epoch.train_loss is not None]
 
 
 def with_tf32(allowed: bool | None) -> None:
@@ -194,11 +195,14 @@ def poison(how: str) -> None:
     config = change(NETWORKS[0].config, epochs=1)
     train(config, data, lambda *_: None)
     errors = {}
-    for number, attempt in enumerate((lambda: spoil(how, device), *[lambda: train(config, data, lambda *_: None)] * 3)):
+    for number in range(4):
         try:
-            attempt()
+            if number == 0:
+                spoil(how, device)
+            else:
+                train(config, data, lambda *_: None)
         except Exception as error:
-            errors[f"{number}: {said.reason(error)[:200]}"] = said.is_device_error(error)
+            errors[f"{number}: {plain_data.reason(error)[:200]}"] = error_kinds.is_device_error(error)
     print(json.dumps({"errors": errors}), flush=True)
     os._exit(0)
 

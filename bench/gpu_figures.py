@@ -38,7 +38,8 @@ def rate_of(counts: Sequence[int], ends: Sequence[float], began: float) -> Rate:
 def measure(epoch: Epoch, device: torch.device, seconds: float) -> Rate:
     """Run epochs for so many seconds after a first one, which warms up."""
     began = time.perf_counter()
-    counts, ends = [], []
+    counts: list[int] = []
+    ends: list[float] = []
     while len(ends) < 2 or ends[-1] - ends[0] < seconds:
         counts.append(epoch())
         synchronise(device)
@@ -83,7 +84,7 @@ def training_flops(network: Network) -> float:
     model, batch = network.plain(), 4
     with FlopCounterMode(display=False) as counter:
         model(torch.randn(batch, 3, 32, 32)).sum().backward()
-    return counter.get_total_flops() / batch
+    return float(counter.get_total_flops()) / batch
 
 
 def matmul_peak(device: torch.device, dtype: torch.dtype, size: int, tf32: bool = False, seconds: float = 1.0) -> float:

@@ -27,7 +27,8 @@ def resnet18() -> nn.Module:
     """torchvision's ResNet-18 in its own shape."""
     from torchvision.models import resnet18
 
-    return resnet18(num_classes=CLASSES)
+    model: nn.Module = resnet18(num_classes=CLASSES)
+    return model
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,12 @@ def cifar_like(count: int, device: torch.device) -> Data:
     return Data("random", "classification", Split(images, labels), one, CLASSES, (3, 32, 32), mean, std, "random")
 
 
+def _whole(data: Data) -> torch.Tensor:
+    """All images, on the device."""
+    assert isinstance(data.train.inputs, torch.Tensor)
+    return data.train.inputs
+
+
 # ----------------------------------------------------------------------
 # The tutorial's loop
 # ----------------------------------------------------------------------
@@ -78,7 +85,7 @@ class Images(Dataset[tuple[torch.Tensor, int]]):
     def __init__(self, data: Data, count: int) -> None:
         from torchvision.transforms import v2
 
-        self.images, self.labels = data.train.inputs[:count].cpu(), data.train.targets[:count].tolist()
+        self.images, self.labels = _whole(data)[:count].cpu(), data.train.targets[:count].tolist()
         steps = [v2.RandomCrop(32, PADDING), v2.RandomHorizontalFlip(), v2.ToDtype(torch.float32, scale=True)]
         self.transform = v2.Compose([*steps, v2.Normalize(MEAN, STD)])
 
@@ -112,7 +119,7 @@ def tutorial(network: Network, data: Data, batch_size: int, images: int, workers
             optimizer.zero_grad()
             outputs = model(inputs)
             loss = F.cross_entropy(outputs, labels)
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
             running_loss += loss.item() * len(labels)
             correct += (outputs.argmax(1) == labels).sum().item()
@@ -130,7 +137,7 @@ class Augmenter:
 
     def __init__(self, data: Data) -> None:
         device = data.train.inputs.device
-        self.padded = F.pad(data.train.inputs, (PADDING,) * 4)
+        self.padded = F.pad(_whole(data), (PADDING,) * 4)
         self.channel = torch.arange(3, device=device).view(1, 3, 1, 1)
         self.row, self.column = torch.arange(32, device=device).view(1, 1, 32, 1), torch.arange(32, device=device)
         self.mean = 255 * torch.tensor(MEAN, device=device).view(1, 3, 1, 1)
@@ -154,7 +161,7 @@ def competent(
     `compiled` is a mode of torch.compile; `whole_step` replays augmentation, forward, backward and optimiser as one
     CUDA graph, and leaves the last short batch out.
     """
-    images, labels = data.train.inputs, data.train.targets
+    images, labels = _whole(data), data.train.targets
     device = images.device
     model = network.plain().to(device)
     if network.convolutional:
@@ -173,7 +180,7 @@ def competent(
             outputs = step_model(inputs)
         loss = F.cross_entropy(outputs.float(), targets)
         optimizer.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         total.add_(loss.detach() * len(index))
         right.add_((outputs.detach().argmax(1) == targets).sum())
@@ -185,7 +192,7 @@ def competent(
         total.zero_()
         right.zero_()
         order, seen = torch.randperm(len(images), device=device), 0
-        for index in order.split(batch_size):
+        for index in torch.split(order, batch_size):
             if whole_step and len(index) < batch_size:
                 break
             run(index)
@@ -203,7 +210,7 @@ def captured(
     if device.type != "cuda":
         return step
     place = torch.randint(0, examples, shape, device=device)
-    stream = torch.cuda.Stream()
+    stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
     stream.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(stream):
         for _ in range(3):

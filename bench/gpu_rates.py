@@ -37,17 +37,17 @@ def rates(run: Run, figures: Figures) -> None:
             config = change(network.config, **AUGMENTED, batch_size=size)
             their = partial(competent, network, data, size)
             ways: dict[str, Callable[[], Rate]] = {
-                "ours, fp32": lambda config=config: run.ours(config, data),
-                "ours, bf16": lambda config=config: run.ours(change(config, precision="bf16"), data),
-                "competent, fp32": lambda their=their: run.theirs(their(bf16=False)),
-                "competent, bf16": lambda their=their: run.theirs(their()),
+                "ours, fp32": partial(run.ours, config, data),
+                "ours, bf16": partial(run.ours, change(config, precision="bf16"), data),
+                "competent, fp32": partial(run.theirs, partial(their, bf16=False)),
+                "competent, bf16": partial(run.theirs, their),
             }
             if run.device.type == "cuda":
-                ways["competent, bf16, step as one graph"] = lambda their=their: run.theirs(their(whole_step=True))
+                ways["competent, bf16, step as one graph"] = partial(run.theirs, partial(their, whole_step=True))
             if size == 128:
                 count, workers = (128, 0) if run.quick else (20_000, loader_workers())
                 loop = partial(tutorial, network, data, size, count, workers)
-                ways[f"tutorial, fp32, {workers} workers"] = lambda loop=loop: run.theirs(loop())
+                ways[f"tutorial, fp32, {workers} workers"] = partial(run.theirs, loop)
             group: Figures = found.setdefault(f"batches of {size}", {})
             for name, work in ways.items():
                 run.rate(group, f"{network.name}, {size}", name, work, flops)
@@ -64,9 +64,9 @@ def compiled(run: Run, figures: Figures) -> None:
             flops, group = training_flops(network), figures.setdefault(network.name, {})
             config = change(network.config, **AUGMENTED, batch_size=512, precision="bf16", compile=mode)
             ways: dict[str, Callable[[], Rate]] = {
-                f"ours, bf16, compile = {mode}": lambda config=config: run.ours(config, data),
-                f"competent, bf16, torch.compile {of_torch}": lambda network=network, of_torch=of_torch: run.theirs(
-                    competent(network, data, 512, compiled=of_torch)
+                f"ours, bf16, compile = {mode}": partial(run.ours, config, data),
+                f"competent, bf16, torch.compile {of_torch}": partial(
+                    run.theirs, partial(competent, network, data, 512, compiled=of_torch)
                 ),
             }
             for name, work in ways.items():

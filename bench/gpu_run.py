@@ -56,9 +56,9 @@ class Run:
         """The rate of our training, or of so many trials of one shape as one stack."""
         return measure_ours([change(config, seed=member) for member in range(members)], data, self.epoch_seconds)
 
-    def theirs(self, epoch: Epoch) -> Rate:
-        """The rate of another's epochs."""
-        return measure(epoch, self.device, self.epoch_seconds)
+    def theirs(self, make: Callable[[], Epoch]) -> Rate:
+        """The rate of the epochs that another's loop makes."""
+        return measure(make(), self.device, self.epoch_seconds)
 
     def rate(self, group: Figures, label: str, name: str, work: Callable[[], Rate], flops: float = 0.0) -> None:
         """Measure a rate where there is time left, and write it down with the share of the card's peak that it is."""
