@@ -57,7 +57,11 @@ class Config:
     accumulate: Annotated[
         int,
         Hyperparameter(
-            "batches whose gradients are averaged for one step", unit="batches", low=1, method="gradient accumulation"
+            "batches whose gradients are averaged for one step",
+            unit="batches",
+            low=1,
+            method="gradient accumulation",
+            stacks=True,
         ),
     ] = 1
     warmup_epochs: Annotated[
@@ -134,6 +138,7 @@ class Config:
             choices=("none", "balanced", "sqrt"),
             method="class balance",
             decides_fit=True,
+            stacks=True,
         ),
     ] = "none"
     balanced_sampling: Annotated[
@@ -152,6 +157,7 @@ class Config:
             low=0,
             method="focal loss",
             decides_fit=True,
+            stacks=True,
         ),
     ] = 0.0
     ema_decay: Annotated[

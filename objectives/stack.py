@@ -41,35 +41,37 @@ class Member:
     class_weights: Tensor | None = None
     ranks: Ranks = ALONE
 
-    @property
-    def stacks(self) -> bool:
-        """Whether its passes can be done with those of others."""
-        config = self.config
-        plain = self.class_weights is None and not config.focal_gamma and not self.augmentation.mixes
-        return plain and config.accumulate == 1
-
     @functools.cached_property
     def shape(self) -> tuple[object, ...]:
-        """What the members of a stack have alike; nothing but itself is like one that is to be alone."""
-        return shape_of(self.config) if self.stacks else (id(self),)
+        """What the members of a stack have alike."""
+        return shape_of(self.config)
+
+    @functools.cached_property
+    def is_plain(self) -> bool:
+        """Whether each of its examples counts alike, and is what its label says."""
+        return self.class_weights is None and not self.config.focal_gamma and not self.augmentation.mixes
 
     def passes(self, batch: Tensor) -> Passed:
         """Leave the gradients of the batch at these indices in the model; each of several ranks does its part."""
         part = self.ranks.part(batch)
-        targets = self.data.train.targets[part]
         with autocast(self.config.precision, batch.device):
-            inputs, own = self._inputs(part)
+            inputs, own = self.inputs(part)
             outputs = self.model(inputs)
-        config = self.config
-        if own is not None:
-            loss, plain = mixed_losses(outputs, targets, own, config.label_smoothing, self.class_weights)
-            targets = targets if targets.is_floating_point() else torch.where(own >= 0.5, targets, targets.roll(1))
-        else:
-            loss, plain = losses(outputs, targets, config.label_smoothing, self.class_weights, config.focal_gamma)
+        loss, plain, right = self.losses(outputs, self.data.train.targets[part], own)
         if len(part) < len(batch):  # the mean over ranks of gradients, and the sum of losses, are the whole batch's
             loss, plain = loss * self.ranks.count * self._share(part, batch), plain * len(part) / len(batch)
         loss.backward()  # type: ignore[no-untyped-call]
-        return plain.detach(), count_right(outputs, targets)
+        return plain.detach(), right
+
+    def losses(self, outputs: Tensor, targets: Tensor, own: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
+        """Return the mean loss to minimise, the plain one, and how many were right; `own` is what `inputs` gave."""
+        config = self.config
+        if own is None:
+            loss, plain = losses(outputs, targets, config.label_smoothing, self.class_weights, config.focal_gamma)
+        else:
+            loss, plain = mixed_losses(outputs, targets, own, config.label_smoothing, self.class_weights)
+            targets = targets if targets.is_floating_point() else torch.where(own >= 0.5, targets, targets.roll(1))
+        return loss, plain, count_right(outputs, targets)
 
     def _share(self, part: Tensor, batch: Tensor) -> float | Tensor:
         """Return how much of a batch's loss is a part's: as many examples, or as much weight of their classes."""
@@ -85,9 +87,9 @@ class Member:
         self.augmentation.expect(parts)
         for part in parts:
             with autocast(self.config.precision, part.device):
-                self.model(self._inputs(part)[0])
+                self.model(self.inputs(part)[0])
 
-    def _inputs(self, batch: Tensor) -> tuple[Tensor, Tensor | None]:
+    def inputs(self, batch: Tensor) -> tuple[Tensor, Tensor | None]:
         """Return the inputs at these indices as they are trained on, and of mixed ones the share that is their own."""
         inputs = self.augmentation.batch(batch, self.generators)
         return self.augmentation.mix(inputs, self.generators) if self.augmentation.mixes else (inputs, None)
@@ -214,19 +216,26 @@ class _Stack:
         index = torch.stack(batches)
         targets = members[0].data.train.targets[index]
         with autocast(members[0].config.precision, index.device):
-            outputs = self._network(self._examples(index))
-        loss, plain = losses_of_each(outputs, targets, self._smoothing)
+            inputs, own = self._inputs(index)
+            outputs = self._network(inputs)
+        if all(member.is_plain for member in members):
+            loss, plain = losses_of_each(outputs, targets, self._smoothing)
+            right = count_right(outputs, targets)
+        else:
+            parts = zip(members, outputs.unbind(0), targets.unbind(0), own, strict=True)
+            each = [member.losses(answers, labels, share) for member, answers, labels, share in parts]
+            loss, plain, right = map(torch.stack, zip(*each, strict=True))
         loss.sum().backward()  # type: ignore[no-untyped-call]
         self._network.hand_out_gradients()
-        return list(zip(plain.detach().unbind(0), count_right(outputs, targets).unbind(0), strict=True))
+        return list(zip(plain.detach().unbind(0), right.unbind(0), strict=True))
 
-    def _examples(self, index: Tensor) -> Tensor:
-        """Return the examples at index (members, batch), each member's by its own augmentation."""
+    def _inputs(self, index: Tensor) -> tuple[Tensor, Sequence[Tensor | None]]:
+        """Return the examples at index (members, batch), each member's by its own augmentation, and their shares."""
         if any(member.augmentation.draws for member in self._members):
-            batches = zip(self._members, index.unbind(0), strict=True)
-            return torch.stack([member.augmentation.batch(batch, member.generators) for member, batch in batches])
+            each = [member.inputs(batch) for member, batch in zip(self._members, index.unbind(0), strict=True)]
+            return torch.stack([inputs for inputs, _ in each]), [own for _, own in each]
         together = self._members[0].augmentation.batch(index.flatten(), {})
-        return together.view(*index.shape, *together.shape[1:])
+        return together.view(*index.shape, *together.shape[1:]), [None] * len(index)
 
 
 class _Running:

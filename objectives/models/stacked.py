@@ -35,7 +35,7 @@ class StackedNetwork:
         return parts if isinstance(parts, Tensor) else torch.stack(parts)
 
     def hand_out_gradients(self) -> None:
-        """After a backward pass: give each member's weights their gradients."""
+        """After a backward pass: add to the gradients of each member's weights."""
         for layer in self._layers:
             if isinstance(layer, _Dense):
                 layer.hand_out_gradients()
@@ -121,7 +121,7 @@ class _Dense(_Layer):
         for stacked, weights in self._weights:
             if stacked.grad is not None:
                 for weight, gradient in zip(weights, stacked.grad.unbind(0), strict=True):
-                    weight.grad = gradient
+                    weight.grad = gradient if weight.grad is None else weight.grad + gradient
                 stacked.grad = None
 
 

@@ -14,7 +14,7 @@ from winnow.objectives import snapshots
 from winnow.objectives.data.catalog import DataSpec
 from winnow.objectives.data.loading import Data, load
 from winnow.objectives.errors import Diverged
-from winnow.objectives.hyperparameters import Config, change, make_config
+from winnow.objectives.hyperparameters import Config, change, make_config, shape_of
 from winnow.objectives.snapshots import Snapshot
 from winnow.objectives.stack import train_stack
 from winnow.objectives.training import Limits, Result, begin, train
@@ -29,13 +29,25 @@ OWN: list[dict[str, Any]] = [
     {"optimizer": "rmsprop", "lr": 1e-3, "l1": 1e-4, "l2": 1e-3, "clip_norm": 1.0, "schedule": "one_cycle"},
     {"optimizer": "adam", "lr": 1e-2, "patience": 1, "initialisation": "he", "activation": "tanh"},
 ]
+# As well, where it is images that are told apart.
+LOSSES: list[dict[str, Any]] = [
+    {"class_weights": "balanced"},
+    {"mixup": True, "mixup_alpha": 0.4, "class_weights": "sqrt", "label_smoothing": 0.1},
+    {"cutmix": True, "accumulate": 2},
+    {},
+    {"focal_gamma": 2.0, "accumulate": 3, "clip_norm": 1.0},
+    {"mixup": True, "cutmix": True, "flip": True},
+]
 IMAGES: dict[str, Any] = {"crop": True, "crop_padding": 1, "flip": True, "erasing": True}
 SHAPES: dict[str, dict[str, Any]] = {
     "mlp": {"widths": [64]},
     "mlp of two layers, batch normalised": {"widths": [48, 32], "batch_norm": True},
     "mlp, augmented": {"widths": [32], **IMAGES},
     "mlp, bf16": {"widths": [64], "precision": "bf16"},
+    "mlp, each by a loss of its own": {"widths": [64], "losses": LOSSES},
+    "mlp, each by a loss of its own, bf16": {"widths": [64], "losses": LOSSES, "precision": "bf16"},
     "cnn": {"model": "cnn", "filters": [8, 16], "hidden": [32]},
+    "cnn, each by a loss of its own": {"model": "cnn", "filters": [8, 16], "hidden": [32], "losses": LOSSES},
     "cnn, batch normalised, augmented": {"model": "cnn", "filters": [8], "batch_norm": True, **IMAGES},
     "smallnet": {"model": "smallnet", "conv_dropout": 0.1},
     "resnet": {"model": "resnet", "filters": [8], "depth": 2, "pool_every": 2},
@@ -50,10 +62,11 @@ def data_of(examples: int = 300) -> Data:
 
 def members(shape: dict[str, Any], **more: Any) -> list[Config]:
     base = {"epochs": 3, "batch_size": 64, **shape, **more}
+    losses = base.pop("losses", [{}] * len(OWN))
     known = {"activation"} if base.get("model") == "smallnet" else set()
     return [
-        make_config({**base, **{k: v for k, v in own.items() if k not in known}, "seed": seed})
-        for seed, own in enumerate(OWN)
+        make_config({**base, **{k: v for k, v in {**own, **loss}.items() if k not in known}, "seed": seed})
+        for seed, (own, loss) in enumerate(zip(OWN, losses, strict=True))
     ]
 
 
@@ -91,6 +104,7 @@ def assert_same(one: Result, other: Result) -> None:
 def test_members_of_a_stack_are_what_they_are_alone(shape: str) -> None:
     data = data_of()
     configs = members(SHAPES[shape])
+    assert len(set(map(shape_of, configs))) == 1, "one stack"
     for config, member in zip(configs, together(configs, data), strict=True):
         assert_same(train(config, data, silent), member)
 
