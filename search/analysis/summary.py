@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+from winnow.objectives.hyperparameters import DEFINITIONS
 from winnow.objectives.space import hyperparameter
 from winnow.search.analysis import answers, pruning
 from winnow.search.analysis.conclusions import Conclusions
@@ -13,7 +14,7 @@ from winnow.search.analysis.study_record import StudyRecord, TrialRecord, elapse
 
 @dataclass(frozen=True)
 class Compared:
-    """One hyperparameter in the baseline and in the best trial; None where it played no part."""
+    """One hyperparameter in the baseline and in the best trial; None where it had no effect."""
 
     name: str
     searched: bool
@@ -64,9 +65,15 @@ def _reseeded(best: TrialRecord, baseline: TrialRecord | None) -> bool:
 
 
 def _setting(trial: TrialRecord | None, name: str, searched: bool) -> Any:
-    if trial is None or (searched and trial.parameters and name not in map(hyperparameter, trial.parameters)):
+    """Return what a trial trained with: of a searched hyperparameter that it did not draw, what held in its place."""
+    if trial is None or (searched and drawn(trial, name) is None and not _has_effect(trial, name)):
         return None
     return trial.setting(name)
+
+
+def _has_effect(trial: TrialRecord, name: str) -> bool:
+    needs = DEFINITIONS[name].needs if name in DEFINITIONS else {}
+    return all(trial.config.get(parent) in allowed for parent, allowed in needs.items())
 
 
 def drawn_names(record: StudyRecord) -> list[str]:

@@ -81,6 +81,23 @@ def test_the_comparison_shows_what_was_trained_and_leaves_out_what_played_no_par
     assert rows_by_name["momentum"].baseline is None
 
 
+def test_the_comparison_shows_what_held_where_a_hyperparameter_was_drawn_for_other_networks_only() -> None:
+    study = optuna.create_study(direction="maximize")
+    for widths, activation in ((128, "relu"), (124, "leaky_relu"), (64, "relu")):
+        drawn = {"widths": widths} | ({"activation": activation} if activation != "relu" else {})
+        config = {"model": "mlp", "widths": [widths], "activation": activation}
+        study.enqueue_trial(drawn, user_attrs={"winnow:baseline": widths == 128, "winnow:config": config})
+
+    def reach(trial: optuna.Trial) -> float:
+        if trial.suggest_categorical("widths", [128, 124, 64]) == 124:
+            trial.suggest_categorical("activation", ["leaky_relu"])
+        return float(trial.number)
+
+    study.optimize(reach, n_trials=3)
+    compared = {row.name: row for row in summary.comparison(study_record.read(study, {}))}
+    assert compared["activation"] == summary.Compared("activation", True, "relu", "relu")
+
+
 def test_the_comparison_adds_unsearched_hyperparameters_that_differ() -> None:
     study = optuna.create_study(direction="maximize")
     for number, width in enumerate((64, 128)):
