@@ -5,6 +5,7 @@ from typing import Any
 
 from winnow.errors import StudyError
 from winnow.objectives.methods import method_of
+from winnow.search.analysis.commands import methods_command
 from winnow.search.analysis.study_record import StudyRecord, TrialRecord
 
 Methods = Mapping[str, Mapping[str, tuple[Any, Any]]]
@@ -15,6 +16,9 @@ def named_trial(record: StudyRecord, number: int | None, default: TrialRecord | 
     """Return the trial of a number, by default the baseline or best trial, as `what` says; raises StudyError."""
     flag = "--from" if what == "baseline" else "--to"
     if number is None:
+        if default is None and what == "baseline":  # trial 0 is it or none is: no further trial becomes one
+            proposed = f", for example {command}" if (command := methods_command(record)) else ""
+            raise StudyError(f"the study {record.study!r} has no baseline", f"begin at a trial by --from{proposed}")
         if default is None:
             raise StudyError(f"the study {record.study!r} has no {what} yet", f"run it on, or name a trial by {flag}")
         trial = default

@@ -78,7 +78,7 @@ def test_a_study_that_is_not_there(place: Place) -> None:
 
 def test_what_cannot_be_concluded(place: Place) -> None:
     assert place.run("create", place.spec(trials=2)).returncode == 0
-    for command, why in (("confirm", "has no finished trial yet"), ("ablate", "has no baseline yet")):
+    for command, why in (("confirm", "has no finished trial yet"), ("ablate", "has no baseline; begin at a trial")):
         assert f"the study 's' {why}" in refused(place, command, "s")
         assert "there is no study 'none'" in refused(place, command, "none")
     assert "no completed trial of 's' has recorded its parameters" in refused(place, "front", "s")

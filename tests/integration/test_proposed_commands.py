@@ -74,4 +74,6 @@ def test_without_a_baseline_methods_are_measured_from_a_trial_that_is_named(tmp_
     record = replace(record, trials=tuple(replace(trial, baseline=False) for trial in record.trials))
     command = commands.methods_command(record)
     assert command == "winnow ablate told --from 0"
+    with pytest.raises(StudyError, match="has no baseline; begin at a trial by --from, for example winnow ablate told"):
+        ablation.plan_ablation(study, record=record)
     take(study, record, command)
