@@ -198,7 +198,6 @@ def create_study(
     Raises SpecError, StudyError where another study has this name, StorageError.
     """
     checked = read_spec(spec, trials=trials, priority=priority)
-    objective_checks.examine(checked, f"the spec of {checked.name}")
     study = Study.of(studies.create(_opened(storage, create=True), checked))
     if accept_code:
         studies.accept_code(study)
@@ -211,23 +210,25 @@ def load_study(name: str, storage: str | Storage | None = None) -> Study:
 
 
 def read_spec(spec: SpecLike, **budget: float | None) -> Spec:
-    """Return the checked spec; what is given of its [budget] replaces its own. Raises SpecError."""
-    checked = _checked(spec)
-    given = {key: value for key, value in budget.items() if value is not None}
-    if not given:
-        return checked
-    content = checked.model_dump(mode="json")
-    return validation.check({**content, "budget": {**content["budget"], **given}}, f"study {checked.name}")
+    """Return the checked spec; what is given of its [budget] replaces its own. Raises SpecError.
 
-
-def _checked(spec: SpecLike) -> Spec:
+    The function of an objective of the user's own is examined too.
+    """
     if isinstance(spec, Spec):
-        return spec
-    if isinstance(spec, Mapping):
-        return validation.check(spec, "the spec")
-    if isinstance(spec, str) and "\n" in spec:
-        return validation.parse(spec, "the spec")
-    return validation.read(Path(spec))
+        checked, file = spec, f"study {spec.name}"
+    elif isinstance(spec, Mapping):
+        checked, file = validation.check(spec, "the spec"), "the spec"
+    elif isinstance(spec, str) and "\n" in spec:
+        checked, file = validation.parse(spec, "the spec"), "the spec"
+    else:
+        checked, file = validation.read(Path(spec)), str(spec)
+    given = {key: value for key, value in budget.items() if value is not None}
+    if given:
+        content = checked.model_dump(mode="json")
+        checked = validation.check({**content, "budget": {**content["budget"], **given}}, file)
+    if not isinstance(spec, Spec):  # one that was read already was examined then
+        objective_checks.examine(checked, file)
+    return checked
 
 
 def _opened(storage: str | Storage | None, *, create: bool) -> Storage:

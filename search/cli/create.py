@@ -9,11 +9,10 @@ import click
 from winnow.objectives.data import overview
 from winnow.search.api.fleet import describe_budget
 from winnow.search.api.forecast import look_ahead, told
-from winnow.search.api.study import create_study
+from winnow.search.api.study import create_study, read_spec
 from winnow.search.cli.options import accept_code_option, json_option, spec_argument, storage_option, trials_option
 from winnow.search.report.terminal import data_overview
 from winnow.search.report.terminal.screen import screen
-from winnow.search.study import objective_checks, validation
 
 
 @click.command()
@@ -41,8 +40,7 @@ def create(spec: Path, url: str, trials: int | None, priority: float | None, acc
 @json_option
 def check(spec: Path, json: bool) -> None:
     """Check whether SPEC can be run, and say what it would search, on what, and how long that would take here."""
-    checked = validation.read(spec)
-    objective_checks.examine(checked, str(spec))
+    checked = read_spec(spec)
     data = checked.data_spec if checked.data else None
     found = overview.of_folder(data) if data and data.name == "image_folder" else None
     with screen(stderr=True).status("Timing an epoch of the baseline"):

@@ -68,6 +68,19 @@ def test_check_says_what_would_be_searched(spec: str) -> None:
     assert json.loads(CliRunner().invoke(cli, ["check", spec, "--json"]).output)["search"]["lr"]["high"] == 0.1
 
 
+@pytest.mark.parametrize("command", ["check", "create", "run"])
+def test_what_is_wrong_with_ones_own_objective_is_said_of_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.py").write_text("def train(trial):\n    return None\n")
+    (tmp_path / "s.toml").write_text('name = "hunt"\nobjective = "mine:train"\nbudget = { trials = 2 }\n')
+    told = CliRunner().invoke(cli, [command, "s.toml"])
+    assert told.exit_code == 2
+    assert told.output.startswith("winnow: s.toml: objective: mine:train returns None")
+    assert not (tmp_path / "winnow.db").exists()
+
+
 def test_every_option_has_an_environment_twin(spec: str) -> None:
     told = CliRunner().invoke(cli, ["check", spec], env={"WINNOW_CHECK_JSON": "1"})
     assert json.loads(told.output)["name"] == "s"
