@@ -9,6 +9,7 @@ from optuna.samplers import PartialFixedSampler
 
 from winnow.objectives.space import shaping, suggest
 from winnow.search.study.study import WinnowStudy
+from winnow.storage.claims import FIXED_PARAMETERS
 from winnow.storage.leases import Lease
 
 
@@ -26,7 +27,12 @@ class ShapeRuns:
         self._left = 0
 
     def draw(self, lease: Lease) -> None:
-        """Draw the parameters of a trial that this lease has made; raises what the storage and the sampler do."""
+        """Draw the parameters of a trial of which nothing is known yet; raises what the storage and the sampler do.
+
+        That is one that this lease has made, or an earlier one that was lost before it could draw.
+        """
+        if not lease.made_trial and self._is_known(lease):
+            return
         sampler = self._study.sampler_of(lease.number)
         follows = self._left > 0
         if follows:
@@ -42,3 +48,7 @@ class ShapeRuns:
         elif lease.number >= self._first:
             self._shape = {name: trial.params[name] for name in self._names if name in trial.params}
             self._left = self._in_a_row - 1
+
+    def _is_known(self, lease: Lease) -> bool:
+        trial = self._study.storage.get_trial(lease.trial_id)
+        return bool(trial.params) or FIXED_PARAMETERS in trial.system_attrs

@@ -182,7 +182,7 @@ class Worker:
 
         What goes wrong with its sampler, its attempt meets too.
         """
-        if self._shape_runs is None or not lease.made_trial:
+        if self._shape_runs is None:
             return lease
         try:
             self._shape_runs.draw(lease)

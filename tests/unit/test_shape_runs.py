@@ -14,7 +14,7 @@ from winnow.search.study import validation
 from winnow.search.study.study import WinnowStudy
 from winnow.search.worker.fusing import in_a_row
 from winnow.search.worker.shape_runs import ShapeRuns
-from winnow.storage import claims
+from winnow.storage import claims, endings
 
 SEARCH = {
     "model": {"choices": ["mlp", "cnn"]},
@@ -45,8 +45,8 @@ def drawn(study: WinnowStudy, count: int, row: int) -> list[dict[str, Any]]:
     for _ in range(count + 1):
         lease = claims.claim(study.storage.database, study.study_id, "w")
         assert lease is not None
-        if lease.made_trial:
-            shapes.draw(lease)
+        shapes.draw(lease)
+        if lease.number:
             taken.append(study.storage.get_trial(lease.trial_id).params)
     return taken
 
@@ -67,6 +67,23 @@ def test_so_many_in_a_row_have_one_shape_and_differ_in_all_else(
     assert len(runs) >= 2, "and the next have another"
     assert len({trial["lr"] for trial in trials}) == 16
     assert all(("momentum" in trial) == (trial["optimizer"] == "sgd") for trial in trials)
+
+
+def test_a_trial_whose_worker_died_before_it_drew_is_drawn_in_the_shape_of_its_row(opened: storage.Storage) -> None:
+    study = study_with(opened, "random")
+    shapes, trials = ShapeRuns(study, 8, threading.Lock()), []
+    for number in range(8):
+        lease = claims.claim(opened.database, study.study_id, "dying")
+        assert lease is not None
+        if number == 5:
+            assert endings.requeue_of(opened.database, "dying")
+            while (lease := claims.claim(opened.database, study.study_id, "w")) is not None and lease.number < 5:
+                shapes.draw(lease)  # has its parameters
+            assert lease is not None
+        shapes.draw(lease)
+        trials.append(opened.get_trial(lease.trial_id).params)
+    assert trials[0] == {}, "the baseline, which is queued with its parameters, is drawn when it trains"
+    assert len(set(shapes_of(trials[1:]))) == 1
 
 
 def test_a_study_draws_the_same_again(opened: storage.Storage) -> None:
