@@ -80,7 +80,10 @@ class Worker:
         self._failed_on_device: int | None = None
         self._lanes = Lanes(1)
         self._shape_runs: ShapeRuns | None = None
-        self._claiming = threading.RLock()
+        # One lane at a time looks for a trial, and waits for one.
+        self._claiming = threading.Lock()
+        # Whoever waits there, one lane at a time writes down an end, starts the trainer or gives it up.
+        self._in_turn = threading.Lock()
         self._failed = False
         self._scheduling = Scheduling.of(study, self.name, options.lease_seconds)
         # The sampler learns from a trial that its scheduler has paused as from one that was pruned.
@@ -148,7 +151,7 @@ class Worker:
         """Make one attempt after another, beside the other lanes."""
         while (lease := self._next_trial(lane)) is not None:
             self._attempt_in_lane(context, lease)
-            with self._claiming:
+            with self._in_turn:
                 self._stop_early()
 
     def _goes_on(self) -> bool:
@@ -158,7 +161,7 @@ class Worker:
         """Claim the next trial of a lane, and wait for one; None where there is nothing left to do."""
         while self._goes_on():
             self._lanes.make_way(self._goes_on)
-            with self._claiming:  # one lane at a time looks for a trial
+            with self._claiming:
                 self._steering.reap()
                 if self._share.is_wanted:  # somebody's trial did not fit beside others
                     if self._lanes.busy:
@@ -249,12 +252,13 @@ class Worker:
         """Have a trainer that can be given a trial; False where the worker is to leave before there is one."""
         if self.trainer.is_ready:
             return True
-        with self._claiming:  # one lane at a time starts it
+        with self._in_turn:
             return self.trainer.is_ready or self.trainer.wait_until_ready(lambda: self._steering.stopping) is not None
 
     def _leave_device(self) -> None:
-        self.trainer.kill()
-        self._share.leave()
+        with self._in_turn:
+            self.trainer.kill()
+            self._share.leave()
 
     def _pause(self) -> None:
         most = self.options.longest_wait
@@ -282,7 +286,7 @@ class Worker:
                 outcome = attempt.run()
             if outcome is Outcome.OUT_OF_MEMORY and self._lanes.busy > 1:
                 self._lanes.halve(lanes)
-            with self._claiming:
+            with self._in_turn:
                 if not lease.retries(outcome):
                     self._supervision.trial_ended()
                 keep_best(self.study)
