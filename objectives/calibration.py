@@ -62,7 +62,11 @@ def faster_precision(config: Config, data: Data) -> str:
         seconds = [(_epoch_seconds([fp32], data), _epoch_seconds([bf16], data)) for _ in range(ROUNDS)]
         return "bf16" if min(each[0] for each in seconds) > GAIN * min(each[1] for each in seconds) else "fp32"
 
-    return str(_kept("precision", fp32, data, measure))
+    try:
+        return str(_kept("precision", fp32, data, measure))
+    except (MemoryError, torch.OutOfMemoryError) as error:  # each trial will find out for itself
+        _log.warning("it is not measured which precision is faster: %s", error)
+        return "fp32"
 
 
 def best_stack(config: Config, data: Data, most: int) -> StackSize:
@@ -88,7 +92,11 @@ def best_stack(config: Config, data: Data, most: int) -> StackSize:
             best = found
         return best
 
-    return StackSize(*_kept(f"stacks of {sizes}", config, data, measure)) if sizes else StackSize(1, 1, 1.0)
+    none = StackSize(1, 1, 1.0)
+    try:
+        return StackSize(*_kept(f"stacks of {sizes}", config, data, measure)) if sizes else none
+    except (MemoryError, torch.OutOfMemoryError):  # not even one has room
+        return none
 
 
 def _epoch_seconds(configs: Sequence[Config], data: Data) -> float:

@@ -61,6 +61,8 @@ class Attempt:
         self.interruption: Outcome | None = None
         self.reason = ""
         """What the device was at fault with."""
+        self.trainer_number = 0
+        """Of this worker's trainers, the one that trained it."""
         self.code: dict[str, str] = {}
         """What ran, by module."""
         self.stop_asked: float | None = None
@@ -196,6 +198,7 @@ class Attempt:
         """
         trainer = self.context.trainer
         pipe = self.pipe = trainer.conversation()
+        self.trainer_number = trainer.number
         if pipe is None:
             raise self._gone()
         self._tell(pipe, job)

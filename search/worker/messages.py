@@ -134,7 +134,7 @@ class Ended:
     printed: str = ""
     """The end of what it printed; empty of trainings that went on beside others in one process."""
     broken: bool = False
-    """Whether the trainer is of no more use: others of its ranks wait for one that has failed."""
+    """Whether the trainer is of no more use: others of its ranks wait for one that has failed, or its device fails."""
 
 
 class Pipe(Protocol):

@@ -55,6 +55,10 @@ def run(objective: Objective, trial: RemoteTrial, job: Job) -> Ended:
         trace = plain_data.text(traceback.format_exc(), plain_data.TRACEBACK_CHARACTERS)
     if os.getpid() != process:  # a child that the objective forked, and that came back here
         os._exit(0)
+    # Kernels fail after they are asked for, and an objective may have caught the error, or never have waited for one.
+    fault = _fault_of_device()
+    if fault and outcome not in (Outcome.DEVICE_ERROR, Outcome.STOPPED):
+        outcome, value, reason = Outcome.DEVICE_ERROR, None, fault
     trial.end()
     return Ended(
         outcome,
@@ -64,15 +68,28 @@ def run(objective: Objective, trial: RemoteTrial, job: Job) -> Ended:
         seconds=time.perf_counter() - started,
         peak_memory=_peak_memory(),
         versions={name: str(module.__version__) for name in ("torch", "optuna") if (module := sys.modules.get(name))},
+        broken=bool(fault),
     )
 
 
 def _outcome_of(error: BaseException) -> Outcome:
-    if error_kinds.is_out_of_memory(error):
-        return Outcome.OUT_OF_MEMORY
     if error_kinds.is_device_error(error):
         return Outcome.DEVICE_ERROR
+    if error_kinds.is_out_of_memory(error):
+        return Outcome.OUT_OF_MEMORY
     return Outcome.TIME_LIMIT if isinstance(error, OutOfTime) else Outcome.EXCEPTION
+
+
+def _fault_of_device() -> str:
+    """Wait for all that a GPU was asked for; return what is wrong with it, empty where nothing is."""
+    torch = sys.modules.get("torch")
+    try:
+        if torch is not None and torch.cuda.is_initialized():
+            torch.cuda.synchronize()
+    except Exception as error:
+        if error_kinds.is_device_error(error):
+            return plain_data.reason(error)
+    return ""
 
 
 def _peak_memory() -> int:
@@ -166,7 +183,9 @@ def main(file_descriptor: int, rank: int = 0) -> None:
             problem = plain_data.text(getattr(error, "problem", plain_data.reason(error)))
             remedy = plain_data.text(getattr(error, "remedy", ""))
             trace = plain_data.text(traceback.format_exc(), plain_data.TRACEBACK_CHARACTERS)
-            pipe.send(Ready(problem=problem, remedy=remedy, traceback=trace, device=error_kinds.is_device_error(error)))
+            # Also a device that others have filled: those beside it may have room.
+            at_fault = error_kinds.is_device_error(error) or error_kinds.is_out_of_memory(error)
+            pipe.send(Ready(problem=problem, remedy=remedy, traceback=trace, device=at_fault))
             return
         pipe.send(trainer.ready)
         gc.freeze()  # or the collection after each trial would look through all that the libraries are made of

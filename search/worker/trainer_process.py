@@ -84,6 +84,8 @@ class TrainerProcess:
     pipe: Pipe | None = None
     code: dict[str, str] = field(default_factory=dict)
     """What the study's trials are known to run, by module: what this worker's trainers have imported."""
+    number: int = 0
+    """How many trainers there have been."""
     fuse: int = 0
     """How many trials it trains at once, as stacks; 0 until the first of this worker's has said so."""
     _channels: Channels | None = None
@@ -106,6 +108,7 @@ class TrainerProcess:
             return self.pipe
         self.kill()  # what a dead one has started may live on
         ours, theirs = socket.socketpair()
+        self.number += 1
         self.process = ProcessGroup(
             module_command("winnow.search.worker.trainer", str(theirs.fileno())),
             {**ALLOCATOR, **os.environ, **bind(self.options.device, self.options.threads)},

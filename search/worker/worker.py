@@ -22,6 +22,7 @@ from winnow.search.study.study import WinnowStudy
 from winnow.search.worker import numerics
 from winnow.search.worker.attempt import Attempt
 from winnow.search.worker.context import WorkerContext
+from winnow.search.worker.device_faults import DeviceFaults
 from winnow.search.worker.device_load import DeviceLoad
 from winnow.search.worker.device_share import DeviceShare
 from winnow.search.worker.fusing import in_a_row
@@ -77,7 +78,7 @@ class Worker:
         self._steering = Steering(study, shutdown, options.lease_seconds)
         self.has_claimed = False
         """Whether it got a trial."""
-        self._failed_on_device: int | None = None
+        self._faults = DeviceFaults()
         self._lanes = Lanes(1)
         self._shape_runs: ShapeRuns | None = None
         # One lane at a time looks for a trial, and waits for one.
@@ -301,20 +302,17 @@ class Worker:
         except StorageError as error:  # not even its end can be written: its lease runs out, and others try
             _log.warning("trial %d is left to others: %s", lease.number, error)
         else:
-            self._judge_device(lease, outcome, attempt.reason)
+            self._judge_device(attempt, outcome)
             self.trainer.refuse_other_code(attempt.code)  # an objective may import some of it as late as in a trial
 
-    def _judge_device(self, lease: Lease, outcome: Outcome, reason: str) -> None:
-        """Raise DeviceError where the device fails one trial after another; a trial may fail twice by its own fault."""
-        if outcome is not Outcome.DEVICE_ERROR:
-            self._failed_on_device = None
-        elif self._failed_on_device in (None, lease.number):
-            self._failed_on_device = lease.number
-        else:
-            raise DeviceError(
-                f"{self.options.device.name} failed two trials in a row, at last with {reason}",
-                "look at the device (nvidia-smi), and start the worker again",
-            )
+    def _judge_device(self, attempt: Attempt, outcome: Outcome) -> None:
+        """Raise DeviceError where the device fails one trial after another."""
+        with self._claiming:
+            if self._faults.see(attempt.trainer_number, attempt.lease.number, outcome):
+                raise DeviceError(
+                    f"{self.options.device.name} failed two trials in a row, at last with {attempt.reason}",
+                    "look at the device (nvidia-smi), and start the worker again",
+                )
 
     def _stop_early(self) -> None:
         """Give out no more trials where the study's rule says that enough are done."""

@@ -6,44 +6,7 @@ import sys
 import pytest
 import torch
 
-from winnow.search.worker import error_kinds, plain_data
-
-
-@pytest.mark.parametrize(
-    "words",
-    [
-        "CUDA error: device-side assert triggered",
-        "CUDA error: an illegal memory access was encountered",
-        "CUDA error: uncorrectable ECC error encountered",
-        "CUDA error: unspecified launch failure",
-        "CUDA error: misaligned address",
-        "CUDA error: no kernel image is available for execution on the device",
-        "HIP error: an illegal memory access was encountered",
-        "CUBLAS_STATUS_NOT_INITIALIZED when calling `cublasCreate(handle)`",
-        "cuDNN error: CUDNN_STATUS_EXECUTION_FAILED",
-        "Unable to find an engine to execute this computation",
-        "DataLoader worker is killed by signal: Bus error",
-    ],
-)
-def test_errors_that_outlive_their_trial(words: str) -> None:
-    assert error_kinds.is_device_error(RuntimeError(words))
-    assert error_kinds.is_device_error(torch.AcceleratorError("whatever it says"))
-    assert not error_kinds.is_device_error(ValueError(words)), "a user's own"
-
-
-@pytest.mark.parametrize("words", ["shapes cannot be multiplied", "expected scalar type Float", ""])
-def test_errors_that_do_not(words: str) -> None:
-    assert not error_kinds.is_device_error(RuntimeError(words))
-
-
-def test_out_of_memory_is_no_fault_of_the_device() -> None:
-    for error in (
-        MemoryError(),
-        torch.OutOfMemoryError("CUDA out of memory"),
-        RuntimeError("CUDA error: out of memory"),
-        RuntimeError("CUBLAS_STATUS_ALLOC_FAILED"),
-    ):
-        assert error_kinds.is_out_of_memory(error)
+from winnow.search.worker import plain_data
 
 
 @pytest.mark.parametrize(
