@@ -17,11 +17,14 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from winnow.objectives.augmentation.batches import Augmentation
+from winnow.objectives.compatibility import input_shape
 from winnow.objectives.data.loading import Data
 from winnow.objectives.data_parallel import ALONE, Ranks
 from winnow.objectives.evaluation import autocast, losses, mixed_losses
 from winnow.objectives.hyperparameters import Config, shape_of
+from winnow.objectives.models.imported_network import ImportedNetwork
 from winnow.objectives.models.stacked import StackedNetwork
+from winnow.objectives.models.stacked_own import StackedOwn, apart_because
 
 Passed = tuple[Tensor, Tensor]
 """What a forward and backward pass came to: the mean loss without smoothing, and how many were right."""
@@ -201,6 +204,8 @@ class _Stack:
     def __init__(self) -> None:
         self._members: list[Member] = []
         self._network: StackedNetwork | None = None
+        self._runs_once: bool | None = None
+        """Whether an imported network's code is run once for all; None before it was tried."""
         self._smoothing: Tensor | None = None
 
     def passes(self, asked: Sequence[Any]) -> list[Passed]:
@@ -210,7 +215,8 @@ class _Stack:
         if len(members) < 2:
             return [member.passes(batch) for member, batch in asked]
         if self._network is None or members != self._members:
-            self._members, self._network = members, StackedNetwork([member.model for member in members])
+            self._members = members
+            self._network = self._network_of([member.model for member in members])
             # Once, not at each step: a copy from the host would wait for the device.
             self._smoothing = shares([member.config.label_smoothing for member in members], batches[0].device)
         index = torch.stack(batches)
@@ -228,6 +234,13 @@ class _Stack:
         loss.sum().backward()  # type: ignore[no-untyped-call]
         self._network.hand_out_gradients()
         return list(zip(plain.detach().unbind(0), right.unbind(0), strict=True))
+
+    def _network_of(self, networks: Sequence[nn.Module]) -> StackedNetwork:
+        first = self._members[0]
+        if self._runs_once is None:
+            shape = input_shape(first.config, first.data.shape)
+            self._runs_once = isinstance(first.model, ImportedNetwork) and not apart_because(first.model, shape)
+        return StackedOwn(networks) if self._runs_once else StackedNetwork(networks)
 
     def _inputs(self, index: Tensor) -> tuple[Tensor, Sequence[Tensor | None]]:
         """Return the examples at index (members, batch), each member's by its own augmentation, and their shares."""

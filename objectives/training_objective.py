@@ -98,6 +98,19 @@ class TrainingObjective:
         config = make_config(values)
         return best_stack(config, loading.load(self.data, self.device), most)
 
+    def apart_because(self, values: Mapping[str, Any]) -> str:
+        """Return why a stack calls the network of the given values member by member, where that is not its layers'."""
+        from winnow.objectives import compatibility
+        from winnow.objectives.data import loading
+        from winnow.objectives.models.building import build
+        from winnow.objectives.models.imported_network import ImportedNetwork
+        from winnow.objectives.models.stacked_own import apart_because
+
+        config, data = make_config(values), loading.load(self.data, self.device)
+        shape = compatibility.input_shape(config, data.shape)
+        network = build(config, shape, data.classes or 1)
+        return apart_because(network, shape) if isinstance(network, ImportedNetwork) else ""
+
     def __call__(self, trial: Any, resume: bytes | None = None) -> float:
         """Run one trial; raises optuna.TrialPruned where it is pruned, diverges or is infeasible."""
         import optuna

@@ -25,7 +25,7 @@ class StackedNetwork:
 
     def __init__(self, networks: Sequence[nn.Module]) -> None:
         """Take the weights over from the networks, whose own are views of them from now on."""
-        self._layers = [_layer(layers) for layers in zip(*map(_flat, networks), strict=True)]
+        self._layers = [layer_of(layers) for layers in zip(*map(_flat, networks), strict=True)]
 
     def __call__(self, examples: Tensor) -> Tensor:
         """Examples (members, batch, …) in, outputs (members, batch, outputs) out."""
@@ -41,37 +41,40 @@ class StackedNetwork:
                 layer.hand_out_gradients()
 
 
-class _Layer:
+class StackedLayer:
     """One layer of each member."""
 
     def __init__(self, layers: Sequence[nn.Module]) -> None:
         self.layers = layers
 
     def __call__(self, parts: Parts) -> Parts:
+        """Call each member's with its part."""
         return self.together(parts) if isinstance(parts, Tensor) else self.apart(parts)
 
     def together(self, x: Tensor) -> Parts:
+        """Call all of them at once, where that can be: x (members, batch, …)."""
         parts = x.unbind(0)
         if getattr(self.layers[0], "inplace", False):  # which a view of what others see too does not allow
             return self.apart([part.clone() for part in parts])
         return self.apart(parts)
 
     def apart(self, parts: Sequence[Tensor]) -> Parts:
+        """Call one after the other."""
         return [layer(part) for layer, part in zip(self.layers, parts, strict=True)]
 
 
-class _Alike(_Layer):
+class _Alike(StackedLayer):
     def together(self, x: Tensor) -> Tensor:
         same: Tensor = self.layers[0](x)
         return same
 
 
-class _Flatten(_Layer):
+class _Flatten(StackedLayer):
     def together(self, x: Tensor) -> Tensor:
         return x.flatten(2)
 
 
-class _Dropout(_Layer):
+class _Dropout(StackedLayer):
     """Each member's own mask, drawn from its own generator at its own p, as alone."""
 
     layers: Sequence[Dropout]
@@ -95,7 +98,7 @@ class _Dropout(_Layer):
         return x * (kept.to(x.dtype) * self._scale.to(x.dtype)).view(x.shape)
 
 
-class _Dense(_Layer):
+class _Dense(StackedLayer):
     layers: Sequence[nn.Linear]
 
     def __init__(self, layers: Sequence[nn.Linear]) -> None:
@@ -114,8 +117,8 @@ class _Dense(_Layer):
         if torch.is_autocast_enabled(x.device.type):  # which does not reach a function of one's own
             dtype = torch.get_autocast_dtype(x.device.type)
             x, weight, bias = x.to(dtype), weight.to(dtype), None if bias is None else bias.to(dtype)
-        product: Tensor = _Product.apply(x, weight, bias)
-        return product
+        product: Tensor = _Product.apply(x.flatten(1, -2), weight, bias)
+        return product.view(*x.shape[:-1], -1)
 
     def hand_out_gradients(self) -> None:
         for stacked, weights in self._weights:
@@ -154,11 +157,12 @@ def _flat(network: nn.Module) -> Iterator[nn.Module]:
         yield network
 
 
-def _layer(layers: Sequence[nn.Module]) -> _Layer:
+def layer_of(layers: Sequence[nn.Module]) -> StackedLayer:
+    """Return a layer of each member as one."""
     kinds = {type(layer) for layer in layers}
     match layers[0]:
         case _ if len(kinds) > 1:
-            return _Layer(layers)
+            return StackedLayer(layers)
         case nn.Linear() if layers[0].out_features > 1 and layers[0].weight.requires_grad:
             return _Dense(layers)  # type: ignore[arg-type]
         case nn.Flatten(start_dim=1):
@@ -167,7 +171,7 @@ def _layer(layers: Sequence[nn.Module]) -> _Layer:
             return _Dropout(layers)
         case first if isinstance(first, ALIKE):
             return _Alike(layers)
-    return _Layer(layers)
+    return StackedLayer(layers)
 
 
 def _stacked(weights: Sequence[Tensor]) -> Tensor:

@@ -37,10 +37,15 @@ def in_a_row(spec: Spec, fuse: int) -> int:
 
 def at_once(asked: int | Literal["auto"], spec: Spec, objective: Objective) -> Fusing:
     """Return how many trials a worker trains at once; `auto`: the baseline's best stack, of those of one shape."""
-    if not isinstance(objective, TrainingObjective) or spec.fleet.devices_per_trial > 1:
+    if not isinstance(objective, TrainingObjective):
+        return Fusing(1, "" if asked == 1 else "one trial at a time: an objective of one's own is no stack")
+    if asked == 1 or spec.fleet.devices_per_trial > 1:
         return Fusing(1)
+    values = baseline(spec.space, spec.fixed, spec.baseline)[1]
+    apart = objective.apart_because(values) if ":" in str(values.get("model")) else ""
+    apart = f", each network called by itself: {apart}" if apart else ""
     if asked != "auto":
-        return Fusing(asked)
+        return Fusing(asked, f"{asked} trials at a time{apart}" if apart else "")
     by_shape = isinstance(spec.sampler, GridSampler) and spec.sampler.by_shape
     searched = [] if by_shape else shaping(spec.space)
     if searched and not spec.sampler.shares_shapes:
@@ -53,7 +58,6 @@ def at_once(asked: int | Literal["auto"], spec: Spec, objective: Objective) -> F
     most = MOST if trials is None else min(MOST, trials // TRIALS_EACH)
     if searched:
         most = in_a_row(spec, most)
-    values = baseline(spec.space, spec.fixed, spec.baseline)[1]
     precision = values.get("precision") or objective.calibrate(values)
     found = objective.stack_size({**values, "precision": precision}, most)
     if found.tried == 1:
@@ -64,4 +68,4 @@ def at_once(asked: int | Literal["auto"], spec: Spec, objective: Objective) -> F
         return Fusing(1, f"one trial at a time: {less} as a stack of {found.tried} brings, which {gains}")
     if found.size == 1:
         return Fusing(1, f"one trial at a time: a stack of {found.tried} {gains}")
-    return Fusing(found.size, f"{found.size} trials at a time: their stack {gains}")
+    return Fusing(found.size, f"{found.size} trials at a time: their stack {gains}{apart}")

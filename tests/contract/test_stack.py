@@ -4,7 +4,7 @@ On a processor with AVX-512 the weights are the same to the bit where dense laye
 and on others, to 1e-6.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -15,6 +15,8 @@ from winnow.objectives.data.catalog import DataSpec
 from winnow.objectives.data.loading import Data, load
 from winnow.objectives.errors import Diverged
 from winnow.objectives.hyperparameters import Config, change, make_config, shape_of
+from winnow.objectives.models.building import build
+from winnow.objectives.models.stacked_own import apart_because
 from winnow.objectives.snapshots import Snapshot
 from winnow.objectives.stack import train_stack
 from winnow.objectives.training import Limits, Result, begin, train
@@ -51,9 +53,91 @@ SHAPES: dict[str, dict[str, Any]] = {
     "cnn, batch normalised, augmented": {"model": "cnn", "filters": [8], "batch_norm": True, **IMAGES},
     "smallnet": {"model": "smallnet", "conv_dropout": 0.1},
     "resnet": {"model": "resnet", "filters": [8], "depth": 2, "pool_every": 2},
+    "one's own": {"model": "own_networks_of_a_test:Shortcut"},
+    "one's own, bf16": {"model": "own_networks_of_a_test:Shortcut", "precision": "bf16"},
+    "one's own, called one by one": {"model": "own_networks_of_a_test:Scaled"},
 }
+OWN_NETWORKS = """
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+
+class Shortcut(nn.Module):
+    def __init__(self, shape, classes):
+        super().__init__()
+        self.before = nn.Sequential(nn.Flatten(), nn.Linear(64, 32), nn.BatchNorm1d(32), nn.ReLU(inplace=True))
+        self.block, self.drop, self.after = nn.Linear(32, 32), nn.Dropout(0.3), nn.Linear(32, classes)
+
+    def forward(self, x):
+        x = self.before(x)
+        return self.after(x + self.drop(F.gelu(self.block(x))))
+
+
+class Scaled(Shortcut):
+    def __init__(self, shape, classes):
+        super().__init__(shape, classes)
+        self.scale = nn.Parameter(torch.ones(classes))
+
+    def forward(self, x):
+        return self.scale * super().forward(x)
+
+
+class Centred(Shortcut):
+    def forward(self, x):
+        return super().forward(x - x.mean(0))
+
+
+class Branching(Shortcut):
+    def forward(self, x):
+        return super().forward(x if x.max() > 0 else 2 * x)
+
+
+class Drawing(Shortcut):
+    def forward(self, x):
+        return F.dropout(super().forward(x), 0.1, self.training)
+
+
+class Convolving(Shortcut):
+    def __init__(self, shape, classes):
+        super().__init__(shape, classes)
+        self.convolution = nn.Conv2d(1, 1, 3, padding=1)
+
+
+class Shared(Shortcut):
+    def __init__(self, shape, classes):
+        super().__init__(shape, classes)
+        self.before.append(self.block)
+"""
 NOT_TO_THE_BIT = 1e-6
 """Of the weights: no layer here is so narrow that this machine's kernels differ, but other processors have others."""
+
+
+@pytest.fixture(autouse=True, scope="module")
+def own_networks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    folder = tmp_path_factory.mktemp("own")
+    (folder / "own_networks_of_a_test.py").write_text(OWN_NETWORKS)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        yield
+
+
+@pytest.mark.parametrize(
+    ("network", "why"),
+    [
+        ("Shortcut", ""),
+        ("Scaled", "it is a Scaled with weights"),
+        ("Centred", "depends on the others of its batch"),
+        ("Branching", "data-dependent control flow"),
+        ("Drawing", "draws random numbers"),
+        ("Convolving", "it.convolution is a Conv2d with weights"),
+        ("Shared", "two of its layers share weights"),
+    ],
+)
+def test_why_ones_own_networks_are_called_one_by_one(network: str, why: str) -> None:
+    model: Any = build(make_config({"model": f"own_networks_of_a_test:{network}"}), (1, 8, 8), 10)
+    found = apart_because(model, (1, 8, 8))
+    assert why in found if why else not found, found
 
 
 def data_of(examples: int = 300) -> Data:
@@ -63,7 +147,8 @@ def data_of(examples: int = 300) -> Data:
 def members(shape: dict[str, Any], **more: Any) -> list[Config]:
     base = {"epochs": 3, "batch_size": 64, **shape, **more}
     losses = base.pop("losses", [{}] * len(OWN))
-    known = {"activation"} if base.get("model") == "smallnet" else set()
+    model = str(base.get("model"))
+    known = {"activation"} if model == "smallnet" else {"activation", "dropout"} if ":" in model else set()
     return [
         make_config({**base, **{k: v for k, v in {**own, **loss}.items() if k not in known}, "seed": seed})
         for seed, (own, loss) in enumerate(zip(OWN, losses, strict=True))

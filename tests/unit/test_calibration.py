@@ -65,6 +65,18 @@ def test_a_stack_is_measured_once(cache: Path) -> None:
     assert best_stack(change(config, dropout=0.5), few(), 4) == (8, 8, 2.5)
 
 
+MINE = """
+from torch import nn
+
+def plain(shape, classes):
+    return nn.Sequential(nn.Flatten(), nn.Linear(64, classes))
+
+def convolving(shape, classes):
+    return nn.Sequential(nn.Conv2d(1, 2, 3), nn.Flatten(), nn.Linear(72, classes))
+
+def fit(trial):
+    return trial.suggest_float("x", 0, 1)
+"""
 SEARCH = {
     "name": "s",
     "data": {"name": "digits", "train": 100, "validation": 60},
@@ -115,3 +127,24 @@ def test_what_a_person_says_is_not_measured(cache: Path) -> None:
     spec = check({**SEARCH, "fleet": {"fuse": 3}}, "s.toml")
     assert at_once(3, spec, load_objective(spec)) == (3, "")
     assert not cache.exists()
+
+
+def test_why_ones_own_is_no_stack_or_a_smaller_gain_is_said(
+    cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("mine_of_a_test.py").write_text(MINE)
+    for model, why in [
+        ("plain", ""),
+        ("convolving", "3 trials at a time, each network called by itself: it.0 is a Conv2d"),
+    ]:
+        spec = check(
+            {**SEARCH, "fixed": {"model": f"mine_of_a_test:{model}", "batch_size": 20}, "fleet": {"fuse": 3}}, "s.toml"
+        )
+        found = at_once(3, spec, load_objective(spec))
+        assert found.trials == 3
+        assert found.why.startswith(why) if why else not found.why
+    spec = check(
+        {"name": "s", "objective": "mine_of_a_test:fit", "budget": {"trials": 9}, "fleet": {"fuse": 3}}, "s.toml"
+    )
+    assert at_once(3, spec, load_objective(spec)) == (1, "one trial at a time: an objective of one's own is no stack")
