@@ -53,7 +53,7 @@ class Learner:
         self.optimizer = make_optimizer(config, self.model)
         self.schedule = registry.schedule.chosen(config)
         self.metric = named(config.metric) if config.metric else None
-        self.guessing = guessing_loss(data)
+        self.guessing = guessing_loss(data, config)
         self._weights = trained_weights(self.model)
         self.member = Member(
             config,

@@ -149,7 +149,7 @@ def _train_epoch(
     number = len(learner.curve) + 1
     orders = [order_of(config, data, learner.generators.order) for _ in range(config.passes)]
     batches = [batch for order in orders for batch in batches_of(config, order.to(device), ranks)]
-    check_movement(learner.curve, data, len(batches))
+    check_movement(learner.curve, data, len(batches), learner.guessing)
     scores = [score(config, epoch) for epoch in learner.curve]
     before, steps = (number - 1) * len(batches), config.epochs * len(batches)
 

@@ -117,7 +117,7 @@ class TrainingObjective:
 
         from winnow.objectives import data_parallel, recording, snapshots, training
         from winnow.objectives.data import loading
-        from winnow.objectives.divergence import guessing_loss
+        from winnow.objectives.divergence import guessing_accuracy, guessing_loss
         from winnow.objectives.platforms import platform_record
 
         config = self.config(trial)
@@ -129,7 +129,8 @@ class TrainingObjective:
                 "parameters": training.count_parameters(config, data),
                 "data_fingerprint": data.fingerprint,
                 "validation_examples": len(data.validation.targets),
-                "guessing_loss": guessing_loss(data),
+                "guessing_loss": guessing_loss(data, config),
+                "guessing_accuracy": guessing_accuracy(data),
                 **platform_record(data.train.inputs.device, self.devices_per_trial),
             },
         )

@@ -66,11 +66,10 @@ def read(trial: TrialRecord) -> Reading:
     told = _divergence(trial, curve)
     if told:
         return Reading({Shape.DIVERGENCE: told})
-    guessing = trial.training.get("guessing_loss")
     if len(curve) < FEWEST:
-        at_chance = _chance(curve, guessing) if len(curve) > 1 else ""
+        at_chance = _chance(curve, trial.training) if len(curve) > 1 else ""
         return Reading({Shape.CHANCE: at_chance} if at_chance else {})
-    said = {shape: rule(curve, guessing) for shape, rule in _RULES.items()}
+    said = {shape: rule(curve, trial.training) for shape, rule in _RULES.items()}
     found = {shape: sentence for shape, sentence in said.items() if sentence}
     for stronger, weaker in _EXCLUDED:
         if stronger in found:
@@ -98,15 +97,23 @@ def _divergence(trial: TrialRecord, curve: Sequence[Epoch]) -> str:
     return ""
 
 
-def _chance(curve: Sequence[Epoch], guessing: float | None) -> str:
-    """Training and validation loss at the end are both above 95 % of the loss of guessing."""
+def _chance(curve: Sequence[Epoch], training: Mapping[str, Any]) -> str:
+    """Training and validation loss at the end are both above 95 % of the loss of guessing.
+
+    And neither accuracy is above that of guessing by a quarter of what is missing to 1: a network that has just begun
+    to learn is seldom sure.
+    """
+    guessing, accuracy = training.get("guessing_loss"), training.get("guessing_accuracy")
     train, validation = _end(curve, "train_loss"), _end(curve, "validation_loss")
     if not guessing or math.isnan(train + validation) or min(train, validation) < 0.95 * guessing:
+        return ""
+    right = np.fmax(_end(curve, "train_accuracy"), _end(curve, "validation_accuracy"))
+    if accuracy is not None and right > accuracy + (1 - accuracy) / 4:
         return ""
     return f"At chance: the training loss is {train:.3g} at the end, and guessing gives {guessing:.3g}."
 
 
-def _plateau(curve: Sequence[Epoch], guessing: float | None) -> str:
+def _plateau(curve: Sequence[Epoch], training: Mapping[str, Any]) -> str:
     """The training loss stands still for a quarter of the epochs (five at least) with much of its fall still to come.
 
     Still: within a fiftieth of all that it falls. Much: more than a fifth of it.
@@ -129,10 +136,16 @@ def _plateau(curve: Sequence[Epoch], guessing: float | None) -> str:
     )
 
 
-def _underfitting(curve: Sequence[Epoch], guessing: float | None) -> str:
-    """The training loss ends above half the loss of guessing, and validation is within a tenth of it."""
+def _underfitting(curve: Sequence[Epoch], training: Mapping[str, Any]) -> str:
+    """Training and validation loss end above half the loss of guessing, and validation is within a tenth of it.
+
+    Training's alone is that high where images are mixed or changed much, though the network fits.
+    """
+    guessing = training.get("guessing_loss")
     train, validation = _end(curve, "train_loss"), _end(curve, "validation_loss")
-    if not guessing or math.isnan(train + validation) or train < guessing / 2 or validation > train + guessing / 10:
+    if not guessing or math.isnan(train + validation) or min(train, validation) < guessing / 2:
+        return ""
+    if validation > train + guessing / 10:
         return ""
     return (
         f"Underfitting: the training loss is {train:.3g} at the end, more than half of what guessing gives "
@@ -140,7 +153,7 @@ def _underfitting(curve: Sequence[Epoch], guessing: float | None) -> str:
     )
 
 
-def _overfitting(curve: Sequence[Epoch], guessing: float | None) -> str:
+def _overfitting(curve: Sequence[Epoch], training: Mapping[str, Any]) -> str:
     """The validation loss ends above its lowest, by more than three jumps and a twentieth, and training's below.
 
     Or where it does not rise: the training accuracy ends more than 0.1 above that of validation.
@@ -160,7 +173,7 @@ def _overfitting(curve: Sequence[Epoch], guessing: float | None) -> str:
     return ""
 
 
-def _loss_rises(curve: Sequence[Epoch], guessing: float | None) -> str:
+def _loss_rises(curve: Sequence[Epoch], training: Mapping[str, Any]) -> str:
     """The validation loss rises as in overfitting, and accuracy is above that of the lowest loss by two jumps."""
     rise, accuracies = _rise(curve), _known(curve, "validation_accuracy")
     if not rise or len(accuracies) < FEWEST:
@@ -175,7 +188,7 @@ def _loss_rises(curve: Sequence[Epoch], guessing: float | None) -> str:
     )
 
 
-def _noise(curve: Sequence[Epoch], guessing: float | None) -> str:
+def _noise(curve: Sequence[Epoch], training: Mapping[str, Any]) -> str:
     """Validation jumps from epoch to epoch by more than a tenth of all that it moves in the training."""
     values = np.array([epoch.value for epoch in curve])
     jump, moved = _jump(values), float(np.ptp(values))
@@ -184,7 +197,7 @@ def _noise(curve: Sequence[Epoch], guessing: float | None) -> str:
     return f"Noise: the validation curve jumps by about {jump:.2g} from epoch to epoch and moves {moved:.2g} in all."
 
 
-def _unfinished(curve: Sequence[Epoch], guessing: float | None) -> str:
+def _unfinished(curve: Sequence[Epoch], training: Mapping[str, Any]) -> str:
     """The mean validation loss of the last fifth lies below that of the fifth before by two jumps and a fiftieth."""
     losses = _known(curve, "validation_loss")
     span = max(2, len(losses) // 5)
@@ -196,7 +209,7 @@ def _unfinished(curve: Sequence[Epoch], guessing: float | None) -> str:
     return f"Still improving: over the last {span} epochs the validation loss went from {before:.3g} to {last:.3g}."
 
 
-_RULES: Mapping[Shape, Callable[[Sequence[Epoch], float | None], str]] = {
+_RULES: Mapping[Shape, Callable[[Sequence[Epoch], Mapping[str, Any]], str]] = {
     Shape.CHANCE: _chance,
     Shape.PLATEAU: _plateau,
     Shape.UNDERFITTING: _underfitting,

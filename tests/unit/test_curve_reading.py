@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from winnow.objectives.data.catalog import DataSpec
 from winnow.objectives.data.loading import load
-from winnow.objectives.divergence import guessing_loss
+from winnow.objectives.divergence import guessing_accuracy, guessing_loss
 from winnow.objectives.errors import Diverged
 from winnow.objectives.hyperparameters import make_config
 from winnow.objectives.training import train
@@ -74,6 +74,16 @@ def test_a_made_curve_is_read_as_what_it_is(shape: Shape) -> None:
     assert reading.found[shape].lower().startswith(shape)
     assert any(letter.isdigit() for letter in reading.found[shape])
     assert advice(MADE[shape], reading).startswith("Try next: ")
+
+
+def test_a_network_that_is_seldom_sure_but_often_right_is_not_at_chance() -> None:
+    begun = curves(np.full(40, 2.22), np.full(40, 2.2), np.full(40, 0.35), np.full(40, 0.3))
+    assert Shape.CHANCE in read(begun).shapes, "no accuracy of guessing was recorded"
+    assert read(replace(begun, training={**begun.training, "guessing_accuracy": 0.1})).shapes == (Shape.UNDERFITTING,)
+
+
+def test_mixed_images_keep_the_training_loss_high_and_are_no_underfitting() -> None:
+    assert Shape.UNDERFITTING not in read(curves(falling(2.2, 1.4), falling(2.0, 0.3))).shapes
 
 
 def test_what_stays_at_chance_does_not_overfit() -> None:
@@ -149,7 +159,9 @@ def trained(data_spec: DataSpec, **values: Any) -> TrialRecord:
         train(make_config({"batch_size": 32, **values}), data, append)
     except Diverged as error:
         changes = {"outcome": Outcome.DIVERGED, "reason": f"diverged: {error}", "state": "PRUNED"}
-    return trial(curve, training={"guessing_loss": guessing_loss(data)}, **changes)
+    return trial(
+        curve, training={"guessing_loss": guessing_loss(data), "guessing_accuracy": guessing_accuracy(data)}, **changes
+    )
 
 
 DIGITS, FEW = DataSpec("digits", train=600, validation=300), DataSpec("digits", train=60, validation=300)
