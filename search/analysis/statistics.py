@@ -21,10 +21,10 @@ ERROR = 0.05
 """An interval may miss the truth so often: 95 % intervals."""
 ROOM = 0.58
 """By how much the two halves of an interval together are longer than Student's, so that skewed scores are held too."""
-_FROM_ONE_SIDE_TO_THE_OTHER = 2.4
+_FROM_ONE_SIDE_TO_THE_OTHER = 1.6
 """A sample skewness that moves all of the room from one side to the other; that of an exponential is 2."""
-_WORSE_SIDE = 0.5
-"""The share of the room that stands on the side of the worse scores before any skewness is seen, beside one half."""
+_SHOW_SKEWNESS = 5
+"""With fewer seeds, which show next to nothing of a skewness, the room begins on the side of the worse scores."""
 _SKEWED = 1.5
 """By how much an interval is longer than Student's for each unit of a skewness that is known, over √seeds.
 
@@ -166,7 +166,8 @@ class Sample:
         deviations = np.array(self.kept) - self.mean
         spread = float(np.sqrt(np.mean(deviations**2)))
         skewness = float(np.mean(deviations**3)) / spread**3 if spread > 0 else 0.0
-        below = 0.5 - self.scale.worse * _WORSE_SIDE - skewness / _FROM_ONE_SIDE_TO_THE_OTHER
+        worse = self.scale.worse if len(self.kept) < _SHOW_SKEWNESS else 0
+        below = (1 - worse) / 2 - skewness / _FROM_ONE_SIDE_TO_THE_OTHER
         below = min(1.5, max(-0.5, below))  # beyond 1 the other side is shorter than Student's
         return 1 + ROOM * below, 1 + ROOM * (1 - below)
 

@@ -116,7 +116,7 @@ def test_a_confirmation_takes_the_place_of_the_doubt() -> None:
         "Trained again with 3 fresh seeds, trial 7 comes out ahead and reaches a test accuracy of 0.9313 ± 0.0025"
         in said
     )
-    assert "the winner is better than the baseline: +0.1480, 95 % interval +0.1197 to +0.1722 on these" in said
+    assert "the winner is better than the baseline: +0.1480, 95 % interval +0.1187 to +0.1711 on these" in said
     assert "trial 7 is not significantly better than trial 3" in said
     assert "Trial 25 became the search's best afterwards and is not confirmed." in said
     assert "Alone, learning rate makes the biggest difference" in said
