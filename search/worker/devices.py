@@ -20,6 +20,8 @@ from winnow.errors import DeviceError
 from winnow.search.worker import nvml
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
+HIDES_ALL = ("", "-1", "none", "NoDevFiles")
+"""The usual ways to hide all GPUs by CUDA_VISIBLE_DEVICES."""
 ROCM_VISIBLE = "HIP_VISIBLE_DEVICES"
 CGROUP = Path("/sys/fs/cgroup")
 _log = logging.getLogger("winnow")
@@ -155,7 +157,7 @@ def visible_gpus(there: Sequence[nvml.GPU], given: str | None) -> list[tuple[str
     if given is None:
         return [(part, gpu) for gpu in there for part in gpu.instances or (gpu.uuid,)]
     names = [entry.strip() for entry in given.split(",")]
-    if not there or names[0] in ("", "-1", "none", "NoDevFiles"):  # the usual ways to hide them all
+    if not there or names[0] in HIDES_ALL:
         return []
     found = []
     for name in names:
@@ -206,6 +208,8 @@ def _every() -> list[Device]:
     if not working and _has_mps():
         _log.warning("trains on the Apple GPU, on which Winnow was never tried; --devices cpu trains on the CPU")
         return [Device("mps")]
+    if not there and os.environ.get(VISIBLE) not in HIDES_ALL and (word := nvml.word_on_missing_library()):
+        _log.warning("%s: trains on the CPU", word)
     return working or [Device("cpu")]
 
 

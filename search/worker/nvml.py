@@ -3,13 +3,22 @@
 Neither torch nor CUDA is loaded for it, so that a process can ask before it is bound to one device.
 """
 
+import ctypes
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from winnow.errors import DeviceError
 
+LIBRARY = "libnvidia-ml.so.1"
+"""The driver's own, for Linux."""
+GIVEN = tuple(map(Path, ("/dev/nvidiactl", "/dev/nvhost-gpu", "/dev/nvgpu")))
+"""What is there where a GPU is: of a container, of a Jetson."""
+RUNS = Path("/proc/driver/nvidia/version")
+"""What a container sees of the machine's driver too."""
 BF16_SINCE = (8, 0)
 """The compute capability from which on NVIDIA's GPUs have bfloat16."""
 
@@ -48,7 +57,7 @@ class Load:
 
     utilisation: float | None
     """Percent of the time in which something ran."""
-    memory: float
+    memory: float | None
     """Percent of all."""
     temperature: float | None
     """Degrees Celsius."""
@@ -60,7 +69,27 @@ def gpus() -> list[GPU]:
     Raises DeviceError where a driver is installed and does not answer.
     """
     with _driver() as driver:
-        return [] if driver is None else [_gpu(driver, index) for index in range(driver.nvmlDeviceGetCount())]
+        if driver is None:
+            return []
+        there = [_gpu(driver, index) for index in range(driver.nvmlDeviceGetCount())]
+        return [gpu for gpu in there if gpu is not None]
+
+
+def word_on_missing_library() -> str:
+    """Return what to say of a driver that runs here while its library is missing; empty where there is nothing to say.
+
+    Raises DeviceError where this process was given a GPU: CUDA may find it, though nobody can ask for it here.
+    """
+    with _driver() as driver:
+        if driver is not None:
+            return ""
+    if any(path.exists() for path in GIVEN):
+        raise DeviceError(
+            f"there is an NVIDIA GPU here, and its driver's library {LIBRARY} is missing",
+            "give --devices cuda to train on the GPU that torch finds, or --devices cpu; in a container, "
+            "NVIDIA_DRIVER_CAPABILITIES=compute,utility brings the library",
+        )
+    return "NVIDIA's driver runs on this machine, and no GPU of it is given to this process" if RUNS.exists() else ""
 
 
 def memory(uuid: str) -> Memory | None:
@@ -82,24 +111,28 @@ def load(uuid: str) -> Load | None:
             if driver is None:
                 return None
             handle = driver.nvmlDeviceGetHandleByUUID(uuid)
-            memory = driver.nvmlDeviceGetMemoryInfo(handle)
+            memory = _told(driver, driver.nvmlDeviceGetMemoryInfo, handle)
             busy = _told(driver, driver.nvmlDeviceGetUtilizationRates, handle)
             heat = _told(driver, driver.nvmlDeviceGetTemperature, handle, driver.NVML_TEMPERATURE_GPU)
-            used = 100.0 * memory.used / max(1, memory.total)
-            return Load(
-                None if busy is None else float(busy.gpu), round(used, 1), None if heat is None else float(heat)
+            told = Load(
+                None if busy is None else float(busy.gpu),
+                None if memory is None else round(100.0 * memory.used / max(1, memory.total), 1),
+                None if heat is None else float(heat),
             )
+            return None if told == Load(None, None, None) else told
     except DeviceError:
         return None
 
 
-def _gpu(driver: Any, index: int) -> GPU:
+def _gpu(driver: Any, index: int) -> GPU | None:
+    """Return a GPU; None of one that was given to others, which CUDA does not count either."""
     uuid, name = "", "GPU"
     try:
         handle = driver.nvmlDeviceGetHandleByIndex(index)
         uuid = driver.nvmlDeviceGetUUID(handle)
-        name = driver.nvmlDeviceGetName(handle)
-        driver.nvmlDeviceGetMemoryInfo(handle)  # one that is lost is still listed, and tells nothing any more
+        name = _told(driver, driver.nvmlDeviceGetName, handle) or name
+        with suppress(driver.NVMLError_NotSupported, driver.NVMLError_NoPermission):  # it shares the host's, or is cut
+            driver.nvmlDeviceGetMemoryInfo(handle)  # one that is lost is still listed, and tells nothing any more
         is_cut, instances = _instances(driver, handle)
         mode = _told(driver, driver.nvmlDeviceGetComputeMode, handle)
         problem = "MIG is on, and no instance has been made" if is_cut and not instances else ""
@@ -109,6 +142,8 @@ def _gpu(driver: Any, index: int) -> GPU:
         capability = _told(driver, driver.nvmlDeviceGetCudaComputeCapability, handle)
         native = capability is None or tuple(capability) >= BF16_SINCE
         return GPU(uuid, instances, name, exclusive, _cores(driver, handle), problem, native)
+    except driver.NVMLError_NoPermission:
+        return None
     except driver.NVMLError as error:
         return GPU(uuid, name=name, problem=f"the driver says: {_words(error)}")
 
@@ -118,9 +153,10 @@ def _instances(driver: Any, handle: Any) -> tuple[bool, tuple[str, ...]]:
     mode = _told(driver, driver.nvmlDeviceGetMigMode, handle)
     if not mode or not mode[0]:
         return False, ()
-    numbers = range(driver.nvmlDeviceGetMaxMigDeviceCount(handle))
+    numbers = range(_told(driver, driver.nvmlDeviceGetMaxMigDeviceCount, handle) or 0)
     parts = [_told(driver, driver.nvmlDeviceGetMigDeviceHandleByIndex, handle, number) for number in numbers]
-    return True, tuple(driver.nvmlDeviceGetUUID(part) for part in parts if part is not None)
+    uuids = [_told(driver, driver.nvmlDeviceGetUUID, part) for part in parts if part is not None]
+    return True, tuple(uuid for uuid in uuids if uuid)
 
 
 def _cores(driver: Any, handle: Any) -> tuple[int, ...]:
@@ -129,11 +165,10 @@ def _cores(driver: Any, handle: Any) -> tuple[int, ...]:
 
 
 def _told(driver: Any, ask: Any, *arguments: Any) -> Any:
-    """Return what the driver answers; None where this GPU does not know of such a thing."""
-    try:
+    """Return what the driver answers; None where it does not: whether the GPU works, its memory has told."""
+    with suppress(driver.NVMLError):
         return ask(*arguments)
-    except (driver.NVMLError_NotSupported, driver.NVMLError_NotFound, driver.NVMLError_FunctionNotFound):
-        return None
+    return None
 
 
 def _words(error: Exception) -> str:
@@ -148,6 +183,11 @@ def _driver() -> Iterator[Any]:
     try:
         pynvml.nvmlInit()
     except pynvml.NVMLError_LibraryNotFound:
+        if why := _why_not_loaded():
+            raise DeviceError(
+                f"NVIDIA's driver is installed, and its library {LIBRARY} cannot be loaded: {why}",
+                "install the driver again, or train without GPUs by --devices cpu",
+            ) from None
         yield None
         return
     except pynvml.NVMLError as error:
@@ -161,4 +201,16 @@ def _driver() -> Iterator[Any]:
     except pynvml.NVMLError as error:
         raise DeviceError(f"NVIDIA's driver says: {_words(error)}", "see what nvidia-smi says") from error
     finally:
-        pynvml.nvmlShutdown()
+        with suppress(pynvml.NVMLError):
+            pynvml.nvmlShutdown()
+
+
+def _why_not_loaded() -> str:
+    """Return what is wrong with the library, which is there; empty where it is not."""
+    if sys.platform != "linux":
+        return ""
+    try:
+        ctypes.CDLL(LIBRARY)
+    except OSError as error:
+        return "" if "No such file" in str(error) else str(error).removeprefix(f"{LIBRARY}: ")
+    return ""

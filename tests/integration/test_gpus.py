@@ -174,6 +174,65 @@ def test_a_mode_that_prohibits_or_excludes(ask: Ask) -> None:
     assert "takes one process at a time" in ask(refuse.format(2), gpus)
 
 
+def test_a_gpu_that_does_not_tell_something_of_itself_works(ask: Ask) -> None:
+    """As a Jetson or WSL, which know less, and a container or a cut GPU, which allow less."""
+    calls = ["shutdown", "name", "memory", "mig", "mode", "cores", "capability"]
+    gpus = [f"GPU-{call}-{code} {H100} mode=3 cores=f {call}!{code}" for call in calls for code in (3, 4)]
+    assert ask(AUTO, gpus) == [[f"cuda:{n}", gpu.split()[0]] for n, gpu in enumerate(gpus)]
+    assert ask("[memory.available(d) is None for d in devices.choose()]", gpus) == ["memory" in gpu for gpu in gpus]
+
+
+def test_a_gpu_whose_memory_does_not_answer_is_passed_over(ask: Ask) -> None:
+    wrong = {999: "Unknown Error", 10: "Timeout", 16: "GPU requires restart"}
+    found, warned = ask(AUTO, [*(f"GPU-{code} {H100} memory!{code}" for code in wrong), f"GPU-b {H100}"])
+    assert found == [["cuda:3", "GPU-b"]]
+    assert warned.splitlines() == [
+        f"cuda:{n} is passed over: the driver says: {says}" for n, says in enumerate(wrong.values())
+    ]
+
+
+def test_gpus_of_other_jobs_are_not_counted_as_cuda_does_not(ask: Ask) -> None:
+    gpus = [f"GPU-a {H100} handle!4", f"GPU-b {H100}", f"GPU-c {H100} handle!4", f"GPU-d {V100}"]
+    assert ask(AUTO, gpus) == [["cuda:0", "GPU-b"], ["cuda:1", "GPU-d"]]
+    assert ask(AUTO, gpus, CUDA_VISIBLE_DEVICES="1") == [["cuda:0", "GPU-d"]], "Slurm counts those of the job"
+
+
+def test_mig_instances_that_are_not_told_leave_the_others(ask: Ask) -> None:
+    gpus = [f"GPU-a {H100} mig=MIG-1,MIG-2 memory!4", f"GPU-b {H100} mig=MIG-3 parts!4"]
+    found, warned = ask(AUTO, gpus)
+    assert [uuid for _, uuid in found] == ["MIG-1", "MIG-2"]
+    assert "cuda:2 is passed over: MIG is on" in warned
+
+
+def test_a_library_that_cannot_be_loaded_is_said(ask: Ask, tmp_path: Path) -> None:
+    broken = tmp_path / "broken"
+    broken.mkdir()
+    (broken / "libnvidia-ml.so.1").touch()  # as images leave it that were made where there was a driver
+    told = ask(AUTO, [], LD_LIBRARY_PATH=str(broken))
+    assert "its library libnvidia-ml.so.1 cannot be loaded: " in told
+    assert "file too short" in told
+
+
+def test_a_driver_whose_library_is_missing_is_said(ask: Ask, tmp_path: Path) -> None:
+    (there := tmp_path / "nvidiactl").touch()
+    choose = f"setattr(nvml, {{!r}}, {{}}) or {AUTO}"
+    given = choose.format("GIVEN", f"[__import__('pathlib').Path({str(there)!r})]")
+    told = ask(given, [], LD_LIBRARY_PATH=str(tmp_path / "empty"))
+    assert "there is an NVIDIA GPU here, and its driver's library libnvidia-ml.so.1 is missing" in told
+    assert "--devices cuda" in told
+    hidden = ask(given, [], LD_LIBRARY_PATH=str(tmp_path / "empty"), CUDA_VISIBLE_DEVICES="")
+    assert hidden == [["cpu", ""]], "which was asked for"
+    runs = choose.format("RUNS", f"__import__('pathlib').Path({str(there)!r})")
+    found, warned = ask(runs, [], LD_LIBRARY_PATH=str(tmp_path / "empty"))
+    assert found == [["cpu", ""]]
+    assert "no GPU of it is given to this process: trains on the CPU" in warned
+
+
+def test_twenty_gpus(ask: Ask) -> None:
+    gpus, given = [f"GPU-{n:02} {H100}" for n in range(20)], "19,GPU-07,0"
+    assert [uuid for _, uuid in ask(AUTO, gpus, CUDA_VISIBLE_DEVICES=given)] == ["GPU-19", "GPU-07", "GPU-00"]
+
+
 def test_what_the_environment_hides_is_said(ask: Ask) -> None:
     found, warned = ask(AUTO, FOUR, CUDA_VISIBLE_DEVICES="")
     assert found == [["cpu", ""]]
