@@ -1,17 +1,16 @@
 """Examples that stay on the host and reach the device batch by batch: read ahead, while the device trains."""
 
-import contextlib
 import math
 import resource
 import threading
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from pathlib import Path
 
 import numpy as np
 import torch
 
+from winnow.control_groups import free_memory
 from winnow.objectives.data.rows import Rows
 
 AHEAD = 4
@@ -112,7 +111,5 @@ def free_bytes(device: torch.device) -> float:
     limit = resource.getrlimit(resource.RLIMIT_DATA)[0]
     if limit != resource.RLIM_INFINITY:
         free.append(limit - psutil.Process().memory_info().data)
-    with contextlib.suppress(OSError, ValueError):  # no cgroup, or none with a limit
-        group = Path("/sys/fs/cgroup")
-        free.append(int((group / "memory.max").read_text()) - int((group / "memory.current").read_text()))
+    free.append(free_memory())
     return max(0.0, min(free))

@@ -88,9 +88,13 @@ class FleetOptions:
         if self.packs:
             return placement.plan(found, cores, slots=1, threads=threads or 1)
         if not isinstance(self.slots, int):
-            return placement.plan(
+            places = placement.plan(
                 found, cores, workers=self.workers, threads=threads, devices_per_trial=devices_per_trial
             )
+            for device, count in Counter(place.device for place in places).items():
+                if device.kind != "cpu" and count > 1:  # one that is too full for one says so itself, and others work
+                    memory.refuse_too_many(device, count, measured)
+            return places
         for device in found:
             memory.refuse_too_many(device, self.slots, measured)
         return placement.plan(found, cores, slots=self.slots, workers=self.workers, threads=threads)

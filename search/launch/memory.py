@@ -1,13 +1,13 @@
 """How much memory a device has, and how much of it a fleet's workers take: by NVML on a GPU, by the system on a CPU."""
 
 from collections.abc import Iterable
-from contextlib import suppress
 
 import psutil
 
+from winnow.control_groups import memory_limit
 from winnow.errors import DeviceError
 from winnow.search.worker import nvml
-from winnow.search.worker.devices import CGROUP, Device
+from winnow.search.worker.devices import Device
 
 GIB = 2**30
 CONTEXT_BYTES = 4 * GIB // 5
@@ -22,10 +22,7 @@ def available(device: Device) -> int | None:
     if device.kind == "cuda":
         told = nvml.memory(device.visible) if device.visible else None
         return None if told is None else told.free
-    limits = [int(psutil.virtual_memory().total)]
-    with suppress(OSError, ValueError):  # no container, or one without a limit
-        limits.append(int((CGROUP / "memory.max").read_text()))
-    return min(limits)
+    return int(min(psutil.virtual_memory().total, memory_limit()))
 
 
 def used(device: Device) -> int:

@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from winnow.control_groups import cpu_quota
 from winnow.errors import DeviceError
 from winnow.search.worker import nvml
 
@@ -23,7 +24,6 @@ VISIBLE = "CUDA_VISIBLE_DEVICES"
 HIDES_ALL = ("", "-1", "none", "NoDevFiles")
 """The usual ways to hide all GPUs by CUDA_VISIBLE_DEVICES."""
 ROCM_VISIBLE = "HIP_VISIBLE_DEVICES"
-CGROUP = Path("/sys/fs/cgroup")
 _log = logging.getLogger("winnow")
 
 
@@ -245,22 +245,13 @@ def _has_mps() -> bool:
 def cores() -> list[int]:
     """Return the CPU cores that this process may use; under a container's quota, as many of them as it grants."""
     mine = _affinity()
-    return mine if may_pin() else mine[: max(1, math.ceil(_quota()))]
+    return mine if may_pin() else mine[: max(1, math.ceil(cpu_quota()))]
 
 
 def may_pin() -> bool:
     """Return whether cores can be told apart: under a quota every container would take the same first ones."""
-    return _quota() >= len(_affinity())
+    return cpu_quota() >= len(_affinity())
 
 
 def _affinity() -> list[int]:
     return sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else list(range(os.cpu_count() or 1))
-
-
-def _quota() -> float:
-    """Return how many cores' time a container may use (cgroup v2); infinite where nobody says."""
-    try:
-        quota, period = (CGROUP / "cpu.max").read_text().split()
-        return math.inf if quota == "max" else int(quota) / int(period)
-    except (OSError, ValueError):
-        return math.inf

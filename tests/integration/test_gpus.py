@@ -361,6 +361,9 @@ def test_slots_auto_keeps_to_the_memory_that_others_leave(place: Place) -> None:
     gpus = ["GPU-a NVIDIA-H100 81559 1536", f"GPU-b {H100} mode=3"]
     driver = nvidia_driver.install(place.folder, gpus)
     spec = write_study(place, 12)
+    refused = place.run("run", spec, "--devices", "cuda:0", "--workers", "2", **driver)
+    assert refused.returncode == 2
+    assert "2 slots leave each 0.75 GiB of the 1.5 GiB that are free on cuda:0" in refused.stderr
     refused = place.run("run", spec, "--slots", "2", **driver)
     assert refused.returncode == 2
     assert "2 slots leave each 0.75 GiB of the 1.5 GiB that are free on cuda:0" in refused.stderr

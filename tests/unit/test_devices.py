@@ -1,5 +1,6 @@
 """Which devices there are and how a process is bound to one: what can be said of GPUs where there is none."""
 
+import math
 import os
 import subprocess
 import sys
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from winnow import control_groups
 from winnow.errors import DeviceError
 from winnow.search.launch import placement
 from winnow.search.launch.placement import Place
@@ -93,15 +95,74 @@ def test_auto_takes_apples_gpu_with_a_word(monkeypatch: pytest.MonkeyPatch, capl
     ]
 
 
-def test_a_containers_quota_counts_as_cores(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(devices, "CGROUP", tmp_path)
-    everything = devices.cores()
-    (tmp_path / "cpu.max").write_text("max 100000\n")
-    assert devices.cores() == everything
-    assert devices.may_pin()
-    (tmp_path / "cpu.max").write_text("50000 100000\n")
-    assert devices.cores() == everything[:1]
+IN_VERSION_1 = """9:cpu,cpuacct:/docker/abc
+8:memory:/docker/abc
+1:name=systemd:/docker/abc
+0::/
+"""
+
+
+@pytest.mark.parametrize(
+    ("mine", "files"),
+    [
+        ("0::/\n", {"cpu.max": "50000 100000"}),
+        ("0::/user.slice/job_7/step_0\n", {"user.slice/job_7/cpu.max": "50000 100000"}),
+        (
+            "0::/user.slice/job_7\n",
+            {"cpu.max": "max 100000", "user.slice/cpu.max": "90000 100000", "user.slice/job_7/cpu.max": "50000 100000"},
+        ),
+        (IN_VERSION_1, {"cpu,cpuacct/cpu.cfs_quota_us": "50000", "cpu,cpuacct/cpu.cfs_period_us": "100000"}),
+        (
+            IN_VERSION_1,
+            {"cpu,cpuacct/docker/abc/cpu.cfs_quota_us": "50000", "cpu,cpuacct/docker/abc/cpu.cfs_period_us": "100000"},
+        ),
+    ],
+    ids=["container", "a job's group", "the tightest of several", "container, version 1", "version 1"],
+)
+def test_a_quota_counts_as_cores(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mine: str, files: dict[str, str]
+) -> None:
+    groups(tmp_path, monkeypatch, mine, files)
+    assert control_groups.cpu_quota() == 0.5
+    assert len(devices.cores()) == 1
     assert not devices.may_pin(), "every container would take the same core"
+
+
+@pytest.mark.parametrize(
+    ("mine", "files"),
+    [
+        ("0::/\n", {"cpu.max": "max 100000", "memory.max": "max", "memory.current": "5"}),
+        (IN_VERSION_1, {"cpu,cpuacct/cpu.cfs_quota_us": "-1", "cpu,cpuacct/cpu.cfs_period_us": "100000"}),
+        ("0::/elsewhere/../..\n", {}),
+        ("", {}),
+    ],
+)
+def test_without_a_quota_all_cores_count(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mine: str, files: dict[str, str]
+) -> None:
+    groups(tmp_path, monkeypatch, mine, files)
+    assert control_groups.cpu_quota() == control_groups.memory_limit() == control_groups.free_memory() == math.inf
+    assert devices.cores() == sorted(os.sched_getaffinity(0))
+    assert devices.may_pin()
+
+
+def test_the_memory_of_a_job_is_that_of_its_group(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    limits = {"memory/docker/abc/memory.limit_in_bytes": "1000", "memory/docker/abc/memory.usage_in_bytes": "400"}
+    groups(tmp_path, monkeypatch, IN_VERSION_1, limits)
+    assert (control_groups.memory_limit(), control_groups.free_memory()) == (1000, 600)
+    groups(tmp_path, monkeypatch, "0::/job_7\n", {"job_7/memory.max": "1000", "job_7/memory.current": "300"})
+    assert (control_groups.memory_limit(), control_groups.free_memory()) == (1000, 700)
+
+
+def groups(folder: Path, monkeypatch: pytest.MonkeyPatch, mine: str, files: dict[str, str]) -> None:
+    """The control groups of a machine, of which this process is in `mine`."""
+    monkeypatch.setattr(control_groups, "ROOT", folder / str(len(list(folder.iterdir()))))
+    monkeypatch.setattr(control_groups, "MINE", folder / "mine")
+    (folder / "mine").write_text(mine)
+    for name, content in files.items():
+        file = control_groups.ROOT / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(f"{content}\n")
 
 
 CPU, GPUS = Device("cpu"), [Device("cuda:0", "GPU-aaa1"), Device("cuda:1", "GPU-bbb2")]

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from winnow import control_groups
 from winnow.errors import DeviceError
 from winnow.search.launch import memory
 from winnow.search.launch.memory import GIB
@@ -51,8 +52,9 @@ def test_a_few_trials_are_measured_at_each_number_of_workers() -> None:
 
 
 def test_more_slots_than_memory_are_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(memory, "CGROUP", tmp_path)
+    monkeypatch.setattr(control_groups, "ROOT", tmp_path)
     (tmp_path / "memory.max").write_text(f"{GIB}\n")
+    (tmp_path / "memory.current").write_text("1000\n")
     memory.refuse_too_many(CPU, 8)
     with pytest.raises(DeviceError, match=r"9 slots leave each 0\.11 GiB of the 1\.0 GiB of cpu, .* --slots 8 at most"):
         memory.refuse_too_many(CPU, 9)
