@@ -5,23 +5,29 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from winnow.objectives import decision, snapshots, trained_model
 from winnow.objectives.data import loading
 from winnow.objectives.data.catalog import DataSpec
-from winnow.objectives.data.streaming import parts
-from winnow.objectives.evaluation import EVALUATION_BATCH
+from winnow.objectives.data.image_files import digest_of
+from winnow.objectives.data.rows import chunks
 from winnow.objectives.trained_model import Judgement
 
 
 def examples(spec: DataSpec) -> list[str]:
     """Return every test example's print, sorted: the same for the same examples, whatever data set holds them.
 
-    16 hexadecimal digits of the SHA-256 over an example's input and target. Raises DataError.
+    Of 16 hexadecimal digits. Images are known by their pixels, as they were before a folder's were cut and resized,
+    whatever their labels and formats; features by the SHA-256 over them and their target. Raises DataError.
     """
-    test = loading.load_test(spec)
-    inputs = (one for part in parts(test.inputs, EVALUATION_BATCH) for one in part.numpy())
-    pairs = zip(inputs, test.targets.numpy(), strict=True)
-    return sorted(hashlib.sha256(inputs.tobytes() + target.tobytes()).hexdigest()[:16] for inputs, target in pairs)
+    test = loading.read(spec, "test")
+    rows = (row for chunk in chunks(test.inputs) for row in chunk)
+    if test.digests is not None or test.inputs.dtype == np.uint8:
+        digests = (digest_of(row.transpose(1, 2, 0)) for row in rows) if test.digests is None else test.digests.tolist()
+        return sorted(f"{digest % 2**64:016x}" for digest in digests)
+    pairs = zip(rows, test.targets, strict=True)
+    return sorted(hashlib.sha256(row.tobytes() + target.tobytes()).hexdigest()[:16] for row, target in pairs)
 
 
 @dataclass(frozen=True)

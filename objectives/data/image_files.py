@@ -166,6 +166,14 @@ def resized(image: Any, size: Size, how: str | None) -> Any:
     return (ImageOps.pad if how == "pad" else ImageOps.fit)(image, size, Image.Resampling.BILINEAR)
 
 
+def digest_of(image: NDArray[np.uint8]) -> int:
+    """Return a number of 64 bits that images (H, W, C) have alike where their pixels are equal; grey is a colour."""
+    height, width, channels = image.shape
+    pixels = np.repeat(image, 3, 2) if channels == 1 else image
+    digest = hashlib.blake2b(pixels.tobytes(), digest_size=8, key=b"%dx%d" % (width, height)).digest()
+    return int.from_bytes(digest, "big", signed=True)
+
+
 def _decode(file: Path, size: Size, levels: Levels, resize: str | None = None) -> _Decoded:
     from PIL import Image
 
@@ -174,9 +182,8 @@ def _decode(file: Path, size: Size, levels: Levels, resize: str | None = None) -
         deep = _grey(file, image, levels) if is_deep(image) else image
         colored = _upright(_colored(deep), image)
         highest = float(np.asarray(image).max()) if has_16_bits and levels.white is None else 0.0
-    digest = hashlib.blake2b(colored.tobytes(), digest_size=8, key=b"%dx%d" % colored.size).digest()
     fitted = resized(colored, size, resize)
-    return _Decoded(np.asarray(fitted).transpose(2, 0, 1), int.from_bytes(digest, "big", signed=True), highest)
+    return _Decoded(np.asarray(fitted).transpose(2, 0, 1), digest_of(np.asarray(colored)), highest)
 
 
 def _grey(file: Path, image: Any, levels: Levels) -> Any:

@@ -85,17 +85,17 @@ def load(spec: DataSpec, device: str = "cpu") -> Data:
 def load_test(spec: DataSpec, device: str = "cpu") -> Split:
     """Return the test data of `spec`, the same whatever its seed and sizes; only a confirmation may ask for it."""
     spec.check()
-    test = _read(spec, "test")
+    test = read(spec, "test")
     if sources.held_out_beside(spec) is None:
         duplicates.say(
-            spec, {"train": _read(spec, "train"), "validation": sources.read(spec, "validation"), "test": test}
+            spec, {"train": read(spec, "train"), "validation": sources.read(spec, "validation"), "test": test}
         )
     return _on_device(test, device)
 
 
 def _split(spec: DataSpec) -> tuple[Examples, Examples]:
     """Return what trains and what validates, by the spec's seed; raises DataError."""
-    examples = _read(spec, "train")
+    examples = read(spec, "train")
     own = sources.read(spec, "validation")
     regression = sources.describe(spec).task == "regression"
     names = sources.class_names(spec)
@@ -113,7 +113,8 @@ def _split(spec: DataSpec) -> tuple[Examples, Examples]:
     return train, validation
 
 
-def _read(spec: DataSpec, part: str) -> Examples:
+def read(spec: DataSpec, part: str) -> Examples:
+    """Return the examples of one part; raises DataError where it has none."""
     examples = sources.read(spec, part)
     if examples is None or not len(examples.targets):
         raise DataError(f"{spec.name} has no {part} examples", "choose other data")

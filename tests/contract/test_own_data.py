@@ -12,6 +12,7 @@ import torch
 from PIL import Image
 
 from winnow.errors import SpecError
+from winnow.objectives import held_out
 from winnow.objectives.augmentation.batches import Augmentation
 from winnow.objectives.data import own, sources
 from winnow.objectives.data.catalog import DataSpec
@@ -122,6 +123,27 @@ def test_a_functions_arrays_are_trained_on_validated_on_and_held_out() -> None:
     assert [len(part.targets) for part in (data.train, data.validation, load_test(spec))] == [120, 30, 40]
     assert spec.check() == (120, 30)
     assert trained(data).value > 0.5
+
+
+def test_test_images_are_known_by_their_pixels_in_whatever_they_come(tmp_path: Path) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (40, 6, 9), np.uint8)
+    labels = np.arange(40) % 2
+    for part, chosen in (("train", slice(0, 30)), ("test", slice(30, 40))):
+        for place, image in enumerate(pixels[chosen]):
+            folder = tmp_path / "images" / part / "ba"[labels[chosen][place]]
+            folder.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(image).save(folder / f"{place}.png")
+    parts = {"x_train": pixels[:30], "y_train": labels[:30], "x_test": pixels[30:], "y_test": labels[30:]}
+    np.savez(tmp_path / "bytes.npz", **parts)
+    np.savez(
+        tmp_path / "shares.npz", **{**parts, "x_train": pixels[:30] / 255, "x_test": pixels[30:, :, :, None] / 255}
+    )
+    specs = [DataSpec("image_folder", path=f"{tmp_path}/images", size=size) for size in (8, 16)]
+    specs += [DataSpec("npz", path=f"{tmp_path}/{name}.npz", seed=len(name)) for name in ("bytes", "shares")]
+    first, *others = (held_out.examples(spec) for spec in specs)
+    assert len(set(first)) == 10
+    assert others == [first] * 3
+    assert set(first).isdisjoint(held_out.examples(DataSpec(M + "by_part")))
 
 
 def test_a_mapping_without_test_data_has_some_cut_off() -> None:
