@@ -16,6 +16,7 @@ import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -25,7 +26,9 @@ from optuna.pruners import BasePruner, MedianPruner, SuccessiveHalvingPruner
 from optuna.samplers import BaseSampler, GPSampler, RandomSampler, TPESampler
 
 from bench.regret import families, picture, table
+from bench.rivals import RIVALS, first_rung
 from bench.search_tasks import BELIEFS, JUDGING, KINDS, TUNING, Curve, Formula, LCBench, Task, believe, tables
+from bench.yahpo import tasks as yahpo_tasks
 from winnow.objectives.space import suggest
 from winnow.search.study.encoding import Encoding
 from winnow.search.study.freeze_thaw.scheduler import FreezeThaw
@@ -131,12 +134,8 @@ class Stock:
 # --- the methods
 
 
-def _first_rung(task: Task) -> int:
-    return max(2, round(0.06 * task.epochs))
-
-
 def _asha(task: Task) -> BasePruner:
-    return SuccessiveHalvingPruner(min_resource=_first_rung(task), reduction_factor=3)
+    return SuccessiveHalvingPruner(min_resource=first_rung(task), reduction_factor=3)
 
 
 def _median(task: Task) -> BasePruner:
@@ -160,7 +159,7 @@ def _freeze_thaw(task: Task, seed: int) -> Search:
 
 
 def _promotion(task: Task, seed: int) -> Search:
-    rungs = rungs_between(_first_rung(task), task.epochs, 3)
+    rungs = rungs_between(first_rung(task), task.epochs, 3)
     return Scheduled(task, AsynchronousHalving(rungs, 3, "maximize" if task.maximize else "minimize"), seed)
 
 
@@ -174,6 +173,7 @@ METHODS: dict[str, Callable[[Task, int], Search]] = {
     "gp": _stock(GPSampler, None),
     "gp+asha": _stock(GPSampler, _asha),
     "winnow's defaults": _stock(_old_tpe, _old_asha),
+    **RIVALS,
 }
 
 
@@ -186,8 +186,8 @@ class Replay:
 
     regrets: list[float] = field(default_factory=list)
     """Of its best whole training, after the epochs of 1, 2, … trainings of all workers together."""
-    decisions: int = 0
-    seconds: float = 0.0
+    costs: list[float] = field(default_factory=list)
+    """Milliseconds of the process for each decision, with all that was told before the next."""
     trials: int = 0
 
 
@@ -205,15 +205,19 @@ def replay(task: Task, search: Search, budget: int, workers: int, seed: int) -> 
         order += 1
         heapq.heappush(at_work, (now + random.uniform(0.97, 1.03), order, number, epochs[number] + 1, until))
 
-    def ask(now: float) -> None:
+    def timed(call: Callable[[], Any]) -> Any:
         began = time.process_time()
-        number, parameters, until = search.next()
-        found.seconds += time.process_time() - began
-        found.decisions += 1
+        answer = call()
+        found.costs[-1] = round(found.costs[-1] + 1000 * (time.process_time() - began), 3)
+        return answer
+
+    def ask(now: float) -> None:
+        found.costs.append(0.0)
+        number, parameters, until = timed(search.next)
         if parameters is not None:
             real, curve, about = task.train(parameters, used)
             curves[number], epochs[number] = (curve, about), 0
-            search.begun(number, real)
+            timed(partial(search.begun, number, real))
         work(now, number, until)
 
     for _ in range(workers):
@@ -223,13 +227,13 @@ def replay(task: Task, search: Search, budget: int, workers: int, seed: int) -> 
         curve, about = curves[number]
         value, epochs[number] = float(curve[epoch - 1]), epoch
         failed = not math.isfinite(value)
-        ends = failed or search.report(number, epoch, value)
+        ends = failed or timed(partial(search.report, number, epoch, value))
         if epoch == task.epochs and not failed and (value if task.maximize else -value) > best:
             best, regret = value if task.maximize else -value, task.regret(value, about)
         if spent % task.epochs == 0:
             found.regrets.append(regret)
         if ends or epoch >= until:
-            search.left(number, epoch, failed=failed)
+            timed(partial(search.left, number, epoch, failed=failed))
             ask(now)
         else:
             work(now, number, until)
@@ -240,6 +244,8 @@ def replay(task: Task, search: Search, budget: int, workers: int, seed: int) -> 
 def tasks_of(chosen: argparse.Namespace) -> Sequence[Task]:
     if chosen.tasks.startswith("lcbench"):
         return [LCBench(chosen.lcbench, task) for task in (TUNING if "tuning" in chosen.tasks else JUDGING)]
+    if chosen.tasks == "yahpo":
+        return yahpo_tasks(chosen.yahpo)
     if chosen.tasks == "tables":
         return tables(chosen.tables)
     first = 100 if chosen.tasks == "formula-tuning" else 0
@@ -247,28 +253,34 @@ def tasks_of(chosen: argparse.Namespace) -> Sequence[Task]:
 
 
 def replays(chosen: argparse.Namespace) -> dict[tuple[str, str, int], Replay]:
-    """Replay what the file of results does not have yet, seed by seed, so that what there is can be compared."""
+    """Replay what the file of results does not have yet, seed by seed, so that what there is can be compared.
+
+    No method knows the budget, so a longer replay that is there serves as well.
+    """
     tasks, found = tasks_of(chosen), {}
     for task in tasks if chosen.prior else ():
         believe(task, chosen.prior)
     known = chosen.results.read_text().splitlines() if chosen.results and chosen.results.exists() else []
-    done = {tuple(line["key"]): Replay(**line["replay"]) for line in map(json.loads, known)}
+    done: dict[tuple[str, str, int, int], Replay] = {}
+    for line in sorted(map(json.loads, known), key=lambda line: int(line["key"][4])):
+        method, name, seed, workers, _ = line["key"]
+        done[method, name, seed, workers] = Replay(**line["replay"])
     for seed in range(chosen.seeds):
         for task in tasks:
             for method in chosen.methods:
-                key = (method, task.name, seed, chosen.workers, chosen.budget)
-                if key not in done:
+                key = (method, task.name, seed, chosen.workers)
+                if key not in done or len(done[key].regrets) < chosen.budget:
                     done[key] = replay(task, METHODS[method](task, seed), chosen.budget, chosen.workers, seed)
                     if chosen.results:
                         with chosen.results.open("a") as file:
-                            file.write(json.dumps({"key": key, "replay": asdict(done[key])}) + "\n")
-                found[method, task.name, seed] = done[key]
+                            file.write(json.dumps({"key": (*key, chosen.budget), "replay": asdict(done[key])}) + "\n")
+                found[method, task.name, seed] = replace(done[key], regrets=done[key].regrets[: chosen.budget])
     return found
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    sets = ["lcbench-tuning", "lcbench-judging", "tables", "formula-tuning", "formula"]
+    sets = ["lcbench-tuning", "lcbench-judging", "yahpo", "tables", "formula-tuning", "formula"]
     parser.add_argument("tasks", choices=sets)
     parser.add_argument("--methods", nargs="+", choices=METHODS, default=["random+asha", "freeze_thaw"])
     parser.add_argument("--seeds", type=int, default=1)
@@ -276,6 +288,7 @@ def main() -> None:
     parser.add_argument("--budget", type=int, default=50, help="in whole trainings")
     parser.add_argument("--prior", choices=BELIEFS, help="of each task, in the best, any or the worst of 100 draws")
     parser.add_argument("--lcbench", type=Path, help="folder of the surrogate: model.onnx and encoding.json")
+    parser.add_argument("--yahpo", type=Path, help="folder of another surrogate, with a benchmark.json (bench.yahpo)")
     parser.add_argument("--tables", type=Path, default=Path(__file__).parent / "curves")
     parser.add_argument("--results", type=Path, help="file of replays: what it has is not run again, what is new added")
     parser.add_argument("--picture", type=Path, help="file to draw regret against epochs in, .svg or .png")
@@ -295,8 +308,9 @@ def main() -> None:
     for family, places in panels.items() if len(panels) > 1 else ():
         print(f"\n{family}\n" + table({method: of[places] for method, of in regrets.items()}, looks))
     for method in chosen.methods:
-        runs = [run for (by, _, _), run in found.items() if by == method]
-        print(f"{method}: {1000 * np.mean([run.seconds / run.decisions for run in runs]):.1f} ms a decision")
+        costs = np.concatenate([run.costs for (by, _, _), run in found.items() if by == method])
+        middle, most = np.quantile(costs, [0.5, 0.95])
+        print(f"{method}: {middle:.1f} ms a decision in the median, {most:.1f} ms the 95th percentile of {len(costs)}")
     if chosen.picture:
         picture(regrets, names, f"{chosen.tasks}, workers: {chosen.workers}", chosen.picture)
 

@@ -90,17 +90,26 @@ LCBENCH: Space = {
 }
 
 
-class _Asked:
+class Asked:
     """A curve that is asked for in pieces, each when the search first comes there: most trials are left early."""
 
-    def __init__(self, ask: Callable[[range], Floats]) -> None:
-        self._ask, self._values = ask, np.zeros(0)
+    def __init__(self, ask: Callable[[range], Floats], epochs: int) -> None:
+        self._ask, self._epochs, self._values = ask, epochs, np.zeros(0)
 
     def __getitem__(self, place: int, /) -> float:
         if place >= (known := len(self._values)):
-            piece = range(known, next(end for end in (2, 6, 17, 50) if end > place))
+            piece = range(known, max(place + 1, min(3 * known, self._epochs)))
             self._values = np.concatenate([self._values, self._ask(piece)])
         return float(self._values[place])
+
+
+def session(folder: Path) -> Any:
+    """Return the surrogate's model, on one thread."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    return onnxruntime.InferenceSession(folder / "model.onnx", options, ["CPUExecutionProvider"])
 
 
 class LCBench:
@@ -109,13 +118,9 @@ class LCBench:
     space, epochs, maximize = LCBENCH, 50, True
 
     def __init__(self, folder: Path, task: str) -> None:
-        import onnxruntime
-
         self.name = f"lcbench-{task}"
         self._code = json.loads((folder / "encoding.json").read_text())["OpenML_task_id"][task]
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 1
-        self._session = onnxruntime.InferenceSession(folder / "model.onnx", options, ["CPUExecutionProvider"])
+        self._session = session(folder)
         encoding = Encoding(LCBENCH)
         random = [encoding.parameters(point) for point in encoding.draw(5_000, np.random.default_rng(1))]
         ends = self._values([[51, *(parameters[name] for name in LCBENCH)] for parameters in random])
@@ -124,7 +129,7 @@ class LCBench:
     def train(self, parameters: Mapping[str, Any], used: set[int]) -> tuple[Mapping[str, Any], Curve, Any]:
         """Ask the surrogate for the epochs that are come to."""
         row = [parameters[name] for name in LCBENCH]
-        return parameters, _Asked(lambda piece: self._values([[place + 2, *row] for place in piece])), None
+        return parameters, Asked(lambda piece: self._values([[place + 2, *row] for place in piece]), self.epochs), None
 
     def regret(self, value: float, of: Any) -> float:
         """In units of how far random configurations are off."""
