@@ -56,6 +56,12 @@ class Encoding:
                 stepped[:, place] = random.random(count)
         return np.where(moved, stepped, point)
 
+    def held(self, points: Floats, parameters: Mapping[str, Any]) -> Floats:
+        """Return points (count, parameters) with some parameters as they are given."""
+        places = [place for place, name in enumerate(self.names) if name in parameters]
+        points[:, places] = self.point(parameters)[places]
+        return points
+
     def parameters(self, point: Floats) -> dict[str, Scalar]:
         """Return the parameters of a trial at this point: only those that are drawn."""
         return only_active(self.space, self.values(point))

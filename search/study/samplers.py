@@ -155,6 +155,7 @@ class QMCSampler(SamplerSection):
 class FreezeThawSampler(SamplerSection):
     """Freeze-thaw: pauses trials and goes on with the most promising, by a model of their unfinished curves."""
 
+    shares_shapes: ClassVar[bool] = True
     max_resource: int | None = Field(None, ge=1)
     """Epochs of a whole training; None is what `epochs` says."""
     look_share: float = Field(0.5, gt=0, lt=1)

@@ -14,6 +14,9 @@ from typing import Any, Literal, Protocol
 
 from numpy.random import Generator
 
+ANY: Mapping[str, Any] = {}
+"""Of the shape of a trial: as good as another."""
+
 
 class Standing(Enum):
     """Where a trial is."""
@@ -86,9 +89,12 @@ Decision = Begin | GoOn | None
 class Scheduler(Protocol):
     """Decides what a worker does next."""
 
-    def next(self, trials: Sequence[Outline], random: Generator, may_begin: bool = True) -> Decision:
+    def next(
+        self, trials: Sequence[Outline], random: Generator, may_begin: bool = True, shape: Mapping[str, Any] = ANY
+    ) -> Decision:
         """Decide from all trials of the study, by number. `may_begin` is False once the budget has no new trial left.
 
+        `shape` are parameters that a trial is to begin with, where the scheduler chooses them and is beyond its start.
         The draws of `random` are the study's own: the same for the same number of trials begun and of times asked.
         """
 
@@ -109,7 +115,9 @@ class AsynchronousHalving:
     factor: int
     direction: Direction
 
-    def next(self, trials: Sequence[Outline], random: Generator, may_begin: bool = True) -> Decision:
+    def next(
+        self, trials: Sequence[Outline], random: Generator, may_begin: bool = True, shape: Mapping[str, Any] = ANY
+    ) -> Decision:
         """Promote from the highest rung that has one to promote, or begin a trial."""
         for rung, higher in reversed([*pairwise([*self.rungs, None])]):
             assert rung is not None
@@ -135,7 +143,9 @@ class SynchronousHyperband:
     factor: int
     direction: Direction
 
-    def next(self, trials: Sequence[Outline], random: Generator, may_begin: bool = True) -> Decision:
+    def next(
+        self, trials: Sequence[Outline], random: Generator, may_begin: bool = True, shape: Mapping[str, Any] = ANY
+    ) -> Decision:
         """Promote in the oldest bracket that may, or begin a trial in the first that is not full."""
         begun = [trial for trial in trials if not trial.baseline and trial.standing is not Standing.QUEUED]
         start = 0

@@ -72,7 +72,7 @@ class SamplerSection(Section):
 
     name: str
     shares_shapes: ClassVar[bool] = False
-    """Whether it can be asked for a trial of which some parameters are given, by Optuna's PartialFixedSampler."""
+    """Whether it, or its scheduler, can be asked for a trial of which some parameters are given."""
 
     @property
     def options(self) -> dict[str, Any]:

@@ -6,8 +6,9 @@ import numpy as np
 from optuna.trial import FrozenTrial, TrialState
 
 from winnow.records import BASELINE
-from winnow.search.study.schedulers import Begin, GoOn, Outline, Scheduler, Standing
+from winnow.search.study.schedulers import ANY, Begin, GoOn, Outline, Scheduler, Standing
 from winnow.search.study.study import WinnowStudy
+from winnow.search.worker.shape_runs import ShapeRuns
 from winnow.storage import checkpoints, claims, pauses
 from winnow.storage.activity import State
 from winnow.storage.budget import spent
@@ -42,10 +43,11 @@ class Scheduling:
         scheduler = study.spec.scheduler
         return None if scheduler is None else cls(study, scheduler, worker, lease_seconds)
 
-    def claim(self) -> Lease | None:
+    def claim(self, rows: ShapeRuns | None = None) -> Lease | None:
         """Claim what the scheduler decides; None where it has nothing to do now, or the study gives nothing.
 
-        A study that has nothing left for its paused trials ends them.
+        What it begins is of the shape of its row, in a worker that has `rows`. A study that has nothing left for its
+        paused trials ends them.
         """
         database, study_id = self._study.storage.database, self._study.study_id
         while True:
@@ -56,7 +58,8 @@ class Scheduling:
             if used.state is not State.ACTIVE:
                 return None
             queued = begun < len(outlines)
-            decision = self._scheduler.next(outlines, random, may_begin=queued or not used.exhausted)
+            shape = rows.shape if rows else ANY
+            decision = self._scheduler.next(outlines, random, queued or not used.exhausted, shape)
             match decision:
                 case Begin():
                     drawn = None if decision.parameters is None or queued else len(outlines)
@@ -73,6 +76,8 @@ class Scheduling:
             except Overtaken:
                 continue
             if lease is not None:
+                if rows and wish.parameters is not None and lease.number == wish.number:
+                    rows.began(lease.number, wish.parameters)
                 return lease
 
     def _end(self, had: int) -> None:

@@ -2,6 +2,7 @@
 
 import threading
 import warnings
+from collections.abc import Mapping
 from typing import Any
 
 import optuna
@@ -23,7 +24,7 @@ class ShapeRuns:
         self._names = shaping(study.spec.space)
         # What a sampler draws at random before it models anything is to be as varied as it can.
         self._first: int = getattr(study.spec.sampler, "n_startup_trials", 0)
-        self._shape: dict[str, Any] = {}
+        self._shape: Mapping[str, Any] = {}
         self._left = 0
 
     def draw(self, lease: Lease) -> None:
@@ -34,20 +35,28 @@ class ShapeRuns:
         if not lease.made_trial and self._is_known(lease):
             return
         sampler = self._study.sampler_of(lease.number)
-        follows = self._left > 0
-        if follows:
+        if self.shape:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-                sampler = PartialFixedSampler(self._shape, sampler)
+                sampler = PartialFixedSampler(dict(self.shape), sampler)
         with self._study.storage.holding(lease), self._sampler_lock:
             study = optuna.load_study(study_name=self._study.name, storage=self._study.storage, sampler=sampler)
             trial = optuna.trial.Trial(study, lease.trial_id)
             suggest(trial, self._study.spec.space, {})
-        if follows:
+        self.began(lease.number, trial.params)
+
+    @property
+    def shape(self) -> Mapping[str, Any]:
+        """What the next new trial is to have of its shape; nothing where it decides on one."""
+        return self._shape if self._left > 0 else {}
+
+    def began(self, number: int, parameters: Mapping[str, Any]) -> None:
+        """Count a new trial into its row, or begin the next row with it."""
+        shape = {name: parameters[name] for name in self._names if name in parameters}
+        if self._left > 0 and shape.items() >= self._shape.items():
             self._left -= 1
-        elif lease.number >= self._first:
-            self._shape = {name: trial.params[name] for name in self._names if name in trial.params}
-            self._left = self._in_a_row - 1
+        elif number >= self._first:
+            self._shape, self._left = shape, self._in_a_row - 1
 
     def _is_known(self, lease: Lease) -> bool:
         trial = self._study.storage.get_trial(lease.trial_id)

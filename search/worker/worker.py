@@ -270,7 +270,7 @@ class Worker:
         since = self.study.storage.oldest_unfinished(study_id)
         try:
             if self._scheduling is not None:
-                return self._scheduling.claim()
+                return self._scheduling.claim(self._shape_runs)
             return claims.claim(self.database, study_id, self.name, self.options.lease_seconds, since)
         except StorageUnreachable:
             raise

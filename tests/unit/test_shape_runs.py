@@ -1,5 +1,6 @@
 """Trials that a worker trains at once are asked for in one shape, by the study's own sampler."""
 
+import math
 import threading
 from collections.abc import Iterator
 from itertools import groupby
@@ -9,12 +10,15 @@ from typing import Any
 import pytest
 
 from winnow import storage
+from winnow.records import Epoch, Outcome
 from winnow.search.study import study as studies
 from winnow.search.study import validation
 from winnow.search.study.study import WinnowStudy
 from winnow.search.worker.fusing import in_a_row
+from winnow.search.worker.scheduling import Scheduling
 from winnow.search.worker.shape_runs import ShapeRuns
-from winnow.storage import claims, endings
+from winnow.storage import claims, endings, epochs
+from winnow.storage.leases import Lease
 
 SEARCH = {
     "model": {"choices": ["mlp", "cnn"]},
@@ -84,6 +88,42 @@ def test_a_trial_whose_worker_died_before_it_drew_is_drawn_in_the_shape_of_its_r
         trials.append(opened.get_trial(lease.trial_id).params)
     assert trials[0] == {}, "the baseline, which is queued with its parameters, is drawn when it trains"
     assert len(set(shapes_of(trials[1:]))) == 1
+
+
+def test_first_looks_of_freeze_thaw_come_in_rows_of_one_shape_beside_what_goes_on(opened: storage.Storage) -> None:
+    study = study_with(opened, "freeze_thaw")
+    rows, scheduling = ShapeRuns(study, 4, threading.Lock()), Scheduling.of(study, "w", 60)
+    assert scheduling is not None
+    went_on, looks = 0, list[dict[str, Any]]()
+    for _ in range(26):
+        lease = scheduling.claim(rows)
+        assert lease is not None
+        rows.draw(lease)
+        trial = opened.get_trial(lease.trial_id)
+        went_on += bool(trial.intermediate_values)
+        if lease.number and not trial.intermediate_values:
+            looks.append(trial.system_attrs["fixed_params"])
+        trained(opened, study, lease)
+    assert went_on >= 2
+    start, beyond = looks[:7], looks[7:]
+    assert len(set(shapes_of(start))) >= 4, "what begins a model of the search is as varied as can be"
+    runs = [len(list(run)) for _, run in groupby(shapes_of(beyond))]
+    assert all(run % 4 == 0 for run in runs[1:-1]), runs
+    assert len({trial["lr"] for trial in beyond}) == len(beyond)
+
+
+def trained(opened: storage.Storage, study: WinnowStudy, lease: Lease) -> None:
+    """Train to where it pauses, or to its end."""
+    trial = opened.get_trial(lease.trial_id)
+    given = trial.system_attrs.get("fixed_params", {})
+    with opened.holding(lease):
+        for epoch in range(len(trial.intermediate_values) + 1, (lease.until or 20) + 1):
+            loss = abs(math.log10(given.get("lr", 0.05)) + 2) + 1 / epoch
+            epochs.record(opened.database, lease, Epoch(epoch, 1 / (1 + loss)))
+    if lease.until:
+        endings.give_back(opened.database, lease, Outcome.RUNG)
+    else:
+        endings.finish(opened.database, lease, Outcome.COMPLETE, 1 / (1 + loss))
 
 
 def test_a_study_draws_the_same_again(opened: storage.Storage) -> None:

@@ -11,9 +11,10 @@ far below would flatten what tells those apart, and their share would be taken f
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.random import Generator
@@ -25,7 +26,7 @@ from winnow.search.study.encoding import Encoding, Floats
 from winnow.search.study.freeze_thaw.curve_model import CurveModel, Observations
 from winnow.search.study.freeze_thaw.scores import scores
 from winnow.search.study.prior import Prior, weight
-from winnow.search.study.schedulers import AsynchronousHalving, Begin, Decision, Direction, GoOn, Outline, Standing
+from winnow.search.study.schedulers import ANY, AsynchronousHalving, Begin, Decision, Direction, GoOn, Outline, Standing
 
 FACTOR = 3
 """From rung to rung a trial has about so many times the epochs; successive halving promotes one in so many."""
@@ -78,7 +79,9 @@ class FreezeThaw:
     def _halving(self) -> AsynchronousHalving:
         return AsynchronousHalving(self.rungs, FACTOR, self.direction)
 
-    def next(self, trials: Sequence[Outline], random: Generator, may_begin: bool = True) -> Decision:
+    def next(
+        self, trials: Sequence[Outline], random: Generator, may_begin: bool = True, shape: Mapping[str, Any] = ANY
+    ) -> Decision:
         """Begin a trial or go on with one, by the shares of epochs so far."""
         paused = [trial for trial in trials if trial.standing is Standing.PAUSED and trial.curve]
         seen = sum(trial.epoch >= self.rungs[0] and _shows(trial) for trial in trials)
@@ -89,13 +92,13 @@ class FreezeThaw:
             return None
         hedge = random.random() < (self.random_share if looks else self.halving_share)
         if hedge and looks:
-            return self._begin(self._encoding.draw(1, random)[0])
+            return self._begin(self._encoding.held(self._encoding.draw(1, random), shape)[0])
         early = sum(trial.standing is Standing.COMPLETE for trial in trials) < FIRST_ENDS
         promoted = self._halving.next(trials, random, may_begin=False) if not looks and (hedge or early) else None
         if promoted is not None:
             return promoted
         self._learn(trials, believe_luck=random.random() < 0.5)
-        return self._look(trials, random) if looks else self._promote(paused)
+        return self._look(trials, random, shape) if looks else self._promote(paused)
 
     def _begin(self, point: Floats) -> Begin:
         return Begin(self.rungs[0] if self.rungs[0] < self.epochs else None, self._encoding.parameters(point))
@@ -169,7 +172,7 @@ class FreezeThaw:
 
     # --- the two decisions
 
-    def _look(self, trials: Sequence[Outline], random: Generator) -> Begin:
+    def _look(self, trials: Sequence[Outline], random: Generator, shape: Mapping[str, Any]) -> Begin:
         """Begin where the most improvement on the best end is expected."""
         known = [trial for trial in trials if trial.curve or trial.parameters]
         begun = self._features(known)
@@ -180,10 +183,12 @@ class FreezeThaw:
             [self._encoding.draw(CANDIDATES // 2, random), self._prior.draw(CANDIDATES // 2, random)]
             + [self._encoding.near(point, 20, random) for point in around]
         )
+        points = self._encoding.held(points, shape)
         gain = self._gain(points, threshold, begun)
         for _ in range(2):
             top = np.argsort(-gain)[:2]
             closer = np.vstack([self._encoding.near(points[place], 24, random) for place in top])
+            closer = self._encoding.held(closer, shape)
             points, gain = (
                 np.vstack([points[top], closer]),
                 np.concatenate([gain[top], self._gain(closer, threshold, begun)]),
