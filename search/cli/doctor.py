@@ -14,7 +14,7 @@ from winnow import storage
 from winnow.errors import DeviceError
 from winnow.search.analysis.formatting import duration
 from winnow.search.cli.options import json_option, storage_option
-from winnow.search.worker import devices, nvml
+from winnow.search.worker import devices
 from winnow.search.worker.provenance import winnow_version
 from winnow.storage import workers
 from winnow.storage.errors import StorageError, StorageMissing
@@ -94,7 +94,7 @@ def _gpus() -> list[Finding]:
 
 
 def _gpu(gpu: devices.Device) -> str:
-    memory = nvml.memory(gpu.visible) if gpu.visible else None
+    memory = devices.memory(gpu)
     free = "" if memory is None else f", {memory.free / 2**30:.1f} of {memory.total / 2**30:.1f} GiB free"
     mode = ", takes one process at a time" if gpu.exclusive else ""
     name = f"AMD's GPU {gpu.visible}" if gpu.rocm else gpu.visible or "no UUID"

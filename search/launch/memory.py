@@ -6,7 +6,7 @@ import psutil
 
 from winnow.control_groups import memory_limit
 from winnow.errors import DeviceError
-from winnow.search.worker import nvml
+from winnow.search.worker import devices
 from winnow.search.worker.devices import Device
 
 GIB = 2**30
@@ -20,14 +20,14 @@ LEAST_BYTES = {"cpu": GIB // 8, "cuda": CONTEXT_BYTES, "mps": GIB // 2}
 def available(device: Device) -> int | None:
     """Return the bytes of a GPU that are free, or all of this machine or container on a CPU; None where unknown."""
     if device.kind == "cuda":
-        told = nvml.memory(device.visible) if device.visible else None
+        told = devices.memory(device)
         return None if told is None else told.free
     return int(min(psutil.virtual_memory().total, memory_limit()))
 
 
 def used(device: Device) -> int:
     """Return the bytes of a GPU that anybody uses; 0 for other devices, whose processes are asked one by one."""
-    told = nvml.memory(device.visible) if device.kind == "cuda" and device.visible else None
+    told = devices.memory(device) if device.kind == "cuda" else None
     return 0 if told is None else told.used
 
 

@@ -3,7 +3,7 @@
 from collections import deque
 
 from winnow.search.worker import nvml
-from winnow.search.worker.devices import Device
+from winnow.search.worker.devices import Device, load
 
 KEPT = 60
 """Samples: one for each of the worker's signs of life."""
@@ -15,12 +15,12 @@ class DeviceLoad:
     """The samples of a device; none where no driver tells of it."""
 
     def __init__(self, device: Device) -> None:
-        self._uuid = "" if device.rocm else device.visible
+        self._device = device
         self._samples: deque[nvml.Load] = deque(maxlen=KEPT)
 
     def sample(self) -> Samples | None:
         """Ask the driver, and return the last samples; None where there are none."""
-        told = nvml.load(self._uuid) if self._uuid else None
+        told = load(self._device)
         if told is None:
             return None
         self._samples.append(told)

@@ -5,25 +5,21 @@ MIG instance counts as one. Numbers in CUDA_VISIBLE_DEVICES count as `nvidia-smi
 always a UUID, so that no number can come to mean another GPU.
 """
 
-import importlib.util
 import logging
 import math
 import os
 import platform
-import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 from winnow.control_groups import cpu_quota
 from winnow.errors import DeviceError
-from winnow.search.worker import nvml
+from winnow.search.worker import nvml, rocm
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
 HIDES_ALL = ("", "-1", "none", "NoDevFiles")
 """The usual ways to hide all GPUs by CUDA_VISIBLE_DEVICES."""
-ROCM_VISIBLE = "HIP_VISIBLE_DEVICES"
 _log = logging.getLogger("winnow")
 
 
@@ -44,6 +40,8 @@ class Device:
     """Why nothing can train on it; empty where something can."""
     native_bf16: bool = field(default=True, compare=False)
     """Whether it computes in bfloat16 itself, as far as its driver tells."""
+    address: str = field(default="", compare=False)
+    """What every process calls it, where `visible` means another GPU to a process that sees others."""
 
     @property
     def kind(self) -> str:
@@ -58,7 +56,7 @@ class Device:
     @property
     def keys(self) -> list[str]:
         """What all processes of this machine call each of them, whatever each process sees."""
-        return sorted((self.visible or self.name).split(","))
+        return sorted((self.address or self.visible or self.name).split(","))
 
 
 def choose(wanted: str = "auto") -> list[Device]:
@@ -103,6 +101,7 @@ def _joined(group: Sequence[Device]) -> Device:
         any(device.exclusive for device in group),
         tuple(sorted({core for device in group for core in device.cores})),
         native_bf16=all(device.native_bf16 for device in group),
+        address=",".join(device.address for device in group).strip(","),
     )
 
 
@@ -131,17 +130,30 @@ def bind(device: Device, threads: int) -> dict[str, str]:
     """Return the environment of a process that is to see this device alone and to use so many CPU threads."""
     environment = {"OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads)}
     if device.rocm:
-        return {**environment, ROCM_VISIBLE: device.visible}
+        return {**environment, rocm.VISIBLE: device.visible}
     return (
         {**environment, VISIBLE: device.visible, "CUDA_DEVICE_ORDER": "PCI_BUS_ID"} if device.visible else environment
     )
 
 
+def memory(device: Device) -> nvml.Memory | None:
+    """Return the memory of a GPU; None where nobody can tell, and of several together."""
+    return rocm.memory(device.address) if device.rocm else nvml.memory(device.visible) if device.visible else None
+
+
+def load(device: Device) -> nvml.Load | None:
+    """Return how a GPU fares; None where nobody can tell."""
+    return rocm.load(device.address) if device.rocm else nvml.load(device.visible) if device.visible else None
+
+
 def gpus() -> list[Device]:
     """Return every GPU and MIG instance that this process may use, those with a problem too; raises DeviceError."""
+    if rocm.is_torchs():
+        return [
+            Device(f"cuda:{number}", gpu.visible, rocm=True, cores=gpu.cores, address=gpu.address)
+            for number, gpu in enumerate(rocm.gpus())
+        ]
     there = nvml.gpus()
-    if not there:
-        return _rocm()
     return [
         Device(f"cuda:{number}", uuid, False, gpu.exclusive, gpu.cores, gpu.problem, gpu.native_bf16)
         for number, (uuid, gpu) in enumerate(visible_gpus(there, os.environ.get(VISIBLE)))
@@ -203,7 +215,9 @@ def _every() -> list[Device]:
             f"none of the {len(there)} GPUs here can be used: {there[0].name}: {there[0].problem}",
             "train without them by --devices cpu",
         )
-    if not working and os.environ.get(VISIBLE) is not None and nvml.gpus():
+    if not working and rocm.is_torchs():
+        _log.warning("torch is built for ROCm and finds no GPU")
+    elif not working and os.environ.get(VISIBLE) is not None and nvml.gpus():
         _log.warning("%s is %r: no GPU is used", VISIBLE, os.environ[VISIBLE])
     if not working and _has_mps():
         _log.warning("trains on the Apple GPU, on which Winnow was never tried; --devices cpu trains on the CPU")
@@ -217,25 +231,6 @@ def _working(device: Device, name: str) -> Device:
     if device.problem:
         raise DeviceError(f"{name} cannot be used: {device.problem}", "name other devices, or give --devices auto")
     return replace(device, name=name)
-
-
-def _rocm() -> list[Device]:
-    """Return AMD's GPUs as torch sees them, where it is built for ROCm; it is asked in a process beside."""
-    found = importlib.util.find_spec("torch")
-    if found is None or found.origin is None:
-        return []
-    written = (Path(found.origin).parent / "version.py").read_text(errors="replace")
-    if not any(line.startswith("hip") and "None" not in line for line in written.splitlines()):
-        return []
-    asked = subprocess.run(
-        [sys.executable, "-c", "import torch; print(torch.cuda.device_count())"], capture_output=True, text=True
-    )
-    count = int(asked.stdout) if asked.stdout.strip().isdecimal() else 0
-    if not count:
-        _log.warning("torch is built for ROCm and finds no GPU")
-    given = os.environ.get(ROCM_VISIBLE, os.environ.get(VISIBLE))  # as ROCm reads them
-    names = given.split(",") if given else [str(number) for number in range(count)]
-    return [Device(f"cuda:{number}", name.strip(), rocm=True) for number, name in enumerate(names[:count])]
 
 
 def _has_mps() -> bool:

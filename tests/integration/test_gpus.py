@@ -51,11 +51,26 @@ def ask(tmp_path: Path) -> Ask:
 
 TORCH_FOR_ROCM = """
 import os
+def visible(name, count):
+    if os.environ.get(name) is None:
+        return count
+    there = []
+    for entry in os.environ[name].split(","):  # as ROCm, which passes over the rest in silence
+        if not entry.strip().isdecimal() or int(entry) >= len(count):
+            break
+        there.append(count[int(entry)])
+    return there
+
+class told:
+    def __init__(self, number):
+        self.name, self.uuid = "AMD Instinct MI300X", f"uuid-{number}"
+        self.pci_domain_id, self.pci_bus_id, self.pci_device_id = 0, 0xc0 + number, 0
+
 class cuda:
-    @staticmethod
-    def device_count():
-        given = os.environ.get("HIP_VISIBLE_DEVICES", os.environ.get("CUDA_VISIBLE_DEVICES"))
-        return {count} if given is None else len([name for name in given.split(",") if name])
+    there = visible("ROCR_VISIBLE_DEVICES", list(range({count})))
+    there = visible("HIP_VISIBLE_DEVICES" if "HIP_VISIBLE_DEVICES" in os.environ else "CUDA_VISIBLE_DEVICES", there)
+    device_count = staticmethod(lambda: len(cuda.there))
+    get_device_properties = staticmethod(lambda number: told(cuda.there[number]))
 """
 
 
@@ -63,7 +78,8 @@ class cuda:
 def rocm(tmp_path: Path) -> Callable[[int], dict[str, str]]:
     """The environment of a machine without NVIDIA's driver, whose torch is built for ROCm and finds so many GPUs.
 
-    A stand-in for torch: it counts as ROCm does, by HIP_VISIBLE_DEVICES before CUDA_VISIBLE_DEVICES.
+    A stand-in for torch: it counts as ROCm does, by HIP_VISIBLE_DEVICES before CUDA_VISIBLE_DEVICES, of those that
+    ROCR_VISIBLE_DEVICES lets through.
     """
 
     def environment(count: int) -> dict[str, str]:
@@ -101,8 +117,38 @@ def test_amds_gpus_are_those_that_torch_sees_and_a_process_is_bound_to_one(
         ["--devices auto", True, ", ".join(f"cuda:{n}" for n in range(len(names)))],
     ]
     last = f"cuda:{len(names) - 1}"
-    assert ask(f"devices.find({last!r}).keys[0]", [], **environment) == names[-1]
+    assert ask(f"devices.find({last!r}).keys[0]", [], **environment) == f"0000:{0xC0 + int(names[-1]):x}:00.0"
     assert f"there is no device 'cuda:{len(names)}'" in ask(f"devices.find('cuda:{len(names)}')", [], **environment)
+
+
+def test_an_amd_gpu_has_one_lock_whatever_a_job_lets_through(ask: Ask, rocm: Callable[[int], dict[str, str]]) -> None:
+    for given in ({"HIP_VISIBLE_DEVICES": "2"}, {"ROCR_VISIBLE_DEVICES": "2"}):
+        assert ask("devices.find('cuda').keys[0]", [], **rocm(4), **given) == "0000:c2:00.0"
+
+
+@pytest.mark.parametrize("given", ["7", "0,7,2", "1,1", "0,,1"])
+def test_what_rocm_would_pass_over_is_refused(ask: Ask, rocm: Callable[[int], dict[str, str]], given: str) -> None:
+    told = ask(AUTO, [], **rocm(4), HIP_VISIBLE_DEVICES=given)
+    assert f"is {given!r}, and torch sees" in told
+
+
+def test_linux_tells_the_memory_of_an_amd_gpu_and_the_cores_beside_it(
+    ask: Ask, rocm: Callable[[int], dict[str, str]], tmp_path: Path
+) -> None:
+    folder = tmp_path / "pci" / "0000:c1:00.0"
+    (folder / "hwmon" / "hwmon3").mkdir(parents=True)
+    told = {"mem_info_vram_total": 4 << 30, "mem_info_vram_used": 1 << 30, "gpu_busy_percent": 87}
+    told |= {"local_cpulist": "0-2,8", "hwmon/hwmon3/temp1_input": 64000}
+    for name, content in told.items():
+        (folder / name).write_text(f"{content}\n")
+    asked = "[memory.available(d), list(d.cores), (l := devices.load(d)) and [l.utilisation, l.memory, l.temperature]]"
+    there = f"setattr(devices.rocm, 'PCI', __import__('pathlib').Path({str(folder.parent)!r}))"
+    assert ask(f"{there} or [{asked} for d in devices.choose()]", [], **rocm(2)) == [
+        [None, [], None],
+        [3 << 30, [0, 1, 2, 8], [87.0, 25.0, 64.0]],
+    ]
+    refused = ask(f"{there} or memory.refuse_too_many(devices.find('cuda:1'), 4)", [], **rocm(2))
+    assert "4 slots leave each 0.75 GiB of the 3.0 GiB that are free on cuda:1" in refused
 
 
 @pytest.mark.parametrize("given", [{}, {"HIP_VISIBLE_DEVICES": ""}, {"CUDA_VISIBLE_DEVICES": ""}])
