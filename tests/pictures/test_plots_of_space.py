@@ -1,5 +1,8 @@
 """Pictures of the search space: scales, choices, what was unused, what diverged."""
 
+import itertools
+import json
+
 import numpy as np
 import optuna
 import pytest
@@ -96,8 +99,30 @@ def test_parallel_coordinates_lead_each_trial_to_its_value(history: StudyRecord)
     points = sum(len(trace.x) for trace in lines)
     assert points == len(history.ranked) * (len(history.parameter_names) + 2)
     (best,) = [trace for trace in lines if trace.name == "best 1"]
-    assert best.y[len(history.parameter_names)] == 1
-    assert list(drawn.layout.yaxis.ticktext) == ["unused"]
+    assert best.x[len(history.parameter_names)] == 1
+    assert list(drawn.layout.xaxis.ticktext) == ["unused"]
+
+
+def test_words_of_parallel_coordinates_do_not_collide_on_a_telephone() -> None:
+    layers = [[16, 32], [32, 64], [64, 128], [16, 32, 64], [32, 64, 128], [64, 128, 256]]
+    study = optuna.create_study(direction="maximize", sampler=optuna.samplers.RandomSampler(seed=0))
+    study.optimize(
+        lambda trial: (
+            len(trial.suggest_categorical("filters", list(map(json.dumps, layers))))
+            + trial.suggest_float("weight_decay", 1e-6, 1e-2, log=True)
+            + len(trial.suggest_categorical("optimizer", ["sgd", "adam", "adamw", "rmsprop", "lion"]))
+        ),
+        n_trials=30,
+    )
+    lines: dict[tuple[int, int], list[tuple[float, float]]] = {}
+    for words in space.parallel_coordinates(read(study, {})).layout.annotations:
+        assert words.textangle is None
+        if words.xanchor is None:  # the name of an axis is alone on its line
+            middle, half = 240 * words.x, 6.5 * len(words.text) / 2  # pixels of a screen 400 wide
+            lines.setdefault((words.y, words.yshift), []).append((middle - half, middle + half))
+    assert len(lines) == 5, "filters have two"
+    for line in lines.values():
+        assert all(before[1] < after[0] for before, after in itertools.pairwise(sorted(line)))
 
 
 def test_parallel_coordinates_of_nothing_are_empty() -> None:

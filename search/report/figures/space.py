@@ -17,7 +17,11 @@ if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
 _UNUSED = -0.15
-"""Where parallel coordinates put a hyperparameter that a trial did not have, below the axis from 0 to 1."""
+"""Where parallel coordinates put a hyperparameter that a trial did not have, left of the axis from 0 to 1."""
+_ROW, _LINE = 54, 14
+"""Pixels from one of their axes to the next, and from one line of its words to the next."""
+_MOST_LETTERS = 32
+"""Of all choices of an axis: those of more stand on two lines by turns, as a telephone is wide."""
 _MOST_BEST = 10
 _GRID = 41
 _FEW_INTEGERS = 10
@@ -142,30 +146,31 @@ def _in_a_cell(value: float | None) -> str:
 def parallel_coordinates(record: StudyRecord, names: Sequence[str] | None = None) -> "Figure":
     """Return each completed trial as a line through its hyperparameters to its value; the best stand out.
 
-    Drawn as plain lines, for paper and machines without WebGL. `names` chooses and orders the axes.
+    Its axes lie one above the other, so that names and values have room on a telephone too; drawn as plain lines, for
+    paper and machines without WebGL. `names` chooses and orders them.
     """
     axes = [Axis(record, name) for name in (record.parameter_names if names is None else names)]
     trials = record.ranked
-    drawn = style.figure("", "", height=460)
+    drawn = style.figure("", "", height=100 + _ROW * (len(axes) + 1))
     if not trials or not axes:
         return drawn
     values = np.array([trial.value for trial in trials])
-    heights = np.column_stack([*(axis.unit(trials) for axis in axes), scaled(values, values.min(), values.max())])
-    heights = np.where(np.isnan(heights), _UNUSED, heights)
+    places = np.column_stack([*(axis.unit(trials) for axis in axes), scaled(values, values.min(), values.max())])
+    places = np.where(np.isnan(places), _UNUSED, places)
     best = min(max(1, len(trials) // 10), _MOST_BEST)
     half = max(best, len(trials) // 2)
-    for label, rows, color, width in (
+    for label, members, color, width in (
         ("other half", slice(half, None), style.PALE, 1.0),
         ("better half", slice(best, half), style.SKY, 1.0),
         (f"best {best}", slice(0, best), style.VERMILION, 2.0),
     ):
-        lines = heights[rows]
+        lines = places[members]
         if len(lines):
             gaps = np.full((len(lines), 1), np.nan)
-            places = np.tile(np.arange(heights.shape[1] + 1, dtype=np.uint8), len(lines))
+            rows = np.tile(np.arange(places.shape[1] + 1, dtype=np.uint8), len(lines))
             joined = np.hstack([lines, gaps]).ravel().astype(np.float32)
-            style.add_line(drawn, places, joined, label, {"color": color, "width": width})
-    _label_axes(drawn, axes, record.metric, values, unused=bool((heights == _UNUSED).any()))
+            style.add_line(drawn, joined, rows, label, {"color": color, "width": width})
+    _label_axes(drawn, axes, record.metric, values, unused=bool((places == _UNUSED).any()))
     return drawn
 
 
@@ -243,30 +248,24 @@ def _kernel_mean(
 def _label_axes(
     drawn: "Figure", axes: Sequence[Axis], metric: str, values: NDArray[np.float64], *, unused: bool
 ) -> None:
-    """Write the ends of each range, or the choices, beside the axis, and its name below it."""
-    ends = [[(0.0, f"{axis.low:.3g}"), (1.0, f"{axis.high:.3g}")] for axis in axes]
-    for place, axis in enumerate(axes):
+    """Write the ends of each range, or the choices, on the axis, and its name above it."""
+    marks = [[(0.0, f"{axis.low:.3g}"), (1.0, f"{axis.high:.3g}")] for axis in axes]
+    for row, axis in enumerate(axes):
         if axis.choices:
-            heights = scaled(np.arange(len(axis.choices), dtype=np.float64), axis.low, axis.high)
-            ends[place] = list(zip(heights.tolist(), _labels(axis), strict=True))
-    ends.append([(0.0, f"{values.min():.4g}"), (1.0, f"{values.max():.4g}")])
-    for place, marks in enumerate(ends):
-        style.add_line(drawn, [place] * 2, [0, 1], "", {"color": style.INK, "width": 1}, showlegend=False)
-        for height, words in marks:
-            drawn.add_annotation(
-                x=place, y=height, text=words, showarrow=False, bgcolor="rgba(255,255,255,0.8)", font={"size": 11}
-            )
-    names = [style.text(axis.name) for axis in axes]
+            places = scaled(np.arange(len(axis.choices), dtype=np.float64), axis.low, axis.high)
+            marks[row] = list(zip(places.tolist(), _labels(axis), strict=True))
+    marks.append([(0.0, f"{values.min():.4g}"), (1.0, f"{values.max():.4g}")])
+    left = _UNUSED if unused else 0.0
+    plain: dict[str, Any] = {"showarrow": False, "bgcolor": "rgba(255,255,255,0.8)"}
+    for row, name in enumerate([*(axis.name for axis in axes), metric]):
+        style.add_line(drawn, [0, 1], [row] * 2, "", {"color": style.INK, "width": 1}, showlegend=False)
+        drawn.add_annotation(x=left, y=row, text=style.text(name), xanchor="left", xshift=-20, yshift=_LINE, **plain)
+        lines = 2 if sum(len(words) for _, words in marks[row]) > _MOST_LETTERS else 1
+        for count, (place, words) in enumerate(marks[row]):
+            below = -_LINE * (count % lines)
+            drawn.add_annotation(x=place, y=row, text=words, yshift=below, font={"size": 11}, **plain)
+    drawn.update_yaxes(visible=False, range=[len(marks) - 0.5, -0.5])
     drawn.update_xaxes(
-        tickvals=list(range(len(ends))),
-        ticktext=[*names, style.text(metric)],
-        tickangle=-30,
-        ticklabeloverflow="allow",
-        range=[-0.3, len(ends) - 0.7],
-        showgrid=False,
-        showline=False,
-    )
-    drawn.update_yaxes(
         showgrid=False,
         showline=False,
         ticks="",
