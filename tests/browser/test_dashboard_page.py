@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
+from optuna.trial import TrialState
 from playwright.sync_api import Browser, Page, expect
 
 from dashboard_server import Serve, Served
@@ -90,6 +91,25 @@ def test_the_ablation_appears_while_the_page_is_open(browser: Browser, serve: Se
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
     ink = page.locator("figure .xtick text").first.evaluate("text => getComputedStyle(text).fill")
     assert ink == "rgb(230, 234, 238)", "figures are drawn in the colours of the dark page"
+    page.close()
+
+
+def test_a_long_reason_is_read_without_scrolling_sideways(browser: Browser, serve: Serve, tmp_path: Path) -> None:
+    study = told(tmp_path, [0.5])
+    failed = study.optuna.ask()
+    failed.set_user_attr(
+        "winnow:reason", f"ValueError: cannot read /data/{'a_long_name_' * 30}.jpg: {'why it is so, ' * 30}"
+    )
+    study.optuna.tell(failed, state=TrialState.FAIL)
+    served = serve(f"sqlite:///{tmp_path}/winnow.db", local=True)
+    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    page.set_default_timeout(SECONDS)
+    page.goto(f"{served.url}/winnow/told")
+    cell = page.locator(".tabulator-cell[tabulator-field=reason]", has_text="ValueError")
+    expect(cell).to_be_visible()
+    assert cell.evaluate("cell => [cell.scrollWidth <= cell.clientWidth, cell.clientWidth <= 480]") == [True, True]
+    scrolled = "holder => holder.scrollWidth <= holder.clientWidth"
+    assert page.locator(".tabulator-tableholder").evaluate(scrolled)
     page.close()
 
 

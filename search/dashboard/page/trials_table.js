@@ -85,7 +85,7 @@ function columns(parameters) {
     column(metric, "value", kept),
     ...parameters.map((each) => column(each, field(each))),
     column("seconds", "seconds"),
-    column("reason", "reason", { formatter: "textarea", minWidth: 260, widthGrow: 2 }),
+    column("reason", "reason", { formatter: "textarea", minWidth: 260, maxInitialWidth: 480 }),
   ];
 }
 
