@@ -33,7 +33,7 @@ def sentences(record: StudyRecord, found: Conclusions | None = None) -> list[str
         *_how_sure(record, found.confirmation),
         *_what_made_it(found),
         *([pruning.foretold_sentence(foretold)] if foretold else []),
-        *([pruning.audit_sentence(audited)] if audited else _no_audit(found)),
+        *([pruning.audit_sentence(audited)] if audited else _no_audit(record, found)),
         *_half_trained(record),
         *_cost(record, found),
         *_further_cost(found),
@@ -149,10 +149,18 @@ def _further_cost(found: Conclusions) -> list[str]:
     return [f"Training time since: {' and '.join(said)}."] if said else []
 
 
-def _no_audit(found: Conclusions) -> list[str]:
-    if found.spec is None or not getattr(found.spec.pruner, "audit", 0.0):
+def _no_audit(record: StudyRecord, found: Conclusions) -> list[str]:
+    """Say that nobody knows what the pruner's cuts lose, and what would tell."""
+    if found.spec is None or not found.spec.pruner.stops:
         return []
-    return ["No trial that the pruner would have stopped was let finish yet: what its cuts lose is not known."]
+    if found.spec.pruner.audit:
+        return ["No trial that the pruner would have stopped was let finish yet: what its cuts lose is not known."]
+    if not any(trial.cut_short for trial in record.finished):
+        return []
+    return [
+        "No trial that the pruner stopped was let finish, so what its cuts lose is not known: [pruner] audit = 0.1 in "
+        "the spec of the next search lets a tenth finish."
+    ]
 
 
 def _half_trained(record: StudyRecord) -> list[str]:

@@ -200,6 +200,6 @@ def _doubts(spec: Spec, data: "Data") -> list[str]:
         )
     if trials is not None and spec.search and trials < 5 * len(spec.search):
         found.append(f"{counted(trials, 'trial')} are few for {counted(len(spec.search), 'searched hyperparameter')}")
-    if spec.pruner.name != "none" and not spec.pruner.audit:
+    if spec.pruner.stops and not spec.pruner.audit:
         found.append("without [pruner] audit nobody sees how often the pruner errs; audit = 0.1 lets a tenth finish")
     return found

@@ -1,6 +1,7 @@
 """The pruners of a spec: Optuna's own, those that pause trials, and who is let finish to see how often they err."""
 
 import random
+from typing import ClassVar
 
 import optuna
 from optuna.pruners import BasePruner
@@ -17,6 +18,7 @@ from winnow.search.study.sections import PrunerSection, StudyContext, pruner
 class NoPruner(PrunerSection):
     """Let every trial finish."""
 
+    stops: ClassVar[bool] = False
     audit: float = Field(0.0, ge=0, le=0)
 
     def build(self, study: StudyContext) -> BasePruner:
@@ -89,6 +91,7 @@ class HyperbandPruner(PrunerSection):
 class _Scheduled(PrunerSection):
     """A method that pauses trials instead of ending them."""
 
+    stops: ClassVar[bool] = False
     audit: float = Field(0.0, ge=0, le=0)
     max_resource: int | None = Field(None, ge=1)
     """Epochs of a whole training; None is what `epochs` says."""

@@ -102,6 +102,9 @@ class PrunerSection(Section):
     A step is an epoch, counted from 1.
     """
 
+    stops: ClassVar[bool] = True
+    """Whether it may stop a trial for good before its end, which `audit` shows the price of."""
+
     name: str
     audit: float = Field(0.0, ge=0, le=1)
     """The share of trials that are let finish though the pruner would stop them: they say how often it is wrong."""

@@ -53,6 +53,15 @@ def test_an_audit_that_caught_nothing_is_said_to_say_nothing() -> None:
     assert not any("let finish" in sentence for sentence in summary.sentences(searched(30)))
 
 
+def test_a_search_whose_cuts_nobody_audited_is_said_to_be_such() -> None:
+    for pruner, is_doubted in (("asha", True), ("asha_promotion", False), ("none", False)):
+        spec = check({**SPEC, "pruner": {"name": pruner}}, "SPEC")
+        said = summary.sentences(searched(30), Conclusions(spec=spec))
+        assert any("[pruner] audit = 0.1" in sentence for sentence in said) == is_doubted, pruner
+    asha = Conclusions(spec=check({**SPEC, "pruner": {"name": "asha"}}, "SPEC"))
+    assert not any("audit" in sentence for sentence in summary.sentences(searched(1), asha)), "nothing was cut"
+
+
 def test_the_summary_says_so_where_there_was_an_audit() -> None:
     history = searched(30)
     assert audit(history) is None
