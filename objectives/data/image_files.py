@@ -197,9 +197,11 @@ def _grey(file: Path, image: Any, levels: Levels) -> Any:
     if white is None:
         low, high = values.min(), values.max()
         kind = "floating-point" if image.mode == "F" else "32-bit"
+        black, white = min(low, 0), high
         raise DataError(
             f"{file} holds {kind} values, from {low:g} to {high:g}, and nothing says which of them is white",
-            f"set data.black and data.white for all such images, as in black = {min(low, 0):g}, white = {high:g}",
+            f"set data.black and data.white for all such images, as in black = {black:g}, white = {white:g} (for a new "
+            f"spec: winnow new --black {black:g} --white {white:g})",
         )
     scaled = (values - levels.black) * 255 / (white - levels.black)
     return Image.fromarray(np.clip(np.floor(scaled), 0, 255).astype(np.uint8))

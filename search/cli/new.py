@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from winnow.objectives.data.catalog import Levels
 from winnow.search.api import first_spec
 from winnow.search.api.forecast import told
 from winnow.search.report.terminal import data_overview
@@ -21,14 +22,16 @@ from winnow.search.report.terminal.screen import screen
     show_default=True,
     help="What the search and its confirmation may take on this machine.",
 )
-def new(source: str, output: Path | None, minutes: float) -> None:
+@click.option("--black", type=float, default=0.0, show_default=True, help="Which value of deep grey images is black.")
+@click.option("--white", type=float, help="Which value of them is white.  [default: 65,535 for 16 bits]")
+def new(source: str, output: Path | None, minutes: float, black: float, white: float | None) -> None:
     """Write the spec of a first search on SOURCE: a folder of images, or a data set that Winnow knows by its name.
 
     The folder holds one subfolder a class. The spec is written for this machine, each choice with its reason.
     """
     file = output or Path(f"{first_spec.study_name(source)}.toml")
     with screen(stderr=True).status(f"Looking at {source}, and timing an epoch on it"):
-        seen, forecast = first_spec.write(source, file, minutes)
+        seen, forecast = first_spec.write(source, file, minutes, Levels(black, white))
     if seen.images is not None:
         screen().print(data_overview.classes(seen.images))
     for sentence in told(forecast):

@@ -8,6 +8,8 @@ import pytest
 from PIL import Image
 
 from winnow.errors import SpecError, StudyError
+from winnow.objectives.data.catalog import Levels
+from winnow.objectives.errors import DataError
 from winnow.search.api import first_spec, forecast
 from winnow.search.study import validation
 
@@ -158,3 +160,19 @@ def test_the_forecast_reckons_with_the_rungs_and_says_what_is_doubtful() -> None
     assert "60 validation images tell no difference below about 13%" in told
     assert "4 trials are few for 2 searched hyperparameters" in told
     assert "flip mirrors the characters of digits" in told
+
+
+def test_deep_grey_images_get_a_spec_once_it_is_said_what_is_white(tmp_path: Path) -> None:
+    draw = np.random.default_rng(0)
+    for name in ("left", "right"):
+        (tmp_path / "scans" / name).mkdir(parents=True)
+        for number in range(12):
+            pixels = draw.random((16, 16), np.float32)
+            Image.fromarray(pixels).save(tmp_path / "scans" / name / f"{number}.tiff")
+    source, file = str(tmp_path / "scans"), tmp_path / "s.toml"
+    with pytest.raises(DataError, match="winnow new --black 0 --white "):
+        first_spec.write(source, file)
+    assert not file.exists()
+    first_spec.write(source, file, levels=Levels(white=1.0))
+    data = validation.read(file).data_spec
+    assert (data.black, data.white) == (0.0, 1.0)
