@@ -8,6 +8,7 @@ import pydantic
 from winnow.errors import SpecError
 from winnow.search.study.sections import NotifySection, Section
 from winnow.search.study.spec import (
+    LONGEST_NAME,
     AblationSection,
     BudgetSection,
     FleetSection,
@@ -19,6 +20,7 @@ from winnow.search.study.spec import (
     StartSection,
 )
 
+_LONGEST_SHOWN = 60
 _SECTIONS: Mapping[str, type[Section]] = {
     "budget": BudgetSection,
     "limits": LimitsSection,
@@ -31,6 +33,17 @@ _SECTIONS: Mapping[str, type[Section]] = {
 }
 
 
+# What a value should have been, by the beginning of pydantic's name of the fault, and how it is written.
+_WANTED = {
+    "string": ("text", "write it in quotes"),
+    "int": ("whole number", "write for example 3"),
+    "float": ("number", "write for example 0.5"),
+    "bool": ("true or false", "write true or false, without quotes"),
+    "list": ("list", "write it in brackets: [ … ]"),
+    "tuple": ("list", "write it in brackets: [ … ]"),
+}
+
+
 def in_words(error: pydantic.ValidationError, file: str, *within: str) -> SpecError:
     """Return the first of pydantic's errors as a sentence."""
     first = error.errors()[0]
@@ -40,8 +53,14 @@ def in_words(error: pydantic.ValidationError, file: str, *within: str) -> SpecEr
         if path[2] == "several" and len(path) > 3:
             path[1] += f" (entry {int(path.pop(3)) + 1})"
         del path[2]
-    key = path[0] if len(path) == 1 else f"[{path[0]}] {'.'.join(path[1:])}"
-    kind, context = first["type"], first.get("ctx", {})
+    if len(path) > 2 and path[0] == "question":
+        path[:2] = [f"[[question]] {int(path[1]) + 1}"]
+    # Of a value that may be of several kinds pydantic has a fault for each, with the kind's name after the key.
+    others = [str(each["ctx"]["expected"]) for each in error.errors()[1:] if each["type"] == "literal_error"]
+    if others:
+        path.pop()
+    key = ": ".join(path) if len(path) == 1 or path[0][0] == "[" else f"[{path[0]}] {'.'.join(path[1:])}"
+    kind, context, given = first["type"], first.get("ctx", {}), first["input"]
     if kind == "extra_forbidden":
         return SpecError(file, key, "there is no such key", _nearest(path))
     if kind == "missing":
@@ -50,15 +69,27 @@ def in_words(error: pydantic.ValidationError, file: str, *within: str) -> SpecEr
         problem, _, remedy = str(context["error"]).partition("|")
         return SpecError(file, key, problem, remedy)
     if kind == "string_pattern_mismatch":
-        return SpecError(file, key, f"{first['input']!r} is no name", "use letters, digits, dots, dashes, underscores")
+        remedy = f"use up to {LONGEST_NAME} letters, digits, dots, dashes, underscores, a letter or digit first"
+        return SpecError(file, key, f"{_shown(given)} is no name", remedy)
     if kind == "model_type" and path[0] == "search" and len(path) > 1:
         remedy = "write { choices = […] } or { low = …, high = … }, or put one value under [fixed]"
-        return SpecError(file, key, f"{first['input']!r} says neither choices nor a range", remedy)
-    if kind == "model_type":
+        return SpecError(file, key, f"{_shown(given)} says neither choices nor a range", remedy)
+    if kind in ("model_type", "dict_type"):
         remedy = f"write [{'.'.join(path)}], and its keys below"
-        return SpecError(file, key, f"{first['input']!r} is no table of keys", remedy)
-    given = f" (here {first['input']!r})" if not isinstance(first["input"], dict) else ""
-    return SpecError(file, key, f"{first['msg'][0].lower()}{first['msg'][1:]}{given}", "")
+        return SpecError(file, key, f"{_shown(given)} is no table of keys", remedy)
+    if kind == "too_short":
+        return SpecError(file, key, "it is empty", "name at least one")
+    wanted, remedy = _WANTED.get(kind.partition("_")[0], ("", ""))
+    if wanted and kind != "float_type_finite":
+        return SpecError(file, key, f"{_shown(given)} is no {wanted}", " or ".join([remedy, *others]))
+    said = first["msg"].replace("Input should", "it should", 1)
+    return SpecError(file, key, f"{said} (here {_shown(given)})", "")
+
+
+def _shown(given: object) -> str:
+    """Return what was written, cut short where it is long."""
+    shown = repr(given)
+    return shown if len(shown) <= _LONGEST_SHOWN else f"{shown[:_LONGEST_SHOWN]}… ({len(shown):,} letters)"
 
 
 def _nearest(path: list[str]) -> str:

@@ -29,6 +29,8 @@ from winnow.search.study.schedulers import Direction, Scheduler
 from winnow.search.study.sections import Cost, NotifySection, PrunerSection, SamplerSection, Section
 
 BUILT_IN = ("classification", "regression")
+LONGEST_NAME = 100
+"""Letters of a study's name."""
 
 
 # --- [search]
@@ -177,7 +179,7 @@ LOG_PACKAGES = {"tensorboard": "tensorboardX", "mlflow": "mlflow", "wandb": "wan
 class Spec(Section):
     """A study spec. Made by `winnow.search.study.validation`."""
 
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")
+    name: str = Field(pattern=rf"^[A-Za-z0-9][A-Za-z0-9._-]{{0,{LONGEST_NAME - 1}}}$")
     description: str = ""
     objective: str = "classification"
     extensions: tuple[str, ...] = ()

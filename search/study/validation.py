@@ -42,7 +42,7 @@ def read(path: Path) -> Spec:
     """Return the spec in a TOML file, or the ready study of that name; raises SpecError."""
     path = ready.find(path)
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")  # some editors begin a file with a mark of its encoding
     except FileNotFoundError:
         near = difflib.get_close_matches(str(path), ready.names(), n=1, cutoff=0.8)
         remedy = f"did you mean {near[0]!r}?" if near else "give the path of a study spec, or a name of winnow studies"
@@ -51,7 +51,11 @@ def read(path: Path) -> Spec:
         raise SpecError(
             str(path), "", "it is a folder", f"write a spec of its images: winnow new {shlex.quote(str(path))}"
         ) from None
-    except (OSError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
+        raise SpecError(
+            str(path), "", f"its byte {error.start} is no UTF-8, which TOML is written in", "save it as UTF-8"
+        ) from None
+    except OSError as error:
         raise SpecError(str(path), "", f"the file cannot be read ({error})", "give the path of a TOML file") from None
     return parse(text, str(path))
 
@@ -149,8 +153,8 @@ def _wrongs(spec: Spec) -> Iterator[tuple[str, ObjectiveError]]:
 def _check_questions(spec: Spec) -> Iterator[tuple[str, ObjectiveError]]:
     for asked in spec.question:
         for name in filter(None, (asked.of, *asked.across)):
-            if spec.search and name not in spec.search:
-                known = f"searched are {', '.join(spec.search)}"
+            if (spec.built_in or spec.search) and name not in spec.search:
+                known = f"searched are {', '.join(spec.search) or 'none'}"
                 yield f"[[question]] {asked.asks!r}", ObjectiveError(f"{name} is not searched", known)
 
 

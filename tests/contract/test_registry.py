@@ -121,7 +121,7 @@ def test_a_sampler_and_a_pruner_of_ones_own_are_checked_and_made(tmp_path: Path)
     found = json.loads(run(tmp_path, "-c", SEARCHED))
     assert found["made"] == ["NSGAIISampler", "ThresholdPruner"]
     assert found["kept"] == {"name": "nsga2", "population_size": 3}
-    assert found["refused"].startswith("s.toml: [sampler] population_size: input should be greater than or equal to 2")
+    assert found["refused"].startswith("s.toml: [sampler] population_size: it should be greater than or equal to 2")
 
 
 @pytest.mark.parametrize(

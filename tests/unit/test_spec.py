@@ -93,7 +93,7 @@ def test_a_vast_space_is_looked_at_in_part() -> None:
 
 REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"nmae": "x"}, "s.toml: nmae: there is no such key; did you mean 'name'?"),
-    ({"name": "a b"}, "s.toml: name: 'a b' is no name; use letters, digits, dots, dashes, underscores"),
+    ({"name": "a b"}, "s.toml: name: 'a b' is no name; use up to 100 letters, digits, dots, dashes, underscores"),
     (
         {"search": {"lr": {"low": 0.1, "high": 0.01}}},
         "s.toml: [search] lr: low 0.1 is above high 0.01; exchange them",
@@ -298,3 +298,33 @@ def test_every_ready_made_spec_is_good(tmp_path: Path, monkeypatch: pytest.Monke
     assert files
     for file in files:
         assert validation.read(file).name == file.stem
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        ({"name": ["s"]}, "name: ['s'] is no text; write it in quotes"),
+        ({"name": "n" * 300}, "… (302 letters) is no name; use up to 100 letters"),
+        ({"data": "digits"}, "data: 'digits' is no table of keys; write [data], and its keys below"),
+        ({"budget": {"trials": 3.5}}, "[budget] trials: 3.5 is no whole number"),
+        ({"search": {"lr": {"choices": "abc"}}}, "[search] lr.choices: 'abc' is no list; write it in brackets"),
+        ({"search": {"lr": {"choices": []}}}, "[search] lr.choices: it is empty; name at least one"),
+        ({"fleet": {"fuse": "many"}}, "[fleet] fuse: 'many' is no whole number; write for example 3 or 'auto'"),
+        ({"question": [{"asks": "?", "kind": "which"}]}, "[[question]] 1: kind: it should be 'methods', "),
+        ({"question": [{"asks": "?", "kind": "along", "of": "lr"}]}, "lr is not searched; searched are none"),
+    ],
+)
+def test_a_value_of_the_wrong_kind_is_refused_in_words_of_the_file(content: dict[str, Any], says: str) -> None:
+    whole = {"name": "s", "data": {"name": "digits"}, "budget": {"trials": 4}, **content}
+    with pytest.raises(SpecError) as refused:
+        validation.check(whole, "s.toml")
+    assert says in str(refused.value)
+
+
+def test_a_spec_may_begin_with_the_mark_of_an_editor_and_is_utf_8(tmp_path: Path) -> None:
+    text = 'name = "s"\ndata = { name = "digits" }\nbudget = { trials = 4 }\n'
+    (tmp_path / "s.toml").write_text(text, encoding="utf-8-sig")
+    assert validation.read(tmp_path / "s.toml").name == "s"
+    (tmp_path / "s.toml").write_text(f"# Hündchen\n{text}", encoding="latin-1")
+    with pytest.raises(SpecError, match="its byte 3 is no UTF-8, which TOML is written in; save it as UTF-8"):
+        validation.read(tmp_path / "s.toml")
