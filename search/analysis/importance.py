@@ -150,13 +150,13 @@ def draws_near_the_best(record: StudyRecord) -> bool:
 def methods_for(record: StudyRecord) -> tuple[Method, ...]:
     """Return the methods to ask, the one first that ranked planted effects best in such searches (`bench/truth.py`).
 
-    Where a sampler draws near the best, little sets these apart, so PED-ANOVA is asked only of what forests do not
-    know: hyperparameters that some trials alone searched.
+    That is MDI, but forests do not know hyperparameters that some trials alone searched. Where a sampler draws near
+    the best, little sets these apart, so PED-ANOVA is asked only of such hyperparameters, and second.
     """
-    conditional = _conditional(record)
-    if not draws_near_the_best(record) or len(conditional) == len(record.parameter_names):
+    conditional, near = _conditional(record), draws_near_the_best(record)
+    if len(conditional) == len(record.parameter_names) or (conditional and not near):
         return METHODS
-    return ("MDI", "PED-ANOVA", "fANOVA") if conditional else ("MDI", "fANOVA")
+    return ("MDI", "PED-ANOVA", "fANOVA") if conditional or not near else ("MDI", "fANOVA")
 
 
 def doubt(found: Sequence[Importance], record: StudyRecord) -> str:
@@ -202,7 +202,7 @@ def disagreement(importances: Sequence[Importance], record: StudyRecord) -> str:
 
     Who found nothing names none, and PED-ANOVA is not heard where its word is doubted anyway.
     """
-    doubted = {"PED-ANOVA"} if methods_for(record)[0] == "MDI" else set()
+    doubted = {"PED-ANOVA"} if draws_near_the_best(record) else set()
     heard = [found for found in importances if found.method not in doubted]
     strongest = {found.method: found.shares[0].name for found in heard if found.shares and found.shares[0].share > 0}
     if len(set(strongest.values())) < 2:

@@ -94,7 +94,7 @@ def test_where_a_sampler_draws_near_the_best_the_order_of_all_trials_is_asked_fi
         return strong**2 + 0.01 * weak
 
     anywhere = plain(objective, 40)
-    assert importance.methods_for(anywhere)[0] == "PED-ANOVA"
+    assert importance.methods_for(anywhere) == ("MDI", "PED-ANOVA", "fANOVA")
     assert importance.doubt([importance.assess(anywhere)], anywhere) == ""
     near = replace(anywhere, sampler="tpe")
     (asked,) = importance.compare(near)
