@@ -14,6 +14,8 @@ from winnow.search.worker.devices import Device
 from winnow.storage import endings
 from winnow.storage.database import Database
 
+LONGEST_PAUSE = 5.0
+"""Seconds between two looks at the most, however much a look costs: as long may a signal to stop go unheard."""
 DRAIN_SECONDS = 15.0
 """After its workers' grace period a fleet waits so long for the last of them."""
 _log = logging.getLogger("winnow")
@@ -66,15 +68,16 @@ class Fleet:
         with self._signals:
             try:
                 while self.stopped_by is None:
-                    began = time.monotonic()
+                    began = time.process_time()
                     if is_over():
                         break
                     for slot in self.slots:
                         slot.supervisor.look()
                     self._requeue_of_dead()
                     refuse_all_given_up([slot.supervisor for slot in self.slots])
-                    # Looking costs more in a large study: it may take a twentieth of this process's time.
-                    time.sleep(max(LOOK_SECONDS, 20 * (time.monotonic() - began)))
+                    # Looking costs more in a large study: it may take a twentieth of a core. To wait costs nothing.
+                    cost = time.process_time() - began
+                    time.sleep(min(max(LOOK_SECONDS, 20 * cost), LONGEST_PAUSE))
             finally:
                 self._drain()
                 for supervisor in self._all():
