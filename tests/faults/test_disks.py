@@ -1,27 +1,12 @@
 """Disks that are full or read-only, under the database or under the checkpoints; and S3 in their place."""
 
-import os
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
-import pytest
-
-from faults.fleet_under_fire import Fleet, wait_for
+from faults.fleet_under_fire import Fleet, filled, wait_for
 
 WORKERS = 2
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of four megabytes."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", folder], capture_output=True)
-    if mounted.returncode != 0:
-        pytest.skip(f"no right to mount a small disk: {mounted.stderr.decode().strip()}")
-    yield folder
-    subprocess.run(["umount", "-l", folder], check=True)
 
 
 def test_the_disk_is_full_for_a_while(small_disk: Path, tmp_path: Path) -> None:
@@ -29,9 +14,7 @@ def test_the_disk_is_full_for_a_while(small_disk: Path, tmp_path: Path) -> None:
     try:
         ours.start(WORKERS)
         ours.wait_trained(4)
-        filler = small_disk / "filler"
-        with filler.open("wb") as file:
-            _fill(file.fileno())
+        filler = filled(small_disk)
         ours.wait_trained(8)  # they train on
         filler.unlink()
         ours.wait_done()
@@ -82,11 +65,3 @@ def test_a_worker_is_killed_whose_checkpoints_lie_on_s3(fleet: Callable[..., Fle
 def _remount(folder: Path, how: str) -> bool:
     """Make a disk read-only or not; false while a file on it is open for writing."""
     return subprocess.run(["mount", "-o", f"remount,{how}", folder], capture_output=True).returncode == 0
-
-
-def _fill(descriptor: int) -> None:
-    try:
-        while True:
-            os.write(descriptor, bytes(4096))
-    except OSError:
-        return

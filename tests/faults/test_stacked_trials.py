@@ -1,13 +1,19 @@
-"""Workers of eight trials at a time, killed, stopped and asked to leave: each trial goes on by itself, as one alone."""
+"""Workers of eight trials at a time, killed, stopped, asked to leave, or without their database for a while.
+
+Each trial goes on by itself, as one alone.
+"""
 
 import os
+import re
 import signal
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import torch
 
-from faults.fleet_under_fire import STACKED, Fleet, wait_for
+from faults.fleet_under_fire import STACKED, Fleet, filled, wait_for
+from storage_servers import PostgresServer
 from winnow.objectives.data.catalog import DataSpec
 from winnow.objectives.data.loading import load
 from winnow.objectives.hyperparameters import make_config
@@ -31,7 +37,14 @@ def holding(fleet: Fleet, least: int) -> int:
     return found[0]
 
 
-def assert_as_alone(fleet: Fleet, least_attempts: int) -> None:
+def train_on(fleet: Fleet) -> None:
+    """Wait until trials of the first worker train on though they cannot be reported."""
+    wait_for(
+        lambda: len(set(re.findall(r"trial (\d+) trains on", fleet.log(0)))) > 1, 180, "training without a database"
+    )
+
+
+def assert_as_alone(fleet: Fleet, least_attempts: int = 1) -> None:
     """A trial of so many attempts came to what its configuration comes to in one piece, with no other beside it."""
     torch.set_num_threads(1)
     trials = [trial for trial in fleet.study.optuna.trials if trial.state.name == "COMPLETE"]
@@ -77,3 +90,30 @@ def test_a_stack_is_handed_back_by_a_worker_that_is_asked_to_leave(fleet: Callab
     ours.wait_done()
     ours.prove(kills=STACK)
     assert_as_alone(ours, least_attempts=2)
+
+
+def test_the_server_is_away_from_a_stack(fleet: Callable[..., Fleet], postgres: PostgresServer) -> None:
+    ours = fleet(trials=16, stack=STACK)
+    ours.start(1)
+    holding(ours, 4)
+    postgres.stop("immediate")
+    train_on(ours)
+    postgres.start()
+    ours.wait_done()
+    ours.prove()
+    assert_as_alone(ours)
+
+
+def test_the_disk_of_a_stack_is_full(small_disk: Path, tmp_path: Path) -> None:
+    ours = Fleet(tmp_path, f"sqlite:///{small_disk}/winnow.db", trials=16, stack=STACK, lease_seconds=30)
+    try:
+        ours.start(1)
+        holding(ours, 4)
+        filler = filled(small_disk)
+        train_on(ours)
+        filler.unlink()
+        ours.wait_done()
+        ours.prove()
+        assert_as_alone(ours)
+    finally:
+        ours.end()
