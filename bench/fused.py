@@ -2,9 +2,10 @@
 
     python -m bench.fused core mlp|cnn|smallnet     # CPU time of K trainings ÷ that of one stack of them
     python -m bench.fused search mlp|cnn            # the digits search: the script, and two workers by `fuse`
+    python -m bench.fused best mlp|cnn --rounds 20  # best value at equal time on the clock: one worker, `fuse` 8 and 1
 
-Everything in turns, by the CPU time of all processes together: what else runs on the machine changes it little, and
-on a quiet one the wall time goes with it.
+Everything but `best` in turns, by the CPU time of all processes together: what else runs on the machine changes it
+little, and on a quiet one the wall time goes with it.
 """
 
 import argparse
@@ -18,12 +19,14 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[1]
 SEARCH = """
 name = "s"
+seed = {seed}
 [data]
 name = "digits"
 validation = 0.2
@@ -105,9 +108,8 @@ def search(model: str, trials: int, rounds: int) -> None:
 def _search(way: str, model: str, trials: int) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as folder:
         url, (fixed, more) = f"sqlite:///{folder}/s.db", FIXED[model]
-        Path(folder, "s.toml").write_text(
-            SEARCH.format(fixed=fixed, more=more, trials=trials, fuse=way.partition("fuse = ")[2])
-        )
+        fuse = way.partition("fuse = ")[2]
+        Path(folder, "s.toml").write_text(SEARCH.format(fixed=fixed, more=more, trials=trials, fuse=fuse, seed=0))
         command = [sys.executable, "-m", "winnow", "run", f"{folder}/s.toml", "--workers", "2"]
         if way == "script":
             command = [sys.executable, "-m", "bench.competent", url, str(trials), model]
@@ -137,6 +139,46 @@ def _search(way: str, model: str, trials: int) -> dict[str, float]:
     }
 
 
+def best(model: str, trials: int, seeds: int) -> None:
+    """Compare the best values of two searches side by side, which share alike whatever else the machine does.
+
+    Each from its first trial's start on, at parts of the time that the stacks' search takes.
+    """
+    differences: dict[float, list[float]] = {0.25: [], 0.5: [], 1.0: []}
+    for seed in range(seeds):
+        with ThreadPoolExecutor() as pool:
+            started = {fuse: pool.submit(_values, fuse, model, trials, seed) for fuse in ("8", "1")}
+        ended = {fuse: each.result() for fuse, each in started.items()}
+        for part, found in differences.items():
+            moment = part * ended["8"][-1][0]
+            stacked, alone = (max((v for at, v in ended[fuse] if at <= moment), default=0.0) for fuse in ("8", "1"))
+            found.append(stacked - alone)
+            print(f"seed {seed}, after {moment:.1f} s: stacks {stacked:.4f}, one by one {alone:.4f}", flush=True)
+    for part, found in differences.items():
+        half = 1.96 * statistics.stdev(found) / len(found) ** 0.5
+        better, worse = sum(each > 0 for each in found), sum(each < 0 for each in found)
+        print(
+            f"{part:.0%}: {statistics.mean(found):+.4f} ± {half:.4f}; better {better}, worse {worse}, of {len(found)}"
+        )
+
+
+def _values(fuse: str, model: str, trials: int, seed: int) -> list[tuple[float, float]]:
+    """Return when each trial of a search by one worker had its value, in seconds since the first began, and that."""
+    with tempfile.TemporaryDirectory() as folder:
+        fixed, more = FIXED[model]
+        Path(folder, "s.toml").write_text(SEARCH.format(fixed=fixed, more=more, trials=trials, fuse=fuse, seed=seed))
+        environment = {**os.environ, "OPTUNA_STORAGE": f"sqlite:///{folder}/s.db", "OMP_NUM_THREADS": "1"}
+        command = [sys.executable, "-m", "winnow", "run", f"{folder}/s.toml", "--workers", "1"]
+        subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, check=True)
+        with sqlite3.connect(f"{folder}/s.db") as database:
+            rows = database.execute(
+                "SELECT datetime_start, datetime_complete, value FROM trials JOIN trial_values USING (trial_id)"
+            ).fetchall()
+    moments = datetime.datetime.fromisoformat
+    first = min(moments(start) for start, _, _ in rows)
+    return sorted(((moments(end) - first).total_seconds(), value) for _, end, value in rows)
+
+
 def _cpu(work: Callable[[], object]) -> float:
     began = time.process_time()
     work()
@@ -149,7 +191,7 @@ def _spread(values: list[float]) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("question", choices=["core", "search"])
+    parser.add_argument("question", choices=["core", "search", "best"])
     parser.add_argument("model", choices=["mlp", "cnn", "smallnet"])
     parser.add_argument("--stacks", type=int, nargs="+", default=[2, 4, 8, 16])
     parser.add_argument("--trials", type=int, default=40)
@@ -157,8 +199,10 @@ def main() -> None:
     chosen = parser.parse_args()
     if chosen.question == "core":
         core(chosen.model, chosen.stacks, chosen.rounds)
-    else:
+    elif chosen.question == "search":
         search(chosen.model, chosen.trials, chosen.rounds)
+    else:
+        best(chosen.model, chosen.trials, chosen.rounds)
 
 
 if __name__ == "__main__":
