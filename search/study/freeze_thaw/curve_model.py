@@ -1,11 +1,13 @@
 """A Gaussian process over configurations and epochs: what unfinished learning curves say of their ends.
 
-    k = M(x, x') (a1 + a2 b b') + v0 + v1 b b' + [same trial] (a3 + a4 b b') + [same observation] noise
+    k = M(x, x') (a1 + a2 b b' + a3 e e') + v0 + v1 b b' + [same trial] (a4 + a5 b b') + [same observation] noise
 
 M is a Matern 5/2 kernel with a length for each parameter, b falls from 1 after the first epoch to 0 after the last, by
-the logarithm of the epoch. A curve so is a function of the configuration at its end, plus what is yet to come, plus
-what is the trial's own (Swersky, Snoek, Adams, "Freeze-Thaw Bayesian Optimization", 2014, asked the same with another
-kernel). Lengths, amplitudes and noise are where their posterior is highest.
+the logarithm of the epoch, and e = 1 - b. A curve so is a function of the configuration that all of it follows, one
+that fades, one that only its end shows, and what is the trial's own (Swersky, Snoek, Adams, "Freeze-Thaw Bayesian
+Optimization", 2014, asked the same with another kernel). Without the third the end of a curve varies less than its
+beginning and is known as soon as that is: where curves cross, a model that has seen ends in one corner alone is then
+sure of all others, and wrong. Lengths, amplitudes and noise are where their posterior is highest.
 """
 
 from dataclasses import dataclass
@@ -17,11 +19,11 @@ from scipy.optimize import minimize
 
 from winnow.search.study.encoding import Floats
 
-MOST_LEARNT = 120
+MOST_LEARNT = 80
 """Observations from which lengths, amplitudes and noise are learnt."""
 _LEVEL, _RISE = 1.0, 1.0
 """Variances v0 and v1 of what all curves share."""
-_AMPLITUDES = np.log([1.0, 0.3, 0.1, 0.1, 0.02])
+_AMPLITUDES = np.log([1.0, 1.0, 1.0, 0.1, 0.1, 0.02])
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,7 @@ class CurveModel:
         self.group = group
         parameters = int(group.max()) + 1 if len(group) else 0
         self._prior = np.concatenate([np.full(parameters, np.log(0.7)), _AMPLITUDES])
-        self._spread = np.concatenate([np.full(parameters, 0.8), np.ones(5)])
+        self._spread = np.concatenate([np.full(parameters, 0.8), np.ones(len(_AMPLITUDES))])
         self.theta = self._prior.copy()
         self._learnt_from = 0
 
@@ -92,10 +94,10 @@ class CurveModel:
     def condition(self, known: Observations) -> None:
         """Take these observations for all that is known."""
         self._known = known
-        lengths, (a1, a2, a3, a4, noise) = self._hyperparameters(self.theta)
-        rise = np.outer(known.remaining, known.remaining)
-        covariance = _matern(known.features, known.features, lengths) * (a1 + a2 * rise) + _LEVEL + _RISE * rise
-        covariance += (known.trial[:, None] == known.trial) * (a3 + a4 * rise)
+        lengths, (a1, a2, a3, a4, a5, noise) = self._hyperparameters(self.theta)
+        begins, ends = _both(known.remaining)
+        covariance = _matern(known.features, known.features, lengths) * (a1 + a2 * begins + a3 * ends)
+        covariance += _LEVEL + _RISE * begins + (known.trial[:, None] == known.trial) * (a4 + a5 * begins)
         covariance[np.diag_indices(len(known))] += noise + 1e-6
         self._root = cholesky(covariance, lower=True, check_finite=False)
         self._weights = cho_solve((self._root, True), known.score, check_finite=False)
@@ -111,9 +113,9 @@ class CurveModel:
     def predict(self, features: Floats, trial: NDArray[np.int_] | None = None) -> tuple[Floats, Floats]:
         """Return the mean and standard deviation of the score after the last epoch."""
         covariance = self._covariance(features, trial)
-        _, (a1, _, a3, _, _) = self._hyperparameters(self.theta)
+        _, (a1, _, a3, a4, _, _) = self._hyperparameters(self.theta)
         explained = solve_triangular(self._root, covariance.T, lower=True, check_finite=False)
-        variance = a1 + _LEVEL + a3 - np.einsum("ij,ij->j", explained, explained)
+        variance = a1 + a3 + _LEVEL + a4 - np.einsum("ij,ij->j", explained, explained)
         return covariance @ self._weights, np.sqrt(np.maximum(variance, 1e-9))
 
     def likeness(self, left: Floats, right: Floats) -> Floats:
@@ -121,25 +123,29 @@ class CurveModel:
         return _matern(left, right, self._hyperparameters(self.theta)[0])
 
     def _covariance(self, features: Floats, trial: NDArray[np.int_] | None) -> Floats:
-        lengths, (a1, _, a3, _, _) = self._hyperparameters(self.theta)
-        covariance: Floats = a1 * _matern(features, self._known.features, lengths) + _LEVEL
+        lengths, (a1, _, a3, a4, _, _) = self._hyperparameters(self.theta)
+        covariance: Floats = _matern(features, self._known.features, lengths)
+        covariance *= a1 + a3 * (1 - self._known.remaining)
+        covariance += _LEVEL
         if trial is not None:
-            covariance = covariance + a3 * (trial[:, None] == self._known.trial)
+            covariance += a4 * (trial[:, None] == self._known.trial)
         return covariance
 
     def _hyperparameters(self, theta: Floats) -> tuple[Floats, Floats]:
-        return np.exp(theta[:-5])[self.group], np.exp(theta[-5:])
+        lengths, amplitudes = np.split(np.exp(theta), [-len(_AMPLITUDES)])
+        return lengths[self.group], amplitudes
 
     def _loss(self, theta: Floats, known: Observations, same: Floats) -> tuple[float, Floats]:
         """Return minus the logarithm of the posterior density, and its gradient."""
-        lengths, (a1, a2, a3, a4, noise) = self._hyperparameters(theta)
+        lengths, (a1, a2, a3, a4, a5, noise) = self._hyperparameters(theta)
         scaled = known.features / lengths
         squares = (scaled * scaled).sum(1)
         root = np.sqrt(5 * np.maximum(squares[:, None] + squares - 2 * scaled @ scaled.T, 0))
         decay = np.exp(-root)
         matern, slope = (1 + root + root * root / 3) * decay, (-5 / 6) * (1 + root) * decay
-        rise = np.outer(known.remaining, known.remaining)
-        covariance = matern * (a1 + a2 * rise) + _LEVEL + _RISE * rise + same * (a3 + a4 * rise)
+        begins, ends = _both(known.remaining)
+        amplitude = a1 + a2 * begins + a3 * ends
+        covariance = matern * amplitude + _LEVEL + _RISE * begins + same * (a4 + a5 * begins)
         covariance[np.diag_indices(len(known))] += noise + 1e-6
         off = (theta - self._prior) / self._spread
         try:
@@ -150,21 +156,26 @@ class CurveModel:
         weights = inverse @ known.score
         loss = 0.5 * known.score @ weights + np.log(np.diag(factor)).sum() + 0.5 * off @ off
         pull = 0.5 * (inverse - np.outer(weights, weights))
-        by_distance = pull * slope * (a1 + a2 * rise)
+        by_distance = pull * slope * amplitude
         columns = -4 * (
             (scaled * scaled * by_distance.sum(1)[:, None]).sum(0) - np.einsum("ij,ij->j", scaled, by_distance @ scaled)
         )
-        by_length = np.bincount(self.group, columns, minlength=len(theta) - 5)
+        by_length = np.bincount(self.group, columns, minlength=len(theta) - len(_AMPLITUDES))
         of_matern, of_same = pull * matern, pull * same
-        ends = known.remaining
         by_amplitude = [
             a1 * of_matern.sum(),
-            a2 * (ends @ of_matern @ ends),
-            a3 * of_same.sum(),
-            a4 * (ends @ of_same @ ends),
+            a2 * (of_matern * begins).sum(),
+            a3 * (of_matern * ends).sum(),
+            a4 * of_same.sum(),
+            a5 * (of_same * begins).sum(),
             noise * np.trace(pull),
         ]
         return float(loss), np.concatenate([by_length, by_amplitude]) + off / self._spread
+
+
+def _both(remaining: Floats) -> tuple[Floats, Floats]:
+    """Return b b' and e e' of all pairs."""
+    return np.outer(remaining, remaining), np.outer(1 - remaining, 1 - remaining)
 
 
 def _matern(left: Floats, right: Floats, lengths: Floats) -> Floats:
