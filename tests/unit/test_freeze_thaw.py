@@ -181,13 +181,13 @@ def best(trials):
     return min((trial.curve[-1][1] for trial in trials if trial.standing is Standing.COMPLETE), default=math.inf)
 
 
-@pytest.mark.parametrize("workers", [1, 8])
-def test_a_search_comes_nearer_than_chance_and_keeps_its_shares(workers):
+@pytest.mark.parametrize(("workers", "trainings"), [(1, 10), (8, 25)])  # of 8 workers the first end after 8 trainings
+def test_a_search_comes_nearer_than_chance_and_keeps_its_shares(workers, trainings):
     ours, chance = [], []
-    for seed in range(2):
-        trials = search(FreezeThaw(SPACE, EPOCHS, "minimize"), 10 * EPOCHS, workers, seed)
+    for seed in range(3):
+        trials = search(FreezeThaw(SPACE, EPOCHS, "minimize"), trainings * EPOCHS, workers, seed)
         ours.append(math.log10(best(trials)))
-        drawn = Encoding(SPACE).draw(10, np.random.default_rng(100 + seed))
+        drawn = Encoding(SPACE).draw(trainings, np.random.default_rng(100 + seed))
         ends = [curve(Encoding(SPACE).parameters(point), EPOCHS) for point in drawn]
         chance.append(math.log10(min(end for end in ends if not math.isnan(end))))
         looks = sum(min(trial.epoch, 2) for trial in trials)
@@ -222,6 +222,26 @@ def test_where_most_trainings_diverge_the_others_are_still_told_apart(curve, mos
         died.append(statistics.mean(not trial.curve for trial in trials[len(trials) // 2 :]))
     assert statistics.mean(off) < most
     assert statistics.mean(died) < 0.4, "of all configurations two thirds do, and a fifth of the looks is random"
+
+
+def slow_starter(parameters, epoch):
+    """The higher the rate the faster a curve falls, and the best end is that of a rate well below the highest."""
+    rate = math.log10(parameters["lr"]) + 1.2
+    end = 0.15 * rate**2 + 0.1 * (parameters["optimizer"] == "sgd") + abs(parameters["batch_size"] - 64) / 1000
+    return end + (2 - end) * math.exp(-4 * 10 ** (rate / 3) * epoch / EPOCHS)
+
+
+def test_what_begins_slowly_and_ends_well_is_found():
+    """A model that takes ends for told by beginnings sees those of what begins well alone, and is never put right."""
+    values = {"optimizer": "adam", "batch_size": 64}
+    optimum, highest = (
+        min(slow_starter({"lr": rate, **values}, EPOCHS) for rate in rates) for rates in (np.logspace(-4, 0), [1])
+    )
+    found = [
+        best(search(FreezeThaw(SPACE, EPOCHS, "minimize"), 20 * EPOCHS, 1, seed, curve=slow_starter))
+        for seed in range(4)
+    ]
+    assert statistics.mean(found) - optimum < 0.4 * (highest - optimum)
 
 
 def test_no_configuration_is_begun_again_and_again():

@@ -4,10 +4,11 @@ A share of all epochs goes to first looks at new configurations, the rest to pau
 model expects the most improvement after the last epoch and none was begun; the trial that goes on is the one of the
 most improvement for each epoch that it still needs. What else runs counts by the model's mean, so that workers spread
 out. It hedges: some first looks are drawn at random, and some promotions are those of successive halving, which asks no
-model; until two trainings have ended, all are.
+model; until two trainings are on their way to the end, all are.
 
-Of a training that diverged the model is shown what was finite, or, where nothing was, the worst of all others: failures
-far below would flatten what tells those apart, and their share would be taken for noise.
+Of a training that diverged the model is shown what was finite, or, where nothing was, the worst of all others, halfway
+between first and last epoch, so that it says something of both: failures far below would flatten what tells those
+apart, and their share would be taken for noise.
 """
 
 import math
@@ -33,7 +34,12 @@ FACTOR = 3
 CANDIDATES = 160
 """Points all over the space that are compared for a first look; those around the best trials come beside them."""
 FIRST_ENDS = 2
-"""Trainings that are to end before promotions ask the model, which knows of no end until then."""
+"""Trainings that have ended, or are on their last stretch, before promotions ask the model: it knows of no end."""
+WIDTHS = (1.0, 5.0)
+"""Times its deviation, each as likely as the other, that the model may be off about a trial that is paused.
+
+Where it has seen the ends of trials in one corner alone, and there is little left to gain, others so come to theirs.
+"""
 MOST_OBSERVED = 200
 """Observations of which the model knows: this bounds the cost of a decision."""
 
@@ -93,7 +99,7 @@ class FreezeThaw:
         hedge = random.random() < (self.random_share if looks else self.halving_share)
         if hedge and looks:
             return self._begin(self._encoding.held(self._encoding.draw(1, random), shape)[0])
-        early = sum(trial.standing is Standing.COMPLETE for trial in trials) < FIRST_ENDS
+        early = sum(_to_the_end(trial) for trial in trials) < FIRST_ENDS
         promoted = self._halving.next(trials, random, may_begin=False) if not looks and (hedge or early) else None
         if promoted is not None:
             return promoted
@@ -168,7 +174,7 @@ class FreezeThaw:
             found += [(place, epoch, value) for epoch, value in last]
         worst = min((value for *_, value in found), default=0.0)
         nothing = [not _shows(trial) and bool(trial.curve or trial.standing.ended) for trial in trials]
-        return found + [(int(place), 1, worst) for place in np.flatnonzero(nothing)]
+        return found + [(int(place), math.sqrt(self.epochs), worst) for place in np.flatnonzero(nothing)]
 
     # --- the two decisions
 
@@ -211,7 +217,8 @@ class FreezeThaw:
         mean, deviation = self._model.predict(self._features(paused), _numbers(paused))
         threshold = float(np.median(mean)) if self._best is None else self._best
         left = np.array([max(self.epochs - trial.epoch, 1) for trial in paused])
-        chosen = paused[int(np.argmax(expected_improvement(mean, deviation, threshold) / left))]
+        gain = sum(expected_improvement(mean, wide * deviation, threshold) for wide in WIDTHS)
+        chosen = paused[int(np.argmax(gain / left))]
         return GoOn(chosen.number, next((rung for rung in self.rungs if rung > chosen.epoch), None))
 
 
@@ -220,6 +227,11 @@ def expected_improvement(mean: Floats, deviation: Floats, threshold: float) -> F
     ahead = (mean - threshold) / deviation
     found: Floats = deviation * (ahead * ndtr(ahead) + np.exp(-0.5 * ahead * ahead) / math.sqrt(2 * math.pi))
     return found
+
+
+def _to_the_end(trial: Outline) -> bool:
+    """Whether it has ended, or is trained and pauses no more."""
+    return trial.standing is Standing.COMPLETE or (trial.standing is Standing.RUNNING and trial.until is None)
 
 
 def _shows(trial: Outline) -> bool:
