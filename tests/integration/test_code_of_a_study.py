@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from integration.winnow import Place
+from winnow.objectives import TRAINING_VERSION
 
 OWN = 'name = "s"\nobjective = "mine:search"\nbudget = { trials = %d }\n'
 HELPED = "import helper\ndef search(trial):\n    return helper.VALUE\n"
@@ -117,7 +118,7 @@ def test_another_training_version(place: Place) -> None:
     lay(place.folder, s_toml=BUILT_IN % ("[]", 1))
     assert place.run("create", "s.toml").returncode == 0
     place.study().set_user_attr("winnow:code", {"winnow.objectives": "0"})  # as an earlier Winnow would have begun it
-    refusal = "Winnow's training is version 1 here and not 0, which the study 's' began with"
+    refusal = f"Winnow's training is version {TRAINING_VERSION} here and not 0, which the study 's' began with"
     work(place, refusal)
     for command in (["replay", "s", "0"], ["confirm", "s"], ["ablate", "s"]):
         done = place.run(*command)
