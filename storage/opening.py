@@ -102,6 +102,8 @@ def _check_sqlite(url: URL, create: bool) -> None:
     path = Path(url.database)
     if not path.parent.is_dir():
         raise StorageUnreachable(f"the folder of the storage {path} is not there", f"make it: mkdir -p {path.parent}")
+    if path.is_dir():
+        raise StorageError(f"the storage {path} is a folder", f"name a file in it: sqlite:///{path}/winnow.db")
     if not path.exists() and not create:
         raise StorageMissing(f"there is no storage at {path}", "give --storage or OPTUNA_STORAGE, or create a study")
 

@@ -81,6 +81,22 @@ def test_what_is_wrong_with_ones_own_objective_is_said_of_the_file(
     assert not (tmp_path / "winnow.db").exists()
 
 
+def test_a_place_that_takes_no_file_is_no_bug_of_winnows(spec: str, tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    assert CliRunner().invoke(cli, ["create", spec]).exit_code == 0
+    for place, why in (
+        ("folder", "Is a directory; name a file in it"),
+        ("s.toml/r.html", "a file is where a folder is needed"),
+        ("r" * 300, "File name too long; name it in fewer letters"),
+    ):
+        told = CliRunner().invoke(cli, ["report", "s", "--output", place])
+        assert told.exit_code == 1
+        assert told.output.startswith(f"winnow: {place.partition('/')[0]}")
+        assert why in told.output
+    told = CliRunner().invoke(cli, ["create", spec, "--storage", "sqlite:///folder"])
+    assert told.output == "winnow: the storage folder is a folder; name a file in it: sqlite:///folder/winnow.db\n"
+
+
 def test_every_option_has_an_environment_twin(spec: str) -> None:
     told = CliRunner().invoke(cli, ["check", spec], env={"WINNOW_CHECK_JSON": "1"})
     assert json.loads(told.output)["name"] == "s"
