@@ -111,7 +111,8 @@ def read(files: Sequence[Path], shape: Sequence[int], levels: Levels) -> NDArray
 
 def broken(file: Path, why: str) -> DataError:
     """Return what to raise for a file that is no image."""
-    return DataError(f"{file} is no image that can be read ({why})", 'delete it or set data.broken = "skip"')
+    remedy = 'delete it or set data.broken = "skip" (for a new spec: winnow new --broken skip)'
+    return DataError(f"{file} is no image that can be read ({why})", remedy)
 
 
 def extreme_sizes(files: Sequence[Path], levels: Levels) -> tuple[Size, Size] | tuple[None, None]:

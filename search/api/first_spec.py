@@ -10,14 +10,15 @@ import math
 import re
 import shlex
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 from winnow.errors import StudyError
 from winnow.objectives.data import image_files, overview
-from winnow.objectives.data.catalog import CATALOG, DataSet, DataSpec, Levels
+from winnow.objectives.data.catalog import CATALOG, DataSet, DataSpec
 from winnow.objectives.data.overview import Overview
 from winnow.search.analysis.formatting import counted, duration
 from winnow.search.analysis.repetitions import USUAL_TRAININGS
@@ -38,8 +39,6 @@ FEWEST, ENOUGH, MOST = 20, 30, 60
 """Trials of a first search; trainings are made shorter where there is no time for enough of them."""
 LEEWAY = 1.5
 """How many times as long as foreseen the fewest trials may take."""
-LEVELS = Levels()
-"""Of deep grey images, where nobody says which value of them is white."""
 MOST_COMPARED = 5_000
 """Files that are looked at for copies."""
 LARGE, PART = 10_000, 5_000
@@ -59,11 +58,11 @@ class Seen:
     """Whether the classes are characters, which a mirror makes into something else."""
     copies: int
     """Files that are copies of others, byte for byte."""
-    levels: Levels
-    """Of deep grey images."""
+    options: Mapping[str, Any]
+    """What a person said of a folder's images: `black`, `white`, `broken`, as in `[data]`."""
 
 
-def look(source: str, levels: Levels = LEVELS) -> Seen:
+def look(source: str, **options: Any) -> Seen:
     """Look at what a person names; raises StudyError where it is neither a folder nor a data set, DataError."""
     if not Path(source).expanduser().is_dir():
         names = [name for name in CATALOG if name != "image_folder"]
@@ -75,10 +74,11 @@ def look(source: str, levels: Levels = LEVELS) -> Seen:
             if near and near[0] not in (*names, *folders):
                 remedy = f"did you mean the ready study {near[0]}? It has its spec: winnow run {near[0]}"
             raise StudyError(f"there is no folder and no data set {source!r}", remedy)
+        if options:
+            raise StudyError(f"{source} is no folder of images", f"leave out --{', --'.join(options)}")
         known = CATALOG[source]
-        return Seen(source, known, None, len(known.shape) == 3 and known.shape[0] == 1, known.written, 0, levels)
-    known_as = DataSpec("image_folder", path=source, validation=VALIDATION, black=levels.black, white=levels.white)
-    found = overview.of_folder(known_as)
+        return Seen(source, known, None, len(known.shape) == 3 and known.shape[0] == 1, known.written, 0, options)
+    found = overview.of_folder(DataSpec("image_folder", path=source, validation=VALIDATION, **options))
     side = min((*(found.smallest or ()), *(found.largest or ())), default=32)
     data = DataSet("image_folder", "classification", (3, side, side), len(found.classes), found.train, found.test)
     names = [each.name for each in found.classes]
@@ -89,7 +89,7 @@ def look(source: str, levels: Levels = LEVELS) -> Seen:
         grey=image_files.all_grey(overview.evenly(found.files)),
         written=all(len(name) <= 2 and name.isalnum() for name in names),
         copies=_copies(found.files),
-        levels=levels,
+        options=options,
     )
 
 
@@ -117,15 +117,14 @@ class Plan:
         return self.side**2 * self.train * self.epochs
 
 
-def write(source: str, file: Path, minutes: float = MINUTES, levels: Levels = LEVELS) -> tuple[Seen, Forecast | None]:
+def write(source: str, file: Path, minutes: float = MINUTES, **options: Any) -> tuple[Seen, Forecast | None]:
     """Write the spec that fits `source` and this machine, whose search and confirmation take about `minutes` here.
 
-    `levels` are the values of black and white in deep grey images. Raises StudyError where the file is there, or as
-    `look`.
+    `options` are what `[data]` is to say of a folder's images. Raises StudyError where the file is there, or as `look`.
     """
     if file.exists():
         raise StudyError(f"{file} is there already", "delete it, or name another file with --output")
-    seen = look(source, levels)
+    seen = look(source, **options)
     first, *cheaper = _plans(seen)
     forecast = _forecast(seen, file, plan := first)
     if forecast is not None and cheaper and (over := _over(forecast, minutes)) > 1:
@@ -248,7 +247,7 @@ def _data_lines(seen: Seen, plan: Plan) -> list[str]:
     pixels = " to ".join(dict.fromkeys(f"{width} x {height}" for width, height in (smallest, largest)))
     return [
         f"path = {json.dumps(seen.source)}",
-        *([] if seen.levels.white is None else [f"black = {seen.levels.black!r}", f"white = {seen.levels.white!r}"]),
+        *(f"{name} = {json.dumps(value)}" for name, value in seen.options.items()),
         *part,
         f"size = {plan.side}  # pixels a side that they are resized to, of {pixels}; doubled, it takes 4 times as long",
         f"validation = {VALIDATION}  # of the images, to judge the trials by; a folder `val` is taken instead",

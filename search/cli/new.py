@@ -2,10 +2,10 @@
 
 import shlex
 from pathlib import Path
+from typing import Any
 
 import click
 
-from winnow.objectives.data.catalog import Levels
 from winnow.search.api import first_spec
 from winnow.search.api.forecast import told
 from winnow.search.report.terminal import data_overview
@@ -22,16 +22,18 @@ from winnow.search.report.terminal.screen import screen
     show_default=True,
     help="What the search and its confirmation may take on this machine.",
 )
-@click.option("--black", type=float, default=0.0, show_default=True, help="Which value of deep grey images is black.")
+@click.option("--black", type=float, help="Which value of deep grey images is black.  [default: 0]")
 @click.option("--white", type=float, help="Which value of them is white.  [default: 65,535 for 16 bits]")
-def new(source: str, output: Path | None, minutes: float, black: float, white: float | None) -> None:
+@click.option("--broken", type=click.Choice(["skip"]), help="Leave out what is no image.  [default: refuse it]")
+def new(source: str, output: Path | None, minutes: float, **options: Any) -> None:
     """Write the spec of a first search on SOURCE: a folder of images, or a data set that Winnow knows by its name.
 
     The folder holds one subfolder a class. The spec is written for this machine, each choice with its reason.
     """
     file = output or Path(f"{first_spec.study_name(source)}.toml")
+    given = {name: value for name, value in options.items() if value is not None}
     with screen(stderr=True).status(f"Looking at {source}, and timing an epoch on it"):
-        seen, forecast = first_spec.write(source, file, minutes, Levels(black, white))
+        seen, forecast = first_spec.write(source, file, minutes, **given)
     if seen.images is not None:
         screen().print(data_overview.classes(seen.images))
     for sentence in told(forecast):

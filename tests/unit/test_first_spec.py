@@ -8,7 +8,6 @@ import pytest
 from PIL import Image
 
 from winnow.errors import SpecError, StudyError
-from winnow.objectives.data.catalog import Levels
 from winnow.objectives.errors import DataError
 from winnow.search.api import first_spec, forecast
 from winnow.search.study import validation
@@ -173,6 +172,15 @@ def test_deep_grey_images_get_a_spec_once_it_is_said_what_is_white(tmp_path: Pat
     with pytest.raises(DataError, match="winnow new --black 0 --white "):
         first_spec.write(source, file)
     assert not file.exists()
-    first_spec.write(source, file, levels=Levels(white=1.0))
-    data = validation.read(file).data_spec
-    assert (data.black, data.white) == (0.0, 1.0)
+    first_spec.write(source, file, AGES, white=1.0)
+    assert validation.read(file).data_spec.white == 1.0
+
+
+def test_a_folder_with_a_broken_image_gets_a_spec_once_it_may_be_left_out(tmp_path: Path) -> None:
+    folder, file = fill(tmp_path / "pets", ("cat", "dog"), 16, grey=True), tmp_path / "s.toml"
+    (folder / "cat" / "0.png").write_bytes(b"torn")
+    with pytest.raises(DataError, match="winnow new --broken skip"):
+        first_spec.write(str(folder), file, AGES)
+    assert not file.exists()
+    first_spec.write(str(folder), file, AGES, broken="skip")
+    assert validation.read(file).data_spec.broken == "skip"

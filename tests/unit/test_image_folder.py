@@ -88,7 +88,7 @@ def test_a_broken_file_is_refused_or_skipped_with_its_name(tmp_path: Path, caplo
     torn.write_bytes(torn.read_bytes()[:40])
     with pytest.raises(DataError, match=r"dog/003\.png is no image that can be read") as raised:
         loading.load(spec(tmp_path, validation=3))
-    assert raised.value.remedy == 'delete it or set data.broken = "skip"'
+    assert raised.value.remedy.startswith('delete it or set data.broken = "skip" (')
     with caplog.at_level(logging.WARNING, "winnow"):
         animals = loading.load(spec(tmp_path, broken="skip", validation=3))
     assert "dog/003.png" in caplog.text
