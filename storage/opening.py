@@ -47,6 +47,11 @@ def open(url: str, *, create: bool = True, patience: float = 0.0) -> Storage:
         raise StorageUnreachable(
             f"the storage {storage.place} cannot be opened: {error.problem}", error.remedy
         ) from None
+    except StorageError as error:
+        if not error.problem.endswith("file is not a database"):
+            raise
+        problem = f"the storage {storage.place} is another kind of file"
+        raise StorageError(problem, "name one that SQLite made, or a new one") from None
     storage.database.patience = afterwards
     return storage
 

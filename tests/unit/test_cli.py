@@ -95,6 +95,8 @@ def test_a_place_that_takes_no_file_is_no_bug_of_winnows(spec: str, tmp_path: Pa
         assert why in told.output
     told = CliRunner().invoke(cli, ["create", spec, "--storage", "sqlite:///folder"])
     assert told.output == "winnow: the storage folder is a folder; name a file in it: sqlite:///folder/winnow.db\n"
+    told = CliRunner().invoke(cli, ["create", spec, "--storage", f"sqlite:///{spec}"])
+    assert told.output.endswith("s.toml is another kind of file; name one that SQLite made, or a new one\n")
 
 
 def test_every_option_has_an_environment_twin(spec: str) -> None:
