@@ -22,12 +22,8 @@ def named_trial(record: StudyRecord, number: int | None, default: TrialRecord | 
         if default is None:
             raise StudyError(f"the study {record.study!r} has no {what} yet", f"run it on, or name a trial by {flag}")
         trial = default
-    elif number >= len(record.trials):
-        raise StudyError(
-            f"the study {record.study!r} has no trial {number}", f"it has trials 0 to {len(record.trials) - 1}"
-        )
     else:
-        trial = record.trials[number]
+        trial = record.trial(number)
     if not trial.config:
         raise StudyError(f"trial {trial.number} has no recorded configuration", f"name another by {flag}")
     return trial

@@ -11,6 +11,7 @@ from optuna.trial import FrozenTrial
 
 from winnow.errors import StudyError
 from winnow.records import CONFIG, GIVEN, METRICS, TRAINING, Epoch
+from winnow.search.analysis.study_record import refuse_other_number
 from winnow.search.study import objective
 from winnow.search.study.study import WinnowStudy, refuse_other_code, refuse_other_training
 from winnow.storage import epochs
@@ -88,8 +89,7 @@ def replay(study: WinnowStudy, number: int, device: str = "cpu") -> Replay:
     """Train trial `number` again from its record, for as many epochs as it had; raises StudyError."""
     refuse_other_training(study)
     trials = study.optuna.get_trials(deepcopy=False)
-    if not 0 <= number < len(trials):
-        raise StudyError(f"the study {study.name!r} has no trial {number}", f"it has trials 0 to {len(trials) - 1}")
+    refuse_other_number(study.name, number, len(trials))
     attributes = trials[number].user_attrs
     recorded = epochs.read(study.storage.database, study.study_id).get(number, [])
     if CONFIG not in attributes or not recorded:

@@ -169,6 +169,11 @@ class StudyRecord:
         recorded = (trial.training.get("validation_examples") for trial in self.trials)
         return scale_of(self.metric, self.direction, next((int(count) for count in recorded if count), 0))
 
+    def trial(self, number: int) -> TrialRecord:
+        """Return the trial of a number; raises StudyError where there is none."""
+        refuse_other_number(self.study, number, len(self.trials))
+        return self.trials[number]
+
     def loss(self, value: float | None) -> float:
         """Return `value` turned so that less is better; what is unknown is worse than anything."""
         if value is None or math.isnan(value):
@@ -182,6 +187,13 @@ class StudyRecord:
     def count(self, state: str) -> int:
         """Return how many trials are in `state`."""
         return sum(trial.state == state for trial in self.trials)
+
+
+def refuse_other_number(study: str, number: int, count: int) -> None:
+    """Raise StudyError unless `number` is that of one of so many trials."""
+    if not 0 <= number < count:
+        known = f"it has trials 0 to {count - 1}" if count else "it has none yet"
+        raise StudyError(f"the study {study!r} has no trial {number}", known)
 
 
 def load(storage: Storage, name: str) -> StudyRecord:

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 
 from optuna.distributions import CategoricalDistribution
 
-from winnow.errors import StudyError
 from winnow.search.analysis import comparisons, curve_reading, importance, importance_trials
 from winnow.search.analysis.axes import Axis
 from winnow.search.analysis.formatting import duration
@@ -86,11 +85,7 @@ def chosen(record: StudyRecord, trials: Sequence[int] = (), by: str = "") -> Cha
 
     None where neither is asked for; raises StudyError for a trial or a hyperparameter that the study does not have.
     """
-    known = {trial.number: trial for trial in record.trials}
-    for number in trials:
-        if number not in known:
-            raise StudyError(f"the study {record.study!r} has no trial {number}", f"it has {len(known)}, from 0 on")
-    members: dict[str, Sequence[TrialRecord]] = {f"trial {number}": [known[number]] for number in trials}
+    members: dict[str, Sequence[TrialRecord]] = {f"trial {number}": [record.trial(number)] for number in trials}
     if by:
         Axis(record, by)
         members |= {f"{by} {group.name}": group.trials for group in comparisons.groups(record, [by])}

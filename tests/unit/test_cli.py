@@ -99,6 +99,17 @@ def test_a_place_that_takes_no_file_is_no_bug_of_winnows(spec: str, tmp_path: Pa
     assert told.output.endswith("s.toml is another kind of file; name one that SQLite made, or a new one\n")
 
 
+def test_a_trial_that_is_not_there_is_told_from_a_study_without_trials(tmp_path: Path, spec: str) -> None:
+    (tmp_path / "mine.py").write_text("def train(trial):\n    return 1.0\n")
+    (tmp_path / "own.toml").write_text('name = "own"\nobjective = "mine:train"\nbudget = { trials = 2 }\n')
+    for file in (spec, "own.toml"):
+        assert CliRunner().invoke(cli, ["create", file]).exit_code == 0
+    for study, known in (("s", "it has trials 0 to 0"), ("own", "it has none yet")):
+        for command in (["replay", study, "7"], ["report", study, "--trials", "7"], ["ablate", study, "--from", "7"]):
+            told = CliRunner().invoke(cli, command)
+            assert told.output == f"winnow: the study '{study}' has no trial 7; {known}\n"
+
+
 def test_every_option_has_an_environment_twin(spec: str) -> None:
     told = CliRunner().invoke(cli, ["check", spec], env={"WINNOW_CHECK_JSON": "1"})
     assert json.loads(told.output)["name"] == "s"
