@@ -127,5 +127,5 @@ def test_another_training_version(place: Place) -> None:
             assert refusal in done.stderr
     assert place.states() == ["WAITING"]
     assert place.run("run", "s.toml", "--workers", "1", "--accept-code").returncode == 0
-    assert code_of_trials(place) == [{"winnow.objectives": "1"}]
+    assert code_of_trials(place) == [{"winnow.objectives": str(TRAINING_VERSION)}]
     assert place.run("replay", "s", "0").returncode == 0
