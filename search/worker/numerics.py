@@ -1,5 +1,6 @@
 """What all trials of a study compute with, settled once: precision and CPU threads, or none could be compared."""
 
+import logging
 from collections.abc import Sequence
 
 from winnow.errors import StudyError
@@ -7,6 +8,8 @@ from winnow.records import NUMERICS
 from winnow.search.study.study import WinnowStudy
 from winnow.search.worker.devices import Device
 from winnow.storage import designs, settled
+
+_log = logging.getLogger("winnow")
 
 
 def settled_threads(study: WinnowStudy) -> int | None:
@@ -34,6 +37,16 @@ def settle(study: WinnowStudy, threads: int, precision: str) -> str:
             f"give --threads {held['threads']}",
         )
     return str(held["precision"])
+
+
+def warn_of_emulation(study: WinnowStudy, device: Device, precision: str) -> None:
+    """Say where a device is to train in bfloat16, as a study was begun or as it says, and would emulate it."""
+    if not device.native_bf16 and study.spec.fixed.get("precision", precision) == "bf16":
+        _log.warning(
+            "%s only emulates bfloat16, in which %r trains: it is slower here than in fp32 (precision in [fixed])",
+            device.name,
+            study.name,
+        )
 
 
 def suit_all(study: WinnowStudy, devices: Sequence[Device], threads: int) -> None:

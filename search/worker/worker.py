@@ -107,7 +107,9 @@ class Worker:
                 # While it imports torch: the history that sampler and pruner will ask for, seconds in a large study.
                 self.study.storage.get_all_trials(self.study.study_id, deepcopy=False)
                 if (ready := self.trainer.wait_until_ready(lambda: self._steering.stopping)) is not None:
-                    self._work(numerics.settle(self.study, self.options.threads, ready.precision))
+                    precision = numerics.settle(self.study, self.options.threads, ready.precision)
+                    numerics.warn_of_emulation(self.study, self.options.device, precision)
+                    self._work(precision)
         except StorageUnreachable:
             if not self._steering.stopping:
                 raise

@@ -41,3 +41,13 @@ def test_other_threads_are_refused(study: WinnowStudy) -> None:
     assert numerics.settled_threads(study) == 2
     with pytest.raises(StudyError, match="trains with 2 threads a worker, not 1"):
         numerics.settle(study, threads=1, precision="fp32")
+
+
+def test_a_device_that_emulates_what_others_have_settled_says_so(
+    study: WinnowStudy, caplog: pytest.LogCaptureFixture
+) -> None:
+    for device, precision in ((NEW, "bf16"), (OLD, "fp32")):
+        numerics.warn_of_emulation(study, device, precision)
+    assert not caplog.messages
+    numerics.warn_of_emulation(study, OLD, "bf16")
+    assert "cuda:1 only emulates bfloat16, in which" in caplog.text
