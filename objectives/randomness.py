@@ -28,14 +28,22 @@ def drawing_from(generator: torch.Generator) -> Iterator[None]:
     For code of others, which knows no other; the global one is then where it was. Takes some microseconds.
     """
     device = generator.device
-    everybodys = torch.default_generator if device.type == "cpu" else torch.cuda.default_generators[device.index or 0]
-    before = everybodys.get_state()
-    everybodys.set_state(generator.get_state())
+    match device.type:
+        case "cpu":
+            get, put = torch.default_generator.get_state, torch.default_generator.set_state
+        case "cuda":
+            everybodys = torch.cuda.default_generators[device.index or 0]
+            get, put = everybodys.get_state, everybodys.set_state
+        case _:  # Apple's GPU, for one
+            of_device = torch.get_device_module(device)
+            get, put = of_device.get_rng_state, of_device.set_rng_state
+    before = get()
+    put(generator.get_state())
     try:
         yield
     finally:
-        generator.set_state(everybodys.get_state())
-        everybodys.set_state(before)
+        generator.set_state(get())
+        put(before)
 
 
 @dataclass(frozen=True)

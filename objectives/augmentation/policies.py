@@ -4,6 +4,7 @@ Müller and Hutter, "TrivialAugment", ICCV 2021; Cubuk et al., "RandAugment", 20
 torchvision; images are resampled bilinearly. Images are float32 (B, C, H, W) from 0 to 255.
 """
 
+import functools
 from collections.abc import Callable
 
 import torch
@@ -45,18 +46,36 @@ def randomly(images: torch.Tensor, draws: Draws, operations: int, magnitude: int
 def _strengths(
     which: torch.Tensor, share: torch.Tensor, negative: torch.Tensor, most: tuple[float, ...]
 ) -> torch.Tensor:
-    strength = share * torch.tensor(most, device=share.device)[which]
+    strength = share * _on_device(most, share.device)[which]
     return torch.where(negative & (which < SIGNED), -strength, strength)
+
+
+@functools.lru_cache(maxsize=64)
+def _on_device(most: tuple[float, ...], device: torch.device) -> torch.Tensor:
+    """Return them as a tensor, copied to the device once: a step would wait for each copy."""
+    return torch.tensor(most, device=device)
 
 
 def apply(images: torch.Tensor, which: torch.Tensor, strength: torch.Tensor) -> torch.Tensor:
     """Do to each image (B, C, H, W) the operation at `which` int64 (B,) of OPERATIONS, of a strength (B,)."""
+    if images.device.type != "cpu":
+        return _apply_to_all(images, which, strength)
     result = images.clone()
     for place, name in enumerate(OPERATIONS[1:], start=1):
         chosen = (which == place).nonzero()[:, 0]
         if len(chosen):
             done = _DOING[name](images.index_select(0, chosen), strength[chosen].view(-1, 1, 1, 1))
             result.index_copy_(0, chosen, done)
+    return result
+
+
+def _apply_to_all(images: torch.Tensor, which: torch.Tensor, strength: torch.Tensor) -> torch.Tensor:
+    """Do each operation to all images and choose: how many drew one, an accelerator would have to be waited for."""
+    result = images
+    for place, name in enumerate(OPERATIONS[1:], start=1):
+        chosen = which == place
+        done = _DOING[name](images, torch.where(chosen, strength, 0).view(-1, 1, 1, 1))
+        result = torch.where(chosen.view(-1, 1, 1, 1), done, result)
     return result
 
 
@@ -82,7 +101,7 @@ def _rotate(images: torch.Tensor, degrees: torch.Tensor) -> torch.Tensor:
 
 
 def _moved(images: torch.Tensor, rows: tuple[torch.Tensor | float, ...]) -> torch.Tensor:
-    every = [torch.as_tensor(row, dtype=images.dtype, device=images.device).view(-1) for row in rows]
+    every = (row.view(-1) if isinstance(row, torch.Tensor) else images.new_full((1,), row) for row in rows)
     return geometry.resample(images, tuple(row.expand(len(images)) for row in every))
 
 
@@ -103,7 +122,7 @@ def _sharpness(images: torch.Tensor, strength: torch.Tensor) -> torch.Tensor:
     if height < 3 or width < 3:
         return images
     kernel = torch.full((3, 3), 1 / 13, device=images.device)
-    kernel[1, 1] = 5 / 13
+    kernel[1, 1:2].fill_(5 / 13)  # an assignment would copy the number from the host
     smooth = images.clone()
     inner = functional.conv2d(images, kernel.expand(channels, 1, 3, 3), groups=channels)
     smooth[:, :, 1:-1, 1:-1] = inner.round()

@@ -5,6 +5,7 @@ Autograd asks CUDA for a card's streams, so no backward pass is walked: gradient
 """
 
 import contextlib
+import functools
 import sys
 from collections import Counter
 from collections.abc import Iterator
@@ -19,7 +20,7 @@ from torch.utils import _pytree
 from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_modes
 
 from winnow.objectives import learner, randomness, training
-from winnow.objectives.augmentation import windows
+from winnow.objectives.augmentation import mixing, policies, windows
 from winnow.objectives.compatibility import Shape
 from winnow.objectives.data.loading import Data, Split
 from winnow.objectives.hyperparameters import Config
@@ -156,6 +157,8 @@ def fake(memory: float = 1e12, draws_64_bits: bool = True) -> Iterator[Watch]:
             patched.setattr(module, "build", on_device)
         patched.setattr(training, "cheap", lambda *counted_on_the_host: {})
         patched.setattr(windows, "free_bytes", lambda place: memory)
+        patched.setattr(mixing, "_quantiles", lambda alpha, place: torch.zeros(mixing.QUANTILES + 1, device=place))
+        patched.setattr(policies, "_on_device", functools.cache(policies._on_device.__wrapped__))  # of this mode alone
         patched.setattr(layers, "DRAW_64_BITS", ("cpu", DEVICE) if draws_64_bits else ("cpu",))
         patched.setattr(torch.Tensor, "tolist", tolist)
         patched.setattr(torch.Tensor, "backward", backward)

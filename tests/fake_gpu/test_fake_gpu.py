@@ -1,7 +1,7 @@
 """The training core on a GPU that is not there, and on a device without float64: where, of what type, and how often."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
@@ -12,6 +12,7 @@ from winnow.objectives import registry
 from winnow.objectives.augmentation.batches import Augmentation
 from winnow.objectives.hyperparameters import Config, change, make_config
 from winnow.objectives.models.layers import Dropout
+from winnow.objectives.randomness import drawing_from
 from winnow.objectives.stack import Training, train_stack
 from winnow.objectives.training import CHECK_EVERY, Result, begin
 
@@ -27,8 +28,11 @@ MODELS: dict[str, dict[str, Any]] = {
     },
     "smallnet": {"dropout": 0.1, "conv_dropout": 0.1},
     "resnet": {"filters": [4, 8], "bottleneck": True, "conv_dropout": 0.1, "conv_dropout_kind": "dropout2d"},
+    "wide_resnet": {"wide_blocks": 1, "widen": 1, "dropout": 0.1},
+    "vit_tiny": {"blocks": 1, "dropout": 0.1, "drop_path": 0.1},
     "resnet18": {"frozen": 1},
 }
+OF_THE_BATCH = ("trivial_augment", "rand_augment", "mixup", "cutmix")
 AUGMENTATIONS = ("crop", "flip", "vertical_flip", "rotation", "affine", "color_jitter", "erasing")
 ALL = {**dict.fromkeys(AUGMENTATIONS, True), "shear": 5.0, "hue": 0.1}
 OPTIMIZERS: dict[str, dict[str, Any]] = {
@@ -36,6 +40,14 @@ OPTIMIZERS: dict[str, dict[str, Any]] = {
     "rmsprop": {"momentum": 0.5, "clip_norm": 1.0},
     "adam": {"l1": 1e-4, "l2": 1e-4, "decay_norms_and_biases": False},
     "adamw": {"label_smoothing": 0.1, "patience": 1, "schedule": "one_cycle"},
+}
+RARER = ("adam_then_sgd", "muon", "lion", "schedule_free_sgd", "schedule_free_adamw")
+OPTIONS: dict[str, dict[str, Any]] = {
+    "the mean of the last weights": {"swa_from": 1, "batch_norm": True},
+    "a balanced order": {"balanced_sampling": True},
+    "focal loss": {"focal_gamma": 2.0},
+    "several batches a step": {"accumulate": 2, "batch_size": 4},
+    "a warm-up and two passes": {"warmup_epochs": 1, "passes": 2},
 }
 
 
@@ -86,10 +98,15 @@ def _quiet(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("ERROR")
 
 
+def built_in(things: Mapping[str, Any]) -> set[str]:
+    """What is registered by the product; other tests register things of their own."""
+    return {name for name, thing in things.items() if thing.__module__.startswith("winnow.objectives.")}
+
+
 def test_everything_that_is_built_in_is_tried() -> None:
-    assert set(MODELS) <= set(registry.model)
-    assert set(AUGMENTATIONS) <= set(registry.augmentation)
-    assert set(OPTIMIZERS) <= set(registry.optimizer)
+    assert set(MODELS) == built_in(registry.model)
+    assert {*AUGMENTATIONS, *OF_THE_BATCH} == built_in(registry.augmentation)
+    assert {*OPTIMIZERS, *RARER} == built_in(registry.optimizer)
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
@@ -104,7 +121,7 @@ def test_no_step_waits_and_every_tensor_lies_where_it_shall(model: str, optimize
     assert any("convolution" in name for name, _ in watch.products) == (model != "mlp")
 
 
-@pytest.mark.parametrize("optimizer", ["muon", "lion", "schedule_free_sgd", "schedule_free_adamw"])
+@pytest.mark.parametrize("optimizer", RARER)
 def test_no_step_of_a_rarer_optimiser_waits_either(optimizer: str) -> None:
     waited, _ = waits_of_more_steps(of_model("cnn", optimizer=optimizer))
     assert not waited
@@ -117,6 +134,32 @@ def test_no_step_of_a_stack_waits_either(model: str, precision: str) -> None:
     waited, watch = waits_of_more_steps(values, members=3)
     assert not waited
     assert {dtype for _, dtype in watch.products} == {torch.bfloat16 if precision == "bf16" else torch.float32}
+
+
+@pytest.mark.parametrize("model", ["wide_resnet", "vit_tiny"])
+def test_no_step_of_a_larger_model_waits_either(model: str) -> None:
+    waited, _ = waits_of_more_steps(of_model(model), draws_64_bits=False)
+    assert not waited
+
+
+@pytest.mark.parametrize("augmentation", OF_THE_BATCH)
+def test_no_step_with_augmentation_of_the_whole_batch_waits_either(augmentation: str) -> None:
+    waited, _ = waits_of_more_steps({"widths": [4], augmentation: True}, draws_64_bits=False)
+    assert not waited
+
+
+@pytest.mark.parametrize("options", OPTIONS.values(), ids=OPTIONS)
+def test_no_step_with_another_option_waits_either(options: dict[str, Any]) -> None:
+    waited, _ = waits_of_more_steps({"widths": [4], **options}, draws_64_bits=False)
+    assert not waited
+
+
+def test_a_moving_average_copies_the_number_of_its_steps_and_nothing_else() -> None:
+    """As torch's own does, which reads it nowhere."""
+    waited, _ = waits_of_more_steps({"widths": [4], "ema_decay": 0.9}, draws_64_bits=False)
+    (how,) = waited
+    assert how.startswith("copy at averaging.py")
+    assert waited[how] == 3 * 2, "once a step"
 
 
 @pytest.mark.parametrize("model", ["mlp", "cnn", "smallnet", "resnet"])
@@ -152,6 +195,25 @@ def test_the_running_loss_is_read_at_every_fiftieth_step(monkeypatch: pytest.Mon
     (extra,) = (more - few).items()
     assert extra[0].startswith("read at training.py")
     assert extra[1] == 3 * 2, "in each of three epochs, at steps 5 and 10"
+
+
+def test_code_of_others_draws_from_a_trials_generator_on_a_device_that_is_not_cuda(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class OfMPS(torch.Generator):
+        device = torch.device("mps")
+
+    class mps:
+        everybodys = torch.Generator().manual_seed(5)
+        get_rng_state = everybodys.get_state
+        set_rng_state = everybodys.set_state
+
+    monkeypatch.setattr(torch, "get_device_module", lambda device: mps)
+    with drawing_from(OfMPS().manual_seed(3)):
+        drawn = torch.rand(2, generator=mps.everybodys)
+    assert torch.equal(drawn, torch.rand(2, generator=torch.Generator().manual_seed(3)))
+    assert mps.everybodys.initial_seed() == 5
+    assert torch.equal(mps.get_rng_state(), torch.Generator().manual_seed(5).get_state())
 
 
 # ---- the watch itself: planted faults

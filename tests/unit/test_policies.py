@@ -131,6 +131,15 @@ def test_a_rectangle_and_its_share_are_torchvisions_cutmix(
     assert own.tolist() == pytest.approx([float(soft[1, 1])] * 6)
 
 
+def test_where_nobody_waits_for_a_device_all_are_changed_as_those_that_drew_it() -> None:
+    images = pictures(28)
+    which = torch.arange(28) % len(policies.OPERATIONS)
+    for sign in (1, -1):
+        strength = sign * torch.tensor(policies.WIDE)[which] / 3
+        strength = torch.where(which < policies.SIGNED, strength, strength.abs())
+        assert torch.equal(policies._apply_to_all(images, which, strength), policies.apply(images, which, strength))
+
+
 @pytest.mark.parametrize("alpha", [0.2, 1.0, 4.0])
 def test_shares_are_drawn_from_a_beta_distribution(alpha: float) -> None:
     found = mixing.beta(draws(20_000), alpha)
