@@ -43,6 +43,18 @@ def test_the_documentation_names_every_data_set_sampler_and_pruner() -> None:
         assert f"`{section}`" in page
 
 
+def test_what_was_tried_on_which_gpu_is_held_by_something_that_is_there() -> None:
+    page = (ROOT / "docs" / "gpus.md").read_text()
+    table = page.partition("| held by |")[2].partition("\n\n")[0]
+    rows = [line.strip("| ").split(" | ") for line in table.splitlines()[2:]]
+    assert len(rows) > 10
+    for what, on_card, on_stub, held_by in rows:
+        named = re.findall(r"`([\w/]+\.py)::(\w+)`", held_by)
+        assert named or on_card == on_stub == "not tried", what
+        for path, function in named:
+            assert f"\ndef {function}(" in (ROOT / path).read_text(), f"{what}: {path}::{function}"
+
+
 def test_the_tree_in_the_readme_names_what_is_there() -> None:
     tree = (ROOT / "README.md").read_text().split("## Where things are")[1].split("```text\n")[1].split("```")[0]
     room, named = Path(), []
