@@ -68,6 +68,11 @@ class Entry:
         """What each model gave; empty of a reading that was not finished, or that an earlier version wrote."""
         return [row for row in self.results.get("models", []) if isinstance(row, dict)]
 
+    @property
+    def judged(self) -> set[str]:
+        """Which models were judged together, those among them that an earlier reading had read; named by weights."""
+        return set(self.results.get("judged") or (row.get("weights") for row in self.models))
+
 
 def announce(database: Database, study_name: str, examples: Examples, reader: str, purpose: str) -> int:
     """Write that test data are about to be read; returns the entry. Done before the reading, so that none is hidden."""
@@ -82,9 +87,11 @@ def announce(database: Database, study_name: str, examples: Examples, reader: st
     return int(database.add(row))
 
 
-def conclude(database: Database, entry: int, examples: Examples, models: Sequence[dict[str, Any]]) -> None:
-    """Add what the reading gave, model by model."""
-    results = {"examples": asdict(examples), "models": list(models)}
+def conclude(
+    database: Database, entry: int, examples: Examples, models: Sequence[dict[str, Any]], judged: Sequence[str] = ()
+) -> None:
+    """Add what the reading gave, model by model, and with which of those read before they were `judged` together."""
+    results = {"examples": asdict(examples), "models": list(models), "judged": list(judged)}
     database.execute(update(ledger).where(ledger.c.entry == entry).values(results=results))
 
 

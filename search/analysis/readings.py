@@ -63,18 +63,22 @@ def add_rows(plan: ConfirmationPlan, rows: Sequence[Row]) -> WinnowStudy:
 
 
 def read(plan: ConfirmationPlan, models: Sequence[Repetition]) -> Reading:
-    """Read test data for those of the models that were not read before; raises StudyError."""
+    """Read test data for those of the models that were not read before; raises StudyError.
+
+    To judge fewer of them, or others together, is another look too, though nothing is read.
+    """
     if not plan.reads_test:
         return NOTHING_READ
     database, examples = plan.study.storage.database, _examples(plan)
     names = {model: repetitions.weights_name(plan, *model) for model in models}
-    known = {model["weights"] for entry in ledger.of_the_same(database, examples) for model in entry.models}
-    new = [model for model in models if names[model] not in known]
-    if new:
-        entry = _announce(plan, examples, new)
-        told = _scored(plan, new) if plan.study.spec.built_in else _told(plan, new)
+    looks = ledger.of_the_same(database, examples)
+    if not any(entry.judged == set(names.values()) for entry in looks):
+        known = {model["weights"] for entry in looks for model in entry.models}
+        new = [model for model in models if names[model] not in known]
+        entry = _announce(plan, examples, models)
+        told = (_scored if plan.study.spec.built_in else _told)(plan, new) if new else []
         rows = [{"weights": names[model], **result} for model, result in zip(new, told, strict=True)]
-        ledger.conclude(database, entry, examples, rows)
+        ledger.conclude(database, entry, examples, rows, list(names.values()))
     return recorded(plan, models)
 
 
@@ -91,7 +95,7 @@ def _announce(plan: ConfirmationPlan, examples: ledger.Examples, models: Sequenc
     """Write that test data are about to be read, where nothing says so yet; returns the entry."""
     database, name = plan.study.storage.database, plan.study.name
     for entry in ledger.entries(database, name):
-        if not (plan.study.spec.built_in or entry.models or entry.data_fingerprint != examples.fingerprint):
+        if not (plan.study.spec.built_in or entry.judged or entry.data_fingerprint != examples.fingerprint):
             return entry.entry  # announced when these repetitions were added
     return ledger.announce(
         database,
@@ -134,7 +138,9 @@ def recorded(plan: ConfirmationPlan, models: Sequence[Repetition]) -> Reading:
     last = None
     for entry in ledger.entries(database):
         found = {row["weights"]: row for row in entry.models if row["weights"] in names}
-        rows, last = {**rows, **found}, entry if found else last
+        looked = entry if found or entry.judged == set(names) else None
+        rows = {**rows, **found}
+        last = last if last and last.judged == set(names) else looked or last
     if last is None or set(names) - rows.keys():
         raise StudyError(
             f"the ledger holds no test scores of the confirmation of {plan.study.name!r}",

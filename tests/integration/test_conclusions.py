@@ -81,6 +81,17 @@ def test_a_confirmation_is_found_as_it_was_concluded_though_the_search_went_on(t
     assert conclusions.load(study.storage, read(study)).confirmation is None, "an earlier version wrote otherwise"
 
 
+def test_to_judge_fewer_of_the_models_that_were_read_is_another_look(tmp_path: Path) -> None:
+    study = told(tmp_path, [0.5, 0.9, 0.8])
+    assert confirmed(study, score).error == 0.05
+    for seeds, before in ((2, 1), (3, 0), (2, 1)):
+        plan = repetitions.plan_confirmation(study, top=2, seeds=seeds)
+        found = confirm.conclude(plan, repetitions.read_scores(plan))
+        assert (len(found.winner_on_test.scores), found.read_before) == (seeds, before)
+        assert found.error == 0.05 / (before + 1) ** 2
+    assert [len(entry.models) for entry in ledger.entries(study.storage.database)] == [6, 0]
+
+
 def test_how_a_winner_of_two_classes_decides_is_remembered(tmp_path: Path) -> None:
     study = told(tmp_path, [0.5, 0.9])
     plan = repetitions.plan_confirmation(study, top=1, seeds=1)
