@@ -14,6 +14,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from winnow.errors import StudyError
 from winnow.search.analysis.importance_trials import (
+    MOST_TRIALS,
     TOP_TRIALS,
     by_rank,
     for_a_forest,
@@ -33,6 +34,11 @@ _RANDOM_NAMES = ("random number 1", "random number 2", "random number 3")
 """What forests are given to search beside the hyperparameters: the share of these is what nothing at all is given."""
 _ANYWHERE = ("random", "grid", "qmc")
 """Samplers that draw wherever trials may lie; all others draw near the best."""
+_TRIALS_EACH = 6
+"""So many trials of each hyperparameter does a forest need of a sampler that draws near the best.
+
+Of searches by TPE and ASHA with four or five it ranked two planted effects rightly in 22 of 83, with seven in 40 of 64.
+"""
 _SAMPLES = 50
 """Samples for an interval: their spread is then known to a tenth of itself."""
 
@@ -101,6 +107,8 @@ def assess(record: StudyRecord, method: Method = "PED-ANOVA", *, pruned: bool = 
         values = fenced(np.array([trial.value for trial in records], dtype=np.float64), record.direction)
         records = [replace(trial, value=value) for trial, value in zip(records, values.tolist(), strict=True)]
     shares = _Shares(method, record, records, generator)
+    if method != "PED-ANOVA" and draws_near_the_best(record):
+        _refuse_few(record, len(records), _TRIALS_EACH * len(shares.names))
     found, floor = shares(range(len(records)))
     spread = _spread(shares, len(records), generator)
     ordered = sorted(zip(shares.names, found, spread, strict=True), key=lambda entry: (-entry[1], entry[0]))
@@ -121,6 +129,15 @@ def assess(record: StudyRecord, method: Method = "PED-ANOVA", *, pruned: bool = 
             for name, share, deviation in ordered
         ),
     )
+
+
+def _refuse_few(record: StudyRecord, trials: int, needed: int) -> None:
+    if trials < min(needed, MOST_TRIALS):
+        raise StudyError(
+            f"importance needs {needed} trials of study {record.study!r} besides the baseline, {_TRIALS_EACH} for each "
+            f"hyperparameter, since the sampler drew near the best, and it has {trials}",
+            f"let {needed - trials} more end",
+        )
 
 
 def assess_if_enough(record: StudyRecord) -> tuple[Importance | None, str]:

@@ -14,7 +14,7 @@ MINIMUM_TRIALS = 10
 """Below this, PED-ANOVA compares a handful of trials with their own half: its shares are then noise."""
 TOP_TRIALS = 5
 """How many trials the group of the best must hold; what Optuna's documentation asks of PED-ANOVA."""
-_MOST_TRIALS = 300
+MOST_TRIALS = 300
 """What forests are given of a larger study."""
 _MOST_STOPPED = 0.25
 """Where the pruner stopped a larger share of the trials, forests see a selection."""
@@ -104,6 +104,6 @@ def refuse_survivors(record: StudyRecord, pruned: bool) -> None:
 
 def for_a_forest(records: Sequence[TrialRecord], generator: np.random.Generator) -> list[TrialRecord]:
     """Draw as many of the records as a forest is given: time grows with their square in fANOVA."""
-    if len(records) <= _MOST_TRIALS:
+    if len(records) <= MOST_TRIALS:
         return list(records)
-    return [records[index] for index in sorted(generator.permutation(len(records))[:_MOST_TRIALS])]
+    return [records[index] for index in sorted(generator.permutation(len(records))[:MOST_TRIALS])]

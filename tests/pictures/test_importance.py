@@ -106,6 +106,10 @@ def test_where_a_sampler_draws_near_the_best_the_order_of_all_trials_is_asked_fi
     assert left_out.startswith("PED-ANOVA is left out: the sampler drew near the best trials")
     assert "fANOVA is left out: the pruner chose" in left_out
     assert "do not rely on the order" in importance.doubt([asked], near)
+    some = [[trial for trial in near.trials if trial.state == state] for state in ("COMPLETE", "PRUNED")]
+    few = replace(near, trials=(*some[0][:5], *some[1][:6]))
+    assert "needs 12 trials" in importance.assess_if_enough(few)[1], "six for each"
+    assert importance.assess_if_enough(replace(few, sampler="random"))[0] is not None
     assert importance.methods_for(replace(near, sampler=""))[0] == "MDI", "stock Optuna draws by TPE"
 
 
