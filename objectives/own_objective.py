@@ -14,7 +14,7 @@ from typing import Any, SupportsFloat
 
 from winnow.objectives.space import Space, hyperparameter
 from winnow.objectives.training_objective import configuration, is_given
-from winnow.records import CONFIG, EPOCHS, KEEP_WEIGHTS, TEST_SCORE, TRAINING
+from winnow.records import CONFIG, EPOCHS, KEEP_WEIGHTS, RESTARTED, TEST_SCORE, TRAINING, restarted
 
 
 @dataclass
@@ -35,12 +35,10 @@ class OwnObjective:
         by_keyword = {*self.fixed, *(hyperparameter(parameter) for parameter in self.space)}
         options = {name: value for name, value in values.items() if name in by_keyword}
         options |= self._asked_for(seed=seed, **({"test": True} if test else {}))
-        if resume is not None:
-            options |= self._asked_for(resume=resume)
-        seed_generators(seed)
+        checkpoint = {} if resume is None else self._asked_for(resume=resume)
         configured = ConfiguredTrial(trial, values, given=is_given(trial))
         try:
-            returned = self.function(configured, **options)
+            returned = self._call(configured, seed, options, checkpoint)
         finally:  # what it drew, and what it imported, is known only now
             configured.close()
             trial.set_user_attr(CONFIG, values)
@@ -49,6 +47,30 @@ class OwnObjective:
             returned, score = returned
             trial.set_user_attr(TEST_SCORE, float(score))
         return returned
+
+    def _call(
+        self, trial: "ConfiguredTrial", seed: int, options: Mapping[str, Any], checkpoint: Mapping[str, Any]
+    ) -> Any:
+        """Call the function; once more from the start where it fails on its checkpoint before it reports anything.
+
+        It alone knows whether it can still read what it wrote.
+        """
+        seed_generators(seed)
+        if not checkpoint or self.devices_per_trial > 1:  # of several processes none begins anew by itself
+            return self.function(trial, **options, **checkpoint)
+        import optuna
+
+        try:
+            return self.function(trial, **options, **checkpoint)
+        except optuna.TrialPruned:
+            raise
+        except Exception as error:
+            if trial.has_reported:
+                raise
+            why = f"{type(error).__name__}: {error}"
+            said = f"its checkpoint could not be gone on from ({why}), so it trained again from the start"
+            trial.set_user_attr(RESTARTED, restarted(trial.user_attrs, said))
+        return self._call(trial, seed, options, {})
 
     def _asked_for(self, **options: Any) -> dict[str, Any]:
         """Return those of `options` that the function has a parameter for."""
@@ -67,6 +89,8 @@ class ConfiguredTrial:
         self._values = values
         self._given = given
         self._curve: list[dict[str, Any]] = []
+        self.has_reported = False
+        """Whether it has told of an epoch."""
 
     def __getattr__(self, name: str) -> Any:
         """Everything else is the trial's own."""
@@ -82,6 +106,7 @@ class ConfiguredTrial:
         **metrics: SupportsFloat,
     ) -> None:
         """Report as a worker's trial does; with `prune`, raise optuna.TrialPruned where it should be pruned."""
+        self.has_reported = True
         if hasattr(self._trial, "report_epoch"):
             self._trial.report(value, step, checkpoint, **metrics)
         else:

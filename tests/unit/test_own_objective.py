@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 import optuna
@@ -11,7 +12,7 @@ import torch
 from winnow.objectives import snapshots
 from winnow.objectives.own_objective import ConfiguredTrial, OwnObjective
 from winnow.objectives.space import Choice, Range
-from winnow.records import CONFIG, GIVEN, KEEP_WEIGHTS, Epoch
+from winnow.records import CONFIG, GIVEN, KEEP_WEIGHTS, RESTARTED, Epoch
 from winnow.search.analysis.study_record import read_trial
 from winnow.search.study import objective_checks, validation
 
@@ -44,6 +45,35 @@ def test_a_declared_space_arrives_as_keyword_arguments_and_is_recorded() -> None
     assert seen["hidden"] in ([8], [8, 8])
     assert ("momentum" in seen) == (seen["optimizer"] == "sgd")
     assert (seen["epochs"], trial.params["lr"], trial.value) == (3, seen["lr"], seen["lr"])
+
+
+def test_a_checkpoint_that_it_cannot_read_has_it_train_again_from_the_start() -> None:
+    def fit(trial: Any, fails: str, resume: bytes | None = None) -> float:
+        if fails == "pruned":
+            raise optuna.TrialPruned
+        for epoch in range(int(resume or 0) + 1, 4):
+            trial.report(0.5, epoch)
+            if fails == "late":
+                raise RuntimeError("out of patience")
+        return 0.5
+
+    study = optuna.create_study()
+
+    def attempt(checkpoint: bytes | None, fails: str = "") -> tuple[list[int], str]:
+        trial = study.ask()
+        expected = {"": None, "late": RuntimeError, "pruned": optuna.TrialPruned}[fails]
+        with pytest.raises(expected) if expected else nullcontext():
+            OwnObjective(fit, fixed={"fails": fails})(trial, checkpoint)
+        told = study.trials[-1]
+        return list(told.intermediate_values), told.user_attrs.get(RESTARTED, "")
+
+    assert attempt(None) == ([1, 2, 3], "")
+    assert attempt(b"1") == ([2, 3], "")
+    epochs, said = attempt(b"torn")
+    assert epochs == [1, 2, 3]
+    assert said.startswith("its checkpoint could not be gone on from (ValueError: invalid literal")
+    assert attempt(b"1", "late") == ([2], ""), "what fails later is no fault of the checkpoint"
+    assert attempt(b"1", "pruned") == ([], "")
 
 
 @pytest.mark.filterwarnings("ignore:Choices for a categorical")
