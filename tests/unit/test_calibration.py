@@ -24,10 +24,11 @@ def few() -> Data:
     return load(DataSpec("digits", train=100, validation=60))
 
 
-def say_instead(cache: Path, found: object) -> None:
-    """Put another answer where the only one measured is kept."""
-    (file,) = cache.glob("*.json")
-    file.write_text(json.dumps({**json.loads(file.read_text()), "found": found}))
+def say_instead(cache: Path, *found: object) -> None:
+    """Put other answers where those that were measured are kept, one for each, or one for all."""
+    files = sorted(cache.glob("*.json"))
+    for file, answer in zip(files, found * len(files) if len(found) == 1 else found, strict=True):
+        file.write_text(json.dumps({**json.loads(file.read_text()), "found": answer}))
 
 
 def test_precision_is_measured_once(cache: Path) -> None:
@@ -99,7 +100,7 @@ def test_auto_takes_what_pays_and_says_so(cache: Path) -> None:
 
 def test_where_the_shape_is_searched_so_many_as_are_of_one_shape_are_measured(cache: Path) -> None:
     fixed = {"batch_size": 20, "precision": "fp32"}
-    search = {"widths": {"choices": [[8], [16]]}, "lr": {"low": 0.001, "high": 0.1}}
+    search = {"widths": {"choices": [[units] for units in range(8, 64)]}, "lr": {"low": 0.001, "high": 0.1}}
     by_shape = {**SEARCH, "fixed": fixed, "search": search, "fleet": {"fuse": "auto"}}
     planned = check({**by_shape, "sampler": {"name": "qmc"}}, "s.toml")
     trials, why = at_once("auto", planned, load_objective(planned))
@@ -114,6 +115,8 @@ def test_where_the_shape_is_searched_so_many_as_are_of_one_shape_are_measured(ca
     assert (trials, "costs as much" in why) == (1, True), why
     say_instead(cache, [4, 4, 3.0])
     assert at_once("auto", spec, objective) == (4, "4 trials at a time: their stack trains 3.00 times as many a second")
+    say_instead(cache, [1, 4, 0.9], [4, 4, 2.0], [4, 4, 3.0])
+    assert at_once("auto", spec, objective).why.endswith("trains 2.00 times as many a second"), "that of the middle one"
 
 
 def test_a_small_search_trains_one_trial_at_a_time(cache: Path) -> None:
