@@ -29,7 +29,7 @@ from winnow.search.analysis.repetitions import (
     weights,
 )
 from winnow.search.analysis.seeds import Purpose
-from winnow.search.analysis.statistics import ERROR, Sample, broken_down, finite, paired, scale_of
+from winnow.search.analysis.statistics import ERROR, Sample, broken_down, finite, paired
 from winnow.search.analysis.study_record import StudyRecord
 from winnow.search.study.study import WinnowStudy
 
@@ -260,7 +260,7 @@ def _conclude(
         seeds, measured = seeds[:1], {number: values[:1] for number, values in measured.items()}
     against = baseline.number if baseline and baseline is not winner and baseline.number in measured else None
     reading = test_scores(plan, [(number, seed) for number in measured for seed in seeds])
-    on_test = scale_of(record.metric, plan.study.spec.optimises, reading.examples)
+    on_test = record.scale_on(reading.examples)
     sides_on_test = (reading.scores[: len(seeds)], reading.scores[len(seeds) :])
     winner_on_test, baseline_on_test = (Sample(tuple(scores), on_test) for scores in sides_on_test)
     sign = 1 if plan.study.spec.optimises == "maximize" else -1

@@ -66,10 +66,17 @@ ANY = Scale()
 """Nothing is known of the scores."""
 
 
-def scale_of(metric: str, direction: str, examples: int = 0) -> Scale:
-    """Return the scale of a metric by its name (`validation accuracy`), counted on so many examples where known."""
+def scale_of(metric: str, direction: str, examples: int = 0, seen: Iterable[float] = ()) -> Scale:
+    """Return the scale of a metric by its name (`validation accuracy`), counted on so many examples where known.
+
+    Values that were `seen` above 1 are taken for per cent, and beyond 0 to 100 for a metric of another kind.
+    """
     if metric.endswith(("accuracy", "F1", "AUROC")):
-        return Scale(0.0, 1.0, 1 / examples if examples else 0.0, -1)
+        least, most = min(seen := [0.0, *seen]), max(seen)
+        whole = 1.0 if most <= 1 else 100.0
+        return (
+            Scale(worse=-1) if least < 0 or most > 100 else Scale(0.0, whole, whole / examples if examples else 0, -1)
+        )
     if direction == "maximize":
         return Scale(worse=-1)
     return Scale(low=0.0 if metric.endswith(("loss", "error")) else -math.inf, worse=1)

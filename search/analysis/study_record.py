@@ -167,7 +167,12 @@ class StudyRecord:
     def scale(self) -> Scale:
         """What a value can be; counted on as many validation examples as a trial recorded."""
         recorded = (trial.training.get("validation_examples") for trial in self.trials)
-        return scale_of(self.metric, self.direction, next((int(count) for count in recorded if count), 0))
+        return self.scale_on(next((int(count) for count in recorded if count), 0))
+
+    def scale_on(self, examples: int) -> Scale:
+        """Return what a value can be where it is counted on so many examples; 0 where that is unknown."""
+        values = [trial.value for trial in self.trials if trial.value is not None and math.isfinite(trial.value)]
+        return scale_of(self.metric, self.direction, examples, values)
 
     def trial(self, number: int) -> TrialRecord:
         """Return the trial of a number; raises StudyError where there is none."""

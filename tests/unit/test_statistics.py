@@ -96,6 +96,9 @@ def test_an_interval_stays_within_what_the_metric_can_take_and_has_a_width() -> 
     assert Sample((1.0,) * 5, ACCURACY).interval[0] < 0.998
     assert paired([0.9, 0.9], [0.9, 0.9], ACCURACY).interval == pytest.approx((-0.0161, 0.0161), abs=0.0001)
     assert scale_of("validation loss", "minimize") == Scale(low=0.0, worse=1)
+    assert scale_of("accuracy", "maximize", 200, [0.4, 1.0]) == Scale(0.0, 1.0, 0.005, -1)
+    assert scale_of("accuracy", "maximize", 200, [0.4, 93.5]) == Scale(0.0, 100.0, 0.5, -1), "in per cent"
+    assert scale_of("accuracy", "maximize", 0, [-3.0, 120.0]) == Scale(worse=-1), "whatever it is"
     assert scale_of("objective value", "minimize") == Scale(worse=1)
 
 
