@@ -26,6 +26,7 @@ from winnow.objectives.platforms import platform_record
 from winnow.objectives.stack import Training, train_stack
 from winnow.objectives.training import begin
 
+PRECISION = "precision"
 STEPS = 6
 ROUNDS = 3
 GAIN = 1.1
@@ -63,7 +64,7 @@ def faster_precision(config: Config, data: Data) -> str:
         return "bf16" if min(each[0] for each in seconds) > GAIN * min(each[1] for each in seconds) else "fp32"
 
     try:
-        return str(_kept("precision", fp32, data, measure))
+        return str(_kept(PRECISION, fp32, data, measure))
     except (MemoryError, torch.OutOfMemoryError) as error:  # each trial will find out for itself
         _log.warning("it is not measured which precision is faster: %s", error)
         return "fp32"
@@ -139,7 +140,8 @@ def _kept(question: str, config: Config, data: Data, measure: Callable[[], Any])
         "shape": shape_of(config),
         "data": [data.shape, data.classes, str(data.train.inputs.dtype)],
         "machine": [_processor(), platform.system(), platform_record(device)],
-        "training": TRAINING_VERSION,
+        # Of stacks alone: a study that is run again with a later version is to have the precision that it had.
+        **({"training": TRAINING_VERSION} if question != PRECISION else {}),
     }
     known = json.dumps(facts, default=str)
     file = cache_folder() / "measured" / f"{hashlib.sha256(known.encode()).hexdigest()[:16]}.json"

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from winnow.objectives import calibration
 from winnow.objectives.calibration import best_stack, faster_precision
 from winnow.objectives.data.catalog import DataSpec
 from winnow.objectives.data.loading import Data, load
@@ -36,6 +37,13 @@ def test_precision_is_measured_once(cache: Path) -> None:
     assert faster_precision(config, few()) in ("fp32", "bf16")
     say_instead(cache, "bf16, it says")
     assert faster_precision(change(config, lr=0.1, seed=3), few()) == "bf16, it says", "the same shape"
+
+
+def test_a_later_version_of_training_keeps_the_precision(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert faster_precision(make_config(batch_size=10), few()) in ("fp32", "bf16")
+    say_instead(cache, "bf16, it says")
+    monkeypatch.setattr(calibration, "TRAINING_VERSION", calibration.TRAINING_VERSION + 1)
+    assert faster_precision(make_config(batch_size=10), few()) == "bf16, it says"
 
 
 def test_what_was_measured_of_another_shape_or_is_damaged_says_nothing(cache: Path) -> None:
