@@ -137,7 +137,7 @@ def main() -> None:
         given.out.unlink(missing_ok=True)
     end = time.monotonic() + given.seconds
     for name in given.only.split(",") if given.only else SECTIONS:
-        left = min(SECTIONS[name][1], end - time.monotonic())
+        left = min(given.seconds if given.quick else SECTIONS[name][1], end - time.monotonic())
         print(f"\n== {name}{'' if left > 0 else ': no time is left'}", flush=True)
         if left > 0:
             what = [name, given.device, str(int(given.quick)), str(left), str(given.out)]

@@ -14,8 +14,8 @@ ROOT = Path(__file__).parents[2]
 
 def test_it_checks_first_and_leaves_one_file(tmp_path: Path) -> None:
     out = tmp_path / "gpu.json"
-    command = [sys.executable, "-m", "bench.gpu", "--device", "cpu", "--quick", "--out", str(out)]
-    subprocess.run([*command, "--only", "environment,correctness"], cwd=ROOT, timeout=300, check=True)
+    command = [sys.executable, "-m", "bench.gpu", "--device", "cpu", "--quick", "--seconds", "800", "--out", str(out)]
+    subprocess.run([*command, "--only", "environment,correctness"], cwd=ROOT, check=True)
     figures = json.loads(out.read_text())
     assert figures["environment"]["torch"]
     checks = figures["correctness"]

@@ -39,7 +39,7 @@ def ask(tmp_path: Path) -> Ask:
             [sys.executable, "-c", code],
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=300,
             env={**mine, **driver, **environment},
         )
         assert done.returncode == 0, done.stderr
