@@ -61,7 +61,8 @@ def study_html(record: StudyRecord) -> str:
         reached = number(baseline.value) if baseline is not None else ""
         rows.append([record.metric, number(best.value), reached])
         headings = ["hyperparameter", f"best (trial {best.number})", "baseline"]
-        tables.append(Table("", headings, rows))
+        columns = 2 if baseline is None else 3
+        tables.append(Table("", headings[:columns], [row[:columns] for row in rows]))
     return notebook.document(Chapter(record.study, summary.sentences(record), tables=tables))
 
 

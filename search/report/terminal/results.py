@@ -26,12 +26,13 @@ def result(record: StudyRecord) -> RenderableType:
         table = Table(box=None, pad_edge=False, header_style="dim")
         table.add_column("hyperparameter")
         table.add_column(f"best (trial {best.number})", justify="right")
-        table.add_column("baseline", justify="right")
+        if baseline is not None:
+            table.add_column("baseline", justify="right")
         for row in summary.comparison(record):
-            table.add_row(row.name, number(row.best), number(row.baseline))
+            table.add_row(row.name, number(row.best), *([number(row.baseline)] if baseline else []))
         table.add_section()
-        reached = number(baseline.value) if baseline is not None else ""
-        table.add_row(record.metric, Text(number(best.value), style="bold"), reached)
+        reached = [number(baseline.value)] if baseline else []
+        table.add_row(record.metric, Text(number(best.value), style="bold"), *reached)
         parts += [table, Text()]
     parts += [Text(sentence) for sentence in summary.sentences(record)]
     return Group(*parts)
