@@ -53,14 +53,16 @@ class StackedLayer:
 
     def together(self, x: Tensor) -> Parts:
         """Call all of them at once, where that can be: x (members, batch, …)."""
-        parts = x.unbind(0)
-        if getattr(self.layers[0], "inplace", False):  # which a view of what others see too does not allow
-            return self.apart([part.clone() for part in parts])
-        return self.apart(parts)
+        return self.apart(x.unbind(0))
 
     def apart(self, parts: Sequence[Tensor]) -> Parts:
-        """Call one after the other."""
-        return [layer(part) for layer, part in zip(self.layers, parts, strict=True)]
+        """Call one after the other; a view of what others see too is not changed in place."""
+        each = zip(self.layers, parts, strict=True)
+        return [layer(part.clone() if _changes(layer) and part._is_view() else part) for layer, part in each]
+
+
+def _changes(layer: nn.Module) -> bool:
+    return bool(getattr(layer, "inplace", False))
 
 
 class _Alike(StackedLayer):

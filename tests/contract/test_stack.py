@@ -24,7 +24,7 @@ from winnow.records import Epoch
 
 # What members of one stack may differ in.
 OWN: list[dict[str, Any]] = [
-    {"optimizer": "adam", "lr": 1e-3},
+    {"optimizer": "adam", "lr": 1e-3, "activation": "sigmoid"},
     {"optimizer": "adamw", "weight_decay": 0.01, "label_smoothing": 0.1, "dropout": 0.3, "schedule": "cosine"},
     {"optimizer": "sgd", "lr": 0.05, "momentum": 0.9, "nesterov": True, "dropout": 0.1},
     {"optimizer": "adam", "weight_decay": 0.1, "decay_norms_and_biases": False, "beta1": 0.8, "dropout": 0.4},
@@ -67,6 +67,7 @@ class Shortcut(nn.Module):
     def __init__(self, shape, classes):
         super().__init__()
         self.before = nn.Sequential(nn.Flatten(), nn.Linear(64, 32), nn.BatchNorm1d(32), nn.ReLU(inplace=True))
+        self.before.append(nn.Linear(32, 32)).append(nn.ReLU(inplace=True))
         self.block, self.drop, self.after = nn.Linear(32, 32), nn.Dropout(0.3), nn.Linear(32, classes)
 
     def forward(self, x):
