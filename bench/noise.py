@@ -15,7 +15,7 @@ Draw = Callable[[np.random.Generator, int, bool], Array]
 SIZE = 0.01
 """The standard deviation between seeds, where a family has one: what trainings on digits show."""
 LONG_ABOVE = "right-skewed (exponential)"
-"""A long tail on the better side: less than is promised is held of it (docs/conclusions.md says how much)."""
+"""A long tail on the better side: a little less than is promised is held of it (docs/conclusions.md says how much)."""
 REAL = Path(__file__).parent / "real_noise.json"
 
 
