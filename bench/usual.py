@@ -71,7 +71,7 @@ def train_epoch(model: nn.Module, batches: Batches, optimizer: torch.optim.Optim
         optimizer.zero_grad()
         outputs = model(images)
         loss = nn.functional.cross_entropy(outputs, labels)
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         running_loss += loss.item() * len(labels)
         correct += (outputs.argmax(1) == labels).sum().item()
