@@ -244,6 +244,24 @@ def test_what_begins_slowly_and_ends_well_is_found():
     assert statistics.mean(found) - optimum < 0.4 * (highest - optimum)
 
 
+def test_of_several_workers_half_first_train_on_what_is_best_where_it_pauses():
+    """Their ends come as early as they can, and one worker, who can wait for none of them, does not do so."""
+    at_first = [Outline(number, Standing.PAUSED, {"lr": 0.1}, [(1, 9.0), (2, number)], 2) for number in range(4)]
+    later = [Outline(number, Standing.PAUSED, {"lr": 0.1}, [(2, 9.0), (7, number)], 7) for number in (4, 5)]
+    failed = Outline(6, Standing.PRUNED, {"lr": 0.1}, [(2, -1.0), (7, -1.0), (8, math.nan)])
+    whole = [Outline(number, Standing.RUNNING, {"lr": 0.1}, [(2, 9.0), (7, 9.0)], None) for number in (7, 8, 9)]
+    looking = [Outline(number, Standing.RUNNING, {"lr": 0.1}, [(1, 9.0)], 2) for number in range(7, 14)]
+
+    def decisions(trials):
+        scheduler = FreezeThaw(SPACE, EPOCHS, "minimize", startup=4)
+        return [scheduler.next(trials, np.random.default_rng(seed)) for seed in range(8)]
+
+    assert decisions([*at_first, *later, failed, *looking]) == [GoOn(4, None)] * 8
+    assert decisions([*at_first, failed, *looking]) == [GoOn(0, 7)] * 8
+    assert any(isinstance(decision, Begin) for decision in decisions([*at_first, *later, failed]))
+    assert any(decision != GoOn(4, None) for decision in decisions([*at_first, *later, failed, *whole]))
+
+
 def test_no_configuration_is_begun_again_and_again():
     """Beside a trial that was begun, another tells less than going on with it."""
     trials = search(FreezeThaw(SPACE, EPOCHS, "minimize"), 8 * EPOCHS)

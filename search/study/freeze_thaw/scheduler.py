@@ -4,7 +4,8 @@ A share of all epochs goes to first looks at new configurations, the rest to pau
 model expects the most improvement after the last epoch and none was begun; the trial that goes on is the one of the
 most improvement for each epoch that it still needs. What else runs counts by the model's mean, so that workers spread
 out. It hedges: some first looks are drawn at random, and some promotions are those of successive halving, which asks no
-model; until two trainings are on their way to the end, all are.
+model; until two trainings are on their way to the end, all are. Of several workers half first train on what is best
+where it pauses, so that ends are there in time to learn from.
 
 Of a training that diverged the model is shown what was finite, or, where nothing was, the worst of all others, halfway
 between first and last epoch, so that it says something of both: failures far below would flatten what tells those
@@ -15,6 +16,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -27,7 +29,17 @@ from winnow.search.study.encoding import Encoding, Floats
 from winnow.search.study.freeze_thaw.curve_model import CurveModel, Observations
 from winnow.search.study.freeze_thaw.scores import scores
 from winnow.search.study.prior import Prior, weight
-from winnow.search.study.schedulers import ANY, AsynchronousHalving, Begin, Decision, Direction, GoOn, Outline, Standing
+from winnow.search.study.schedulers import (
+    ANY,
+    AsynchronousHalving,
+    Begin,
+    Decision,
+    Direction,
+    GoOn,
+    Outline,
+    Standing,
+    best_first,
+)
 
 FACTOR = 3
 """From rung to rung a trial has about so many times the epochs; successive halving promotes one in so many."""
@@ -93,13 +105,18 @@ class FreezeThaw:
         seen = sum(trial.epoch >= self.rungs[0] and _shows(trial) for trial in trials)
         if may_begin and (len(trials) < self.startup or seen < self.startup // 2):
             return self._begin(self._prior.draw(1, random)[0])
+        ends = sum(_to_the_end(trial) for trial in trials)
+        workers = 1 + sum(trial.standing is Standing.RUNNING for trial in trials)
+        leader = self._leader(trials) if ends < workers // 2 else None
+        if leader is not None:
+            return self._on(leader)
         looks = may_begin and (not paused or self._on_looks(trials) <= self.look_share)
         if not looks and not paused:
             return None
         hedge = random.random() < (self.random_share if looks else self.halving_share)
         if hedge and looks:
             return self._begin(self._encoding.held(self._encoding.draw(1, random), shape)[0])
-        early = sum(_to_the_end(trial) for trial in trials) < FIRST_ENDS
+        early = ends < max(FIRST_ENDS, workers // 2)
         promoted = self._halving.next(trials, random, may_begin=False) if not looks and (hedge or early) else None
         if promoted is not None:
             return promoted
@@ -108,6 +125,20 @@ class FreezeThaw:
 
     def _begin(self, point: Floats) -> Begin:
         return Begin(self.rungs[0] if self.rungs[0] < self.epochs else None, self._encoding.parameters(point))
+
+    def _on(self, trial: Outline) -> GoOn:
+        return GoOn(trial.number, next((rung for rung in self.rungs if rung > trial.epoch), None))
+
+    def _leader(self, trials: Sequence[Outline]) -> Outline | None:
+        """Return the trial that is paused at the latest rung of which it is the best."""
+        lost = (Standing.PRUNED, Standing.FAILED)
+        alive = [trial for trial in trials if _shows(trial) and trial.standing not in lost]
+        for rung, higher in reversed([*pairwise([*self.rungs, math.inf])]):
+            came = [trial for trial in alive if trial.epoch >= rung]
+            best = best_first(came, int(rung), self.direction)[:1]
+            if best and best[0].standing is Standing.PAUSED and best[0].epoch < higher:
+                return best[0]
+        return None
 
     def _on_looks(self, trials: Sequence[Outline]) -> float:
         """Return the share of first looks in all epochs, those ordered included."""
@@ -219,7 +250,7 @@ class FreezeThaw:
         left = np.array([max(self.epochs - trial.epoch, 1) for trial in paused])
         gain = sum(expected_improvement(mean, wide * deviation, threshold) for wide in WIDTHS)
         chosen = paused[int(np.argmax(gain / left))]
-        return GoOn(chosen.number, next((rung for rung in self.rungs if rung > chosen.epoch), None))
+        return self._on(chosen)
 
 
 def expected_improvement(mean: Floats, deviation: Floats, threshold: float) -> Floats:
