@@ -72,11 +72,11 @@ def scale_of(metric: str, direction: str, examples: int = 0, seen: Iterable[floa
     Values that were `seen` above 1 are taken for per cent, and beyond 0 to 100 for a metric of another kind.
     """
     if metric.endswith(("accuracy", "F1", "AUROC")):
-        least, most = min(seen := [0.0, *seen]), max(seen)
-        whole = 1.0 if most <= 1 else 100.0
-        return (
-            Scale(worse=-1) if least < 0 or most > 100 else Scale(0.0, whole, whole / examples if examples else 0, -1)
-        )
+        values = [0.0, *seen]
+        if min(values) < 0 or max(values) > 100:
+            return Scale(worse=-1)
+        whole = 1.0 if max(values) <= 1 else 100.0
+        return Scale(0.0, whole, whole / examples if examples else 0.0, worse=-1)
     if direction == "maximize":
         return Scale(worse=-1)
     return Scale(low=0.0 if metric.endswith(("loss", "error")) else -math.inf, worse=1)
