@@ -69,7 +69,16 @@ _OUT_OF_MEMORY = (
 _DEVICE_LIBRARIES = ("torch", "triton", "cupy", "cupy_backends", "numba", "pycuda", "jaxlib")
 """Whose errors need be no RuntimeError."""
 
-_LOST_RANK = ("gloo", "nccl", "closed by peer", "reset by peer", "broken pipe", "distnetworkerror", "diststoreerror")
+_LOST_RANK = (
+    "gloo",
+    "nccl",
+    "closed by peer",
+    "reset by peer",
+    "broken pipe",
+    "pair closure",
+    "distnetworkerror",
+    "diststoreerror",
+)
 """Of torch's ways to other processes."""
 
 

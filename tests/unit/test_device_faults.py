@@ -9,7 +9,7 @@ import torch
 from winnow.records import Outcome
 from winnow.search.worker import trainer
 from winnow.search.worker.device_faults import DeviceFaults
-from winnow.search.worker.error_kinds import is_device_error, is_out_of_memory
+from winnow.search.worker.error_kinds import is_device_error, is_of_lost_rank, is_out_of_memory
 from winnow.search.worker.messages import Ended, Job
 
 
@@ -186,3 +186,15 @@ def test_a_device_that_fails_twice_in_a_row_is_at_fault(seen: list[tuple[int, in
     *before, last = [faults.see(*each) for each in seen]
     assert not any(before)
     assert last is at_fault
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "RuntimeError: [gloo/transport/tcp/unbound_buffer.cc:78] Timed out waiting 9000ms for recv",
+        "RuntimeError: Application timeout caused pair closure",
+        "RuntimeError: Connection closed by peer [127.0.0.1]:41234",
+    ],
+)
+def test_a_rank_that_waits_in_vain_for_another_is_not_at_fault_itself(said: str) -> None:
+    assert is_of_lost_rank(said)
