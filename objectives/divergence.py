@@ -42,7 +42,7 @@ def guessing_loss(data: Data, config: Config | None = None) -> float:
         answer = even if config.balanced_sampling or config.focal_gamma else shares
         answer = (1 - smoothing) * answer + smoothing / data.classes
         answer = answer if weights is None else answer * weights.cpu().double()
-    return -float(torch.special.xlogy(shares, answer / answer.sum()).sum())
+    return float(-torch.special.xlogy(shares, answer / answer.sum()).sum())
 
 
 def guessing_accuracy(data: Data) -> float | None:
