@@ -309,7 +309,7 @@ class Worker:
 
     def _judge_device(self, attempt: Attempt, outcome: Outcome) -> None:
         """Raise DeviceError where the device fails one trial after another."""
-        with self._claiming:
+        with self._in_turn:
             if self._faults.see(attempt.trainer_number, attempt.lease.number, outcome):
                 raise DeviceError(
                     f"{self.options.device.name} failed two trials in a row, at last with {attempt.reason}",

@@ -6,8 +6,10 @@ from pathlib import Path
 import pytest
 
 from winnow import storage
+from winnow.records import Outcome
 from winnow.search.study import study as studies
 from winnow.search.study import validation
+from winnow.search.worker.attempt import Attempt
 from winnow.search.worker.devices import find
 from winnow.search.worker.shutdown import Shutdown
 from winnow.search.worker.trainer_process import WorkerOptions
@@ -37,7 +39,8 @@ def test_a_lane_that_waits_for_a_trial_keeps_no_other_from_its_trainer(
     opened = storage.open(f"sqlite:///{tmp_path}/winnow.db")
     content = {"name": "s", "objective": "mine:train", "budget": {"trials": 1}}
     study = studies.create(opened, validation.check(content, "s.toml"))
-    assert claims.claim(opened.database, study.study_id, "another") is not None, "which may yet give it back"
+    held = claims.claim(opened.database, study.study_id, "another")
+    assert held is not None, "which may yet give it back"
     shutdown = Shutdown(1.0)
     worker = Worker(study, WorkerOptions(find("cpu")), shutdown)
     worker._bell = gate = Gate(worker._bell)
@@ -50,6 +53,12 @@ def test_a_lane_that_waits_for_a_trial_keeps_no_other_from_its_trainer(
         other.start()
         other.join(60)
         assert worker.trainer.is_ready, "it waits for what the first lane waits for"
+        ended = Attempt.__new__(Attempt)
+        ended.trainer_number, ended.lease = worker.trainer.number, held
+        judging = threading.Thread(target=worker._judge_device, args=(ended, Outcome.COMPLETE), daemon=True)
+        judging.start()
+        judging.join(60)
+        assert not judging.is_alive(), "its end waits for what the first lane waits for"
     finally:
         shutdown.requested.set()
         gate.opens.set()
