@@ -26,7 +26,6 @@ from winnow.objectives.platforms import platform_record
 from winnow.objectives.stack import Training, train_stack
 from winnow.objectives.training import begin
 
-PRECISION = "precision"
 STEPS = 6
 ROUNDS = 3
 GAIN = 1.1
@@ -64,7 +63,7 @@ def faster_precision(config: Config, data: Data) -> str:
         return "bf16" if min(each[0] for each in seconds) > GAIN * min(each[1] for each in seconds) else "fp32"
 
     try:
-        return str(_kept(PRECISION, fp32, data, measure))
+        return str(_kept("precision", fp32, data, measure))
     except (MemoryError, torch.OutOfMemoryError) as error:  # each trial will find out for itself
         _log.warning("it is not measured which precision is faster: %s", error)
         return "fp32"
@@ -72,12 +71,12 @@ def faster_precision(config: Config, data: Data) -> str:
 
 def best_stack(config: Config, data: Data, most: int) -> StackSize:
     """Find the largest stack, up to `most`, that trains faster than one after the other, and fits the device."""
-
+    none = StackSize(1, 1, 1.0)
     sizes = [size for size in STACKS if size <= most]
 
     def measure() -> StackSize:
         alone = min(_epoch_seconds([config], data) for _ in range(ROUNDS))
-        best = StackSize(1, 1, 1.0)
+        best = none
         for size in sizes:
             try:
                 seconds = [_epoch_seconds([config] * size, data)]
@@ -93,9 +92,11 @@ def best_stack(config: Config, data: Data, most: int) -> StackSize:
             best = found
         return best
 
-    none = StackSize(1, 1, 1.0)
+    if not sizes:
+        return none
+    question = f"stacks of {sizes} by training {TRAINING_VERSION}"  # which may train them faster, or slower
     try:
-        return StackSize(*_kept(f"stacks of {sizes}", config, data, measure)) if sizes else none
+        return StackSize(*_kept(question, config, data, measure))
     except (MemoryError, torch.OutOfMemoryError):  # not even one has room
         return none
 
@@ -140,8 +141,6 @@ def _kept(question: str, config: Config, data: Data, measure: Callable[[], Any])
         "shape": shape_of(config),
         "data": [data.shape, data.classes, str(data.train.inputs.dtype)],
         "machine": [_processor(), platform.system(), platform_record(device)],
-        # Of stacks alone: a study that is run again with a later version is to have the precision that it had.
-        **({"training": TRAINING_VERSION} if question != PRECISION else {}),
     }
     known = json.dumps(facts, default=str)
     file = cache_folder() / "measured" / f"{hashlib.sha256(known.encode()).hexdigest()[:16]}.json"
