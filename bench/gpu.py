@@ -63,7 +63,8 @@ def environment(run: Run, figures: Figures) -> None:
 
 def correctness(run: Run, figures: Figures) -> None:
     """Whether the card computes what the CPU does, goes on from a snapshot, and fails as it should."""
-    for check in (checks.as_on_the_cpu, checks.resume, checks.pinning, checks.poisoned, checks.out_of_memory):
+    equal = checks.as_on_the_cpu, checks.replayed, checks.resume
+    for check in (*equal, checks.pinning, checks.poisoned, checks.out_of_memory):
         with guarded(figures, check.__name__):
             figures[check.__name__] = check(run.device, run.quick)
             print(f"   {check.__name__:<20} ok: {figures[check.__name__]['ok']}", flush=True)

@@ -5,16 +5,17 @@ import math
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 
 from bench.gpu_loops import AUGMENTED, NETWORKS, cifar_like
-from winnow.objectives import snapshots
+from winnow.objectives import cuda_graphs, snapshots
 from winnow.objectives.data.loading import Data
 from winnow.objectives.hyperparameters import Config, change, make_config
-from winnow.objectives.training import Result, train
+from winnow.objectives.stack import train_stack
+from winnow.objectives.training import Result, begin, train
 from winnow.records import Epoch
 from winnow.search.worker import devices, error_kinds, nvml, plain_data
 
@@ -74,7 +75,7 @@ def resume(device: torch.device, quick: bool) -> Figures:
         "SmallNet fp32": change(smallnet.config, **AUGMENTED, color_jitter=True, erasing=True, affine=True),
         "SmallNet bf16": change(smallnet.config, **AUGMENTED, precision="bf16"),
         "SmallNet bf16, SGD": change(smallnet.config, optimizer="sgd", momentum=0.9, nesterov=True, precision="bf16"),
-        "MLP bf16, CUDA graphs": change(mlp.config, precision="bf16", compile="graphs"),
+        "MLP bf16, dropout": change(mlp.config, precision="bf16"),
     }
     figures: Figures = {"ok": True}
     for name, config in list(cases.items())[: 2 if quick else None]:
@@ -93,6 +94,58 @@ def resume(device: torch.device, quick: bool) -> Figures:
         figures[name] = {"twice_the_same": floor, "resumed": difference, "ok": ok}
         figures["ok"] &= ok
     return figures
+
+
+def replayed(device: torch.device, quick: bool) -> Figures:
+    """Trainings whose steps are replayed as CUDA graphs beside the same launched kernel by kernel: weights apart."""
+    data = cifar_like(128 if quick else 1300, device)  # with a shorter last batch
+    mlp, smallnet, resnet = (network.config for network in NETWORKS)
+    every = dict.fromkeys(("crop", "flip", "color_jitter", "vertical_flip", "rotation", "affine", "erasing"), True)
+    small = make_config({"model": "resnet", "filters": [16, 32], "batch_norm": True, "pool_every": 2, "depth": 2})
+    clipped = {"optimizer": "sgd", "momentum": 0.9, "clip_norm": 0.5, "l1": 1e-5, "l2": 1e-4}
+    cases: dict[str, list[Config]] = {
+        "MLP": [change(mlp, weight_decay=0.1)],
+        "MLP, bf16, SGD, clipped, penalties": [change(mlp, precision="bf16", **clipped)],
+        "SmallNet, every augmentation": [change(smallnet, **every, hue=0.1)],
+        "SmallNet, bf16, policy": [change(smallnet, precision="bf16", trivial_augment=True)],
+        "SmallNet, MixUp, CutMix": [change(smallnet, mixup=True, cutmix=True, label_smoothing=0.1)],
+        "SmallNet, averaged": [change(smallnet, ema_decay=0.9)],
+        "ResNet, DropBlock, stochastic depth": [
+            change(small, conv_dropout=0.1, conv_dropout_kind="dropblock", drop_path=0.1)
+        ],
+        "ResNet-18": [resnet],
+        "torchvision:resnet18": [make_config({"model": "torchvision:resnet18", "compile": "graphs"})],
+        "MLPs in a stack": [change(mlp, **AUGMENTED, lr=1e-3 * (1 + m), dropout=0.1 * m, seed=m) for m in range(4)],
+        "SmallNets in a stack, bf16": [change(smallnet, precision="bf16", lr=1e-3 * (1 + m), seed=m) for m in range(3)],
+    }
+    figures: Figures = {"ok": True}
+    for name, configs in list(cases.items())[: 2 if quick else None]:
+        try:
+            graph, one, other = (trained(configs, data, launched) for launched in (False, True, True))
+        except Exception as error:
+            figures[name] = {"ok": False, "error": f"{type(error).__name__}: {error}"[:400]}
+        else:
+            floor = max(apart(a, b) for a, b in zip(one, other, strict=True))
+            difference = max(apart(a, b) for a, b in zip(graph, one, strict=True))
+            figures[name] = {"twice": floor, "replayed": difference, "ok": difference <= max(1e-6, 4 * floor)}
+        figures["ok"] &= figures[name]["ok"]
+        print(f"      {name:<40} {figures[name]}", flush=True)
+    return figures
+
+
+def trained(configs: Sequence[Config], data: Data, launched: bool) -> list[Result]:
+    """Train a stack for three epochs, its steps `launched` kernel by kernel or replayed."""
+    warm, ends = cuda_graphs.WARM, list[Any]()
+    cuda_graphs.WARM = sys.maxsize if launched else warm
+    try:
+        short = [change(config, epochs=3, batch_size=128) for config in configs]
+        train_stack([(begin(config, data, lambda *_: None), ends.append) for config in short])
+    finally:
+        cuda_graphs.WARM = warm
+    for end in ends:
+        if isinstance(end, BaseException):
+            raise end
+    return ends
 
 
 def apart(one: Result, other: Result) -> float:

@@ -26,7 +26,7 @@ from winnow.objectives.platforms import platform_record
 from winnow.objectives.stack import Training, train_stack
 from winnow.objectives.training import begin
 
-STEPS = 6
+STEPS, GPU_STEPS = 6, 60
 ROUNDS = 3
 GAIN = 1.1
 """How many times faster must be what has a price: bf16 rounds, and trials in a stack know less of each other."""
@@ -104,7 +104,7 @@ def best_stack(config: Config, data: Data, most: int) -> StackSize:
 def _epoch_seconds(configs: Sequence[Config], data: Data) -> float:
     """Time an epoch of some steps of trainings of one shape as a stack: the second, whose first warms what it needs."""
     clock = time.process_time if _device(data).type == "cpu" else time.perf_counter  # others take part of a CPU's time
-    few = data.first(STEPS * configs[0].batch_size)
+    few = data.first((GPU_STEPS if _device(data).type == "cuda" else STEPS) * configs[0].batch_size)
     ends: list[float] = []
     failures: list[BaseException] = []
 

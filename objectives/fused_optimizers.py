@@ -25,6 +25,9 @@ class FusedOptimizer:
     def __init__(self, groups: list[Group], lr: float, **settings: Any) -> None:
         """`lr` and the `settings` are those of each group that says nothing else."""
         self.param_groups: list[Group] = [{"lr": lr, **settings, **group} for group in groups]
+        for group in self.param_groups:
+            if any(weight.is_cuda for weight in group["params"]):  # a recorded step reads it where it lies
+                group["lr"] = torch.tensor(lr, device=group["params"][0].device)
         self.state: dict[Tensor, State] = {}
 
     def zero_grad(self) -> None:

@@ -104,7 +104,7 @@ class Config:
     compile: Annotated[
         str,
         Hyperparameter(
-            "torch.compile of the network, or CUDA graphs of it; passed over on a CPU",
+            "torch.compile of the network, or an imported one's steps as CUDA graphs; passed over on a CPU",
             choices=("none", "default", "graphs"),
             method="compilation",
         ),

@@ -18,16 +18,13 @@ from winnow.objectives.models.building import build
 from winnow.objectives.models.compiled import compile_for
 from winnow.objectives.models.layers import use_generator
 from winnow.objectives.optimisation import (
-    add_penalties,
-    divide_gradients,
-    make_optimizer,
+    Descent,
     numbers_of_groups,
     restore_state,
-    trained_weights,
 )
 from winnow.objectives.randomness import Generators
 from winnow.objectives.snapshots import Snapshot, check_origin, on_cpu
-from winnow.objectives.stack import Member
+from winnow.objectives.steps import Member, Tally
 from winnow.records import Epoch
 
 
@@ -50,11 +47,12 @@ class Learner:
         self.average = average_of(config, self.model)
         use_generator(self.model, self.generators.dropout)
         compile_for(self.model, config, device)
-        self.optimizer = make_optimizer(config, self.model)
+        self.descent = Descent(config, self.model)
+        self.optimizer = self.descent.optimizer
         self.schedule = registry.schedule.chosen(config)
         self.metric = named(config.metric) if config.metric else None
         self.guessing = guessing_loss(data, config)
-        self._weights = trained_weights(self.model)
+        self.tally = Tally(device)
         self.member = Member(
             config,
             data,
@@ -69,24 +67,6 @@ class Learner:
     def judged(self) -> nn.Module:
         """What is judged and kept: the average of the weights, where there is one."""
         return self.average.network if self.average else self.model
-
-    def set_lr(self, lr: float) -> None:
-        """Have the next step taken at a learning rate."""
-        for group in self.optimizer.param_groups:
-            group["lr"] = lr * group.get("lr_scale", 1.0)
-
-    def step(self, gathered: int) -> None:
-        """Move the weights by the gradients of so many batches."""
-        config = self.config
-        if gathered > 1:
-            divide_gradients(self.model, gathered)
-        if config.l1 or config.l2:
-            add_penalties(config, self._weights)
-        if config.clip_norm:
-            nn.utils.clip_grad_norm_(self.model.parameters(), config.clip_norm)
-        self.optimizer.step()
-        if self.average:
-            self.average.after_step()
 
     def snapshot(self) -> Snapshot:
         """Return everything from which this training goes on."""

@@ -37,6 +37,41 @@ def make_optimizer(config: Config, model: nn.Module) -> Optimizer:
     return made
 
 
+class Descent:
+    """How the weights of one training move at each step."""
+
+    def __init__(self, config: Config, model: nn.Module) -> None:
+        """Give all parameters that require a gradient to the config's optimiser."""
+        self.optimizer = make_optimizer(config, model)
+        self._config = config
+        self._parameters = list(model.parameters())
+        self._weights = trained_weights(model)
+
+    def set_lr(self, lr: float) -> None:
+        """Have the next step taken at a learning rate."""
+        for group in self.optimizer.param_groups:
+            scaled = lr * group.get("lr_scale", 1.0)
+            if isinstance(group["lr"], torch.Tensor):
+                group["lr"].fill_(scaled)
+            else:
+                group["lr"] = scaled
+
+    def begin(self) -> None:
+        """Forget the gradients of the last step."""
+        self.optimizer.zero_grad()
+
+    def step(self, gathered: int) -> None:
+        """Move the weights by the gradients of so many batches."""
+        config = self._config
+        if gathered > 1:
+            divide_gradients(self._parameters, gathered)
+        if config.l1 or config.l2:
+            add_penalties(config, self._weights)
+        if config.clip_norm:
+            nn.utils.clip_grad_norm_(self._parameters, config.clip_norm)
+        self.optimizer.step()
+
+
 def set_training(optimizer: Optimizer, training: bool) -> None:
     """Put the weights where the next gradient is taken, or where they are judged: a schedule-free optimiser has two."""
     switch = getattr(optimizer, "train" if training else "eval", None)
@@ -51,9 +86,12 @@ def needs_norms_measured(optimizer: Optimizer, model: nn.Module) -> bool:
 
 
 def numbers_of_groups(optimizer: Optimizer) -> list[dict[str, float]]:
-    """Return the numbers that each group holds: some optimisers count there, and not in a weight's state."""
+    """Return the numbers that each group holds: some optimisers count there, and not in a weight's state.
+
+    The learning rate is not among them: it is set at each step.
+    """
     return [
-        {name: value for name, value in group.items() if isinstance(value, bool | int | float)}
+        {name: value for name, value in group.items() if isinstance(value, bool | int | float) and name != "lr"}
         for group in optimizer.param_groups
     ]
 
@@ -70,7 +108,7 @@ def restore_state(optimizer: Optimizer, state: dict[int, Any], groups: Sequence[
             if isinstance(value, torch.Tensor) and value.shape == parameter.shape:
                 kept[name] = torch.empty_like(parameter, dtype=value.dtype).copy_(value)
     for group, numbers in zip(optimizer.param_groups, groups, strict=False):
-        group.update(numbers)
+        group.update({name: number for name, number in numbers.items() if name != "lr"})
 
 
 def decay_groups(config: Config, model: nn.Module) -> list[dict[str, object]]:
@@ -122,8 +160,8 @@ def add_penalties(config: Config, weights: Sequence[nn.Parameter]) -> None:
 
 
 @torch.no_grad()
-def divide_gradients(model: nn.Module, count: int) -> None:
+def divide_gradients(parameters: Sequence[nn.Parameter], count: int) -> None:
     """Make of the sum of `count` batches' gradients their mean."""
-    for parameter in model.parameters():
+    for parameter in parameters:
         if parameter.grad is not None:
             parameter.grad.div_(count)

@@ -22,7 +22,7 @@ from winnow.objectives.models.building import build
 from winnow.objectives.models.layers import use_generator
 from winnow.objectives.optimisation import add_penalties, make_optimizer, trained_weights
 from winnow.objectives.randomness import Generators
-from winnow.objectives.stack import Member
+from winnow.objectives.steps import Member
 from winnow.records import Epoch
 
 FITTED = 0.98

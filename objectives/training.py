@@ -25,7 +25,8 @@ from winnow.objectives.models.building import build
 from winnow.objectives.optimisation import needs_norms_measured, set_training
 from winnow.objectives.schedules import Progress, after_warmup
 from winnow.objectives.snapshots import Snapshot, on_cpu
-from winnow.objectives.stack import Member, Passed, Training, train_stack
+from winnow.objectives.stack import Training, train_stack
+from winnow.objectives.steps import Step
 from winnow.records import Epoch
 
 CHECK_EVERY = 50
@@ -90,7 +91,7 @@ def begin(
     limits: Limits = Limits(),
     ranks: Ranks = ALONE,
 ) -> Training:
-    """Train `config` on `data` as a member of a stack, which does the passes that are yielded.
+    """Train `config` on `data` as a member of a stack, which takes the steps that are yielded.
 
     `resume` is the snapshot of an earlier attempt: training goes on after its epoch and reports only what is new.
     Where there are several `ranks`, each of them calls this, and each reports the same.
@@ -137,9 +138,7 @@ class _Trained:
     batches: list[torch.Tensor]
 
 
-def _train_epoch(
-    learner: Learner, limits: Limits, began: float
-) -> Generator[tuple[Member, torch.Tensor], Passed, _Trained]:
+def _train_epoch(learner: Learner, limits: Limits, began: float) -> Generator[Step, None, _Trained]:
     """Take the steps of the next epoch; no figure leaves the device but at every fiftieth.
 
     The training `began` at that time, attempts before this one included. Raises Diverged, OutOfTime.
@@ -157,33 +156,30 @@ def _train_epoch(
     set_training(optimizer, True)
     ranks.begin_epoch(learner.generators, config.seed, number)
     learner.augmentation.expect([ranks.part(batch) for batch in batches])
-    loss_sum = torch.zeros((), device=device)
-    correct = torch.zeros((), device=device, dtype=torch.int64)
+    tally = learner.tally
+    tally.begin()
     seen = checked_seen = 0
     checked_sum = 0.0
     for step, batch in enumerate(batches, start=1):
         progress = Progress(before + step - 1, steps, number - 1, scores)
         lr = config.lr * after_warmup(learner.schedule, progress, config.warmup_epochs, config.epochs)
-        learner.set_lr(lr)
+        learner.descent.set_lr(lr)
         gathered = (step - 1) % config.accumulate + 1
-        if gathered == 1:
-            optimizer.zero_grad()
-        plain_loss, right = yield learner.member, batch  # forward and backward, alone or with others
-        if gathered == config.accumulate or step == len(batches):
-            learner.step(gathered)
+        moves = gathered == config.accumulate or step == len(batches)
+        yield Step(learner.member, learner.descent, tally, batch, gathered, moves)  # alone or with others
+        if moves and learner.average:
+            learner.average.after_step()
 
-        loss_sum += plain_loss * len(batch)
-        correct += right
         seen += len(batch)
         if step % CHECK_EVERY == 0 or step == len(batches):
-            total = ranks.total(loss_sum).item()
+            total = ranks.total(tally.loss).item()
             when = f"at step {step} of epoch {number}"
             # An adaptive optimiser's first steps may throw the loss far up, and it comes back by itself.
             most = learner.guessing if before + step >= CHECK_EVERY else math.inf
             check_loss((total - checked_sum) / (seen - checked_seen), most, "training", when)
             checked_sum, checked_seen = total, seen
             check_clock(limits, time.perf_counter() - began, when)
-    accuracy = ranks.total(correct).item() / seen if data.classes else None
+    accuracy = ranks.total(tally.right).item() / seen if data.classes else None
     return _Trained(checked_sum / seen, accuracy, lr, batches)
 
 

@@ -1,4 +1,4 @@
-"""Networks compiled by `torch.compile`, on a GPU: fewer and larger kernels, or whole steps replayed as CUDA graphs."""
+"""Networks compiled by `torch.compile`, on a GPU: fewer and larger kernels."""
 
 import functools
 import logging
@@ -12,9 +12,6 @@ from winnow.objectives.models.layers import RandomLayer
 
 log = logging.getLogger("winnow")
 
-MODES: dict[str, str | None] = {"default": None, "graphs": "reduce-overhead"}
-"""What `torch.compile` calls the choices of the hyperparameter `compile`."""
-
 
 def compile_for(model: nn.Module, config: Config, device: torch.device) -> None:
     """Let `model` be compiled at its first call, as the config says; on a CPU, where that only costs, leave it.
@@ -27,17 +24,18 @@ def compile_for(model: nn.Module, config: Config, device: torch.device) -> None:
     if device.type == "cpu":
         _tell_once(f"compile = {config.compile!r} is passed over on a CPU, where it takes longer than it saves")
         return
-    compile_in_place(model, MODES[config.compile])
+    if config.compile == "default":
+        compile_in_place(model)
 
 
-def compile_in_place(model: nn.Module, mode: str | None, backend: str = "inductor") -> None:
+def compile_in_place(model: nn.Module, backend: str = "inductor") -> None:
     """Compile `model` without another name for anything in it; random layers draw outside of what is compiled."""
     torch.compiler.reset()  # a worker's trainings share this process, and only eight shapes of one function are kept
     for module in model.modules():
         if isinstance(module, RandomLayer):  # a generator is nothing that a graph could hold
             module.forward = torch.compiler.disable(module.forward)  # type: ignore[method-assign, no-untyped-call]
     network = model.network if isinstance(model, ImportedNetwork) else model
-    network.compile(mode=mode, backend=backend, dynamic=False)
+    network.compile(backend=backend, dynamic=False)
 
 
 @functools.cache

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from winnow.objectives.cuda_graphs import is_recording
 from winnow.objectives.errors import ObjectiveError
 from winnow.objectives.models.initialisation import initialise_layer
 from winnow.objectives.models.layers import Dropout, RandomModule
@@ -48,7 +49,7 @@ class ImportedNetwork(RandomModule):
         """(batch, *shape) in, (batch, outputs) out."""
         if x.dim() == 4:
             x = (x.expand(-1, self._channels, -1, -1) if self._channels else x).contiguous(memory_format=self._layout)
-        if self.generator is None or not self.training:
+        if self.generator is None or not self.training or is_recording():  # which draws from it when it is replayed
             return self.network(x)  # type: ignore[no-any-return]
         with drawing_from(self.generator):
             return self.network(x)  # type: ignore[no-any-return]

@@ -132,6 +132,11 @@ def _spread(places: torch.Tensor, axis: int, size: int) -> torch.Tensor:
     return spread
 
 
+def generators_of(model: nn.Module) -> set[torch.Generator]:
+    """Return what `model` draws from."""
+    return {module.generator for module in model.modules() if isinstance(module, RandomModule) and module.generator}
+
+
 def use_generator(model: nn.Module, generator: torch.Generator) -> None:
     """Let whatever is random in `model` draw from `generator`; its own parts are its own matter."""
     if isinstance(model, RandomModule):

@@ -85,7 +85,10 @@ def _fault_of_device() -> str:
     torch = sys.modules.get("torch")
     try:
         if torch is not None and torch.cuda.is_initialized():
-            torch.cuda.synchronize()
+            from winnow.objectives.cuda_graphs import RECORDING
+
+            with RECORDING:
+                torch.cuda.synchronize()
     except Exception as error:
         if error_kinds.is_device_error(error):
             return plain_data.reason(error)

@@ -286,6 +286,6 @@ def test_64_bit_draws_are_refused_where_the_device_has_none(monkeypatch: pytest.
 
 
 def test_autocast_that_is_off_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("winnow.objectives.stack.autocast", lambda *_: torch.autocast("cuda", enabled=False))
+    monkeypatch.setattr("winnow.objectives.steps.autocast", lambda *_: torch.autocast("cuda", enabled=False))
     watch = waits(2, of_model("cnn", precision="bf16"))
     assert torch.float32 in {dtype for _, dtype in watch.products}

@@ -33,7 +33,7 @@ def steps(model: nn.Module) -> list[torch.Tensor]:
 def test_a_compiled_network_trains_to_the_same_bits_under_the_same_names() -> None:
     plain, other = build(CONFIG, (1, 8, 8), 3), build(CONFIG, (1, 8, 8), 3)
     # Traced and differentiated as on a GPU; the kernels are PyTorch's own, so that no compiler of C++ is needed.
-    compiled.compile_in_place(other, None, backend="aot_eager")
+    compiled.compile_in_place(other, backend="aot_eager")
     assert all(torch.equal(mine, its) for mine, its in zip(steps(plain), steps(other), strict=True))
     assert list(plain.state_dict()) == list(other.state_dict())
 

@@ -11,7 +11,7 @@ from torch import nn
 from torch.optim.lr_scheduler import CosineAnnealingLR, LinearLR, LRScheduler, MultiStepLR, SequentialLR
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from winnow.objectives import registry, snapshots, stack
+from winnow.objectives import registry, snapshots, steps
 from winnow.objectives.data.catalog import DataSpec
 from winnow.objectives.data.loading import Data, load
 from winnow.objectives.errors import ObjectiveError
@@ -148,7 +148,7 @@ def test_norms_are_measured_where_schedule_free_weights_are_judged(
 ) -> None:
     values = {"model": "cnn", "filters": [6], "batch_norm": True, "optimizer": "schedule_free_adamw", "epochs": 3}
     measured, _ = trained(digits, **values)
-    monkeypatch.setattr(stack, "NORM_BATCHES", 0)
+    monkeypatch.setattr(steps, "NORM_BATCHES", 0)
     as_trained, _ = trained(digits, **values)
     losses = [(a.validation_loss, b.validation_loss) for a, b in zip(measured.epochs, as_trained.epochs, strict=True)]
     assert all(ours < theirs for ours, theirs in losses), losses
