@@ -2,7 +2,8 @@
 
     python -m bench.fused core mlp|cnn|smallnet     # CPU time of K trainings ÷ that of one stack of them
     python -m bench.fused search mlp|cnn            # the digits search: the script, and two workers by `fuse`
-    python -m bench.fused best mlp|cnn --rounds 20  # best value at equal time on the clock: one worker, `fuse` 8 and 1
+    python -m bench.fused best mlp|cnn --rounds 20  # best value at equal time, one worker, `fuse` 8 and 1
+    python -m bench.fused ready e_circles e_spiral  # ready studies, one by one and in stacks of a shape
 
 Everything but `best` in turns, by the CPU time of all processes together: what else runs on the machine changes it
 little, and on a quiet one the wall time goes with it.
@@ -11,6 +12,7 @@ little, and on a quiet one the wall time goes with it.
 import argparse
 import datetime
 import os
+import re
 import resource
 import sqlite3
 import statistics
@@ -115,20 +117,16 @@ def _search(way: str, model: str, trials: int) -> dict[str, float]:
             command = [sys.executable, "-m", "bench.competent", url, str(trials), model]
         else:
             command += ["--report", f"{folder}/r.html"]
+        began = datetime.datetime.now(datetime.UTC)
         # A cache of its own: what is measured once on a machine is measured in each run here.
-        environment = {**os.environ, "OPTUNA_STORAGE": url, "OMP_NUM_THREADS": "1", "WINNOW_CACHE": f"{folder}/cache"}
-        before, began = resource.getrusage(resource.RUSAGE_CHILDREN), datetime.datetime.now(datetime.UTC)
-        done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
-        if done.returncode:
-            raise SystemExit(f"{way}: ended with {done.returncode}\n{done.stdout}{done.stderr}")
-        ended, after = datetime.datetime.now(datetime.UTC), resource.getrusage(resource.RUSAGE_CHILDREN)
+        cpu = _cpu_of(command, {"OPTUNA_STORAGE": url, "WINNOW_CACHE": f"{folder}/cache"})
+        ended = datetime.datetime.now(datetime.UTC)
         with sqlite3.connect(f"{folder}/s.db") as database:
             first, last, count = database.execute(
                 "SELECT min(datetime_start), max(datetime_complete), count(datetime_complete) FROM trials"
             ).fetchone()
             best = database.execute("SELECT max(value) FROM trial_values").fetchone()[0]
     first, last = (datetime.datetime.fromisoformat(each).replace(tzinfo=datetime.UTC) for each in (first, last))
-    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     return {
         "cpu": cpu,
         "wall": (ended - began).total_seconds(),
@@ -137,6 +135,50 @@ def _search(way: str, model: str, trials: int) -> dict[str, float]:
         "stop": (ended - last).total_seconds(),
         "best": best,
     }
+
+
+def ready(names: list[str], rounds: int) -> None:
+    """Run ready studies as they are but for `fuse` and, of a grid, the order of its cells."""
+    for name in names:
+        text = (ROOT / f"studies/{name}.toml").read_text()
+        text = re.sub(r"^(by_shape = .*|\[fleet\]|fuse = .*)\n", "", text, flags=re.MULTILINE)
+        stacked = text.replace('name = "grid"\n', 'name = "grid"\nby_shape = true\n') + "\n[fleet]\nfuse = 8\n"
+        seconds: dict[str, list[tuple[float, float, list[float]]]] = {text: [], stacked: []}
+        for turn in range(rounds):
+            for way in list(seconds)[:: -1 if turn % 2 else 1]:
+                seconds[way].append(_run_ready(name, way))
+        alone, fused = seconds.values()
+        ratios = [[a[kind] / f[kind] for a, f in zip(alone, fused, strict=True)] for kind in (0, 1)]
+        values = [sum(found[0][2]) / len(found[0][2]) for found in (alone, fused)]
+        print(
+            f"{name}: {statistics.median(each[0] for each in alone):.1f} s of CPU one by one, in stacks of 8 "
+            f"{_spread(ratios[0])} times as fast, {_spread(ratios[1])} on the clock; "
+            f"mean value {values[0]:.5f} and {values[1]:.5f}",
+            flush=True,
+        )
+
+
+def _run_ready(name: str, text: str) -> tuple[float, float, list[float]]:
+    """Return the seconds of CPU and on the clock that a study takes, and the values of its trials."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder, "s.toml").write_text(text)
+        began = time.perf_counter()
+        command = [sys.executable, "-m", "winnow", "run", f"{folder}/s.toml", "--workers", "1", "--devices", "cpu"]
+        cpu = _cpu_of([*command, "--report", f"{folder}/r.html"], {"OPTUNA_STORAGE": f"sqlite:///{folder}/s.db"})
+        clock = time.perf_counter() - began
+        with sqlite3.connect(f"{folder}/s.db") as database:
+            return cpu, clock, [row[0] for row in database.execute("SELECT value FROM trial_values")]
+
+
+def _cpu_of(command: list[str], environment: dict[str, str]) -> float:
+    """Return the seconds of CPU of a command and of all processes that it has started."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    own = {**os.environ, "OMP_NUM_THREADS": "1", **environment}
+    done = subprocess.run(command, cwd=ROOT, env=own, capture_output=True, text=True)
+    if done.returncode:
+        raise SystemExit(f"{' '.join(command)}: ended with {done.returncode}\n{done.stdout}{done.stderr}")
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
 def best(model: str, trials: int, seeds: int) -> None:
@@ -191,18 +233,22 @@ def _spread(values: list[float]) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("question", choices=["core", "search", "best"])
-    parser.add_argument("model", choices=["mlp", "cnn", "smallnet"])
+    parser.add_argument("question", choices=["core", "search", "best", "ready"])
+    parser.add_argument("models", nargs="+", metavar="mlp|cnn|smallnet, or names of ready studies")
     parser.add_argument("--stacks", type=int, nargs="+", default=[2, 4, 8, 16])
     parser.add_argument("--trials", type=int, default=40)
     parser.add_argument("--rounds", type=int, default=3)
     chosen = parser.parse_args()
+    if chosen.question == "ready":
+        ready(chosen.models, chosen.rounds)
+        return
+    (model,) = chosen.models
     if chosen.question == "core":
-        core(chosen.model, chosen.stacks, chosen.rounds)
+        core(model, chosen.stacks, chosen.rounds)
     elif chosen.question == "search":
-        search(chosen.model, chosen.trials, chosen.rounds)
+        search(model, chosen.trials, chosen.rounds)
     else:
-        best(chosen.model, chosen.trials, chosen.rounds)
+        best(model, chosen.trials, chosen.rounds)
 
 
 if __name__ == "__main__":

@@ -32,6 +32,9 @@ GAIN = 1.1
 """How many times faster must be what has a price: bf16 rounds, and trials in a stack know less of each other."""
 STACKS = (4, 8, 16)
 """Sizes of a stack, each tried where the one before has paid."""
+LONGEST = 0.25
+"""Seconds that `STEPS` steps of one take at most where a stack is tried: the kernels of longer ones leave nothing idle,
+and to try one would take longer than what it could bring."""
 ROOM = 0.5
 """Of a GPU's memory, what a stack may take: a search has larger trials than its baseline."""
 _log = logging.getLogger("winnow")
@@ -43,7 +46,7 @@ class StackSize(NamedTuple):
     size: int
     """1 where no stack pays."""
     tried: int
-    """`size`, or the first that did not pay; 1 where none could be tried."""
+    """`size`, or the first that did not pay; 1 where one alone is too large to try any."""
     gain: float
     """Of the `tried` size: its trainings a second over those alone."""
 
@@ -75,7 +78,9 @@ def best_stack(config: Config, data: Data, most: int) -> StackSize:
     sizes = [size for size in STACKS if size <= most]
 
     def measure() -> StackSize:
-        alone = min(_epoch_seconds([config], data) for _ in range(ROUNDS))
+        if (alone := _epoch_seconds([config], data)) > LONGEST:
+            return none
+        alone = min([alone, *(_epoch_seconds([config], data) for _ in range(1, ROUNDS))])
         best = none
         for size in sizes:
             try:
@@ -92,8 +97,6 @@ def best_stack(config: Config, data: Data, most: int) -> StackSize:
             best = found
         return best
 
-    if not sizes:
-        return none
     question = f"stacks of {sizes} by training {TRAINING_VERSION}"  # which may train them faster, or slower
     try:
         return StackSize(*_kept(question, config, data, measure))

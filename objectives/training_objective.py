@@ -6,7 +6,7 @@ touch a trial.
 
 import hashlib
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -91,12 +91,20 @@ class TrainingObjective:
         return faster_precision(make_config({**values, "precision": "fp32"}), loading.load(self.data, self.device))
 
     def stack_size(self, values: Mapping[str, Any], most: int) -> "StackSize":
-        """Return how many trials, up to `most`, are best trained as one stack on this device: measured, or known."""
+        """Return how many trials, up to `most`, are best trained as one stack on this device: measured, or known.
+
+        Beside trainings under way it is measured between two of their steps, so that none is timed with another.
+        """
         from winnow.objectives.calibration import best_stack
         from winnow.objectives.data import loading
 
-        config = make_config(values)
-        return best_stack(config, loading.load(self.data, self.device), most)
+        config, data = make_config(values), loading.load(self.data, self.device)
+
+        def in_one_step() -> Generator[Any, Any, Any]:
+            return best_stack(config, data, most)
+            yield
+
+        return self.stacks.do(in_one_step()) if self.stacks else best_stack(config, data, most)
 
     def apart_because(self, values: Mapping[str, Any]) -> str:
         """Return why a stack calls the network of the given values member by member, where that is not its layers'."""

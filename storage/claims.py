@@ -1,10 +1,10 @@
 """Claiming a trial: one that waits, a paused one that its scheduler goes on with, or a new one."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, exists, func, insert, not_, select, update
+from sqlalchemy import Connection, case, exists, func, insert, not_, select, update
 
 from winnow.defaults import LEASE_SECONDS
 from winnow.storage import content, identities
@@ -58,19 +58,20 @@ def claim(
     seconds: float = LEASE_SECONDS,
     since: int = 0,
     wish: Wish | None = None,
+    rather: Sequence[int] = (),
 ) -> Lease | None:
     """Claim the next trial of a study: one that waits, or a new one while the budget lasts; None when there is neither.
 
     A paused or stopped study gives none, and a trial that its scheduler paused goes on by its wish only. Whoever has a
     scheduler says its `wish`: what a worker left behind comes before it. Raises Overtaken where the scheduler is to be
     asked again. `since` is a trial id before which no trial waits, where the caller knows one: it keeps the search
-    short.
+    short. Of trials that wait alike, those of the numbers `rather` come first.
     """
 
     def work(connection: Connection) -> Lease | None:
         lock(connection, study_id)
         used = spent(connection, study_id)
-        chosen = _choose(connection, study_id, used, since, wish)
+        chosen = _choose(connection, study_id, used, since, wish, rather)
         if chosen is None:
             return None
         claims, earlier = history(connection, chosen.trial_id)
@@ -108,14 +109,16 @@ def claim(
     return database.write(work)
 
 
-def _choose(connection: Connection, study_id: int, used: Spent, since: int, wish: Wish | None) -> _Chosen | None:
+def _choose(
+    connection: Connection, study_id: int, used: Spent, since: int, wish: Wish | None, rather: Sequence[int]
+) -> _Chosen | None:
     """Set the trial that comes next to RUNNING, in the transaction of its claim; None where there is none.
 
     Raises Overtaken where the scheduler whose `wish` it is has to be asked again.
     """
     if used.state is not State.ACTIVE:
         return None
-    if (found := _waiting(connection, study_id, since, wish)) is not None:
+    if (found := _waiting(connection, study_id, since, wish, rather)) is not None:
         if wish is not None and wish.paused == found.number and not used.may_go_on:
             return None
         started = {"datetime_start": func.coalesce(trials.c.datetime_start, optuna_now())}
@@ -143,7 +146,9 @@ def _make(connection: Connection, study_id: int, number: int, wish: Wish | None)
     return _Chosen(trial_id, number, wish.until, False)
 
 
-def _waiting(connection: Connection, study_id: int, since: int, wish: Wish | None) -> _Chosen | None:
+def _waiting(
+    connection: Connection, study_id: int, since: int, wish: Wish | None, rather: Sequence[int]
+) -> _Chosen | None:
     """Return the waiting trial that comes next.
 
     One that was broken off comes first, then what is wished for. Raises Overtaken where that is not paused any more.
@@ -159,7 +164,7 @@ def _waiting(connection: Connection, study_id: int, since: int, wish: Wish | Non
     query = (
         select(trials.c.trial_id, trials.c.number, until.label("until"))
         .where(trials.c.study_id == study_id, trials.c.state == "WAITING", trials.c.trial_id >= since)
-        .order_by(trials.c.number)
+        .order_by(*([case((trials.c.number.in_(rather), 0), else_=1)] if rather else []), trials.c.number)
         .limit(1)
     )
     if wish is None:

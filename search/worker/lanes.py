@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from fractions import Fraction
 
 WAIT_SECONDS = 0.5
 
@@ -16,6 +17,7 @@ class Lanes:
         """How many may be at work; fewer after their stack did not fit the device."""
         self.busy = 0
         self._wanted = 0
+        self._parts: dict[str, Fraction] = {}
         self._changed = threading.Condition()
 
     @contextmanager
@@ -38,10 +40,24 @@ class Lanes:
                 self._changed.notify_all()
 
     def make_way(self, keep_waiting: Callable[[], bool]) -> None:
-        """Wait while a trial is, or is to be, alone: who claims another then only holds it."""
+        """Wait while a trial is, or is to be, alone, or there is no room: who claims another then only holds it."""
         with self._changed:
-            while self._wanted and keep_waiting():
+            while (self._wanted or sum(self._parts.values()) >= 1) and keep_waiting():
                 self._changed.wait(WAIT_SECONDS)
+
+    def take(self, claim: str, size: int) -> None:
+        """Give a trial its part of the worker: one of as many as are done at once of its shape.
+
+        So one that no stack makes faster trains beside what began before it, and nothing begins beside it.
+        """
+        with self._changed:
+            self._parts[claim] = Fraction(1, size)
+
+    def leave(self, claim: str) -> None:
+        """Take it back."""
+        with self._changed:
+            self._parts.pop(claim, None)
+            self._changed.notify_all()
 
     def halve(self, count: int) -> None:
         """Have half of `count` lanes from now on: what so many had together did not fit, which each of them says."""

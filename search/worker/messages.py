@@ -44,6 +44,15 @@ class Job:
     """Where the ranks of a trial find each other, if there are several."""
 
 
+@dataclass(frozen=True)
+class Measure:
+    """Find how many trainings of the shape of these values are done at once. Answered by an Answer with a Fusing."""
+
+    values: dict[str, Any]
+    precision: str
+    """The study's, as in Job."""
+
+
 class Verdict(Enum):
     """The answer to a report."""
 
@@ -80,6 +89,8 @@ class Ready:
     """How many trials it trains at once; where it is more than one, each has a channel of its own."""
     fuse_why: str = ""
     """Why as many, where it was measured."""
+    measures_shapes: bool = False
+    """Whether as many are but the most, and it is to be asked of each shape by `Measure`."""
 
 
 @dataclass(frozen=True)

@@ -50,6 +50,7 @@ class Scheduling:
         paused trials ends them.
         """
         database, study_id = self._study.storage.database, self._study.study_id
+        rather = rows.mates if rows else ()
         while True:
             had, outlines = self._look()
             begun = sum(outline.standing is not Standing.QUEUED for outline in outlines)
@@ -69,7 +70,7 @@ class Scheduling:
                 case None:
                     wish = Wish()
             try:
-                lease = claims.claim(database, study_id, self._worker, self._seconds, wish=wish)
+                lease = claims.claim(database, study_id, self._worker, self._seconds, wish=wish, rather=rather)
                 if lease is None and (decision is None or used.exhausted):
                     self._end(had)
                     return None

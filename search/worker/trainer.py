@@ -26,8 +26,8 @@ from winnow.search.study.spec import Spec
 from winnow.search.study.validation import check
 from winnow.search.worker import error_kinds, plain_data
 from winnow.search.worker.channels import Channel, Channels
-from winnow.search.worker.fusing import at_once
-from winnow.search.worker.messages import Ended, Job, Pipe, Prepare, Ready
+from winnow.search.worker.fusing import Fusing, at_once, of_shape
+from winnow.search.worker.messages import Answer, Ended, Job, Measure, Pipe, Prepare, Ready
 from winnow.search.worker.printed import Output
 from winnow.search.worker.ranks import take_rank
 from winnow.search.worker.remote_trial import RemoteTrial, Stopped
@@ -116,8 +116,8 @@ def prepare(message: Prepare, spec: Spec) -> tuple[Objective, Ready]:
         objective.prepare()
         if message.calibrate:
             ready = replace(ready, precision=objective.calibrate(baseline(spec.space, spec.fixed, spec.baseline)[1]))
-    fuse, why = at_once(message.fuse, spec, objective)
-    return objective, replace(ready, fuse=fuse, fuse_why=why)
+    fuse, why, measures_shapes = at_once(message.fuse, spec, objective)
+    return objective, replace(ready, fuse=fuse, fuse_why=why, measures_shapes=measures_shapes)
 
 
 class Trainer:
@@ -134,8 +134,11 @@ class Trainer:
         self._output = output
 
     def serve(self, pipe: Pipe) -> None:
-        """Run one job; raises EOFError or ConnectionError where nobody wants any."""
-        job: Job = pipe.recv()
+        """Run one job, or answer one question; raises EOFError or ConnectionError where nobody wants any."""
+        job: Job | Measure = pipe.recv()
+        if isinstance(job, Measure):
+            pipe.send(Answer(self._measured(job)))
+            return
         self._output.take()
         if isinstance(self._objective, TrainingObjective):
             self._objective.precision = job.precision
@@ -151,6 +154,15 @@ class Trainer:
         else:
             self._ranks.end(pipe, ended)
         gc.collect()
+
+    def _measured(self, asked: Measure) -> Fusing:
+        """Find how many trials of a shape to train at once; what is wrong with it, its trials will say."""
+        assert isinstance(self._objective, TrainingObjective)
+        values = {"precision": asked.precision, **asked.values}
+        try:
+            return of_shape(self._spec, self._objective, values, self.ready.fuse)
+        except Exception as error:
+            return Fusing(1, f"one trial at a time: {plain_data.reason(error)}")
 
     def serve_all(self, pipe: Pipe) -> None:
         """Run one job after another, or with `fuse` those of all channels at once, their trainings as stacks."""

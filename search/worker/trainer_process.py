@@ -5,7 +5,7 @@ import os
 import socket
 import threading
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from multiprocessing.connection import Connection
@@ -16,7 +16,8 @@ from winnow.search.study.spec import Spec
 from winnow.search.study.study import WinnowStudy, refuse_other_code
 from winnow.search.worker.channels import Channel, Channels
 from winnow.search.worker.devices import Device, bind
-from winnow.search.worker.messages import Pipe, Prepare, Ready
+from winnow.search.worker.fusing import Fusing
+from winnow.search.worker.messages import Answer, Measure, Pipe, Prepare, Ready
 from winnow.search.worker.numerics import is_precision_open
 from winnow.search.worker.processes import ProcessGroup, module_command
 
@@ -88,6 +89,8 @@ class TrainerProcess:
     """How many trainers there have been."""
     fuse: int = 0
     """How many trials it trains at once, as stacks; 0 until the first of this worker's has said so."""
+    measures_shapes: bool = False
+    """Whether so many are but the most, and of each shape it finds how many pay: see `stack_size`."""
     _channels: Channels | None = None
     _is_ready: bool = False
     _killing: threading.Lock = field(default_factory=threading.Lock)
@@ -146,6 +149,7 @@ class TrainerProcess:
         self.refuse_other_code(ready.code)
         if not self.fuse and ready.fuse_why:
             _log.info("%s trains %s", self.options.device.name, ready.fuse_why)
+        self.measures_shapes |= ready.measures_shapes  # one that is started again is told how many, and measures none
         self.fuse = ready.fuse
         if self.fuse > 1:
             self._channels = Channels(pipe)
@@ -158,6 +162,21 @@ class TrainerProcess:
             if not self._is_ready:
                 return None
             return self._channels.open() if self._channels is not None else self.pipe
+
+    def stack_size(self, asked: Measure, keep_waiting: Callable[[], bool]) -> Fusing:
+        """Have the trainer find how many trials of a shape it best trains at once; one where it cannot say."""
+        unknown = Fusing(1, "one trial at a time: its trainer did not say what a stack would gain")
+        pipe = self.conversation()
+        if pipe is None:
+            return unknown
+        with suppress(EOFError, ConnectionError), closing(pipe):
+            pipe.send(asked)
+            while not pipe.poll(LOOK_SECONDS):
+                if not keep_waiting():
+                    return unknown
+            answer: Answer = pipe.recv()
+            return Fusing(*answer.value)
+        return unknown
 
     def refuse_other_code(self, code: dict[str, str]) -> None:
         """Raise StudyError where a trainer has imported other code than the study's trials run."""

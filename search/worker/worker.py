@@ -10,10 +10,11 @@ import os
 import platform
 import secrets
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import suppress
 from dataclasses import replace
+from typing import Any
 
 from winnow.errors import DeviceError
 from winnow.records import STOPPING, Outcome
@@ -27,6 +28,7 @@ from winnow.search.worker.device_load import DeviceLoad
 from winnow.search.worker.device_share import DeviceShare
 from winnow.search.worker.fusing import in_a_row
 from winnow.search.worker.lanes import Lanes, renewing
+from winnow.search.worker.messages import Measure
 from winnow.search.worker.retention import keep_best
 from winnow.search.worker.scheduling import Scheduling
 from winnow.search.worker.shape_runs import ShapeRuns
@@ -136,24 +138,36 @@ class Worker:
             commit,
             load,
         )
-        self._lanes = Lanes(self.trainer.fuse)
-        if self._lanes.count == 1:
+        self._lanes = Lanes(most := self.trainer.fuse)
+        if most == 1:
             self._work_in(context, 0)
             return
         if not design:
-            self._shape_runs = ShapeRuns(self.study, in_a_row(self.study.spec, self._lanes.count), context.sampler_lock)
+
+            def size_of(lease: Lease, values: Mapping[str, Any]) -> int:
+                return self._size_of(lease, Measure(dict(values), precision))
+
+            row = in_a_row(self.study.spec, most)
+            self._shape_runs = ShapeRuns(self.study, row, context.sampler_lock, size_of, most)
         with ThreadPoolExecutor(self._lanes.count, "lane") as pool:
             ends = [pool.submit(self._work_in, context, lane) for lane in range(self._lanes.count)]
             for end in as_completed(ends):
                 if end.exception() is not None:
                     self._failed = True  # the other lanes end their trials and leave
+        if self.trainer.measures_shapes and self._shape_runs is not None:
+            found = self._shape_runs.sizes.values()
+            paid = sum(size > 1 for size in found)
+            _log.info("%s trained in stacks what was of %d of %d shapes", self.options.device.name, paid, len(found))
         for end in ends:
             end.result()
 
     def _work_in(self, context: WorkerContext, lane: int) -> None:
         """Make one attempt after another, beside the other lanes."""
         while (lease := self._next_trial(lane)) is not None:
-            self._attempt_in_lane(context, lease)
+            try:
+                self._attempt_in_lane(context, lease)
+            finally:
+                self._lanes.leave(lease.claim)
             with self._in_turn:
                 self._stop_early()
 
@@ -163,8 +177,8 @@ class Worker:
     def _next_trial(self, lane: int) -> Lease | None:
         """Claim the next trial of a lane, and wait for one; None where there is nothing left to do."""
         while self._goes_on():
-            self._lanes.make_way(self._goes_on)
             with self._claiming:
+                self._lanes.make_way(self._goes_on)
                 self._steering.reap()
                 if self._share.is_wanted:  # somebody's trial did not fit beside others
                     if self._lanes.busy:
@@ -190,8 +204,9 @@ class Worker:
         """
         if self._shape_runs is None:
             return lease
+        size = self._lanes.count
         try:
-            self._shape_runs.draw(lease)
+            size = self._shape_runs.draw(lease)
         except LeaseLost as lost:
             _log.warning("%s", lost)
             return None
@@ -199,7 +214,17 @@ class Worker:
             raise
         except Exception:
             _log.debug("trial %d", lease.number, exc_info=True)
+        self._lanes.take(lease.claim, size)
         return replace(lease, made_trial=False)  # something may be known of it
+
+    def _size_of(self, lease: Lease, asked: Measure) -> int:
+        """Find how many trials of a new shape are trained at once: `auto` measures it where the search draws it."""
+        if not self.trainer.measures_shapes:
+            return self._lanes.count
+        wait = renewing(lambda: leases.renew(self.database, lease), lease.seconds / 3, self._goes_on)
+        found = self.trainer.stack_size(asked, wait)
+        _log.debug("of the shape of trial %d: %s", lease.number, found.why)
+        return found.trials
 
     def _attempt_in_lane(self, context: WorkerContext, lease: Lease) -> None:
         """Make an attempt beside others; alone in this worker where the one before took its trainer along."""
@@ -273,7 +298,8 @@ class Worker:
         try:
             if self._scheduling is not None:
                 return self._scheduling.claim(self._shape_runs)
-            return claims.claim(self.database, study_id, self.name, self.options.lease_seconds, since)
+            rather = self._shape_runs.mates if self._shape_runs is not None else ()
+            return claims.claim(self.database, study_id, self.name, self.options.lease_seconds, since, rather=rather)
         except StorageUnreachable:
             raise
         except Exception:  # of a study that is not there any more

@@ -157,7 +157,7 @@ def test_one_that_was_told_by_others_takes_nobody_along(place: Place) -> None:
 
 def test_first_looks_of_freeze_thaw_train_beside_what_it_goes_on_with(place: Place) -> None:
     text = SPEC.format(epochs=18, rates="[0.001, 0.01]", fuse='"auto"').replace('"random"', '"freeze_thaw"')
-    (place.folder / "s.toml").write_text(text.replace("trials = 12", "trials = 32"))
+    (place.folder / "s.toml").write_text(text.replace("trials = 12", "trials = 33"))
     done = place.run("run", "s.toml", "--workers", "1")
     assert done.returncode == 0, done.stderr
     trials = place.study().trials
@@ -165,6 +165,23 @@ def test_first_looks_of_freeze_thaw_train_beside_what_it_goes_on_with(place: Pla
     thawed = [t for t in trials if t.state.name == "COMPLETE" and t.user_attrs[RUN]["attempts"] > 1]
     assert thawed, "what was looked at first, and gone on with"
     for trial in thawed[:2]:
+        assert_as_alone(place, trial)
+
+
+def test_of_a_search_of_shapes_each_is_measured_and_trials_come_to_what_they_come_to_alone(place: Place) -> None:
+    text = SPEC.format(epochs=2, rates=[0.001 * (1 + each) for each in range(16)], fuse='"auto"')
+    text = text.replace("widths = [32]\n", "").replace("[search]\n", "[search]\nwidths = { choices = [[16], [32]] }\n")
+    text = "".join(line for line in text.splitlines(True) if not line.startswith(("dropout", "optimizer")))
+    text = text.replace('"random"', '"grid"\nby_shape = true').replace("trials = 12", "trials = 33")
+    (place.folder / "s.toml").write_text(text)
+    assert place.run("create", "s.toml").returncode == 0
+    done = place.run("--debug", "work", "s", "--device", "cpu")
+    assert done.returncode == 0, done.stderr
+    assert "cpu trains up to 4 trials at a time: those of one shape" in done.stderr
+    assert "of 2 shapes" in done.stderr
+    trials = place.study().trials
+    assert [trial.state.name for trial in trials] == ["COMPLETE"] * 33
+    for trial in trials[-2:]:
         assert_as_alone(place, trial)
 
 

@@ -10,9 +10,12 @@ from winnow.objectives.calibration import best_stack, faster_precision
 from winnow.objectives.data.catalog import DataSpec
 from winnow.objectives.data.loading import Data, load
 from winnow.objectives.hyperparameters import change, make_config
+from winnow.objectives.stack import Stacks
+from winnow.objectives.training_objective import TrainingObjective
 from winnow.search.study.objective import load as load_objective
+from winnow.search.study.spec import Spec
 from winnow.search.study.validation import check
-from winnow.search.worker.fusing import at_once
+from winnow.search.worker.fusing import at_once, of_shape
 
 
 @pytest.fixture(autouse=True)
@@ -100,43 +103,77 @@ def test_auto_takes_what_pays_and_says_so(cache: Path) -> None:
     objective = load_objective(spec)
     at_once("auto", spec, objective)
     say_instead(cache, [8, 8, 1.5])
-    assert at_once("auto", spec, objective) == (8, "8 trials at a time: their stack trains 1.50 times as many a second")
+    assert at_once("auto", spec, objective)[:2] == (
+        8,
+        "8 trials at a time: their stack trains 1.50 times as many a second",
+    )
     say_instead(cache, [1, 4, 0.7])
     found = at_once("auto", spec, objective)
-    assert found == (1, "one trial at a time: a stack of 4 trains 0.70 times as many a second")
+    assert found[:2] == (1, "one trial at a time: a stack of 4 trains 0.70 times as many a second")
 
 
-def test_where_the_shape_is_searched_so_many_as_are_of_one_shape_are_measured(cache: Path) -> None:
+def searching_shapes(**changed: object) -> Spec:
     fixed = {"batch_size": 20, "precision": "fp32"}
     search = {"widths": {"choices": [[units] for units in range(8, 64)]}, "lr": {"low": 0.001, "high": 0.1}}
-    by_shape = {**SEARCH, "fixed": fixed, "search": search, "fleet": {"fuse": "auto"}}
-    planned = check({**by_shape, "sampler": {"name": "qmc"}}, "s.toml")
-    trials, why = at_once("auto", planned, load_objective(planned))
-    assert trials == 1
-    assert "widths is searched" in why
-    assert not cache.exists(), "nothing had to be measured"
-    spec = check(by_shape, "s.toml")
+    return check({**SEARCH, "fixed": fixed, "search": search, "fleet": {"fuse": "auto"}, **changed}, "s.toml")
+
+
+def test_where_the_shape_is_searched_it_is_measured_of_each_when_it_comes(cache: Path) -> None:
+    spec = searching_shapes()
     objective = load_objective(spec)
-    assert at_once("auto", spec, objective).trials in (1, 4), "of 100 trials five have one shape"
+    found = at_once("auto", spec, objective)
+    assert (found.trials, found.by_shape) == (5, True), "of 100 trials five have one shape"
+    planned = searching_shapes(sampler={"name": "qmc"})
+    assert at_once("auto", planned, load_objective(planned)).trials == 1
+    assert not cache.exists(), "nothing had to be measured yet"
+    assert isinstance(objective, TrainingObjective)
+    values = {**spec.fixed, "widths": [8]}
+    assert of_shape(spec, objective, values, 4).trials in (1, 4)
     say_instead(cache, [4, 4, 1.3])
-    trials, why = at_once("auto", spec, objective)
-    assert (trials, "costs as much" in why) == (1, True), why
+    assert "costs as much" in of_shape(spec, objective, values, 4).why
+    assert of_shape(spec, objective, {**values, "lr": 0.01}, 4).trials == 1, "known of the shape"
     say_instead(cache, [4, 4, 3.0])
-    assert at_once("auto", spec, objective) == (4, "4 trials at a time: their stack trains 3.00 times as many a second")
-    say_instead(cache, [1, 4, 0.9], [4, 4, 2.0], [4, 4, 3.0])
-    assert at_once("auto", spec, objective).why.endswith("trains 2.00 times as many a second"), "that of the middle one"
+    assert of_shape(spec, objective, values, 4).trials == 4
+    of_shape(spec, objective, {**values, "widths": [9]}, 4)
+    assert len([*cache.glob("*.json")]) == 2, "another shape is measured"
+
+
+def test_a_grid_by_shape_takes_whatever_pays(cache: Path) -> None:
+    rates = [0.001 * (1 + each) for each in range(40)]
+    search = {"widths": {"choices": [[8], [9]]}, "lr": {"choices": rates}}
+    spec = searching_shapes(sampler={"name": "grid", "by_shape": True}, search=search, budget={})
+    objective = load_objective(spec)
+    assert isinstance(objective, TrainingObjective)
+    assert at_once("auto", spec, objective).trials == 8
+    of_shape(spec, objective, {**spec.fixed, "widths": [8]}, 8)
+    say_instead(cache, [8, 8, 1.2])
+    assert of_shape(spec, objective, {**spec.fixed, "widths": [8]}, 8).trials == 8, "the order of cells costs nothing"
+
+
+def test_of_a_training_with_long_steps_no_stack_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(calibration, "LONGEST", 0.0)
+    monkeypatch.setattr(calibration, "STACKS", (2**40,))  # which no machine could hold
+    assert best_stack(make_config(widths=[8], batch_size=20), few(), 2**40) == (1, 1, 1.0)
+
+
+def test_beside_trainings_under_way_it_is_measured_between_their_steps(cache: Path) -> None:
+    spec = searching_shapes()
+    objective = load_objective(spec)
+    assert isinstance(objective, TrainingObjective)
+    objective.stacks = Stacks()
+    assert objective.stack_size({**spec.fixed, "widths": [8]}, 4).tried == 4
 
 
 def test_a_small_search_trains_one_trial_at_a_time(cache: Path) -> None:
     spec = check({**SEARCH, "budget": {"trials": 20}, "fleet": {"fuse": "auto"}}, "s.toml")
-    trials, why = at_once("auto", spec, load_objective(spec))
+    trials, why, _ = at_once("auto", spec, load_objective(spec))
     assert trials == 1
     assert "of 20 in all" in why
 
 
 def test_what_a_person_says_is_not_measured(cache: Path) -> None:
     spec = check({**SEARCH, "fleet": {"fuse": 3}}, "s.toml")
-    assert at_once(3, spec, load_objective(spec)) == (3, "")
+    assert at_once(3, spec, load_objective(spec)) == (3, "", False)
     assert not cache.exists()
 
 
@@ -158,4 +195,4 @@ def test_why_ones_own_is_no_stack_or_a_smaller_gain_is_said(
     spec = check(
         {"name": "s", "objective": "mine_of_a_test:fit", "budget": {"trials": 9}, "fleet": {"fuse": 3}}, "s.toml"
     )
-    assert at_once(3, spec, load_objective(spec)) == (1, "one trial at a time: an objective of one's own is no stack")
+    assert at_once(3, spec, load_objective(spec)).why == "one trial at a time: an objective of one's own is no stack"

@@ -11,6 +11,7 @@ from winnow.search.study import study as studies
 from winnow.search.study import validation
 from winnow.search.worker.attempt import Attempt
 from winnow.search.worker.devices import find
+from winnow.search.worker.lanes import Lanes
 from winnow.search.worker.shutdown import Shutdown
 from winnow.search.worker.trainer_process import WorkerOptions
 from winnow.search.worker.worker import Worker
@@ -66,3 +67,38 @@ def test_a_lane_that_waits_for_a_trial_keeps_no_other_from_its_trainer(
         worker.trainer.kill()
         worker._share.close()
         opened.database.release()
+
+
+def test_a_trial_takes_its_part_of_a_worker() -> None:
+    lanes = Lanes(8)
+    asked = list[str]()
+
+    def has_room() -> bool:
+        asked.clear()
+        lanes.make_way(lambda: bool(asked.append("full")))
+        return not asked
+
+    for claim in "abc":
+        lanes.take(claim, 4)
+    assert has_room()
+    lanes.take("alone", 1)
+    assert not has_room(), "beside one that no stack makes faster nothing begins"
+    for claim in "abc":
+        lanes.leave(claim)
+    assert not has_room()
+    lanes.leave("alone")
+    assert has_room()
+    for claim in "defg":
+        lanes.take(claim, 4)
+    assert not has_room()
+
+
+def test_who_waits_for_room_goes_on_when_there_is_some() -> None:
+    lanes = Lanes(2)
+    lanes.take("a", 1)
+    asks, waiting = threading.Event(), threading.Thread(target=lambda: lanes.make_way(lambda: asks.set() or True))
+    waiting.start()
+    assert asks.wait(60)
+    lanes.leave("a")
+    waiting.join(60)
+    assert not waiting.is_alive()

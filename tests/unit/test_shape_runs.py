@@ -2,9 +2,10 @@
 
 import math
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import groupby
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import optuna
@@ -45,9 +46,14 @@ def study_with(opened: storage.Storage, sampler: str, name: str = "s") -> Winnow
     return studies.create(opened, validation.check({**content, "sampler": {"name": sampler}}, "s.toml"))
 
 
+def rows_of(study: WinnowStudy, row: int, sizes: Mapping[str, int] = MappingProxyType({})) -> ShapeRuns:
+    """Rows of a worker that trains so many of each model at once, by default as many as a row has."""
+    return ShapeRuns(study, row, threading.Lock(), lambda _, values: sizes.get(values["model"], row), row)
+
+
 def drawn(study: WinnowStudy, count: int, row: int) -> list[dict[str, Any]]:
     """What the first trials of one worker take; the baseline, which is drawn when it trains, is left out."""
-    shapes, taken = ShapeRuns(study, row, threading.Lock()), []
+    shapes, taken = rows_of(study, row), []
     for _ in range(count + 1):
         lease = claims.claim(study.storage.database, study.study_id, "w")
         assert lease is not None
@@ -77,7 +83,7 @@ def test_so_many_in_a_row_have_one_shape_and_differ_in_all_else(
 
 def test_a_trial_whose_worker_died_before_it_drew_is_drawn_in_the_shape_of_its_row(opened: storage.Storage) -> None:
     study = study_with(opened, "random")
-    shapes, trials = ShapeRuns(study, 8, threading.Lock()), []
+    shapes, trials = rows_of(study, 8), []
     for number in range(8):
         lease = claims.claim(opened.database, study.study_id, "dying")
         assert lease is not None
@@ -94,7 +100,7 @@ def test_a_trial_whose_worker_died_before_it_drew_is_drawn_in_the_shape_of_its_r
 
 def test_first_looks_of_freeze_thaw_come_in_rows_of_one_shape_beside_what_goes_on(opened: storage.Storage) -> None:
     study = study_with(opened, "freeze_thaw")
-    rows, scheduling = ShapeRuns(study, 4, threading.Lock()), Scheduling.of(study, "w", 60)
+    rows, scheduling = rows_of(study, 4), Scheduling.of(study, "w", 60)
     assert scheduling is not None
     went_on, looks = 0, list[dict[str, Any]]()
     for _ in range(26):
@@ -127,6 +133,50 @@ def trained(opened: storage.Storage, study: WinnowStudy, lease: Lease) -> None:
         endings.give_back(opened.database, lease, Outcome.RUNG)
     else:
         endings.finish(opened.database, lease, Outcome.COMPLETE, 1 / (1 + loss))
+
+
+def test_a_shape_that_no_stack_makes_faster_has_no_row(opened: storage.Storage) -> None:
+    study = study_with(opened, "random")
+    rows, taken = rows_of(study, 8, {"cnn": 1, "mlp": 4}), []
+    for _ in range(30):
+        lease = claims.claim(opened.database, study.study_id, "w")
+        assert lease is not None
+        size = rows.draw(lease)
+        taken.append(opened.get_trial(lease.trial_id).params)
+        assert not taken[-1] or size == {"cnn": 1, "mlp": 4}[taken[-1]["model"]]
+    lengths = [(shape[0], len(list(run))) for shape, run in groupby(shapes_of(taken[1:]))]
+    assert {model for model, _ in lengths} == {"mlp", "cnn"}
+    assert all(length % 4 == 0 for model, length in lengths[:-1] if model == "mlp"), lengths
+    assert min(length for model, length in lengths[:-1] if model == "cnn") == 1, lengths
+
+
+def test_trials_that_were_given_back_go_on_in_rows_of_one_shape(opened: storage.Storage) -> None:
+    study = study_with(opened, "random")
+    rows, leases = rows_of(study, 1), list[Lease]()
+    while (lease := claims.claim(opened.database, study.study_id, "w")) is not None and lease.number < 24:
+        rows.draw(lease)
+        leases.append(lease)
+    assert lease is not None
+    for each in [*leases, lease]:
+        endings.give_back(opened.database, each, Outcome.STOPPED)
+    again, order = rows_of(study, 4), list[int]()
+    for _ in leases:
+        lease = claims.claim(opened.database, study.study_id, "w", rather=again.mates)
+        assert lease is not None
+        again.draw(lease)
+        order.append(lease.number)
+    assert sorted(order) == [*range(24)], "each goes on"
+    assert order != sorted(order)
+    waiting = [*range(24)]
+    trials = [opened.get_trial(each.trial_id) for each in leases]
+    shape = {each.number: shapes_of([each.params or each.system_attrs["fixed_params"]])[0] for each in trials}
+    while order:
+        first = order[0]
+        assert first == waiting[0], "the oldest begins the next row"
+        row = [number for number in waiting if shape[number] == shape[first]][:4]
+        assert order[: len(row)] == row
+        order = order[len(row) :]
+        waiting = [number for number in waiting if number not in row]
 
 
 def test_a_study_draws_the_same_again(opened: storage.Storage) -> None:
