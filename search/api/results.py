@@ -7,14 +7,12 @@ from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Self
 
-from winnow.search.analysis import ablation, conclusions, confirm, export, study_record, summary
-from winnow.search.analysis.formatting import number
+from winnow.search.analysis import ablation, conclusions, confirm, export, study_record
 from winnow.search.analysis.study_record import StudyRecord
 from winnow.search.api import notebook
 from winnow.search.report import ablation as ablation_chapter
 from winnow.search.report import confirmation, pictures, report
 from winnow.search.report import markdown as markdown_report
-from winnow.search.report.chapters import Chapter, Table
 from winnow.storage import Storage
 
 if TYPE_CHECKING:
@@ -50,20 +48,6 @@ class Ablation(ablation.Ablation):
 
     def _repr_html_(self) -> str:
         return notebook.document(ablation_chapter.chapter(self._record, self))
-
-
-def study_html(record: StudyRecord) -> str:
-    """Return the best trial beside the baseline and what the search found, as HTML."""
-    rows = [[row.name, number(row.best), number(row.baseline)] for row in summary.comparison(record)]
-    best, baseline = record.best, record.baseline
-    tables = []
-    if best is not None and best is not baseline:
-        reached = number(baseline.value) if baseline is not None else ""
-        rows.append([record.metric, number(best.value), reached])
-        headings = ["hyperparameter", f"best (trial {best.number})", "baseline"]
-        columns = 2 if baseline is None else 3
-        tables.append(Table("", headings[:columns], [row[:columns] for row in rows]))
-    return notebook.document(Chapter(record.study, summary.sentences(record), tables=tables))
 
 
 def to_dataframe(storage: Storage, study: str, table: TableName = "trials") -> "DataFrame":

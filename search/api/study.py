@@ -1,5 +1,6 @@
 """A study as a notebook, a script and the commands see it: created or loaded, run, read, confirmed and ablated."""
 
+import logging
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -8,16 +9,17 @@ from typing import TYPE_CHECKING, Any, Self, Unpack
 from winnow import defaults
 from winnow import storage as storages
 from winnow.errors import StudyError
+from winnow.objectives.space import Range
 from winnow.search.analysis import ablation, readings, repetitions, study_record
 from winnow.search.analysis import confirm as confirmations
 from winnow.search.analysis.repetitions import ConfirmationPlan
 from winnow.search.analysis.status import Status
 from winnow.search.analysis.study_record import StudyRecord, TrialRecord
 from winnow.search.analysis.study_view import StudyView
-from winnow.search.api import model_export, results
+from winnow.search.api import model_export, notebook, results
 from winnow.search.api.fleet import FleetArguments, FleetOptions, run_here, train_in_rounds
 from winnow.search.api.results import Ablation, Confirmation, TableName
-from winnow.search.report import decoration
+from winnow.search.report import conclusions, decoration
 from winnow.search.study import objective_checks, validation
 from winnow.search.study import study as studies
 from winnow.search.study.spec import Spec
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame
     from plotly.graph_objects import Figure
 
+_log = logging.getLogger(__name__)
 SpecLike = str | Path | Mapping[str, Any] | Spec
 
 
@@ -170,7 +173,7 @@ class Study(WinnowStudy):
         return plan, Confirmation.of(found)
 
     def _repr_html_(self) -> str:
-        return results.study_html(self.record)
+        return notebook.document(conclusions.outcome(self.record))
 
 
 def open_storage(url: str | None = None, *, create: bool = True, patience: float = 0.0) -> Storage:
@@ -198,7 +201,7 @@ def create_study(
     Raises SpecError, StudyError where another study has this name, StorageError.
     """
     checked = read_spec(spec, trials=trials, priority=priority)
-    study = Study.of(studies.create(_opened(storage, create=True), checked))
+    study = Study.of(studies.create(_opened(storage, create=checked.start is None), checked))
     if accept_code:
         studies.accept_code(study)
     return study
@@ -228,6 +231,12 @@ def read_spec(spec: SpecLike, **budget: float | None) -> Spec:
         checked = validation.check({**content, "budget": {**content["budget"], **given}}, file)
     if not isinstance(spec, Spec):  # one that was read already was examined then
         objective_checks.examine(checked, file)
+        for name, entry in checked.space.items():
+            if isinstance(entry, Range) and not entry.offers(entry.high):
+                _log.warning(
+                    "[search] %s: its high of %g is never drawn: steps of %g from %g end at %g",
+                    *(name, entry.high, entry.step, entry.low, entry.nearest(entry.high)),
+                )
     return checked
 
 

@@ -6,12 +6,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from rich.table import Table
 
 from winnow.errors import StudyError
 from winnow.search.analysis.formatting import number
 from winnow.search.cli.options import json_option, storage_option
-from winnow.search.report.terminal.screen import screen
+from winnow.search.report.terminal.screen import FittingTable, screen
 
 if TYPE_CHECKING:
     from winnow.objectives.prediction import Model
@@ -39,7 +38,7 @@ def predict(model: str, images: tuple[Path, ...], url: str, top: int, json: bool
     if json:
         click.echo(dumps(rows, indent=2))
         return
-    table = Table(box=None, pad_edge=False, header_style="dim")
+    table = FittingTable()
     table.add_column("image", overflow="fold")
     table.add_column("prediction")
     for row in rows:

@@ -9,14 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.table import Table
 
 from winnow.errors import StudyError
 from winnow.objectives.hyperparameters import Config, change, make_config
 from winnow.objectives.space import baseline
 from winnow.search.api.study import read_spec
 from winnow.search.cli.options import json_option, spec_argument
-from winnow.search.report.terminal.screen import screen
+from winnow.search.report.terminal.screen import FittingTable, screen
 from winnow.search.study.spec import Spec
 
 device_option = click.option("--device", default="cpu", show_default=True, help="Where to train.")
@@ -39,7 +38,7 @@ def layers(spec: Path, changed: tuple[str, ...], json: bool) -> None:
     if json:
         click.echo(dumps([asdict(layer) for layer in found], indent=2))
         return
-    table = Table(box=None, pad_edge=False, header_style="dim")
+    table = FittingTable()
     for heading in ("layer", "kind", "output"):
         table.add_column(heading)
     for heading in ("parameters", "multiply-adds"):

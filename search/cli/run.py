@@ -21,7 +21,7 @@ from winnow.search.cli.options import (
     trials_option,
 )
 from winnow.search.launch.notifying import notifying
-from winnow.search.report import confirmation, decoration
+from winnow.search.report import conclusions, confirmation, decoration
 from winnow.search.report.terminal import results, status_screen
 from winnow.search.report.terminal.screen import screen
 
@@ -67,7 +67,7 @@ def _print_result(study: Study, path: Path, here: FleetOptions, as_json: bool) -
         click.echo(dumps({**now.as_dict(), "report": str(path)}, indent=2, default=str))
         return
     console, record = screen(), study.record
-    console.print(results.result(record))
+    console.print(results.chapter(conclusions.outcome(record)))
     if now.stopped:
         console.print(f"The search {status_screen.stop_words(now)}.")
     console.print(f"Report: {path}", highlight=False, soft_wrap=True)

@@ -28,6 +28,8 @@ class Table:
     title: str
     headings: Sequence[str]
     rows: Sequence[Sequence[str]]
+    values: bool = False
+    """Whether what stands beside the first column are values, words among them, and not sentences."""
 
 
 @dataclass(frozen=True)

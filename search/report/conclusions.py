@@ -1,10 +1,24 @@
-"""The chapters of what was measured after a search: its confirmation and its ablations."""
+"""The chapters of what a search came to, and of what was measured after it: its confirmation and its ablations."""
 
+from winnow.search.analysis import summary
 from winnow.search.analysis.conclusions import Conclusions
+from winnow.search.analysis.formatting import number
 from winnow.search.analysis.functional_anova import FunctionalAnova
 from winnow.search.analysis.study_record import StudyRecord
 from winnow.search.report import ablation, confirmation
-from winnow.search.report.chapters import Chapter
+from winnow.search.report.chapters import Chapter, Table
+
+
+def outcome(record: StudyRecord) -> Chapter:
+    """Return the best trial beside the baseline, in figures and in words: the end of a run."""
+    best, baseline, tables = record.best, record.baseline, []
+    if best is not None and best is not baseline:
+        rows = [[row.name, number(row.best), number(row.baseline)] for row in summary.comparison(record)]
+        rows.append([record.metric, number(best.value), number(baseline and baseline.value)])
+        columns = 2 if baseline is None else 3
+        headings = ["hyperparameter", f"best (trial {best.number})", "baseline"]
+        tables.append(Table("", headings[:columns], [row[:columns] for row in rows], values=True))
+    return Chapter(record.study, summary.sentences(record), tables=tables)
 
 
 def chapters(record: StudyRecord, found: Conclusions, anova: FunctionalAnova | None = None) -> list[Chapter]:

@@ -9,8 +9,8 @@ from rich.console import Console
 from example_conclusions import ablated, confirmed
 from example_search import searched
 from winnow.search.analysis import answers
-from winnow.search.api.results import study_html
-from winnow.search.report import ablation, confirmation
+from winnow.search.api import notebook
+from winnow.search.report import ablation, conclusions, confirmation
 from winnow.search.report.chapters import Chapter
 from winnow.search.report.terminal import results
 
@@ -19,10 +19,10 @@ def test_a_search_without_a_baseline_has_no_column_of_it() -> None:
     record = searched(20)
     alone = replace(record, trials=tuple(replace(trial, baseline=False) for trial in record.trials))
     for searched_for, is_there in ((record, True), (alone, False)):
-        told = StringIO()
-        Console(file=told, width=110).print(results.result(searched_for))
+        told, found = StringIO(), conclusions.outcome(searched_for)
+        Console(file=told, width=110).print(results.chapter(found))
         assert ("baseline" in told.getvalue().splitlines()[0]) == is_there
-        assert ("<th>baseline</th>" in study_html(searched_for).replace(' scope="col"', "")) == is_there
+        assert ("<th>baseline</th>" in notebook.document(found)) == is_there
 
 
 def printed(chapter: Chapter, width: int = 110) -> str:

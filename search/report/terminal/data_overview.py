@@ -3,10 +3,10 @@
 from collections import Counter
 
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from winnow.objectives.data.overview import Overview
+from winnow.search.report.terminal.screen import FittingTable
 
 SHOWN = 20
 """So many classes are shown one by one."""
@@ -14,7 +14,7 @@ SHOWN = 20
 
 def classes(found: Overview) -> RenderableType:
     """Return the table of classes and a sentence on sizes and on what was left aside."""
-    table = Table(box=None, pad_edge=False, header_style="dim")
+    table = FittingTable()
     table.add_column("class")
     for part in ("train", "validation", "test"):
         table.add_column(part, justify="right")

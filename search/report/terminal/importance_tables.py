@@ -3,17 +3,17 @@
 from collections.abc import Sequence
 
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from winnow.search.analysis.functional_anova import FunctionalAnova
 from winnow.search.analysis.importance import Importance, Share, disagreement, doubt
 from winnow.search.analysis.study_record import StudyRecord
+from winnow.search.report.terminal.screen import FittingTable
 
 
 def tables(found: Sequence[Importance], record: StudyRecord) -> RenderableType:
     """Return all methods in one table, its rows in the order of the first."""
-    table = Table(box=None, pad_edge=False, header_style="dim")
+    table = FittingTable()
     table.add_column("hyperparameter")
     for importance in found:
         table.add_column(importance.method, justify="right")
@@ -31,7 +31,7 @@ def tables(found: Sequence[Importance], record: StudyRecord) -> RenderableType:
 
 def pairs(found: FunctionalAnova) -> RenderableType:
     """Return the interactions of two hyperparameters as a table."""
-    table = Table(box=None, pad_edge=False, header_style="dim")
+    table = FittingTable()
     table.add_column("interaction")
     table.add_column("fANOVA", justify="right")
     for pair in found.interactions:
