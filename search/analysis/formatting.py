@@ -31,7 +31,9 @@ def score(value: float | None) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Return seconds as people say them: `4.2 s`, `3 min 20 s`, `5 h 12 min`."""
+    """Return seconds as people say them: `40 ms`, `4.2 s`, `3 min 20 s`, `5 h 12 min`."""
+    if 0.0005 <= seconds < 0.0995:
+        return f"{1000 * seconds:.0f} ms"
     if seconds < 59.95:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)

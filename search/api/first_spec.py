@@ -1,4 +1,4 @@
-"""`winnow new`: look at a folder of images or at a named data set, and write the spec of a first search on it.
+"""`winnow new`: look at images, other data of one's own or a named data set, and write the spec of a first search.
 
 The choices rest on `bench/README.md`: a small convolutional network in batches of 32, whose search on seven small data
 sets had the best winners, and a first rung after a sixth of the epochs, with a tenth of the trials let finish.
@@ -9,6 +9,7 @@ import json
 import math
 import re
 import shlex
+import unicodedata
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -17,9 +18,10 @@ from pathlib import Path
 from typing import Any
 
 from winnow.errors import StudyError
-from winnow.objectives.data import image_files, overview
+from winnow.objectives.data import image_files, overview, own
 from winnow.objectives.data.catalog import CATALOG, DataSet, DataSpec
 from winnow.objectives.data.overview import Overview
+from winnow.objectives.errors import DataError
 from winnow.search.analysis.formatting import counted, duration
 from winnow.search.analysis.repetitions import USUAL_TRAININGS
 from winnow.search.api.forecast import Forecast, look_ahead
@@ -59,18 +61,21 @@ class Seen:
     copies: int
     """Files that are copies of others, byte for byte."""
     options: Mapping[str, Any]
-    """What a person said of a folder's images: `black`, `white`, `broken`, as in `[data]`."""
+    """What `[data]` is to say of it: its `path`, and what a person said: `black`, `white`, `broken`."""
 
 
 def look(source: str, **options: Any) -> Seen:
     """Look at what a person names; raises StudyError where it is neither a folder nor a data set, DataError."""
-    if not Path(source).expanduser().is_dir():
-        names = [name for name in CATALOG if name != "image_folder"]
+    path = Path(source).expanduser()
+    if (name := _own(source, path)) and not options:
+        return _look_at_own(name, {"path": source} if path.exists() else {}, source)
+    if not path.is_dir():
+        names = [name for name, each in CATALOG.items() if each.task and name != "image_folder"]
         if source not in names:
-            beside = Path(source).expanduser().parent
-            folders = [str(path) for path in beside.glob("*") if path.is_dir()]
+            folders = [str(each) for each in path.parent.glob("*") if each.is_dir()]
             near = difflib.get_close_matches(source, [*names, *folders, *ready.names()], n=1)
-            remedy = f"did you mean {near[0]}?" if near else f"name a folder of images, or one of {', '.join(names)}"
+            named = f"a folder of images, an npz file, your own module:function, or one of {', '.join(names)}"
+            remedy = f"did you mean {near[0]}?" if near else f"name {named}"
             if near and near[0] not in (*names, *folders):
                 remedy = f"did you mean the ready study {near[0]}? It has its spec: winnow run {near[0]}"
             raise StudyError(f"there is no folder and no data set {source!r}", remedy)
@@ -89,8 +94,25 @@ def look(source: str, **options: Any) -> Seen:
         grey=image_files.all_grey(overview.evenly(found.files)),
         written=all(len(name) <= 2 and name.isalnum() for name in names),
         copies=_copies(found.files),
-        options=options,
+        options={"path": source, **options},
     )
+
+
+def _own(source: str, path: Path) -> str:
+    """Return the catalogue's name of data of one's own; empty of all else."""
+    if path.is_dir():
+        saved = any((path / f"dataset_{kind}.json").is_file() for kind in ("info", "dict"))
+        return "hugging_face" if saved else "idx" * any(path.glob("*-images-idx*"))
+    return "npz" if path.suffix == ".npz" and path.is_file() else source * (":" in source)
+
+
+def _look_at_own(name: str, options: dict[str, Any], source: str) -> Seen:
+    try:
+        data = own.describe(DataSpec(name, **options))
+    except DataError:  # perhaps of images of many sizes
+        options["size"] = SIDES[2]
+        data = own.describe(DataSpec(name, **options))
+    return Seen(source, data, None, data.shape[0] == 1, False, 0, options)
 
 
 @dataclass(frozen=True)
@@ -137,7 +159,7 @@ def write(source: str, file: Path, minutes: float = MINUTES, **options: Any) -> 
         most = max(left, LEEWAY * trials * each * share)
         plan = replace(plan, trials=trials, device_seconds=most)
         seconds = (trials * each * share / forecast.workers, min(most, trials * each) / forecast.workers)
-        forecast = replace(forecast, seconds=seconds)
+        forecast = replace(forecast, seconds=seconds, trials=trials)
     file.write_text(spec_text(seen, file, plan), encoding="utf-8")
     return seen, forecast
 
@@ -170,11 +192,12 @@ def spec_text(seen: Seen, file: Path, plan: Plan) -> str:
     lines = [
         f"# A first search on {seen.source}: {_what(seen)}.",
         f"# Written by `winnow new`. Change what you like; `winnow check {quoted}` says what it will do.",
-        f"name = {json.dumps(study_name(seen.source))}",
+        f"name = {_text(study_name(seen.source))}",
         *(['objective = "regression"'] if data.task == "regression" else []),
         "",
         "[data]",
-        f"name = {json.dumps(data.name)}",
+        f"name = {_text(data.name)}",
+        *(f"{name} = {_text(value)}" for name, value in seen.options.items()),
         *_data_lines(seen, plan),
         "",
         "[fixed]  # what is not searched; all else is at its default (docs/hyperparameters.md)",
@@ -200,6 +223,11 @@ def spec_text(seen: Seen, file: Path, plan: Plan) -> str:
         *_time_lines(plan),
     ]
     return "\n".join(lines) + "\n"
+
+
+def _text(value: Any) -> str:
+    """Return a value as TOML writes it, which knows JSON's texts but for its halves of characters."""
+    return json.dumps(value, ensure_ascii=False)
 
 
 def _copies(files: Sequence[Path]) -> int:
@@ -234,7 +262,9 @@ def _what(seen: Seen) -> str:
 
 def study_name(source: str) -> str:
     """Return what the study of a folder or data set is called."""
-    return re.sub(r"[^A-Za-z0-9._-]+", "-", Path(source).expanduser().resolve().name).strip("-._") or "images"
+    path = Path(source).expanduser().resolve()
+    plain = unicodedata.normalize("NFKD", path.stem if path.is_file() else path.name).encode("ascii", "ignore")
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", plain.decode()).strip("-._") or "images"
 
 
 def _data_lines(seen: Seen, plan: Plan) -> list[str]:
@@ -246,8 +276,6 @@ def _data_lines(seen: Seen, plan: Plan) -> list[str]:
     smallest, largest = seen.images.smallest or (plan.side,) * 2, seen.images.largest or (plan.side,) * 2
     pixels = " to ".join(dict.fromkeys(f"{width} x {height}" for width, height in (smallest, largest)))
     return [
-        f"path = {json.dumps(seen.source)}",
-        *(f"{name} = {json.dumps(value)}" for name, value in seen.options.items()),
         *part,
         f"size = {plan.side}  # pixels a side that they are resized to, of {pixels}; doubled, it takes 4 times as long",
         f"validation = {VALIDATION}  # of the images, to judge the trials by; a folder `val` is taken instead",

@@ -1,8 +1,9 @@
 """What a spec will do on this machine, before a study exists: its model, its trials, its time, and what is doubtful."""
 
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from winnow.errors import WinnowError
 from winnow.objectives import registry
@@ -52,6 +53,9 @@ class Forecast:
     device: str
     seconds: tuple[float, float] | None
     """Of the search, where the pruner stops what it expects to, and where it stops nothing; None without `trials`."""
+    trials: int | None
+    searched: int
+    """Hyperparameters."""
     doubts: tuple[str, ...]
     fusing: str = ""
     """How many trials each worker trains at once, where that is measured (`fuse = "auto"`)."""
@@ -80,7 +84,10 @@ class Forecast:
             )
         if self.fusing:
             said.append(f"Each worker trains {self.fusing}.")
-        return [*said, *(f"Doubtful: {doubt}." for doubt in self.doubts)]
+        few = self.trials is not None and self.trials < 5 * self.searched
+        hyperparameters = counted(self.searched, "searched hyperparameter")
+        doubts = [f"{counted(self.trials or 0, 'trial')} are few for {hyperparameters}"] * few
+        return [*said, *(f"Doubtful: {doubt}." for doubt in (*self.doubts, *doubts))]
 
 
 def look_ahead(spec: Spec) -> Forecast | None:
@@ -121,6 +128,8 @@ def look_ahead(spec: Spec) -> Forecast | None:
         workers=len(places),
         device=places[0].device.name if places else "",
         seconds=None if whole is None else (whole * share, whole),
+        trials=trials,
+        searched=len(spec.search),
         doubts=(*_doubts(spec, data), *doubts(_most_augmented(spec), data)),
         fusing=at_once(spec.fleet.fuse, spec, objective.load(spec, on)).why,
     )
@@ -174,20 +183,26 @@ def _timed(config: Config, data: "Data", few: int) -> float:
 
 
 def _costly(spec: Spec, base: Config) -> Config:
-    """Return the baseline with everything on that the search may switch on."""
-    return change(base, **{name: True for name in spec.search if DEFINITIONS[name].type is bool})
+    """Return the baseline with everything on that the search may switch on, as far as it goes."""
+    switched = [name for name in spec.search if any(entry.when for entry in spec.entries(name))]
+    on = {name: True for name in spec.search if DEFINITIONS[name].type is bool}
+    return change(base, **_highest(spec, switched), **on)
 
 
 def _most_augmented(spec: Spec) -> Config:
     """Return the configuration with every augmentation that the search may switch on."""
-    highest = {name: entry.high for name in spec.search for entry in spec.entries(name) if entry.high is not None}
-    whole = {name: int(high) if DEFINITIONS[name].type is int else high for name, high in highest.items()}
-    return make_config({**spec.fixed, **whole, **{name: True for name in registry.augmentation if name in spec.search}})
+    on = {name: True for name in registry.augmentation if name in spec.search}
+    return make_config({**spec.fixed, **_highest(spec, spec.search), **on})
+
+
+def _highest(spec: Spec, names: Iterable[str]) -> dict[str, Any]:
+    highest = {name: entry.high for name in names for entry in spec.entries(name) if entry.high is not None}
+    return {name: int(high) if DEFINITIONS[name].type is int else high for name, high in highest.items()}
 
 
 def _doubts(spec: Spec, data: "Data") -> list[str]:
     """Return what may mislead a search of this size."""
-    found, count, trials = [], len(data.validation.targets), spec.storage_budget.trials
+    found, count = [], len(data.validation.targets)
     if count < FEW and data.classes:
         found.append(
             f"{count} validation images tell no difference below about {2 * 0.5 / count**0.5:.0%} in accuracy; give "
@@ -198,8 +213,6 @@ def _doubts(spec: Spec, data: "Data") -> list[str]:
             "no model is named, so it is an MLP; on seven small sets of images the best of a convolutional network in "
             "small batches was right in 87% and of an MLP in 78% (bench/README.md), and winnow new writes one"
         )
-    if trials is not None and spec.search and trials < 5 * len(spec.search):
-        found.append(f"{counted(trials, 'trial')} are few for {counted(len(spec.search), 'searched hyperparameter')}")
     if spec.pruner.stops and not spec.pruner.audit:
         found.append("without [pruner] audit nobody sees how often the pruner errs; audit = 0.1 lets a tenth finish")
     return found

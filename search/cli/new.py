@@ -26,9 +26,10 @@ from winnow.search.report.terminal.screen import screen
 @click.option("--white", type=float, help="Which value of them is white.  [default: 65,535 for 16 bits]")
 @click.option("--broken", type=click.Choice(["skip"]), help="Leave out what is no image.  [default: refuse it]")
 def new(source: str, output: Path | None, minutes: float, **options: Any) -> None:
-    """Write the spec of a first search on SOURCE: a folder of images, or a data set that Winnow knows by its name.
+    """Write the spec of a first search on SOURCE: a folder of images, or data of your own or of a known name.
 
-    The folder holds one subfolder a class. The spec is written for this machine, each choice with its reason.
+    The folder holds one subfolder a class. Data of your own are an npz file, a folder of idx files or what datasets'
+    save_to_disk wrote, or module:function. The spec is written for this machine, each choice with its reason.
     """
     file = output or Path(f"{first_spec.study_name(source)}.toml")
     given = {name: value for name, value in options.items() if value is not None}

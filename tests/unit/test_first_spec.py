@@ -111,6 +111,40 @@ def test_a_named_data_set_gets_a_spec_that_can_be_run(name: str, tmp_path: Path)
     assert 0 < ahead.seconds[0] < ahead.seconds[1]
 
 
+def test_data_of_ones_own_gets_a_spec_whatever_its_form_and_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images = np.random.default_rng(0).integers(0, 255, (60, 12, 12), np.uint8)
+    labels = np.arange(60) % 2
+    monkeypatch.chdir(tmp_path)
+    np.savez(Path("Käfer 😀.npz"), x=images, y=labels)
+    Path("images_of_many_sizes.py").write_text(
+        "import numpy as np\n"
+        "def load():\n"
+        "    return {'train': [(np.zeros((1, 20 + place % 3, 24), np.uint8), place % 2) for place in range(60)]}\n"
+    )
+    for source, name, called, shape in (
+        ("Käfer 😀.npz", "npz", "Kafer", (1, 12, 12)),
+        ("images_of_many_sizes:load", "images_of_many_sizes:load", "images_of_many_sizes-load", (1, 64, 64)),
+    ):
+        _, ahead = first_spec.write(source, file := tmp_path / f"{called}.toml", AGES)
+        spec = validation.read(file)
+        assert (spec.name, spec.data_spec.name) == (called, name)
+        assert spec.data_spec.path == (source if name == "npz" else None)
+        assert ahead is not None
+        assert ahead.shape == shape
+        assert not any("hyperparameter" in sentence for sentence in ahead.sentences), "trials are those of the file"
+    with pytest.raises(StudyError, match="name a folder of images, an npz file"):
+        first_spec.write("npz", tmp_path / "s.toml")
+
+
+def test_a_spec_written_for_tiny_images_is_not_doubted_for_what_it_never_draws(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    first_spec.write("digits", tmp_path / "s.toml", AGES)
+    assert "crop_padding" not in caplog.text
+
+
 def test_where_time_is_short_trainings_are_made_shorter_and_the_spec_holds_the_search_to_it(tmp_path: Path) -> None:
     folder = fill(tmp_path / "pets", ("cat", "dog"), 50, grey=False)
     _, plenty = first_spec.write(str(folder), tmp_path / "plenty.toml", AGES)

@@ -26,7 +26,14 @@ def test_numbers_are_said_in_four_digits(value: object, said: str) -> None:
 
 @pytest.mark.parametrize(
     ("seconds", "said"),
-    [(4.21, "4.2 s"), (59.97, "1 min 0 s"), (200.4, "3 min 20 s"), (3599.8, "1 h 0 min"), (18720, "5 h 12 min")],
+    [
+        (0.0123, "12 ms"),
+        (4.21, "4.2 s"),
+        (59.97, "1 min 0 s"),
+        (200.4, "3 min 20 s"),
+        (3599.8, "1 h 0 min"),
+        (18720, "5 h 12 min"),
+    ],
 )
 def test_durations_are_said_in_two_units(seconds: float, said: str) -> None:
     assert formatting.duration(seconds) == said

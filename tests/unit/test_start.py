@@ -8,13 +8,16 @@ import pytest
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import TrialState, create_trial
 
+import winnow
 from winnow import storage
 from winnow.errors import StudyError
 from winnow.records import Budget
+from winnow.search.api.study import read_spec
 from winnow.search.study import study as studies
 from winnow.search.study.spec import Spec
 from winnow.search.study.validation import check
 from winnow.storage import Storage
+from winnow.storage.errors import StorageMissing
 
 SPACE: dict[str, BaseDistribution] = {
     "lr": FloatDistribution(1e-5, 1.0, log=True),
@@ -53,6 +56,18 @@ def spec(**more: Any) -> Spec:
         "start": {"from": "old", "trials": 2},
     }
     return check(content | more, "the test")
+
+
+def test_a_search_that_begins_at_another_makes_no_storage(tmp_path: Path) -> None:
+    with pytest.raises(StorageMissing, match="there is no storage at"):
+        winnow.create_study(spec(), f"sqlite:///{tmp_path}/none.db")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_range_that_its_steps_do_not_fill_is_said(caplog: pytest.LogCaptureFixture) -> None:
+    search = {"lr": {"low": 0.1, "high": 1.0, "step": 0.4}, "batch_size": {"low": 32, "high": 128, "step": 32}}
+    read_spec({"name": "new", "data": {"name": "digits"}, "search": search, "budget": {"trials": 20}})
+    assert caplog.messages == ["[search] lr: its high of 1 is never drawn: steps of 0.4 from 0.1 end at 0.9"]
 
 
 TRIALS = [
