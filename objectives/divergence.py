@@ -10,7 +10,7 @@ from winnow.objectives.data.loading import Data
 from winnow.objectives.errors import Diverged
 from winnow.objectives.evaluation import class_weights_of
 from winnow.objectives.hyperparameters import Config
-from winnow.records import Epoch
+from winnow.records import NOTHING_LEARNED, Epoch
 
 EXPLODED = 20.0
 """How many times the loss of guessing counts as exploded, as a mean over up to fifty steps.
@@ -18,8 +18,6 @@ EXPLODED = 20.0
 Of 70 trainings (digits and Fashion-MNIST; MLP, CNN, SmallNet; SGD, Adam; rates 0.01 to 10) no epoch of those that
 learned was above 6.2 times, and none of the 28 with an epoch above 20 left chance within six epochs.
 """
-NOTHING_LEARNED = 0.95
-"""From this share of the loss of guessing on, a training has learned next to nothing."""
 STUCK_EPOCHS = 5
 STUCK_STEPS = 200
 """How long accuracy must stay at chance: five epochs, and two hundred steps where epochs are short."""

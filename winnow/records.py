@@ -15,6 +15,8 @@ LARGEST_STEP = 2**31 - 1
 """Of the integers in Optuna's tables."""
 LARGEST_ATTRIBUTE = 1_000_000
 """Characters of an attribute as JSON."""
+NOTHING_LEARNED = 0.95
+"""From this share of the loss of guessing on, a training has learned next to nothing."""
 
 
 @dataclass(frozen=True)

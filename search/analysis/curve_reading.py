@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from winnow.records import Epoch
+from winnow.records import NOTHING_LEARNED, Epoch
 from winnow.search.analysis.study_record import StudyRecord, TrialRecord
 
 FEWEST = 4
@@ -98,14 +98,14 @@ def _divergence(trial: TrialRecord, curve: Sequence[Epoch]) -> str:
 
 
 def _chance(curve: Sequence[Epoch], training: Mapping[str, Any]) -> str:
-    """Training and validation loss at the end are both above 95 % of the loss of guessing.
+    """Training and validation loss at the end are both above NOTHING_LEARNED times the loss of guessing.
 
     And neither accuracy is above that of guessing by a quarter of what is missing to 1: a network that has just begun
     to learn is seldom sure.
     """
     guessing, accuracy = training.get("guessing_loss"), training.get("guessing_accuracy")
     train, validation = _end(curve, "train_loss"), _end(curve, "validation_loss")
-    if not guessing or math.isnan(train + validation) or min(train, validation) < 0.95 * guessing:
+    if not guessing or math.isnan(train + validation) or min(train, validation) < NOTHING_LEARNED * guessing:
         return ""
     right = np.fmax(_end(curve, "train_accuracy"), _end(curve, "validation_accuracy"))
     if accuracy is not None and right > accuracy + (1 - accuracy) / 4:
