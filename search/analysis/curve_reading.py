@@ -139,11 +139,14 @@ def _plateau(curve: Sequence[Epoch], training: Mapping[str, Any]) -> str:
 def _underfitting(curve: Sequence[Epoch], training: Mapping[str, Any]) -> str:
     """Training and validation loss end above half the loss of guessing, and validation is within a tenth of it.
 
-    Training's alone is that high where images are mixed or changed much, though the network fits.
+    Training's alone is that high where images are mixed or changed much, though the network fits. Both are where labels
+    are smoothed much or classes weighted, though nine tenths of every class are known on the mean.
     """
     guessing = training.get("guessing_loss")
     train, validation = _end(curve, "train_loss"), _end(curve, "validation_loss")
     if not guessing or math.isnan(train + validation) or min(train, validation) < guessing / 2:
+        return ""
+    if _end(curve, "balanced_accuracy") > 0.9:
         return ""
     if validation > train + guessing / 10:
         return ""
@@ -236,6 +239,13 @@ def advice(trial: TrialRecord, reading: Reading) -> str:
     match next(iter(reading.shapes), None):
         case Shape.DIVERGENCE:
             return "Try next: a tenth of the learning rate; Adam at 1e-3 is the first to try."
+        case Shape.CHANCE | Shape.UNDERFITTING if (
+            config.get("label_smoothing") and config.get("class_weights", "none") != "none"
+        ):
+            return (
+                "Try next: label smoothing or class weights, not both: the weights count the smoothed part of a label "
+                "too, and may make a rare class the larger part of every label."
+            )
         case Shape.CHANCE | Shape.UNDERFITTING if penalised:
             return (
                 f"Try next: less of {', '.join(penalised)}, so that λ times the penalty stays below the loss; first "
@@ -298,7 +308,7 @@ def _rise(curve: Sequence[Epoch]) -> _Rise | None:
 
 def _known(curve: Sequence[Epoch], quantity: str) -> NDArray[np.float64]:
     """The values of a quantity, epoch by epoch; none at all where one is missing."""
-    values = [getattr(epoch, quantity) for epoch in curve]
+    values = [epoch.quantity(quantity) for epoch in curve]
     whole = all(value is not None and math.isfinite(value) for value in values)
     return np.array(values if whole else [], dtype=np.float64)
 

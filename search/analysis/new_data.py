@@ -39,9 +39,10 @@ def interval(results: Array, seeds: Sample, error: float, resampled: bool = Fals
     tilt = _tilt(by_column, quantile) if seeds.scale.worse and not resampled else 0.0
     low, high = seeds.interval_at(error)
     below, above = ((1 - side * tilt) * quantile * math.sqrt(of_examples) for side in (1, -1))
+    least, most = seeds.bounds
     return (
-        max(seeds.scale.low, seeds.mean - math.hypot(seeds.mean - low, below)),
-        min(seeds.scale.high, seeds.mean + math.hypot(high - seeds.mean, above)),
+        max(least, seeds.mean - math.hypot(seeds.mean - low, below)),
+        min(most, seeds.mean + math.hypot(high - seeds.mean, above)),
     )
 
 

@@ -5,8 +5,10 @@ seed, so that what a seed does to both falls out. Student's interval is the core
 normal (bounded, skewed, counted, broken down) is met by four rules, each said where it stands.
 """
 
+import itertools
 import math
 import statistics
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -66,20 +68,28 @@ ANY = Scale()
 """Nothing is known of the scores."""
 
 
-def scale_of(metric: str, direction: str, examples: int = 0, seen: Iterable[float] = ()) -> Scale:
+def scale_of(metric: str, direction: str, examples: int = 0, seen: Sequence[float] = ()) -> Scale:
     """Return the scale of a metric by its name (`validation accuracy`), counted on so many examples where known.
 
-    Values that were `seen` above 1 are taken for per cent, and beyond 0 to 100 for a metric of another kind.
+    Values that were `seen` above 1 are taken for per cent, and beyond 0 to 100 for a metric of another kind. Where half
+    of ten and more stand where others do, the metric is counted, in steps of the smallest of their differences.
     """
-    if metric.endswith(("accuracy", "F1", "AUROC")):
-        values = [0.0, *seen]
-        if min(values) < 0 or max(values) > 100:
-            return Scale(worse=-1)
-        whole = 1.0 if max(values) <= 1 else 100.0
-        return Scale(0.0, whole, whole / examples if examples else 0.0, worse=-1)
+    values = sorted({0.0, *seen})
+    if metric.endswith(("accuracy", "F1", "AUROC")) and values[0] >= 0 and values[-1] <= 100:
+        whole = 1.0 if values[-1] <= 1 else 100.0
+        return Scale(0.0, whole, whole / examples if examples else _step(seen), worse=-1)
     if direction == "maximize":
-        return Scale(worse=-1)
-    return Scale(low=0.0 if metric.endswith(("loss", "error")) else -math.inf, worse=1)
+        return Scale(step=_step(seen), worse=-1)
+    positive = metric.endswith(("loss", "error")) and values[0] >= 0
+    return Scale(low=0.0 if positive else -math.inf, step=_step(seen), worse=1)
+
+
+def _step(seen: Sequence[float]) -> float:
+    """Return the smallest difference of ten or more values of which half at least are not alone; 0 elsewhere."""
+    many = Counter(round(value, 9) for value in seen)
+    shared = sum(count for count in many.values() if count > 1)
+    gaps = [after - before for before, after in itertools.pairwise(sorted(many))]
+    return min(gaps, default=0.0) if len(seen) >= 10 and 2 * shared >= len(seen) else 0.0
 
 
 @dataclass(frozen=True)
@@ -136,7 +146,15 @@ class Sample:
             return -math.inf, math.inf
         below, above = self._tails
         half = float(stdtrit(len(self.kept) - 1, 1 - error / 2)) * self._standard_error
-        return max(self.scale.low, self.mean - below * half), min(self.scale.high, self.mean + above * half)
+        low, high = self.bounds
+        return max(low, self.mean - below * half), min(high, self.mean + above * half)
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """What the mean can be: anything where scores lie beyond, as those of one's own metric of a known name may."""
+        low, high = self.scale.low, self.scale.high
+        inside = not self.kept or (low <= min(self.kept) and max(self.kept) <= high)
+        return (low, high) if inside else (-math.inf, math.inf)
 
     @cached_property
     def p(self) -> float:

@@ -86,6 +86,20 @@ def test_mixed_images_keep_the_training_loss_high_and_are_no_underfitting() -> N
     assert Shape.UNDERFITTING not in read(curves(falling(2.2, 1.4), falling(2.0, 0.3))).shapes
 
 
+def test_smoothed_labels_keep_both_losses_high_and_are_no_underfitting_where_every_class_is_known() -> None:
+    smoothed = curves(falling(2.2, 1.6), falling(2.2, 1.62))
+    known = tuple(replace(e, extra={"balanced_accuracy": 0.5 + 0.0125 * e.epoch}) for e in smoothed.curve)
+    assert Shape.UNDERFITTING in read(smoothed).shapes
+    assert Shape.UNDERFITTING not in read(replace(smoothed, curve=known)).shapes
+
+
+def test_class_weights_with_smoothed_labels_are_what_to_part_first() -> None:
+    both = replace(MADE[Shape.UNDERFITTING], config={"class_weights": "balanced", "label_smoothing": 0.1})
+    assert "not both" in advice(both, read(both))
+    weighted = replace(both, config={"class_weights": "balanced"})
+    assert "not both" not in advice(weighted, read(weighted))
+
+
 def test_what_stays_at_chance_does_not_overfit() -> None:
     reading = read(curves(falling(2.6, 2.4), 2.3 + 0.02 * EPOCHS))
     assert reading.shapes[0] == Shape.CHANCE

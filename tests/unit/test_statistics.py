@@ -100,6 +100,22 @@ def test_an_interval_stays_within_what_the_metric_can_take_and_has_a_width() -> 
     assert scale_of("accuracy", "maximize", 200, [0.4, 93.5]) == Scale(0.0, 100.0, 0.5, -1), "in per cent"
     assert scale_of("accuracy", "maximize", 0, [-3.0, 120.0]) == Scale(worse=-1), "whatever it is"
     assert scale_of("objective value", "minimize") == Scale(worse=1)
+    assert scale_of("signed error", "minimize", 0, [-0.2, 0.1]) == Scale(worse=1), "it only sounds like one"
+
+
+def test_a_metric_of_ones_own_has_an_interval_around_its_scores() -> None:
+    kappa = Sample((-0.02, -0.01, -0.03), scale_of("adjusted accuracy", "maximize", 100, [0.2, 0.4]))
+    low, high = kappa.interval
+    assert low < -0.03 < -0.01 < high, "seeds may leave the bounds that its name and the search suggest"
+
+
+def test_a_metric_of_ones_own_that_is_counted_has_an_interval_of_some_width() -> None:
+    worst_class = scale_of("worst class", "maximize", 0, [count / 36 for count in (30, 31, 31, 33, 33) * 2])
+    assert worst_class.step == pytest.approx(1 / 36)
+    gain = paired([34 / 36] * 3, [33 / 36] * 3, worst_class)
+    assert gain.interval[0] < 0 < gain.p, "three seeds that count one more do not prove it"
+    assert scale_of("worst class", "maximize", 0, [0.5, 0.5, 0.9]).step == 0, "too few to tell"
+    assert scale_of("worst class", "maximize", 0, list(np.linspace(0.5, 0.9, 12))).step == 0, "all differ"
 
 
 def test_the_smallest_error_of_an_interval_without_zero() -> None:
