@@ -251,7 +251,7 @@ def tasks_of(chosen: argparse.Namespace) -> Sequence[Task]:
     if chosen.tasks == "tables":
         return tables(chosen.tables)
     first = 100 if chosen.tasks == "formula-tuning" else 0
-    return [Formula(kind, first + seed) for kind in KINDS for seed in range(3)]
+    return [Formula(kind, first + seed) for kind in KINDS for seed in range(chosen.formulas)]
 
 
 def seed_of(task: Task, seed: int) -> int:
@@ -294,6 +294,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--budget", type=int, default=50, help="in whole trainings")
+    parser.add_argument("--formulas", type=int, default=3, help="of each family")
     parser.add_argument("--prior", choices=BELIEFS, help="of each task, in the best, any or the worst of 100 draws")
     parser.add_argument("--lcbench", type=Path, help="folder of the surrogate: model.onnx and encoding.json")
     parser.add_argument("--yahpo", type=Path, help="folder of another surrogate, with a benchmark.json (bench.yahpo)")

@@ -159,7 +159,7 @@ class FreezeThawSampler(SamplerSection):
     max_resource: int | None = Field(None, ge=1)
     """Epochs of a whole training; None is what `epochs` says."""
     look_share: float = Field(0.5, gt=0, lt=1)
-    """Of all epochs, those of first looks at new configurations."""
+    """Of all epochs, those of first looks at new configurations, as the search begins; later fewer."""
     random_share: float = Field(0.2, ge=0, le=1)
     """Of the first looks, those drawn at random."""
     halving_share: float = Field(0.2, ge=0, le=1)

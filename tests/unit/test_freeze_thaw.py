@@ -9,9 +9,10 @@ import pytest
 from winnow.objectives.space import Choice, Range, only_active
 from winnow.search.study.encoding import Encoding
 from winnow.search.study.freeze_thaw.curve_model import CurveModel, Observations
+from winnow.search.study.freeze_thaw.history import History
 from winnow.search.study.freeze_thaw.scheduler import FreezeThaw
 from winnow.search.study.freeze_thaw.scores import scores
-from winnow.search.study.schedulers import Begin, GoOn, Outline, Standing
+from winnow.search.study.schedulers import ANY, Begin, GoOn, Outline, Standing
 
 SPACE = {
     "lr": Range(1e-4, 1.0, log=True),
@@ -185,13 +186,15 @@ def best(trials):
 def test_a_search_comes_nearer_than_chance_and_keeps_its_shares(workers, trainings):
     ours, chance = [], []
     for seed in range(3):
-        trials = search(FreezeThaw(SPACE, EPOCHS, "minimize"), trainings * EPOCHS, workers, seed)
+        scheduler = FreezeThaw(SPACE, EPOCHS, "minimize")
+        trials = search(scheduler, trainings * EPOCHS, workers, seed)
         ours.append(math.log10(best(trials)))
         drawn = Encoding(SPACE).draw(trainings, np.random.default_rng(100 + seed))
         ends = [curve(Encoding(SPACE).parameters(point), EPOCHS) for point in drawn]
         chance.append(math.log10(min(end for end in ends if not math.isnan(end))))
         looks = sum(min(trial.epoch, 2) for trial in trials)
-        assert 0.35 < looks / sum(trial.epoch for trial in trials) < 0.65
+        spent = sum(trial.epoch for trial in trials)
+        assert looks / spent == pytest.approx(scheduler._look_share(spent), abs=0.1)
     optimum = math.log10(curve({"lr": 1e-2, "optimizer": "adam", "batch_size": 64}, EPOCHS))
     assert statistics.mean(ours) - optimum < 0.5 * (statistics.mean(chance) - optimum)
 
@@ -238,7 +241,7 @@ def test_what_begins_slowly_and_ends_well_is_found():
         min(slow_starter({"lr": rate, **values}, EPOCHS) for rate in rates) for rates in (np.logspace(-4, 0), [1])
     )
     found = [
-        best(search(FreezeThaw(SPACE, EPOCHS, "minimize"), 20 * EPOCHS, 1, seed, curve=slow_starter))
+        best(search(FreezeThaw(SPACE, EPOCHS, "minimize"), 30 * EPOCHS, 1, seed, curve=slow_starter))
         for seed in range(4)
     ]
     assert statistics.mean(found) - optimum < 0.4 * (highest - optimum)
@@ -253,7 +256,7 @@ def test_of_several_workers_half_first_train_on_what_is_best_where_it_pauses():
     looking = [Outline(number, Standing.RUNNING, {"lr": 0.1}, [(1, 9.0)], 2) for number in range(7, 14)]
 
     def decisions(trials):
-        scheduler = FreezeThaw(SPACE, EPOCHS, "minimize", startup=4)
+        scheduler = FreezeThaw(SPACE, EPOCHS, "minimize", look_share=0.8, startup=4)
         return [scheduler.next(trials, np.random.default_rng(seed)) for seed in range(8)]
 
     assert decisions([*at_first, *later, failed, *looking]) == [GoOn(4, None)] * 8
@@ -309,19 +312,58 @@ def test_trials_that_show_nothing_lead_to_another(standing):
 
 
 def test_a_trial_is_placed_by_all_that_it_has_drawn_by_then():
-    scheduler = FreezeThaw(SPACE, EPOCHS, "minimize")
+    encoding = Encoding(SPACE)
+    history = History(encoding, (2, 7), EPOCHS, "minimize")
     drawn = {"lr": 1e-4, "optimizer": "adam", "batch_size": 16, "widths": "[64]"}
     some, more, every = (
-        scheduler._point(Outline(0, standing, parameters, curve)).tolist()
+        history.of([Outline(0, standing, parameters, curve)])["point"][0].tolist()
         for standing, parameters, curve in [
             (Standing.RUNNING, {}, []),
             (Standing.RUNNING, {"lr": 1e-4}, []),
             (Standing.PAUSED, drawn, [(1, 0.5)]),
         ]
     )
-    assert some == [0.5] * len(scheduler._encoding.names)
+    assert some == [0.5] * len(encoding.names)
     assert more != some
-    assert every == Encoding(SPACE).point(drawn).tolist()
+    assert every == encoding.point(drawn).tolist()
+
+
+def test_what_is_read_once_is_what_would_be_read_anew():
+    """The history keeps what it read of a trial until the trial changes: by whatever changes it."""
+    kept = History(Encoding(SPACE), (2, 7), EPOCHS, "minimize")
+
+    class Watched(FreezeThaw):
+        def next(self, trials, random, may_begin=True, shape=ANY):
+            anew = History(Encoding(SPACE), (2, 7), EPOCHS, "minimize")
+            left, right = kept.take(trials), anew.take(trials)
+            assert left.rows.tobytes() == right.rows.tobytes()
+            assert left.looked == sum(trial.epoch >= 2 for trial in trials)
+            return super().next(trials, random, may_begin, shape)
+
+    assert len(search(Watched(SPACE, EPOCHS, "minimize"), 8 * EPOCHS, 4)) > 20
+
+
+def test_first_looks_are_half_of_the_epochs_at_first_and_fewer_later():
+    scheduler = FreezeThaw(SPACE, EPOCHS, "minimize", look_share=0.6)
+    shares = [scheduler._look_share(trainings * EPOCHS) for trainings in (0, 4, 10_000)]
+    assert shares == pytest.approx([0.6, 0.42, 0.24], abs=1e-3)
+
+
+def test_of_many_paused_trials_the_best_are_compared_and_some_of_all_others():
+    trials = [Outline(number, Standing.PAUSED, {}, [(2, float(-number))], 2) for number in range(2000)]
+    trials.append(Outline(2000, Standing.PAUSED, {}, [(2, math.nan)], 2))
+    for direction, best_of_all in (("minimize", range(1750, 2000)), ("maximize", range(250))):
+        compared = {each.number for each in FreezeThaw({}, 9, direction)._compared(trials, np.random.default_rng(0))}
+        assert len(compared) == 500
+        assert {*best_of_all} <= compared
+
+
+def test_the_likest_is_found_among_all():
+    model, random = CurveModel(np.arange(3)), np.random.default_rng(0)
+    left, right = random.random((20, 3)), random.random((50, 3))
+    model.theta = model.theta + 0.3
+    away = np.sqrt(5 * ((left[:, None] - right) ** 2 / np.exp(2 * model.theta[:3])).sum(2))
+    assert model.likeness(left, right) == pytest.approx(((1 + away + away**2 / 3) * np.exp(-away)).max(1))
 
 
 def test_a_space_without_parameters_is_trained_again_and_again():

@@ -119,8 +119,13 @@ class CurveModel:
         return covariance @ self._weights, np.sqrt(np.maximum(variance, 1e-9))
 
     def likeness(self, left: Floats, right: Floats) -> Floats:
-        """Return how alike the model thinks configurations are, of all pairs: 1 where they are the same, 0 far off."""
-        return _matern(left, right, self._hyperparameters(self.theta)[0])
+        """Return how like the nearest of `right` the model thinks each of `left`: 1 where the same, 0 far off."""
+        lengths = self._hyperparameters(self.theta)[0]
+        left, right = left / lengths, right / lengths
+        nearest = ((right * right).sum(1) - 2 * left @ right.T).min(1) + (left * left).sum(1)
+        root = np.sqrt(5 * np.maximum(nearest, 0))
+        alike: Floats = (1 + root + root * root / 3) * np.exp(-root)
+        return alike
 
     def _covariance(self, features: Floats, trial: NDArray[np.int_] | None) -> Floats:
         lengths, (a1, _, a3, a4, _, _) = self._hyperparameters(self.theta)

@@ -1,11 +1,12 @@
 """Freeze-thaw: which trial goes on, or which configuration begins, by a model of all unfinished learning curves.
 
-A share of all epochs goes to first looks at new configurations, the rest to paused trials. New ones are where the
-model expects the most improvement after the last epoch and none was begun; the trial that goes on is the one of the
-most improvement for each epoch that it still needs. What else runs counts by the model's mean, so that workers spread
-out. It hedges: some first looks are drawn at random, and some promotions are those of successive halving, which asks no
-model; until two trainings are on their way to the end, all are. Of several workers half first train on what is best
-where it pauses, so that ends are there in time to learn from.
+A share of all epochs goes to first looks at new configurations, the rest to paused trials. It falls: the more was
+looked at, the more there is of what only training to the end can judge. New ones are where the model expects the most
+improvement after the last epoch and none was begun; the trial that goes on is the one of the most improvement for each
+epoch that it still needs. What else runs counts by the model's mean, so that workers spread out. It hedges: some first
+looks are drawn at random, and some promotions are those of successive halving, which asks no model; until two trainings
+are on their way to the end, all are. Of several workers half first train on what is best where it pauses, so that ends
+are there in time to learn from.
 
 Of a training that diverged the model is shown what was finite, or, where nothing was, the worst of all others, halfway
 between first and last epoch, so that it says something of both: failures far below would flatten what tells those
@@ -14,20 +15,19 @@ apart, and their share would be taken for noise.
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from numpy.random import Generator
-from numpy.typing import NDArray
 from scipy.special import ndtr
 
 from winnow.objectives.space import Space
 from winnow.search.study.encoding import Encoding, Floats
 from winnow.search.study.freeze_thaw.curve_model import CurveModel, Observations
-from winnow.search.study.freeze_thaw.scores import scores
+from winnow.search.study.freeze_thaw.history import History, Seen
 from winnow.search.study.prior import Prior, weight
 from winnow.search.study.schedulers import (
     ANY,
@@ -53,7 +53,11 @@ WIDTHS = (1.0, 5.0)
 Where it has seen the ends of trials in one corner alone, and there is little left to gain, others so come to theirs.
 """
 MOST_OBSERVED = 200
-"""Observations of which the model knows: this bounds the cost of a decision."""
+"""Observations of which the model knows: this and the next bound the cost of a decision."""
+MOST_COMPARED = 500
+"""Paused trials that are compared for a promotion: of more, half are the best by their last value, the others drawn."""
+LOOKS_LATER, LOOKS_FALL = 0.4, 4.0
+"""To what part of it the share of first looks falls, and after the epochs of how many trainings it is halfway there."""
 
 
 @dataclass
@@ -65,14 +69,13 @@ class FreezeThaw:
     """Of a whole training."""
     direction: Direction
     look_share: float = 0.5
-    """Of all epochs, those of first looks."""
+    """Of all epochs, those of first looks, as the search begins."""
     random_share: float = 0.2
     """Of the first looks, those drawn at random."""
     halving_share: float = 0.2
     """Of the promotions, those by successive halving."""
     startup: int = 8
     """Trials that are drawn at random before the model is asked."""
-    _points: dict[int, Floats] = field(default_factory=dict, init=False, repr=False)
 
     @cached_property
     def rungs(self) -> tuple[int, ...]:
@@ -84,6 +87,10 @@ class FreezeThaw:
     @cached_property
     def _encoding(self) -> Encoding:
         return Encoding(self.space)
+
+    @cached_property
+    def _history(self) -> History:
+        return History(self._encoding, self.rungs, self.epochs, self.direction)
 
     @cached_property
     def _prior(self) -> Prior:
@@ -101,16 +108,16 @@ class FreezeThaw:
         self, trials: Sequence[Outline], random: Generator, may_begin: bool = True, shape: Mapping[str, Any] = ANY
     ) -> Decision:
         """Begin a trial or go on with one, by the shares of epochs so far."""
-        paused = [trial for trial in trials if trial.standing is Standing.PAUSED and trial.curve]
-        seen = sum(trial.epoch >= self.rungs[0] and _shows(trial) for trial in trials)
-        if may_begin and (len(trials) < self.startup or seen < self.startup // 2):
+        seen = self._history.take(trials)
+        if may_begin and (len(trials) < self.startup or seen.looked < self.startup // 2):
             return self._begin(self._prior.draw(1, random)[0])
+        paused = [trial for trial in trials if trial.standing is Standing.PAUSED and trial.curve]
         ends = sum(_to_the_end(trial) for trial in trials)
         workers = 1 + sum(trial.standing is Standing.RUNNING for trial in trials)
         leader = self._leader(trials) if ends < workers // 2 else None
         if leader is not None:
             return self._on(leader)
-        looks = may_begin and (not paused or self._on_looks(trials) <= self.look_share)
+        looks = may_begin and (not paused or seen.on_looks <= self._look_share(seen.spent))
         if not looks and not paused:
             return None
         hedge = random.random() < (self.random_share if looks else self.halving_share)
@@ -120,8 +127,8 @@ class FreezeThaw:
         promoted = self._halving.next(trials, random, may_begin=False) if not looks and (hedge or early) else None
         if promoted is not None:
             return promoted
-        self._learn(trials, believe_luck=random.random() < 0.5)
-        return self._look(trials, random, shape) if looks else self._promote(paused)
+        self._learn(seen, believe_luck=random.random() < 0.5)
+        return self._look(seen, random, shape) if looks else self._promote(paused, random)
 
     def _begin(self, point: Floats) -> Begin:
         return Begin(self.rungs[0] if self.rungs[0] < self.epochs else None, self._encoding.parameters(point))
@@ -140,85 +147,43 @@ class FreezeThaw:
                 return best[0]
         return None
 
-    def _on_looks(self, trials: Sequence[Outline]) -> float:
-        """Return the share of first looks in all epochs, those ordered included."""
-        ordered = [
-            max(trial.epoch, (trial.until or self.epochs) if trial.standing is Standing.RUNNING else 0)
-            for trial in trials
-        ]
-        return sum(min(epochs, self.rungs[0]) for epochs in ordered) / max(sum(ordered), 1)
+    def _look_share(self, spent: int) -> float:
+        """Return the share of first looks after so many epochs of all trials."""
+        return self.look_share * (LOOKS_LATER + (1 - LOOKS_LATER) / (1 + spent / (LOOKS_FALL * self.epochs)))
 
     # --- the model
 
-    def _point(self, trial: Outline) -> Floats:
-        point = self._points.get(trial.number)
-        if point is None:
-            point = self._encoding.point(trial.parameters)  # the middle, as long as it has drawn nothing
-            if trial.curve or trial.standing.ended:  # it has drawn all
-                self._points[trial.number] = point
-        return point
-
-    def _features(self, trials: Sequence[Outline]) -> Floats:
-        return self._encoding.features(np.array([self._point(trial) for trial in trials]))
-
-    def _learn(self, trials: Sequence[Outline], *, believe_luck: bool) -> None:
+    def _learn(self, seen: Seen, *, believe_luck: bool) -> None:
         """Condition the model on all curves, and on its own mean for the ends of those under way.
 
         What is to be improved on is the best end as it was observed (`believe_luck`), or as the model believes it: the
         first is the more ambitious where there is no noise, and the second not led astray where there is.
         """
-        known = [trial for trial in trials if trial.standing is not Standing.FAILED]
-        place, epoch, value = zip(*self._observed(known), strict=True)
-        rows, epochs, values = np.array(place), np.array(epoch, dtype=float), np.array(value)
-        score = scores(values)
-        remaining = 1 - np.log(epochs) / math.log(max(self.epochs, 2))
-        features, numbers = self._features(known), _numbers(known)
-        observed = Observations(features[rows], remaining, numbers[rows], score)
+        observed, whole = seen.observed()
         self._model.learn(observed)
-        observed = observed.excerpt(MOST_OBSERVED)
-        self._model.condition(observed)
-        finished = np.flatnonzero(epochs == self.epochs)
-        at = rows[finished]
-        ends = score[finished] if believe_luck else self._model.mean(features[at], numbers[at])
-        self._best = float(ends.max()) if len(ends) else None
-        running = np.array([row for row, trial in enumerate(known) if trial.standing is Standing.RUNNING], dtype=int)
+        known = observed.excerpt(MOST_OBSERVED)
+        self._model.condition(known)
+        ends = observed[np.flatnonzero(whole)]
+        self._best = float((ends.score if believe_luck else self._believed(ends)).max()) if len(ends) else None
+        running = seen.running()
         if len(running):
-            believed = Observations(
-                features[running],
-                np.zeros(len(running)),
-                numbers[running],
-                self._model.mean(features[running], numbers[running]),
-            )
-            self._model.condition(observed.and_(believed))
+            known = known.and_(replace(running, score=self._believed(running)))
+            self._model.condition(known)
+        self._known = known
 
-    def _observed(self, trials: Sequence[Outline]) -> list[tuple[int, float, float]]:
-        """Return (place in `trials`, epoch, value) of what the model is shown of each: its last rungs, and its end."""
-        sign = 1.0 if self.direction == "maximize" else -1.0
-        found: list[tuple[int, float, float]] = []
-        for place, trial in enumerate(trials):
-            reached = [(epoch, sign * value) for epoch, value in trial.curve if math.isfinite(value)]
-            last = [pair for pair in reached if pair[0] in self.rungs][-2:] or reached[-1:]
-            if reached and reached[-1] not in last:
-                last.append(reached[-1])
-            if trial.standing is Standing.COMPLETE and reached:
-                last[-1] = (self.epochs, last[-1][1])
-            found += [(place, epoch, value) for epoch, value in last]
-        worst = min((value for *_, value in found), default=0.0)
-        nothing = [not _shows(trial) and bool(trial.curve or trial.standing.ended) for trial in trials]
-        return found + [(int(place), math.sqrt(self.epochs), worst) for place in np.flatnonzero(nothing)]
+    def _believed(self, of: Observations) -> Floats:
+        return self._model.mean(of.features, of.trial)
 
     # --- the two decisions
 
-    def _look(self, trials: Sequence[Outline], random: Generator, shape: Mapping[str, Any]) -> Begin:
+    def _look(self, seen: Seen, random: Generator, shape: Mapping[str, Any]) -> Begin:
         """Begin where the most improvement on the best end is expected."""
-        known = [trial for trial in trials if trial.curve or trial.parameters]
-        begun = self._features(known)
-        mean = self._model.mean(begun, _numbers(known))
+        begun, mean = seen.begun, self._believed(self._known)
         threshold = float(mean.max()) if self._best is None else self._best
-        around = [self._point(known[place]) for place in np.argsort(-mean)[:5]]
+        promising = list(dict.fromkeys(self._known.trial[np.argsort(-mean)].tolist()))[:5]
         points = np.vstack(
             [self._encoding.draw(CANDIDATES // 2, random), self._prior.draw(CANDIDATES // 2, random)]
-            + [self._encoding.near(point, 20, random) for point in around]
+            + [self._encoding.near(point, 20, random) for point in self._history.points(promising)]
         )
         points = self._encoding.held(points, shape)
         gain = self._gain(points, threshold, begun)
@@ -240,17 +205,27 @@ class FreezeThaw:
         features = self._encoding.features(points)
         gain = expected_improvement(*self._model.predict(features), threshold)
         gain *= self._prior.density(points) ** weight(len(begun))
-        unlike: Floats = 1 - self._model.likeness(features, begun).max(axis=1) ** 2
+        unlike: Floats = 1 - self._model.likeness(features, begun) ** 2
         return gain * unlike
 
-    def _promote(self, paused: Sequence[Outline]) -> GoOn:
+    def _promote(self, paused: Sequence[Outline], random: Generator) -> GoOn:
         """Go on with the trial of the most expected improvement for each epoch that it needs to its end."""
-        mean, deviation = self._model.predict(self._features(paused), _numbers(paused))
+        if len(paused) > MOST_COMPARED:
+            paused = self._compared(paused, random)
+        rows = self._history.of(paused)
+        mean, deviation = self._model.predict(rows["features"], rows["number"])
         threshold = float(np.median(mean)) if self._best is None else self._best
         left = np.array([max(self.epochs - trial.epoch, 1) for trial in paused])
         gain = sum(expected_improvement(mean, wide * deviation, threshold) for wide in WIDTHS)
         chosen = paused[int(np.argmax(gain / left))]
         return self._on(chosen)
+
+    def _compared(self, paused: Sequence[Outline], random: Generator) -> list[Outline]:
+        """Return those whose last values are best, and as many others."""
+        value = np.array([trial.curve[-1][1] for trial in paused])
+        order = np.argsort(-value if self.direction == "maximize" else value)
+        half = MOST_COMPARED // 2
+        return [paused[place] for place in [*order[:half], *random.choice(order[half:], half, replace=False)]]
 
 
 def expected_improvement(mean: Floats, deviation: Floats, threshold: float) -> Floats:
@@ -268,7 +243,3 @@ def _to_the_end(trial: Outline) -> bool:
 def _shows(trial: Outline) -> bool:
     """Whether any of its values is finite."""
     return any(math.isfinite(value) for _, value in trial.curve)
-
-
-def _numbers(trials: Sequence[Outline]) -> NDArray[np.int_]:
-    return np.array([trial.number for trial in trials])
