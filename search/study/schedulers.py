@@ -80,6 +80,8 @@ class GoOn:
     number: int
     until: int | None
     """As in `Begin`."""
+    others: Sequence[int] = field(default=(), compare=False)
+    """Those that may as well go on to the same epoch: a worker may take one of the shape that it trains."""
 
 
 Decision = Begin | GoOn | None
@@ -122,9 +124,8 @@ class AsynchronousHalving:
         for rung, higher in reversed([*pairwise([*self.rungs, None])]):
             assert rung is not None
             came = best_first([trial for trial in trials if trial.value_at(rung) is not None], rung, self.direction)
-            for trial in came[: len(came) // self.factor]:
-                if trial.standing is Standing.PAUSED and (higher is None or trial.epoch < higher):
-                    return GoOn(trial.number, higher)
+            if (promoted := _first_paused(came[: len(came) // self.factor], higher)) is not None:
+                return promoted
         return Begin(self.rungs[0]) if may_begin else None
 
 
@@ -179,11 +180,13 @@ class SynchronousHyperband:
             came = [trial for trial in place if trial.value_at(rung) is not None]
             place = best_first(came, rung, self.direction)[: len(place) // self.factor]
             whole.append((place, higher))
-        for promoted, higher in reversed(whole):
-            for trial in promoted:
-                if trial.standing is Standing.PAUSED and (higher is None or trial.epoch < higher):
-                    return GoOn(trial.number, higher)
-        return None
+        return next((found for best, higher in reversed(whole) if (found := _first_paused(best, higher))), None)
+
+
+def _first_paused(trials: Sequence[Outline], until: int | None) -> GoOn | None:
+    """Return the first of these trials that are paused and may go on until an epoch; None where none is."""
+    may = [t.number for t in trials if t.standing is Standing.PAUSED and (until is None or t.epoch < until)]
+    return GoOn(may[0], until, may[1:]) if may else None
 
 
 def best_first(trials: Sequence[Outline], epoch: int, direction: Direction) -> list[Outline]:

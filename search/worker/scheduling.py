@@ -66,7 +66,9 @@ class Scheduling:
                     drawn = None if decision.parameters is None or queued else len(outlines)
                     wish = Wish(begins=True, until=decision.until, parameters=decision.parameters, number=drawn)
                 case GoOn():
-                    wish = Wish(paused=decision.number, until=decision.until)
+                    may = (decision.number, *decision.others)
+                    mates = (each for each in may if rows and rows.goes_on_with(outlines[each].parameters))
+                    wish = Wish(paused=next(mates, decision.number), until=decision.until)
                 case None:
                     wish = Wish()
             try:

@@ -94,6 +94,10 @@ class ShapeRuns:
         """The numbers of trials that wait and are of the shape of the last that went on: of equals, these come next."""
         return self._mates if self._again.left > 0 else []
 
+    def goes_on_with(self, parameters: Mapping[str, Any]) -> bool:
+        """Return whether a trial is of the shape of the last that went on, and that one's row has room."""
+        return self._again.left > 0 and self._shape_of(parameters) == self._again.shape
+
     def began(self, number: int, parameters: Mapping[str, Any]) -> None:
         """Count a new trial into its row, or begin the next row with it."""
         shape = self._shape_of(parameters)

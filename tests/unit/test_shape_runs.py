@@ -120,6 +120,37 @@ def test_first_looks_of_freeze_thaw_come_in_rows_of_one_shape_beside_what_goes_o
     assert len({repr(sorted(trial.items())) for trial in beyond}) == len(beyond)
 
 
+def test_of_trials_that_may_go_on_alike_those_of_one_shape_come_in_a_row(opened: storage.Storage) -> None:
+    search = {"widths": {"choices": [[16], [32], [64]]}, "lr": SEARCH["lr"]}
+    content = {"name": "s", "data": {"name": "digits"}, "fixed": {"epochs": 8, "model": "mlp"}, "search": search}
+    halving = {"name": "asha_promotion", "min_resource": 2, "reduction_factor": 2}
+    spec = {**content, "budget": {"trials": 17}, "sampler": {"name": "random"}, "pruner": halving}
+    study = studies.create(opened, validation.check(spec, "s.toml"))
+    scheduling = Scheduling.of(study, "w", 60)
+    assert scheduling is not None
+    began = [scheduling.claim() for _ in range(17)]  # at once, so that half of them may go on when they have paused
+    alone = rows_of(study, 1)
+    for lease in began:
+        assert lease is not None
+        alone.draw(lease)
+    for lease in began:
+        assert lease is not None
+        trained(opened, study, lease)
+    rows, shapes, epochs_had = rows_of(study, 4), list[tuple[Any, ...]](), set[int]()
+    for _ in range(8):
+        lease = scheduling.claim(rows)
+        assert lease is not None
+        rows.draw(lease)
+        trial = opened.get_trial(lease.trial_id)
+        shapes += shapes_of([trial.params])
+        epochs_had.add(len(trial.intermediate_values))
+    assert epochs_had == {2}
+    while shapes:
+        length = min(4, shapes.count(shapes[0]))
+        assert shapes[:length] == [shapes[0]] * length
+        del shapes[:length]
+
+
 def trained(opened: storage.Storage, study: WinnowStudy, lease: Lease) -> None:
     """Train to where it pauses, or to its end."""
     begun = len(opened.get_trial(lease.trial_id).intermediate_values)
