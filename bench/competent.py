@@ -1,8 +1,8 @@
 """The opponent of `bench.fused`: the digits search as a competent person writes it, in one file, with stock Optuna.
 
-    python -m bench.competent URL TRIALS mlp|cnn
+    python -m bench.competent URL TRIALS mlp|cnn [cpu|cuda] [PROCESSES] [EPOCHS]
 
-Tensors in memory, batched crops, TPE, successive halving, SQLite, two processes of one thread; no checkpoints.
+Tensors in memory, batched crops, TPE, successive halving, SQLite, two processes of one thread or more; no checkpoints.
 """
 
 import multiprocessing
@@ -13,7 +13,7 @@ import optuna
 DONE = (optuna.trial.TrialState.COMPLETE, optuna.trial.TrialState.PRUNED, optuna.trial.TrialState.FAIL)
 
 
-def work(url: str, trials: int, model: str, seed: int) -> None:
+def work(url: str, trials: int, model: str, device: str, epochs: int, seed: int) -> None:
     import torch
     import torch.nn.functional as F
     from sklearn.datasets import load_digits
@@ -25,7 +25,7 @@ def work(url: str, trials: int, model: str, seed: int) -> None:
     pixels, labels = load_digits(return_X_y=True)
     rest, _, rest_labels, _ = train_test_split(pixels, labels, test_size=0.2, stratify=labels, random_state=0)
     parts = train_test_split(rest, rest_labels, test_size=0.2, stratify=rest_labels, random_state=0)
-    x, x_val, y, y_val = (torch.from_numpy(part) for part in parts)
+    x, x_val, y, y_val = (torch.from_numpy(part).to(device) for part in parts)
     mean, std = x.mean(), x.std()
     x, x_val = (((part - mean) / std).float().view(-1, 1, 8, 8) for part in (x, x_val))
 
@@ -44,19 +44,19 @@ def work(url: str, trials: int, model: str, seed: int) -> None:
             numbers["momentum"] = trial.suggest_float("momentum", 0.0, 0.95)
         smoothing = trial.suggest_float("label_smoothing", 0.0, 0.2)
         torch.manual_seed(trial.number)
-        net = network(trial.suggest_float("dropout", 0.0, 0.6))
+        net = network(trial.suggest_float("dropout", 0.0, 0.6)).to(device)
         padding = trial.suggest_int("crop_padding", 0, 2) if model == "cnn" else 0
         classes = {"sgd": torch.optim.SGD, "adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
         optimizer = classes[kind](net.parameters(), fused=True, **numbers)
         accuracy = 0.0
-        for epoch in range(1, 11):
+        for epoch in range(1, epochs + 1):
             net.train()
-            for index in torch.randperm(len(x)).split(64):
+            for index in torch.randperm(len(x), device=device).split(64):
                 batch = x[index]
                 if padding:
                     padded = F.pad(batch, (padding,) * 4, value=float(-mean / std)).unfold(2, 8, 1).unfold(3, 8, 1)
-                    top, left = torch.randint(0, 2 * padding + 1, (2, len(index)))
-                    batch = padded[torch.arange(len(index)), :, top, left]
+                    top, left = torch.randint(0, 2 * padding + 1, (2, len(index)), device=device)
+                    batch = padded[torch.arange(len(index), device=device), :, top, left]
                 loss = F.cross_entropy(net(batch), y[index], label_smoothing=smoothing)
                 optimizer.zero_grad()
                 loss.backward()
@@ -76,10 +76,12 @@ def work(url: str, trials: int, model: str, seed: int) -> None:
     study.optimize(objective, callbacks=[optuna.study.MaxTrialsCallback(trials, states=DONE)])
 
 
-def main(url: str, trials: int, model: str) -> None:
+def main(url: str, trials: int, model: str, device: str = "cpu", processes: int = 2, epochs: int = 10) -> None:
     optuna.create_study(study_name="s", storage=url, direction="maximize")
     spawn = multiprocessing.get_context("spawn")
-    workers = [spawn.Process(target=work, args=(url, trials, model, seed)) for seed in (1, 2)]
+    workers = [
+        spawn.Process(target=work, args=(url, trials, model, device, epochs, seed + 1)) for seed in range(processes)
+    ]
     for worker in workers:
         worker.start()
     for worker in workers:
@@ -87,4 +89,4 @@ def main(url: str, trials: int, model: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]), sys.argv[3])
+    main(sys.argv[1], int(sys.argv[2]), *sys.argv[3:5], *map(int, sys.argv[5:7]))

@@ -30,6 +30,7 @@ from bench import gpu_checks as checks
 from bench.gpu_packing import pack, packing
 from bench.gpu_rates import augmentation, compiled, peaks, rates, stacks
 from bench.gpu_run import Figures, Run, guarded
+from bench.gpu_search import search
 from bench.gpu_service import service
 from winnow.search.worker import devices
 
@@ -75,12 +76,13 @@ SECTIONS: dict[str, tuple[Callable[[Run, Figures], None], float]] = {
     "environment": (environment, 30),
     "peak": (peaks, 20),
     "correctness": (correctness, 120),
-    "rates": (rates, 140),
-    "packing": (packing, 70),
-    "augmentation": (augmentation, 20),
-    "service": (service, 110),
+    "rates": (rates, 120),
+    "search": (search, 150),
     "stacks": (stacks, 40),
-    "compiled": (compiled, 80),
+    "service": (service, 60),
+    "augmentation": (augmentation, 20),
+    "packing": (packing, 50),
+    "compiled": (compiled, 60),
 }
 
 

@@ -137,11 +137,12 @@ def trained(configs: Sequence[Config], data: Data, launched: bool) -> list[Resul
     """Train a stack for three epochs, its steps `launched` kernel by kernel or replayed."""
     warm, ends = cuda_graphs.WARM, list[Any]()
     cuda_graphs.WARM = sys.maxsize if launched else warm
+    torch.backends.cudnn.deterministic = True  # else not even two alike are
     try:
         short = [change(config, epochs=3, batch_size=128) for config in configs]
         train_stack([(begin(config, data, lambda *_: None), ends.append) for config in short])
     finally:
-        cuda_graphs.WARM = warm
+        cuda_graphs.WARM, torch.backends.cudnn.deterministic = warm, False
     for end in ends:
         if isinstance(end, BaseException):
             raise end

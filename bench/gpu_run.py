@@ -25,7 +25,7 @@ class Run:
     def __init__(self, device: torch.device, quick: bool, seconds: float, out: Path) -> None:
         self.device, self.quick, self.out = device, quick, out
         self.images = 128 if quick else 51_200  # of whole batches: a shorter last one would be compiled by itself
-        self.epoch_seconds = 0.2 if quick else 1.5
+        self.epoch_seconds = 0.2 if quick else 1.0
         self.end = time.monotonic() + seconds
         self.figures: Figures = json.loads(out.read_text()) if out.exists() else {"quick": quick}
         peak = self.figures.get("peak", {}).get("bf16")

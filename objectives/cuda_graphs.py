@@ -17,8 +17,8 @@ from torch import Tensor
 
 Work = Callable[[Sequence[Tensor]], None]
 """The steps of the members of a stack, each on its batch of indices int64 (B,)."""
-WARM = 2
-"""Steps that are taken one by one before any is recorded: the first makes what later ones find."""
+WARM = 1
+"""Steps that are taken kernel by kernel before any is recorded: the first makes what later ones find."""
 RECORDING = threading.Lock()
 """Held while a graph is recorded: whoever waited for the whole GPU then would spoil it."""
 _log = logging.getLogger("winnow")

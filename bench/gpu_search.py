@@ -1,0 +1,95 @@
+"""A whole search on the card, for `bench/gpu.py`: a competent script in several processes, and `winnow run`."""
+
+import datetime
+import importlib.util
+import os
+import sqlite3
+import statistics
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from bench.fused import FIXED, ROOT, SEARCH
+from bench.gpu_run import Figures, Run, guarded
+
+WAYS = {
+    "script, 4 processes": 4,
+    "winnow, 4 workers": ("1", 4),
+    "winnow, 1 worker, stacks of 8": ("8", 1),
+    "script, 8 processes": 8,
+    "winnow, 2 workers, stacks of 8": ("8", 2),
+}
+"""A script's processes; of `winnow run` what `fuse` is, and how many workers share the card."""
+TRIALS, EPOCHS = 120, 30
+
+
+def search(run: Run, figures: Figures) -> None:
+    """The digits search of `bench/fused.py`, its trials three times as long, in turns; as often as there is time."""
+    if missing := [name for name in ("optuna", "pydantic", "sqlalchemy") if importlib.util.find_spec(name) is None]:
+        figures["passed_over"] = f"not installed here: {', '.join(missing)}"
+        return
+    kind, trials, epochs = ("cuda", TRIALS, EPOCHS) if run.device.type == "cuda" else ("cpu", 6, 2)
+    for turn in range(3):
+        for model in FIXED:
+            group: Figures = figures.setdefault(model, {})
+            for name, way in WAYS.items():
+                if run.hurries:
+                    group.setdefault("passed_over", []).append(f"{name}, turn {turn}")
+                    continue
+                with guarded(group, f"{name}, turn {turn}"):
+                    found = _search(way, model, kind, trials, epochs, turn)
+                    group.setdefault(name, []).append(found)
+                    told = ", ".join(f"{figure} {value:.4g}" for figure, value in found.items())
+                    print(f"   {model}, {name}: {told}", flush=True)
+                run.write()
+    for model, group in figures.items():
+        for name in WAYS:
+            if isinstance(group, dict) and isinstance(group.get(name), list):
+                seconds = [found["searching"] for found in group[name]]
+                print(
+                    f"   {model}, {name}: {statistics.median(seconds):.1f} s of searching, n {len(seconds)}", flush=True
+                )
+
+
+def _search(way: int | tuple[str, int], model: str, kind: str, trials: int, epochs: int, seed: int) -> dict[str, float]:
+    with tempfile.TemporaryDirectory() as folder:
+        url, (fixed, more) = f"sqlite:///{folder}/s.db", FIXED[model]
+        if isinstance(way, int):
+            command = [sys.executable, "-m", "bench.competent", url, str(trials), model, kind, str(way), str(epochs)]
+        else:
+            fuse, workers = way
+            spec = SEARCH.format(fixed=fixed, more=more, trials=trials, fuse=fuse, seed=seed)
+            Path(folder, "s.toml").write_text(spec.replace("epochs = 10", f"epochs = {epochs}"))
+            where = ["--devices", "auto" if kind == "cuda" else kind, "--slots", str(workers)]
+            command = [
+                sys.executable,
+                "-m",
+                "winnow",
+                "run",
+                f"{folder}/s.toml",
+                *where,
+                "--report",
+                f"{folder}/r.html",
+            ]
+        environment = {**os.environ, "OPTUNA_STORAGE": url, "OMP_NUM_THREADS": "1", "WINNOW_CACHE": f"{folder}/cache"}
+        began = datetime.datetime.now(datetime.UTC)
+        done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120)
+        ended = datetime.datetime.now(datetime.UTC)
+        if done.returncode:
+            raise RuntimeError(f"ended with {done.returncode}: {done.stdout[-300:]}{done.stderr[-600:]}")
+        with sqlite3.connect(f"{folder}/s.db") as database:
+            first, last, count, completed = database.execute(
+                "SELECT min(datetime_start), max(datetime_complete), count(*), sum(state = 'COMPLETE') FROM trials"
+            ).fetchone()
+            best = database.execute("SELECT max(value) FROM trial_values").fetchone()[0]
+            reports = database.execute("SELECT count(*) FROM trial_intermediate_values").fetchone()[0]
+    first, last = (datetime.datetime.fromisoformat(each).replace(tzinfo=datetime.UTC) for each in (first, last))
+    return {
+        "searching": (last - first).total_seconds(),
+        "in_all": (ended - began).total_seconds(),
+        "trials": count,
+        "completed": completed,
+        "epochs": reports,
+        "best": best,
+    }
