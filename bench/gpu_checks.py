@@ -110,11 +110,15 @@ def replayed(device: torch.device, quick: bool) -> Figures:
         "SmallNet, bf16, policy": [change(smallnet, precision="bf16", trivial_augment=True)],
         "SmallNet, MixUp, CutMix": [change(smallnet, mixup=True, cutmix=True, label_smoothing=0.1)],
         "SmallNet, averaged": [change(smallnet, ema_decay=0.9)],
-        "ResNet, DropBlock, stochastic depth": [
-            change(small, conv_dropout=0.1, conv_dropout_kind="dropblock", drop_path=0.1)
-        ],
+        "residual CNN, DropBlock": [change(small, conv_dropout=0.1, conv_dropout_kind="dropblock")],
+        "ViT, drop path": [make_config({"model": "vit_tiny", "drop_path": 0.2, "dropout": 0.1})],
         "ResNet-18": [resnet],
-        "torchvision:resnet18": [make_config({"model": "torchvision:resnet18", "compile": "graphs"})],
+        "torchvision:mobilenet_v3_small, dropout": [
+            make_config({"model": "torchvision:mobilenet_v3_small", "compile": "graphs", "crop": True})
+        ],
+        "own network that reads a number": [
+            make_config({"model": "bench.gpu_checks:hesitant", "compile": "graphs", "crop": True})
+        ],
         "MLPs in a stack": [change(mlp, **AUGMENTED, lr=1e-3 * (1 + m), dropout=0.1 * m, seed=m) for m in range(4)],
         "SmallNets in a stack, bf16": [change(smallnet, precision="bf16", lr=1e-3 * (1 + m), seed=m) for m in range(3)],
     }
@@ -131,6 +135,21 @@ def replayed(device: torch.device, quick: bool) -> Figures:
         figures["ok"] &= figures[name]["ok"]
         print(f"      {name:<40} {figures[name]}", flush=True)
     return figures
+
+
+def hesitant(shape: tuple[int, ...], classes: int) -> torch.nn.Module:
+    """Make a network whose steps cannot be recorded, since it looks at its values, with dropout."""
+
+    class Hesitant(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.dense = torch.nn.Linear(math.prod(shape), classes)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            outputs: torch.Tensor = self.dense(torch.nn.functional.dropout(x.flatten(1), 0.1, self.training))
+            return outputs / 2 if outputs.abs().max().item() > 100 else outputs
+
+    return Hesitant()
 
 
 def trained(configs: Sequence[Config], data: Data, launched: bool) -> list[Result]:

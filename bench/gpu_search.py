@@ -19,6 +19,7 @@ WAYS = {
     "winnow, 1 worker, stacks of 8": ("8", 1),
     "script, 8 processes": 8,
     "winnow, 2 workers, stacks of 8": ("8", 2),
+    "winnow, 2 workers, as it finds": ('"auto"', 2),
 }
 """A script's processes; of `winnow run` what `fuse` is, and how many workers share the card."""
 TRIALS, EPOCHS = 120, 30
@@ -31,9 +32,9 @@ def search(run: Run, figures: Figures) -> None:
         return
     kind, trials, epochs = ("cuda", TRIALS, EPOCHS) if run.device.type == "cuda" else ("cpu", 6, 2)
     for turn in range(3):
-        for model in FIXED:
-            group: Figures = figures.setdefault(model, {})
-            for name, way in WAYS.items():
+        for name, way in WAYS.items():
+            for model in FIXED:
+                group: Figures = figures.setdefault(model, {})
                 if run.hurries:
                     group.setdefault("passed_over", []).append(f"{name}, turn {turn}")
                     continue

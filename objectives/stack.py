@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from winnow.objectives.compatibility import input_shape
-from winnow.objectives.cuda_graphs import Replays
+from winnow.objectives.cuda_graphs import Replays, side_by_side
 from winnow.objectives.evaluation import autocast
 from winnow.objectives.models.imported_network import ImportedNetwork
 from winnow.objectives.models.stacked import StackedNetwork
@@ -130,30 +130,27 @@ class _Stack:
             if all(step.can_be_replayed for step in steps):
                 self._replays = self._replays_of(steps)
         if self._replays:
-            self._replays(batches)
+            self._replays.take(batches, functools.partial(self._take, steps))
         else:
             self._take(steps, batches)
 
     def _replays_of(self, steps: Sequence[Step]) -> Replays | None:
         """Return what replays their like; None for imported networks side by side, which share torch's generator."""
-        work = functools.partial(self._take, steps)
         match [step.member.model for step in steps]:
             case [ImportedNetwork(generator=torch.Generator() as generator)]:
                 own = self._members[0].generators.values()
-                return Replays(work, list(own), functools.partial(drawing_from, generator))
+                return Replays(list(own), functools.partial(drawing_from, generator))
             case [ImportedNetwork(), *_]:
                 return None
-        return Replays(work, [generator for member in self._members for generator in member.all_generators])
+        return Replays([generator for member in self._members for generator in member.all_generators])
 
     def _take(self, steps: Sequence[Step], batches: Sequence[Tensor]) -> None:
         """Take such steps on these batches."""
         for step in steps:
             if step.gathered == 1:
                 step.descent.begin()
-        for step, passed in zip(steps, self._passes(batches), strict=True):
-            step.tally.count(passed, len(batches[0]))
-            if step.moves:
-                step.descent.step(step.gathered)
+        passes = zip(steps, self._passes(batches), strict=True)
+        side_by_side([functools.partial(step.end, passed, len(batches[0])) for step, passed in passes])
 
     def _passes(self, batches: Sequence[Tensor]) -> list[Passed]:
         """Return what the passes of each member's batch came to, their gradients left in its model."""
@@ -173,8 +170,10 @@ class _Stack:
             loss, plain = losses_of_each(outputs, targets, self._smoothing)
             right = count_right(outputs, targets)
         else:
-            parts = zip(members, outputs.unbind(0), targets.unbind(0), own, strict=True)
-            each = [member.losses(answers, labels, share) for member, answers, labels, share in parts]
+            its = zip(outputs.unbind(0), targets.unbind(0), own, strict=True)
+            each = side_by_side(
+                [functools.partial(member.losses, *one) for member, one in zip(members, its, strict=True)]
+            )
             loss, plain, right = map(torch.stack, zip(*each, strict=True))
         loss.sum().backward()  # type: ignore[no-untyped-call]
         self._network.hand_out_gradients()
@@ -190,7 +189,8 @@ class _Stack:
     def _inputs(self, index: Tensor) -> tuple[Tensor, Sequence[Tensor | None]]:
         """Return the examples at index (members, batch), each member's by its own augmentation, and their shares."""
         if any(member.augmentation.draws for member in self._members):
-            each = [member.inputs(batch) for member, batch in zip(self._members, index.unbind(0), strict=True)]
+            asked = zip(self._members, index.unbind(0), strict=True)
+            each = side_by_side([functools.partial(member.inputs, batch) for member, batch in asked])
             return torch.stack([inputs for inputs, _ in each]), [own for _, own in each]
         together = self._members[0].augmentation.batch(index.flatten(), {})
         return together.view(*index.shape, *together.shape[1:]), [None] * len(index)

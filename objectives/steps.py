@@ -129,6 +129,12 @@ class Step:
     moves: bool
     """Whether the weights move by them."""
 
+    def end(self, passed: Passed, examples: int) -> None:
+        """Count what the passes of so many examples came to, and move the weights."""
+        self.tally.count(passed, examples)
+        if self.moves:
+            self.descent.step(self.gathered)
+
     @property
     def can_be_replayed(self) -> bool:
         """Whether such steps are alike, and nothing of them is read or decided by the host.

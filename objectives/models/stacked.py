@@ -8,10 +8,12 @@ HFTA (Wang et al., MLSys 2021) trains such stacks on GPUs.
 """
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 
 import torch
 from torch import Tensor, nn
 
+from winnow.objectives.cuda_graphs import side_by_side
 from winnow.objectives.models.layers import DRAW_64_BITS, Dropout
 
 Parts = Tensor | list[Tensor]
@@ -58,11 +60,13 @@ class StackedLayer:
     def apart(self, parts: Sequence[Tensor]) -> Parts:
         """Call one after the other; a view of what others see too is not changed in place."""
         each = zip(self.layers, parts, strict=True)
-        return [layer(part.clone() if _changes(layer) and part._is_view() else part) for layer, part in each]
+        return side_by_side([partial(_of_one, layer, part) for layer, part in each])
 
 
-def _changes(layer: nn.Module) -> bool:
-    return bool(getattr(layer, "inplace", False))
+def _of_one(layer: nn.Module, part: Tensor) -> Tensor:
+    changes = getattr(layer, "inplace", False)
+    given: Tensor = layer(part.clone() if changes and part._is_view() else part)
+    return given
 
 
 class _Alike(StackedLayer):
@@ -90,9 +94,10 @@ class _Dropout(StackedLayer):
             return super().together(x)
         members, values = len(x), x[0].numel()
         draws = torch.empty(members, -(-values // 8), dtype=torch.int64, device=x.device)
-        for layer, row in zip(self.layers, draws.unbind(0), strict=True):
-            if layer.p:
-                row.random_(-(2**63), None, generator=layer.generator)
+        rows = zip(self.layers, draws.unbind(0), strict=True)
+        side_by_side(
+            [partial(row.random_, -(2**63), None, generator=layer.generator) for layer, row in rows if layer.p]
+        )
         if self._least is None:
             self._least = torch.tensor([[layer.dropped_bytes] for layer in self.layers], dtype=torch.uint8).to(x.device)
             self._scale = torch.tensor([[1 / (1 - layer.p)] for layer in self.layers]).to(x.device)
