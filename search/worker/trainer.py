@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 import traceback
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import replace
 from multiprocessing.connection import Connection
 
@@ -85,9 +85,7 @@ def _fault_of_device() -> str:
     torch = sys.modules.get("torch")
     try:
         if torch is not None and torch.cuda.is_initialized():
-            from winnow.objectives.cuda_graphs import RECORDING
-
-            with RECORDING:
+            with _nobody_recording():
                 torch.cuda.synchronize()
     except Exception as error:
         if error_kinds.is_device_error(error):
@@ -95,10 +93,17 @@ def _fault_of_device() -> str:
     return ""
 
 
+def _nobody_recording() -> AbstractContextManager[object]:
+    """Hold off stacks of other threads that would record a CUDA graph, which no wait for the whole device survives."""
+    from winnow.objectives.cuda_graphs import RECORDING
+
+    return RECORDING
+
+
 def _peak_memory() -> int:
     torch = sys.modules.get("torch")
     if torch is not None and torch.cuda.is_initialized():
-        with suppress(RuntimeError):  # the device may be of no use any more
+        with suppress(RuntimeError), _nobody_recording():  # the device may be of no use any more
             peak = int(torch.cuda.max_memory_reserved())  # as the allocator holds it, gaps and all
             torch.cuda.empty_cache()  # the next trial may be smaller, and others need the room
             torch.cuda.reset_peak_memory_stats()
