@@ -1,4 +1,4 @@
-"""What Winnow does on one GPU, in one call of under eight minutes: first whether it is right, then how fast.
+"""What Winnow does on one GPU, in one call: first whether it is right, then how fast; as much as its seconds allow.
 
     python3 -m bench.gpu --out gpu.json              # on the GPU
     python3 -m bench.gpu --device cpu --quick        # does the script itself work?
