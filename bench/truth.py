@@ -134,10 +134,10 @@ def ablations(family: Family, truth: Truth, times: int) -> Iterator[Row]:
     for seed in range(times):
         design, results = ablate(family, truth, seed)
         answers = design.answers(results)
-        truths = _truths(design, answers.path, truth)
+        true = truths(design, answers.path, truth)
         signs = {"helps": 1, "hurts": -1, "inconclusive": 0}
         said = {question: signs[effect.verdict] for question, effect in answers.effects.items()}
-        false += any(sign and sign != np.sign(round(truths[question], 9)) for question, sign in said.items())
+        false += any(sign and sign != np.sign(round(true[question], 9)) for question, sign in said.items())
         for question in found:
             found[question] += said.get(question) == 1
         cost.append(len(results))
@@ -169,7 +169,7 @@ def ablate(family: Family, truth: Truth, seed: int) -> tuple[SequentialDesign, d
     return design, results
 
 
-def _truths(design: SequentialDesign, order: Sequence[str], truth: Truth) -> dict[Question, float]:
+def truths(design: SequentialDesign, order: Sequence[str], truth: Truth) -> dict[Question, float]:
     asked = [*design.fixed_contrasts, *contrasts.path(order)]
     return {(c.kind, c.name): sum(weight * truth(on) for on, weight in c.weights(0).items()) for c in asked}
 
