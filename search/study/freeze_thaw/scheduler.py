@@ -75,7 +75,7 @@ class FreezeThaw:
     halving_share: float = 0.2
     """Of the promotions, those by successive halving."""
     startup: int = 8
-    """Trials that are drawn at random before the model is asked."""
+    """Trials that are drawn at random, half of them by the prior, before the model is asked."""
 
     @cached_property
     def rungs(self) -> tuple[int, ...]:
@@ -110,7 +110,8 @@ class FreezeThaw:
         """Begin a trial or go on with one, by the shares of epochs so far."""
         seen = self._history.take(trials)
         if may_begin and (len(trials) < self.startup or seen.looked < self.startup // 2):
-            return self._begin(self._prior.draw(1, random)[0])
+            believed = len(trials) % 2 == 0  # every other one is drawn anywhere, should the prior mislead
+            return self._begin((self._prior if believed else self._encoding).draw(1, random)[0])
         paused = [trial for trial in trials if trial.standing is Standing.PAUSED and trial.curve]
         ends = sum(_to_the_end(trial) for trial in trials)
         workers = 1 + sum(trial.standing is Standing.RUNNING for trial in trials)
