@@ -10,6 +10,7 @@ import contextlib
 import hashlib
 import os
 import re
+import signal
 import subprocess
 import sys
 import tempfile
@@ -60,11 +61,12 @@ def fingerprint(page: str) -> str:
 
 def transcribe(page: str, folder: Path, environment: dict[str, str]) -> str:
     """Run a page in a folder, and return it with what its commands said; raises RuntimeError where one fails."""
-    began, exports, beside = time.monotonic(), "", dict[str, tuple[str, subprocess.Popen[str], Path]]()
+    began, exports, beside = time.monotonic(), "", dict[str, tuple[str, Path]]()
+    started: list[subprocess.Popen[str]] = []
 
     def start(command: str, output: Path) -> subprocess.Popen[str]:
         with output.open("w") as file:
-            return subprocess.Popen(
+            process = subprocess.Popen(
                 ["bash", "-c", exports + command.replace("\0", "\\\n")],
                 cwd=folder,
                 env=environment,
@@ -74,6 +76,8 @@ def transcribe(page: str, folder: Path, environment: dict[str, str]) -> str:
                 stderr=subprocess.STDOUT,
                 process_group=0,
             )
+        started.append(process)
+        return process
 
     def step(found: re.Match[str]) -> str:
         nonlocal exports
@@ -88,7 +92,8 @@ def transcribe(page: str, folder: Path, environment: dict[str, str]) -> str:
             (folder / block.title).write_text(block.text)
         elif block.language == "console" and block.title:
             output = folder / f".{len(beside)}"
-            beside[found[0]] = (block.title, start("\n".join(block.commands), output), output)
+            start("\n".join(block.commands), output)
+            beside[found[0]] = (block.title, output)
         elif block.language == "console":
             said = ""
             for command in block.commands:
@@ -104,11 +109,15 @@ def transcribe(page: str, folder: Path, environment: dict[str, str]) -> str:
     try:
         page = STEP.sub(step, LAST.sub("", page))
     finally:
-        for _, process, _ in beside.values():
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, 2)
-            process.wait(60)
-    for written, (title, _, output) in beside.items():
+        for process in started:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGINT)
+            try:
+                process.wait(60)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+    for written, (title, output) in beside.items():
         (block,) = blocks(written)
         said = _shown("\n$ ".join(block.commands), output.read_text(), folder)
         page = page.replace(written, f'```console title="{title}"\n{said}```')
@@ -152,7 +161,8 @@ def _postgresql() -> Iterator[dict[str, str]]:
 
 
 def main() -> None:
-    """Run the pages that are named, or all tutorials."""
+    """Run the pages that are named, or all tutorials; what they started ends with it, at SIGTERM too."""
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     for name in sys.argv[1:] or TUTORIALS:
         page, path = (ROOT / name).read_text(), f"{Path(sys.executable).parent}:{os.environ['PATH']}"
         with contextlib.ExitStack() as stack:

@@ -3,9 +3,11 @@
 import ast
 import configparser
 import importlib
+import os
 import re
 import runpy
 import shlex
+import signal
 import subprocess
 import sys
 import tomllib
@@ -215,3 +217,20 @@ $ for n in 1 2 3 4 5; do echo "$n of 5 trials  0 pruned"; done; \\
 def test_the_readme_lists_every_command() -> None:
     named = re.findall(r"^winnow ([a-z]+(?:, [a-z]+)*)", (ROOT / "README.md").read_text(), re.MULTILINE)
     assert set(", ".join(named).split(", ")) == set(COMMANDS)
+
+
+def test_a_transcript_that_is_ended_leaves_no_process(tmp_path: Path) -> None:
+    page, begun = tmp_path / "page.md", tmp_path / "begun"
+    text = (
+        "```console title=\"beside\"\n$ exec sh -c 'echo $$ > pid; exec sleep 1000'\n```\n"
+        f"<!-- until: test -s pid && cat pid > {begun} && rm pid; false -->\n"
+    )
+    page.write_text(text)
+    os.mkfifo(begun)
+    with subprocess.Popen([sys.executable, ROOT / "docs" / "transcripts.py", page]) as run:
+        command = int(begun.read_text())
+        run.terminate()
+        assert run.wait() == 128 + signal.SIGTERM
+    with pytest.raises(ProcessLookupError):
+        os.kill(command, 0)
+    assert page.read_text() == text
