@@ -49,6 +49,7 @@ def _environment() -> Any:
     )
     found.filters.update(
         number=formatting.number,
+        score=formatting.score,
         duration=formatting.duration,
         figure_json=figure_json,
         moment=_moment,

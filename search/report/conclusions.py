@@ -2,7 +2,7 @@
 
 from winnow.search.analysis import summary
 from winnow.search.analysis.conclusions import Conclusions
-from winnow.search.analysis.formatting import number
+from winnow.search.analysis.formatting import number, score
 from winnow.search.analysis.functional_anova import FunctionalAnova
 from winnow.search.analysis.study_record import StudyRecord
 from winnow.search.report import ablation, confirmation
@@ -14,7 +14,7 @@ def outcome(record: StudyRecord) -> Chapter:
     best, baseline, tables = record.best, record.baseline, []
     if best is not None and best is not baseline:
         rows = [[row.name, number(row.best), number(row.baseline)] for row in summary.comparison(record)]
-        rows.append([record.metric, number(best.value), number(baseline and baseline.value)])
+        rows.append([record.metric, score(best.value), score(None if baseline is None else baseline.value)])
         columns = 2 if baseline is None else 3
         headings = ["hyperparameter", f"best (trial {best.number})", "baseline"]
         tables.append(Table("", headings[:columns], [row[:columns] for row in rows], values=True))

@@ -110,7 +110,7 @@ def _mistakes(found: Confirmation) -> list[Picture]:
         return []
     model = f"the first repetition of trial {found.winner_number}"
     if len(wrong.confusion) > 2:
-        words = [[f"{cell / max(1, sum(line)):.1%}" for cell in line] for line in wrong.confusion]
+        words = [[f"{100 * cell / sum(line):.3g}%" if cell else "" for cell in line] for line in wrong.confusion]
         figure = space.cells("true class", "called", wrong.names, wrong.names, wrong.confusion, words, "maximize")
         caption = f"Validation examples of each class by what {model} calls them."
         drawn.append(Picture("confusion", "Confusion", caption, figure))

@@ -10,7 +10,7 @@ from rich.padding import Padding
 from rich.progress_bar import ProgressBar
 from rich.text import Text
 
-from winnow.search.analysis.formatting import counted, duration
+from winnow.search.analysis.formatting import counted, duration, score
 from winnow.search.analysis.status import Status
 from winnow.search.report.terminal.status_screen import WorkersTable
 from winnow.storage.activity import State
@@ -54,7 +54,7 @@ class Progress:
     def line(self, status: Status) -> str:
         """Return trials, best value, workers and time left in one line."""
         total = status.spent.budget.trials
-        best = f"best {status.best.value:.4f} (trial {status.best.number})" if status.best else "no result yet"
+        best = f"best {score(status.best.value)} (trial {status.best.number})" if status.best else "no result yet"
         left = status.seconds_left
         parts = [
             f"{status.looked_at}{f' of {total}' if total else ''} trials",

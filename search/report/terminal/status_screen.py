@@ -7,7 +7,7 @@ from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderR
 from rich.table import Table
 from rich.text import Text
 
-from winnow.search.analysis.formatting import duration, number
+from winnow.search.analysis.formatting import duration, number, score
 from winnow.search.analysis.status import Status
 from winnow.search.analysis.study_record import mixed_code_words
 from winnow.search.report.terminal.screen import NARROW
@@ -24,10 +24,10 @@ def status(now: Status) -> RenderableType:
     states = ", ".join(f"{n} {state.lower()}" for state, n in sorted(counts.items()) if n) or "no trial yet"
     if now.paused:
         states += f"; {now.looked_at} looked at, {now.states.get('COMPLETE', 0)} trained to their end"
-    best = f"{number(now.best.value)} (trial {now.best.number})" if now.best else "none yet"
+    best = f"{score(now.best.value)} (trial {now.best.number})" if now.best else "none yet"
     lines = [
         Text.assemble((now.study, "bold"), f": {states}"),
-        Text(f"best {best}" + (f", baseline {number(now.baseline)}" if now.baseline is not None else "")),
+        Text(f"best {best}" + (f", baseline {score(now.baseline)}" if now.baseline is not None else "")),
         Text(_time(now)),
         Text(stop_words(now) or state_words(now) or now.spent.exhausted or "its budget is not used up"),
     ]
