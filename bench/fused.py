@@ -3,7 +3,7 @@
     python -m bench.fused core mlp|cnn|smallnet     # CPU time of K trainings ÷ that of one stack of them
     python -m bench.fused search mlp|cnn            # the digits search: the script, and two workers by `fuse`
     python -m bench.fused best mlp|cnn --rounds 20  # best value at equal time, one worker, `fuse` 8 and 1
-    python -m bench.fused ready e_circles e_spiral  # ready studies, one by one and in stacks of a shape
+    python -m bench.fused ready e_circles mixed     # ready studies, and a grid of small and large networks, by `fuse`
 
 Everything but `best` in turns, by the CPU time of all processes together: what else runs on the machine changes it
 little, and on a quiet one the wall time goes with it.
@@ -48,6 +48,22 @@ label_smoothing = {{ low = 0.0, high = 0.2 }}
 trials = {trials}
 [fleet]
 fuse = {fuse}
+"""
+MIXED = """
+name = "mixed"
+[data]
+name = "digits"
+validation = 0.2
+[fixed]
+epochs = 6
+batch_size = 64
+[search]
+widths = { choices = [[16], [64], [128], [64, 64], [1024, 1024]] }
+lr     = { choices = [1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 5e-3, 1e-2, 2e-2, 5e-2, 1e-1, 2e-1, 5e-1] }
+[sampler]
+name = "grid"
+[pruner]
+name = "none"
 """
 FUSE = ("1", "8", '"auto"')
 FIXED = {
@@ -138,36 +154,38 @@ def _search(way: str, model: str, trials: int) -> dict[str, float]:
 
 
 def ready(names: list[str], rounds: int) -> None:
-    """Run ready studies as they are but for `fuse` and, of a grid, the order of its cells."""
+    """Run ready studies, or the `mixed` one, as they are but for `fuse` and, of a grid, the order of its cells."""
     for name in names:
-        text = (ROOT / f"studies/{name}.toml").read_text()
+        text = MIXED if name == "mixed" else (ROOT / f"studies/{name}.toml").read_text()
         text = re.sub(r"^(by_shape = .*|\[fleet\]|fuse = .*)\n", "", text, flags=re.MULTILINE)
-        stacked = text.replace('name = "grid"\n', 'name = "grid"\nby_shape = true\n') + "\n[fleet]\nfuse = 8\n"
-        seconds: dict[str, list[tuple[float, float, list[float]]]] = {text: [], stacked: []}
+        stacked = text.replace('name = "grid"\n', 'name = "grid"\nby_shape = true\n')
+        ways = {fuse: (text if fuse == "1" else stacked) + f"\n[fleet]\nfuse = {fuse}\n" for fuse in FUSE}
+        seconds: dict[str, list[tuple[float, float, float]]] = {fuse: [] for fuse in ways}
         for turn in range(rounds):
-            for way in list(seconds)[:: -1 if turn % 2 else 1]:
-                seconds[way].append(_run_ready(name, way))
-        alone, fused = seconds.values()
-        ratios = [[a[kind] / f[kind] for a, f in zip(alone, fused, strict=True)] for kind in (0, 1)]
-        values = [sum(found[0][2]) / len(found[0][2]) for found in (alone, fused)]
-        print(
-            f"{name}: {statistics.median(each[0] for each in alone):.1f} s of CPU one by one, in stacks of 8 "
-            f"{_spread(ratios[0])} times as fast, {_spread(ratios[1])} on the clock; "
-            f"mean value {values[0]:.5f} and {values[1]:.5f}",
-            flush=True,
-        )
+            for fuse in list(ways)[:: -1 if turn % 2 else 1]:
+                seconds[fuse].append(_run_ready(ways[fuse]))
+        alone = seconds["1"]
+        print(f"{name}, one by one: CPU s {_spread([each[0] for each in alone])}, mean value {alone[0][2]:.4f}")
+        for fuse in FUSE[1:]:
+            cpu, clock = ([a[kind] / f[kind] for a, f in zip(alone, seconds[fuse], strict=True)] for kind in (0, 1))
+            value = seconds[fuse][0][2]
+            print(
+                f"  fuse = {fuse}: {_spread(cpu)} times as fast, {_spread(clock)} on the clock, mean value {value:.4f}"
+            )
+        sys.stdout.flush()
 
 
-def _run_ready(name: str, text: str) -> tuple[float, float, list[float]]:
-    """Return the seconds of CPU and on the clock that a study takes, and the values of its trials."""
+def _run_ready(text: str) -> tuple[float, float, float]:
+    """Return the seconds of CPU and on the clock that a study takes, and the mean of its trials' values."""
     with tempfile.TemporaryDirectory() as folder:
         Path(folder, "s.toml").write_text(text)
         began = time.perf_counter()
         command = [sys.executable, "-m", "winnow", "run", f"{folder}/s.toml", "--workers", "1", "--devices", "cpu"]
-        cpu = _cpu_of([*command, "--report", f"{folder}/r.html"], {"OPTUNA_STORAGE": f"sqlite:///{folder}/s.db"})
+        place = {"OPTUNA_STORAGE": f"sqlite:///{folder}/s.db", "WINNOW_CACHE": f"{folder}/cache"}
+        cpu = _cpu_of([*command, "--report", f"{folder}/r.html"], place)
         clock = time.perf_counter() - began
         with sqlite3.connect(f"{folder}/s.db") as database:
-            return cpu, clock, [row[0] for row in database.execute("SELECT value FROM trial_values")]
+            return cpu, clock, database.execute("SELECT avg(value) FROM trial_values").fetchone()[0]
 
 
 def _cpu_of(command: list[str], environment: dict[str, str]) -> float:
