@@ -186,7 +186,8 @@ def _driver() -> Iterator[Any]:
         if why := _why_not_loaded():
             raise DeviceError(
                 f"NVIDIA's driver is installed, and its library {LIBRARY} cannot be loaded: {why}",
-                "install the driver again, or train without GPUs by --devices cpu",
+                "train without GPUs by --devices cpu, or install the driver again; in a container, whose image may "
+                "hold an empty file of that name, start it with the GPUs (docker run --gpus all)",
             ) from None
         yield None
         return
