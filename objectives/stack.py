@@ -41,15 +41,18 @@ def train_stack(
     stacks: dict[tuple[object, ...], _Stack] = {}
     running = [_Running(training, end) for training, end in trainings]
     while True:
-        running = [each for each in running if each.goes_on()]
-        stacks = {shape: stacks.get(shape) or _Stack() for shape in dict.fromkeys(each.shape for each in running)}
+        begun, running = running, [each for each in running if each.goes_on()]
+        if len(running) < len(begun):  # what a stack of no one holds is given back
+            shapes = {each.shape for each in running}
+            stacks = {shape: stack for shape, stack in stacks.items() if shape in shapes}
         asking: dict[tuple[object, ...], list[_Running]] = {}
         for each in running:
             if each.request is not None:
                 asking.setdefault((*each.shape, len(each.request.batch)), []).append(each)
-        for key, those in asking.items():
+        for those in asking.values():
             try:
-                stacks[key[:-1]].take([each.request for each in those if each.request])
+                stack = stacks.setdefault(those[0].shape, _Stack())
+                stack.take([each.request for each in those if each.request])
             except Exception as error:
                 for each in those:
                     each.error = error

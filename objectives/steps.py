@@ -115,7 +115,7 @@ class Tally:
         self.right += right
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False, slots=True)
 class Step:
     """What a training asks for: the passes of a batch, and what becomes of their gradients."""
 
