@@ -13,7 +13,7 @@ from pathlib import Path
 from bench.fused import FIXED, ROOT, SEARCH
 from bench.gpu_run import Figures, Run, guarded
 
-WAYS = {
+WAYS: dict[str, int | tuple[str, int]] = {
     "script, 4 processes": 4,
     "winnow, 4 workers": ("1", 4),
     "winnow, 1 worker, stacks of 8": ("8", 1),
