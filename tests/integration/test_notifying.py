@@ -71,7 +71,7 @@ def test_the_end_and_what_cannot_go_on_are_told(tmp_path: Path, webhook: tuple[s
     [
         ("end", [0.5], "is done", "1 trial finished, 0 failed, best 0.5 (trial 0)"),
         ("no_worker", [0.5], "finds no worker", "winnow work told starts one"),
-        ("stall", [0.5], "stalls", "no epoch has ended for 0.0 s, though 1 worker gave signs of life"),
+        ("stall", [0.5], "stalls", "no epoch has ended for 6 ms, though 1 worker gave signs of life"),
         ("failures", [0.5, *[None] * 5], "fails often", "5 of 6 trials failed, most: no reason given"),
     ],
 )
