@@ -84,6 +84,7 @@ class Fleet:
         self.storage = storage.open(url)
         self.study = studies.create(self.storage, check(spec, "the test"))
         self.workers: list[subprocess.Popen[bytes]] = []
+        self._started: set[int] = set()
 
     def start(self, count: int = WORKERS, **environment: str) -> None:
         for _ in range(count):
@@ -100,8 +101,17 @@ class Fleet:
             log.close()
 
     def wait_trained(self, epochs: int, seconds: float = 180) -> None:
-        """Wait until so many epochs were trained in all."""
-        wait_for(lambda: len(self.trained.read_text().splitlines()) >= epochs, seconds, "training")
+        """Wait until so many epochs were trained in all, and no worker still starts, which would take a fault amiss."""
+        wait_for(
+            lambda: self._all_started() and len(self.trained.read_text().splitlines()) >= epochs, seconds, "training"
+        )
+
+    def _all_started(self) -> bool:
+        """Whether each worker has once said that it is there, or has gone home."""
+        if len(self._started) < len(self.workers):
+            there = {worker.process for worker in workers.present(self.storage.database, self.study.study_id)}
+            self._started |= {each.pid for each in self.workers if each.pid in there or each.poll() is not None}
+        return len(self._started) == len(self.workers)
 
     def wait_done(self, seconds: float = 300, codes: tuple[int, ...] = (0, -signal.SIGKILL)) -> None:
         """Wait until every worker that was not killed has gone home, well: with one of these codes."""

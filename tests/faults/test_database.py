@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import psycopg
 import pytest
 
-from faults.fleet_under_fire import Fleet, wait_for
+from faults.fleet_under_fire import Fleet
 from storage_servers import PostgresServer
 
 
@@ -38,7 +38,7 @@ def test_the_server_is_away_for_longer_than_a_lease(fleet: Callable[..., Fleet],
 def test_a_worker_dies_while_the_server_is_away(fleet: Callable[..., Fleet], postgres: PostgresServer) -> None:
     ours = fleet(epoch_seconds=1.0)
     ours.start()
-    wait_for(lambda: len(ours.under_way()) == 8, 180, "workers with a trial in hand")
+    ours.wait_trained(12)
     postgres.stop("immediate")
     before = len(ours.trained.read_text().splitlines())
     ours.wait_trained(before + 8)  # what they trained meanwhile lies on disk
