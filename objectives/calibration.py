@@ -78,7 +78,7 @@ def best_stack(config: Config, data: Data, most: int) -> StackSize:
     sizes = [size for size in STACKS if size <= most]
 
     def measure() -> StackSize:
-        if (alone := _epoch_seconds([config], data)) > LONGEST:
+        if (alone := _epoch_seconds([config], data)) * STEPS > LONGEST * _steps(data):
             return none
         alone = min([alone, *(_epoch_seconds([config], data) for _ in range(1, ROUNDS))])
         best = none
@@ -107,7 +107,7 @@ def best_stack(config: Config, data: Data, most: int) -> StackSize:
 def _epoch_seconds(configs: Sequence[Config], data: Data) -> float:
     """Time an epoch of some steps of trainings of one shape as a stack: the second, whose first warms what it needs."""
     clock = time.process_time if _device(data).type == "cpu" else time.perf_counter  # others take part of a CPU's time
-    few = data.first((GPU_STEPS if _device(data).type == "cuda" else STEPS) * configs[0].batch_size)
+    few = data.first(_steps(data) * configs[0].batch_size)
     ends: list[float] = []
     failures: list[BaseException] = []
 
@@ -123,6 +123,10 @@ def _epoch_seconds(configs: Sequence[Config], data: Data) -> float:
     if failures:
         raise failures[0]
     return ends[-1] - ends[len(configs) - 1]
+
+
+def _steps(data: Data) -> int:
+    return GPU_STEPS if _device(data).type == "cuda" else STEPS
 
 
 def _memory_share(data: Data) -> float:

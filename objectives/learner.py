@@ -17,11 +17,7 @@ from winnow.objectives.metrics import named
 from winnow.objectives.models.building import build
 from winnow.objectives.models.compiled import compile_for
 from winnow.objectives.models.layers import use_generator
-from winnow.objectives.optimisation import (
-    Descent,
-    numbers_of_groups,
-    restore_state,
-)
+from winnow.objectives.optimisation import Descent, numbers_of_groups, restore_state
 from winnow.objectives.randomness import Generators
 from winnow.objectives.snapshots import Snapshot, check_origin, on_cpu
 from winnow.objectives.steps import Member, Tally
