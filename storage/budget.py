@@ -40,6 +40,17 @@ class Spent:
         return not self._resources
 
     @property
+    def seconds_left(self) -> float | None:
+        """Until no more is begun, by the limit of `hours`; None where there is no such limit."""
+        return None if self.budget.hours is None else max(0.0, self.budget.hours * 3600 - self.seconds)
+
+    @property
+    def device_seconds_left(self) -> float | None:
+        """Device time that the budget leaves; None where it has no such limit."""
+        limit = self.budget.device_hours
+        return None if limit is None else max(0.0, limit * 3600 - self.device_seconds)
+
+    @property
     def exhausted(self) -> str:
         """Which limit is reached, in words that hold while its last trials train and after; empty before that."""
         if self.budget.trials is not None and self.trials >= self.budget.trials:

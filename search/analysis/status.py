@@ -62,7 +62,7 @@ class Status:
     saved_training_seconds: float = 0.0
     """What pruned trials would have taken, had nobody stopped them: an estimate from a sample of them."""
     seconds_left: float | None = None
-    """Until the budget is spent, at the pace of the trials that ended last and with the workers that are there."""
+    """Until the budget is spent, at the pace of the trials that ended last with the workers there; None: unknown."""
     mixed_code: dict[str, int] = field(default_factory=dict)
     """The modules of which trials ran different versions, and how many versions of each."""
     shares_devices: bool = False
@@ -113,7 +113,7 @@ class Status:
     @property
     def device_seconds_left(self) -> float | None:
         """Device time that the budget leaves; None where it has no such limit."""
-        return device_seconds_left(self.spent)
+        return self.spent.device_seconds_left
 
     def as_dict(self) -> dict[str, Any]:
         """Return all of it as JSON has it; what is not finite is null."""
@@ -127,29 +127,30 @@ def count_ended(states: Mapping[str, int]) -> int:
     return sum(states.get(state, 0) for state in ("COMPLETE", "PRUNED", "FAIL"))
 
 
-def device_seconds_left(used: Spent) -> float | None:
-    """Return the device time that the budget leaves; None where it has no such limit."""
-    limit = used.budget.device_hours
-    return None if limit is None else max(0.0, limit * 3600 - used.device_seconds)
-
-
 def seconds_left(
     used: Spent, states: Mapping[str, int], workers: Sequence[Worker], latest: Sequence[float], paused: int = 0
 ) -> float | None:
-    """Estimate when the budget is spent; `latest` holds the seconds of the trials that ended last. None: unknown."""
+    """Forecast when the budget is spent; `latest` holds the seconds of the trials that ended last.
+
+    None while nobody can say how fast it is spent: what is left of `hours` alone bounds that, and foretells nothing.
+    """
     running, finished = states.get("RUNNING", 0), count_ended(states)
     if used.exhausted and running + states.get("WAITING", 0) == 0:
         return 0.0
     at_work = sum(worker.age < SILENT_SECONDS and worker.state != "paused" for worker in workers)
-    budget, device_seconds = used.budget, device_seconds_left(used)
-    estimates = [] if budget.hours is None else [max(0.0, budget.hours * 3600 - used.seconds)]
-    if at_work and device_seconds is not None:
-        estimates.append(device_seconds / at_work)
-    if at_work and latest and budget.trials is not None:
+    budget, work = used.budget, []
+    if used.device_seconds_left is not None:
+        work.append(used.device_seconds_left)
+    if budget.trials is not None:
         # Those under way have on average half of their time before them.
-        remaining = max(0.0, budget.trials - finished - paused - running / 2)
-        estimates.append(remaining * fmean(latest) / at_work)
-    return min(estimates, default=None)
+        work.append((budget.trials - finished - paused - running / 2) * fmean(latest or [0.0]))
+    if budget.epochs is not None:
+        work.append((budget.epochs - used.epochs) * used.device_seconds / max(1, used.epochs))
+    if work and not (at_work and latest):
+        return None
+    at_once = max(at_work, running)  # a worker may train several trials at once
+    estimates = [max(0.0, seconds) / at_once for seconds in work]
+    return min(estimates + [left for left in [used.seconds_left] if left is not None], default=None)
 
 
 def end_of(study: WinnowStudy) -> str:

@@ -1,6 +1,7 @@
 """What `winnow status` says, on wide terminals and narrow ones; and its estimates on a study of known times."""
 
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ from rich.console import Console
 
 from winnow import storage
 from winnow.records import Budget, Epoch, Outcome
-from winnow.search.analysis.status import Best, Status
+from winnow.search.analysis.status import Best, Status, seconds_left
 from winnow.search.analysis.study_view import StudyView
 from winnow.search.report.terminal import status_screen
 from winnow.search.study import study as studies
@@ -86,6 +87,19 @@ def test_a_place_that_was_given_up_is_named_with_its_reason() -> None:
 def test_a_paused_study_says_how_it_goes_on() -> None:
     paused = Status(**{**vars(NOW), "spent": Spent(16, 1.0, 1.0, Budget(trials=40), State.PAUSED)})
     assert "paused by hand: winnow resume digits goes on" in shown(120, paused)
+
+
+def test_a_time_limit_is_said_as_one_until_there_is_a_forecast() -> None:
+    begun = Spent(2, 6.0, 12.0, Budget(trials=40, hours=1 / 6))
+    at_work = [replace(worker, age=1.0) for worker in WORKERS[:2]]
+    assert seconds_left(begun, {"RUNNING": 2}, at_work, []) is None
+    assert "at most 9 min 54 s more" in shown(120, replace(NOW, spent=begun, seconds_left=None))
+    assert seconds_left(begun, {"RUNNING": 2, "COMPLETE": 8}, at_work, [4.0]) == (40 - 8 - 1) * 4.0 / 2
+    assert seconds_left(begun, {"RUNNING": 8, "COMPLETE": 8}, at_work, [4.0]) == (40 - 8 - 4) * 4.0 / 8, "in stacks"
+    only_hours = replace(begun, budget=Budget(hours=1 / 6))
+    assert seconds_left(only_hours, {"RUNNING": 2}, at_work, []) == pytest.approx(594.0)
+    epochs_alone = replace(begun, budget=Budget(epochs=50), epochs=20)
+    assert seconds_left(epochs_alone, {"RUNNING": 2}, at_work, [4.0]) == 30 * 12.0 / 20 / 2
 
 
 def test_estimates_come_from_the_trials_that_ended(tmp_path: Path) -> None:

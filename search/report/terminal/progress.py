@@ -10,9 +10,9 @@ from rich.padding import Padding
 from rich.progress_bar import ProgressBar
 from rich.text import Text
 
-from winnow.search.analysis.formatting import counted, duration, score
+from winnow.search.analysis.formatting import counted, score
 from winnow.search.analysis.status import Status
-from winnow.search.report.terminal.status_screen import WorkersTable
+from winnow.search.report.terminal.status_screen import WorkersTable, time_left
 from winnow.storage.activity import State
 
 LINE_SECONDS = 10.0
@@ -55,7 +55,6 @@ class Progress:
         """Return trials, best value, workers and time left in one line."""
         total = status.spent.budget.trials
         best = f"best {score(status.best.value)} (trial {status.best.number})" if status.best else "no result yet"
-        left = status.seconds_left
         parts = [
             f"{status.looked_at}{f' of {total}' if total else ''} trials",
             f"{status.states.get('PRUNED', 0)} pruned",
@@ -63,7 +62,7 @@ class Progress:
             *([f"{status.states['FAIL']} failed"] if status.states.get("FAIL") else []),
             best,
             "paused" if status.state is State.PAUSED else counted(len(status.workers), "worker"),
-            *([f"done in about {duration(left)}"] if left else []),
+            *time_left(status),
         ]
         return "  ".join(parts)
 

@@ -49,9 +49,16 @@ def _time(now: Status) -> str:
         parts.append(f"{duration(now.saved_training_seconds)} of training time saved by pruning")
     if now.device_seconds_left is not None:
         parts.append(f"{duration(now.device_seconds_left)} left")
-    if now.seconds_left and not now.is_done:
-        parts.append(f"done in about {duration(now.seconds_left)}")
-    return ", ".join(parts)
+    return ", ".join([*parts, *time_left(now)])
+
+
+def time_left(now: Status) -> list[str]:
+    """Return when it will be done, where that can be foretold, or how long it may take at most; nothing without."""
+    if now.is_done:
+        return []
+    if now.seconds_left is not None:
+        return [f"done in about {duration(now.seconds_left)}"] if now.seconds_left else []
+    return [f"at most {duration(now.spent.seconds_left)} more"] if now.spent.seconds_left else []
 
 
 @dataclass(frozen=True)
