@@ -109,7 +109,8 @@ class Supervisor:
     def _give_up(self, farewell: Farewell) -> None:
         self.given_up = farewell
         when = f"for {DEVICE_PAUSE / 60:.0f} minutes" if farewell.device else "again"
-        _log.warning("%s is not started %s: %s", self._name, when, farewell.problem)
+        where = "" if self._log is None else f" (its log: {self._log})"
+        _log.warning("%s is not started %s: %s%s", self._name, when, farewell.problem, where)
 
     def _start(self) -> None:
         self.given_up = None
@@ -117,8 +118,9 @@ class Supervisor:
         os.set_blocking(ours, False)
         self._heard = Heard(ours)
         log = None if self._log is None else self._log.open("ab")
+        debug = ("--debug",) if _log.isEnabledFor(logging.DEBUG) else ()
         self.process = subprocess.Popen(
-            module_command("winnow", "work", *self._arguments),
+            module_command("winnow", *debug, "work", *self._arguments),
             env={**os.environ, **self._environment, SUPERVISOR: f"{os.getpid()}:{theirs}"},
             pass_fds=[theirs],
             stdin=subprocess.DEVNULL,

@@ -1,10 +1,11 @@
 """A worker's log keeps its end, whatever a trial prints."""
 
+import logging
 from pathlib import Path
 
 import pytest
 
-from winnow.search.launch.supervisor import keep_end
+from winnow.search.launch.supervisor import Supervisor, keep_end
 
 
 @pytest.mark.parametrize(
@@ -27,3 +28,14 @@ def test_a_log_that_is_short_stays_as_it_is(tmp_path: Path) -> None:
     log.write_bytes(b"one\n" * 1024)
     keep_end(log, 4096)
     assert log.read_bytes() == b"one\n" * 1024
+
+
+def test_debug_reaches_the_workers(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG, "winnow")
+    worker = Supervisor(["--no-such-option"], log=tmp_path / "log")
+    worker.look()
+    assert worker.process is not None
+    assert "--debug" in worker.process.args  # type: ignore[operator]
+    worker.process.wait(60)
+    assert "No such option '--no-such-option'" in (tmp_path / "log").read_text()
+    worker.look()  # takes note of its end
