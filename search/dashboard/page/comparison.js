@@ -2,7 +2,7 @@
 
 import { axis, draw, PALETTE } from "./figures.js";
 import { metric, study, url } from "./trials.js";
-import { element, said, stateWord } from "./words.js";
+import { element, said, score, stateWord } from "./words.js";
 
 const DASHES = ["solid", "dash", "dot"];
 const place = document.getElementById("comparison");
@@ -17,7 +17,7 @@ function table(trials) {
     head.append(heading);
   }
   const settings = trials.map((trial) => ({ ...trial.parameters, ...trial.config }));
-  const lines = [[metric, trials.map((trial) => trial.value)], ["state", trials.map((trial) => stateWord(trial.state))]];
+  const lines = [[metric, trials.map((trial) => score(trial.value))], ["state", trials.map((trial) => stateWord(trial.state))]];
   for (const name of new Set(settings.flatMap(Object.keys))) lines.push([name, settings.map((each) => each[name])]);
   const body = grid.createTBody();
   for (const [name, values] of lines) {

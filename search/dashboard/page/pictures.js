@@ -3,14 +3,14 @@
 
 import { axis, colour, draw, PALETTE, plain } from "./figures.js";
 import { direction, field, metric } from "./trials.js";
-import { isNumber, said } from "./words.js";
+import { isNumber, said, score, wordsOf } from "./words.js";
 
 export const MOST_LINES = 500; // of parallel coordinates: the best of those shown
 export const MOST_POINTS = 2000; // of other pictures
 const GROUPS = 5; // of trials by their rank, the best drawn last and darkest
 const narrow = (picture) => picture.clientWidth < 700;
 const isThere = (value) => value !== undefined && value !== null;
-const point = (row, title, key) => [row.number, title, said(row[key]), key, row[key]];
+const point = (row, title, key) => [row.number, title, wordsOf(key)(row[key]), key, row[key]];
 
 /** Whether numbers span many scales and most are far below the largest: a log axis shows them best, 0 below it. */
 function isLog(values) {
@@ -31,7 +31,7 @@ function scale(key, rows) {
     const bottom = here.length < values.length ? 0.1 : 0; // of the log scale, above the place of 0
     const along = (value) => bottom + ((1 - bottom) * ((log ? Math.log10(value) : value) - low)) / (high - low || 1);
     const at = (value) => (isNumber(value) ? (log && value === 0 ? 0 : along(value)) : null);
-    return { at, ends: [...(bottom ? [0] : []), ...ends].map((value) => [at(value), said(value)]) };
+    return { at, ends: [...(bottom ? [0] : []), ...ends].map((value) => [at(value), wordsOf(key)(value)]) };
   }
   const kinds = [...new Set(values.map(said))].sort((a, b) => a.localeCompare(b, "en", { numeric: true })); // 6 before 12
   const at = (value) => (isThere(value) ? kinds.indexOf(said(value)) / (kinds.length - 1 || 1) : null);
@@ -116,7 +116,7 @@ function contour(picture, rows, _, [x, y]) {
       {
         x: points.map((each) => each.x),
         y: points.map((each) => each.y),
-        customdata: there.map((row) => [...point(row, x, field(x)), said(row[field(y)]), said(row.value), field(y), row[field(y)]]),
+        customdata: there.map((row) => [...point(row, x, field(x)), said(row[field(y)]), score(row.value), field(y), row[field(y)]]),
         mode: "markers",
         marker: { size: 6, color: "#ffffff", line: { width: 1, color: "#1f2933" } },
         hovertemplate: "trial %{customdata[0]}: %{customdata[2]}, %{customdata[5]}: %{customdata[6]}<extra></extra>",

@@ -2,23 +2,23 @@
 
 import { keep, keepList, listOf, view } from "./address.js";
 import { direction, field, metric, name, rows, study } from "./trials.js";
-import { element, isNumber, said, stateWord } from "./words.js";
+import { element, isNumber, said, stateWord, wordsOf } from "./words.js";
 
 const MOST_PICKED = 12;
 let table;
 
 /** A word, `=adam`, `> 0.9`, `<= 3` or `0.001..0.1`; any of several between bars. */
-function passes(term, value) {
-  return term.split("|").some((part) => passesOne(part.trim(), value));
+function passes(term, value, words = said) {
+  return term.split("|").some((part) => passesOne(part.trim(), value, words));
 }
 
-function passesOne(term, value) {
+function passesOne(term, value, words) {
   const range = term.match(/^(\S+)\s*\.\.\s*(\S+)$/);
   const bound = term.match(/^(<=|>=|<|>|=)\s*(.+)$/);
   if (range) return isNumber(value) && value >= Number(range[1]) && value <= Number(range[2]);
-  if (!bound) return said(value).toLowerCase().includes(term.toLowerCase());
+  if (!bound) return words(value).toLowerCase().includes(term.toLowerCase());
   const [, sign, text] = bound;
-  if (sign === "=") return said(value) === text;
+  if (sign === "=") return words(value) === text;
   const limit = Number(text);
   if (!isNumber(value)) return false;
   if (value === limit) return sign.length === 2;
@@ -48,12 +48,12 @@ function column(title, key, more = {}) {
     field: key,
     titleFormatter: "plaintext",
     headerFilter: "input",
-    headerFilterFunc: passes,
+    headerFilterFunc: (term, value) => passes(term, value, wordsOf(key)),
     headerFilterParams: { elementAttributes: { "aria-label": `filter ${title}` } },
     sorter: numeric ? "number" : "alphanum",
     sorterParams: { alignEmptyValues: "bottom" },
     hozAlign: numeric ? "right" : "left",
-    formatter: (cell) => element("span", said(cell.getValue())),
+    formatter: (cell) => element("span", wordsOf(key)(cell.getValue())),
     titleDownload: harmless(title),
     accessorDownload: harmless,
     visible: !listOf("hide").includes(key),

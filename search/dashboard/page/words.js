@@ -11,6 +11,15 @@ export function said(value) {
   return String(Number(value.toPrecision(4)));
 }
 
+/** A result beside others: four decimals, so that all stand on one scale; what is large or small, as other values. */
+export function score(value) {
+  const size = Math.abs(value);
+  return isNumber(value) && (size === 0 || (size >= 0.001 && size < 1000)) ? value.toFixed(4) : said(value);
+}
+
+/** How the values of a column are said. */
+export const wordsOf = (key) => (key === "value" ? score : said);
+
 const STATES = { COMPLETE: "completed", FAIL: "failed" };
 
 /** A state in the word of all pages. */
