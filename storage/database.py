@@ -20,11 +20,12 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from winnow.storage.errors import StorageError, StorageUnreachable
-from winnow.storage.retries import LONGEST_PAUSE, cause, is_full, is_passing, remedy
+from winnow.storage.retries import LONGEST_PAUSE, cause, is_absent, is_full, is_passing, refusal, remedy
 from winnow.storage.tables import receipts
 
 Result = TypeVar("Result")
 P = ParamSpec("P")
+PATIENCE = 10.0
 FULL_SECONDS = 60.0
 """For so long, at least, a server is asked again that has no connection left: others will give theirs up."""
 _log = logging.getLogger("winnow")
@@ -52,6 +53,11 @@ class Contact:
         self.since = None
 
     @property
+    def was_made(self) -> bool:
+        """Whether any call has ever succeeded."""
+        return self._last > -math.inf
+
+    @property
     def seconds(self) -> float:
         """For how long there has been contact without a break."""
         return 0.0 if self.since is None else time.monotonic() - self.since
@@ -70,7 +76,7 @@ class Database:
     """A database as one part of a process uses it. May be shared by threads."""
 
     engine: Engine
-    patience: float = 10.0
+    patience: float = PATIENCE
     """Seconds for which a call goes on trying."""
     give_up: Callable[[], bool] = lambda: False
     """Asked between two tries: whether the caller wants to wait no longer."""
@@ -197,11 +203,11 @@ class Database:
             except (DBAPIError, PoolTimeout) as error:
                 self.contact.lost()
                 if isinstance(error, DBAPIError) and not is_passing(error):
-                    raise StorageError(f"the database refused a statement: {cause(error, self.engine)}") from None
+                    problem = f"the database refused a statement: {cause(error, self.engine)}"
+                    raise StorageError(problem, refusal(error)) from None
                 tries += 1
                 waited = time.monotonic() - began
-                patience = max(self.patience, FULL_SECONDS) if is_full(error) else self.patience
-                if waited >= patience or self.give_up():
+                if waited >= self._patience_with(error) or self.give_up():
                     problem = f"the database does not answer: {cause(error, self.engine)} (tried for {waited:.0f} s)"
                     raise StorageUnreachable(problem, remedy(error, self.kind)) from None
                 if tries == 3:
@@ -216,6 +222,15 @@ class Database:
                 if tries >= 3:
                     _log.warning("the database answers again after %.0f s", time.monotonic() - began)
                 return result
+
+    def _patience_with(self, error: BaseException) -> float:
+        """Return for how many seconds to go on trying after an error that may pass."""
+        if is_full(error):
+            return max(self.patience, FULL_SECONDS)
+        if self.contact.was_made or is_absent(error):
+            return self.patience
+        # A server that has never let us in will not, where it says so; a connection cut meanwhile says nothing.
+        return 0.0 if refusal(error) else max(self.patience, PATIENCE)
 
     def _pause(self, tries: int) -> None:
         """Wait longer from try to try, at random, so that the workers do not all come back at once."""

@@ -27,8 +27,9 @@ def open(url: str, *, create: bool = True, patience: float = 0.0) -> Storage:
     """Return the storage at an SQLAlchemy URL, with all its tables.
 
     Several processes may open an empty database at once. With `create` false a missing SQLite file is refused
-    instead of made. A server that does not answer is waited for, for `patience` seconds here, and afterwards for as
-    long as its `Database` has patience. Raises StorageUnreachable or StorageError; neither holds the password.
+    instead of made. A server that is not there is waited for, for `patience` seconds here, one that cuts the connection
+    for PATIENCE at least, and one that does not let this user in not at all; afterwards each call has the patience of
+    the `Database`. Raises StorageUnreachable or StorageError; neither holds the password.
     """
     parsed = parse(url)
     if parsed.get_backend_name() == "sqlite":

@@ -55,12 +55,23 @@ def is_full(error: BaseException) -> bool:
     return any(sign in _text(error) for sign in _FULL)
 
 
+def is_absent(error: BaseException) -> bool:
+    """Return whether nobody answers where the server should be, as with a wrong host or port."""
+    return any(sign in _text(error) for sign in _ABSENT)
+
+
+def refusal(error: BaseException) -> str:
+    """Return what to do about a server that lets this URL's user not in or not do it; empty of another error."""
+    return next((advice for sign, advice in _REFUSALS.items() if sign in _text(error)), "")
+
+
 def remedy(error: BaseException, kind: str) -> str:
     """Return what to do about an error of a kind of database."""
     if is_full(error):
         return "run fewer workers and dashboards, raise the server's max_connections, or put PgBouncer before it"
-    advice = _OF_FILES if kind == "sqlite" else _OF_SERVERS
-    return next(advice[sign] for sign in advice if sign in _text(error))
+    if kind == "sqlite":
+        return next(advice for sign, advice in _OF_FILES.items() if sign in _text(error))
+    return refusal(error) or "check that the server runs, and host and port in the URL"
 
 
 def _text(error: BaseException) -> str:
@@ -68,12 +79,16 @@ def _text(error: BaseException) -> str:
 
 
 _FULL = ("too many clients", "too many connections", "connection slots", "too many database connections")
-_OF_SERVERS = {
-    "password authentication failed": "check user and password in the URL",
+_ABSENT = ("connection refused", "resolve host", "no such file", "unreachable", "no route", "timeout", "can't connect")
+_REFUSALS = {
+    "authentication failed": "check user and password in the URL",
+    "no password supplied": "check user and password in the URL",
     "access denied": "check user and password in the URL, and that the user may use this database",
     "does not exist": "check the names of the database and of the user in the URL",
     "unknown database": "check the name of the database in the URL",
-    "": "check that the server runs, and host and port in the URL",
+    "pg_hba.conf": "have the server's pg_hba.conf let this user in from here",
+    "permission denied": "let this user make and use tables in the database, or name its owner in the URL",
+    "invalid ": "check the options in the URL",
 }
 _OF_FILES = {
     "full": "make room on the disk of the file",

@@ -26,6 +26,7 @@ from winnow.search.worker.shutdown import Shutdown
 from winnow.search.worker.supervision import Supervision
 from winnow.search.worker.trainer_process import WorkerOptions, refuse_missing_packages
 from winnow.search.worker.worker import Worker
+from winnow.storage.database import PATIENCE
 from winnow.storage.errors import StorageUnreachable
 
 # Seconds that a supervised worker waits for the database: it may be started during an outage, to replace one that died.
@@ -98,7 +99,7 @@ def _run_worker(
     shutdown = Shutdown(options.grace_seconds)
     shutdown.listen()
     try:
-        storage = storages.open(url, create=False, patience=0.0 if supervision is None else SUPERVISED_PATIENCE)
+        storage = storages.open(url, create=False, patience=PATIENCE if supervision is None else SUPERVISED_PATIENCE)
         storage.database.patience = math.inf  # once it is open, until the worker is asked to leave
         storage.database.give_up = shutdown.requested.is_set
         storage.database.contact.longest_gap = options.longest_gap

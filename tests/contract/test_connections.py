@@ -1,15 +1,19 @@
 """A server's connections are few: one that has none left is waited for, and an idle worker holds one."""
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from sqlalchemy import text
 
+from faults.wire import Wire
 from storage_servers import PostgresServer
 from winnow import storage
+from winnow.storage.errors import StorageUnreachable
 from winnow.storage.notifications import Bell
 
 
@@ -67,3 +71,29 @@ def test_an_idle_worker_holds_one_connection(limited: tuple[str, str], postgres:
         assert opened.get_all_studies() == []
     bell.close()
     opened.database.release()
+
+
+class CutAtFirst(Wire):
+    """Cuts its first connections, each after another message, and does no harm afterwards."""
+
+    left = 3
+
+    def decide(self, message: bytes, to_server: bool) -> str:
+        if not self.left or to_server:
+            return ""
+        self.left -= 1
+        return ("cut before", "cut after")[self.left % 2]
+
+
+def test_a_storage_is_opened_whose_first_connections_are_cut(postgres: PostgresServer, postgres_url: str) -> None:
+    wire = CutAtFirst(Path(postgres.folder) / ".s.PGSQL.5432", seed=0)
+    opened = storage.open(wire.url(postgres_url.partition("@/")[2].partition("?")[0]))
+    assert wire.left == 0
+    assert opened.get_all_studies() == []
+    opened.database.release()
+    wire.close()
+
+
+def test_what_no_waiting_helps_is_refused_at_once(postgres: PostgresServer) -> None:
+    with pytest.raises(StorageUnreachable, match=r"does not exist .* check the names of the database"):
+        storage.open(postgres.url("none"), patience=math.inf)
