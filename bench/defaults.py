@@ -87,9 +87,9 @@ def fashion(count: int, classes: tuple[int, ...] = tuple(range(10))) -> Images:
     return padded.astype(np.uint8)[:, None], np.searchsorted(classes, labels[chosen]).astype(np.int64)
 
 
-def colour_fashion() -> Images:
-    """250 clothes of five kinds, each in a colour of its own on a background of another."""
-    images, labels = fashion(250, (0, 1, 5, 8, 9))
+def colour_fashion(count: int = 250, classes: tuple[int, ...] = (0, 1, 5, 8, 9)) -> Images:
+    """Clothes of some kinds, each in a colour of its own on a background of another."""
+    images, labels = fashion(count, classes)
     draw = np.random.default_rng(1)
     share = images / 255
     cloth, ground = draw.uniform(80, 255, (2, len(images), 3, 1, 1))

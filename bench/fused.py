@@ -10,11 +10,9 @@ little, and on a quiet one the wall time goes with it.
 """
 
 import argparse
-import datetime
 import os
 import re
 import resource
-import sqlite3
 import statistics
 import subprocess
 import sys
@@ -24,6 +22,8 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
+
+from bench.search_times import trials_of
 
 ROOT = Path(__file__).parents[1]
 SEARCH = """
@@ -133,23 +133,18 @@ def _search(way: str, model: str, trials: int) -> dict[str, float]:
             command = [sys.executable, "-m", "bench.competent", url, str(trials), model]
         else:
             command += ["--report", f"{folder}/r.html"]
-        began = datetime.datetime.now(datetime.UTC)
+        began = time.time()
         # A cache of its own: what is measured once on a machine is measured in each run here.
         cpu = _cpu_of(command, {"OPTUNA_STORAGE": url, "WINNOW_CACHE": f"{folder}/cache"})
-        ended = datetime.datetime.now(datetime.UTC)
-        with sqlite3.connect(f"{folder}/s.db") as database:
-            first, last, count = database.execute(
-                "SELECT min(datetime_start), max(datetime_complete), count(datetime_complete) FROM trials"
-            ).fetchone()
-            best = database.execute("SELECT max(value) FROM trial_values").fetchone()[0]
-    first, last = (datetime.datetime.fromisoformat(each).replace(tzinfo=datetime.UTC) for each in (first, last))
+        ended = time.time()
+        trials_ended = trials_of(Path(folder, "s.db"))
     return {
         "cpu": cpu,
-        "wall": (ended - began).total_seconds(),
-        "rate": 60 * count / cpu,
-        "start": (first - began).total_seconds(),
-        "stop": (ended - last).total_seconds(),
-        "best": best,
+        "wall": ended - began,
+        "rate": 60 * len(trials_ended) / cpu,
+        "start": min(trial.began for trial in trials_ended) - began,
+        "stop": ended - trials_ended[-1].ended,
+        "best": max(trial.value for trial in trials_ended if trial.value is not None),
     }
 
 
@@ -184,8 +179,8 @@ def _run_ready(text: str) -> tuple[float, float, float]:
         place = {"OPTUNA_STORAGE": f"sqlite:///{folder}/s.db", "WINNOW_CACHE": f"{folder}/cache"}
         cpu = _cpu_of([*command, "--report", f"{folder}/r.html"], place)
         clock = time.perf_counter() - began
-        with sqlite3.connect(f"{folder}/s.db") as database:
-            return cpu, clock, database.execute("SELECT avg(value) FROM trial_values").fetchone()[0]
+        values = [trial.value for trial in trials_of(Path(folder, "s.db")) if trial.value is not None]
+        return cpu, clock, statistics.fmean(values)
 
 
 def _cpu_of(command: list[str], environment: dict[str, str]) -> float:
@@ -230,13 +225,9 @@ def _values(fuse: str, model: str, trials: int, seed: int) -> list[tuple[float, 
         environment = {**os.environ, "OPTUNA_STORAGE": f"sqlite:///{folder}/s.db", "OMP_NUM_THREADS": "1"}
         command = [sys.executable, "-m", "winnow", "run", f"{folder}/s.toml", "--workers", "1"]
         subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, check=True)
-        with sqlite3.connect(f"{folder}/s.db") as database:
-            rows = database.execute(
-                "SELECT datetime_start, datetime_complete, value FROM trials JOIN trial_values USING (trial_id)"
-            ).fetchall()
-    moments = datetime.datetime.fromisoformat
-    first = min(moments(start) for start, _, _ in rows)
-    return sorted(((moments(end) - first).total_seconds(), value) for _, end, value in rows)
+        trials_ended = trials_of(Path(folder, "s.db"))
+    first = min(trial.began for trial in trials_ended)
+    return [(trial.ended - first, trial.value) for trial in trials_ended if trial.value is not None]
 
 
 def _cpu(work: Callable[[], object]) -> float:

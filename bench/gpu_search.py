@@ -1,17 +1,17 @@
 """A whole search on the card, for `bench/gpu.py`: a competent script in several processes, and `winnow run`."""
 
-import datetime
 import importlib.util
 import os
-import sqlite3
 import statistics
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 from bench.fused import FIXED, ROOT, SEARCH
 from bench.gpu_run import Figures, Run, guarded
+from bench.search_times import trials_of
 
 WAYS: dict[str, int | tuple[str, int]] = {
     "script, 4 processes": 4,
@@ -74,23 +74,17 @@ def _search(way: int | tuple[str, int], model: str, kind: str, trials: int, epoc
                 f"{folder}/r.html",
             ]
         environment = {**os.environ, "OPTUNA_STORAGE": url, "OMP_NUM_THREADS": "1", "WINNOW_CACHE": f"{folder}/cache"}
-        began = datetime.datetime.now(datetime.UTC)
+        began = time.time()
         done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120)
-        ended = datetime.datetime.now(datetime.UTC)
+        ended = time.time()
         if done.returncode:
             raise RuntimeError(f"ended with {done.returncode}: {done.stdout[-300:]}{done.stderr[-600:]}")
-        with sqlite3.connect(f"{folder}/s.db") as database:
-            first, last, count, completed = database.execute(
-                "SELECT min(datetime_start), max(datetime_complete), count(*), sum(state = 'COMPLETE') FROM trials"
-            ).fetchone()
-            best = database.execute("SELECT max(value) FROM trial_values").fetchone()[0]
-            reports = database.execute("SELECT count(*) FROM trial_intermediate_values").fetchone()[0]
-    first, last = (datetime.datetime.fromisoformat(each).replace(tzinfo=datetime.UTC) for each in (first, last))
+        ended_trials = trials_of(Path(folder, "s.db"))
     return {
-        "searching": (last - first).total_seconds(),
-        "in_all": (ended - began).total_seconds(),
-        "trials": count,
-        "completed": completed,
-        "epochs": reports,
-        "best": best,
+        "searching": ended_trials[-1].ended - min(trial.began for trial in ended_trials),
+        "in_all": ended - began,
+        "trials": len(ended_trials),
+        "completed": sum(trial.complete for trial in ended_trials),
+        "epochs": sum(trial.epochs for trial in ended_trials),
+        "best": max(trial.value for trial in ended_trials if trial.value is not None),
     }

@@ -2,7 +2,8 @@
 
     OMP_NUM_THREADS=1 python -m bench.learning_curves digits_mlp --count 600   # writes bench/curves/digits_mlp.json.gz
 
-Each configuration is drawn at random from its family's space and trained once. A curve that ends early diverged there.
+Each configuration is drawn at random from its family's space and trained once; with `--rows FILE` what was trained
+before is not trained again. A curve that ends early diverged there.
 """
 
 import argparse
@@ -10,13 +11,20 @@ import gzip
 import json
 import time
 from contextlib import suppress
+from dataclasses import replace
+from functools import cache, partial
+from multiprocessing import Pool
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import optuna
 from optuna.samplers import RandomSampler
+from PIL import Image
 
+from bench.defaults import colour_fashion
 from winnow.objectives.data import loading
+from winnow.objectives.data.loading import Data
 from winnow.objectives.errors import Diverged
 from winnow.objectives.hyperparameters import make_config
 from winnow.objectives.space import suggest
@@ -78,13 +86,26 @@ FAMILIES: dict[str, dict[str, Any]] = {
         "search": {**_OPTIMISERS, **_REGULARISERS, **_NETWORK, "widths": _WIDTHS, "flip": {"choices": [True, False]}},
     },
     "fashion_cnn": {
-        "data": {"name": "fashion_mnist", "train": 600, "validation": 600},
+        "data": {"name": "fashion_mnist", "train": 1000, "validation": 1000},
         "fixed": {"model": "cnn", "epochs": 20, "pool_size": 4, "hidden": [32]},
         "search": {
             **_OPTIMISERS,
             **_REGULARISERS,
             "batch_norm": {"choices": [False, True]},
             "filters": {"choices": [[4], [8], [4, 8]]},
+        },
+    },
+    "clothes_folder": {
+        "data": {"name": "image_folder", "path": "clothes", "size": 16, "train": 600, "validation": 600},
+        "fixed": {"model": "cnn", "epochs": 27, "hidden": [32]},
+        "search": {
+            **_OPTIMISERS,
+            **_REGULARISERS,
+            "batch_norm": {"choices": [False, True]},
+            "filters": {"choices": [[8], [16], [8, 16]]},
+            "flip": {"choices": [True, False]},
+            "crop": {"choices": [True, False]},
+            "crop_padding": {"low": 1, "high": 3, "when": {"crop": [True]}},
         },
     },
     "moons_mlp": {
@@ -98,49 +119,75 @@ FAMILIES: dict[str, dict[str, Any]] = {
 def spec_of(family: str) -> Spec:
     """The study spec of a family."""
     content = {"name": family, "objective": "classification", "budget": {"trials": 1}, **FAMILIES[family]}
-    return check(content, family)
+    return check(content, family, stored=True)  # an image folder is made when it is loaded
 
 
-def curves_of(spec: Spec, count: int) -> list[dict[str, Any]]:
+@cache
+def data_of(family: str) -> Data:
+    """Load a family's data; an image folder is made for it of 1,500 clothes in ten kinds, as `bench.defaults` does."""
+    spec = spec_of(family)
+    if spec.data_spec.path is None:
+        return loading.load(spec.data_spec, "cpu")
+    with TemporaryDirectory() as folder:
+        images, labels = colour_fashion(1_500, tuple(range(10)))
+        for number, (image, label) in enumerate(zip(images, labels, strict=True)):
+            (place := Path(folder, spec.data_spec.path, str(label))).mkdir(parents=True, exist_ok=True)
+            Image.fromarray(image.transpose(1, 2, 0)).save(place / f"{number}.png")
+        return loading.load(replace(spec.data_spec, path=str(Path(folder, spec.data_spec.path))), "cpu")
+
+
+def train_one(family: str, values: dict[str, Any]) -> dict[str, list[float]]:
+    """Return the curve of each metric; it ends where the training diverged."""
+    data = data_of(family)
+    curve: dict[str, list[float]] = {"accuracy": [], "loss": []} if data.classes else {"loss": []}
+
+    def keep(epoch: Any, _: Any) -> None:
+        curve["loss"].append(float(f"{epoch.validation_loss:.4g}"))
+        if "accuracy" in curve:
+            curve["accuracy"].append(round(epoch.validation_accuracy, 4))
+
+    with suppress(Diverged):
+        train(make_config(values), data, keep)
+    return curve
+
+
+def curves_of(family: str, count: int, rows: Path | None, processes: int) -> list[dict[str, Any]]:
     """Train `count` random configurations: each its parameters and, by metric, its value after each epoch."""
-    study = optuna.create_study(sampler=RandomSampler(seed=0))
-    data = loading.load(spec.data_spec, "cpu")
-    found = []
-    for number in range(count):
-        trial = study.ask()
-        curve: dict[str, list[float]] = {"loss": []} if not data.classes else {"accuracy": [], "loss": []}
-
-        def keep(epoch: Any, _: Any, curve: dict[str, list[float]] = curve) -> None:
-            curve["loss"].append(float(f"{epoch.validation_loss:.4g}"))
-            if "accuracy" in curve:
-                curve["accuracy"].append(round(epoch.validation_accuracy, 4))
-
-        config = make_config({**suggest(trial, spec.space, spec.fixed), "seed": number})
-        with suppress(Diverged):
-            train(config, data, keep)
-        found.append({"parameters": dict(trial.params), "curves": curve})
-    return found
+    study, spec = optuna.create_study(sampler=RandomSampler(seed=0)), spec_of(family)
+    found = [json.loads(line) for line in rows.read_text().splitlines()] if rows and rows.exists() else []
+    drawn = [(trial := study.ask(), suggest(trial, spec.space, spec.fixed) | {"seed": at}) for at in range(count)]
+    left = drawn[len(found) :]
+    with Pool(processes) as pool:
+        curves = pool.imap(partial(train_one, family), [values for _, values in left])
+        for (trial, _), curve in zip(left, curves, strict=True):
+            found.append({"parameters": dict(trial.params), "curves": curve})
+            if rows:
+                with rows.open("a") as file:
+                    file.write(json.dumps(found[-1]) + "\n")
+    return found[:count]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("family", choices=FAMILIES)
     parser.add_argument("--count", type=int, default=600)
+    parser.add_argument("--processes", type=int, default=1)
+    parser.add_argument("--rows", type=Path, help="file of what is trained: what it has is not trained again")
     chosen = parser.parse_args()
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    spec, began = spec_of(chosen.family), time.process_time()
+    spec, began = spec_of(chosen.family), time.perf_counter()
     table = {
         "name": chosen.family,
         "epochs": spec.fixed["epochs"],
         "directions": {"loss": "minimize"} | ({"accuracy": "maximize"} if spec.optimises == "maximize" else {}),
-        "configurations": curves_of(spec, chosen.count),
+        "configurations": curves_of(chosen.family, chosen.count, chosen.rows, chosen.processes),
         "spec": spec.model_dump(mode="json", include={"search", "fixed", "data", "objective"}),
     }
     FOLDER.mkdir(exist_ok=True)
     path = FOLDER / f"{chosen.family}.json.gz"
     with gzip.GzipFile(path, "wb", mtime=0) as file:
         file.write(json.dumps(table, separators=(",", ":")).encode())
-    print(f"{path}: {chosen.count} configurations, {time.process_time() - began:.0f} s, {path.stat().st_size} bytes")
+    print(f"{path}: {chosen.count} configurations, {time.perf_counter() - began:.0f} s, {path.stat().st_size} bytes")
 
 
 if __name__ == "__main__":

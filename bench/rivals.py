@@ -15,7 +15,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from bench.search_tasks import Task
+from bench.search_tasks import Table, Task
 from winnow.objectives.space import Choice, Space, conditions, only_active, ordered
 
 
@@ -40,6 +40,9 @@ class SyneTune:
         from syne_tune.optimizer import legacy_baselines
 
         logging.disable(logging.WARNING)
+        restricted = {}
+        if isinstance(task, Table):
+            restricted = {"restrict_configurations": [_syne_tune_config(task.space, each) for each in task.parameters]}
         self._task, self._trials = task, list[Any]()
         self._scheduler = getattr(legacy_baselines, name)(
             _syne_tune_space(task.space),
@@ -48,7 +51,7 @@ class SyneTune:
             resource_attr="epoch",
             max_t=task.epochs,
             random_seed=seed,
-            search_options={"debug_log": False},
+            search_options={"debug_log": False, **restricted},
             **options,
         )
 
@@ -153,6 +156,18 @@ def _syne_tune_space(space: Space) -> dict[str, Any]:
             found[name] = (kinds.lograndint if entry.log else kinds.randint)(int(entry.low), int(entry.high))
         else:
             found[name] = (kinds.loguniform if entry.log else kinds.uniform)(entry.low, entry.high)
+    return found
+
+
+def _syne_tune_config(space: Space, parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a configuration with something in what its conditions leave out."""
+    found: dict[str, Any] = {}
+    for name in ordered(space):
+        entry = space[name]
+        if isinstance(entry, Choice):
+            found[name] = str(entry.labels.index(parameters[name]) if name in parameters else 0)
+        else:
+            found[name] = parameters.get(name, entry.nearest(entry.low))
     return found
 
 

@@ -8,7 +8,7 @@ the best known: regret is 0 there (below it where a search finds better), and 1 
 import gzip
 import json
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -149,12 +149,14 @@ class Table:
 
     def __init__(self, content: Mapping[str, Any], metric: str) -> None:
         self.name = f"{content['name']}-{metric}"
-        self.space = check({"name": content["name"], "budget": {"trials": 1}, **content["spec"]}, self.name).space
+        self.space = check(
+            {"name": content["name"], "budget": {"trials": 1}, **content["spec"]}, self.name, stored=True
+        ).space
         self.maximize, self.epochs = content["directions"][metric] == "maximize", content["epochs"]
-        self._parameters = [each["parameters"] for each in content["configurations"]]
+        self.parameters: list[Mapping[str, Any]] = [each["parameters"] for each in content["configurations"]]
         self._encoding = Encoding(self.space)
-        self._places = self._features(self._parameters)
-        self._curves = np.full((len(self._parameters), self.epochs), np.nan)
+        self._places = self._features(self.parameters)
+        self._curves = np.full((len(self.parameters), self.epochs), np.nan)
         for row, each in zip(self._curves, content["configurations"], strict=True):
             row[: len(each["curves"][metric])] = each["curves"][metric]
         self._sign = 1 if self.maximize else -1
@@ -169,13 +171,13 @@ class Table:
             away[list(used)] = np.inf
         nearest = int(np.argmin(away))
         used.add(nearest)
-        return self._parameters[nearest], self._curves[nearest], None
+        return self.parameters[nearest], self._curves[nearest], None
 
     def regret(self, value: float, of: Any) -> float:
         """In units of how far the median is off."""
         return min(float((self._best - self._sign * value) / (self._best - self._median)), MOST_REGRET)
 
-    def _features(self, parameters: list[Any]) -> Floats:
+    def _features(self, parameters: Sequence[Mapping[str, Any]]) -> Floats:
         return self._encoding.features(np.array([self._encoding.point(each) for each in parameters]))
 
 

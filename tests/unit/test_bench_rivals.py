@@ -2,14 +2,16 @@
 
 from collections import defaultdict
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from bench.rivals import RIVALS
 from bench.search_quality import METHODS, Search, replay
-from bench.search_tasks import Formula
+from bench.search_tasks import Formula, tables
 
+CURVES = Path(__file__).parents[2] / "bench/curves"
 NEEDS = {"syne-tune": "syne_tune.optimizer.legacy_baselines", "smac": "smac"}
 
 
@@ -50,3 +52,11 @@ def test_a_search_trains_each_epoch_once_goes_on_where_it_paused_and_survives_di
     assert watched.failed
     assert len(found.regrets) == 4
     assert len(found.costs) == found.trials + watched.resumed
+
+
+@pytest.mark.parametrize("name", ["syne-tune asha", "syne-tune mobster"])
+@pytest.mark.filterwarnings("ignore")
+def test_of_a_table_a_rival_chooses_among_its_configurations(name: str) -> None:
+    pytest.importorskip(NEEDS["syne-tune"], exc_type=ImportError)
+    task = next(task for task in tables(CURVES) if task.name == "digits_mlp-accuracy")
+    assert replay(task, METHODS[name](task, 0), budget=2, workers=2, seed=0).trials > 4

@@ -1,0 +1,99 @@
+"""How soon freeze-thaw reaches what a ready study's TPE and ASHA end with: `winnow run` of both, seed by seed.
+
+    python -m bench.wall_clock digits fashion_mnist --seeds 10 --results FILE
+
+One worker on the CPU. Freeze-thaw may spend as many epochs as the other did; what it has not reached by then counts as
+reached at the end. Epochs are what other load on the machine does not change. `--results` goes on where it stopped.
+"""
+
+import argparse
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bench.search_times import Spent, spending_of
+
+ROOT = Path(__file__).parents[1]
+STUDIES: Mapping[str, Mapping[str, str]] = {
+    "digits": {},
+    "fashion_mnist": {"train = 5000": "train = 1000", "trials = 100": "trials = 40"},
+}
+"""What is made smaller in a ready study."""
+ENDS = '[sampler]\nname = "tpe"\n\n[pruner]\nname = "asha"\n'
+
+
+def run(study: str, seed: int, epochs: int | None) -> list[Spent]:
+    """Search a ready study as it is, or by freeze-thaw with a budget of epochs; return what it spent and found."""
+    text = (ROOT / f"studies/{study}.toml").read_text()
+    changes = {**STUDIES[study], "objective =": f"seed = {seed}\nobjective ="}
+    if epochs is not None:
+        changes |= {ENDS: '[sampler]\nname = "freeze_thaw"\n'}
+    for old, new in changes.items():
+        assert old in text, f"{study}: no {old}"
+        text = text.replace(old, new)
+    if epochs is not None:
+        text = re.sub(r"^trials = .*$", f"epochs = {epochs}", text, flags=re.MULTILINE)
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder, "s.toml").write_text(text)
+        command = [sys.executable, "-m", "winnow", "run", f"{folder}/s.toml", "--workers", "1", "--devices", "cpu"]
+        place = {"OPTUNA_STORAGE": f"sqlite:///{folder}/s.db", "WINNOW_CACHE": f"{folder}/cache"}
+        environment = {**os.environ, "OMP_NUM_THREADS": "1", **place}
+        done = subprocess.run(
+            [*command, "--report", f"{folder}/r.html"], cwd=ROOT, env=environment, capture_output=True, text=True
+        )
+        if done.returncode:
+            raise SystemExit(f"{' '.join(command)}: ended with {done.returncode}\n{done.stdout}{done.stderr}")
+        return spending_of(Path(folder, "s.db"))
+
+
+def table(pairs: list[Any]) -> str:
+    """Return how soon freeze-thaw was as good, as a share of what the other spent, and how good it was at the end."""
+    shares: dict[str, list[float]] = {"epochs": [], "training": [], "searching": []}
+    reached, differences = 0, []
+    for old, new in pairs:
+        target = old[-1]["best"]
+        there = next((spent for spent in new if spent["best"] is not None and spent["best"] >= target), None)
+        reached += there is not None
+        for quantity, found in shares.items():
+            found.append(min(1.0, (there or old[-1])[quantity] / old[-1][quantity]))
+        differences.append(new[-1]["best"] - target)
+    random, lines = np.random.default_rng(0), [f"{len(pairs)} seeds; freeze-thaw was as good in {reached}"]
+    for quantity, of in {**shares, "best at the end, difference": differences}.items():
+        means = random.choice(of, (5000, len(of))).mean(1)
+        low, high = np.quantile(means, [0.025, 0.975])
+        lines.append(f"{quantity}: {np.mean(of):.4g} ({low:.4g} to {high:.4g}), median {np.median(of):.4g}")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("studies", nargs="+", choices=STUDIES)
+    parser.add_argument("--seeds", type=int, default=10)
+    parser.add_argument("--results", type=Path, required=True, help="file of runs: what it has is not run again")
+    chosen = parser.parse_args()
+    known = chosen.results.read_text().splitlines() if chosen.results.exists() else []
+    found = {(line["study"], line["seed"]): line["runs"] for line in map(json.loads, known)}
+    for seed in range(chosen.seeds):
+        for study in chosen.studies:
+            if (study, seed) not in found:
+                old = run(study, seed, None)
+                new = run(study, seed, old[-1].epochs)
+                found[study, seed] = [[asdict(spent) for spent in each] for each in (old, new)]
+                with chosen.results.open("a") as file:
+                    file.write(json.dumps({"study": study, "seed": seed, "runs": found[study, seed]}) + "\n")
+                print(f"{study}, seed {seed}:", *(each[-1] for each in found[study, seed]), flush=True)
+    for study in chosen.studies:
+        print(f"\n{study}: " + table([found[study, seed] for seed in range(chosen.seeds)]))
+
+
+if __name__ == "__main__":
+    main()

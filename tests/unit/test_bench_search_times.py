@@ -1,0 +1,49 @@
+"""What the measurements of whole searches read from a storage: what was trained by when, and what it came to."""
+
+from pathlib import Path
+
+import optuna
+
+from bench.search_times import spending_of, trials_of
+from example_study import SPEC
+from winnow import storage
+from winnow.records import Epoch, Outcome
+from winnow.search.study import study as studies
+from winnow.search.study.validation import check
+from winnow.storage import claims, endings, epochs
+
+
+def test_trials_of_stock_optuna_come_as_they_ended(tmp_path: Path) -> None:
+    study = optuna.create_study(storage=f"sqlite:///{tmp_path}/s.db", direction="maximize")
+    first, second, _ = study.ask(), study.ask(), study.ask()
+    second.report(0.5, 1)
+    study.tell(second, state=optuna.trial.TrialState.PRUNED)
+    first.report(0.6, 1)
+    first.report(0.7, 2)
+    study.tell(first, 0.7)
+    found = trials_of(tmp_path / "s.db")
+    assert [(trial.epochs, trial.complete, trial.value) for trial in found] == [(1, False, 0.5), (2, True, 0.7)]
+    assert found[1].began <= found[0].began <= found[0].ended <= found[1].ended
+
+
+def test_what_a_paused_trial_trains_counts_when_it_trained_and_its_value_when_it_ended(tmp_path: Path) -> None:
+    opened = storage.open(f"sqlite:///{tmp_path}/s.db", create=True)
+    study = studies.create(opened, check(SPEC, "SPEC"))
+
+    def train(wish: claims.Wish | None, *trained: Epoch) -> claims.Lease:
+        lease = claims.claim(opened.database, study.study_id, "a worker", **({"wish": wish} if wish else {}))
+        assert lease is not None
+        for epoch in trained:
+            epochs.record(opened.database, lease, epoch)
+        return lease
+
+    first = train(None, Epoch(1, 0.5, seconds=2.0), Epoch(2, 0.6, seconds=3.0))
+    endings.give_back(opened.database, first, Outcome.RUNG)
+    second = train(None, Epoch(1, 0.4, seconds=1.0))
+    endings.finish(opened.database, second, Outcome.COMPLETE, 0.4)
+    again = train(claims.Wish(paused=first.number), Epoch(3, 0.9, seconds=4.0))
+    endings.finish(opened.database, again, Outcome.COMPLETE, 0.9)
+    opened.database.release()
+    found = spending_of(tmp_path / "s.db")
+    assert [(spent.training, spent.epochs, spent.best) for spent in found] == [(5, 2, None), (6, 3, 0.4), (10, 4, 0.9)]
+    assert 0 < found[0].searching <= found[1].searching <= found[2].searching
