@@ -283,14 +283,14 @@ class Storage(BaseStorage):
             if only_finished and time.monotonic() - cache.read_at < self.freshness:
                 unfinished = []
             else:
-                unfinished = self.database.read(cache.refresh, wanted)
+                held = {trial_id: held.trial for trial_id, held in self._held.items()}
+                unfinished = self.database.read(cache.refresh, wanted, held)
             found = cache.of_states(wanted)
             if unfinished:
-                known = {trial_id: held.trial for trial_id, held in self._held.items()}
                 if self.shows_paused_as_pruned:
-                    known |= {trial_id: _as_pruned(trial) for trial_id, (_, trial) in cache.paused.items()}
-                shown = [known.get(trial._trial_id, trial) for trial in unfinished]
-                found += [trial for trial in shown if states is None or trial.state in states]
+                    paused = {trial_id: _as_pruned(trial) for trial_id, (_, trial) in cache.paused.items()}
+                    unfinished = [paused.get(trial._trial_id, trial) for trial in unfinished]
+                found += [trial for trial in unfinished if states is None or trial.state in states]
                 found.sort(key=lambda trial: trial.number)
         return copy.deepcopy(found) if deepcopy else found
 

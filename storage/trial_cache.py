@@ -5,7 +5,7 @@ import json
 import math
 import time
 from bisect import insort
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache, partial
 from itertools import groupby
@@ -48,8 +48,13 @@ class TrialCache:
         """With how many attempts each has had, for so long as it stays as it is."""
         self._of_states: dict[frozenset[TrialState], list[FrozenTrial]] = {}
 
-    def refresh(self, connection: Connection, wanted: frozenset[TrialState]) -> list[FrozenTrial]:
-        """Read what is new; returns those of the unfinished trials whose state is wanted."""
+    def refresh(
+        self, connection: Connection, wanted: frozenset[TrialState], held: Mapping[int, FrozenTrial]
+    ) -> list[FrozenTrial]:
+        """Read what is new; returns those of the unfinished trials whose state is wanted.
+
+        Those that this process holds, by their ids, are given as they are and not read.
+        """
         newest = self.seen.newest
         rows = connection.execute(trial_rows().where(self.seen.may_be_news()).order_by(trials.c.trial_id)).all()
         ended = [row for row in rows if TrialState[row.state].is_finished()]
@@ -59,6 +64,8 @@ class TrialCache:
         self.paused = {trial: known for trial, known in self.paused.items() if tokens.get(trial) == known[0]}
         shown = [row for row in shown if row.trial_id not in self.paused]
         remembered = [trial for _, trial in self.paused.values()]
+        remembered += [held[row.trial_id] for row in shown if row.trial_id in held]
+        shown = [row for row in shown if row.trial_id not in held]
         frozen = freeze(connection, [*ended, *shown], self.study_id, newest)
         for trial in frozen[: len(ended)]:
             self._add(trial)
