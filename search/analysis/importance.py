@@ -4,6 +4,7 @@ import warnings
 from collections.abc import Container, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -140,8 +141,12 @@ def _refuse_few(record: StudyRecord, trials: int, needed: int) -> None:
         )
 
 
+@lru_cache(maxsize=1)
 def assess_if_enough(record: StudyRecord) -> tuple[Importance | None, str]:
-    """Return importance by the method that comes first of these trials, or why there is none."""
+    """Return importance by the method that comes first of these trials, or why there is none.
+
+    Kept of the last record, which a report and its notes both ask about.
+    """
     try:
         return assess(record, methods_for(record)[0]), ""
     except StudyError as error:

@@ -115,7 +115,7 @@ class TrialRecord:
         return min(known, key=lambda epoch: abs(epoch.value - value)) if known and value is not None else None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class StudyRecord:
     """A study, by its first objective, and all its trials, in order of their numbers."""
 

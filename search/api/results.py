@@ -69,20 +69,19 @@ def figures(storage: Storage, study: str) -> "dict[str, Figure]":
 
 def write_report(
     storage: Storage,
-    study: str,
+    record: StudyRecord,
     path: Path | None = None,
     *,
     markdown: bool = False,
     trials: Sequence[int] = (),
     by: str = "",
 ) -> Path:
-    """Write the report of a study and return its path, by default reports/STUDY.html or .md; raises OSError.
+    """Write the report of a study as read and return its path, by default reports/STUDY.html or .md; raises OSError.
 
     Markdown's figures are PNG files in a folder beside it; a warning is logged where they cannot be drawn. The curves
     of `trials`, and of all trials by the hyperparameter `by`, stand first.
     """
-    path = path or Path("reports") / f"{file_name(study)}{'.md' if markdown else '.html'}"
-    record = study_record.load(storage, study)
+    path = path or Path("reports") / f"{file_name(record.study)}{'.md' if markdown else '.html'}"
     asked = pictures.chosen(record, trials, by)
     first = [asked] if asked else []
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -150,8 +150,9 @@ class Study(WinnowStudy):
 
     def report(self, path: str | Path | None = None) -> Path:
         """Write the report, one HTML file, and return its path, by default reports/NAME.html; raises OSError."""
-        path = results.write_report(self.storage, self.name, None if path is None else Path(path))
-        decoration.add(self.storage, self.record)
+        record = self.record
+        path = results.write_report(self.storage, record, None if path is None else Path(path))
+        decoration.add(self.storage, record)
         decoration.add_augmentations(self.storage, self.spec)
         return path
 
