@@ -1,5 +1,6 @@
 """What learns in a training: model, optimiser, average and generators, at their start or where a snapshot left them."""
 
+import functools
 from typing import Any
 
 import torch
@@ -90,6 +91,6 @@ class Learner:
         if self.average:
             self.average.restore(snapshot["average"])
 
-    @property
+    @functools.cached_property
     def _values(self) -> dict[str, Any]:
         return config_values(self.config)

@@ -100,13 +100,7 @@ def begin(
     OutOfTime at the clock's limit, and whatever `report` raises.
     """
     check(config, data, ranks.count)
-    parameters = count_parameters(config, data)
-    if limits.max_parameters is not None and parameters > limits.max_parameters:
-        raise Infeasible(
-            "max_parameters",
-            parameters - limits.max_parameters,
-            f"{parameters:,} parameters are more than max_parameters = {limits.max_parameters:,}",
-        )
+    check_size(config, data, limits)
     learner = Learner(config, data, ranks)
     if resume is not None:
         learner.restore(resume)
@@ -124,6 +118,7 @@ def begin(
             verdict(is_finished(config, learner.curve))
     kept = best_epoch(config, learner.curve) if config.patience else len(learner.curve)
     weights = learner.best_weights if config.patience else learner.judged.state_dict()
+    parameters = sum(parameter.numel() for parameter in learner.model.parameters())
     return Result(learner.curve[kept - 1].value, kept, tuple(learner.curve), on_cpu(weights), parameters)
 
 
@@ -215,6 +210,14 @@ def _evaluate_epoch(learner: Learner, trained: _Trained, started: float) -> Epoc
 def check(config: Config, data: Data, devices: int = 1) -> None:
     """Raise ObjectiveError where `config` cannot be trained on `data` by so many devices; allocates nothing."""
     compatibility.check(config, data.name, data.shape, data.classes, len(data.train.targets), devices)
+
+
+def check_size(config: Config, data: Data, limits: Limits) -> None:
+    """Raise Infeasible where the config's model has more parameters than it may; allocates none of them."""
+    most = limits.max_parameters
+    if most is not None and (parameters := count_parameters(config, data)) > most:
+        excess = f"{parameters:,} parameters are more than max_parameters = {most:,}"
+        raise Infeasible("max_parameters", parameters - most, excess)
 
 
 def count_parameters(config: Config, data: Data) -> int:
