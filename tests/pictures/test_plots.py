@@ -52,6 +52,7 @@ def test_a_diverged_loss_does_not_stretch_the_axis_and_is_counted() -> None:
     drawn = progress.optimisation_history(read(study, {}))
     assert drawn.layout.yaxis.range[1] < 2
     assert drawn.layout.annotations[0].text == "1 value lies outside this picture"
+    assert drawn.layout.annotations[0].y == 1, "the best values, at the bottom, are not written over"
 
 
 def test_learning_curves_show_the_top_and_the_baseline_over_quartiles(history: StudyRecord) -> None:

@@ -121,7 +121,10 @@ def cells(
         z=shades,
         x=[style.text(column) for column in columns],
         y=[style.text(row) for row in rows],
-        text=[[n + style.text(w) for n, w in zip(*pair, strict=True)] for pair in zip(numbers, words, strict=True)],
+        text=[
+            [(n + style.text(w)).removesuffix("<br>") for n, w in zip(*pair, strict=True)]
+            for pair in zip(numbers, words, strict=True)
+        ],
         texttemplate="%{text}",
         textfont={"size": 11, "color": style.INK_ON_PALE},
         colorscale=[[0, "#F6D9C3"], [0.5, "#FFFFFF"], [1, "#B3D4E8"]],

@@ -90,7 +90,7 @@ def keep_in_view(
 ) -> None:
     """Let no few hopeless values (a diverged loss) stretch the axis, and write how many lie outside.
 
-    Only the worse side is cut: the best values are always seen.
+    Only the worse side is cut: the best values are always seen, and the words stand where values were cut.
     """
     known = np.array([value for value in values if value is not None and np.isfinite(value)])
     if known.size < 4:
@@ -102,16 +102,19 @@ def keep_in_view(
     shown = known[inside]
     margin = 0.05 * float(np.ptp(shown))
     drawn.update_layout({f"{axis}axis_range": [float(shown.min()) - margin, float(shown.max()) + margin]})
-    outside = int((~inside).sum())
+    outside, corner = int((~inside).sum()), {"x": 1, "y": 0}
+    if direction == "minimize":
+        corner["y"] = 1
+    elif axis == "x":
+        corner["x"] = 0
     drawn.add_annotation(
         text=f"{outside} {'values lie' if outside > 1 else 'value lies'} outside this picture",
         showarrow=False,
         xref="paper",
         yref="paper",
-        x=1,
-        y=0,
-        xanchor="right",
-        yanchor="bottom",
+        **corner,
+        xanchor="right" if corner["x"] else "left",
+        yanchor="top" if corner["y"] else "bottom",
         font={"size": 12, "color": INK},
         bgcolor="white",
     )
