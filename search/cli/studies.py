@@ -5,7 +5,7 @@ from json import dumps
 from pathlib import Path
 
 import click
-from rich.table import Table
+from rich.table import Column, Table
 
 from winnow.search.cli.options import json_option, storage_option
 from winnow.search.report.terminal.screen import NARROW, screen
@@ -33,7 +33,7 @@ def studies(json: bool, answers: bool, url: str) -> None:
     if shown.width < NARROW:
         shown.print("\n\n".join(f"{row['name']}: {row['question']} ({row['cost']})" for row in rows))
         return
-    table = Table("study", "question", "cost", box=None, padding=(0, 2, 0, 0))
+    table = Table(Column("study", no_wrap=True), "question", "cost", box=None, padding=(0, 2, 0, 0))
     for row in rows:
         table.add_row(*row.values())
     shown.print(table)
