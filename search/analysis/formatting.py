@@ -1,7 +1,7 @@
 """Numbers as people read them: in reports, on the terminal, on model cards."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from winnow.search.analysis.statistics import Sample
@@ -28,6 +28,32 @@ def score(value: float | None) -> str:
     if value is None or not math.isfinite(value) or abs(value) >= 1000 or 0 < abs(value) < 0.001:
         return number(value)
     return f"{value:.4f}"
+
+
+def recorded(values: Mapping[str, Any]) -> dict[str, str]:
+    """Return what a trial recorded, under names that say their units, as people read it: `wall time`, `4.0 s`."""
+    return {
+        name.replace("_seconds", " time").replace("_bytes", "").replace("_", " "): _quantity(value, name)
+        for name, value in values.items()
+    }
+
+
+def _quantity(value: Any, name: str) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} {number(item)}" for key, item in value.items())
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        if name.endswith("_seconds"):
+            return duration(value)
+        if name.endswith("_bytes"):
+            return f"{value / 2**30:.2f} GiB" if value >= 2**29 else f"{value / 2**20:.0f} MiB"
+        if name == "parameters":
+            return f"{value:,}"
+    return number(value)
+
+
+def state_word(state: str) -> str:
+    """Return one of Optuna's states in the word of all pages: `completed`, `failed`, `pruned`."""
+    return {"COMPLETE": "completed", "FAIL": "failed"}.get(state, state.lower())
 
 
 def duration(seconds: float) -> str:

@@ -10,6 +10,7 @@ from sqlalchemy import func, select
 
 from winnow.errors import StudyError
 from winnow.records import STOPPING
+from winnow.search.analysis.formatting import duration
 from winnow.search.study.study import WinnowStudy
 from winnow.storage.activity import State
 from winnow.storage.budget import Spent, spent
@@ -114,6 +115,15 @@ class Status:
     def device_seconds_left(self) -> float | None:
         """Device time that the budget leaves; None where it has no such limit."""
         return self.spent.device_seconds_left
+
+    @property
+    def time_left(self) -> str:
+        """When it will be done, where that can be foretold, or how long it may take at most; empty without either."""
+        if self.is_done or self.seconds_left == 0:
+            return ""
+        if self.seconds_left is not None:
+            return f"done in about {duration(self.seconds_left)}"
+        return f"at most {duration(self.spent.seconds_left)} more" if self.spent.seconds_left else ""
 
     def as_dict(self) -> dict[str, Any]:
         """Return all of it as JSON has it; what is not finite is null."""

@@ -298,7 +298,7 @@ def _brief(trial: TrialRecord) -> dict[str, Any]:
             "reason": trial.reason,
             "baseline": trial.baseline,
             "feasible": trial.feasible,
-            "seconds": trial.seconds,
+            "seconds": trial.seconds or None,
             "started": trial.started and trial.started.isoformat(),
             "ended": trial.ended and trial.ended.isoformat(),
         }

@@ -14,14 +14,6 @@ from winnow.search.analysis.study_record import mixed_code_words
 from winnow.search.dashboard.sparkline import points
 from winnow.search.report.report import figure_json
 
-STATES = {
-    "COMPLETE": "completed",
-    "PRUNED": "pruned",
-    "FAIL": "failed",
-    "RUNNING": "running",
-    "WAITING": "waiting",
-}
-"""Optuna's states in one word each, the same on all pages."""
 _RESERVED = ("api", "audit", "events", "login", "logout", "static", "studies")
 
 
@@ -53,8 +45,8 @@ def _environment() -> Any:
         duration=formatting.duration,
         figure_json=figure_json,
         moment=_moment,
-        quantity=_quantity,
-        state=lambda state: STATES.get(state, state.lower()),
+        recorded=formatting.recorded,
+        state=formatting.state_word,
         mixed_code_words=mixed_code_words,
     )
     found.globals.update(study_link=study_link, sparkline=points)
@@ -77,18 +69,6 @@ def page(
     """Return a whole page for whoever asks."""
     someone = getattr(request.state, "person", None)
     return HTMLResponse(render(template, person=someone, **content), status, headers)
-
-
-def _quantity(value: Any, name: str) -> str:
-    """Return what was recorded under a name that says its unit, as people read it."""
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        if name.endswith("_seconds"):
-            return formatting.duration(value)
-        if name.endswith("_bytes"):
-            return f"{value / 2**30:.2f} GiB" if value >= 2**29 else f"{value / 2**20:.0f} MiB"
-        if name == "parameters":
-            return f"{value:,}"
-    return formatting.number(value)
 
 
 def _moment(seconds: float) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 from winnow.errors import WinnowError
 from winnow.search.analysis import summary
 from winnow.search.analysis.conclusions import Conclusions
-from winnow.search.analysis.formatting import number, score
+from winnow.search.analysis.formatting import number, score, state_word
 from winnow.search.analysis.importance import Importance
 from winnow.search.analysis.study_record import StudyRecord
 from winnow.search.report import report
@@ -53,11 +53,9 @@ def render(content: Mapping[str, Any], pictures: Mapping[str, str]) -> str:
         rule=lambda columns: _Markup("|" + "---|" * columns),
         code=lambda lines: _Markup("\n".join(f"    {line}" for text in lines for line in text.splitlines())),
         image=lambda title, file: _Markup(f"![{_plain(title)}]({file})"),
-        items=lambda value: (
-            ", ".join(f"{key} {number(item)}" for key, item in value.items()) if isinstance(value, Mapping) else value
-        ),
         curve=report.curve,
         score=score,
+        state_word=state_word,
         trial_parameters=lambda trial: [summary.drawn(trial, name) for name in content["names"]],
     )
 

@@ -46,7 +46,12 @@ def render(
     # Names, reasons and attributes come from users: everything is escaped unless the template says `safe`.
     environment = jinja2.Environment(autoescape=True, **settings())
     environment.filters.update(
-        number=formatting.number, score=formatting.score, drawn=summary.drawn, figure_json=figure_json, curve=curve
+        number=formatting.number,
+        score=formatting.score,
+        state=formatting.state_word,
+        drawn=summary.drawn,
+        figure_json=figure_json,
+        curve=curve,
     )
     content = contents(record, found or Conclusions(), importances, first)
     return environment.get_template("report.html.jinja").render(content, plotly=plotly_library())
@@ -127,8 +132,8 @@ def _commands(record: StudyRecord, found: Conclusions) -> list[str]:
     return [f"winnow replay {study} {record.best.number}", *confirmation, *ablations, f"winnow report {study}"]
 
 
-def _provenance(record: StudyRecord) -> dict[str, Any]:
+def _provenance(record: StudyRecord) -> dict[str, str]:
     """Return what the best trial (or the last) recorded of how it ran."""
     trial = record.best or (record.trials[-1] if record.trials else None)
     known = {**trial.training, **trial.run} if trial else {}
-    return {name: value for name, value in known.items() if value not in (None, "")}
+    return formatting.recorded({name: value for name, value in known.items() if value not in (None, "")})

@@ -39,6 +39,23 @@ def test_durations_are_said_in_two_units(seconds: float, said: str) -> None:
     assert formatting.duration(seconds) == said
 
 
+def test_what_was_recorded_is_said_with_its_unit() -> None:
+    told = {"wall_seconds": 4.035, "peak_memory_bytes": 595058688, "parameters": 13706, "versions": {"torch": "2.14"}}
+    assert formatting.recorded(told | {"attempts": 1, "git_commit": None}) == {
+        "wall time": "4.0 s",
+        "peak memory": "0.55 GiB",
+        "parameters": "13,706",
+        "versions": "torch 2.14",
+        "attempts": "1",
+        "git commit": "—",
+    }
+    assert [formatting.state_word(each) for each in ("COMPLETE", "FAIL", "RUNNING")] == [
+        "completed",
+        "failed",
+        "running",
+    ]
+
+
 def test_samples_are_said_with_what_is_known_of_them() -> None:
     assert formatting.spread(Sample((0.9, 0.92))) == "0.9100 ± 0.0141"
     assert formatting.spread(Sample((0.9,))) == "0.9000"

@@ -48,7 +48,7 @@ def shown(width: int, now: Status = NOW) -> str:
 
 def test_it_says_what_a_person_asks_for() -> None:
     told = shown(120)
-    assert "digits: 9 complete, 2 fail, 3 pruned, 2 running" in told
+    assert "digits: 9 completed, 2 failed, 3 pruned, 2 running" in told
     assert "best 0.9877 (trial 7), baseline 0.9500" in told
     assert "2 h 0 min of device time spent, 30 min 0 s of training time saved by pruning, 8 h 0 min left" in told
     assert "done in about 1 h 30 min" in told

@@ -63,7 +63,7 @@ function parallel(picture, rows, parameters) {
     height: 420,
     dragmode: "select",
     annotations: narrow(picture) ? [] : words,
-    xaxis: axis("", { tickvals: [...axes.keys()], ticktext: axes.map((each) => plain(each.title)), range: [-0.15, axes.length - 0.6] }),
+    xaxis: axis("", { tickvals: [...axes.keys()], ticktext: axes.map((each) => plain(each.title)), tickangle: narrow(picture) ? 90 : 0, range: [-0.15, axes.length - 0.6] }),
     yaxis: axis("", { visible: false, range: [-0.06, 1.06] }),
   });
 }

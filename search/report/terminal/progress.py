@@ -12,7 +12,7 @@ from rich.text import Text
 
 from winnow.search.analysis.formatting import counted, score
 from winnow.search.analysis.status import Status
-from winnow.search.report.terminal.status_screen import WorkersTable, time_left
+from winnow.search.report.terminal.status_screen import WorkersTable
 from winnow.storage.activity import State
 
 LINE_SECONDS = 10.0
@@ -62,7 +62,7 @@ class Progress:
             *([f"{status.states['FAIL']} failed"] if status.states.get("FAIL") else []),
             best,
             "paused" if status.state is State.PAUSED else counted(len(status.workers), "worker"),
-            *time_left(status),
+            *([status.time_left] if status.time_left else []),
         ]
         return "  ".join(parts)
 

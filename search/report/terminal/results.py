@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from winnow.search.analysis.formatting import number
+from winnow.search.analysis.formatting import number, score
 from winnow.search.analysis.pareto import Point
 from winnow.search.analysis.replay import Replay
 from winnow.search.report.chapters import Chapter, Table
@@ -31,7 +31,7 @@ def front(points: Sequence[Point], metric: str, cost: str) -> RenderableType:
         table.add_column(name, justify="right")
     for point in points:
         spent = f"{point.cost:,.0f}" if cost == "parameters" else number(point.cost)
-        table.add_row(str(point.number), number(point.value), spent)
+        table.add_row(str(point.number), score(point.value), spent)
     return table
 
 

@@ -7,7 +7,7 @@ from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderR
 from rich.table import Table
 from rich.text import Text
 
-from winnow.search.analysis.formatting import duration, number, score
+from winnow.search.analysis.formatting import duration, score, state_word
 from winnow.search.analysis.status import Status
 from winnow.search.analysis.study_record import mixed_code_words
 from winnow.search.report.terminal.screen import NARROW
@@ -21,7 +21,7 @@ QUIET_SECONDS = 15.0
 def status(now: Status) -> RenderableType:
     """`winnow status`."""
     counts = now.states | ({"WAITING": now.states["WAITING"] - now.paused, "paused": now.paused} if now.paused else {})
-    states = ", ".join(f"{n} {state.lower()}" for state, n in sorted(counts.items()) if n) or "no trial yet"
+    states = ", ".join(f"{n} {state_word(state)}" for state, n in sorted(counts.items()) if n) or "no trial yet"
     if now.paused:
         states += f"; {now.looked_at} looked at, {now.states.get('COMPLETE', 0)} trained to their end"
     best = f"{score(now.best.value)} (trial {now.best.number})" if now.best else "none yet"
@@ -49,16 +49,7 @@ def _time(now: Status) -> str:
         parts.append(f"{duration(now.saved_training_seconds)} of training time saved by pruning")
     if now.device_seconds_left is not None:
         parts.append(f"{duration(now.device_seconds_left)} left")
-    return ", ".join([*parts, *time_left(now)])
-
-
-def time_left(now: Status) -> list[str]:
-    """Return when it will be done, where that can be foretold, or how long it may take at most; nothing without."""
-    if now.is_done:
-        return []
-    if now.seconds_left is not None:
-        return [f"done in about {duration(now.seconds_left)}"] if now.seconds_left else []
-    return [f"at most {duration(now.spent.seconds_left)} more"] if now.spent.seconds_left else []
+    return ", ".join([*parts, *([now.time_left] if now.time_left else [])])
 
 
 @dataclass(frozen=True)
@@ -90,7 +81,7 @@ class WorkersTable:
                 *(where[1:2] if narrow else where),
                 "" if worker.trial_number is None else str(worker.trial_number),
                 "" if not worker.epoch else str(worker.epoch),
-                "" if worker.value is None else number(worker.value),
+                "" if worker.value is None else score(worker.value),
                 Text(duration(worker.age), style="bold" if worker.age > QUIET_SECONDS else ""),
             )
         yield table
