@@ -85,6 +85,10 @@ class Database:
     _receipts: list[_Receipt] = field(default_factory=list, init=False, repr=False)
     """Those that no transaction uses now: there are as many as there were writers at once."""
 
+    def __post_init__(self) -> None:
+        # Made once: to make it takes as long as a question.
+        self._outside = self.engine.execution_options(isolation_level="AUTOCOMMIT")
+
     @property
     def kind(self) -> str:
         """The name of its dialect: sqlite, postgresql, mysql or mariadb."""
@@ -101,7 +105,7 @@ class Database:
         """Ask something outside of any transaction; raise StorageUnreachable when the database stays away."""
 
         def once() -> Result:
-            with self.engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
+            with self._outside.connect() as connection:
                 return work(connection, *args, **options)
 
         return self._patiently(once)
