@@ -14,7 +14,18 @@ from typing import Any, Literal
 
 from optuna.distributions import BaseDistribution, json_to_distribution
 from optuna.trial import FrozenTrial, TrialState
-from sqlalchemy import Connection, Select, String, cast, literal, select, union_all
+from sqlalchemy import (
+    BindParameter,
+    CompoundSelect,
+    Connection,
+    Select,
+    String,
+    bindparam,
+    cast,
+    literal,
+    select,
+    union_all,
+)
 
 from winnow.storage import pauses
 from winnow.storage.clock import from_optuna
@@ -116,8 +127,10 @@ def freeze(connection: Connection, rows: Sequence[Any], study_id: int, newest: i
         return []
     with _without_collections():
         details = {row.trial_id: _Details() for row in rows}
-        for query in _detail_queries(list(details), study_id, newest):
-            result = connection.execute(query)
+        ids = list(details)
+        few = len(ids) < MANY
+        for query in [_few_details()] if few else _many_details(study_id, min(newest + 1, *ids)):
+            result = connection.execute(query, {"ids": ids} if few else None)
             assert result.cursor is not None
             # As the driver gives them: SQLAlchemy's own rows would take longer than all the rest.
             for kind, found in groupby(result.cursor.fetchall(), key=_kind):
@@ -137,26 +150,33 @@ def _without_collections() -> Iterator[None]:
             gc.enable()
 
 
-def _detail_queries(ids: list[int], study_id: int, newest: int) -> list[Any]:
-    few = len(ids) < MANY
-    parts = []
-    for kind, columns in enumerate(_COLUMNS):
-        order, name, number, text = columns
-        table = name.table
-        part = select(
-            literal(kind).label("kind"),
-            table.c.trial_id,
-            (literal(0) if order is None else order).label("place"),
-            cast(name, String(512)).label("name"),
-            (literal(0.0) if number is None else number).label("number"),
-            (literal("") if text is None else text).label("text"),
+@lru_cache(maxsize=1)
+def _few_details() -> CompoundSelect[Any]:
+    """Return the query for the rows around the trials of these `ids`: made once, which takes longer than to ask it."""
+    ids: BindParameter[int] = bindparam("ids", expanding=True)
+    return union_all(*(rows.where(table.c.trial_id.in_(ids)) for table, rows in _rows_around()))
+
+
+def _many_details(study_id: int, oldest: int) -> list[Select[Any]]:
+    """Return the queries for the rows around the trials of a study from an id on."""
+    of_study = trials.c.study_id == study_id, trials.c.trial_id >= oldest
+    return [rows.join(trials, trials.c.trial_id == table.c.trial_id).where(*of_study) for table, rows in _rows_around()]
+
+
+def _rows_around() -> Iterator[tuple[Any, Select[Any]]]:
+    """Yield each table around `trials`, and the query for its rows."""
+    for kind, (order, name, number, text) in enumerate(_COLUMNS):
+        yield (
+            name.table,
+            select(
+                literal(kind).label("kind"),
+                name.table.c.trial_id,
+                (literal(0) if order is None else order).label("place"),
+                cast(name, String(512)).label("name"),
+                (literal(0.0) if number is None else number).label("number"),
+                (literal("") if text is None else text).label("text"),
+            ),
         )
-        if few:
-            parts.append(part.where(table.c.trial_id.in_(ids)))
-        else:
-            joined = part.join(trials, trials.c.trial_id == table.c.trial_id)
-            parts.append(joined.where(trials.c.study_id == study_id, trials.c.trial_id >= min(newest + 1, *ids)))
-    return [union_all(*parts)] if few else parts
 
 
 _COLUMNS: list[tuple[Any, Any, Any, Any]] = [  # order, name, number, text
