@@ -2,8 +2,8 @@
 
     OMP_NUM_THREADS=1 python -m bench.learning_curves digits_mlp --count 600   # writes bench/curves/digits_mlp.json.gz
 
-Each configuration is drawn at random from its family's space and trained once; with `--rows FILE` what was trained
-before is not trained again. A curve that ends early diverged there.
+Each configuration is drawn at random from its family's space and trained once: what the file has already is not
+trained again. A curve that ends early diverged there.
 """
 
 import argparse
@@ -151,20 +151,32 @@ def train_one(family: str, values: dict[str, Any]) -> dict[str, list[float]]:
     return curve
 
 
-def curves_of(family: str, count: int, rows: Path | None, processes: int) -> list[dict[str, Any]]:
-    """Train `count` random configurations: each its parameters and, by metric, its value after each epoch."""
+def fill(family: str, count: int, processes: int, path: Path) -> None:
+    """Train random configurations until the table at `path` has `count`, each by its parameters and curves."""
     study, spec = optuna.create_study(sampler=RandomSampler(seed=0)), spec_of(family)
-    found = [json.loads(line) for line in rows.read_text().splitlines()] if rows and rows.exists() else []
     drawn = [(trial := study.ask(), suggest(trial, spec.space, spec.fixed) | {"seed": at}) for at in range(count)]
+    found = json.loads(gzip.decompress(path.read_bytes()))["configurations"] if path.exists() else []
+    if any(each["parameters"] != trial.params for each, (trial, _) in zip(found, drawn, strict=False)):
+        raise SystemExit(f"{path} is of another space than {family}: delete it to train all of it again")
     left = drawn[len(found) :]
     with Pool(processes) as pool:
         curves = pool.imap(partial(train_one, family), [values for _, values in left])
         for (trial, _), curve in zip(left, curves, strict=True):
             found.append({"parameters": dict(trial.params), "curves": curve})
-            if rows:
-                with rows.open("a") as file:
-                    file.write(json.dumps(found[-1]) + "\n")
-    return found[:count]
+            if len(found) in (count, *range(0, count, 25)):
+                write(spec, found, path)
+
+
+def write(spec: Spec, configurations: list[dict[str, Any]], path: Path) -> None:
+    table = {
+        "name": spec.name,
+        "epochs": spec.fixed["epochs"],
+        "directions": {"loss": "minimize"} | ({"accuracy": "maximize"} if spec.optimises == "maximize" else {}),
+        "configurations": configurations,
+        "spec": spec.model_dump(mode="json", include={"search", "fixed", "data", "objective"}),
+    }
+    with gzip.GzipFile(path, "wb", mtime=0) as file:
+        file.write(json.dumps(table, separators=(",", ":")).encode())
 
 
 def main() -> None:
@@ -172,21 +184,11 @@ def main() -> None:
     parser.add_argument("family", choices=FAMILIES)
     parser.add_argument("--count", type=int, default=600)
     parser.add_argument("--processes", type=int, default=1)
-    parser.add_argument("--rows", type=Path, help="file of what is trained: what it has is not trained again")
     chosen = parser.parse_args()
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    spec, began = spec_of(chosen.family), time.perf_counter()
-    table = {
-        "name": chosen.family,
-        "epochs": spec.fixed["epochs"],
-        "directions": {"loss": "minimize"} | ({"accuracy": "maximize"} if spec.optimises == "maximize" else {}),
-        "configurations": curves_of(chosen.family, chosen.count, chosen.rows, chosen.processes),
-        "spec": spec.model_dump(mode="json", include={"search", "fixed", "data", "objective"}),
-    }
+    began, path = time.perf_counter(), FOLDER / f"{chosen.family}.json.gz"
     FOLDER.mkdir(exist_ok=True)
-    path = FOLDER / f"{chosen.family}.json.gz"
-    with gzip.GzipFile(path, "wb", mtime=0) as file:
-        file.write(json.dumps(table, separators=(",", ":")).encode())
+    fill(chosen.family, chosen.count, chosen.processes, path)
     print(f"{path}: {chosen.count} configurations, {time.perf_counter() - began:.0f} s, {path.stat().st_size} bytes")
 
 

@@ -24,7 +24,7 @@ from typing import Any, Protocol
 
 import numpy as np
 import optuna
-from optuna.pruners import BasePruner, MedianPruner, SuccessiveHalvingPruner
+from optuna.pruners import BasePruner, HyperbandPruner, MedianPruner, SuccessiveHalvingPruner
 from optuna.samplers import BaseSampler, GPSampler, RandomSampler, TPESampler
 
 from bench.regret import families, picture, table
@@ -99,7 +99,8 @@ class Stock:
 
     def __init__(self, task: Task, sampler: BaseSampler, pruner: BasePruner | None) -> None:
         direction = "maximize" if task.maximize else "minimize"
-        self._study = optuna.create_study(direction=direction, sampler=sampler, pruner=pruner)
+        # By the study's name Hyperband gives trials their brackets.
+        self._study = optuna.create_study(study_name=task.name, direction=direction, sampler=sampler, pruner=pruner)
         self._space, self._epochs, self._prunes = task.space, task.epochs, pruner is not None
         self._trials: dict[int, optuna.Trial] = {}
         self._values: dict[int, float] = {}
@@ -144,6 +145,10 @@ def _median(task: Task) -> BasePruner:
     return MedianPruner(n_startup_trials=5, n_warmup_steps=3)
 
 
+def _hyperband(task: Task) -> BasePruner:
+    return HyperbandPruner(min_resource=first_rung(task), max_resource=task.epochs, reduction_factor=3)
+
+
 def _old_tpe(seed: int) -> BaseSampler:
     return TPESampler(seed=seed, n_startup_trials=10, multivariate=True, constant_liar=True)
 
@@ -172,6 +177,7 @@ METHODS: dict[str, Callable[[Task, int], Search]] = {
     "tpe": _stock(TPESampler, None),
     "tpe+median": _stock(TPESampler, _median),
     "tpe+asha": _stock(TPESampler, _asha),
+    "tpe+hyperband": _stock(TPESampler, _hyperband),
     "gp": _stock(GPSampler, None),
     "gp+asha": _stock(GPSampler, _asha),
     "winnow's defaults": _stock(_old_tpe, _old_asha),

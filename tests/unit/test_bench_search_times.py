@@ -5,6 +5,7 @@ from pathlib import Path
 import optuna
 
 from bench.search_times import spending_of, trials_of
+from bench.wall_clock import table
 from example_study import SPEC
 from winnow import storage
 from winnow.records import Epoch, Outcome
@@ -47,3 +48,16 @@ def test_what_a_paused_trial_trains_counts_when_it_trained_and_its_value_when_it
     found = spending_of(tmp_path / "s.db")
     assert [(spent.training, spent.epochs, spent.best) for spent in found] == [(5, 2, None), (6, 3, 0.4), (10, 4, 0.9)]
     assert 0 < found[0].searching <= found[1].searching <= found[2].searching
+
+
+def test_what_was_not_reached_counts_as_reached_at_the_end() -> None:
+    def spent(*bests: float | None) -> list[dict[str, float | None]]:
+        return [
+            {"searching": 3.0 * at, "training": 2.0 * at, "epochs": 10 * at, "best": best}
+            for at, best in enumerate(bests, 1)
+        ]
+
+    lines = table([(spent(0.5, 0.8), spent(0.8, 0.9)), (spent(0.5, 0.9), spent(None, 0.7))]).splitlines()
+    assert lines[0] == "2 seeds; freeze-thaw was as good in 1"
+    assert [line.split(" (")[0] for line in lines[1:4]] == ["epochs: 0.75", "training: 0.75", "searching: 0.75"]
+    assert lines[4].startswith("best at the end, difference: -0.05 (")
