@@ -16,7 +16,7 @@ def check(config: Config, name: str, shape: Shape, classes: int, examples: int, 
     if config.batch_size > examples:
         raise ObjectiveError(
             f"batch_size = {config.batch_size} is more than the {examples} training examples of {name!r}",
-            f"choose at most {examples}",
+            f"set batch_size = {examples} or less",
         )
     if devices > 1 and config.batch_size < 2 * devices:  # BatchNorm cannot take a single example
         raise ObjectiveError(

@@ -228,7 +228,7 @@ def definition(name: str) -> Definition:
         near = difflib.get_close_matches(name, DEFINITIONS, n=1)
         raise HyperparameterError(
             f"there is no hyperparameter {name!r}",
-            f"did you mean {near[0]!r}?" if near else f"known are {', '.join(DEFINITIONS)}",
+            f"did you mean {near[0]!r}?" if near else "docs/hyperparameters.md lists all",
         )
     return DEFINITIONS[name]
 

@@ -24,6 +24,8 @@ def named_trial(record: StudyRecord, number: int | None, default: TrialRecord | 
         trial = default
     else:
         trial = record.trial(number)
+    if not trial.config and trial.state in ("WAITING", "RUNNING"):
+        raise StudyError(f"trial {trial.number} is not trained yet", f"run it first: winnow work {record.study}")
     if not trial.config:
         raise StudyError(f"trial {trial.number} has no recorded configuration", f"name another by {flag}")
     return trial

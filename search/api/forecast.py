@@ -206,7 +206,7 @@ def _doubts(spec: Spec, data: "Data") -> list[str]:
     if count < FEW and data.classes:
         found.append(
             f"{count} validation images tell no difference below about {2 * 0.5 / count**0.5:.0%} in accuracy; give "
-            "more by [data] validation"
+            "more by [data] validation, or in the folder val"
         )
     if "model" not in (*spec.fixed, *spec.search) and len(data.shape) == 3 and min(data.shape[1:]) >= SMALL:
         found.append(

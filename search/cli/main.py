@@ -54,6 +54,7 @@ NOISY_LOGGERS = ("alembic", "optuna", "PIL", "urllib3")
 # What a file's place is at fault with, and not Winnow, and what to do about it.
 _FAULTS_OF_PLACES = {
     errno.EISDIR: "name a file in it",
+    errno.ENOENT: "name a place that is there",
     errno.ENOTDIR: "a file is where a folder is needed, so name another place",
     errno.EEXIST: "a file is where a folder is needed, so name another place",
     errno.EACCES: "name a place where this user may read and write",

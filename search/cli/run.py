@@ -31,7 +31,9 @@ from winnow.search.report.terminal.screen import screen
 @storage_option
 @fleet_options
 @trials_option
-@click.option("--report", type=click.Path(path_type=Path), help="The report's file.  [default: reports/NAME.html]")
+@click.option(
+    "--report", type=click.Path(dir_okay=False, path_type=Path), help="The report's file.  [default: reports/NAME.html]"
+)
 @notify_option
 @json_option
 @accept_code_option
@@ -54,6 +56,8 @@ def run(
         run_on_cluster(spec, url, trials, json, fleet, cluster, accept_code)
         return
     checked = read_spec(spec, trials=trials)
+    if report is not None:
+        report.parent.mkdir(parents=True, exist_ok=True)  # where it cannot be, nothing is trained
     fleet.check(checked)  # before there is a study that nothing here can train
     study = create_study(checked, url, accept_code=accept_code)
     with notifying(study, notify):

@@ -24,12 +24,14 @@ def wrongs(spec: Spec) -> Iterator[tuple[str, ObjectiveError]]:
                 definition(name).check(value)
             except ObjectiveError as error:
                 yield f"[{section}] {name}", error
+    for section, names in (("fixed", spec.fixed), ("search", spec.search)) if spec.built_in else ():
+        if "metric" in names:
+            problem = f"a metric is not {'searched' if section == 'search' else 'a hyperparameter'}"
+            yield f"[{section}] metric", ObjectiveError(problem, 'write metric = "…" at the top of the spec')
     for name in spec.search:
         key = f"[search] {name}"
         if name in spec.fixed:
             yield key, ObjectiveError("it is in [fixed] as well", "keep one of the two")
-        elif name == "metric":
-            yield key, ObjectiveError("a metric is not searched", 'write metric = "…" at the top of the spec')
         elif name == "seed":
             yield key, ObjectiveError("a seed is not searched", "repeat the best with `winnow confirm` instead")
         else:

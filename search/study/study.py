@@ -277,8 +277,11 @@ def _refuse_another(known: WinnowStudy, spec: Spec) -> None:
     differing = [key for key in MATCHED if stored[key] != given[key]]
     if differing:
         key = differing[0]
+        there, here = stored[key], given[key]
+        if isinstance(there, dict) and isinstance(here, dict):
+            there, here = (_apart(*pair) for pair in ((there, here), (here, there)))
         raise StudyError(
-            f"the study {spec.name!r} exists with another [{key}]: {_short(stored[key])}, not {_short(given[key])}",
+            f"the study {spec.name!r} exists with another [{key}]: {_short(there)}, not {_short(here)}",
             "give the spec another name, or bring that part back",
         )
 
@@ -314,6 +317,15 @@ def _enqueue_start(study: optuna.Study, earlier: str, started: Mapping[int, dict
         source = {"study": earlier, "trial": number}
         if source not in known:
             study.enqueue_trial(parameters, user_attrs={STARTED_FROM: source})
+
+
+def _apart(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what of one part of a spec is not so in another, as deep as both have parts."""
+    return {
+        name: _apart(value, other[name]) if isinstance(value, dict) and isinstance(other.get(name), dict) else value
+        for name, value in one.items()
+        if name not in other or other[name] != value
+    }
 
 
 def _short(content: object) -> str:

@@ -209,6 +209,7 @@ def test_a_metric_says_the_direction_and_the_name_of_the_values() -> None:
         ({"metric": "auroc", "objective": "regression", "data": {"name": "regression_1d"}}, "auroc needs classes"),
         ({"metric": "top5", "data": {"name": "two_moons"}}, "top5 of 2 classes is always 1"),
         ({"search": {"metric": {"choices": ["auroc"]}}}, "a metric is not searched"),
+        ({"fixed": {"metric": "acuracy"}}, "a metric is not a hyperparameter; write metric = "),
         ({"objective": "m:f", "metric": "auroc", "data": None}, "returns what it is judged by"),
     ],
 )

@@ -98,6 +98,13 @@ def test_the_budget_may_change_and_nothing_else(opened: storage.Storage) -> None
             studies.create(opened, spec_with(**{key: value}))
 
 
+def test_what_differs_from_a_study_of_that_name_is_said_alone(opened: storage.Storage) -> None:
+    studies.create(opened, spec_with())
+    search = {"lr": {"low": 1e-4, "high": 1e-2, "log": True}, "dropout": {"low": 0.1, "high": 0.5}}
+    with pytest.raises(StudyError, match=r'\[search\]: \{"lr": \{"high": 0.1\}\}, not \{"lr": \{"high": 0.01\}\};'):
+        studies.create(opened, spec_with(search=search))
+
+
 def test_a_study_of_stock_optuna_is_taken_over_with_its_trials(opened: storage.Storage) -> None:
     stock = optuna.create_study(study_name="s", storage=opened, direction="maximize")
     stock.optimize(lambda trial: trial.suggest_float("lr", 1e-4, 1e-1, log=True), n_trials=2)
