@@ -10,13 +10,15 @@ import numpy as np
 import optuna
 from optuna.distributions import FloatDistribution
 
-from bench.noise import Array
+from bench.noise import Array, Family
 from winnow.records import Epoch
 from winnow.search.analysis.study_record import StudyRecord, TrialRecord
 from winnow.search.study.fast_tpe import QuickTPESampler
 
 NAMES = ("x", "y", "z", "w")
 """Four hyperparameters, each from 0 to 1."""
+SHARES = {"x": 0.85, "y": 0.15}
+"""What of the variance of `sloped` each makes up, noise apart; the others make nothing of it."""
 RUNGS = {2: 0.6, 6: 0.85}
 """The epochs at which a pruner judges, and what part of its last value a training shows there on the mean."""
 Value = Callable[[Array], Array]
@@ -153,3 +155,20 @@ def record(searched: Searched, design: str = "TPE") -> StudyRecord:
 
 def _completed(unit: Array, values: Array) -> Searched:
     return Searched(unit, values, np.zeros(len(unit), int), np.zeros(len(unit), bool))
+
+
+def value(random: np.random.Generator, together: float, unit: Array) -> Array:
+    """A hill, a slope, a knee, one that does nothing, and two together; one training in twenty breaks down."""
+    x, y, z, _ = unit.T
+    true = -3 * (x - 0.6) ** 2 + 0.5 * y - 0.3 * np.exp(-8 * z) + together * (x - 0.5) * (y - 0.5)
+    noisy: Array = true + random.normal(0, 0.05, len(unit)) - (random.random(len(unit)) < 0.05)
+    return noisy
+
+
+def sloped(random: np.random.Generator, family: Family, unit: Array) -> Array:
+    """SHARES of a variance six times as large as the noise has it, which is another in half of the last one's range."""
+    x, y, _, w = unit.T
+    slopes = 0.3 * 12**0.5 * (SHARES["x"] ** 0.5 * x + SHARES["y"] ** 0.5 * y)
+    noise = (family.draw(random, len(unit), uneven) for uneven in (True, False))
+    sloping: Array = slopes + 5 * np.where(w > 0.5, *noise)
+    return sloping

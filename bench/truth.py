@@ -7,6 +7,7 @@ own; only the trainings are replaced by a planted value and noise (`noise.py`).
 
 import itertools
 import json
+import math
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
@@ -19,9 +20,9 @@ import optuna
 
 from bench import designs
 from bench.designs import DESIGNS
-from bench.noise import Array, Family, families, kept_apart, plain_width
+from bench.noise import Family, families, kept_apart, plain_width
 from winnow.errors import StudyError
-from winnow.search.analysis import contrasts, coverage, importance, new_data, pruning
+from winnow.search.analysis import contrasts, coverage, importance, new_data, pruning, readings
 from winnow.search.analysis.contrasts import MethodSet
 from winnow.search.analysis.importance import Method
 from winnow.search.analysis.multiplicity import Question
@@ -34,6 +35,7 @@ from winnow.search.analysis.statistics import (
     paired,
     possibly_best,
     proportion_interval,
+    seeds_at_look,
 )
 
 UNEVEN = ("normal", "one arm skewed, others tight", "one arm breaks down in 7 %")
@@ -108,6 +110,43 @@ def confirmations(family: Family, times: int) -> Iterator[Row]:
     yield Row("confirm", family.name, "or worse", worse, times)
 
 
+def equals(family: Family, times: int) -> Iterator[Row]:
+    """Two equals: is one said to be better than all others?"""
+    random, scale, alone = np.random.default_rng(6), scale_of(family), 0
+    for _ in range(times):
+        alone += len(possibly_best({i: family.centre + family.draw(random, 5, i == 0) for i in (0, 1)}, scale)) == 1
+    yield Row("two equals", family.name, "one is better than all others", alone, times)
+
+
+def again(family: Family, times: int) -> Iterator[Row]:
+    """Confirm an equal again, with a seed more each time, until it is better: seeds alone, of five and more."""
+    random, scale, tries = np.random.default_rng(7), scale_of(family), []
+    for _ in range(times):
+        sides = [family.centre + family.draw(random, 54, uneven) for uneven in (True, False)]
+        gains = (paired(*(side[: 5 + before] for side in sides), scale) for before in range(50))
+        lows = (gain.interval_at(readings.error_of_reading(before))[0] for before, gain in enumerate(gains))
+        tries.append(next((many for many, low in enumerate(lows, 1) if low > 0), math.inf))
+    for most in (1, 8, 20, 50):
+        yield Row("confirm again", family.name, f"better, {most} tries", sum(many <= most for many in tries), times)
+
+
+def looks(family: Family, methods: Sequence[str], times: int) -> Iterator[Row]:
+    """All three looks at one line of a table on nothing: does any of its intervals miss the truth?"""
+    random, missed = np.random.default_rng(8), dict.fromkeys(("alone", "order"), 0)
+    sets = [frozenset(on) for size in range(len(methods) + 1) for on in itertools.combinations(methods, size)]
+    design = SequentialDesign(tuple(methods), range(25), scale=Scale(worse=-1, step=scale_of(family).step))
+    for _ in range(times):
+        luck = 0.8 + random.normal(0, family.split * 0.01, 20)
+        scores = {on: luck + family.draw(random, 20, "useless" in on) for on in sets}
+        seeds = [range(seeds_at_look(look, 5)) for look in (1, 2, 3)]
+        told = [design.answers({(on, seed): float(scores[on][seed]) for seed in each for on in sets}) for each in seeds]
+        for kind in missed:
+            lines = [each.effects[kind, "useless"] for each in told]
+            missed[kind] += any(not line.low <= 0 <= line.high for line in lines)
+    for kind, hits in missed.items():
+        yield Row("all looks at one line", f"{family.name}, of {len(methods)}", f"{kind}: missed", hits, times)
+
+
 def unseen(times: int, examples: int) -> Iterator[Row]:
     """Two configurations equal over all data, each with examples of its own that it finds hard; five seeds."""
     random, apart, apart_on_these = np.random.default_rng(2), 0, 0
@@ -178,7 +217,7 @@ def interactions(name: str, times: int, together: float) -> Iterator[Row]:
     """Four hyperparameters of which two work together, or none: which pairs pass Winnow's test of a design's trials."""
     random, false, found = np.random.default_rng(3), 0, 0
     for _ in range(times):
-        searched = DESIGNS[name](random, partial(value, random, together))
+        searched = DESIGNS[name](random, partial(designs.value, random, together))
         unit, values = searched.unit[searched.completed], searched.values[searched.completed]
         values = fenced(values, "maximize")
         pairs = [pair for pair in itertools.combinations(range(4), 2) if coverage.visited(*unit.T[list(pair)])]
@@ -193,35 +232,25 @@ def interactions(name: str, times: int, together: float) -> Iterator[Row]:
         yield Row("interactions", name, "planted pair found", found, times)
 
 
-def value(random: np.random.Generator, together: float, unit: Array) -> Array:
-    """A hill, a slope, a knee, one that does nothing, and two together; one training in twenty breaks down."""
-    x, y, z, _ = unit.T
-    true = -3 * (x - 0.6) ** 2 + 0.5 * y - 0.3 * np.exp(-8 * z) + together * (x - 0.5) * (y - 0.5)
-    noisy: Array = true + random.normal(0, 0.05, len(unit)) - (random.random(len(unit)) < 0.05)
-    return noisy
-
-
-SHARES = {"x": 0.85, "y": 0.15}
-"""What of the variance each hyperparameter makes up, noise apart; the others make nothing of it."""
-
-
 def importances(method: Method, name: str, family: Family, times: int) -> Iterator[Row]:
     """Two slopes, and two that do nothing: is the ranking right, and what do the intervals of the shares hold?"""
     random, right, useless, found = np.random.default_rng(5), 0, 0, []
     for _ in range(times):
-        searched = DESIGNS[name](random, partial(sloped, random, family))
+        searched = DESIGNS[name](random, partial(designs.sloped, random, family))
         with suppress(StudyError):
             shares = importance.assess(designs.record(searched, name), method).shares
-            right += [share.name for share in shares[:2]] == list(SHARES)
-            useless += any(share.certain for share in shares if share.name not in SHARES)
-            found.append([share for share in sorted(shares, key=lambda share: share.name) if share.name in SHARES])
+            right += [share.name for share in shares[:2]] == list(designs.SHARES)
+            useless += any(share.certain for share in shares if share.name not in designs.SHARES)
+            found.append(
+                [share for share in sorted(shares, key=lambda share: share.name) if share.name in designs.SHARES]
+            )
     procedure, noise, told = f"importance by {method}", f"{name}, {family.name}", len(found)
     yield Row(procedure, noise, "left out", times - told, times)
     if told:
         means = [float(np.mean([share.share for share in shares])) for shares in zip(*found, strict=True)]
         held = [
             sum(share.low <= true <= share.high for shares in found for share, true in zip(shares, truth, strict=True))
-            for truth in (SHARES.values(), means)
+            for truth in (designs.SHARES.values(), means)
         ]
         yield Row(procedure, noise, "ranking right", right, told, f"; {' / '.join(f'{mean:.2f}' for mean in means)}")
         yield Row(procedure, noise, "interval holds the planted share", held[0], 2 * told)
@@ -229,20 +258,11 @@ def importances(method: Method, name: str, family: Family, times: int) -> Iterat
         yield Row(procedure, noise, "a useless one clear", useless, told)
 
 
-def sloped(random: np.random.Generator, family: Family, unit: Array) -> Array:
-    """SHARES of a variance six times as large as the noise has it, which is another in half of the last one's range."""
-    x, y, _, w = unit.T
-    slopes = 0.3 * 12**0.5 * (SHARES["x"] ** 0.5 * x + SHARES["y"] ** 0.5 * y)
-    noise = (family.draw(random, len(unit), uneven) for uneven in (True, False))
-    sloping: Array = slopes + 5 * np.where(w > 0.5, *noise)
-    return sloping
-
-
 def audits(trials: int, audit: float, early: float, times: int) -> Iterator[Row]:
     """How often the cuts lose the winner of a study: does what Winnow tells of the audited ones hold that share?"""
     random, none, held, shares, widths = np.random.default_rng(4), 0, 0, [], []
     for _ in range(times):
-        searched = designs.tpe(random, partial(value, random, 0.0), trials, designs.ASHA, audit, early)
+        searched = designs.tpe(random, partial(designs.value, random, 0.0), trials, designs.ASHA, audit, early)
         best = searched.values[searched.cut == 0].max()
         shares.append(float(np.mean(searched.values[searched.cut > 0] > best)))
         found = pruning.audit(designs.record(searched))
@@ -264,6 +284,11 @@ def tasks(times: int) -> Iterator[tuple[str, Callable[[], Iterator[Row]]]]:
         for seeds in (3, 5, 10):
             yield f"interval, {family.name}, {seeds}", partial(intervals, family, 10 * times, seeds)
         yield f"confirm, {family.name}", partial(confirmations, family, times)
+        yield f"equals, {family.name}", partial(equals, family, 8 * times)
+    for family in (family for family in families() if family.name in UNEVEN):
+        yield f"again, {family.name}", partial(again, family, times)
+        yield f"looks, {family.name}, 1", partial(looks, family, METHODS[2:3], 4 * times)
+        yield f"looks, {family.name}, 5", partial(looks, family, METHODS, times)
     for examples in (100, 360, 1000, 10_000):
         yield f"new data, {examples}", partial(unseen, min(times, 200) if examples > 1000 else times, examples)
     for name in DESIGNS:

@@ -38,6 +38,14 @@ def test_equals_are_seldom_called_unequal(family: Family) -> None:
         assert row.hits <= at_most(0.05, TIMES), row
 
 
+def test_looking_again_and_again_keeps_what_it_promises_beside_a_skewed_arm() -> None:
+    skewed = FAMILIES[truth.UNEVEN[1]]
+    *_, after_50 = truth.again(skewed, 40)
+    assert after_50.hits <= at_most(0.08, 40), after_50
+    alone, _ = truth.looks(skewed, truth.METHODS[2:3], TIMES)
+    assert alone.hits <= at_most(0.05, TIMES), alone
+
+
 def test_on_new_data_two_equals_are_seldom_told_apart_and_on_these_often() -> None:
     for examples in (100, 360, 1000):
         unseen, these = truth.unseen(TIMES, examples)

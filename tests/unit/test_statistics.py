@@ -81,10 +81,22 @@ def test_seeds_that_broke_down_are_kept_apart() -> None:
     assert Sample((0.9, 0.9, 0.1), ACCURACY).broken == 0, "of three nobody can tell"
     two = (0.91, 0.1, 0.9, 0.2, 0.92)
     assert Sample(two, ACCURACY).broken == 0, "of five, two are not told by the other three"
-    spread = largest_spread([(0.91, 0.9, 0.92, 0.9, 0.91), two], ACCURACY)
+    like_theirs = [(0.91, 0.9, 0.92, 0.9, 0.91)] * 7
+    assert largest_spread([*like_theirs[1:], two], ACCURACY) == math.inf, "seven sets tell no spread"
+    spread = largest_spread([*like_theirs, two], ACCURACY)
     assert broken_down(two, ACCURACY, spread) == [False, True, False, True, False], "but by other sets like theirs"
     others = [0.8, 0.81, 0.8, 0.8, 0.1, 0.81, 0.8, 0.8]
     assert len(paired(scores, others, ACCURACY).scores) == 6, "a seed counts where neither side broke down"
+
+
+def test_the_worst_of_a_skewed_tail_did_not_break_down() -> None:
+    random = np.random.default_rng(0)
+    for seeds in (10, 20, 50):
+        drawn = 0.9 - 0.01 * random.exponential(size=(400, seeds))
+        broken = [any(broken_down(scores, ACCURACY)) for scores in drawn.tolist()]
+        assert np.mean(broken) <= 0.02, seeds  # 0.1 to 0.8 of 100 are expected, and without the floor 2.5 to 18
+        drawn[:, 0] -= 0.5
+        assert all(broken_down(scores, ACCURACY)[0] for scores in drawn.tolist()), "a training at chance did"
 
 
 def test_an_interval_stays_within_what_the_metric_can_take_and_has_a_width() -> None:
