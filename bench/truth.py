@@ -81,7 +81,7 @@ def intervals(family: Family, times: int, seeds: int) -> Iterator[Row]:
     """The interval of a mean: how often it holds the truth, and how wide it is beside Student's."""
     random, held, widths, plain = np.random.default_rng(seeds), 0, [], []
     for _ in range(times):
-        scores = family.centre + family.draw(random, seeds, True)
+        scores = np.clip(family.centre + family.draw(random, seeds, True), 0, 1)  # t3 draws beyond, 1 in 200,000
         low, high = Sample(tuple(scores), scale_of(family)).interval
         assert scale_of(family).low <= low < high <= scale_of(family).high
         held += low - 1e-12 <= family.centre <= high + 1e-12
