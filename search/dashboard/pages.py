@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Callable
 from functools import lru_cache
 from hashlib import sha256
 from importlib.resources import files
+from pathlib import PurePath
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -210,10 +211,6 @@ async def study_by_name(request: Request, study: str) -> Response:
     return await study_page(request, study_id)
 
 
-def _overview(storage: Storage, view: StudyView) -> str:
-    return _chapters(chapters.pictures(view))
-
-
 def _conclusions(storage: Storage, view: StudyView) -> str:
     record = view.record()
     if not record.finished:
@@ -225,14 +222,10 @@ def _conclusions(storage: Storage, view: StudyView) -> str:
     )
 
 
-def _hyperparameters(storage: Storage, view: StudyView) -> str:
-    return _chapters(chapters.hyperparameters(view))
-
-
 _PARTS: dict[str, Callable[[Storage, StudyView], str]] = {
-    "pictures": _overview,
+    "pictures": lambda _, view: _chapters(chapters.pictures(view)),
     "conclusions": _conclusions,
-    "hyperparameters": _hyperparameters,
+    "hyperparameters": lambda _, view: _chapters(chapters.hyperparameters(view)),
 }
 
 
@@ -250,32 +243,13 @@ def _local(target: str) -> str:
     return target if safe and all(ord(letter) >= 32 for letter in target) else "/winnow/"
 
 
-_FILES = {
-    "dashboard.css": "text/css",
-    "dashboard.js": "text/javascript",
-    **dict.fromkeys(
-        (
-            "address.js",
-            "comparison.js",
-            "explorer.js",
-            "figures.js",
-            "pictures.js",
-            "trials.js",
-            "trials_table.js",
-            "words.js",
-            "workspace.js",
-        ),
-        "text/javascript",
-    ),
-    "tabulator.min.css": "text/css",
-    "tabulator.min.js": "text/javascript",
-    "plotly.js": "text/javascript",
-}
+_KINDS = {".css": "text/css", ".js": "text/javascript"}
+_PAGE = files("winnow.search.dashboard") / "page"
+_FILES = {each.name for each in _PAGE.iterdir() if PurePath(each.name).suffix in _KINDS} | {"plotly.js"}
 
 
 @lru_cache
 def _file(name: str) -> tuple[str, bytes, str]:
     """Return the media type, the bytes and the tag of a file."""
-    folder = files("winnow.search.dashboard") / "page"
-    content = plotly_library().encode() if name == "plotly.js" else (folder / name).read_bytes()
-    return _FILES[name], content, f'"{sha256(content).hexdigest()[:32]}"'
+    content = plotly_library().encode() if name == "plotly.js" else (_PAGE / name).read_bytes()
+    return _KINDS[PurePath(name).suffix], content, f'"{sha256(content).hexdigest()[:32]}"'
