@@ -123,7 +123,7 @@ def test_the_table_of_trials_keeps_its_view_in_the_address(browser: Browser, ser
     page.goto(f"{served.url}/winnow/told")
     rows, counted = page.locator("#trials-table .tabulator-row"), page.locator("#counted")
     expect(counted).to_have_text("5 trials")
-    expect(rows.first.locator(".tabulator-cell[tabulator-field=value]")).to_have_text("0.9")  # the best stands first
+    expect(rows.first.locator(".tabulator-cell[tabulator-field=value]")).to_have_text("0.9000")  # the best stands first
     page.get_by_label("filter objective value").press_sequentially("0.6..0.85")
     expect(counted).to_have_text("2 of 5 trials")
     page.get_by_text("Columns", exact=True).click()
