@@ -13,7 +13,6 @@ import weakref
 from collections.abc import Container, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -37,7 +36,7 @@ from winnow.storage.optuna_tables import (
     trial_system_attributes,
     trial_user_attributes,
 )
-from winnow.storage.trial_cache import TrialCache, read_one
+from winnow.storage.trial_cache import TrialCache, as_pruned, begun, read_one
 
 
 @dataclass
@@ -46,6 +45,8 @@ class _Held:
 
     lease: Lease
     trial: FrozenTrial
+    draws: list[trials.Draw] | None
+    """Parameters that are to be written together; None where each is at once."""
 
 
 def files_of(url: URL) -> Path:
@@ -131,14 +132,21 @@ class Storage(BaseStorage):
     # --- leases
 
     @contextmanager
-    def holding(self, lease: Lease) -> Iterator[None]:
-        """Make every change of this trial in the name of a lease; once it is lost, changes raise LeaseLost."""
-        held = _Held(lease, _empty(lease) if lease.made_trial else self.get_trial(lease.trial_id))
+    def holding(self, lease: Lease, draws_together: bool = False) -> Iterator[None]:
+        """Make every change of this trial in the name of a lease; once it is lost, changes raise LeaseLost.
+
+        With `draws_together` its parameters are written at the end, in one transaction.
+        """
+        trial = begun(lease) if lease.made_trial else self.get_trial(lease.trial_id)
+        held = _Held(lease, trial, [] if draws_together else None)
         with self._lock:
             self._studies[lease.trial_id] = lease.study_id
             self._held[lease.trial_id] = held
         try:
             yield
+            if held.draws:
+                with self._by_right(lease.trial_id):
+                    self.database.transaction(trials.set_parameters, lease.trial_id, lease, held.draws)
         finally:
             with self._lock:
                 del self._held[lease.trial_id]
@@ -226,7 +234,11 @@ class Storage(BaseStorage):
                 if lease is None:
                     self.check_trial_is_updatable(trial_id, self.get_trial(trial_id).state)
                 check_distribution_compatibility(known, distribution)
-            self.database.change(trials.set_parameter, trial_id, lease, param_name, param_value_internal, distribution)
+            draw, held = (param_name, param_value_internal, distribution), self._held.get(trial_id)
+            if held is None or held.draws is None:
+                self.database.change(trials.set_parameters, trial_id, lease, [draw])
+            else:
+                held.draws.append(draw)
         self._distributions.setdefault((self._study_of(trial_id), param_name), distribution)
         self._remember(trial_id, "_params", param_name, distribution.to_external_repr(param_value_internal))
         self._remember(trial_id, "_distributions", param_name, distribution)
@@ -288,7 +300,7 @@ class Storage(BaseStorage):
             found = cache.of_states(wanted)
             if unfinished:
                 if self.shows_paused_as_pruned:
-                    paused = {trial_id: _as_pruned(trial) for trial_id, (_, trial) in cache.paused.items()}
+                    paused = {trial_id: as_pruned(trial) for trial_id, (_, trial) in cache.paused.items()}
                     unfinished = [paused.get(trial._trial_id, trial) for trial in unfinished]
                 found += [trial for trial in unfinished if states is None or trial.state in states]
                 found.sort(key=lambda trial: trial.number)
@@ -334,17 +346,3 @@ class Storage(BaseStorage):
         if trial_id not in self._studies:
             self._studies[trial_id] = self.database.read(trials.study_of, trial_id)
         return self._studies[trial_id]
-
-
-def _as_pruned(trial: FrozenTrial) -> FrozenTrial:
-    """Return a paused trial as a sampler is to see it."""
-    shown = copy.copy(trial)
-    shown.state = TrialState.PRUNED
-    last = math.nan if shown.last_step is None else shown.intermediate_values[shown.last_step]
-    shown.values = None if math.isnan(last) else [last]
-    return shown
-
-
-def _empty(lease: Lease) -> FrozenTrial:
-    """Return the trial that a claim has just made."""
-    return FrozenTrial(lease.number, TrialState.RUNNING, None, datetime.now(), None, {}, {}, {}, {}, {}, lease.trial_id)

@@ -1,5 +1,6 @@
 """A study's trials in memory: finished ones are read once, since they never change; the others whenever asked for."""
 
+import copy
 import gc
 import json
 import math
@@ -7,6 +8,7 @@ import time
 from bisect import insort
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from functools import lru_cache, partial
 from itertools import groupby
 from operator import attrgetter, itemgetter
@@ -29,6 +31,7 @@ from sqlalchemy import (
 
 from winnow.storage import pauses
 from winnow.storage.clock import from_optuna
+from winnow.storage.leases import Lease
 from winnow.storage.optuna_tables import (
     intermediate_values,
     parameters,
@@ -109,6 +112,20 @@ def read_one(connection: Connection, trial_id: int) -> FrozenTrial | None:
     """Return one trial as the database has it now."""
     row = connection.execute(trial_rows().where(trials.c.trial_id == trial_id)).one_or_none()
     return None if row is None else freeze(connection, [row], 0, 0)[0]
+
+
+def as_pruned(trial: FrozenTrial) -> FrozenTrial:
+    """Return a paused trial as a sampler is to see it."""
+    shown = copy.copy(trial)
+    shown.state = TrialState.PRUNED
+    last = math.nan if shown.last_step is None else shown.intermediate_values[shown.last_step]
+    shown.values = None if math.isnan(last) else [last]
+    return shown
+
+
+def begun(lease: Lease) -> FrozenTrial:
+    """Return the trial that a claim has just made."""
+    return FrozenTrial(lease.number, TrialState.RUNNING, None, datetime.now(), None, {}, {}, {}, {}, {}, lease.trial_id)
 
 
 def trial_rows() -> Select[Any]:

@@ -101,11 +101,14 @@ def _attribute(key: str, value: Any, dialect: str) -> dict[str, Any]:
     return {"key": key, "value_json": content.as_json(content.name(key, "an attribute"), value, dialect)}
 
 
-def set_parameter(
-    connection: Connection, trial_id: int, lease: Lease | None, name: str, value: float, distribution: BaseDistribution
-) -> None:
-    """Give a trial a parameter; raises Refused."""
-    _put(connection, parameters, trial_id, lease, "param_name", _parameter(name, value, distribution))
+Draw = tuple[str, float, BaseDistribution]
+"""A parameter's name, its value as Optuna stores it, and what it was drawn from."""
+
+
+def set_parameters(connection: Connection, trial_id: int, lease: Lease | None, draws: Sequence[Draw]) -> None:
+    """Give a trial parameters; raises Refused."""
+    for draw in draws:
+        _put(connection, parameters, trial_id, lease, "param_name", _parameter(*draw))
 
 
 def set_intermediate_value(connection: Connection, trial_id: int, lease: Lease | None, step: int, value: float) -> None:

@@ -184,6 +184,8 @@ class Attempt:
             self.lease.number,
             self.lease.trial_id,
             frozen.user_attrs,
+            frozen.params,
+            frozen.distributions,
             resume=found.content,
             last_epoch=frozen.last_step,
             precision=self.context.precision,

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Literal, Protocol
 
+from optuna.distributions import BaseDistribution
+
 from winnow import defaults
 from winnow.records import Epoch, Outcome
 
@@ -35,6 +37,9 @@ class Job:
     number: int
     trial_id: int
     user_attributes: dict[str, Any]
+    parameters: dict[str, Any] = field(default_factory=dict)
+    """What it has drawn already."""
+    distributions: dict[str, BaseDistribution] = field(default_factory=dict)
     resume: bytes | None = None
     last_epoch: int | None = None
     """The last epoch that the storage holds; None where it holds none."""

@@ -10,7 +10,7 @@ from contextlib import suppress
 from datetime import datetime
 from typing import Any, SupportsFloat
 
-from optuna.distributions import BaseDistribution
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.study import StudyDirection
 from optuna.trial import BaseTrial, FrozenTrial, TrialState
 
@@ -143,16 +143,16 @@ class RemoteTrial(BaseTrial):
         self, name: str, low: float, high: float, *, step: float | None = None, log: bool = False
     ) -> float:
         """Behave as Optuna's."""
-        return float(self._call("suggest_float", name, low, high, step=step, log=log))
+        return float(self._suggest("suggest_float", FloatDistribution, name, low, high, step=step, log=log))
 
     def suggest_int(self, name: str, low: int, high: int, *, step: int = 1, log: bool = False) -> int:
         """Behave as Optuna's."""
-        return int(self._call("suggest_int", name, low, high, step=step, log=log))
+        return int(self._suggest("suggest_int", IntDistribution, name, low, high, step=step, log=log))
 
     def suggest_categorical(self, name: str, choices: Sequence[Any]) -> Any:
         """Behave as Optuna's."""
         plain = [plain_data.attribute(name, choice) for choice in choices]
-        return list(choices)[plain.index(self._call("suggest_categorical", name, plain))]
+        return list(choices)[plain.index(self._suggest("suggest_categorical", CategoricalDistribution, name, plain))]
 
     def suggest_uniform(self, name: str, low: float, high: float) -> float:
         """Behave as Optuna's of the newer name."""
@@ -239,6 +239,13 @@ class RemoteTrial(BaseTrial):
         """As Optuna's."""
         start: datetime | None = self._call("datetime_start")
         return start
+
+    def _suggest(self, method: str, kind: Callable[..., BaseDistribution], name: str, *bounds: Any, **more: Any) -> Any:
+        """Return what the trial has drawn before under this name from the same distribution, else what it draws now."""
+        known = self._job.distributions.get(name)
+        if known is not None and known == kind(*bounds, **more):
+            return self._job.parameters[name]
+        return self._call(method, name, *bounds, **more)
 
     def _call(self, method: str, *arguments: Any, **options: Any) -> Any:
         return self._ask(Call(method, arguments, options))

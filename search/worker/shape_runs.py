@@ -75,7 +75,7 @@ class ShapeRuns:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
                 sampler = PartialFixedSampler(dict(self.shape), sampler)
-        with self._study.storage.holding(lease), self._sampler_lock:
+        with self._study.storage.holding(lease, draws_together=True), self._sampler_lock:
             study = optuna.load_study(study_name=self._study.name, storage=self._study.storage, sampler=sampler)
             drawn = optuna.trial.Trial(study, lease.trial_id)
             suggest(drawn, self._study.spec.space, {})

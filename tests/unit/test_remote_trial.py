@@ -3,9 +3,10 @@
 import multiprocessing
 
 import pytest
+from optuna.distributions import CategoricalDistribution, FloatDistribution
 
 from winnow.records import Epoch
-from winnow.search.worker.messages import Job, Report, Verdict
+from winnow.search.worker.messages import Answer, Job, Report, Verdict
 from winnow.search.worker.remote_trial import RemoteTrial, Stopped
 
 
@@ -33,3 +34,16 @@ def test_what_the_trial_is_asked_next_hears_the_answer_first() -> None:
         trial.report(0.6, 3)
     assert [message.epoch.epoch for message in (supervisor.recv(), supervisor.recv())] == [1, 2]
     assert not supervisor.poll(0), "nothing more is said of a trial that is stopped"
+
+
+def test_what_was_drawn_before_is_asked_for_only_from_another_range() -> None:
+    supervisor, trainer = multiprocessing.Pipe()
+    distributions = {"lr": FloatDistribution(0.1, 1.0, log=True), "kind": CategoricalDistribution(["a", "b"])}
+    trial = RemoteTrial(trainer, Job(0, 1, {}, {"lr": 0.5, "kind": "b"}, distributions))
+    assert trial.suggest_float("lr", 0.1, 1.0, log=True) == 0.5
+    assert trial.suggest_categorical("kind", ["a", "b"]) == "b"
+    assert not supervisor.poll(0)
+    supervisor.send(Answer(0.6))
+    assert trial.suggest_float("lr", 0.1, 2.0, log=True) == 0.6
+    supervisor.send(Answer(3))
+    assert trial.suggest_int("depth", 1, 4) == 3

@@ -21,6 +21,7 @@ from winnow.search.worker.fusing import in_a_row
 from winnow.search.worker.scheduling import Scheduling
 from winnow.search.worker.shape_runs import ShapeRuns
 from winnow.storage import claims, endings, epochs
+from winnow.storage.errors import LeaseLost
 from winnow.storage.leases import Lease
 
 SEARCH = {
@@ -96,6 +97,20 @@ def test_a_trial_whose_worker_died_before_it_drew_is_drawn_in_the_shape_of_its_r
         trials.append(opened.get_trial(lease.trial_id).params)
     assert trials[0] == {}, "the baseline, which is queued with its parameters, is drawn when it trains"
     assert len(set(shapes_of(trials[1:]))) == 1
+
+
+def test_what_a_trial_draws_is_written_whole_or_not_at_all(opened: storage.Storage) -> None:
+    study = study_with(opened, "random")
+    shapes = rows_of(study, 1)
+    _, whole, lost = (claims.claim(opened.database, study.study_id, "w") for _ in range(3))
+    assert whole is not None
+    assert lost is not None
+    shapes.draw(whole)
+    assert {"model", "lr", "optimizer"} <= opened.get_trial(whole.trial_id).params.keys()
+    endings.give_back(opened.database, lost, Outcome.WORKER_KILLED)
+    with pytest.raises(LeaseLost):
+        shapes.draw(lost)
+    assert not opened.get_trial(lost.trial_id).params
 
 
 def test_first_looks_of_freeze_thaw_come_in_rows_of_one_shape_beside_what_goes_on(opened: storage.Storage) -> None:
