@@ -13,10 +13,15 @@ OBJECTIVE = "def train(trial):\n    return 1.0\n"
 
 
 @pytest.fixture(autouse=True)
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    known = set(sys.modules)
+def here(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     checkout = str(Path(__file__).parents[2])  # whose folders an installed Winnow does not bring
-    monkeypatch.setattr(sys, "path", [path for path in sys.path if path not in ("", checkout)])
+    others = str(tmp_path_factory.getbasetemp())  # whatever other tests of this process have imported from theirs
+    libraries = [path for path in sys.path if path not in ("", checkout) and not path.startswith(others)]
+    monkeypatch.setattr(sys, "path", libraries)
+    for name, module in list(sys.modules.items()):
+        if str(getattr(module, "__file__", "")).startswith(others):
+            monkeypatch.delitem(sys.modules, name)
+    known = set(sys.modules)
     monkeypatch.chdir(tmp_path)
     yield
     for name in set(sys.modules) - known:
