@@ -3,7 +3,8 @@
     python -m bench.wall_clock digits fashion_mnist --seeds 10 --results FILE
 
 One worker on the CPU. Freeze-thaw may spend as many epochs as the other did; what it has not reached by then counts as
-reached at the end. Epochs are what other load on the machine does not change. `--results` goes on where it stopped.
+reached at the end. When the other itself first had its best stands beside it. Epochs are what other load on the machine
+does not change. `--results` goes on where it stopped.
 """
 
 import argparse
@@ -13,7 +14,7 @@ import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -55,23 +56,34 @@ def run(study: str, seed: int, epochs: int | None) -> list[Spent]:
         return spending_of(Path(folder, "s.db"))
 
 
-def table(pairs: list[Any]) -> str:
-    """Return how soon freeze-thaw was as good, as a share of what the other spent, and how good it was at the end."""
-    shares: dict[str, list[float]] = {"epochs": [], "training": [], "searching": []}
-    reached, differences = 0, []
-    for old, new in pairs:
-        target = old[-1]["best"]
-        there = next((spent for spent in new if spent["best"] is not None and spent["best"] >= target), None)
-        reached += there is not None
-        for quantity, found in shares.items():
-            found.append(min(1.0, (there or old[-1])[quantity] / old[-1][quantity]))
-        differences.append(new[-1]["best"] - target)
-    random, lines = np.random.default_rng(0), [f"{len(pairs)} seeds; freeze-thaw was as good in {reached}"]
-    for quantity, of in {**shares, "best at the end, difference": differences}.items():
-        means = random.choice(of, (5000, len(of))).mean(1)
-        low, high = np.quantile(means, [0.025, 0.975])
-        lines.append(f"{quantity}: {np.mean(of):.4g} ({low:.4g} to {high:.4g}), median {np.median(of):.4g}")
+Search = Sequence[Mapping[str, Any]]
+"""What was spent and found after each attempt, as `Spent` has it."""
+
+
+def table(pairs: Sequence[tuple[Search, Search]]) -> str:
+    """Return by which share of what TPE and ASHA spent either was as good as those at their end; means over seeds."""
+    lines = [
+        f"{len(pairs)} seeds; freeze-thaw was as good in {sum(_reached(new, old) is not None for old, new in pairs)}"
+    ]
+    for quantity in ("epochs", "training", "searching"):
+        ours, theirs = ([_share(by[at], by[0], quantity) for by in pairs] for at in (1, 0))
+        lines.append(f"{quantity}: freeze-thaw {_mean(ours)}, median {np.median(ours):.2f}; the other {_mean(theirs)}")
+    lines.append(f"best at the end, difference: {_mean([new[-1]['best'] - old[-1]['best'] for old, new in pairs])}")
     return "\n".join(lines)
+
+
+def _reached(search: Search, old: Search) -> Mapping[str, Any] | None:
+    target = old[-1]["best"]
+    return next((spent for spent in search if spent["best"] is not None and spent["best"] >= target), None)
+
+
+def _share(search: Search, old: Search, quantity: str) -> float:
+    return min(1.0, (_reached(search, old) or old[-1])[quantity] / old[-1][quantity])
+
+
+def _mean(of: Sequence[float]) -> str:
+    low, high = np.quantile(np.random.default_rng(0).choice(of, (5000, len(of))).mean(1), [0.025, 0.975])
+    return f"{np.mean(of):.3g} ({low:.3g} to {high:.3g})"
 
 
 def main() -> None:
