@@ -201,10 +201,9 @@ def main(file_descriptor: int, rank: int = 0) -> None:
             trainer = Trainer(pipe.recv(), rank, output)
         except BaseException as error:
             problem = plain_data.text(getattr(error, "problem", plain_data.reason(error)))
-            last = [frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith("<")][
-                -1
-            ]
-            remedy = plain_data.text(getattr(error, "remedy", f"raised in {last.filename}, line {last.lineno}"))
+            frames = [each for each in traceback.extract_tb(error.__traceback__) if not each.filename.startswith("<")]
+            where = f"raised in {frames[-1].filename}, line {frames[-1].lineno}"
+            remedy = plain_data.text(getattr(error, "remedy", where))
             trace = plain_data.text(traceback.format_exc(), plain_data.TRACEBACK_CHARACTERS)
             # Also a device that others have filled: those beside it may have room.
             at_fault = error_kinds.is_device_error(error) or error_kinds.is_out_of_memory(error)
