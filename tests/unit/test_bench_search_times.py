@@ -15,13 +15,16 @@ from winnow.storage import claims, endings, epochs
 
 
 def test_trials_of_stock_optuna_come_as_they_ended(tmp_path: Path) -> None:
-    study = optuna.create_study(storage=f"sqlite:///{tmp_path}/s.db", direction="maximize")
+    stock = optuna.storages.RDBStorage(f"sqlite:///{tmp_path}/s.db")
+    study = optuna.create_study(storage=stock, direction="maximize")
     first, second, _ = study.ask(), study.ask(), study.ask()
     second.report(0.5, 1)
     study.tell(second, state=optuna.trial.TrialState.PRUNED)
     first.report(0.6, 1)
     first.report(0.7, 2)
     study.tell(first, 0.7)
+    stock.remove_session()
+    stock.engine.dispose()
     found = trials_of(tmp_path / "s.db")
     assert [(trial.epochs, trial.complete, trial.value) for trial in found] == [(1, False, 0.5), (2, True, 0.7)]
     assert found[1].began <= found[0].began <= found[0].ended <= found[1].ended
