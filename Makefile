@@ -35,10 +35,10 @@ check-accuracy: .venv/test ## training our way and the usual way over several se
 	$(BIN)/pytest -m accuracy -rP
 
 truth: .venv/test ## noise of twenty kinds, real trainings among it, with known effects: hours; goes on where it stopped
-	$(BIN)/python bench/truth.py 500 truth.jsonl
+	$(BIN)/python -m bench.truth 500 truth.jsonl
 
 studies: .venv/train ## run the ready studies that take minutes, and write their answers into studies/README.md
-	$(BIN)/python bench/ready_studies.py
+	$(BIN)/python -m bench.ready_studies
 
 tutorials: .venv/test ## run the tutorials of docs/ and write what their commands say into them: minutes
 	$(BIN)/python docs/transcripts.py

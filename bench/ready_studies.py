@@ -1,6 +1,6 @@
 """Run the ready studies that take minutes, one after another, and write into studies/README.md what they answered.
 
-    python bench/ready_studies.py [--storage URL] [--minutes 20] [NAME ...]
+    python -m bench.ready_studies [--storage URL] [--minutes 20] [NAME ...]
 
 Each is run by `winnow run`, one worker on one CPU, for at most so many minutes. Begun again with the same storage, what
 has ended is left alone and what was cut off goes on. The answers are those that `winnow studies --answers` prints,

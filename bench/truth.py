@@ -1,6 +1,6 @@
 """Whether Winnow's conclusions are true: on noise and effects that are known, again and again.
 
-`python bench/truth.py 500 rows.jsonl` prints tables: families of noise by procedures, each share with its interval.
+`python -m bench.truth 500 rows.jsonl` prints tables: families of noise by procedures, each share with its interval.
 What was counted is kept in the file, line by line, and not counted again by the next call. The arithmetic is Winnow's
 own; only the trainings are replaced by a planted value and noise (`noise.py`).
 """

@@ -1,6 +1,6 @@
 """Whether what the commands print is true: whole searches, confirmations and ablations with a known truth.
 
-`python bench/whole.py SEARCHES FOLDER` types `winnow run`, `confirm` and `ablate` for each search, by turns of five
+`python -m bench.whole SEARCHES FOLDER` types `winnow run`, `confirm` and `ablate` for each search, by turns of five
 kinds of noise, with five planted methods and with none, and counts what of the sentences and tables that they print is
 true. The searches lie in FOLDER, and a run goes on where it stopped.
 """
