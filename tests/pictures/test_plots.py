@@ -66,6 +66,12 @@ def test_learning_curves_show_the_top_and_the_baseline_over_quartiles(history: S
     np.testing.assert_allclose(quartiles[0], np.quantile(first, [0.25, 0.5, 0.75]))
 
 
+def test_a_curve_of_one_epoch_is_a_point(history: StudyRecord) -> None:
+    short = replace(history, trials=tuple(replace(trial, curve=trial.curve[:1]) for trial in history.trials))
+    modes = {trace.name: trace.mode for trace in curves.learning_curves(short, top=1).data}
+    assert modes["baseline"] == modes["median"] == "markers"
+
+
 def test_hundreds_of_trials_draw_no_more_lines_than_forty(history: StudyRecord) -> None:
     assert len(curves.learning_curves(searched(300)).data) == len(curves.learning_curves(history).data)
 

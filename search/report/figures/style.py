@@ -69,9 +69,13 @@ def add_points(
 
 
 def add_line(drawn: "Figure", x: Any, y: Any, name: str, line: Mapping[str, Any], hover: str = "", **more: Any) -> None:
-    """Add a line with a legend, two pixels wide unless `line` says otherwise; without `hover` it says nothing."""
+    """Add a line with a legend, two pixels wide unless `line` says otherwise; without `hover` it says nothing.
+
+    Of a line of one point that point is marked, for nothing else of it would be seen.
+    """
+    mode = "lines" if len(x) > 1 else "markers"
     said = {"hovertemplate": f"{hover}<extra></extra>"} if hover else {"hoverinfo": "skip"}
-    drawn.add_scatter(x=x, y=y, mode="lines", line={"width": 2, **line}, name=name, **said, **more)
+    drawn.add_scatter(x=x, y=y, mode=mode, line={"width": 2, **line}, name=name, **said, **more)
 
 
 def whole_numbers(drawn: "Figure", most: int) -> None:
