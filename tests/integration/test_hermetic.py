@@ -8,8 +8,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 SUBJECT_TO_IT = (
     *("tests/unit/test_cli.py", "tests/unit/test_study.py", "tests/unit/test_devices.py"),
-    *("tests/unit/test_status_screen.py", "tests/unit/test_data.py"),
-    "tests/integration/test_failures.py::test_an_exception_fails_its_trial_and_no_other",
+    *("tests/unit/test_status_screen.py", "tests/unit/test_data.py", "tests/integration/test_failures.py"),
     "tests/integration/test_signals.py::test_a_worker_that_is_told_to_leave_keeps_its_epochs",
 )
 
