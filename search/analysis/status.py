@@ -148,19 +148,20 @@ def seconds_left(
     if used.exhausted and running + states.get("WAITING", 0) == 0:
         return 0.0
     at_work = sum(worker.age < SILENT_SECONDS and worker.state != "paused" for worker in workers)
-    budget, work = used.budget, []
-    if used.device_seconds_left is not None:
-        work.append(used.device_seconds_left)
+    budget = used.budget
+    if budget.trials is budget.epochs is budget.device_hours is None:
+        return used.seconds_left
+    if not (at_work and latest):
+        return None
+    work = [] if used.device_seconds_left is None else [used.device_seconds_left]
     if budget.trials is not None:
         # Those under way have on average half of their time before them.
-        work.append((budget.trials - finished - paused - running / 2) * fmean(latest or [0.0]))
+        work.append((budget.trials - finished - paused - running / 2) * fmean(latest))
     if budget.epochs is not None:
         work.append((budget.epochs - used.epochs) * used.device_seconds / max(1, used.epochs))
-    if work and not (at_work and latest):
-        return None
     at_once = max(at_work, running)  # a worker may train several trials at once
-    estimates = [max(0.0, seconds) / at_once for seconds in work]
-    return min(estimates + [left for left in [used.seconds_left] if left is not None], default=None)
+    forecast = min(max(0.0, seconds) / at_once for seconds in work)
+    return forecast if used.seconds_left is None else min(forecast, used.seconds_left)
 
 
 def end_of(study: WinnowStudy) -> str:
