@@ -56,9 +56,9 @@ def run(
         run_on_cluster(spec, url, trials, json, fleet, cluster, accept_code)
         return
     checked = read_spec(spec, trials=trials)
+    fleet.check(checked)  # before there is a study that nothing here can train
     if report is not None:
         report.parent.mkdir(parents=True, exist_ok=True)  # where it cannot be, nothing is trained
-    fleet.check(checked)  # before there is a study that nothing here can train
     study = create_study(checked, url, accept_code=accept_code)
     with notifying(study, notify):
         run_here(study, fleet, beside=lambda: decoration.prepare(study.storage, study.spec))
