@@ -135,7 +135,7 @@ def _search(way: str, model: str, trials: int) -> dict[str, float]:
             command += ["--report", f"{folder}/r.html"]
         began = time.time()
         # A cache of its own: what is measured once on a machine is measured in each run here.
-        cpu = _cpu_of(command, {"OPTUNA_STORAGE": url, "WINNOW_CACHE": f"{folder}/cache"})
+        cpu = cpu_of(command, {"OPTUNA_STORAGE": url, "WINNOW_CACHE": f"{folder}/cache"})
         ended = time.time()
         trials_ended = trials_of(Path(folder, "s.db"))
     return {
@@ -177,13 +177,13 @@ def _run_ready(text: str) -> tuple[float, float, float]:
         began = time.perf_counter()
         command = [sys.executable, "-m", "winnow", "run", f"{folder}/s.toml", "--workers", "1", "--devices", "cpu"]
         place = {"OPTUNA_STORAGE": f"sqlite:///{folder}/s.db", "WINNOW_CACHE": f"{folder}/cache"}
-        cpu = _cpu_of([*command, "--report", f"{folder}/r.html"], place)
+        cpu = cpu_of([*command, "--report", f"{folder}/r.html"], place)
         clock = time.perf_counter() - began
         values = [trial.value for trial in trials_of(Path(folder, "s.db")) if trial.value is not None]
         return cpu, clock, statistics.fmean(values)
 
 
-def _cpu_of(command: list[str], environment: dict[str, str]) -> float:
+def cpu_of(command: list[str], environment: dict[str, str]) -> float:
     """Return the seconds of CPU of a command and of all processes that it has started."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     # Compiled once, as what is installed is.

@@ -9,9 +9,7 @@ does not change. `--results` goes on where it stopped.
 
 import argparse
 import json
-import os
 import re
-import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -21,9 +19,9 @@ from typing import Any
 
 import numpy as np
 
+from bench.fused import ROOT, cpu_of
 from bench.search_times import Spent, spending_of
 
-ROOT = Path(__file__).parents[1]
 STUDIES: Mapping[str, Mapping[str, str]] = {
     "digits": {},
     "fashion_mnist": {"train = 5000": "train = 1000", "trials = 100": "trials = 40"},
@@ -47,12 +45,7 @@ def run(study: str, seed: int, epochs: int | None) -> list[Spent]:
         Path(folder, "s.toml").write_text(text)
         command = [sys.executable, "-m", "winnow", "run", f"{folder}/s.toml", "--workers", "1", "--devices", "cpu"]
         place = {"OPTUNA_STORAGE": f"sqlite:///{folder}/s.db", "WINNOW_CACHE": f"{folder}/cache"}
-        environment = {**os.environ, "OMP_NUM_THREADS": "1", **place}
-        done = subprocess.run(
-            [*command, "--report", f"{folder}/r.html"], cwd=ROOT, env=environment, capture_output=True, text=True
-        )
-        if done.returncode:
-            raise SystemExit(f"{' '.join(command)}: ended with {done.returncode}\n{done.stdout}{done.stderr}")
+        cpu_of([*command, "--report", f"{folder}/r.html"], place)
         return spending_of(Path(folder, "s.db"))
 
 
