@@ -9,7 +9,9 @@ import time
 from collections.abc import Generator
 from typing import Any
 
-from sqlalchemy import URL, Engine, create_engine, event
+from sqlalchemy import URL, Engine, ExceptionContext, create_engine, event
+
+from winnow.storage.retries import is_read_only
 
 CONNECT_SECONDS = 5
 LOCK_SECONDS = 8
@@ -24,9 +26,15 @@ def make(url: URL) -> Engine:
     kind = url.get_backend_name()
     if kind == "sqlite":
         return _sqlite(url)
-    if kind == "postgresql":
-        return _postgresql(url)
-    return _mysql(url)
+    engine = _postgresql(url) if kind == "postgresql" else _mysql(url)
+
+    @event.listens_for(engine, "handle_error")
+    def _(context: ExceptionContext) -> None:
+        # A server that has become another's standby: whoever connects anew finds the one that takes writes.
+        if is_read_only(context.original_exception):
+            context.is_disconnect = True
+
+    return engine
 
 
 def _sqlite(url: URL) -> Engine:

@@ -9,7 +9,12 @@ LONGEST_PAUSE = 3.0
 """Seconds between two tries, at most."""
 _POSTGRESQL = {"08", "53", "57", "58"}  # connection, resources, operator's intervention, system: classes of SQLSTATE
 _POSTGRESQL_EXACT = {"40001", "40P01", "55P03", "25P03"}  # serialisation, deadlock, lock and idle time-outs
-_MYSQL = {1040, 1053, 1159, 1205, 1213, 1927, 1969, 2002, 2003, 2006, 2013, 2014, 2055, 3024}
+_MYSQL = {
+    *(1040, 1203, 1226),  # no connection left, for anybody or for this user
+    *(1021, 1114),  # a full disk
+    *(1053, 1159, 1205, 1213, 1317, 1927, 1969, 2002, 2003, 2006, 2013, 2014, 2055, 3024, 4031),
+}
+_MYSQL_READ_ONLY = {1290, 1792, 1836}
 _SQLITE = {
     sqlite3.SQLITE_BUSY,
     sqlite3.SQLITE_LOCKED,
@@ -35,6 +40,12 @@ def is_passing(error: DBAPIError) -> bool:
     if state is None:
         return _is_operational(original)
     return state[:2] in _POSTGRESQL or state in _POSTGRESQL_EXACT
+
+
+def is_read_only(error: BaseException) -> bool:
+    """Return whether a server takes no writes, as a standby, or one whose disk its provider found too full."""
+    number = error.args[0] if error.args else None
+    return getattr(error, "sqlstate", None) == "25006" or number in _MYSQL_READ_ONLY
 
 
 def _is_operational(error: BaseException) -> bool:
@@ -78,7 +89,10 @@ def _text(error: BaseException) -> str:
     return str(getattr(error, "orig", None) or error).lower()
 
 
-_FULL = ("too many clients", "too many connections", "connection slots", "too many database connections")
+_FULL = (
+    *("too many clients", "too many connections", "connection slots", "too many database connections"),
+    "max_user_connections",
+)
 _ABSENT = ("connection refused", "resolve host", "no such file", "unreachable", "no route", "timeout", "can't connect")
 _REFUSALS = {
     "authentication failed": "check user and password in the URL",
@@ -88,6 +102,8 @@ _REFUSALS = {
     "unknown database": "check the name of the database in the URL",
     "pg_hba.conf": "have the server's pg_hba.conf let this user in from here",
     "permission denied": "let this user make and use tables in the database, or name its owner in the URL",
+    "read-only": "name the server that takes writes, and see why this one does not",
+    "read only": "name the server that takes writes, and see why this one does not",
     "invalid ": "check the options in the URL",
 }
 _OF_FILES = {

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from optuna.study import StudyDirection
 from sqlalchemy import text
 
 from faults.wire import Wire
@@ -97,3 +98,33 @@ def test_a_storage_is_opened_whose_first_connections_are_cut(postgres: PostgresS
 def test_what_no_waiting_helps_is_refused_at_once(postgres: PostgresServer) -> None:
     with pytest.raises(StorageUnreachable, match=r"does not exist .* check the names of the database"):
         storage.open(postgres.url("none"), patience=math.inf)
+
+
+@pytest.mark.parametrize("kind", ["postgresql", "mariadb"])
+def test_who_finds_a_server_read_only_connects_anew(kind: str, request: pytest.FixtureRequest) -> None:
+    """As one is that was the primary before a failover, on the connections that it has kept."""
+    opened = storage.open(request.getfixturevalue({"postgresql": "postgres_url", "mariadb": "mariadb_url"}[kind]))
+    demoted = {"postgresql": "SET default_transaction_read_only = on", "mariadb": "SET SESSION TRANSACTION READ ONLY"}
+    opened.database.read(lambda connection: connection.execute(text(demoted[kind])))
+    study_id = opened.create_new_study([StudyDirection.MAXIMIZE], "s")
+    assert opened.get_study_name_from_id(study_id) == "s"
+    opened.database.release()
+
+
+def test_a_server_that_stays_read_only_is_said_to_be(postgres: PostgresServer, postgres_url: str) -> None:
+    name = postgres_url.partition("@/")[2].partition("?")[0]
+    postgres.execute(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
+    opened = storage.open(postgres_url)
+    opened.database.patience = 0.0
+    with pytest.raises(StorageUnreachable, match=r"read-only transaction .* name the server that takes writes"):
+        opened.create_new_study([StudyDirection.MAXIMIZE], "s")
+    opened.database.release()
+
+
+@pytest.mark.parametrize("kind", ["postgresql", "mariadb"])
+def test_a_statement_that_an_administrator_ends_is_tried_again(kind: str, request: pytest.FixtureRequest) -> None:
+    opened = storage.open(request.getfixturevalue({"postgresql": "postgres_url", "mariadb": "mariadb_url"}[kind]))
+    ended = {"postgresql": "SELECT pg_cancel_backend(pg_backend_pid())", "mariadb": "KILL QUERY CONNECTION_ID()"}
+    statements = iter([ended[kind], "SELECT 1"])
+    assert opened.database.read(lambda connection: connection.execute(text(next(statements))).scalar()) == 1
+    opened.database.release()

@@ -114,7 +114,9 @@ def test_states_of_postgresql(state: str, passing: bool) -> None:
     assert is_passing(DBAPIError("", {}, error)) is passing
 
 
-@pytest.mark.parametrize(("number", "passing"), [(1213, True), (1205, True), (2006, True), (1146, False)])
+@pytest.mark.parametrize(
+    ("number", "passing"), [(1213, True), (1205, True), (1226, True), (1317, True), (2006, True), (1146, False)]
+)
 def test_numbers_of_mariadb(number: int, passing: bool) -> None:
     import pymysql
 
