@@ -7,6 +7,7 @@ OPTUNA_STORAGE for --storage.
 
 import errno
 import logging
+import os
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -138,6 +139,8 @@ def _sentence(error: Exception) -> str:
 def cli(debug: bool) -> None:
     """Hyperparameter search for image models in PyTorch, on Optuna."""
     logging.basicConfig(format="winnow: %(message)s", level=logging.DEBUG if debug else logging.WARNING)
+    if debug:
+        os.environ["WINNOW_DEBUG"] = "1"  # all that it starts is asked the same, on a cluster too
 
 
 main: Callable[[], None] = cli

@@ -118,9 +118,8 @@ class Supervisor:
         os.set_blocking(ours, False)
         self._heard = Heard(ours)
         log = None if self._log is None else self._log.open("ab")
-        debug = ("--debug",) if _log.isEnabledFor(logging.DEBUG) else ()
         self.process = subprocess.Popen(
-            module_command("winnow", *debug, "work", *self._arguments),
+            module_command("winnow", "work", *self._arguments),
             env={**os.environ, **self._environment, SUPERVISOR: f"{os.getpid()}:{theirs}"},
             pass_fds=[theirs],
             stdin=subprocess.DEVNULL,
