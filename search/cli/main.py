@@ -18,6 +18,7 @@ from typing import Any
 import click
 
 from winnow.errors import WinnowError
+from winnow.search.cli import start
 
 # The command by its name: the module and the function that make it, and its line in `winnow --help`.
 COMMANDS = {
@@ -138,6 +139,7 @@ def _sentence(error: Exception) -> str:
 @click.version_option(package_name="winnow-hpo")
 def cli(debug: bool) -> None:
     """Hyperparameter search for image models in PyTorch, on Optuna."""
+    start.imported()  # the group is called when its command was
     logging.basicConfig(format="winnow: %(message)s", level=logging.DEBUG if debug else logging.WARNING)
     if debug:
         os.environ["WINNOW_DEBUG"] = "1"  # all that it starts is asked the same, on a cluster too

@@ -146,6 +146,25 @@ def test_a_run_that_is_told_to_leave_before_it_has_workers_says_so_by_its_status
     assert not list(_processes(place))
 
 
+@pytest.mark.parametrize("module", ["click", "winnow.search.cli.run", "optuna", "sqlalchemy", "winnow.search.api.study"])
+@pytest.mark.parametrize(
+    "command", [["-m", "winnow"], ["-c", "from winnow.__main__ import main; main()"]], ids=["as a module", "as a script"]
+)
+def test_an_impatient_ctrl_c_ends_a_command_without_a_word(place: Place, command: list[str], module: str) -> None:
+    (place.folder / "sitecustomize.py").write_text(
+        "import sys\n"
+        "class Watch:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        f"        if name == {module!r}:\n"
+        f"            import os; os.kill(os.getpid(), {int(signal.SIGINT)})\n"
+        "sys.meta_path.insert(0, Watch())\n"
+    )
+    environment = place.environment({"PYTHONPATH": str(place.folder)})
+    started = [sys.executable, *command, "run", place.spec(trials=2)]
+    asked = subprocess.run(started, cwd=place.folder, env=environment, capture_output=True, text=True)
+    assert (asked.returncode, asked.stdout, asked.stderr) == (130, "", "")
+
+
 @pytest.mark.parametrize(
     ("command", "analysis"),
     [("confirm s --top 1 --seeds 2", "s-confirm"), ("ablate s --looks 1", "s-ablation-0-1")],
