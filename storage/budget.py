@@ -7,9 +7,23 @@ it. Of epochs and hours, what is under way when they are spent goes on to its en
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Label, ScalarSelect, func, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Integer,
+    Label,
+    ScalarSelect,
+    Select,
+    Update,
+    bindparam,
+    func,
+    insert,
+    select,
+    update,
+)
 from sqlalchemy.exc import IntegrityError
 
 from winnow.records import Budget
@@ -18,6 +32,8 @@ from winnow.storage.clock import database_now
 from winnow.storage.database import Database
 from winnow.storage.optuna_tables import last_number, studies, trials
 from winnow.storage.tables import attempts, budgets, epochs
+
+_EPOCHS = select(func.count()).where(epochs.c.trial_id == bindparam("trial"))
 
 
 @dataclass(frozen=True)
@@ -110,7 +126,12 @@ def end_now(database: Database, study_id: int) -> int:
 
 def spent(connection: Connection, study_id: int) -> Spent:
     """Return what the study has used so far. The cost of asking does not grow with the study."""
-    row = connection.execute(
+    return spent_as(connection.execute(_spent(), {"study": study_id}).mappings().one())
+
+
+@cache
+def _spent() -> Select[Any]:
+    return (
         select(
             budgets.c.trials,
             budgets.c.seconds,
@@ -120,13 +141,12 @@ def spent(connection: Connection, study_id: int) -> Spent:
             budgets.c.used_epochs,
             budgets.c.state,
             (database_now() - budgets.c.started_at).label("age"),
-            last_number(study_id).label("last_number"),
+            last_number(bindparam("study", type_=Integer)).label("last_number"),
             *under_way(studies.c.study_id),
         )
         .select_from(studies.outerjoin(budgets, budgets.c.study_id == studies.c.study_id))
-        .where(studies.c.study_id == study_id)
+        .where(studies.c.study_id == bindparam("study"))
     )
-    return spent_as(row.mappings().one())
 
 
 def under_way(study_id: ColumnElement[int]) -> tuple[Label[Any], Label[Any]]:
@@ -139,7 +159,7 @@ def under_way(study_id: ColumnElement[int]) -> tuple[Label[Any], Label[Any]]:
 
 def epochs_of(connection: Connection, trial_id: int) -> int:
     """Return how many epochs of a trial are recorded."""
-    return int(connection.execute(select(func.count()).where(epochs.c.trial_id == trial_id)).scalar_one())
+    return int(connection.execute(_EPOCHS, {"trial": trial_id}).scalar_one())
 
 
 def _epochs_of(trial_id: ColumnElement[int]) -> ScalarSelect[int]:
@@ -175,11 +195,16 @@ def note_started(connection: Connection, study_id: int) -> None:
 
 def spend(connection: Connection, trial_id: int, token: int) -> None:
     """Add the seconds and the epochs of an attempt that has ended to what its study has used."""
-    attempt = (attempts.c.trial_id == trial_id) & (attempts.c.token == token)
+    connection.execute(_spending(), {"trial": trial_id, "token": token})
+
+
+@cache
+def _spending() -> Update:
+    attempt = (attempts.c.trial_id == bindparam("trial")) & (attempts.c.token == bindparam("token"))
     seconds = select(attempts.c.ended_at - attempts.c.started_at).where(attempt).scalar_subquery()
-    new_epochs = epochs_of(connection, trial_id) - select(attempts.c.earlier_epochs).where(attempt).scalar_subquery()
+    new_epochs = select(_epochs_of(attempts.c.trial_id) - attempts.c.earlier_epochs).where(attempt).scalar_subquery()
     study = select(attempts.c.study_id).where(attempt).scalar_subquery()
-    connection.execute(
+    return (
         update(budgets)
         .where(budgets.c.study_id == study)
         .values(

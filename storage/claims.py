@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, case, exists, func, insert, not_, select, update
+from sqlalchemy import Connection, Float, bindparam, case, exists, func, insert, not_, select, update
 
 from winnow.defaults import LEASE_SECONDS
 from winnow.storage import content, identities
@@ -21,6 +21,29 @@ from winnow.storage.tables import attempts
 
 FIXED_PARAMETERS = "fixed_params"
 """The system attribute in which Optuna keeps what a trial was enqueued with; its `suggest_*` calls give that."""
+_ATTEMPT = insert(attempts).values(
+    started_at=database_now(), expires_at=database_now() + bindparam("lasts", type_=Float(53))
+)
+_ATTEMPTED = exists().where(attempts.c.trial_id == trials.c.trial_id)
+_UNTIL = (
+    select(attempts.c.until)
+    .where(attempts.c.trial_id == trials.c.trial_id)
+    .order_by(attempts.c.token.desc())
+    .limit(1)
+    .scalar_subquery()
+)
+_WAITING = (
+    select(trials.c.trial_id, trials.c.number, _UNTIL.label("until"))
+    .where(
+        trials.c.study_id == bindparam("study"), trials.c.state == "WAITING", trials.c.trial_id >= bindparam("since")
+    )
+    .order_by(case((trials.c.number.in_(bindparam("rather", expanding=True)), 0), else_=1), trials.c.number)
+    .limit(1)
+)
+_UNPAUSED = _WAITING.where(not_(IS_PAUSED))
+_BROKEN_OFF = _WAITING.where(_ATTEMPTED, not_(IS_PAUSED))
+_PAUSED = _WAITING.where(IS_PAUSED, trials.c.number == bindparam("paused"))
+_QUEUED = _WAITING.where(not_(_ATTEMPTED))
 
 
 @dataclass(frozen=True)
@@ -90,17 +113,17 @@ def claim(
             until=chosen.until,
         )
         connection.execute(
-            insert(attempts).values(
-                trial_id=lease.trial_id,
-                token=lease.token,
-                study_id=study_id,
-                worker=worker,
-                claim=lease.claim,
-                started_at=database_now(),
-                expires_at=database_now() + seconds,
-                until=lease.until,
-                earlier_epochs=epochs_of(connection, lease.trial_id),
-            )
+            _ATTEMPT,
+            {
+                "trial_id": lease.trial_id,
+                "token": lease.token,
+                "study_id": study_id,
+                "worker": worker,
+                "claim": lease.claim,
+                "lasts": seconds,
+                "until": lease.until,
+                "earlier_epochs": epochs_of(connection, lease.trial_id),
+            },
         )
         if used.seconds == 0.0:
             note_started(connection, study_id)
@@ -135,7 +158,7 @@ def _make(connection: Connection, study_id: int, number: int, wish: Wish | None)
     if wish is not None and wish.number not in (None, number):
         raise Overtaken(f"trial {wish.number} was begun by another worker")
     row = {"study_id": study_id, "number": number, "state": "RUNNING", "datetime_start": optuna_now()}
-    made = connection.execute(insert(trials).values(**row))
+    made = connection.execute(insert(trials), row)
     assert made.inserted_primary_key is not None
     trial_id = made.inserted_primary_key[0]
     if wish is None or wish.parameters is None:
@@ -153,30 +176,17 @@ def _waiting(
 
     One that was broken off comes first, then what is wished for. Raises Overtaken where that is not paused any more.
     """
-    attempted = exists().where(attempts.c.trial_id == trials.c.trial_id)
-    until = (
-        select(attempts.c.until)
-        .where(attempts.c.trial_id == trials.c.trial_id)
-        .order_by(attempts.c.token.desc())
-        .limit(1)
-        .scalar_subquery()
-    )
-    query = (
-        select(trials.c.trial_id, trials.c.number, until.label("until"))
-        .where(trials.c.study_id == study_id, trials.c.state == "WAITING", trials.c.trial_id >= since)
-        .order_by(*([case((trials.c.number.in_(rather), 0), else_=1)] if rather else []), trials.c.number)
-        .limit(1)
-    )
+    place = {"study": study_id, "since": since, "rather": list(rather) or [-1]}  # no trial has that number
     if wish is None:
-        found = connection.execute(query.where(not_(IS_PAUSED))).one_or_none()
+        found = connection.execute(_UNPAUSED, place).one_or_none()
         return None if found is None else _Chosen(found.trial_id, found.number, None, is_bare=False)
-    broken_off = connection.execute(query.where(attempted, not_(IS_PAUSED))).one_or_none()
+    broken_off = connection.execute(_BROKEN_OFF, place).one_or_none()
     if broken_off is not None:
         return _Chosen(*broken_off, is_bare=False)
     if wish.paused is not None:
-        found = connection.execute(query.where(IS_PAUSED, trials.c.number == wish.paused)).one_or_none()
+        found = connection.execute(_PAUSED, {**place, "paused": wish.paused}).one_or_none()
         if found is None:
             raise Overtaken(f"trial {wish.paused} is not paused any more")
     else:
-        found = connection.execute(query.where(not_(attempted))).one_or_none() if wish.begins else None
+        found = connection.execute(_QUEUED, place).one_or_none() if wish.begins else None
     return None if found is None else _Chosen(found.trial_id, found.number, wish.until, is_bare=False)

@@ -15,7 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from sqlalchemy import Connection, Engine, Executable, Insert, RowMapping, insert, update
+from sqlalchemy import Connection, Engine, Executable, Insert, RowMapping, bindparam, insert, update
 from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
@@ -28,6 +28,11 @@ P = ParamSpec("P")
 PATIENCE = 10.0
 FULL_SECONDS = 60.0
 """For so long, at least, a server is asked again that has no connection left: others will give theirs up."""
+_COUNT_UP = (
+    update(receipts)
+    .where(receipts.c.receipt == bindparam("of"), receipts.c.number < bindparam("to"))
+    .values(number=bindparam("to"))
+)
 _log = logging.getLogger("winnow")
 
 
@@ -136,16 +141,12 @@ class Database:
         """
         receipt = self._receipts.pop() if self._receipts else self._new_receipt()
         receipt.number += 1
-        mark = (
-            update(receipts)
-            .where(receipts.c.receipt == receipt.name, receipts.c.number < receipt.number)
-            .values(number=receipt.number)
-        )
+        mark = {"of": receipt.name, "to": receipt.number}
         results: list[Result] = []
 
         def once() -> Result:
             with self.engine.connect() as connection, connection.begin():
-                if connection.execute(mark).rowcount == 0 and results:
+                if connection.execute(_COUNT_UP, mark).rowcount == 0 and results:
                     return results[-1]
                 results[:] = []
                 result = work(connection, *args, **options)

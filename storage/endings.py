@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, insert, literal, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, insert, literal, select, update
 
 from winnow.records import OUTCOME, REASON, FinalState, Outcome
 from winnow.storage import content
@@ -17,6 +17,9 @@ from winnow.storage.notifications import ring
 from winnow.storage.optuna_tables import stored, trial_user_attributes, trials, values
 from winnow.storage.tables import attempts
 from winnow.storage.upserts import HELD, put
+
+_CLOSE_HELD = update(attempts).where(HELD).values(ended_at=database_now())
+_END = update(trials).where(trials.c.trial_id == bindparam("trial"))
 
 
 def finish(
@@ -119,11 +122,10 @@ def end_trial(
     for objective, result in enumerate(results):
         if result is not None and not math.isnan(result):
             number, kind = stored(result)
-            row = {"objective": objective, "value": number, "value_type": kind}
-            connection.execute(insert(values).values(trial_id=trial_id, **row))
+            row = {"trial_id": trial_id, "objective": objective, "value": number, "value_type": kind}
+            connection.execute(insert(values), row)
     put_attributes(connection, trial_id, attributes)
-    ended = {"state": state, "datetime_complete": optuna_now()}
-    connection.execute(update(trials).where(trials.c.trial_id == trial_id).values(**ended))
+    connection.execute(_END, {"trial": trial_id, "state": state, "datetime_complete": optuna_now()})
 
 
 def put_attributes(connection: Connection, trial_id: int, attributes: Mapping[str, Any]) -> None:
@@ -142,8 +144,7 @@ def close_attempt(connection: Connection, trial_id: int, token: int, outcome: Ou
 
 def _close_held(connection: Connection, lease: Lease, outcome: Outcome) -> None:
     """Close the attempt by which a trial is held and book what it has used; raises LeaseLost."""
-    ending = update(attempts).where(HELD).values(ended_at=database_now(), outcome=outcome)
-    if connection.execute(ending, lease.holder.values).rowcount != 1:
+    if connection.execute(_CLOSE_HELD, {**lease.holder.values, "outcome": outcome}).rowcount != 1:
         raise lease.lost()
     spend(connection, lease.trial_id, lease.token)
 

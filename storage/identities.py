@@ -6,10 +6,16 @@ ones, and a backup that was restored gives those that were given before. The ide
 
 import secrets
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, bindparam, select
 
 from winnow.storage.tables import identities, schema
 from winnow.storage.upserts import Right, insert_new
+
+_HOME = (
+    select(schema.c.identity, identities.c.identity.label("study"))
+    .select_from(schema.join(identities, identities.c.study_id == bindparam("id")))
+    .where(schema.c.version == 1)
+)
 
 
 def new() -> str:
@@ -24,14 +30,13 @@ def of_database(connection: Connection) -> str:
 
 def home(connection: Connection, study_id: int) -> str:
     """Return the folder of a study's files, DATABASE/STUDY; a study that stock Optuna made is given its identity."""
-    query = select(identities.c.identity).where(identities.c.study_id == study_id)
-    found = connection.execute(query).scalar()
+    found = connection.execute(_HOME, {"id": study_id}).one_or_none()
     if found is None:
         insert_new(connection, identities, ["study_id"], {"study_id": study_id, "identity": new()}, Right.STUDY)
-        found = connection.execute(query).scalar()
+        found = connection.execute(_HOME, {"id": study_id}).one_or_none()
         if found is None:
             raise KeyError(f"there is no study with the id {study_id}")
-    return f"{of_database(connection)}/{found}"
+    return f"{found.identity}/{found.study}"
 
 
 def homes_of_deleted(connection: Connection) -> list[str]:

@@ -9,7 +9,7 @@ claimed by nobody is still its owner's, who may renew it.
 
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, bindparam, func, select
 
 from winnow.records import Outcome, Retry
 from winnow.storage.database import Database
@@ -18,6 +18,11 @@ from winnow.storage.tables import attempts
 from winnow.storage.upserts import RENEWAL, Holder
 
 MOST_CRASHES = 5
+_HISTORY = (
+    select(attempts.c.claim, attempts.c.outcome)
+    .where(attempts.c.trial_id == bindparam("trial"))
+    .order_by(attempts.c.token)
+)
 
 
 @dataclass(frozen=True)
@@ -79,8 +84,7 @@ def count_held(database: Database, study_id: int) -> int:
 
 def history(connection: Connection, trial_id: int) -> tuple[tuple[str, ...], tuple[Outcome, ...]]:
     """Return the claims of a trial's attempts, and how those ended that have."""
-    query = select(attempts.c.claim, attempts.c.outcome).where(attempts.c.trial_id == trial_id)
-    rows = connection.execute(query.order_by(attempts.c.token)).all()
+    rows = connection.execute(_HISTORY, {"trial": trial_id}).all()
     return tuple(claim for claim, _ in rows), tuple(Outcome(outcome) for _, outcome in rows if outcome is not None)
 
 

@@ -1,9 +1,17 @@
 """What a reader of a study's trials need not read again: what has ended never changes."""
 
+from typing import Any
+
 from optuna.trial import TrialState
-from sqlalchemy import ColumnElement, and_, or_
+from sqlalchemy import and_, bindparam, or_
 
 from winnow.storage.optuna_tables import trials
+
+MAY_BE_NEWS = and_(
+    trials.c.study_id == bindparam("study"),
+    or_(trials.c.trial_id > bindparam("newest"), trials.c.trial_id.in_(bindparam("unfinished", expanding=True))),
+)
+"""The condition on rows of `trials` for being new, or unfinished when they were last seen, with `SeenTrials.values`."""
 
 
 class SeenTrials:
@@ -20,12 +28,11 @@ class SeenTrials:
         """The smallest id that may still change; all before it are finished for ever."""
         return min(self._unfinished, default=self.newest + 1)
 
-    def may_be_news(self) -> ColumnElement[bool]:
-        """Return the condition on rows of `trials` for being new, or unfinished when they were last seen."""
-        news: ColumnElement[bool] = trials.c.trial_id > self.newest
-        if self._unfinished:
-            news = or_(news, trials.c.trial_id.in_(sorted(self._unfinished)))
-        return and_(trials.c.study_id == self._study_id, news)
+    @property
+    def values(self) -> dict[str, Any]:
+        """What this reader asks MAY_BE_NEWS with."""
+        # No trial has the id 0: an empty list would be a query of its own, which no index answers.
+        return {"study": self._study_id, "newest": self.newest, "unfinished": sorted(self._unfinished) or [0]}
 
     def note(self, trial_id: int, state: str) -> None:
         """Remember in which state a trial was seen."""

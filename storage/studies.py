@@ -7,7 +7,7 @@ from typing import Any
 
 from optuna.study import StudyDirection
 from optuna.study._frozen import FrozenStudy
-from sqlalchemy import Connection, Table, delete, insert, select
+from sqlalchemy import Connection, Table, bindparam, delete, insert, select
 
 from winnow.storage import content
 from winnow.storage.optuna_tables import (
@@ -21,6 +21,8 @@ from winnow.storage.optuna_tables import (
 )
 from winnow.storage.tables import deletions
 from winnow.storage.upserts import Right, put
+
+_LOCK = select(studies.c.study_id).where(studies.c.study_id == bindparam("id")).with_for_update()
 
 
 def create(connection: Connection, wanted: Sequence[StudyDirection], name: str | None) -> int:
@@ -48,8 +50,7 @@ def remove(connection: Connection, study_id: int) -> None:
 
 def lock(connection: Connection, study_id: int) -> None:
     """Take the lock under which Optuna numbers trials; raises KeyError."""
-    query = select(studies.c.study_id).where(studies.c.study_id == study_id).with_for_update()
-    if connection.execute(query).first() is None:
+    if connection.execute(_LOCK, {"id": study_id}).first() is None:
         raise _unknown(study_id)
 
 

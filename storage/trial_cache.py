@@ -41,10 +41,16 @@ from winnow.storage.optuna_tables import (
     trials,
     values,
 )
-from winnow.storage.seen_trials import SeenTrials
+from winnow.storage.seen_trials import MAY_BE_NEWS, SeenTrials
 
 MANY = 200
 """From so many trials on, their rows are asked for by study and not by id."""
+TRIAL_ROWS = select(
+    trials.c.trial_id, trials.c.number, trials.c.state, trials.c.datetime_start, trials.c.datetime_complete
+)
+"""The query for what `freeze` needs of rows of `trials`."""
+_NEWS = TRIAL_ROWS.where(MAY_BE_NEWS).order_by(trials.c.trial_id)
+_ONE = TRIAL_ROWS.where(trials.c.trial_id == bindparam("id"))
 _by_number = attrgetter("number")
 _distribution = lru_cache(maxsize=4096)(json_to_distribution)
 
@@ -70,7 +76,7 @@ class TrialCache:
         Those that this process holds, by their ids, are given as they are and not read.
         """
         newest = self.seen.newest
-        rows = connection.execute(trial_rows().where(self.seen.may_be_news()).order_by(trials.c.trial_id)).all()
+        rows = connection.execute(_NEWS, self.seen.values).all()
         ended = [row for row in rows if TrialState[row.state].is_finished()]
         open_ones = [row for row in rows if not TrialState[row.state].is_finished()]
         shown = [row for row in open_ones if TrialState[row.state] in wanted]
@@ -110,7 +116,7 @@ class TrialCache:
 
 def read_one(connection: Connection, trial_id: int) -> FrozenTrial | None:
     """Return one trial as the database has it now."""
-    row = connection.execute(trial_rows().where(trials.c.trial_id == trial_id)).one_or_none()
+    row = connection.execute(_ONE, {"id": trial_id}).one_or_none()
     return None if row is None else freeze(connection, [row], 0, 0)[0]
 
 
@@ -126,13 +132,6 @@ def as_pruned(trial: FrozenTrial) -> FrozenTrial:
 def begun(lease: Lease) -> FrozenTrial:
     """Return the trial that a claim has just made."""
     return FrozenTrial(lease.number, TrialState.RUNNING, None, datetime.now(), None, {}, {}, {}, {}, {}, lease.trial_id)
-
-
-def trial_rows() -> Select[Any]:
-    """Return the query for what `freeze` needs of rows of `trials`."""
-    return select(
-        trials.c.trial_id, trials.c.number, trials.c.state, trials.c.datetime_start, trials.c.datetime_complete
-    )
 
 
 def freeze(connection: Connection, rows: Sequence[Any], study_id: int, newest: int) -> list[FrozenTrial]:

@@ -25,9 +25,9 @@ from winnow.storage.optuna_tables import (
     trials,
     values,
 )
-from winnow.storage.seen_trials import SeenTrials
+from winnow.storage.seen_trials import MAY_BE_NEWS, SeenTrials
 from winnow.storage.tables import epochs
-from winnow.storage.trial_cache import MANY, freeze, trial_rows
+from winnow.storage.trial_cache import MANY, TRIAL_ROWS, freeze
 
 # Optuna's own attributes: a list of all of a trial's constraints, or each under `constraints:NAME`.
 CONSTRAINTS = "constraints"
@@ -76,10 +76,10 @@ class Outlines:
                 values.c.value_type,
             )
             .select_from(trials.outerjoin(values, first))
-            .where(self.seen.may_be_news())
+            .where(MAY_BE_NEWS)
         )
         ended = []
-        for row in connection.execute(query).all():
+        for row in connection.execute(query, self.seen.values).all():
             outline = Outline(
                 row.trial_id,
                 row.number,
@@ -134,7 +134,7 @@ def details(connection: Connection, ids: Sequence[int]) -> dict[int, FrozenTrial
     """Return whole trials by their ids."""
     found: dict[int, FrozenTrial] = {}
     for some in _few(ids):
-        rows = connection.execute(trial_rows().where(trials.c.trial_id.in_(some))).all()
+        rows = connection.execute(TRIAL_ROWS.where(trials.c.trial_id.in_(some))).all()
         found |= {trial._trial_id: trial for trial in freeze(connection, rows, 0, 0)}
     return found
 
