@@ -4,6 +4,7 @@ Everything that a worker needs lies with the study, in Optuna's own study attrib
 its objective. Its presence means that the study is ready; its budget lies beside it (winnow.storage.budget).
 """
 
+import copy
 import json
 import random
 import sys
@@ -63,6 +64,16 @@ class WinnowStudy:
     def name(self) -> str:
         """The study's name in the storage."""
         return self.spec.name
+
+    def handle(self, number: int) -> optuna.Study:
+        """Return an Optuna study for trial `number` alone, whose sampler is about to draw it.
+
+        Optuna's samplers go by the trials that a handle saw first until `ask` or `tell`, which no worker calls: on one
+        handle for all trials, TPE would draw at random for ever.
+        """
+        made = copy.copy(self.optuna)
+        made.sampler = self.sampler_of(number)
+        return made
 
     @cached_property
     def optuna(self) -> optuna.Study:

@@ -45,15 +45,8 @@ class Attempt:
         self.lease = lease
         self.storage = context.study.storage
         self.database = self.storage.database
-        # A handle of its own. Optuna's samplers go by the trials that a handle saw first until `ask` or `tell`, which
-        # no worker calls: on one handle for all attempts, TPE would draw at random for ever.
         with context.sampler_lock:
-            self.study = optuna.load_study(
-                study_name=context.study.name,
-                storage=self.storage,
-                sampler=context.study.sampler_of(lease.number),
-                pruner=context.study.optuna.pruner,
-            )
+            self.study = context.study.handle(lease.number)
             self.trial = optuna.trial.Trial(self.study, lease.trial_id)
         self.started = time.monotonic()
         self.heard = self.started

@@ -70,13 +70,13 @@ class ShapeRuns:
             elif self._shape_of(parameters) == self._new.shape:
                 self._new.left = min(self._new.left, size - 1)
             return size
-        sampler = self._study.sampler_of(lease.number)
+        study = self._study.handle(lease.number)
+        study.pruner = optuna.pruners.NopPruner()  # Hyperband would show some samplers its bracket's trials alone
         if self.shape:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-                sampler = PartialFixedSampler(dict(self.shape), sampler)
+                study.sampler = PartialFixedSampler(dict(self.shape), study.sampler)
         with self._study.storage.holding(lease, draws_together=True), self._sampler_lock:
-            study = optuna.load_study(study_name=self._study.name, storage=self._study.storage, sampler=sampler)
             drawn = optuna.trial.Trial(study, lease.trial_id)
             suggest(drawn, self._study.spec.space, {})
         self.began(lease.number, drawn.params)
