@@ -10,6 +10,7 @@ import importlib
 import importlib.util
 import sys
 import sysconfig
+import threading
 from collections.abc import Callable
 from contextlib import suppress
 from importlib.machinery import ModuleSpec, PathFinder
@@ -91,14 +92,25 @@ def imported() -> dict[str, str]:
 
 def fingerprint(file: Path) -> str | None:
     """Return a fingerprint of the code in a file, or of its bytes where it is no Python; None where it is gone."""
-    try:
-        content = file.read_bytes()
-    except OSError:
-        return None
-    if file.suffix == ".py":
-        with suppress(SyntaxError, ValueError):  # it was good when it was imported: what lies there now is another code
-            content = repr(_structure(ast.parse(content))).encode()
-    return hashlib.sha256(content).hexdigest()[:16]
+    with _READING, suppress(OSError):
+        status = file.stat()
+        key = (file, status.st_mtime_ns, status.st_ctime_ns, status.st_size)
+        if key not in _KNOWN:
+            content = file.read_bytes()
+            if file.suffix == ".py":
+                with suppress(
+                    SyntaxError, ValueError, RecursionError
+                ):  # good when it was imported: what lies there now is other code
+                    content = repr(_structure(ast.parse(content))).encode()
+            _KNOWN[key] = hashlib.sha256(content).hexdigest()[:16]
+        return _KNOWN[key]
+    return None
+
+
+_KNOWN: dict[tuple[object, ...], str] = {}
+"""The fingerprints of files as they were last changed: a large one takes a tenth of a second."""
+_READING = threading.Lock()
+"""Several `ast.parse` at a time can fail: "AST constructor recursion depth mismatch", by Python 3.11."""
 
 
 def _structure(node: object) -> object:
@@ -158,5 +170,7 @@ def _import(module: str) -> ModuleType:
 
 
 def _file_of(module: ModuleType | None) -> Path | None:
-    file = getattr(module, "__file__", None)
+    file = None
+    with suppress(Exception):  # one that is loaded when it is first asked something may fail to
+        file = getattr(module, "__file__", None)
     return Path(file).resolve() if isinstance(file, str) else None

@@ -183,8 +183,14 @@ class Trainer:
 
     def _accept(self, channel: Channel) -> None:
         def serve_and_close() -> None:
-            with suppress(EOFError, ConnectionError):
-                self.serve(channel)
+            try:
+                with suppress(EOFError, ConnectionError):
+                    self.serve(channel)
+            except (
+                BaseException
+            ):  # no trial's own, which are answers: as of a trainer of one trial, its supervisor hears
+                traceback.print_exc()
+                os._exit(1)
             channel.close()
 
         threading.Thread(target=serve_and_close, name="a trial", daemon=True).start()

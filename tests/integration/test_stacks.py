@@ -72,6 +72,25 @@ class Hungry(nn.Module):
 def hungry(shape, outputs):
     return Hungry(shape, outputs)
 """
+SPOILING = """
+import sys
+from pathlib import Path
+
+import torch
+from torch import nn
+
+
+class Spoiling(nn.Linear):
+    def forward(self, x):
+        if torch.is_grad_enabled() and not Path("spoilt").exists():
+            Path("spoilt").touch()
+            sys.modules["__main__"].code_of = None  # so that what a trainer does after a trial fails
+        return super().forward(x)
+
+
+def build(shape, outputs):
+    return nn.Sequential(nn.Flatten(), Spoiling(64, outputs))
+"""
 
 
 def spec(place: Place, epochs: int = 4, rates: str = "[0.001, 0.01]", fuse: str = "8") -> str:
@@ -139,6 +158,18 @@ def test_all_trials_of_a_stack_go_on_after_a_kill(place: Place, module: str) -> 
     again = [trial for trial in trials if trial.user_attrs[RUN]["attempts"] > 1]
     for trial in again[:3]:
         assert_as_alone(place, trial)
+
+
+def test_what_fails_beside_a_trial_ends_the_trainer_and_all_go_on(place: Place) -> None:
+    (place.folder / "spoiling.py").write_text(SPOILING)
+    file = place.folder / spec(place, epochs=2)
+    text = file.read_text().replace('"mlp"\nwidths = [32]', '"spoiling:build"')
+    file.write_text(text.replace("dropout = {", "label_smoothing = {"))
+    done = place.run("run", file.name, "--workers", "1")
+    assert done.returncode == 0, done.stderr
+    trials = place.study().trials
+    assert [trial.state.name for trial in trials] == ["COMPLETE"] * 12
+    assert max(trial.user_attrs[RUN]["attempts"] for trial in trials) == 2
 
 
 def test_one_that_was_told_by_others_takes_nobody_along(place: Place) -> None:

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -80,6 +81,24 @@ def test_the_modules_that_were_imported_from_the_users_side() -> None:
     found = user_code.imported()
     assert {"mine", "helper"} <= found.keys()
     assert not {"random", "optuna", "other", "winnow", "numpy"} & found.keys()
+
+
+class Lazy(ModuleType):
+    def __getattr__(self, name: str) -> object:
+        raise ImportError("the library that this module loads when it is first used is not installed")
+
+
+def test_a_module_that_cannot_be_asked_and_one_too_nested_to_be_read_as_a_tree(monkeypatch: pytest.MonkeyPatch) -> None:
+    sums = "def f():\n    return " + " + ".join("1" * 900)
+    lay({"sums.py": sums})
+    user_code.load("sums:f")
+    with monkeypatch.context() as patch:
+        patch.setitem(sys.modules, "lazy", Lazy("lazy"))
+        first = user_code.imported()
+    assert "sums" in first
+    assert "lazy" not in first
+    lay({"sums.py": sums + " + 1"})
+    assert user_code.imported()["sums"] != first["sums"]
 
 
 @pytest.mark.parametrize(
