@@ -6,9 +6,11 @@ two configurations with the same seed differ in nothing but what they say.
 
 import contextlib
 import hashlib
+import random
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 
 
@@ -44,6 +46,25 @@ def drawing_from(generator: torch.Generator) -> Iterator[None]:
     finally:
         generator.set_state(get())
         put(before)
+
+
+@contextlib.contextmanager
+def seeded_elsewhere(number: int) -> Iterator[None]:
+    """Let Python's and NumPy's global generators begin at `number` meanwhile; they are then where they were."""
+    before = random.getstate(), np.random.get_state()
+    random.seed(number)
+    np.random.seed(number % 2**32)
+    try:
+        yield
+    finally:
+        random.setstate(before[0])
+        np.random.set_state(before[1])
+
+
+def drawing_elsewhere_from(generator: torch.Generator) -> contextlib.AbstractContextManager[None]:
+    """Let them begin at what `generator` draws for them."""
+    drawn = torch.randint(2**32, (), dtype=torch.int64, device=generator.device, generator=generator)
+    return seeded_elsewhere(int(drawn))
 
 
 @dataclass(frozen=True)

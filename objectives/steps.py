@@ -147,7 +147,7 @@ class Step:
             and self.member.ranks.count == config.accumulate == 1
             and isinstance(self.descent.optimizer, FusedOptimizer)
             and isinstance(self.member.data.train.inputs, Tensor)
-            and (not isinstance(model, ImportedNetwork) or config.compile == "graphs")
+            and (not isinstance(model, ImportedNetwork) or (config.compile == "graphs" and not model.draws_elsewhere))
         )
 
 

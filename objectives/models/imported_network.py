@@ -1,10 +1,16 @@
 """The network of an imported model: built in the trial's own randomness, tried once, filled from a file, frozen."""
 
 import copy
+import functools
+import logging
+import pickle
+import random
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -13,7 +19,9 @@ from winnow.objectives.errors import ObjectiveError
 from winnow.objectives.models.initialisation import initialise_layer
 from winnow.objectives.models.layers import Dropout, RandomModule
 from winnow.objectives.models.weights_file import refuse_another
-from winnow.objectives.randomness import drawing_from
+from winnow.objectives.randomness import drawing_elsewhere_from, drawing_from, seeded_elsewhere
+
+logger = logging.getLogger("winnow")
 
 
 class ImportedNetwork(RandomModule):
@@ -22,6 +30,13 @@ class ImportedNetwork(RandomModule):
     So its parts have none of their own: torch's global one is the trial's meanwhile. Its parameters and buffers keep
     their names. Parts that are frozen keep their weights, and their BatchNorm the statistics that it has.
     """
+
+    inplace = True
+    """It may change what it is given: a stack gives it a copy."""
+    draws_elsewhere = False
+    """Whether it draws from Python's or NumPy's global generators too while it trains."""
+    counts = ""
+    """The number that a pass in training changes and no checkpoint keeps; empty where there is none."""
 
     def __init__(self, network: nn.Module, channels: int, layout: torch.memory_format, frozen: tuple[str, ...]) -> None:
         """`channels` are those that images are repeated to; 0 leaves them as they are."""
@@ -51,8 +66,11 @@ class ImportedNetwork(RandomModule):
             x = (x.expand(-1, self._channels, -1, -1) if self._channels else x).contiguous(memory_format=self._layout)
         if self.generator is None or not self.training or is_recording():  # which draws from it when it is replayed
             return self.network(x)  # type: ignore[no-any-return]
-        with drawing_from(self.generator):
+        with drawing_from(self.generator), self._elsewhere(self.generator):
             return self.network(x)  # type: ignore[no-any-return]
+
+    def _elsewhere(self, generator: torch.Generator) -> AbstractContextManager[None]:
+        return drawing_elsewhere_from(generator) if self.draws_elsewhere else nullcontext()
 
 
 def build(
@@ -73,7 +91,7 @@ def build(
     Raises ObjectiveError where it is no network, or takes or gives other shapes than (batch, *shape) and (batch,
     outputs), where nothing begins with a frozen prefix, and where the file does not fit.
     """
-    with drawing_from(generator):
+    with drawing_from(generator), seeded_elsewhere(generator.initial_seed()):
         try:
             network = make()
         except ObjectiveError:
@@ -88,15 +106,19 @@ def build(
         raise ObjectiveError(f"{name} gives a {type(network).__name__}", "let it return a torch.nn.Module")
     if any(isinstance(parameter, nn.parameter.UninitializedParameter) for parameter in network.parameters()):
         _outputs(name, network.eval(), shape, generator)  # lazy layers take their size from their first input
+    if complex_ := next((weight for weight, each in network.named_parameters() if each.is_complex()), None):
+        raise ObjectiveError(
+            f"{name} has complex weights, {complex_} for one, which the optimisers do not take",
+            "let it keep them as real ones (torch.view_as_real), and see them by torch.view_as_complex",
+        )
     if initialisation != "pytorch":
         with torch.no_grad():
             for module in network.modules():
                 if isinstance(module, nn.Linear | nn.Conv2d):
                     initialise_layer(module.weight, module.bias, initialisation, generator)
     for place, module in list(network.named_modules()):
-        if (
-            type(module) is nn.Dropout and place
-        ):  # the same, but for p to the nearest 1/256, from an eighth of the draws
+        # The same, but for p to the nearest 1/256, from an eighth of the draws.
+        if type(module) is nn.Dropout and place and round(256 * module.p) < 256:
             network.set_submodule(place, Dropout(module.p))
     prefixes = tuple(part.strip() for part in frozen_prefixes.split(",") if part.strip())
     for prefix in prefixes:
@@ -134,7 +156,49 @@ def _tried(
         raise ObjectiveError(
             f"{name} makes {what} of two examples, not (2, {outputs})", "let it give one number for each class"
         )
+    wrapped.draws_elsewhere, wrapped.counts = _beside_its_state(wrapped, shape)
+    if wrapped.counts:
+        _warn_of_count(name, wrapped.counts)
     return wrapped.train()
+
+
+def _beside_its_state(network: ImportedNetwork, shape: tuple[int, ...]) -> tuple[bool, str]:
+    """Try what a pass in training changes that no checkpoint has; nothing, where two examples are too few for one."""
+    tried = copy.deepcopy(network).train()
+    before = _numbers(tried)
+    with seeded_elsewhere(0):
+        generators = _elsewhere()
+        with suppress(Exception), torch.no_grad(), drawing_from(torch.Generator()):
+            tried(torch.zeros(2, *shape))
+        draws = _elsewhere() != generators
+    after = _numbers(tried)
+    return draws, next((name for name, number in before.items() if after.get(name) != number), "")
+
+
+def _elsewhere() -> tuple[object, bytes]:
+    """Return where Python's and NumPy's global generators stand."""
+    return random.getstate(), pickle.dumps(np.random.get_state())
+
+
+def _numbers(network: nn.Module) -> dict[str, int | float]:
+    """Return the numbers in a network's modules that are no buffers, by their names."""
+    return {
+        f"{place}.{name}".removeprefix("network."): number
+        for place, module in network.named_modules()
+        if type(module).get_extra_state is nn.Module.get_extra_state
+        for name, number in vars(module).items()
+        if type(number) in (int, float)
+    }
+
+
+@functools.cache
+def _warn_of_count(name: str, number: str) -> None:
+    logger.warning(
+        "%s changes %s as it trains, which no checkpoint keeps: a trial that goes on after a pause or a kill begins "
+        "it anew; make it a buffer (register_buffer), or let get_extra_state and set_extra_state keep it",
+        name,
+        number,
+    )
 
 
 def _outputs(name: str, network: nn.Module, shape: tuple[int, ...], generator: torch.Generator) -> Any:

@@ -80,14 +80,22 @@ def apart_because(network: ImportedNetwork, shape: tuple[int, ...]) -> str:
     if getattr(own, "_compiled_call_impl", None) is not None:
         return "it is compiled"
     for name, module in own.named_modules(prefix="it", remove_duplicate=False):
-        has_weights = any(True for _ in (*module.parameters(recurse=False), *module.buffers(recurse=False)))
-        if has_weights and type(module) not in MEMBERS_OWN:
+        kept = [*module.parameters(recurse=False), *module.buffers(recurse=False)]
+        keeps_more = type(module).get_extra_state is not nn.Module.get_extra_state
+        if (kept or keeps_more) and type(module) not in MEMBERS_OWN:
             return f"{name} is a {type(module).__name__} with weights, which stacks do not do at once"
-        if module._forward_hooks or module._forward_pre_hooks or "forward" in vars(module):
+        hooks = (module._forward_hooks, module._forward_pre_hooks, module._backward_hooks, module._backward_pre_hooks)
+        if any(hooks) or "forward" in vars(module):
             return f"{name} has hooks"
-    each = [id(weight) for _, weight in own.named_parameters(remove_duplicate=False)]
-    if len(set(each)) < len(each):
+    weights = [weight for _, weight in own.named_parameters(remove_duplicate=False)]
+    if len(set(map(id, weights))) < len(weights):
         return "two of its layers share weights"
+    if any(weight._backward_hooks or weight._post_accumulate_grad_hooks for weight in weights):
+        return "its weights have hooks"
+    if network.draws_elsewhere:
+        return "it draws random numbers of Python or NumPy"
+    if network.counts:
+        return f"it counts in {network.counts}"
     try:
         return _tried(network, shape)
     except Exception as error:
@@ -104,17 +112,32 @@ def _tried(network: ImportedNetwork, shape: tuple[int, ...]) -> str:
         copies = [copy.deepcopy(network) for _ in examples]
         for seed, each in enumerate(copies):
             each.generator = torch.Generator(weight.device).manual_seed(seed)
+            for own in each.parameters():
+                own.data *= 1 + seed / 8  # who takes another member's weights is found out
         return copies
 
     with torch.no_grad():
         judged = copy.deepcopy(network).eval()
         by_example = vmap(lambda example: judged(example[None])[0])(examples[0])
         alike = torch.allclose(by_example, judged(examples[0]), rtol=1e-4, atol=1e-5)
-        with drawing_from(end):
-            together = StackedOwn(members())(examples)
-        apart = torch.stack([each(batch) for each, batch in zip(members(), examples, strict=True)])
+    one, other = members(), members()
+    stack = StackedOwn(one)
+    with drawing_from(end):
+        together = stack(examples)
     if not torch.equal(begin, end.get_state()):
         return "it draws random numbers by other means than torch.nn.Dropout"
+    apart = torch.stack([each(batch) for each, batch in zip(other, examples, strict=True)])
     if not (alike and torch.allclose(together, apart, rtol=1e-4, atol=1e-5)):
         return "what it makes of an example depends on the others of its batch"
+    for outputs in (together, apart):
+        (outputs**2).sum().backward()  # type: ignore[no-untyped-call]
+    stack.hand_out_gradients()
+    pairs = zip(_gradients(one), _gradients(other), strict=True)
+    if not all(torch.allclose(ours, its, rtol=1e-3, atol=1e-4) for ours, its in pairs):
+        return "its gradients are others where several are trained at once"
     return ""
+
+
+def _gradients(networks: Sequence[nn.Module]) -> list[Tensor]:
+    weights = [weight for network in networks for weight in network.parameters()]
+    return [torch.zeros_like(weight) if weight.grad is None else weight.grad for weight in weights]

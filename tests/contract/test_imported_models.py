@@ -1,10 +1,12 @@
 """A model of one's own, of torchvision or of timm trains in the built-in loop as the built-in ones do."""
 
+import random
 import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -21,6 +23,9 @@ from winnow.objectives.training import Result, train
 from winnow.search.study import validation
 
 MODULE = """
+import random
+
+import numpy as np
 import torch
 from torch import nn
 
@@ -56,7 +61,43 @@ def clash(shape, classes, dropout: str = "none"):
 
 def nothing():
     return nn.Flatten()
+
+def complex_weights(shape, classes):
+    net = Net(shape, classes)
+    net.filter = nn.Parameter(torch.zeros(3, dtype=torch.cfloat))
+    return net
+
+class Drawing(Net):
+    def __init__(self, shape, classes):
+        super().__init__(shape, classes)
+        self.scale.data *= torch.from_numpy(np.random.rand(len(self.scale)).astype("float32"))
+
+    def forward(self, x):
+        return super().forward(x * random.uniform(0.5, 2) * np.random.rand() if self.training else x)
+
+class Counting(Net):
+    steps = 0
+
+    def forward(self, x):
+        self.steps = self.steps + 1 if self.training else self.steps
+        return super().forward(x) / (1 + self.steps)
+
+class Keeping(Counting):
+    def get_extra_state(self):
+        return self.steps
+
+    def set_extra_state(self, steps):
+        self.steps = steps
+
+class Dropping(Net):
+    def __init__(self, shape, classes):
+        super().__init__(shape, classes)
+        self.some, self.all = nn.Dropout(0.5), nn.Dropout(1.0)
+
+    def forward(self, x):
+        return self.some(super().forward(x)) + self.all(x).sum() * 0
 """
+STEPS = "network._extra_state"
 ZOO = [
     "torchvision:resnet18",
     "torchvision:mobilenet_v3_small",
@@ -89,7 +130,7 @@ def twice(values: dict[str, Any], data: Data) -> tuple[Result, Result]:
 
 
 def same(first: Result, second: Result) -> bool:
-    return all(torch.equal(first.weights[name], second.weights[name]) for name in first.weights)
+    return all(torch.equal(weight, second.weights[name]) for name, weight in first.weights.items() if name != STEPS)
 
 
 def test_ones_own_is_trained_to_the_bit_with_its_parameters(digits: Data) -> None:
@@ -105,6 +146,21 @@ def test_ones_own_is_trained_to_the_bit_with_its_parameters(digits: Data) -> Non
     assert make_config({"model": "mlp"}).dropout == 0.0
     other = twice({"model": name, "width": 7, "dropout": 0.5}, digits)[0]
     assert not same(whole, other), "dropout is drawn"
+
+
+@pytest.mark.parametrize("name", ["Drawing", "Keeping", "Dropping"])
+def test_what_it_draws_or_keeps_elsewhere_is_the_trials(digits: Data, name: str) -> None:
+    random.seed(1)
+    np.random.seed(1)
+    assert same(*twice({"model": f"mymodels_of_a_test:{name}"}, digits))
+    assert random.random() == random.Random(1).random(), "whoever else draws is left alone"
+
+
+def test_a_count_that_no_checkpoint_has_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    for name in ("Counting", "Counting", "Keeping"):
+        build(make_config({"model": f"mymodels_of_a_test:{name}"}), (1, 8, 8), 10)
+    (said,) = caplog.messages
+    assert "mymodels_of_a_test:Counting changes steps as it trains, which no checkpoint keeps" in said
 
 
 def test_each_batch_has_its_own_dropout(digits: Data) -> None:
@@ -184,6 +240,7 @@ def spec(**changed: Any) -> dict[str, Any]:
         ({"model": "mymodels_of_a_test:number"}, "gives a int; let it return a torch.nn.Module"),
         ({"model": "mymodels_of_a_test:large"}, "does not take examples of (1, 8, 8): RuntimeError"),
         ({"model": "mymodels_of_a_test:clash"}, "dropout of mymodels_of_a_test:clash is another hyperparameter"),
+        ({"model": "mymodels_of_a_test:complex_weights"}, "has complex weights, filter for one, which the optimisers"),
         ({"model": "mymodels_of_a_test:build", "width": "x"}, "width = 'x' is not a whole number"),
         ({"model": "mymodels_of_a_test:build", "widht": 3}, "there is no hyperparameter 'widht'; did you mean 'width'"),
         ({"model": "torchvision:resnet33"}, "torchvision has no classifier 'resnet33'; did you mean 'resnet34'"),

@@ -56,10 +56,18 @@ SHAPES: dict[str, dict[str, Any]] = {
     "one's own": {"model": "own_networks_of_a_test:Shortcut"},
     "one's own, bf16": {"model": "own_networks_of_a_test:Shortcut", "precision": "bf16"},
     "one's own, called one by one": {"model": "own_networks_of_a_test:Scaled"},
+    "one's own, whose weights have hooks": {"model": "own_networks_of_a_test:Hooked"},
+    "one's own, whose passes are done again": {"model": "own_networks_of_a_test:Checkpointing"},
+    "one's own, which draws by Python and NumPy": {"model": "own_networks_of_a_test:Choosing"},
+    "one's own, which changes its input": {"model": "own_networks_of_a_test:Spoiling"},
 }
 OWN_NETWORKS = """
+import random
+
+import numpy as np
 import torch
 import torch.nn.functional as F
+import torch.utils.checkpoint
 from torch import nn
 
 
@@ -109,6 +117,54 @@ class Shared(Shortcut):
     def __init__(self, shape, classes):
         super().__init__(shape, classes)
         self.before.append(self.block)
+
+
+class Hooked(Shortcut):
+    def __init__(self, shape, classes):
+        super().__init__(shape, classes)
+        self.block.weight.register_hook(lambda gradient: gradient / 2)
+
+
+class Counting(Shortcut):
+    steps = 0
+
+    def forward(self, x):
+        self.steps = self.steps + 1 if self.training else self.steps
+        return super().forward(x) / (1 + self.steps)
+
+
+class Keeping(Counting):
+    def get_extra_state(self):
+        return self.steps
+
+    def set_extra_state(self, steps):
+        self.steps = steps
+
+
+class Checkpointing(Shortcut):
+    def forward(self, x):
+        return torch.utils.checkpoint.checkpoint(super().forward, x, use_reentrant=False)
+
+
+class Listing(Shortcut):
+    def __init__(self, shape, classes):
+        super().__init__(shape, classes)
+        self.all = [self.before, self.block, self.after]
+
+    def forward(self, x):
+        for layer in self.all:
+            x = layer(x)
+        return x
+
+
+class Choosing(Shortcut):
+    def forward(self, x):
+        return super().forward(x * random.uniform(0.9, 1.1) * np.random.uniform(0.9, 1.1) if self.training else x)
+
+
+class Spoiling(Shortcut):
+    def forward(self, x):
+        return super().forward(x.mul_(0.5))
 """
 NOT_TO_THE_BIT = 1e-6
 """Of the weights: no layer here is so narrow that this machine's kernels differ, but other processors have others."""
@@ -133,6 +189,12 @@ def own_networks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         ("Drawing", "draws random numbers"),
         ("Convolving", "it.convolution is a Conv2d with weights"),
         ("Shared", "two of its layers share weights"),
+        ("Hooked", "its weights have hooks"),
+        ("Counting", "it counts in steps"),
+        ("Keeping", "it is a Keeping with weights"),
+        ("Checkpointing", "its gradients are others"),
+        ("Listing", "depends on the others of its batch"),
+        ("Choosing", "it draws random numbers of Python or NumPy"),
     ],
 )
 def test_why_ones_own_networks_are_called_one_by_one(network: str, why: str) -> None:
