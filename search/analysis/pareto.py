@@ -4,6 +4,7 @@ Parameters and seconds are recorded of every trial, so a pruned study with one o
 trial has no result and is not on it.
 """
 
+import shlex
 from dataclasses import dataclass
 
 from winnow.errors import StudyError
@@ -23,8 +24,13 @@ class Point:
 def front(record: StudyRecord, cost: Cost) -> list[Point]:
     """Return the front of value against parameters or training time, the cheapest first.
 
-    Raises StudyError without costs.
+    Raises StudyError without costs, and where the study has a front of its own.
     """
+    if record.objectives > 1:
+        raise StudyError(
+            f"{record.study!r} has {record.objectives} objectives, and its front is of these, not of value and {cost}",
+            f"list it: optuna best-trials --study-name {shlex.quote(record.study)}",
+        )
     known = costs(record, cost)
     if not known:
         remedy = "run it on: none has completed"

@@ -126,6 +126,18 @@ class StudyRecord:
     trials: tuple[TrialRecord, ...]
     sampler: str = ""
     """As the spec names it; empty of a study that stock Optuna made, whose sampler nobody recorded."""
+    objectives: int = 1
+    """How many a study of stock Optuna has, of which this is the first; a spec's second one is the cost."""
+
+    @property
+    def of_several(self) -> str:
+        """Which of several objectives all numbers are of, in a sentence; empty where there is one."""
+        if self.objectives == 1:
+            return ""
+        return (
+            f"The study has {self.objectives} objectives, and all that is said and shown here is of the first alone; "
+            "optuna best-trials lists its Pareto front."
+        )
 
     @cached_property
     def finished(self) -> tuple[TrialRecord, ...]:
@@ -223,8 +235,10 @@ def read(study: optuna.Study, epochs: Mapping[int, Sequence[Epoch]]) -> StudyRec
         "maximize" if study.directions[0] == StudyDirection.MAXIMIZE else "minimize"
     )
     names = study.metric_names
-    metric = names[0] if names else metric_of(trials)
-    return StudyRecord(study.study_name, direction, metric, trials, sampler_of(study.user_attrs.get(SPEC)))
+    spec = study.user_attrs.get(SPEC)
+    objectives = 1 if spec else len(study.directions)
+    metric = names[0] if names else metric_of(trials, objectives)
+    return StudyRecord(study.study_name, direction, metric, trials, sampler_of(spec), objectives)
 
 
 def sampler_of(spec: Any) -> str:
@@ -317,13 +331,13 @@ def _curve(trial: FrozenTrial) -> tuple[Epoch, ...]:
     )
 
 
-def metric_of(trials: Sequence[TrialRecord]) -> str:
+def metric_of(trials: Sequence[TrialRecord], objectives: int = 1) -> str:
     """Return what the values are, in words: named after the recorded quantity that they equal, where there is one."""
     epochs = [epoch for trial in trials for epoch in trial.curve if math.isfinite(epoch.value)]
     for name in ("validation_accuracy", "validation_loss"):
         if epochs and all(getattr(epoch, name) == epoch.value for epoch in epochs):
             return name.replace("_", " ")
-    return "objective value"
+    return "objective value" if objectives == 1 else "first objective value"
 
 
 def mixed_code(record: StudyRecord) -> dict[str, int]:

@@ -50,6 +50,7 @@ class _About:
     stopped: str
     has_spec: bool
     sampler: str
+    objectives: int
     shares_devices: bool
 
 
@@ -184,6 +185,7 @@ class StudyView:
             stopped=str(stopped.get("reason", "")) if isinstance(stopped, dict) else "",
             has_spec=spec is not None,
             sampler=study_record.sampler_of(spec),
+            objectives=1 if spec else len(directions),
             shares_devices=isinstance(fleet, dict) and fleet.get("fuse", 1) != 1,
         )
 
@@ -210,14 +212,14 @@ class StudyView:
             before = self._plain.get(outline.trial_id)
             if before is None or before.state != outline.state or outline.state == "WAITING":
                 self._plain[outline.trial_id] = _plain(outline, before, outline.trial_id in self._paused)
-        record = self._with(StudyRecord(about.name, about.direction, "", (), about.sampler))
+        record = self._with(StudyRecord(about.name, about.direction, "", (), about.sampler, about.objectives))
         wanted = {trial.number for trial in record.ranked[:TOP]} | _spread(record.finished)
         if record.baseline is not None:
             wanted.add(record.baseline.number)
         missing = [o.trial_id for o in known.values() if o.number in wanted and o.trial_id not in self._detailed]
         self._detailed |= self._read_details(missing)
         kept = [trial for trial in self._detailed.values() if trial.number in wanted]
-        return replace(self._with(record), metric=about.metric or study_record.metric_of(kept))
+        return replace(self._with(record), metric=about.metric or study_record.metric_of(kept, record.objectives))
 
     def _with(self, record: StudyRecord) -> StudyRecord:
         """Return the same study with the trials as they are known now."""

@@ -29,6 +29,7 @@ def sentences(record: StudyRecord, found: Conclusions | None = None) -> list[str
     audited, mixed = pruning.audit(record), mixed_code_words(mixed_code(record))
     return [
         *_result(record),
+        *([record.of_several] if record.of_several else []),
         *([mixed] if mixed else []),
         *_how_sure(record, found.confirmation),
         *_what_made_it(found),

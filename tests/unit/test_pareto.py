@@ -7,7 +7,7 @@ import pytest
 
 from example_search import searched
 from winnow.errors import SpecError, StudyError
-from winnow.search.analysis import study_record
+from winnow.search.analysis import study_record, summary
 from winnow.search.analysis.pareto import Point, front
 from winnow.search.analysis.study_record import StudyRecord
 from winnow.search.study.validation import check
@@ -59,6 +59,11 @@ def test_a_study_with_two_objectives_is_read_by_its_first() -> None:
     history = study_record.read(study, {})
     assert history.best is not None
     assert history.best.value == max(trial.values[0] for trial in study.trials)
+    assert history.metric == "first objective value"
+    said = "The study has 2 objectives, and all that is said and shown here is of the first alone"
+    assert said in " ".join(summary.sentences(history))
+    with pytest.raises(StudyError, match=r"has 2 objectives.*; list it: optuna best-trials --study-name"):
+        front(history, "seconds")
 
 
 def test_what_two_objectives_cannot_be_combined_with() -> None:

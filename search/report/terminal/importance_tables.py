@@ -20,7 +20,8 @@ def tables(found: Sequence[Importance], record: StudyRecord) -> RenderableType:
     shares = [{share.name: share for share in importance.shares} for importance in found]
     for name in dict.fromkeys(share.name for importance in found for share in importance.shares):
         table.add_row(name, *(_share(by_name.get(name)) for by_name in shares))
-    lines = [Text(f"{importance.method} asks {importance.question}{_pruned(importance)}.") for importance in found]
+    lines = [Text(record.of_several)] if record.of_several else []
+    lines += [Text(f"{importance.method} asks {importance.question}{_pruned(importance)}.") for importance in found]
     lines.append(Text("95 % intervals in brackets; dim where the interval reaches the share of a random number."))
     if said := doubt(found, record):
         lines.append(Text(said))
