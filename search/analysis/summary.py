@@ -116,10 +116,11 @@ def _how_sure(record: StudyRecord, found: Confirmation | None) -> list[str]:
     if best is None or (found is None and best is record.baseline):
         return []
     if found is None:
-        values = f"{len(record.ranked):,} value{'s' * (len(record.ranked) > 1)}"
+        if len(record.ranked) == 1:
+            return ["Do not rely on this value yet: it was measured once, and is partly luck."]
         return [
-            f"Do not rely on this value yet: the best of {values}, measured once and on the data that chose it, is "
-            "partly luck."
+            f"Do not rely on this value yet: the best of {len(record.ranked):,} values, measured once and on the data "
+            "that chose it, is partly luck."
         ]
     winner = "the baseline" if record.baseline and found.winner_number == record.baseline.number else "it"
     if winner == "it" and found.winner_number != best.number:

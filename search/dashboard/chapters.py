@@ -27,7 +27,9 @@ def pictures(view: StudyView) -> list[Chapter]:
     caption = "Each point is a trial; the line is the best completed trial so far."
     if len(thin.trials) < len(record.trials):
         caption += f" Of {len(record.finished):,} trials {len(thin.trials):,} are drawn: the best of each stretch."
-    drawn = [Picture("history", "Best so far", caption, progress.optimisation_history(thin))]
+    drawn, history = [], progress.optimisation_history(thin)
+    if history.data:
+        drawn.append(Picture("history", "Best so far", caption, history))
     figure = curves.learning_curves(sample, TOP)
     if figure.data:
         whose = (
@@ -38,7 +40,7 @@ def pictures(view: StudyView) -> list[Chapter]:
         baseline = ", and the baseline" if sample.baseline else ""
         caption = f"The best trials, {TOP} at most{baseline}, over the median and the middle half of {whose}."
         drawn.append(Picture("curves", "Learning curves", caption, figure))
-    return [Chapter("The search", pictures=drawn)]
+    return [Chapter("The search", pictures=drawn)] if drawn else []
 
 
 def hyperparameters(view: StudyView) -> list[Chapter]:

@@ -57,15 +57,13 @@ def chapters(
 
 
 def _search(record: StudyRecord) -> list[Picture]:
-    drawn = [
-        Picture(
-            "history",
-            "Best so far",
+    drawn, history = [], progress.optimisation_history(record)
+    if history.data:
+        caption = (
             "Each point is a trial; the line is the best completed trial so far. A pruned trial stands at the last "
-            "value that it reported.",
-            progress.optimisation_history(record),
+            "value that it reported."
         )
-    ]
+        drawn.append(Picture("history", "Best so far", caption, history))
     found = savings(record)
     if found.saved > 0:
         caption = (
@@ -253,7 +251,9 @@ def _space(record: StudyRecord, importances: Sequence[Importance], anova: Functi
             mean = " In green, the mean over all other hyperparameters with its 95 % interval, from a random forest."
         caption = f"Every finished trial over {name}{crosses}.{mean}"
         title = f"{record.metric} over {name}"
-        drawn.append(Picture(f"slice-{len(drawn)}", title, caption, space.parameter_slice(record, name, marginal)))
+        figure = space.parameter_slice(record, name, marginal)
+        if figure.data:
+            drawn.append(Picture(f"slice-{len(drawn)}", title, caption, figure))
     return drawn
 
 

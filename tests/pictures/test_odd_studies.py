@@ -8,12 +8,13 @@ from pathlib import Path
 import optuna
 import pytest
 from click.testing import CliRunner
+from optuna.trial import TrialState
 
 from winnow import storage
 from winnow.errors import StudyError
 from winnow.search.analysis import importance, study_record
 from winnow.search.cli.main import main
-from winnow.search.report import report
+from winnow.search.report import pictures, report
 
 Objective = Callable[[optuna.Trial], float]
 
@@ -65,6 +66,18 @@ def test_an_odd_study_is_reported(kind: str) -> None:
             importance.compare(record)
     else:
         assert all(share.share >= 0 for found in importance.compare(record) for share in found.shares)
+
+
+@pytest.mark.parametrize("trials", [0, 3])
+def test_nothing_is_drawn_where_no_trial_has_a_value(trials: int) -> None:
+    study = optuna.create_study(study_name="odd")
+    for _ in range(trials):
+        asked = study.ask()
+        x(asked)
+        study.tell(asked, state=TrialState.FAIL)
+    record = study_record.read(study, {})
+    assert [picture for chapter in pictures.chapters(record) for picture in chapter.pictures] == []
+    assert "What was found" in report.render(record)
 
 
 @pytest.mark.parametrize("name", ["../../escape", "/escape", "..", "a/b", "a\\b", "x" * 300, "ü <b>"])

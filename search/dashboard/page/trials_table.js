@@ -129,7 +129,7 @@ export async function makeTable(parameters, changed, picked) {
     ...(isNarrow ? { responsiveLayout: "collapse", responsiveLayoutCollapseStartOpen: false, responsiveLayoutCollapseFormatter: folded } : {}),
     maxHeight: "34rem",
     nestedFieldSeparator: false,
-    placeholder: "No trial is shown.",
+    placeholder: () => (rows.size ? "No trial is shown." : "There is no trial yet."),
     selectableRows: MOST_PICKED,
     rowFormatter: (row) => row.getElement().classList.toggle("baseline", row.getData().baseline),
   });
