@@ -9,6 +9,7 @@ export const MOST_LINES = 500; // of parallel coordinates: the best of those sho
 export const MOST_POINTS = 2000; // of other pictures
 const GROUPS = 5; // of trials by their rank, the best drawn last and darkest
 const narrow = (picture) => picture.clientWidth < 700;
+const shortened = (text) => (text.length > 12 ? `${text.slice(0, 11)}…` : text);
 const isThere = (value) => value !== undefined && value !== null;
 const point = (row, title, key) => [row.number, title, wordsOf(key)(row[key]), key, row[key]];
 
@@ -106,13 +107,13 @@ function contour(picture, rows, _, [x, y]) {
   const points = there.map((row) => ({ x: across.at(row[field(x)]), y: up.at(row[field(y)]), value: row.value }));
   const cells = Math.max(2, Math.min(12, Math.floor(Math.sqrt(points.length / 4))));
   const middles = Array.from({ length: cells }, (_, index) => index / (cells - 1));
-  const ticks = ({ ends }) => ({ tickvals: ends.map(([at]) => at), ticktext: ends.map(([, text]) => plain(text)), range: [-0.04, 1.04] });
+  const ticks = ({ ends }) => ({ tickvals: ends.map(([at]) => at), ticktext: ends.map(([, text]) => plain(narrow(picture) ? shortened(text) : text)), range: [-0.04, 1.04] });
   const surface = { type: "contour", x: middles, y: middles, z: means(points, cells), connectgaps: true, colorscale: "Viridis", reversescale: direction === "minimize" };
-  const thin = narrow(picture) ? { orientation: "h", y: -0.35, thickness: 12 } : {};
+  const thin = narrow(picture) ? { orientation: "h", y: -0.25, yanchor: "top", thickness: 12 } : {};
   draw(
     picture,
     [
-      { ...surface, contours: { coloring: "heatmap" }, colorbar: { title: { text: plain(metric) }, ...thin }, hoverinfo: "skip" },
+      { ...surface, contours: { coloring: "heatmap" }, colorbar: { title: { text: plain(metric), side: "top" }, ...thin }, hoverinfo: "skip" },
       {
         x: points.map((each) => each.x),
         y: points.map((each) => each.y),

@@ -204,12 +204,18 @@ def _rows(x: str, names: Sequence[str], pixels: int) -> "Figure":
     """Return a figure with a row of `pixels` for each name, from the bottom up."""
     drawn = style.figure(x, "", height=124 + pixels * len(names))
     rows = [style.text(name) for name in names]
+    shown = [style.text(_shortened(name)) for name in names]
     # The names of two on two lines, and a long change, or there is no room left for the effects and their axis' name.
-    lines = [name.replace(" and ", "<br>and ").replace(" &amp; ", "<br>&amp; ") for name in rows]
+    lines = [name.replace(" and ", "<br>and ").replace(" &amp; ", "<br>&amp; ") for name in shown]
     lines = [name.replace(" → ", "<br>→ ") if len(name) > _LONG else name for name in lines]
     drawn.update_yaxes(type="category", categoryorder="array", categoryarray=rows, tickvals=rows, ticktext=lines)
     drawn.update_xaxes(title_text=style.text(x).replace(" in ", "<br>in ", 1))
     return drawn
+
+
+def _shortened(name: str) -> str:
+    """Return a name that fits on a line beside its bar, its middle left out; the tooltip has the whole."""
+    return name if len(name) <= _LONG or " " in name else f"{name[: _LONG - 10]}…{name[-9:]}"
 
 
 def _whiskers(values: Sequence[tuple[float, float, float]], sign: int = 1) -> dict[str, Any]:
