@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import optuna
 from numpy.typing import NDArray
-from optuna.distributions import FloatDistribution
+from optuna.distributions import BaseDistribution, FloatDistribution, IntDistribution
 from optuna.trial import FrozenTrial, TrialState
 
 from winnow.errors import StudyError
@@ -33,6 +33,7 @@ _TREES = 16
 _MOST_IN_SAMPLE = 60
 _RANDOM_NAMES = ("random number 1", "random number 2", "random number 3")
 """What forests are given to search beside the hyperparameters: the share of these is what nothing at all is given."""
+_NUMBERS = (FloatDistribution, IntDistribution)
 _ANYWHERE = ("random", "grid", "qmc")
 """Samplers that draw wherever trials may lie; all others draw near the best."""
 _TRIALS_EACH = 6
@@ -255,7 +256,10 @@ class _Shares:
         self.evaluator = _evaluator(method, _top_share(len(records)))
         self.study = _Sample(record.direction)
         self.random_names = () if method == "PED-ANOVA" else _RANDOM_NAMES
-        self.trials = [_frozen(record, {name: generator.random() for name in self.random_names}) for record in records]
+        ranges = _ranges(records)
+        self.trials = [
+            _frozen(record, ranges, {name: generator.random() for name in self.random_names}) for record in records
+        ]
         names = [
             name
             for name in record.parameter_names
@@ -326,14 +330,32 @@ class _Sample(optuna.Study):
         return list(self.trials_given)
 
 
-def _frozen(record: TrialRecord, random: Mapping[str, float]) -> FrozenTrial:
+def _ranges(records: Sequence[TrialRecord]) -> dict[str, BaseDistribution]:
+    """Return what each hyperparameter was drawn from: where its range moved from trial to trial, all of them together.
+
+    Optuna leaves out of a forest what was not drawn from the same range by all trials.
+    """
+    found: dict[str, BaseDistribution] = {}
+    for record in records:
+        for name, kind in record.distributions.items():
+            known = found.setdefault(name, kind)
+            if known != kind and isinstance(known, _NUMBERS) and isinstance(kind, _NUMBERS):
+                low, high = min(known.low, kind.low), max(known.high, kind.high)
+                found[name] = FloatDistribution(low, high, log=known.log)
+    return found
+
+
+def _frozen(record: TrialRecord, ranges: Mapping[str, BaseDistribution], random: Mapping[str, float]) -> FrozenTrial:
     return FrozenTrial(
         number=record.number,
         trial_id=record.number,
         state=TrialState.COMPLETE,
         value=record.value,
         params={**record.parameters, **random},
-        distributions={**record.distributions, **{name: FloatDistribution(0.0, 1.0) for name in random}},
+        distributions={
+            **{name: ranges[name] for name in record.distributions},
+            **{name: FloatDistribution(0.0, 1.0) for name in random},
+        },
         datetime_start=record.started,
         datetime_complete=record.ended,
         user_attrs={},

@@ -125,6 +125,14 @@ def test_hyperparameters_that_some_trials_search_are_named_where_only_a_forest_i
     assert importance.methods_for(replace(history, trials=trials))[0] == "PED-ANOVA", "no forest knows any of them"
 
 
+@pytest.mark.parametrize("method", ["MDI", "fANOVA"])
+def test_a_range_that_moves_from_trial_to_trial_is_one_hyperparameter(method: importance.Method) -> None:
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
+    study.optimize(lambda t: t.suggest_float("x", 0, 1 + t.number % 3) + 0.01 * t.suggest_int("n", 1, 9), n_trials=30)
+    first = importance.assess(read(study, {}), method).shares[0]
+    assert (first.name, first.share > 0.8) == ("x", True)
+
+
 def test_a_few_trainings_that_broke_down_are_not_all_that_a_forest_sees() -> None:
     def objective(trial: optuna.Trial) -> float:
         strong, _ = trial.suggest_float("strong", -1, 1), trial.suggest_float("useless", -1, 1)
