@@ -146,9 +146,13 @@ def test_a_run_that_is_told_to_leave_before_it_has_workers_says_so_by_its_status
     assert not list(_processes(place))
 
 
-@pytest.mark.parametrize("module", ["click", "winnow.search.cli.run", "optuna", "sqlalchemy", "winnow.search.api.study"])
 @pytest.mark.parametrize(
-    "command", [["-m", "winnow"], ["-c", "from winnow.__main__ import main; main()"]], ids=["as a module", "as a script"]
+    "module", ["click", "winnow.search.cli.run", "optuna", "sqlalchemy", "winnow.search.api.study"]
+)
+@pytest.mark.parametrize(
+    "command",
+    [["-m", "winnow"], ["-c", "from winnow.__main__ import main; main()"]],
+    ids=["as a module", "as a script"],
 )
 def test_an_impatient_ctrl_c_ends_a_command_without_a_word(place: Place, command: list[str], module: str) -> None:
     (place.folder / "sitecustomize.py").write_text(
