@@ -196,7 +196,8 @@ class DataSpec:
         train = examples - validation if self.train is None else self.train
         if train < 1 or train + validation > examples:
             raise DataError(
-                f"{self.name} has {examples:,} examples, too few for {train:,} to train and {validation:,} to validate",
+                f"{self.name} has {examples:,} examples that are not for the test, too few for {train:,} to train and "
+                f"{validation:,} to validate",
                 "lower data.train or data.validation",
             )
         for key, count in (("train", train), *(() if own_validation else (("validation", validation),))):

@@ -65,9 +65,17 @@ def describe(spec: DataSpec) -> DataSet:
     if train is None or not len(train.targets):
         raise DataError(f"{spec.name} has no train examples", "let it give some")
     task = "regression" if train.targets.dtype.kind == "f" else "classification"
-    classes = int(train.targets.max()) + 1 if task == "classification" else 0
+    classes = _count_classes(train.targets, spec.name) if task == "classification" else 0
     if (other := read(spec, "validation")) is not None:
-        if other.inputs.shape[1:] != train.inputs.shape[1:] or other.targets.dtype != train.targets.dtype:
+        if not len(other.targets):
+            raise DataError(f"{spec.name} has no validation examples", "let it give some, or None for that part")
+        if other.targets.dtype != train.targets.dtype:
+            raise DataError(
+                f"of the targets of {spec.name} those to train on are {train.targets.dtype}, the others "
+                f"{other.targets.dtype}",
+                "let them be whole numbers in all parts, or real ones",
+            )
+        if other.inputs.shape[1:] != train.inputs.shape[1:]:
             raise DataError(
                 f"the validation examples of {spec.name} have the shape {other.inputs.shape[1:]}, and those to train "
                 f"on {train.inputs.shape[1:]}",
@@ -83,6 +91,20 @@ def describe(spec: DataSpec) -> DataSet:
     if not has_test(spec):
         count -= math.ceil(splits.HELD_OUT * count)
     return DataSet(spec.name, task, train.inputs.shape[1:], classes, count, 0, known(spec.name).options)
+
+
+def _count_classes(labels: NDArray[Any], name: str) -> int:
+    present = np.unique(labels)
+    last = int(present[-1])
+    if not last:
+        raise DataError(f"all training examples of {name} have the label 0", "give it two classes or more to tell")
+    if len(present) <= last:
+        absent = next(label for label, found in enumerate(present.tolist()) if label != found)
+        raise DataError(
+            f"no training example of {name} has the label {absent}, and labels go up to {last}",
+            "number the classes from 0 on, without gaps; in a regression give real numbers",
+        )
+    return last + 1
 
 
 def class_names(spec: DataSpec) -> tuple[str, ...]:
@@ -113,7 +135,7 @@ def _of_function(spec: DataSpec, part: str) -> Given:
         return _named(_all_of(function), part), ()
     except ObjectiveError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         call = f"{spec.name}({part!r})" if by_part else f"{spec.name}()"
         raise DataError(f"{call} fails: {type(error).__name__}: {error}", "see that it runs by itself") from error
 
@@ -224,11 +246,11 @@ _GIVERS: Mapping[str, Callable[[DataSpec, str], Given]] = {
 
 def _examples(given: Any, spec: DataSpec, where: str, allocate: decoded.Allocate | None = None) -> Examples:
     if isinstance(given, tuple | list) and len(given) == 2 and all(hasattr(part, "__len__") for part in given):
-        inputs, targets = (np.asarray(part) for part in given)
+        inputs, targets = (_array(part, where) for part in given)
         if len(inputs) != len(targets):
             raise DataError(f"{where} has {len(inputs)} inputs and {len(targets)} targets", "give one target for each")
         if inputs.ndim == 2:
-            return Examples(np.ascontiguousarray(inputs, np.float32), _targets(targets, where))
+            return Examples(_features(inputs, where), _targets(targets, where))
         images = _as_bytes(inputs, where)
         if spec.size is None or images.shape[2:] == (spec.size, spec.size):
             return Examples(Rows(images, np.arange(len(images))), _targets(targets, where))
@@ -241,7 +263,7 @@ def _examples(given: Any, spec: DataSpec, where: str, allocate: decoded.Allocate
         )
     if not len(pairs):
         raise DataError(f"{where} is empty", "let it give some")
-    first = _image(pairs[0][0], spec, where, None)
+    first = _image(_pair(pairs, 0, where)[0], spec, where, None)
     count, shape = len(pairs), first.shape
     if allocate is None:
         folder = decoded.cache_folder()
@@ -250,7 +272,7 @@ def _examples(given: Any, spec: DataSpec, where: str, allocate: decoded.Allocate
     inputs = allocate((count, *shape), first.dtype)
     labels = []
     for place in range(count):
-        image, label = pairs[place]
+        image, label = _pair(pairs, place, where)
         found = _image(image, spec, where, shape[0])
         if found.shape != shape:
             raise DataError(
@@ -260,8 +282,50 @@ def _examples(given: Any, spec: DataSpec, where: str, allocate: decoded.Allocate
                 "set data.size to have all of one size",
             )
         inputs[place] = found
-        labels.append(np.asarray(label).item())
+        target = _array(label, where)
+        if target.size != 1:
+            raise DataError(f"example {place} of {where} has {target.size} targets", "give one number an example")
+        labels.append(target.item())
     return Examples(Rows(inputs, np.arange(count)), _targets(np.asarray(labels), where))
+
+
+def _pair(pairs: Any, place: int, where: str) -> tuple[Any, Any]:
+    try:
+        pair = pairs[place]
+    except Exception as error:
+        problem = f"example {place} of {where} cannot be read: {type(error).__name__}: {error}"
+        raise DataError(problem, "see that each can be read by its place, from 0 on") from error
+    if not isinstance(pair, tuple | list) or len(pair) != 2:
+        what = f"{len(pair)} things" if isinstance(pair, tuple | list) else f"a {type(pair).__name__}"
+        raise DataError(f"example {place} of {where} is {what}", "let each be a pair (image, label)")
+    image, label = pair
+    return image, label
+
+
+def _array(given: Any, where: str) -> NDArray[Any]:
+    """Return what was given as an array; a tensor of torch is taken off its device and graph."""
+    try:
+        if hasattr(given, "detach"):
+            given = given.detach().to_dense().cpu()
+            given = given.float() if given.is_floating_point() else given
+        return np.asarray(given)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise DataError(f"{where} has what is no array: {error}", "give numbers, all examples of one shape") from error
+
+
+def _features(inputs: NDArray[Any], where: str) -> NDArray[np.float32]:
+    try:
+        if inputs.dtype.kind == "c":
+            raise TypeError("they are complex")
+        with np.errstate(over="ignore"):
+            features = np.ascontiguousarray(inputs, np.float32)
+    except (TypeError, ValueError) as error:
+        raise DataError(f"{where} has features that are no real numbers: {error}", "give them as numbers") from error
+    if not np.isfinite(features).all():
+        raise DataError(
+            f"{where} has features that are missing or infinite", "fill them in, or leave those examples out"
+        )
+    return features
 
 
 def _image(image: Any, spec: DataSpec, where: str, channels: int | None) -> NDArray[Any]:
@@ -269,9 +333,9 @@ def _image(image: Any, spec: DataSpec, where: str, channels: int | None) -> NDAr
     from PIL import Image, ImageOps
 
     if not isinstance(image, Image.Image):
-        array = np.asarray(image)
+        array = _array(image, where)
         if array.ndim == 1:
-            return array.astype(np.float32)
+            return _features(array, where)
         pixels = _as_bytes(array[None], where)[0]
         if spec.size is None or pixels.shape[1:] == (spec.size, spec.size):
             return np.asarray(pixels)
@@ -296,7 +360,8 @@ def _as_bytes(images: NDArray[Any], where: str) -> NDArray[np.uint8]:
             f"{where} has inputs of the shape {images.shape[1:]}",
             "give images (N, C, H, W), (N, H, W, C) or (N, H, W), or features (N, F)",
         )
-    if images.shape[3] in (1, 3, 4) and images.shape[1] > 4:
+    last = images.shape[3]
+    if images.shape[1] > 4 and (last in (1, 3, 4) or (images.shape[1] == images.shape[2] > last)):
         images = images.transpose(0, 3, 1, 2)
     if images.dtype == np.uint8:
         return np.asarray(images, np.uint8)

@@ -94,6 +94,43 @@ def bright(part):
 def unequal(part):
     pixels, labels = images(30, 1)
     return pixels, labels[:-1]
+
+def leaving(part):
+    raise SystemExit(3)
+
+def odd(change):
+    # As it should be, but for what `change` makes of inputs and labels.
+    random = np.random.default_rng(0)
+    x, y = random.random((120, 4), np.float32), np.arange(120) % 3
+    return lambda part: change(x, y) if part == "train" else None
+
+half = odd(lambda x, y: (torch.tensor(x).bfloat16().requires_grad_(), torch.tensor(y)))
+sparse = odd(lambda x, y: (torch.tensor(x).to_sparse(), y))
+two_bands = odd(lambda x, y: (np.repeat(x, 32).reshape(120, 8, 8, 2), y))
+from_one = odd(lambda x, y: (x, y + 1))
+identities = odd(lambda x, y: (x, y + 10**12))
+alike = odd(lambda x, y: (x, y * 0))
+with_gaps = odd(lambda x, y: (np.where(x > 0.9, np.nan, x), y))
+too_large = odd(lambda x, y: (x * 1e300, y))
+of_two_parts = odd(lambda x, y: (x + 1j, y))
+words = odd(lambda x, y: (x.astype(str).astype(object) + "?", y))
+ragged = odd(lambda x, y: ([[1.0], [1.0, 2.0]], [0, 1]))
+dictionaries = odd(lambda x, y: [{"image": a, "label": b} for a, b in zip(x, y)])
+triples = odd(lambda x, y: [(a, b, 0) for a, b in zip(x, y)])
+one_hot = odd(lambda x, y: list(zip(x, np.eye(3)[y])))
+torn = odd(lambda x, y: Torn(x, y))
+empty_validation = lambda part: half("train") if part == "train" else (np.zeros((0, 4)), np.zeros(0, int))
+other_targets = lambda part: half("train") if part == "train" else (np.zeros((9, 4)), np.zeros(9))
+
+class Torn(Dataset):
+    def __init__(self, x, y):
+        self.x, self.y = x, y
+
+    def __len__(self):
+        return len(self.x)
+
+    def __getitem__(self, place):
+        return self.x[place], 1 // (place - 77) if place > 70 else self.y[place]
 """
 M = "mydata_of_a_test:"
 
@@ -160,6 +197,13 @@ def test_map_style_data_sets_give_the_same_images_whatever_they_hold() -> None:
     assert isinstance(tensors.train.inputs, torch.Tensor)
     assert torch.equal(images.train.inputs, tensors.train.inputs)
     assert images.fingerprint == tensors.fingerprint
+
+
+@pytest.mark.parametrize(("name", "shape"), [("half", (4,)), ("sparse", (4,)), ("two_bands", (2, 8, 8))])
+def test_tensors_of_any_kind_and_images_of_other_bands_are_read(name: str, shape: tuple[int, ...]) -> None:
+    data = load(DataSpec(M + name))
+    assert data.shape == shape
+    assert data.classes == 3
 
 
 @pytest.mark.parametrize("how", ["crop", "stretch", "pad"])
@@ -327,6 +371,21 @@ def test_what_fills_the_device_does_not_fit() -> None:
         ({"name": M + "bright"}, "give bytes from 0 to 255, or numbers from 0 to 1"),
         ({"name": M + "unequal"}, "has 30 inputs and 29 targets"),
         ({"name": M + "of_all_sizes"}, "set data.size to have all of one size"),
+        ({"name": M + "leaving"}, "leaving('train') fails: SystemExit: 3"),
+        ({"name": M + "from_one"}, "has the label 0, and labels go up to 3; number the classes from 0 on"),
+        ({"name": M + "identities"}, "has the label 0, and labels go up to 1000000000002"),
+        ({"name": M + "alike"}, "all training examples of mydata_of_a_test:alike have the label 0"),
+        ({"name": M + "with_gaps"}, "has features that are missing or infinite"),
+        ({"name": M + "too_large"}, "has features that are missing or infinite"),
+        ({"name": M + "of_two_parts"}, "has features that are no real numbers: they are complex"),
+        ({"name": M + "words"}, "has features that are no real numbers: could not convert string"),
+        ({"name": M + "ragged"}, "has what is no array"),
+        ({"name": M + "dictionaries"}, "example 0 of the train data of mydata_of_a_test:dictionaries is a dict"),
+        ({"name": M + "triples"}, "is 3 things; let each be a pair (image, label)"),
+        ({"name": M + "one_hot"}, "example 0 of the train data of mydata_of_a_test:one_hot has 3 targets"),
+        ({"name": M + "torn"}, "example 77 of the train data of mydata_of_a_test:torn cannot be read: ZeroDivision"),
+        ({"name": M + "empty_validation"}, "has no validation examples; let it give some, or None"),
+        ({"name": M + "other_targets"}, "those to train on are int64, the others float32"),
         ({"name": M + "features"}, 'is a regression; write "regression"'),
         ({"name": M + "by_part", "resize": "squash"}, "data.resize = 'squash' is not known"),
         ({"name": M + "by_part", "path": "x"}, "data.path has no meaning"),
