@@ -45,6 +45,8 @@ class Contact:
     since: float | None = None
     """Since when (`time.monotonic`) every call has succeeded; None before the first and after a failure."""
     _last: float = -math.inf
+    _ahead: float | None = None
+    """By how much the database's clock was ahead of this process's when it was last told."""
 
     def made(self) -> None:
         """Note that a call has succeeded."""
@@ -56,6 +58,13 @@ class Contact:
     def lost(self) -> None:
         """Note that a call has failed."""
         self.since = None
+
+    def tell_time(self, of_database: float, longest_step: float) -> None:
+        """Hear what the database's clock says; one that was set meanwhile, as after a machine's sleep, is a failure."""
+        ahead = of_database - time.monotonic()
+        if self._ahead is not None and abs(ahead - self._ahead) > longest_step:
+            self.lost()
+        self._ahead = ahead
 
     @property
     def was_made(self) -> bool:

@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, bindparam, insert, literal, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, insert, select, update
 
 from winnow.records import OUTCOME, REASON, FinalState, Outcome
 from winnow.storage import content
@@ -71,14 +71,15 @@ def reap(database: Database, study_id: int | None, quiet_seconds: float = 0.0) -
 
     After MOST_CRASHES crashes a trial FAILs.
     Nothing is done before this process has been in touch with the database for `quiet_seconds` without a break: after
-    an outage the owners come first. A trial that runs without any lease belongs to somebody else's `study.optimize`
-    and is left alone; one that somebody is writing for at this moment is not expired.
+    an outage, or where its clock was set or has slept with its machine, the owners come first. A trial that runs
+    without any lease belongs to somebody else's `study.optimize` and is left alone; one that somebody is writing for at
+    this moment is not expired.
     """
+    now = database.scalar(select(database_now()))
+    database.contact.tell_time(now, max(1.0, quiet_seconds / 2))
     if database.contact.seconds < quiet_seconds:
-        database.scalar(select(literal(1)))  # contact begins, or goes on
         return []
-
-    lost = attempts.c.expires_at < database_now()
+    lost = attempts.c.expires_at < now
     if study_id is not None:
         lost &= attempts.c.study_id == study_id
     return database.write(_requeue, lost, Outcome.LEASE_EXPIRED)

@@ -1,7 +1,9 @@
 """Workers whose clocks and time zones are wrong: only the database's clock counts."""
 
+import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -47,3 +49,33 @@ def test_clocks_that_are_wrong_or_set_anew_change_nothing(
     ours.prove()
     trained = [float(line.split()[2]) for line in ours.trained.read_text().splitlines()]
     assert max(trained) - min(trained) > 400 * DAY, "the workers did go by other clocks"
+
+
+REAPS = """
+import pathlib, sys, time
+from optuna.study import StudyDirection
+from winnow import storage
+from winnow.storage import claims, endings
+
+url, clock = sys.argv[1:]
+opened = storage.open(url)
+lease = claims.claim(opened.database, opened.create_new_study([StudyDirection.MAXIMIZE]), "w", seconds=2)
+reap = lambda: endings.reap(opened.database, lease.study_id, 0.5)
+assert reap() == []
+time.sleep(0.6)  # what has to pass of the contact
+assert reap() == [] and opened.database.contact.seconds > 0.5
+pathlib.Path(clock).write_text(str(8 * 3600))
+assert reap() == [], "its owner has had no time to renew it"
+while not (found := reap()):
+    time.sleep(0.05)
+assert found == [0] and opened.database.contact.seconds > 0.5, "its owner has had that time"
+"""
+
+
+def test_a_machine_that_slept_takes_no_trial_from_its_owner(wrong_clock: dict[str, str], tmp_path: Path) -> None:
+    """An SQLite file has its machine's clock, which is ahead by hours when a laptop wakes up."""
+    clock = tmp_path / "clock"
+    environment = {**os.environ, **wrong_clock, "WRONG_CLOCK": str(clock), "PYTHONPATH": str(HERE.parents[1])}
+    arguments = [f"sqlite:///{tmp_path}/winnow.db", str(clock)]
+    done = subprocess.run([sys.executable, "-c", REAPS, *arguments], env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
