@@ -7,6 +7,7 @@ transaction that records its epoch, under the lease. A trial keeps its last two 
 import logging
 import re
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from sqlalchemy import and_, select
@@ -22,6 +23,7 @@ from winnow.storage.upserts import OPEN_STATES, Row
 
 KEPT = 2
 _FOLDER = "/checkpoints/"
+_EPOCH = re.compile(r"-(\d+)\.checkpoint$")
 _CLAIM = re.compile(r"-([0-9a-f]{32})-")
 _AT_ONCE = 500
 _log = logging.getLogger("winnow")
@@ -65,14 +67,19 @@ def newest(database: Database, store: Store, lease: Lease) -> Found:
         .join(attempts, this)
         .where(checkpoints.c.trial_id == lease.trial_id)
         .order_by(checkpoints.c.epoch.desc())
-        .limit(2 * KEPT)
     )
-    damaged = ""
+    damaged, there = "", set[str]()
     for epoch, claim, sha256 in database.rows(query):
+        name = _name(lease, claim, epoch)
+        if damaged and name not in there:
+            continue  # removed when others had come after it, or lost as they are
         try:
-            return Found(epoch, store.read(_name(lease, claim, epoch), sha256), damaged)
+            return Found(epoch, store.read(name, sha256), damaged)
         except FileDamaged as error:
             _log.warning("trial %d: %s; trying the checkpoint before it", lease.number, error)
+            if not damaged:
+                with suppress(OSError):
+                    there.update(_files(store, lease.home, lease.number, (*lease.earlier_claims, lease.claim)))
             damaged = damaged or str(error)
     return Found(0, None, damaged)
 
@@ -85,7 +92,7 @@ def prune_files(store: Store, lease: Lease, keep: int = KEPT) -> None:
 def remove_files(store: Store, home: str, number: int, claims: Iterable[str], keep: int = 0) -> None:
     """Remove what the attempts at a trial have left in its study's home, but for the newest `keep`; as above."""
     try:
-        names = [name for claim in claims for name in store.names(_of(home, number, claim))]
+        names = _files(store, home, number, claims)
         for name in names[: len(names) - keep]:
             store.remove(name)
     except OSError as error:
@@ -116,6 +123,16 @@ def sweep(database: Database, store: Store) -> None:
                 store.remove(name)
     except (OSError, StorageError) as error:
         _log.warning("checkpoints of finished trials stay: %s", error)
+
+
+def _files(store: Store, home: str, number: int, claims: Iterable[str]) -> list[str]:
+    """Return the names of what the attempts at a trial have left, in the order in which it was written."""
+
+    def epoch(name: str) -> int:
+        found = _EPOCH.search(name)
+        return int(found[1]) if found else -1  # of no checkpoint, and so the first to go
+
+    return [name for claim in claims for name in sorted(store.names(_of(home, number, claim)), key=epoch)]
 
 
 def _of(home: str, number: int, claim: str) -> str:

@@ -154,8 +154,11 @@ class Storage(BaseStorage):
                     self._caches[lease.study_id].read_at = -math.inf  # how it ended is news
 
     def note_intermediate_value(self, trial_id: int, step: int, value: float) -> None:
-        """Remember a value of a held trial that was written with its epoch (see `epochs.record`)."""
-        self._remember(trial_id, "intermediate_values", step, value)
+        """Remember a value of a held trial that was written with its epoch (see `epochs.record`): the first stays."""
+        with self._lock:
+            held = self._held.get(trial_id)
+            if held is not None and step not in held.trial.intermediate_values:
+                self._remember(trial_id, "intermediate_values", step, value)
 
     def oldest_unfinished(self, study_id: int) -> int:
         """Return a trial id before which, as far as this process knows, all trials of the study have finished."""

@@ -171,10 +171,10 @@ class RemoteTrial(BaseTrial):
     ) -> None:
         """Behave as Optuna's, with any other metrics by their names, and with what gives the bytes from which to go on.
 
-        What an earlier attempt has reported already is passed over.
+        What an earlier attempt has reported already is passed over, unless a checkpoint is to be kept again.
         """
         epoch = Epoch.of(plain_data.step(step), float(value), plain_data.metrics(metrics))
-        if self._job.last_epoch is None or epoch.epoch > self._job.last_epoch:
+        if self._job.last_epoch is None or epoch.epoch > self._job.last_epoch or checkpoint is not None:
             self._report(Report(epoch, checkpoint() if checkpoint else None))
 
     def report_epoch(self, epoch: Epoch, checkpoint: Callable[[], bytes]) -> Callable[[], None]:

@@ -58,6 +58,16 @@ def test_a_trial_goes_on_in_place_with_a_higher_token(opened: Storage, study_id:
     assert (trial.params, trial.intermediate_values, trial.state) == ({"x": 0.5}, {1: 0.7}, TrialState.RUNNING)
 
 
+def test_the_first_value_of_an_epoch_stays_for_its_holder_too(opened: Storage, study_id: int) -> None:
+    lease = claimed(opened, study_id)
+    with opened.holding(lease):
+        for value in (0.7, 0.8):
+            epochs.record(opened.database, lease, Epoch(1, value))
+            opened.note_intermediate_value(lease.trial_id, 1, value)
+        assert opened.get_trial(lease.trial_id).intermediate_values == {1: 0.7}
+    assert opened.get_trial(lease.trial_id).intermediate_values == {1: 0.7}
+
+
 def test_an_expired_lease_that_nobody_claimed_is_its_owners(opened: Storage, study_id: int) -> None:
     lease = claimed(opened, study_id)
     expire(opened.database, lease)

@@ -96,6 +96,38 @@ def test_two_checkpoints_are_kept_and_none_of_a_finished_trial(opened: Storage, 
     assert opened.store.names("") == []
 
 
+def test_the_last_checkpoints_are_kept_of_steps_of_any_length(opened: Storage, lease: Lease) -> None:
+    for step in range(999_998, 1_000_002):
+        stored = checkpoints.write(opened.store, lease, step, b"%d" % step)
+        epochs.record(opened.database, lease, Epoch(step, 0.5), stored)
+        checkpoints.prune_files(opened.store, lease)
+    assert checkpoints.newest(opened.database, opened.store, lease) == checkpoints.Found(1_000_001, b"1000001", "")
+    assert len(opened.store.names("")) == checkpoints.KEPT
+
+
+def test_an_attempt_after_lost_checkpoints_leaves_its_own_to_the_next(opened: Storage, lease: Lease) -> None:
+    """As on a machine that does not see the files of the first attempt."""
+    _train(opened, lease, 9)
+    for file in opened.files.rglob("*.checkpoint"):
+        file.unlink()
+    second = claims.claim(opened.database, lease.study_id, "w")
+    assert second is not None
+    _train(opened, second, 3)
+    third = claims.claim(opened.database, lease.study_id, "w")
+    assert third is not None
+    found = checkpoints.newest(opened.database, opened.store, third)
+    assert (found.epoch, found.content) == (3, b"epoch 3")
+    assert "-000009.checkpoint cannot be read" in found.damaged
+
+
+def _train(opened: Storage, lease: Lease, until: int) -> None:
+    for epoch in range(1, until + 1):
+        stored = checkpoints.write(opened.store, lease, epoch, b"epoch %d" % epoch)
+        epochs.record(opened.database, lease, Epoch(epoch, 0.5), stored)
+        checkpoints.prune_files(opened.store, lease)
+    endings.give_back(opened.database, lease, Outcome.PREEMPTED)
+
+
 def test_what_a_dead_worker_left_of_a_finished_trial_is_swept_up(opened: Storage, lease: Lease) -> None:
     running = claims.claim(opened.database, lease.study_id, "w")
     assert running is not None

@@ -36,6 +36,17 @@ def test_what_the_trial_is_asked_next_hears_the_answer_first() -> None:
     assert not supervisor.poll(0), "nothing more is said of a trial that is stopped"
 
 
+def test_what_was_reported_before_is_said_again_only_with_a_checkpoint() -> None:
+    """Which may be lost: an attempt that trains from the start is to leave its own to the next."""
+    supervisor, trainer = multiprocessing.Pipe()
+    trial = RemoteTrial(trainer, Job(0, 1, {}, last_epoch=4))
+    trial.report(0.5, 3)
+    assert not supervisor.poll(0)
+    supervisor.send(Verdict.CONTINUE)
+    trial.report(0.5, 3, lambda: b"epoch 3")
+    assert supervisor.recv() == Report(Epoch(3, 0.5), b"epoch 3")
+
+
 def test_what_was_drawn_before_is_asked_for_only_from_another_range() -> None:
     supervisor, trainer = multiprocessing.Pipe()
     distributions = {"lr": FloatDistribution(0.1, 1.0, log=True), "kind": CategoricalDistribution(["a", "b"])}
