@@ -24,18 +24,29 @@ class Outbox:
     def __init__(self, folder: Path, lease: Lease) -> None:
         self.path = _path(folder, lease, lease.claim)
         self._claim = lease.claim
+        self._unwritten: list[str] = []
+        self._size = 0
 
     def keep(self, epoch: Epoch, checkpoint: Stored | None = None) -> None:
-        """Write an epoch down, with its checkpoint, so that it outlives this process; raise OSError."""
+        """Write an epoch down, with its checkpoint, so that it outlives this process; raise OSError.
+
+        What could not be written comes before the next.
+        """
         self.path.parent.mkdir(parents=True, exist_ok=True)
         line = {"claim": self._claim, "epoch": asdict(epoch), "checkpoint": checkpoint and asdict(checkpoint)}
-        with self.path.open("a") as file:
-            file.write(json.dumps(line) + "\n")
+        self._unwritten.append(json.dumps(line) + "\n")
+        with self.path.open("ab") as file:
+            file.truncate(self._size)  # of a line that a full disk has torn
+            file.write("".join(self._unwritten).encode())
             file.flush()
             os.fsync(file.fileno())
+            self._size = file.tell()
+        self._unwritten.clear()
 
     def clear(self) -> None:
         """Forget what was delivered or refused."""
+        self._unwritten.clear()
+        self._size = 0
         _remove(self.path)
 
 

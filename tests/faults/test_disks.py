@@ -2,9 +2,15 @@
 
 import subprocess
 from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
-from faults.fleet_under_fire import Fleet, filled, wait_for
+from faults.fleet_under_fire import LEASE_SECONDS, Fleet, filled, wait_for
+from winnow.records import Epoch
+from winnow.storage import outbox
+from winnow.storage.leases import Lease
+from winnow.storage.outbox import Outbox
 
 WORKERS = 2
 
@@ -65,3 +71,18 @@ def test_a_worker_is_killed_whose_checkpoints_lie_on_s3(fleet: Callable[..., Fle
 def _remount(folder: Path, how: str) -> bool:
     """Make a disk read-only or not; false while a file on it is open for writing."""
     return subprocess.run(["mount", "-o", f"remount,{how}", folder], capture_output=True).returncode == 0
+
+
+def test_what_a_full_disk_did_not_take_comes_before_the_next(small_disk: Path) -> None:
+    lease = Lease(1, 1, 0, 1, "w", LEASE_SECONDS, "database/study", "e" * 32)
+    box = Outbox(small_disk, lease)
+    box.keep(Epoch(0, 0.5))
+    filler, last = filled(small_disk), 0
+    with suppress(OSError):
+        while True:
+            last += 1
+            box.keep(Epoch(last, 0.5))
+    filler.unlink()
+    box.keep(Epoch(last + 1, 0.5))
+    later = replace(lease, token=2, claim="f" * 32, earlier_claims=(lease.claim,))
+    assert [epoch.epoch for epoch, _ in outbox.leftovers(small_disk, later)] == list(range(last + 2))
