@@ -15,7 +15,7 @@ from pathlib import Path
 from types import FrameType
 
 from winnow.errors import WinnowError, WorkerFailed
-from winnow.search.worker.processes import module_command
+from winnow.search.worker.processes import ending, module_command
 from winnow.search.worker.supervision import SUPERVISOR, Farewell, Heard
 
 LOOK_SECONDS = 0.5
@@ -201,5 +201,5 @@ def _words(status: int) -> str:
     if status == 0:
         return "it ended without having worked and without a word"
     if status < 0:
-        return f"it was killed by {signal.Signals(-status).name}"
+        return f"it {ending(status)}"
     return f"it left with status {status} and without a word"

@@ -206,7 +206,8 @@ class Attempt:
                 except (EOFError, ConnectionError):
                     raise self._gone() from None
                 except Exception as error:
-                    raise AttemptBroken(f"its trainer sent what nobody can read: {plain_data.reason(error)}") from None
+                    said = f"its trainer sent what nobody can read: {plain_data.reason(error)}"
+                    raise AttemptBroken(said, Outcome.EXCEPTION) from None  # it would again
                 self.heard = time.monotonic()
                 if isinstance(message, Ended):
                     if message.outcome is Outcome.TRAINER_DIED:  # one of its ranks did

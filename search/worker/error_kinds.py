@@ -109,7 +109,7 @@ def _is_of_device(error: BaseException) -> bool:
 
 def _comes_from_below(error: BaseException) -> bool:
     """Return whether torch or another library may have raised it, and not a user's own words."""
-    return isinstance(error, RuntimeError) or type(error).__module__.partition(".")[0] in _DEVICE_LIBRARIES
+    return isinstance(error, RuntimeError) or str(type(error).__module__).partition(".")[0] in _DEVICE_LIBRARIES
 
 
 def _says(error: BaseException, words: tuple[str, ...]) -> bool:

@@ -20,6 +20,14 @@ def module_command(module: str, *arguments: str) -> list[str]:
     return [sys.executable, "-P", "-m", module, *arguments]
 
 
+def ending(status: int) -> str:
+    """Say how a process ended, by its status as `subprocess` gives it."""
+    if status >= 0:
+        return f"ended with status {status}"
+    known = {each.value: each.name for each in signal.Signals}  # those of real time have numbers only
+    return f"was killed by {known.get(-status, f'signal {-status}')}"
+
+
 def die_with_parent(parent: int, sent: signal.Signals) -> None:
     """Have this process sent a signal when the process `parent` ends, or now where it has ended already."""
     if sys.platform == "linux":
@@ -69,7 +77,7 @@ class ProcessGroup:
             status = self._leader.wait(5.0)
         except subprocess.TimeoutExpired:
             return "closed its pipe"
-        return f"was killed by {signal.Signals(-status).name}" if status < 0 else f"ended with status {status}"
+        return ending(status)
 
     def kill(self) -> None:
         """End the leader and all that it started."""

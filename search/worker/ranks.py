@@ -7,7 +7,6 @@ ends the attempt of all.
 
 import os
 import queue
-import signal
 import socket
 import subprocess
 import sys
@@ -21,7 +20,7 @@ from typing import Any
 from winnow.records import Epoch, Outcome
 from winnow.search.worker import error_kinds, plain_data
 from winnow.search.worker.messages import Answer, Call, Decision, Ended, Job, Pipe, Prepare, Ready, Verdict
-from winnow.search.worker.processes import module_command
+from winnow.search.worker.processes import ending, module_command
 from winnow.search.worker.remote_trial import RemoteTrial, Stopped
 
 TOGETHER = {Outcome.COMPLETE, Outcome.PRUNED, Outcome.DIVERGED, Outcome.INFEASIBLE, Outcome.STOPPED}
@@ -125,7 +124,7 @@ class _Rank:
         """Say how a rank that has closed its pipe ended."""
         with suppress(subprocess.TimeoutExpired):
             status = self.process.wait(FOLLOW_SECONDS)
-            how = f"was killed by {signal.Signals(-status).name}" if status < 0 else f"ended with status {status}"
+            how = ending(status)
             return f"rank {self.number} {how}"
         return f"rank {self.number} closed its pipe"
 

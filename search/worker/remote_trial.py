@@ -143,11 +143,14 @@ class RemoteTrial(BaseTrial):
         self, name: str, low: float, high: float, *, step: float | None = None, log: bool = False
     ) -> float:
         """Behave as Optuna's."""
-        return float(self._suggest("suggest_float", FloatDistribution, name, low, high, step=step, log=log))
+        step = None if step is None else float(step)
+        return float(
+            self._suggest("suggest_float", FloatDistribution, name, float(low), float(high), step=step, log=log)
+        )
 
     def suggest_int(self, name: str, low: int, high: int, *, step: int = 1, log: bool = False) -> int:
         """Behave as Optuna's."""
-        return int(self._suggest("suggest_int", IntDistribution, name, low, high, step=step, log=log))
+        return int(self._suggest("suggest_int", IntDistribution, name, int(low), int(high), step=int(step), log=log))
 
     def suggest_categorical(self, name: str, choices: Sequence[Any]) -> Any:
         """Behave as Optuna's."""

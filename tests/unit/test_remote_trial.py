@@ -1,6 +1,7 @@
 """The trainer's side of a trial, over a real pipe."""
 
 import multiprocessing
+from enum import IntEnum
 
 import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution
@@ -58,3 +59,23 @@ def test_what_was_drawn_before_is_asked_for_only_from_another_range() -> None:
     assert trial.suggest_float("lr", 0.1, 2.0, log=True) == 0.6
     supervisor.send(Answer(3))
     assert trial.suggest_int("depth", 1, 4) == 3
+
+
+def test_a_range_is_said_in_plain_numbers() -> None:
+    """Whatever they are in somebody's own module, which their supervisor does not import."""
+
+    class Width(IntEnum):
+        LARGEST = 64
+
+    class Rate(float):
+        pass
+
+    supervisor, trainer = multiprocessing.Pipe()
+    trial = RemoteTrial(trainer, Job(0, 1, {}))
+    supervisor.send(Answer(8))
+    supervisor.send(Answer(0.5))
+    trial.suggest_int("width", 1, Width.LARGEST)
+    trial.suggest_float("lr", Rate(0.1), Rate(1.0))
+    asked = [supervisor.recv().arguments for _ in range(2)]
+    assert asked == [("width", 1, 64), ("lr", 0.1, 1.0)]
+    assert [{type(bound) for bound in bounds} for _, *bounds in asked] == [{int}, {float}]
