@@ -98,9 +98,8 @@ def fingerprint(file: Path) -> str | None:
         if key not in _KNOWN:
             content = file.read_bytes()
             if file.suffix == ".py":
-                with suppress(
-                    SyntaxError, ValueError, RecursionError
-                ):  # good when it was imported: what lies there now is other code
+                # Good when it was imported: what lies there now is other code, or a tree too deep to be walked.
+                with suppress(SyntaxError, ValueError, RecursionError):
                     content = repr(_structure(ast.parse(content))).encode()
             _KNOWN[key] = hashlib.sha256(content).hexdigest()[:16]
         return _KNOWN[key]

@@ -186,9 +186,7 @@ class Trainer:
             try:
                 with suppress(EOFError, ConnectionError):
                     self.serve(channel)
-            except (
-                BaseException
-            ):  # no trial's own, which are answers: as of a trainer of one trial, its supervisor hears
+            except BaseException:  # not the trial's own, which is an answer: as it would end a trainer of one trial
                 traceback.print_exc()
                 os._exit(1)
             channel.close()
