@@ -22,6 +22,7 @@ from winnow.search.analysis.importance_trials import (
     in_order,
     refuse_survivors,
     usable_trials,
+    without,
 )
 from winnow.search.analysis.statistics import fenced
 from winnow.search.analysis.study_record import StudyRecord, TrialRecord
@@ -137,7 +138,7 @@ def _refuse_few(record: StudyRecord, trials: int, needed: int) -> None:
     if trials < min(needed, MOST_TRIALS):
         raise StudyError(
             f"importance needs {needed} trials of study {record.study!r} besides the baseline, {_TRIALS_EACH} for each "
-            f"hyperparameter, since the sampler drew near the best, and it has {trials}",
+            f"hyperparameter, since the sampler drew near the best, and it has {trials}{without(record)}",
             f"let {needed - trials} more end",
         )
 

@@ -67,13 +67,20 @@ def in_order(record: StudyRecord) -> list[TrialRecord]:
     return [replace(trial, value=places[key(trial)]) for trial in records]
 
 
+def without(record: StudyRecord) -> str:
+    """Return which completed trials tell nothing, in words that end a sentence; empty where all do."""
+    telling = sum(abs(record.loss(trial.value)) < _UNBOUNDED for trial in record.ranked)
+    odd = record.count("COMPLETE") - telling
+    return f" beside {odd} that {'is' if odd == 1 else 'are'} infeasible or infinite" if odd else ""
+
+
 def _checked(record: StudyRecord, trials: Sequence[TrialRecord], kind: str) -> list[TrialRecord]:
     """Return those beside the baseline, by number; raises StudyError where they tell nothing."""
     records = sorted((trial for trial in trials if not trial.baseline), key=lambda trial: trial.number)
     if len(records) < MINIMUM_TRIALS:
         raise StudyError(
             f"importance needs {MINIMUM_TRIALS} {kind} trials besides the baseline, and study {record.study!r} has "
-            f"{len(records)}",
+            f"{len(records)}{without(record)}",
             f"let {MINIMUM_TRIALS - len(records)} more end",
         )
     hub = [trial for trial in record.ranked if trial.baseline]  # what a coordinate-wise search moved from

@@ -36,6 +36,7 @@ from winnow.records import (
     Outcome,
 )
 from winnow.search.analysis.statistics import Scale, scale_of
+from winnow.search.study import study as studies
 from winnow.storage import Storage, epochs
 from winnow.storage.trial_summaries import is_feasible, note_code
 
@@ -215,11 +216,8 @@ def refuse_other_number(study: str, number: int, count: int) -> None:
 
 def load(storage: Storage, name: str) -> StudyRecord:
     """Read any study, one of stock Optuna included, with all its epochs; raise StudyError where there is none."""
-    try:
-        study = optuna.load_study(study_name=name, storage=storage)
-    except KeyError:
-        raise StudyError(f"there is no study {name!r} in {storage.place}", "see optuna studies") from None
-    return read(study, epochs.read(storage.database, storage.get_study_id_from_name(name)))
+    study_id = studies.id_of(storage, name)
+    return read(optuna.load_study(study_name=name, storage=storage), epochs.read(storage.database, study_id))
 
 
 def read(study: optuna.Study, epochs: Mapping[int, Sequence[Epoch]]) -> StudyRecord:

@@ -42,6 +42,9 @@ def ablate(study: str, url: str, methods: tuple[str, ...], so_far: bool, json: b
     groups = {
         name.strip(): members.replace(" ", "").split(",") for name, _, members in (m.partition("=") for m in methods)
     }
+    for name, members in groups.items():
+        if members == [""]:
+            raise click.BadParameter(f"{name!r} names no hyperparameters: {name}=lr,schedule", param_hint="--method")
     searched = load_study(study, url)
     if not so_far:
         asked = {name: options[name] for name in ("start", "goal", "seeds", "looks", "trainings")}

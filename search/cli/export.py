@@ -5,6 +5,7 @@ from typing import Literal
 
 import click
 
+from winnow.errors import StudyError
 from winnow.search.analysis import conclusions, study_record
 from winnow.search.analysis import export as exports
 from winnow.search.api.results import file_name
@@ -23,6 +24,8 @@ def export(study: str, url: str, format: Literal["csv", "parquet", "json"], outp
     """Write the trials, epochs and ablations of STUDY as tables."""
     storage = open_storage(url, create=False)
     record = study_record.load(storage, study)
+    if not record.trials:
+        raise StudyError(f"the study {study!r} has no trial yet, so there is nothing to write", "run it first")
     found = conclusions.load(storage, record).ablations
     for path in exports.write(record, found, output or Path("exports") / file_name(study), format):
         click.echo(path)

@@ -9,10 +9,11 @@ from rich.live import Live
 
 from winnow.search.analysis.status import Status
 from winnow.search.analysis.study_view import StudyView
-from winnow.search.api.study import load_study
+from winnow.search.api.study import open_storage
 from winnow.search.cli.options import json_option, storage_option, study_argument
 from winnow.search.report.terminal import status_screen
 from winnow.search.report.terminal.screen import screen
+from winnow.search.study import study as studies
 
 
 @click.command()
@@ -23,12 +24,11 @@ from winnow.search.report.terminal.screen import screen
 @json_option
 def status(study: str, url: str, watch: bool, every: float, json: bool) -> None:
     """Show the trials, best value, time, workers and failures of STUDY."""
-    loaded = load_study(study, url)
+    storage = open_storage(url, create=False)
+    view = StudyView(storage, studies.id_of(storage, study))
     if watch:
-        loaded.storage.database.patience = math.inf
+        storage.database.patience = math.inf
     console = screen()
-
-    view = StudyView.of(loaded)
 
     def show(now: Status) -> None:
         if json:

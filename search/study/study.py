@@ -186,21 +186,27 @@ def grow(storage: Storage, spec: Spec, rows: Sequence[designs.Row], *, keep_weig
     return study
 
 
-def load(storage: Storage, name: str) -> WinnowStudy:
-    """Return a study that Winnow knows; raises StudyError."""
+def id_of(storage: Storage, name: str) -> int:
+    """Return the id of any study, one of stock Optuna included; raises StudyError where there is none."""
     try:
-        study = optuna.load_study(study_name=name, storage=storage)
+        return storage.get_study_id_from_name(name)
     except KeyError:
         names = [each.study_name for each in storage.get_all_studies()]
         raise StudyError(
             f"there is no study {name!r} in {storage.place}",
             f"there are {', '.join(sorted(names))}" if names else "make one with winnow create SPEC",
         ) from None
+
+
+def load(storage: Storage, name: str) -> WinnowStudy:
+    """Return a study that Winnow knows; raises StudyError."""
+    study_id = id_of(storage, name)
+    study = optuna.load_study(study_name=name, storage=storage)
     if SPEC not in study.user_attrs:
         raise StudyError(
             f"the study {name!r} was not made by Winnow and has no spec", "give it one: winnow create SPEC"
         )
-    return _loaded(storage, study, storage.get_study_id_from_name(name))
+    return _loaded(storage, study, study_id)
 
 
 def accept_code(study: WinnowStudy) -> None:

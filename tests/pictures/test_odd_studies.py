@@ -80,6 +80,27 @@ def test_nothing_is_drawn_where_no_trial_has_a_value(trials: int) -> None:
     assert "What was found" in report.render(record)
 
 
+def test_every_command_takes_a_stock_study_or_says_why_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    opened = storage.open("sqlite:///w.db")
+    optuna.create_study(study_name="stock", storage=opened).optimize(once(math.inf), n_trials=11)
+    optuna.create_study(study_name="bare", storage=opened)
+    for command, says in (
+        ("status stock", "stock: 11 completed"),
+        ("status stock", "it has no spec, so a script of its own trains it; winnow create SPEC gives it one"),
+        ("status none", "there is no study 'none' in sqlite:///w.db; there are bare, stock"),
+        ("importance none", "there is no study 'none' in sqlite:///w.db; there are bare, stock"),
+        ("importance stock", "MDI asks what the order of 10 trials varies with."),
+        ("importance bare", "importance needs 10 completed or pruned trials"),
+        ("export stock", "trials.csv"),
+        ("export bare", "the study 'bare' has no trial yet, so there is nothing to write; run it first"),
+        ("confirm stock", "has no spec; give it one: winnow create SPEC"),
+        ("ablate stock --method lr", "'lr' names no hyperparameters: lr=lr,schedule"),
+    ):
+        done = CliRunner().invoke(main, [*command.split(), "--storage", "sqlite:///w.db"], env={"COLUMNS": "200"})
+        assert says in done.output, command
+
+
 @pytest.mark.parametrize("name", ["../../escape", "/escape", "..", "a/b", "a\\b", "x" * 300, "ü <b>"])
 def test_a_name_leads_out_of_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     here = tmp_path / "one" / "two" / "three"

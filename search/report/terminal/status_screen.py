@@ -28,8 +28,8 @@ def status(now: Status) -> RenderableType:
     lines = [
         Text.assemble((now.study, "bold"), f": {states}"),
         Text(f"best {best}" + (f", baseline {score(now.baseline)}" if now.baseline is not None else "")),
-        Text(_time(now)),
-        Text(stop_words(now) or state_words(now) or now.spent.exhausted or "its budget is not used up"),
+        *([Text(_time(now))] if now.has_spec else []),
+        Text(stop_words(now) or state_words(now) or now.spent.exhausted or _budget_words(now)),
     ]
     if now.mixed_code:
         lines.append(Text(mixed_code_words(now.mixed_code), style="bold"))
@@ -40,6 +40,12 @@ def status(now: Status) -> RenderableType:
     ]
     failures = [Text(f"{count} failed: {reason}") for reason, count in now.failures.items()]
     return Group(*lines, *table, *([Text(), *lost] if lost else []), *([Text(), *failures] if failures else []))
+
+
+def _budget_words(now: Status) -> str:
+    if now.has_spec:
+        return "its budget is not used up"
+    return "it has no spec, so a script of its own trains it; winnow create SPEC gives it one"
 
 
 def _time(now: Status) -> str:
