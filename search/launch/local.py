@@ -1,5 +1,6 @@
 """A study on this machine: a fleet works on it, and a person watches, until it is done or stopped."""
 
+import logging
 import math
 import os
 import platform
@@ -13,12 +14,15 @@ from winnow.search.launch.fleet import Fleet
 from winnow.search.launch.packer import Packer
 from winnow.search.launch.placement import Place
 from winnow.search.study.study import WinnowStudy
+from winnow.search.worker.steering import refuse_deleted
 from winnow.search.worker.supervision import Farewell
-from winnow.storage import workers
+from winnow.storage import leases, workers
 from winnow.storage.activity import State
 
 ENOUGH_FAILURES = 5
 """When the first so many trials all failed, the rest would too."""
+
+_log = logging.getLogger("winnow")
 
 
 class LocalRun:
@@ -53,7 +57,8 @@ class LocalRun:
     def run(self, show: Callable[[Status], None]) -> Status:
         """Work until the study is done or is stopped, here or from elsewhere; `show` gets the state of things.
 
-        Raises WorkerFailed where no worker can be kept alive, or where every trial fails.
+        Raises WorkerFailed where no worker can be kept alive, or where every trial fails; StudyError where the study is
+        deleted meanwhile.
         """
 
         def is_over() -> bool:
@@ -63,13 +68,27 @@ class LocalRun:
             show(self.now)
             if self._packer is not None:
                 self._packer.look(self.now, self.study.optuna.get_trials(deepcopy=False))
-            return self.now.is_done or self.now.state is State.STOPPED
+            return self.now.is_done or self.now.state is State.STOPPED or self._has_others_left()
 
-        self.fleet.run(is_over)
-        self.now = self._view.status()
+        try:
+            self.fleet.run(is_over)
+            self.now = self._view.status()
+        except KeyError:
+            refuse_deleted(self.study)
+            raise
         refuse_to_waste(self.now)
         show(self.now)
         return self.now
+
+    def _has_others_left(self) -> bool:
+        """Return whether all that is left are trials that stock Optuna runs, or has left running."""
+        idle = bool(self.fleet.slots) and all(slot.supervisor.idle for slot in self.fleet.slots)
+        if not (idle and self.now.spent.exhausted) or self.now.states.get("WAITING", 0):
+            return False
+        if leases.count_held(self.study.storage.database, self.study.study_id):
+            return False
+        _log.warning("not waited for: %s that no worker of Winnow's runs", counted(self.now.active, "trial"))
+        return True
 
     def _write_given_up(self) -> None:
         """Write down each place that the fleet has given up since the last look, for whoever watches the study."""

@@ -59,9 +59,14 @@ class Steering:
 
     def refuse_deleted(self) -> None:
         """Raise StudyError where the study is not there any more."""
-        try:
-            self._study.storage.get_study_name_from_id(self._study.study_id)
-        except KeyError:
-            raise StudyError(
-                f"the study {self._study.name!r} was deleted while it was worked on", "make it again: winnow create"
-            ) from None
+        refuse_deleted(self._study)
+
+
+def refuse_deleted(study: WinnowStudy) -> None:
+    """Raise StudyError where a study is not there any more."""
+    try:
+        study.storage.get_study_name_from_id(study.study_id)
+    except KeyError:
+        raise StudyError(
+            f"the study {study.name!r} was deleted while it was worked on", "make it again: winnow create"
+        ) from None

@@ -11,7 +11,7 @@ import optuna
 import pytest
 from sqlalchemy import text
 
-from integration.winnow import Place, wait_for_listening
+from integration.winnow import Place, wait_for, wait_for_listening
 
 BIN = Path(sys.executable).parent
 
@@ -59,6 +59,27 @@ def test_stock_optuna_optimises_a_winnow_study(searched: Place) -> None:
     before = len(study.trials)
     study.optimize(lambda trial: trial.suggest_float("x", 0.0, 1.0), n_trials=2)
     assert [trial.number for trial in study.trials] == list(range(before + 2))
+
+
+def test_a_trial_that_stock_optuna_left_running_is_not_waited_for(place: Place) -> None:
+    assert place.run("create", place.spec(trials=2)).returncode == 0
+    left = f"import optuna; optuna.load_study(study_name='s', storage='{place.url}').ask()"
+    assert place.python("-c", left).returncode == 0
+    done = place.run("run", "s.toml", "--devices", "cpu", "--workers", "1", seconds=100)
+    assert done.returncode == 0, done.stderr
+    assert "not waited for: 1 trial that no worker of Winnow's runs" in done.stderr
+    assert sorted(place.states()) == ["COMPLETE", "RUNNING"]
+
+
+def test_a_study_that_is_deleted_ends_its_run_in_a_sentence(place: Place) -> None:
+    assert place.run("create", place.spec(trials=40, more="fixed = { epoch_seconds = 0.5 }")).returncode == 0
+    run = place.start("run", "s.toml", "--devices", "cpu", "--workers", "1")
+    wait_for(lambda: "RUNNING" in place.states())
+    optuna.delete_study(study_name="s", storage=place.storage())
+    _, said = run.communicate(timeout=60)
+    assert "the study 's' was deleted while it was worked on" in " ".join(said.split()), said
+    assert "bug" not in said
+    assert run.returncode
 
 
 def test_deleting_a_study_with_stock_optuna_leaves_nothing_of_ours(place: Place) -> None:
