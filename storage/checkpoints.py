@@ -105,7 +105,8 @@ def sweep(database: Database, store: Store) -> None:
     What another database left in the same store, a copy of this one included, is not touched.
     """
     try:
-        files = store.names(database.read(identities.of_database) + "/")
+        ours = database.read(identities.of_database) + "/"
+        files = [*store.names(ours), *store.names(ours, torn=True)]
         deleted = tuple(f"{home}/" for home in database.read(identities.homes_of_deleted))
         claims = {name: _CLAIM.search(name) for name in files if _FOLDER in name}
         known = sorted({found[1] for found in claims.values() if found})

@@ -11,7 +11,7 @@ from winnow.storage.errors import FileDamaged
 def write_whole(path: Path, content: bytes) -> str:
     """Write a file so that it appears complete or not at all, even through a power cut; returns its SHA-256 in hex."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".", delete=False) as file:
+    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
         try:
             file.write(content)
             file.flush()

@@ -38,8 +38,11 @@ class Store(Protocol):
     def remove(self, name: str) -> None:
         """Remove a file, if it is there; raises OSError."""
 
-    def names(self, beginning: str) -> list[str]:
-        """Return the names of all files that begin so, sorted; raises OSError."""
+    def names(self, beginning: str, torn: bool = False) -> list[str]:
+        """Return the names of all files that begin so, sorted; raises OSError.
+
+        With `torn`, of what is being written, or was when its writer was killed.
+        """
 
 
 def at(place: str) -> Store:
@@ -70,11 +73,11 @@ class Folder:
         """Behave as Store's."""
         (self.home / name).unlink(missing_ok=True)
 
-    def names(self, beginning: str) -> list[str]:
+    def names(self, beginning: str, torn: bool = False) -> list[str]:
         """Behave as Store's; `beginning` has its folder in full."""
         folder, _, start = beginning.rpartition("/")
         below = [path for top in (self.home / folder).glob(f"{start}*") for path in (top, *top.rglob("*"))]
-        files = [path for path in below if not path.name.startswith(".") and path.is_file()]
+        files = [path for path in below if path.name.startswith(".") is torn and path.is_file()]
         return sorted(path.relative_to(self.home).as_posix() for path in files)
 
 
@@ -114,8 +117,10 @@ class Bucket:
         with _as_os_errors(name):
             self.store.remove(self.prefix + name)
 
-    def names(self, beginning: str) -> list[str]:
+    def names(self, beginning: str, torn: bool = False) -> list[str]:
         """Behave as Store's. Optuna's store keeps no list, its client does."""
+        if torn:
+            return []
         pages = self.store.client.get_paginator("list_objects_v2")
         with _as_os_errors(beginning):
             keys = [

@@ -2,6 +2,8 @@
 
 import os
 import pickle
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +18,8 @@ from winnow.storage.files import read_checked, write_whole
 from winnow.storage.leases import Lease
 from winnow.storage.outbox import Outbox
 from winnow.storage.stores import Folder
+
+CHECKOUT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -138,6 +142,24 @@ def test_what_a_dead_worker_left_of_a_finished_trial_is_swept_up(opened: Storage
     endings.finish(opened.database, lease, Outcome.LEASE_EXPIRED)
     checkpoints.sweep(opened.database, opened.store)
     assert opened.store.names("") == [f"{lease.home}/checkpoints/000001-{running.claim}-000001.checkpoint"]
+
+
+def test_what_a_worker_wrote_when_it_was_killed_is_swept_up_too(opened: Storage, lease: Lease) -> None:
+    killed = (
+        "import os, sys; from pathlib import Path; from winnow.storage.files import write_whole;"
+        "os.fsync = lambda _: os._exit(9); write_whole(Path(sys.argv[1]), b'x')"
+    )
+    stored = checkpoints.write(opened.store, lease, 1, b"epoch 1")
+    epochs.record(opened.database, lease, Epoch(1, 0.5), stored)
+    (whole,) = opened.files.rglob("*.checkpoint")
+    path = str(whole).replace("-000001.", "-000002.")
+    assert subprocess.run([sys.executable, "-c", killed, path], cwd=CHECKOUT).returncode == 9
+    checkpoints.sweep(opened.database, opened.store)
+    assert len(list(whole.parent.iterdir())) == 2, "the trial's worker may be writing it"
+    assert checkpoints.newest(opened.database, opened.store, lease).epoch == 1
+    endings.finish(opened.database, lease, Outcome.EXCEPTION)
+    checkpoints.sweep(opened.database, opened.store)
+    assert list(whole.parent.iterdir()) == []
 
 
 def test_a_damaged_artifact_is_refused(tmp_path: Path) -> None:
