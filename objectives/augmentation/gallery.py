@@ -1,8 +1,9 @@
 """Pictures of the data: sixteen images of each class, and what each choice of augmentation does to sixteen of them."""
 
+import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -18,13 +19,16 @@ from winnow.objectives.methods import method_of
 from winnow.objectives.randomness import Generators
 from winnow.objectives.space import Range, Space, hyperparameter
 
+if TYPE_CHECKING:
+    from PIL import ImageFont
+
 IMAGES = 16
 BUILT_IN = (
     *("crop", "flip", "vertical_flip", "rotation", "affine", "color_jitter", "erasing", "mixup", "cutmix"),
     *("trivial_augment", "rand_augment"),
 )
 
-_TILE, _GAP, _LABEL_WIDTH = 64, 4, 200
+_TILE, _GAP = 64, 4
 
 
 def strongest(space: Space, fixed: Mapping[str, Any]) -> Config:
@@ -73,22 +77,35 @@ def _with_images(spec: DataSpec) -> Data:
 
 def _sheet(rows: Sequence[tuple[str, torch.Tensor]], path: str | Path) -> None:
     """Write labelled rows of images uint8 (N, 3, H, W) as one PNG."""
-    from PIL import Image, ImageDraw, ImageFont
+    from PIL import Image, ImageDraw
 
     # Whole multiples of a pixel, so that small images stay sharp.
     largest = [max(picture.shape[axis] for _, picture in rows) for axis in (2, 3)]
     enlarged = max(1, _TILE // max(rows[0][1].shape[2:]))
     height, width = (enlarged * side + _GAP for side in largest)
-    sheet = Image.new("RGB", (_LABEL_WIDTH + IMAGES * width + _GAP, len(rows) * height + _GAP), "white")
-    draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(14)
-    for row, (label, picture) in enumerate(rows):
+    font, labels = _lettered([label for label, _ in rows])
+    left = 4 * _GAP + int(max(map(font.getlength, labels)))
+    sheet = Image.new("RGB", (left + IMAGES * width + _GAP, len(rows) * height + _GAP), "white")
+    draw = ImageDraw.Draw(sheet)
+    for row, (label, (_, picture)) in enumerate(zip(labels, rows, strict=True)):
         top = _GAP + row * height
         draw.text((2 * _GAP, top + (height - _GAP) // 2), label, "black", font, anchor="lm")
         for column, image in enumerate(picture):
             tile = Image.fromarray(image.permute(1, 2, 0).numpy())
             tile = tile.resize((tile.width * enlarged, tile.height * enlarged), Image.Resampling.NEAREST)
-            sheet.paste(tile, (_LABEL_WIDTH + column * width, top))
+            sheet.paste(tile, (left + column * width, top))
     sheet.save(path, "PNG")
+
+
+def _lettered(labels: Sequence[str]) -> "tuple[ImageFont.FreeTypeFont | ImageFont.ImageFont, list[str]]":
+    """Return a font and the labels in letters that it has: Pillow's own knows those of ASCII alone."""
+    from PIL import ImageFont
+
+    try:
+        return ImageFont.truetype("DejaVuSans.ttf", 13), list(labels)
+    except OSError:  # this machine has no such font
+        plain = [unicodedata.normalize("NFKD", label).encode("ascii", "ignore").decode() for label in labels]
+        return ImageFont.load_default(14), plain
 
 
 def choices(config: Config, channels: int) -> Iterator[tuple[str, Config]]:

@@ -21,6 +21,7 @@ def test_the_picture_has_a_row_a_choice_and_begins_with_the_images_as_they_are(t
     tile, gap = 64, 4
     left, top = sheet.shape[1] - 16 * (tile + gap) - gap, gap
     assert sheet.shape[0] == (tile + gap) * len(list(gallery.choices(make_config(), 1))) + gap
+    assert (sheet[:, left - gap : left] == 255).all(), "no label reaches into the images"
     first = loading.load(DataSpec("digits")).train.inputs[:16, 0].numpy()
     for column in range(16):
         shown = sheet[top : top + tile : 8, left + column * (tile + gap) :][:, :tile:8]
