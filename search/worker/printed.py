@@ -25,6 +25,10 @@ class Printed:
         if self._stream is not None:
             self._stream.flush()
 
+    def close(self) -> None:
+        """Leave the stream open, which is the next trial's too."""
+        self.flush()
+
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)
 
@@ -35,9 +39,14 @@ class Output:
     def __init__(self) -> None:
         """Stand in for both streams from now on: before an objective is imported that takes hold of them."""
         self._kept = [""]
-        sys.stdout, sys.stderr = Printed(sys.stdout, self._kept), Printed(sys.stderr, self._kept)
+        self._streams = Printed(sys.stdout, self._kept), Printed(sys.stderr, self._kept)
+        sys.stdout, sys.stderr = self._streams
 
     def take(self) -> str:
-        """Return the end of what was printed since the last time."""
+        """Return the end of what was printed since the last time; a stream that a trial has shut is there again."""
+        for name, stream in zip(("stdout", "stderr"), self._streams, strict=True):
+            now = getattr(sys, name)  # which may be somebody's own that writes to ours
+            if now is None or getattr(now, "closed", False):
+                setattr(sys, name, stream)
         kept, self._kept[0] = self._kept[0], ""
         return kept

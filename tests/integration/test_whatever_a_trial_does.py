@@ -114,6 +114,9 @@ def act(trial, kind, content=None):
         threads = [threading.Thread(target=trial.report, args=(1.0, step)) for step in range(content)]
         [thread.start() for thread in threads]
         [thread.join() for thread in threads]
+    if kind == "shuts":
+        sys.stdout.close()
+        sys.stderr = None
     if kind == "prints":
         for megabyte in range(content):
             print(f"megabyte {megabyte}", "x" * 2**20, flush=True)
@@ -195,6 +198,7 @@ KNOWN: list[tuple[tuple[Any, ...], str, str]] = [
     (("dies answered",), "COMPLETE", ""),
     (("leaves a child",), "COMPLETE", ""),
     *[(("dies later", 0.001 * i), "COMPLETE", "") for i in (0, 1, 3, 10, 30)],
+    (("shuts",), "COMPLETE", ""),
     (("prints", 40), "COMPLETE", ""),
     (("forks",), "COMPLETE", ""),
     (("thread",), "COMPLETE", ""),
@@ -319,7 +323,7 @@ ACTS = st.one_of(
     st.tuples(st.just("system"), PLAIN.filter(lambda x: not isinstance(x, float))),
     st.tuples(st.just("many"), st.integers(0, 20)),
     st.tuples(st.just("resumes"), st.integers(0, 3)),
-    st.tuples(st.sampled_from(["closes", "alarm", "leaves", "asks", "recurses"])),
+    st.tuples(st.sampled_from(["closes", "shuts", "alarm", "leaves", "asks", "recurses"])),
     st.tuples(st.just("thread")),
 )
 
