@@ -205,7 +205,7 @@ def serve_here(storage: Storage, options: FleetOptions) -> None:
     storage.database.patience = math.inf
     storage.database.give_up = lambda: fleet.stopped_by is not None
     screen(stderr=True).print(f"every study of {storage.place} on {describe_places(places)}", highlight=False)
-    fleet.run(lambda: False)
+    fleet.run(lambda: math.inf)
 
 
 def train_in_rounds(

@@ -9,13 +9,13 @@ from pathlib import Path
 
 from winnow import defaults
 from winnow.search.launch.placement import Place
-from winnow.search.launch.supervisor import LOOK_SECONDS, Signals, Supervisor, refuse_all_given_up
+from winnow.search.launch.supervisor import LOOK_SECONDS, Signals, Supervisor, refuse_all_given_up, wait
 from winnow.search.worker.devices import Device
 from winnow.storage import endings
 from winnow.storage.database import Database
 
 LONGEST_PAUSE = 5.0
-"""Seconds between two looks at the most, however much a look costs: as long may a signal to stop go unheard."""
+"""Seconds between two looks at the most, however much a look costs."""
 DRAIN_SECONDS = 15.0
 """After its workers' grace period a fleet waits so long for the last of them."""
 _log = logging.getLogger("winnow")
@@ -59,17 +59,19 @@ class Fleet:
         """The signal that told it to stop."""
         return self._signals.stopped_by
 
-    def run(self, is_over: Callable[[], bool]) -> None:
-        """Keep every slot at work until `is_over`, asked about twice a second; then every worker hands its trial back.
+    def run(self, trials_left: Callable[[], float]) -> None:
+        """Keep every slot at work until no trial is left; then every worker hands its trial back.
 
-        So it is whatever `is_over` raises: what it shows may be on a terminal that was closed. Raises WorkerFailed
-        where no worker can be kept alive, with the reason of one of them.
+        `trials_left` is asked about twice a second, and as soon as the workers here have ended so many more. Whatever
+        it raises, the end is the same: what it shows may be on a terminal that was closed. Raises WorkerFailed where no
+        worker can be kept alive, with the reason of one of them.
         """
         with self._signals:
             try:
                 while self.stopped_by is None:
                     began = time.process_time()
-                    if is_over():
+                    ended = sum(supervisor.ended for supervisor in self._all())
+                    if not (left := trials_left()):
                         break
                     for slot in self.slots:
                         slot.supervisor.look()
@@ -77,7 +79,8 @@ class Fleet:
                     refuse_all_given_up([slot.supervisor for slot in self.slots])
                     # Looking costs more in a large study: it may take a twentieth of a core. To wait costs nothing.
                     cost = time.process_time() - began
-                    time.sleep(min(max(LOOK_SECONDS, 20 * cost), LONGEST_PAUSE))
+                    pause = min(max(LOOK_SECONDS, 20 * cost), LONGEST_PAUSE)
+                    wait(self._all(), self._signals, pause, ended + left)
             finally:
                 self._drain()
                 for supervisor in self._all():
@@ -132,7 +135,7 @@ class Fleet:
         while time.monotonic() < deadline and self._signals.times < 2:
             if not any(each.process is not None and each.process.poll() is None for each in self._all()):
                 return
-            time.sleep(LOOK_SECONDS / 10)
+            wait(self._all(), self._signals, LOOK_SECONDS / 10)
 
     def _all(self) -> list[Supervisor]:
         return [*(slot.supervisor for slot in self.slots), *self._removed]

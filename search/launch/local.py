@@ -61,17 +61,20 @@ class LocalRun:
         deleted meanwhile.
         """
 
-        def is_over() -> bool:
+        def trials_left() -> float:
             self._write_given_up()
             self.now = self._view.status()
             refuse_to_waste(self.now)
             show(self.now)
             if self._packer is not None:
                 self._packer.look(self.now, self.study.optuna.get_trials(deepcopy=False))
-            return self.now.is_done or self.now.state is State.STOPPED or self._has_others_left()
+            if self.now.is_done or self.now.state is State.STOPPED or self._has_others_left():
+                return 0
+            budget = self.now.spent.budget.trials
+            return math.inf if budget is None else max(1, budget - self.now.finished)
 
         try:
-            self.fleet.run(is_over)
+            self.fleet.run(trials_left)
             self.now = self._view.status()
         except KeyError:
             refuse_deleted(self.study)

@@ -5,12 +5,14 @@ of a supervisor waits, and the worker beside it does the work.
 """
 
 import logging
+import math
 import os
 import signal
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from multiprocessing import connection
 from pathlib import Path
 from types import FrameType
 
@@ -55,8 +57,27 @@ class Supervisor:
         self._log = log
         self._cores = cores
         self._heard = Heard(-1)
+        self._ended_before = 0
         self._fruitless = 0
         self._start_after = 0.0
+
+    @property
+    def ended(self) -> int:
+        """How many trials its workers have ended, as far as they were heard."""
+        return self._ended_before + self._heard.ended
+
+    @property
+    def descriptor(self) -> int | None:
+        """Where its worker can be heard; None where there is none, or nothing more will be heard."""
+        return None if self.process is None or self._heard.over else self._heard.descriptor
+
+    def hear(self) -> bool:
+        """Take note of what the worker has said, and return whether it has left."""
+        self._heard.read()
+        if self._heard.over and self.process is not None:
+            with suppress(subprocess.TimeoutExpired):  # its files were closed, which the kernel does last but one
+                self.process.wait(0.05)
+        return self._heard.over
 
     def look(self) -> None:
         """Take note of the worker's end, and start one where there is none and it is time."""
@@ -116,6 +137,7 @@ class Supervisor:
         self.given_up = None
         ours, theirs = os.pipe()
         os.set_blocking(ours, False)
+        self._ended_before = self.ended
         self._heard = Heard(ours)
         log = None if self._log is None else self._log.open("ab")
         self.process = subprocess.Popen(
@@ -150,8 +172,11 @@ class Signals:
     def __init__(self) -> None:
         self.stopped_by: int | None = None
         self.times = 0
+        self.descriptor = -1
+        """Readable when a signal has come."""
 
     def __enter__(self) -> "Signals":
+        self.descriptor, self._end = os.pipe()
         self._before = {
             number: signal.signal(number, self._note)
             for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -162,10 +187,26 @@ class Signals:
     def __exit__(self, *_: object) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)
+        os.close(self.descriptor)
+        os.close(self._end)
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         self.stopped_by = number
         self.times += 1
+        os.write(self._end, b".")
+
+
+def wait(workers: Sequence[Supervisor], signals: Signals, seconds: float, ended: float = math.inf) -> None:
+    """Wait so long, or until a signal comes, a worker leaves, or the workers have ended so many trials since ever."""
+    until = time.monotonic() + seconds
+    while sum(worker.ended for worker in workers) < ended:
+        heard = {worker.descriptor: worker for worker in workers if worker.descriptor is not None}
+        ready = connection.wait([signals.descriptor, *heard], max(0.0, until - time.monotonic()))
+        if signals.descriptor in ready:
+            os.read(signals.descriptor, 1)
+        left = [heard[each].hear() for each in ready if each in heard]
+        if not ready or signals.descriptor in ready or any(left):
+            return
 
 
 def keep_one(arguments: Sequence[str]) -> tuple[int, bool]:
@@ -178,10 +219,10 @@ def keep_one(arguments: Sequence[str]) -> tuple[int, bool]:
     with Signals() as signals:
         while signals.stopped_by is None and not worker.idle and worker.given_up is None:
             worker.look()
-            time.sleep(LOOK_SECONDS)
+            wait([worker], signals, LOOK_SECONDS)
         worker.ask_to_leave()
         while worker.process is not None and worker.process.poll() is None:
-            time.sleep(LOOK_SECONDS)
+            wait([worker], signals, LOOK_SECONDS)
     failed = signals.stopped_by is None and worker.given_up is not None
     return worker.given_up.exit_code if failed and worker.given_up else 0, signals.stopped_by is not None
 

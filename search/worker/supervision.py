@@ -96,6 +96,8 @@ class Heard:
     """The name under which it holds leases; empty before it has one."""
     farewell: Farewell | None = None
     """None while the worker is there, and for ever where it was killed."""
+    over: bool = False
+    """Whether nothing more will be heard: the worker has left, or closed its end."""
     _rest: bytes = b""
 
     def read(self) -> None:
@@ -103,6 +105,7 @@ class Heard:
         with suppress(BlockingIOError):
             while content := os.read(self.descriptor, 65536):
                 self._rest += content
+            self.over = True
         *lines, self._rest = self._rest.split(b"\n")
         for line in lines:
             message = json.loads(line)

@@ -1,12 +1,16 @@
 """A fleet on this machine: a crash loop ends with its reason, and nothing outlives a fleet that is killed."""
 
 import json
+import os
 import signal
+import threading
+from collections.abc import Iterator
 
 import psutil
 import pytest
 
 from integration.winnow import Place, wait_for
+from winnow.search.launch.supervisor import Signals, Supervisor, wait
 
 SLOW = "[fixed]\nepochs = 100\nepoch_seconds = 0.2\n[pruner]\nname = 'none'\n"
 
@@ -38,6 +42,52 @@ def test_workers_that_leave_at_once_and_content_are_not_started_for_ever(place: 
     assert done.returncode == 1
     assert "the last one says: it ended without having worked and without a word" in " ".join(done.stderr.split())
     assert (place.folder / "started").read_text() == "xxxx"
+
+
+@pytest.fixture
+def talker(place: Place) -> Iterator[Supervisor]:
+    """The supervisor of a worker that says that it ended one trial and then two more, and leaves when told to."""
+    (place.folder / "sitecustomize.py").write_text(
+        "import os, signal, sys\n"
+        "if 'work' in sys.orig_argv:\n"
+        "    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM, signal.SIGUSR1])\n"
+        "    pipe = int(os.environ['WINNOW_SUPERVISOR'].partition(':')[2])\n"
+        "    os.write(pipe, b'{\"ended\": 1}\\n')\n"
+        "    signal.sigwait([signal.SIGUSR1])\n"
+        "    os.write(pipe, b'{\"ended\": 3}\\n')\n"
+        "    signal.sigwait([signal.SIGTERM])\n"
+        "    os._exit(0)\n"
+    )
+    worker = Supervisor(["s"], environment={"PYTHONPATH": str(place.folder)})
+    worker.look()
+    yield worker
+    worker.kill()
+    worker.look()
+
+
+def test_a_fleet_hears_at_once_that_trials_have_ended_and_that_a_worker_has_left(talker: Supervisor) -> None:
+    assert talker.process is not None
+    with Signals() as signals:
+        wait([talker], signals, 600, ended=1)
+        assert talker.ended == 1
+        talker.process.send_signal(signal.SIGUSR1)
+        wait([talker], signals, 600, ended=3)
+        assert talker.ended == 3
+        talker.ask_to_leave()
+        wait([talker], signals, 600)
+        assert talker.process.returncode == 0
+        wait_for(lambda: talker.look() or talker.process)  # another is started, which begins to count anew
+        wait([talker], signals, 600, ended=4)
+        assert talker.ended == 4
+
+
+def test_a_fleet_hears_a_signal_at_once(talker: Supervisor) -> None:
+    with Signals() as signals:
+        for times in (1, 2):
+            threading.Thread(target=os.kill, args=(os.getpid(), signal.SIGTERM)).start()
+            while signals.times < times:  # the worker's first word may come before
+                wait([talker], signals, 600)
+        assert signals.stopped_by == signal.SIGTERM
 
 
 @pytest.mark.parametrize("sent", [signal.SIGKILL, signal.SIGTERM, signal.SIGHUP])

@@ -16,14 +16,14 @@ def test_a_look_that_waited_long_for_the_database_is_soon_followed_by_the_next(
     ours = fleet.Fleet(["s"], [], opened.database, tmp_path / "logs")
     looks: list[None] = []
     pauses: list[float] = []
-    monkeypatch.setattr(fleet.time, "sleep", pauses.append)
+    monkeypatch.setattr(fleet, "wait", lambda workers, signals, seconds, ended: pauses.append(seconds))
 
-    def is_over() -> bool:
+    def trials_left() -> float:
         threading.Event().wait(1)  # as for a database that does not answer
         looks.append(None)
-        return len(looks) == 2
+        return 2 - len(looks)
 
-    ours.run(is_over)
+    ours.run(trials_left)
     opened.database.release()
     assert len(pauses) == 1
     assert pauses[0] <= fleet.LONGEST_PAUSE
