@@ -20,19 +20,19 @@ def known_commands(*commands: str | None) -> tuple[str, ...]:
 def confirm_command(record: StudyRecord) -> str | None:
     """Return the command that measures the winner again, on fresh seeds and then on test data.
 
-    None where nothing but the baseline has completed.
+    None where nothing but the baseline has completed, and of an analysis, which has none.
     """
-    return f"winnow confirm {quoted(record)}" if record.candidates else None
+    return f"winnow confirm {quoted(record)}" if record.candidates and not record.is_analysis else None
 
 
 def methods_command(record: StudyRecord) -> str | None:
-    """Return the command that measures what the methods of the best trial do; None while there is nothing to measure.
+    """Return the command that measures what the methods of the best trial do; None where there is nothing to measure.
 
     Where nothing beat the baseline, there are none between the two: what was tried is repeated beside it. Where there
     is no baseline, it goes from the first trial that trained something else.
     """
     best, baseline = record.best, record.baseline
-    if best is None or not best.config or not record.candidates:
+    if best is None or not best.config or not record.candidates or record.is_analysis:
         return None
     if baseline is None or not baseline.config:
         others = [trial.number for trial in record.candidates if trial.trained != best.trained]

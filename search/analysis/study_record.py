@@ -6,7 +6,7 @@ A study that stock Optuna made has no configurations and no epoch rows: its inte
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
 from typing import Any, Literal
@@ -15,6 +15,7 @@ import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
+from sqlalchemy import Connection, exists, select
 
 from winnow.errors import StudyError
 from winnow.records import (
@@ -38,6 +39,7 @@ from winnow.records import (
 from winnow.search.analysis.statistics import Scale, scale_of
 from winnow.search.study import study as studies
 from winnow.storage import Storage, epochs
+from winnow.storage.tables import designs
 from winnow.storage.trial_summaries import is_feasible, note_code
 
 
@@ -129,6 +131,8 @@ class StudyRecord:
     """As the spec names it; empty of a study that stock Optuna made, whose sampler nobody recorded."""
     objectives: int = 1
     """How many a study of stock Optuna has, of which this is the first; a spec's second one is the cost."""
+    is_analysis: bool = False
+    """Whether its trainings were planned, to confirm or to ablate a search: it is no search itself."""
 
     @property
     def of_several(self) -> str:
@@ -217,7 +221,13 @@ def refuse_other_number(study: str, number: int, count: int) -> None:
 def load(storage: Storage, name: str) -> StudyRecord:
     """Read any study, one of stock Optuna included, with all its epochs; raise StudyError where there is none."""
     study_id = studies.id_of(storage, name)
-    return read(optuna.load_study(study_name=name, storage=storage), epochs.read(storage.database, study_id))
+    found = read(optuna.load_study(study_name=name, storage=storage), epochs.read(storage.database, study_id))
+    return replace(found, is_analysis=storage.database.read(is_analysis, study_id))
+
+
+def is_analysis(connection: Connection, study_id: int) -> bool:
+    """Return whether the trials of a study were planned, row by row, and none is drawn."""
+    return connection.execute(select(exists().where(designs.c.study_id == study_id))).scalar_one()
 
 
 def read(study: optuna.Study, epochs: Mapping[int, Sequence[Epoch]]) -> StudyRecord:

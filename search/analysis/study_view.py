@@ -51,6 +51,7 @@ class _About:
     has_spec: bool
     sampler: str
     objectives: int
+    is_analysis: bool
     shares_devices: bool
 
 
@@ -186,6 +187,7 @@ class StudyView:
             has_spec=spec is not None,
             sampler=study_record.sampler_of(spec),
             objectives=1 if spec else len(directions),
+            is_analysis=study_record.is_analysis(connection, self.study_id),
             shares_devices=isinstance(fleet, dict) and fleet.get("fuse", 1) != 1,
         )
 
@@ -212,7 +214,8 @@ class StudyView:
             before = self._plain.get(outline.trial_id)
             if before is None or before.state != outline.state or outline.state == "WAITING":
                 self._plain[outline.trial_id] = _plain(outline, before, outline.trial_id in self._paused)
-        record = self._with(StudyRecord(about.name, about.direction, "", (), about.sampler, about.objectives))
+        said = about.sampler, about.objectives, about.is_analysis
+        record = self._with(StudyRecord(about.name, about.direction, "", (), *said))
         wanted = {trial.number for trial in record.ranked[:TOP]} | _spread(record.finished)
         if record.baseline is not None:
             wanted.add(record.baseline.number)

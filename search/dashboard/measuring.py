@@ -84,7 +84,7 @@ async def part(request: Request, study_id: StudyId) -> Response:
         return render(
             "analyses.html.jinja",
             commands=analyses(request).of(study_id),
-            costs=costs(study, record) if study and record.best else {},
+            costs=costs(study, record) if study and record.best and not record.is_analysis else {},
             trained=trained,
             idle=any(entry.states.get("RUNNING", 0) == 0 and entry.finished < (entry.budget or 0) for entry in trained),
             figure=curves.rate_range(rates) if rates else None,

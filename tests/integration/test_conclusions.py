@@ -18,6 +18,8 @@ from winnow.objectives.hyperparameters import make_config
 from winnow.objectives.training import train
 from winnow.search.analysis import ablation, conclusions, confirm, repetitions, study_record
 from winnow.search.analysis.seeds import Purpose
+from winnow.search.analysis.study_view import StudyView
+from winnow.search.report import report
 from winnow.search.study.study import WinnowStudy
 from winnow.storage import epochs, ledger
 from winnow.storage.tables import ledger as ledger_table
@@ -111,6 +113,23 @@ def test_ablations_are_found_however_far_they_are(tmp_path: Path) -> None:
     assert found.confirmation is None
     assert [each.name for each in found.ablations] == [plan.name]
     assert found.ablations[0].trainings > 0
+
+
+def test_nobody_is_advised_to_confirm_or_to_ablate_an_analysis(tmp_path: Path) -> None:
+    search = told(tmp_path, [0.5, 0.9, 0.8], [{}, {"lr": 0.05, "dropout": 0.4}, {"lr": 0.06, "dropout": 0.4}])
+    confirmation = repetitions.plan_confirmation(search, top=2, seeds=2)
+    repeated = repetitions.add_rows(confirmation, repetitions.missing_rows(confirmation, {}))
+    plan = ablation.plan_ablation(search, seeds=2, looks=1)
+    ablated = ablation.add_trainings(plan, plan.design.next_trainings({}))
+    for analysis, value in ((repeated, score), (ablated, lambda row: 0.5 + 0.2 * row["learning rate"])):
+        work(analysis, value)
+    for study in (search, repeated, ablated):
+        view = StudyView.of(study)
+        view.status()
+        for record in (study_record.load(study.storage, study.name), view.record()):
+            page = report.render(record, conclusions.load(study.storage, record))
+            for command in ("winnow confirm", "winnow ablate"):
+                assert (f"{command} {study.name}" in page) == (study is search), f"{command} for {study.name}"
 
 
 def test_what_was_measured_of_a_deleted_search_is_not_shown_for_the_next_of_its_name(tmp_path: Path) -> None:
