@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 from optuna.distributions import CategoricalDistribution
-from scipy.special import stdtrit
 
 from winnow.objectives.space import hyperparameter, label
+from winnow.search.analysis import quantiles
 from winnow.search.analysis.effects import Effect
 from winnow.search.analysis.formatting import counted, listed, number, score
 from winnow.search.analysis.statistics import ERROR, Sample, paired
@@ -250,7 +250,7 @@ def _adjusted(record: StudyRecord, name: str, first: Group, other: Group, error:
     effects = inverse @ model.T @ results
     leverage = np.minimum(np.einsum("ij,jk,ik->i", model, inverse, model), 0.99)
     left = (results - model @ effects) / np.sqrt(1 - leverage)
-    half = float(stdtrit(freedom, 1 - error / 2)) * math.sqrt(float(((model @ inverse[place]) ** 2 * left**2).sum()))
+    half = quantiles.student(freedom, 1 - error / 2) * math.sqrt(float(((model @ inverse[place]) ** 2 * left**2).sum()))
     effect = float(effects[place])
     ends = (effect - half, effect + half)
     return _effect(record, first, other, effect, ends, len(first.trials) + len(other.trials))
@@ -265,7 +265,7 @@ def _by_means(record: StudyRecord, first: Group, other: Group, error: float) -> 
         spread = math.sqrt(sum(shares))
         weights = [share**2 / (len(side) - 1) for share, side in zip(shares, (before, after), strict=True)]
         freedom = sum(shares) ** 2 / sum(weights) if sum(weights) else 1.0
-        half = float(stdtrit(freedom, 1 - error / 2)) * spread
+        half = quantiles.student(freedom, 1 - error / 2) * spread
         low, high = difference - half, difference + half
     return _effect(record, first, other, difference, (low, high), len(before) + len(after))
 

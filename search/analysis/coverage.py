@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import stdtr
 
+from winnow.search.analysis import quantiles
 from winnow.search.analysis.study_record import StudyRecord, TrialRecord
 
 Array = NDArray[np.float64]
@@ -81,7 +81,7 @@ def together_p(unit: Array, values: Array, pair: tuple[int, int]) -> float:
     residuals = values - base @ (base.T @ values) - effect * left
     leverage = np.minimum((base**2).sum(axis=1) + left**2 / size, 0.99)
     error = float(np.sqrt(((left * residuals / (1 - leverage)) ** 2).sum())) / size
-    return float(2 * stdtr(trials - model.shape[1], -abs(effect) / error)) if error > 0 else 1.0
+    return 2 * quantiles.below(trials - model.shape[1], -abs(effect) / error) if error > 0 else 1.0
 
 
 def _powers(values: Array) -> int:

@@ -8,8 +8,8 @@ import math
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtri
 
+from winnow.search.analysis import quantiles
 from winnow.search.analysis.statistics import Sample
 
 Array = NDArray[np.float64]
@@ -34,7 +34,7 @@ def interval(results: Array, seeds: Sample, error: float, resampled: bool = Fals
     step = seeds.scale.step
     of_examples = float(by_column.var(ddof=1)) - of_both
     of_examples = max(of_examples, step**2) if resampled else max(of_examples, step) / columns
-    quantile = float(ndtri(1 - error / 2))
+    quantile = quantiles.normal(1 - error / 2)
     # A difference of equals is skewed towards its own mean.
     tilt = _tilt(by_column, quantile) if seeds.scale.worse and not resampled else 0.0
     low, high = seeds.interval_at(error)

@@ -2,9 +2,7 @@
 
 import math
 
-from scipy.special import ndtri, stdtrit
-
-from winnow.search.analysis import contrasts
+from winnow.search.analysis import contrasts, quantiles
 from winnow.search.analysis.contrasts import Contrast
 from winnow.search.analysis.multiplicity import Table
 from winnow.search.analysis.sequential import SequentialDesign
@@ -37,4 +35,4 @@ def _detectable(design: SequentialDesign, contrast: Contrast) -> float:
     level = table.level((contrast.kind, contrast.name), design.looks)
     seeds = seeds_at_look(design.looks, design.first)
     spread = math.sqrt(sum(weight**2 for weight in contrast.weights(design.seeds[0]).values()) / seeds)
-    return float(stdtrit(seeds - 1, 1 - level / 2) * (1 + ROOM / 2) + ndtri(_POWER)) * spread
+    return (quantiles.student(seeds - 1, 1 - level / 2) * (1 + ROOM / 2) + quantiles.normal(_POWER)) * spread

@@ -17,7 +17,8 @@ from typing import Any, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import stdtr, stdtrit
+
+from winnow.search.analysis import quantiles
 
 ERROR = 0.05
 """An interval may miss the truth so often: 95 % intervals."""
@@ -150,7 +151,7 @@ class Sample:
         if len(self.kept) < 2:
             return -math.inf, math.inf
         below, above = self._tails
-        half = float(stdtrit(len(self.kept) - 1, 1 - error / 2)) * self._standard_error
+        half = quantiles.student(len(self.kept) - 1, 1 - error / 2) * self._standard_error
         low, high = self.bounds
         return max(low, self.mean - below * half), min(high, self.mean + above * half)
 
@@ -170,7 +171,7 @@ class Sample:
             return float(self.mean == 0)
         below, above = self._tails
         distance = abs(self.mean) / self._standard_error / (below if self.mean > 0 else above)
-        return float(2 * stdtr(len(self.kept) - 1, -distance))
+        return 2 * quantiles.below(len(self.kept) - 1, -distance)
 
     def p_if_doubled(self, luck: float) -> float:
         """Return the p of twice as many scores, were they to show this mean and so many standard errors more."""
@@ -178,7 +179,7 @@ class Sample:
             return self.p
         below, above = self._tails
         distance = math.sqrt(2) * (abs(self.mean) / self._standard_error + luck) / (below if self.mean > 0 else above)
-        return float(2 * stdtr(2 * len(self.kept) - 1, -distance))
+        return 2 * quantiles.below(2 * len(self.kept) - 1, -distance)
 
     @cached_property
     def _standard_error(self) -> float:
@@ -227,7 +228,7 @@ def broken_down(scores: Sequence[float], scale: Scale, spread: float = math.inf)
         rest = [losses[index] for index in order[many:]]
         spread = max(float(np.std(rest, ddof=1)), scale.step / 2) * math.sqrt(1 + 1 / len(rest))
         excess = losses[order[many - 1]] - statistics.fmean(rest)
-        limit = max(_DEVIATIONS, float(stdtrit(len(rest) - 1, 1 - _BREAK_DOWN / (len(rest) + 1))))
+        limit = max(_DEVIATIONS, quantiles.student(len(rest) - 1, 1 - _BREAK_DOWN / (len(rest) + 1)))
         found = many if excess > limit * spread else found
     broken = set(order[:found])
     return [index in broken for index in range(len(scores))]

@@ -11,8 +11,9 @@ from winnow.search.analysis import ablation, conclusions, confirm, export, study
 from winnow.search.analysis.study_record import StudyRecord
 from winnow.search.api import notebook
 from winnow.search.report import ablation as ablation_chapter
-from winnow.search.report import confirmation, pictures, report
+from winnow.search.report import confirmation, decoration, pictures, report
 from winnow.search.report import markdown as markdown_report
+from winnow.search.study.spec import Spec
 from winnow.storage import Storage
 
 if TYPE_CHECKING:
@@ -91,6 +92,14 @@ def write_report(
             logging.getLogger(__name__).warning("the report has no figures: %s", missing)
     else:
         report.write(record, path, conclusions.load(storage, record), first=first)
+    return path
+
+
+def write_all(storage: Storage, spec: Spec, record: StudyRecord, path: Path | None) -> Path:
+    """Write the report of a study as read, and what optuna-dashboard shows of it; returns the report's path."""
+    path = write_report(storage, record, path)
+    decoration.add(storage, record)
+    decoration.add_augmentations(storage, spec)
     return path
 
 

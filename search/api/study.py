@@ -150,11 +150,7 @@ class Study(WinnowStudy):
 
     def report(self, path: str | Path | None = None) -> Path:
         """Write the report, one HTML file, and return its path, by default reports/NAME.html; raises OSError."""
-        record = self.record
-        path = results.write_report(self.storage, record, None if path is None else Path(path))
-        decoration.add(self.storage, record)
-        decoration.add_augmentations(self.storage, self.spec)
-        return path
+        return results.write_all(self.storage, self.spec, self.record, None if path is None else Path(path))
 
     def export_model(self, folder: str | Path) -> None:
         """Write the confirmed winner to a folder: weights, configuration, model card, script.

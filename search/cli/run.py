@@ -8,8 +8,11 @@ import click
 
 from winnow.search.analysis.commands import confirm_command
 from winnow.search.analysis.repetitions import USUAL_TRAININGS
+from winnow.search.analysis.status import Status
+from winnow.search.analysis.study_record import StudyRecord
 from winnow.search.api.fleet import FleetOptions, foreseen, run_here
-from winnow.search.api.study import Study, create_study, read_spec
+from winnow.search.api.results import write_all
+from winnow.search.api.study import create_study, read_spec
 from winnow.search.cli.cluster import LOCAL, cluster_options, run_on_cluster, take_cluster_options
 from winnow.search.cli.options import (
     accept_code_option,
@@ -62,15 +65,16 @@ def run(
     study = create_study(checked, url, accept_code=accept_code)
     with notifying(study, notify):
         run_here(study, fleet, beside=lambda: decoration.prepare(study.storage, study.spec))
-    _print_result(study, study.report(report), fleet, json)
+    record = study.record
+    path = write_all(study.storage, study.spec, record, report)
+    _print_result(study.status(), record, path, fleet, json)
 
 
-def _print_result(study: Study, path: Path, here: FleetOptions, as_json: bool) -> None:
-    now = study.status()
+def _print_result(now: Status, record: StudyRecord, path: Path, here: FleetOptions, as_json: bool) -> None:
     if as_json:
         click.echo(dumps({**now.as_dict(), "report": str(path)}, indent=2, default=str))
         return
-    console, record = screen(), study.record
+    console = screen()
     console.print(results.chapter(conclusions.outcome(record)))
     if now.stopped:
         console.print(f"The search {status_screen.stop_words(now)}.")

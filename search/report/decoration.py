@@ -3,6 +3,7 @@
 It is written into the study, so that a stock `optuna-dashboard` shows it too. A note that a person wrote stays.
 """
 
+import gc
 import tempfile
 from contextlib import suppress
 from importlib import import_module
@@ -51,9 +52,12 @@ def add(storage: Storage, record: StudyRecord) -> None:
 
 def prepare(storage: Storage, spec: Spec) -> None:
     """Do what a report needs and no result changes, seconds that its reader need not wait for: imports, a picture."""
+    gc.disable()  # it would look for garbage among a hundred thousand objects again and again, and there is none
     for name in ("sklearn.ensemble", "optuna.importance", "plotly.graph_objects", "jinja2", "optuna_dashboard"):
         with suppress(ImportError):
             import_module(name)
+    gc.freeze()
+    gc.enable()
     add_augmentations(storage, spec)
 
 
