@@ -1,9 +1,12 @@
 """Learning curves of Winnow's own objective, trained once to the end: tables on which searches are replayed.
 
     OMP_NUM_THREADS=1 python -m bench.learning_curves digits_mlp --count 600   # writes bench/curves/digits_mlp.json.gz
+    OMP_NUM_THREADS=1 python -m bench.learning_curves letters_cnn --count 250 --folder FOLDER --repeat 1
 
 Each configuration is drawn at random from its family's space and trained once: what the file has already is not
-trained again. A curve that ends early diverged there.
+trained again. A curve that ends early diverged there. Families of letters, shapes, moons, spirals and the regression
+are for choosing a search by; those in `bench/curves` judge. `--repeat` trains the same configurations by other seeds,
+and `--limit OTHER` says from both folders' tables how near luck lets anybody come.
 """
 
 import argparse
@@ -15,14 +18,17 @@ from dataclasses import replace
 from functools import cache, partial
 from multiprocessing import Pool
 from pathlib import Path
+from string import ascii_lowercase
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import numpy as np
 import optuna
 from optuna.samplers import RandomSampler
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 
-from bench.defaults import colour_fashion
+from bench.defaults import Images, colour_fashion
+from bench.search_tasks import Table
 from winnow.objectives.data import loading
 from winnow.objectives.data.loading import Data
 from winnow.objectives.errors import Diverged
@@ -113,6 +119,44 @@ FAMILIES: dict[str, dict[str, Any]] = {
         "fixed": {"model": "mlp", "epochs": 40},
         "search": {**_OPTIMISERS, **_REGULARISERS, **_NETWORK, "widths": _WIDTHS},
     },
+    "spirals_mlp": {
+        "data": {"name": "spirals", "train": 400, "validation": 600, "noise": 0.08},
+        "fixed": {"model": "mlp", "epochs": 50},
+        "search": {**_OPTIMISERS, **_REGULARISERS, **_NETWORK, "widths": _WIDTHS},
+    },
+    "letters_mlp": {
+        "data": {"name": "npz", "path": "letters", "train": 1200, "validation": 1000},
+        "fixed": {"model": "mlp", "epochs": 24},
+        "search": {**_OPTIMISERS, **_REGULARISERS, **_NETWORK, "widths": _WIDTHS},
+    },
+    "letters_cnn": {
+        "data": {"name": "npz", "path": "letters", "train": 1200, "validation": 1000},
+        "fixed": {"model": "cnn", "epochs": 20, "hidden": [32]},
+        "search": {
+            **_OPTIMISERS,
+            **_REGULARISERS,
+            "batch_norm": {"choices": [False, True]},
+            "filters": {"choices": [[8], [16], [8, 16]]},
+            "crop": {"choices": [True, False]},
+            "crop_padding": {"low": 1, "high": 2, "when": {"crop": [True]}},
+        },
+    },
+    "mislabelled_mlp": {  # a fifth of the letters, and few epochs
+        "data": {"name": "npz", "path": "mislabelled", "train": 1200, "validation": 1000},
+        "fixed": {"model": "mlp", "epochs": 10},
+        "search": {**_OPTIMISERS, **_REGULARISERS, **_NETWORK, "widths": _WIDTHS},
+    },
+    "shapes_cnn": {
+        "data": {"name": "npz", "path": "shapes", "train": 600, "validation": 800},
+        "fixed": {"model": "cnn", "epochs": 30, "hidden": [32]},
+        "search": {
+            **_OPTIMISERS,
+            **_REGULARISERS,
+            "batch_norm": {"choices": [False, True]},
+            "filters": {"choices": [[8], [16], [8, 16]]},
+            "flip": {"choices": [True, False]},
+        },
+    },
 }
 
 
@@ -124,16 +168,80 @@ def spec_of(family: str) -> Spec:
 
 @cache
 def data_of(family: str) -> Data:
-    """Load a family's data; an image folder is made for it of 1,500 clothes in ten kinds, as `bench.defaults` does."""
+    """Load a family's data; what has a path is drawn for it."""
     spec = spec_of(family)
     if spec.data_spec.path is None:
         return loading.load(spec.data_spec, "cpu")
     with TemporaryDirectory() as folder:
-        images, labels = colour_fashion(1_500, tuple(range(10)))
-        for number, (image, label) in enumerate(zip(images, labels, strict=True)):
-            (place := Path(folder, spec.data_spec.path, str(label))).mkdir(parents=True, exist_ok=True)
-            Image.fromarray(image.transpose(1, 2, 0)).save(place / f"{number}.png")
-        return loading.load(replace(spec.data_spec, path=str(Path(folder, spec.data_spec.path))), "cpu")
+        path = Path(folder, spec.data_spec.path)
+        if spec.data_spec.name == "image_folder":
+            draw_clothes(path)
+        else:
+            path = path.with_suffix(".npz")
+            images, labels = _DRAWN[path.stem](np.random.default_rng(3), 2_600)
+            arrays = {"train_images": images[:-200], "train_labels": labels[:-200]}
+            np.savez(path, **arrays, test_images=images[-200:], test_labels=labels[-200:])
+        return loading.load(replace(spec.data_spec, path=str(path)), "cpu")
+
+
+def draw_clothes(folder: Path) -> None:
+    """Write 1,500 clothes in ten kinds as an image folder, as `bench.defaults` does."""
+    images, labels = colour_fashion(1_500, tuple(range(10)))
+    for number, (image, label) in enumerate(zip(images, labels, strict=True)):
+        (place := folder / str(label)).mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image.transpose(1, 2, 0)).save(place / f"{number}.png")
+
+
+def letters(random: np.random.Generator, count: int) -> Images:
+    """Letters of 12 x 12 pixels in three of the DejaVu fonts, turned, moved and in noise."""
+    faces = [
+        ImageFont.truetype(f"{name}.ttf", size)
+        for name in ("DejaVuSans", "DejaVuSerif", "DejaVuSansMono-Bold")
+        for size in (20, 26, 32)
+    ]
+    labels = random.integers(0, 26, count)
+    images = np.zeros((count, 12, 12), np.uint8)
+    for at, label in enumerate(labels):
+        image = Image.new("L", (36, 36))
+        where = tuple(random.uniform(15, 21, 2))
+        face = faces[random.integers(len(faces))]
+        ImageDraw.Draw(image).text(where, ascii_lowercase[label], 255, face, "mm")
+        small = image.rotate(random.uniform(-30, 30), Image.Resampling.BILINEAR).resize((12, 12))
+        images[at] = (np.asarray(small) + random.normal(0, 40, (12, 12))).clip(0, 255)
+    return images, labels
+
+
+def mislabelled(random: np.random.Generator, count: int) -> Images:
+    """Letters of which a fifth say another."""
+    images, labels = letters(random, count)
+    return images, np.where(random.random(count) < 0.2, random.integers(0, 26, count), labels)
+
+
+_OVAL = np.array([1, 0.8])
+
+
+def shapes(random: np.random.Generator, count: int) -> Images:
+    """Ellipses, boxes, triangles, stars and rings of 16 x 16 pixels, each in its own colour on another, in noise."""
+    labels = random.integers(0, 5, count)
+    images = np.zeros((count, 16, 16, 3), np.uint8)
+    for at, label in enumerate(labels):
+        ground, colour = (tuple(int(part) for part in random.uniform(0, 255, 3)) for _ in range(2))
+        image = Image.new("RGB", (48, 48), ground)
+        draw, middle, turn = ImageDraw.Draw(image), random.uniform(18, 30, 2), random.uniform(0, 2 * np.pi)
+        radius = random.uniform(8, 16)
+        if label in (0, 4):
+            box = [*(middle - radius * _OVAL), *(middle + radius * _OVAL)]
+            draw.ellipse(box, **({"fill": colour} if label == 0 else {"outline": colour, "width": 5}))
+        else:
+            corners = (0, 4, 3, 10)[label]
+            angle = turn + 2 * np.pi * np.arange(corners) / corners
+            far = radius * np.where(np.arange(corners) % 2, 0.45, 1) if label == 3 else radius
+            draw.polygon([*map(tuple, (middle + (np.stack([np.cos(angle), np.sin(angle)]) * far).T))], fill=colour)
+        images[at] = (np.asarray(image.resize((16, 16))) + random.normal(0, 35, (16, 16, 3))).clip(0, 255)
+    return images, labels
+
+
+_DRAWN = {"letters": letters, "mislabelled": mislabelled, "shapes": shapes}
 
 
 def train_one(family: str, values: dict[str, Any]) -> dict[str, list[float]]:
@@ -151,10 +259,11 @@ def train_one(family: str, values: dict[str, Any]) -> dict[str, list[float]]:
     return curve
 
 
-def fill(family: str, count: int, processes: int, path: Path) -> None:
+def fill(family: str, count: int, processes: int, path: Path, repeat: int = 0) -> None:
     """Train random configurations until the table at `path` has `count`, each by its parameters and curves."""
     study, spec = optuna.create_study(sampler=RandomSampler(seed=0)), spec_of(family)
-    drawn = [(trial := study.ask(), suggest(trial, spec.space, spec.fixed) | {"seed": at}) for at in range(count)]
+    seeds = range(100_000 * repeat, 100_000 * repeat + count)
+    drawn = [(trial := study.ask(), suggest(trial, spec.space, spec.fixed) | {"seed": seed}) for seed in seeds]
     found = json.loads(gzip.decompress(path.read_bytes()))["configurations"] if path.exists() else []
     if any(each["parameters"] != trial.params for each, (trial, _) in zip(found, drawn, strict=False)):
         raise SystemExit(f"{path} is of another space than {family}: delete it to train all of it again")
@@ -165,6 +274,22 @@ def fill(family: str, count: int, processes: int, path: Path) -> None:
             found.append({"parameters": dict(trial.params), "curves": curve})
             if len(found) in (count, *range(0, count, 25)):
                 write(spec, found, path)
+
+
+def limit(path: Path, other: Path) -> str:
+    """Say how near to the best of one seed they come who train first what ended best by another."""
+    contents = [json.loads(gzip.decompress(file.read_bytes())) for file in (path, other)]
+    count = min(len(content["configurations"]) for content in contents)
+    found = []
+    for metric in contents[0]["directions"]:
+        one, two = (
+            Table(content | {"configurations": content["configurations"][:count]}, metric) for content in contents
+        )
+        for judged, known in ((one, two), (two, one)):
+            in_order = judged.ends[np.argsort(-known.ends, kind="stable")]
+            found.append(np.minimum.accumulate([judged.regret_of(end) for end in in_order]))
+    means = " ".join(f"{np.mean([regrets[look - 1] for regrets in found]):.3f}" for look in (1, 3, 10, 25))
+    return f"{path.name}: {count} configurations; regret of the first 1, 3, 10, 25 by the other seed: {means}"
 
 
 def write(spec: Spec, configurations: list[dict[str, Any]], path: Path) -> None:
@@ -184,11 +309,17 @@ def main() -> None:
     parser.add_argument("family", choices=FAMILIES)
     parser.add_argument("--count", type=int, default=600)
     parser.add_argument("--processes", type=int, default=1)
+    parser.add_argument("--folder", type=Path, default=FOLDER)
+    parser.add_argument("--repeat", type=int, default=0, help="train by the seeds of another repeat")
+    parser.add_argument("--limit", type=Path, help="folder of the same table by other seeds; trains nothing")
     chosen = parser.parse_args()
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    began, path = time.perf_counter(), FOLDER / f"{chosen.family}.json.gz"
-    FOLDER.mkdir(exist_ok=True)
-    fill(chosen.family, chosen.count, chosen.processes, path)
+    began, path = time.perf_counter(), chosen.folder / f"{chosen.family}.json.gz"
+    if chosen.limit:
+        print(limit(path, chosen.limit / path.name))
+        return
+    chosen.folder.mkdir(exist_ok=True, parents=True)
+    fill(chosen.family, chosen.count, chosen.processes, path, chosen.repeat)
     print(f"{path}: {chosen.count} configurations, {time.perf_counter() - began:.0f} s, {path.stat().st_size} bytes")
 
 

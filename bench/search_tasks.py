@@ -160,9 +160,10 @@ class Table:
         for row, each in zip(self._curves, content["configurations"], strict=True):
             row[: len(each["curves"][metric])] = each["curves"][metric]
         self._sign = 1 if self.maximize else -1
-        ends = self._sign * np.nan_to_num(self._curves[:, -1], nan=-self._sign * np.inf)
-        self._best = ends.max()
-        self._median = max(np.median(ends), ends[np.isfinite(ends)].min())
+        self.ends = self._sign * np.nan_to_num(self._curves[:, -1], nan=-self._sign * np.inf)
+        """Of each configuration, more is better; a divergence is minus infinity."""
+        self._best = self.ends.max()
+        self._median = max(np.median(self.ends), self.ends[np.isfinite(self.ends)].min())
 
     def train(self, parameters: Mapping[str, Any], used: set[int]) -> tuple[Mapping[str, Any], Floats, Any]:
         """Take the nearest configuration that is left."""
@@ -175,7 +176,11 @@ class Table:
 
     def regret(self, value: float, of: Any) -> float:
         """In units of how far the median is off."""
-        return min(float((self._best - self._sign * value) / (self._best - self._median)), MOST_REGRET)
+        return self.regret_of(self._sign * value)
+
+    def regret_of(self, end: float) -> float:
+        """Return the regret of one of `ends`."""
+        return min(float((self._best - end) / (self._best - self._median)), MOST_REGRET)
 
     def _features(self, parameters: Sequence[Mapping[str, Any]]) -> Floats:
         return self._encoding.features(np.array([self._encoding.point(each) for each in parameters]))
