@@ -107,6 +107,15 @@ def test_the_generalisation_gap_is_taken_where_the_result_is(history: StudyRecor
     assert trace(drawn, "best").y[0] == pytest.approx(last.train_accuracy - last.validation_accuracy, abs=1e-6)
 
 
+def test_what_a_search_began_with_stays_in_view_however_long_it_then_stood_still() -> None:
+    study = optuna.create_study(direction="maximize")
+    for value in (0.74, 0.966, *(0.9,) * 20, 0.975):
+        study.add_trial(optuna.create_trial(value=value))
+    drawn = progress.searches({"one": read(study, {})}, 23)
+    assert not drawn.layout.annotations
+    assert drawn.layout.yaxis.range is None
+
+
 def test_the_timeline_has_a_row_for_each_worker_and_a_bar_for_each_trial(history: StudyRecord) -> None:
     drawn = progress.timeline(history)
     assert set(drawn.layout.yaxis.categoryarray) == {"worker-0 node1 cpu", "worker-1 node1 cpu"}

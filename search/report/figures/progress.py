@@ -40,14 +40,14 @@ def searches(records: Mapping[str, StudyRecord], trials: int) -> "Figure":
     """Return the best so far of several searches over their first `trials` finished trials, in one picture."""
     first = next(iter(records.values()))
     drawn = style.figure("trials finished", first.metric)
-    values = []
+    values: list[float] = []
     for (name, record), (color, dash) in zip(records.items(), style.LINES * len(records), strict=False):
         best, line = math.inf, list[float]()
         for trial in sorted(record.finished, key=lambda trial: trial.number)[:trials]:
             best = min(best, record.loss(trial.value) if trial in record.ranked else math.inf)
             line.append(-best if record.direction == "maximize" else best)
         known = [(place, value) for place, value in enumerate(line, start=1) if math.isfinite(value)]
-        values += [value for _, value in known]
+        values += {value for _, value in known}  # each once, or what a search began with counts as hopeless
         places, heights = [place for place, _ in known], np.array([value for _, value in known], dtype=np.float32)
         hover = f"{style.text(name)}, after %{{x}} trials: %{{y:.4g}}"
         style.add_line(drawn, places, heights, style.text(name), {"color": color, "dash": dash, "shape": "hv"}, hover)
