@@ -42,9 +42,9 @@ class Stored:
 class Found:
     """The newest checkpoint that is whole: `content` is None, and `epoch` 0, where there is none."""
 
-    epoch: int
-    content: bytes | None
-    damaged: str
+    epoch: int = 0
+    content: bytes | None = None
+    damaged: str = ""
     """Why the newest of all is not this one; empty where it is, or where none was written."""
 
 
@@ -81,7 +81,7 @@ def newest(database: Database, store: Store, lease: Lease) -> Found:
                 with suppress(OSError):
                     there.update(_files(store, lease.home, lease.number, (*lease.earlier_claims, lease.claim)))
             damaged = damaged or str(error)
-    return Found(0, None, damaged)
+    return Found(damaged=damaged)
 
 
 def prune_files(store: Store, lease: Lease, keep: int = KEPT) -> None:

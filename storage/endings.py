@@ -16,7 +16,7 @@ from winnow.storage.leases import MOST_CRASHES, Lease, history, retries
 from winnow.storage.notifications import ring
 from winnow.storage.optuna_tables import stored, trial_user_attributes, trials, values
 from winnow.storage.tables import attempts
-from winnow.storage.upserts import HELD, put
+from winnow.storage.upserts import HELD, put_all
 
 _CLOSE_HELD = update(attempts).where(HELD).values(ended_at=database_now())
 _END = update(trials).where(trials.c.trial_id == bindparam("trial"))
@@ -131,9 +131,12 @@ def end_trial(
 
 def put_attributes(connection: Connection, trial_id: int, attributes: Mapping[str, Any]) -> None:
     """Write user attributes of a trial, in place of those it had; raise ContentRefused."""
-    for key, value in attributes.items():
-        row = {"trial_id": trial_id, "key": key, "value_json": content.as_json(key, value, connection.dialect.name)}
-        put(connection, trial_user_attributes, ["trial_id", "key"], row)
+    dialect = connection.dialect.name
+    rows = [
+        {"trial_id": trial_id, "key": key, "value_json": content.as_json(key, value, dialect)}
+        for key, value in attributes.items()
+    ]
+    put_all(connection, trial_user_attributes, ["trial_id", "key"], rows)
 
 
 def close_attempt(connection: Connection, trial_id: int, token: int, outcome: Outcome) -> None:

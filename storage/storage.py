@@ -45,8 +45,8 @@ class _Held:
 
     lease: Lease
     trial: FrozenTrial
-    draws: list[trials.Draw] | None
-    """Parameters that are to be written together; None where each is at once."""
+    drawn: trials.Drawn | None
+    """What is to be written together; None where each change is at once."""
 
 
 def files_of(url: URL) -> Path:
@@ -135,18 +135,18 @@ class Storage(BaseStorage):
     def holding(self, lease: Lease, draws_together: bool = False) -> Iterator[None]:
         """Make every change of this trial in the name of a lease; once it is lost, changes raise LeaseLost.
 
-        With `draws_together` its parameters are written at the end, in one transaction.
+        With `draws_together` what is drawn for it is written at the end, in one transaction.
         """
         trial = begun(lease) if lease.made_trial else self.get_trial(lease.trial_id)
-        held = _Held(lease, trial, [] if draws_together else None)
+        held = _Held(lease, trial, trials.Drawn() if draws_together else None)
         with self._lock:
             self._studies[lease.trial_id] = lease.study_id
             self._held[lease.trial_id] = held
         try:
             yield
-            if held.draws:
+            if held.drawn is not None:
                 with self._by_right(lease.trial_id):
-                    self.database.transaction(trials.set_parameters, lease.trial_id, lease, held.draws)
+                    self.database.transaction(trials.set_drawn, lease, held.drawn)
         finally:
             with self._lock:
                 del self._held[lease.trial_id]
@@ -238,10 +238,10 @@ class Storage(BaseStorage):
                     self.check_trial_is_updatable(trial_id, self.get_trial(trial_id).state)
                 check_distribution_compatibility(known, distribution)
             draw, held = (param_name, param_value_internal, distribution), self._held.get(trial_id)
-            if held is None or held.draws is None:
-                self.database.change(trials.set_parameters, trial_id, lease, [draw])
+            if held is None or held.drawn is None:
+                self.database.change(trials.set_parameter, trial_id, lease, draw)
             else:
-                held.draws.append(draw)
+                held.drawn.parameters.append(draw)
         self._distributions.setdefault((self._study_of(trial_id), param_name), distribution)
         self._remember(trial_id, "_params", param_name, distribution.to_external_repr(param_value_internal))
         self._remember(trial_id, "_distributions", param_name, distribution)
@@ -266,7 +266,10 @@ class Storage(BaseStorage):
     def set_trial_system_attr(self, trial_id: int, key: str, value: Any) -> None:
         """Behave as Optuna's; raises LeaseLost."""
         with self._by_right(trial_id) as lease:
-            self.database.change(trials.set_attribute, trial_system_attributes, trial_id, lease, key, value)
+            if (held := self._held.get(trial_id)) is None or held.drawn is None:
+                self.database.change(trials.set_attribute, trial_system_attributes, trial_id, lease, key, value)
+            else:
+                held.drawn.attributes[key] = value
         self._remember(trial_id, "_system_attrs", key, value)
 
     def get_trial(self, trial_id: int) -> FrozenTrial:
@@ -329,8 +332,7 @@ class Storage(BaseStorage):
     def _remember(self, trial_id: int, kind: str, key: Any, value: Any) -> None:
         """Change the memory of a held trial: by a copy, since earlier readers keep what they were given."""
         with self._lock:
-            held = self._held.get(trial_id)
-            if held is None:
+            if (held := self._held.get(trial_id)) is None:
                 return
             changed = copy.copy(held.trial)
             setattr(changed, kind, {**getattr(changed, kind), key: value})

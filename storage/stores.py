@@ -5,6 +5,7 @@ A file has a name with slashes, appears whole or not at all, and is checked agai
 
 import hashlib
 import io
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -75,10 +76,10 @@ class Folder:
 
     def names(self, beginning: str, torn: bool = False) -> list[str]:
         """Behave as Store's; `beginning` has its folder in full."""
-        folder, _, start = beginning.rpartition("/")
-        below = [path for top in (self.home / folder).glob(f"{start}*") for path in (top, *top.rglob("*"))]
-        files = [path for path in below if path.name.startswith(".") is torn and path.is_file()]
-        return sorted(path.relative_to(self.home).as_posix() for path in files)
+        folder, skipped = self.home / beginning.rpartition("/")[0], len(str(self.home)) + 1
+        files = ((below, name) for below, _, names in os.walk(folder) for name in names if name.startswith(".") is torn)
+        found = (f"{below}/{name}"[skipped:] for below, name in files)
+        return sorted(name for name in found if name.startswith(beginning))
 
 
 class Bucket:

@@ -5,6 +5,7 @@ change a trial that has not finished). The right is checked and locked in the ve
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from optuna.distributions import BaseDistribution, distribution_to_json, json_to_distribution
@@ -26,7 +27,7 @@ from winnow.storage.optuna_tables import (
     values,
 )
 from winnow.storage.pauses import IS_PAUSED
-from winnow.storage.upserts import OPEN_STATES, Right, put
+from winnow.storage.upserts import OPEN_STATES, Right, put, put_all
 
 _TOLD = {
     TrialState.COMPLETE: Outcome.COMPLETE,
@@ -105,10 +106,28 @@ Draw = tuple[str, float, BaseDistribution]
 """A parameter's name, its value as Optuna stores it, and what it was drawn from."""
 
 
-def set_parameters(connection: Connection, trial_id: int, lease: Lease | None, draws: Sequence[Draw]) -> None:
-    """Give a trial parameters; raises Refused."""
-    for draw in draws:
-        _put(connection, parameters, trial_id, lease, "param_name", _parameter(*draw))
+def set_parameter(connection: Connection, trial_id: int, lease: Lease | None, draw: Draw) -> None:
+    """Give a trial a parameter; raises Refused."""
+    _put(connection, parameters, trial_id, lease, "param_name", _parameter(*draw))
+
+
+@dataclass
+class Drawn:
+    """What was drawn for a trial, to be written together."""
+
+    parameters: list[Draw] = field(default_factory=list)
+    attributes: dict[str, Any] = field(default_factory=dict)
+    """System attributes: its sampler's."""
+
+
+def set_drawn(connection: Connection, lease: Lease, drawn: Drawn) -> None:
+    """Give a held trial all that was drawn for it; raise LeaseLost, ContentRefused."""
+    leases.hold(connection, lease)
+    trial, dialect = {"trial_id": lease.trial_id}, connection.dialect.name
+    rows = [{**trial, **_parameter(*draw)} for draw in drawn.parameters]
+    put_all(connection, parameters, ["trial_id", "param_name"], rows)
+    rows = [{**trial, **_attribute(*item, dialect)} for item in drawn.attributes.items()]
+    put_all(connection, trial_system_attributes, ["trial_id", "key"], rows)
 
 
 def set_intermediate_value(connection: Connection, trial_id: int, lease: Lease | None, step: int, value: float) -> None:

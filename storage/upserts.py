@@ -91,6 +91,13 @@ def put(
     return _write(connection, Row(table, tuple(key), row, over=True), right, holder)
 
 
+def put_all(connection: Connection, table: Table, key: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> None:
+    """Add rows with the same columns, or give those with their keys their values."""
+    if rows:
+        statement = _statement(connection.dialect.name, table, tuple(key), tuple(rows[0]), Right.ASSURED, over=True)
+        connection.execute(statement, [_values_of(table, row) for row in rows])
+
+
 def write_held(database: Database, writes: Sequence[tuple[Holder, Sequence[Row]]]) -> list[bool]:
     """Keep some leases and write some rows of the trial of each, in one transaction; False for a lease that is lost.
 
@@ -116,14 +123,20 @@ def _write_held(connection: Connection, holder: Holder, rows: Sequence[Row]) -> 
 
 
 def _in_one(holder: Holder, rows: Sequence[Row]) -> tuple[Select[Any], dict[str, Any]]:
+    values = holder.values
     statement = _all_in_one(tuple((row.table, row.key, tuple(row.content), row.over) for row in rows))
-    values = {f"{row.table.name}_{name}": value for row in rows for name, value in row.content.items()}
-    return statement, holder.values | values
+    for row in rows:
+        values |= _values_of(row.table, row.content)
+    return statement, values
+
+
+def _values_of(table: Table, content: Mapping[str, Any]) -> dict[str, Any]:
+    return {f"{table.name}_{name}": value for name, value in content.items()}
 
 
 def _write(connection: Connection, row: Row, right: Right = Right.ASSURED, holder: Holder | None = None) -> bool:
     statement = _statement(connection.dialect.name, row.table, row.key, tuple(row.content), right, row.over)
-    values = {f"{row.table.name}_{name}": value for name, value in row.content.items()}
+    values = _values_of(row.table, row.content)
     if holder is not None:
         values |= holder.values
     return connection.execute(statement, values, execution_options=_COUNTED).rowcount > 0

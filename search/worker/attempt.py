@@ -167,7 +167,9 @@ class Attempt:
         return self.context.study.spec.keep.weights > 0
 
     def _job(self) -> Job:
-        found = checkpoints.newest(self.database, self.storage.store, self.lease)
+        found = checkpoints.Found()
+        if self.lease.token > 1:
+            found = checkpoints.newest(self.database, self.storage.store, self.lease)
         if found.damaged:
             where = f"after epoch {found.epoch}" if found.content else "from the start"
             said = f"attempt {self.lease.token}: {found.damaged}, so it trained again {where}"

@@ -25,8 +25,6 @@ from winnow.storage.leases import Lease
 from winnow.storage.outbox import Outbox
 from winnow.storage.retries import LONGEST_PAUSE
 
-LIFE_SECONDS = 2.0
-"""How often, at most, the table of workers is told what this one does."""
 PATIENCE_SECONDS = 2.0
 """How long training waits for the database after an epoch, and so for the word whether it is pruned."""
 PATIENCE_SLICES = 20
@@ -60,7 +58,6 @@ class Recorder:
         self._lease = lease
         self._trusted_seconds = 60 * context.options.progress_minutes
         self._renewed_at = self._watched_at = time.monotonic()
-        self._seen_at = 0.0
         self._outbox = Outbox(self._storage.files, lease)
         self._waiting: deque[_Report] = deque()
         self._changed = threading.Condition()
@@ -216,13 +213,8 @@ class Recorder:
         return Verdict.CONTINUE
 
     def _look_around(self) -> None:
-        """Say that the worker lives, and see what its study is to do."""
-        self._give_sign_of_life()
-        self._context.steering.look()
-
-    def _give_sign_of_life(self) -> None:
-        if time.monotonic() - self._seen_at > LIFE_SECONDS:
-            self._seen_at = time.monotonic()
+        """Now and then see what the study is to do, and say that its worker lives."""
+        if self._context.steering.look():
             frozen = self._storage.get_trial(self._lease.trial_id)
             epoch = frozen.last_step
             value = None if epoch is None else frozen.intermediate_values[epoch]
