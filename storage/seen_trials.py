@@ -9,6 +9,7 @@ from winnow.storage.optuna_tables import trials
 
 MAY_BE_NEWS = and_(
     trials.c.study_id == bindparam("study"),
+    trials.c.trial_id >= bindparam("oldest"),  # which follows from what comes next; without it SQLite reads all trials
     or_(trials.c.trial_id > bindparam("newest"), trials.c.trial_id.in_(bindparam("unfinished", expanding=True))),
 )
 """The condition on rows of `trials` for being new, or unfinished when they were last seen, with `SeenTrials.values`."""
@@ -31,8 +32,12 @@ class SeenTrials:
     @property
     def values(self) -> dict[str, Any]:
         """What this reader asks MAY_BE_NEWS with."""
-        # No trial has the id 0: an empty list would be a query of its own, which no index answers.
-        return {"study": self._study_id, "newest": self.newest, "unfinished": sorted(self._unfinished) or [0]}
+        return {
+            "study": self._study_id,
+            "oldest": self.oldest_unfinished,
+            "newest": self.newest,
+            "unfinished": sorted(self._unfinished),
+        }
 
     def note(self, trial_id: int, state: str) -> None:
         """Remember in which state a trial was seen."""
