@@ -59,8 +59,8 @@ class Hungry(nn.Module):
 
     def forward(self, x):
         if self.training:
-            since = called[len(called) - 1 - called[::-1].index(id(self)) :] if id(self) in called else []
-            called.append(id(self))
+            since = called[len(called) - 1 - called[::-1].index(self) :] if self in called else []
+            called.append(self)  # and so kept: no other network is ever taken for it
             with open(f"together-{os.getpid()}", "a") as file:
                 print(len(set(since)), file=file)
             if len(set(since)) > 3:
