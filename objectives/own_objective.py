@@ -14,7 +14,7 @@ from typing import Any, SupportsFloat
 
 from winnow.objectives.space import Space, hyperparameter
 from winnow.objectives.training_objective import configuration, is_given
-from winnow.records import CONFIG, EPOCHS, KEEP_WEIGHTS, RESTARTED, TEST_SCORE, TRAINING, restarted
+from winnow.records import CONFIG, EPOCHS, KEEP_WEIGHTS, RESERVED, RESTARTED, TEST_SCORE, TRAINING, restarted
 
 
 @dataclass
@@ -69,7 +69,7 @@ class OwnObjective:
                 raise
             why = f"{type(error).__name__}: {error}"
             said = f"its checkpoint could not be gone on from ({why}), so it trained again from the start"
-            trial.set_user_attr(RESTARTED, restarted(trial.user_attrs, said))
+            trial.note_restart(said)
         return self._call(trial, seed, options, {})
 
     def _asked_for(self, **options: Any) -> dict[str, Any]:
@@ -95,6 +95,16 @@ class ConfiguredTrial:
     def __getattr__(self, name: str) -> Any:
         """Everything else is the trial's own."""
         return getattr(self._trial, name)
+
+    def set_user_attr(self, key: str, value: Any) -> None:
+        """Behave as Optuna's; raises ValueError for the names of Winnow's own, by which reports and resuming go."""
+        if str(key).startswith(RESERVED):
+            raise ValueError(f"the attribute {key!r} is Winnow's own; let its name begin otherwise than {RESERVED!r}")
+        self._trial.set_user_attr(key, value)
+
+    def note_restart(self, said: str) -> None:
+        """Record why it is trained again from the start."""
+        self._trial.set_user_attr(RESTARTED, restarted(self._trial.user_attrs, said))
 
     def report(
         self,

@@ -165,6 +165,9 @@ class Key(str, Generic[T]):
         return attributes.get(self)
 
 
+RESERVED = "winnow:"
+"""What the names of all of them begin with."""
+
 # --- of studies
 SPEC = Key[dict[str, Any]]("winnow:spec")
 """The whole study spec: with it, a worker needs nothing but the URL and the study's name."""

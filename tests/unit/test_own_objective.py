@@ -274,3 +274,12 @@ def test_a_model_is_kept_where_it_is_wanted_and_is_no_pickle() -> None:
     assert unwanted.user_attrs["winnow:training"] == {"parameters": 9}, "a front against parameters asks for no more"
     with pytest.raises(TypeError, match="'epoch' is no tensor"):
         ConfiguredTrial(trial, {}, given=True).keep_model({**layer.state_dict(), "epoch": 3})
+
+
+def test_the_names_of_winnows_own_attributes_are_refused():
+    trial = optuna.create_study().ask()
+    own = ConfiguredTrial(trial, {}, given=False)
+    with pytest.raises(ValueError, match="'winnow:training' is Winnow's own; let its name begin otherwise"):
+        own.set_user_attr("winnow:training", {"parameters": "many"})
+    own.set_user_attr("note", 1)
+    assert trial.user_attrs == {"note": 1}
