@@ -2,9 +2,10 @@
 
     python -m bench.wall_clock digits fashion_mnist --seeds 10 --results FILE
 
-One worker on the CPU. Freeze-thaw may spend as many epochs as the other did; what it has not reached by then counts as
-reached at the end. When the other itself first had its best stands beside it. Epochs are what other load on the machine
-does not change. `--results` goes on where it stopped.
+One worker on the CPU; with `--fuse 8` freeze-thaw trains in stacks, the other one by one in any case. Freeze-thaw may
+spend as many epochs as the other did; what it has not reached by then counts as reached at the end. When the other
+itself first had its best stands beside it. Epochs are what other load on the machine does not change. `--results` goes
+on where it stopped.
 """
 
 import argparse
@@ -30,7 +31,7 @@ STUDIES: Mapping[str, Mapping[str, str]] = {
 ENDS = '[sampler]\nname = "tpe"\n\n[pruner]\nname = "asha"\n'
 
 
-def run(study: str, seed: int, epochs: int | None) -> list[Spent]:
+def run(study: str, seed: int, epochs: int | None, fuse: int = 1) -> list[Spent]:
     """Search a ready study as it is, or by freeze-thaw with a budget of epochs; return what it spent and found."""
     text = (ROOT / f"studies/{study}.toml").read_text()
     changes = {**STUDIES[study], "objective =": f"seed = {seed}\nobjective ="}
@@ -41,6 +42,7 @@ def run(study: str, seed: int, epochs: int | None) -> list[Spent]:
         text = text.replace(old, new)
     if epochs is not None:
         text = re.sub(r"^trials = .*$", f"epochs = {epochs}", text, flags=re.MULTILINE)
+        text += f"\n[fleet]\nfuse = {fuse}\n"
     with tempfile.TemporaryDirectory() as folder:
         Path(folder, "s.toml").write_text(text)
         command = [sys.executable, "-m", "winnow", "run", f"{folder}/s.toml", "--workers", "1", "--devices", "cpu"]
@@ -83,6 +85,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("studies", nargs="+", choices=STUDIES)
     parser.add_argument("--seeds", type=int, default=10)
+    parser.add_argument("--fuse", type=int, default=1, help="trials that freeze-thaw trains at a time, as stacks")
     parser.add_argument("--results", type=Path, required=True, help="file of runs: what it has is not run again")
     chosen = parser.parse_args()
     known = chosen.results.read_text().splitlines() if chosen.results.exists() else []
@@ -91,7 +94,7 @@ def main() -> None:
         for study in chosen.studies:
             if (study, seed) not in found:
                 old = run(study, seed, None)
-                new = run(study, seed, old[-1].epochs)
+                new = run(study, seed, old[-1].epochs, chosen.fuse)
                 found[study, seed] = [[asdict(spent) for spent in each] for each in (old, new)]
                 with chosen.results.open("a") as file:
                     file.write(json.dumps({"study": study, "seed": seed, "runs": found[study, seed]}) + "\n")

@@ -1,13 +1,11 @@
 """A study's trials in memory: finished ones are read once, since they never change; the others whenever asked for."""
 
 import copy
-import gc
 import json
 import math
 import time
 from bisect import insort
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from datetime import datetime
 from functools import lru_cache, partial
 from itertools import groupby
@@ -29,6 +27,7 @@ from sqlalchemy import (
     union_all,
 )
 
+from winnow.garbage import uncollected
 from winnow.storage import pauses
 from winnow.storage.clock import from_optuna
 from winnow.storage.leases import Lease
@@ -141,7 +140,7 @@ def freeze(connection: Connection, rows: Sequence[Any], study_id: int, newest: i
     """
     if not rows:
         return []
-    with _without_collections():
+    with uncollected():
         details = {row.trial_id: _Details() for row in rows}
         ids = list(details)
         few = len(ids) < MANY
@@ -152,18 +151,6 @@ def freeze(connection: Connection, rows: Sequence[Any], study_id: int, newest: i
             for kind, found in groupby(result.cursor.fetchall(), key=_kind):
                 _FILL[kind](details, found)
         return [details[row.trial_id].frozen(row) for row in rows]
-
-
-@contextmanager
-def _without_collections() -> Iterator[None]:
-    """Make many objects, none of which is garbage, without Python looking through all of them again and again."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
 
 
 @lru_cache(maxsize=1)

@@ -3,7 +3,6 @@
 It is written into the study, so that a stock `optuna-dashboard` shows it too. A note that a person wrote stays.
 """
 
-import gc
 import tempfile
 from contextlib import suppress
 from importlib import import_module
@@ -13,6 +12,7 @@ from pathlib import Path
 import optuna
 from optuna.study import Study
 
+from winnow.garbage import uncollected
 from winnow.objectives.methods import method_of
 from winnow.search.analysis import conclusions, importance, summary
 from winnow.search.analysis.conclusions import Conclusions
@@ -52,12 +52,10 @@ def add(storage: Storage, record: StudyRecord) -> None:
 
 def prepare(storage: Storage, spec: Spec) -> None:
     """Do what a report needs and no result changes, seconds that its reader need not wait for: imports, a picture."""
-    gc.disable()  # it would look for garbage among a hundred thousand objects again and again, and there is none
-    for name in ("sklearn.ensemble", "optuna.importance", "plotly.graph_objects", "jinja2", "optuna_dashboard"):
-        with suppress(ImportError):
-            import_module(name)
-    gc.freeze()
-    gc.enable()
+    with uncollected():
+        for name in ("sklearn.ensemble", "optuna.importance", "plotly.graph_objects", "jinja2", "optuna_dashboard"):
+            with suppress(ImportError):
+                import_module(name)
     add_augmentations(storage, spec)
 
 
