@@ -163,16 +163,17 @@ def _tried(
 
 
 def _beside_its_state(network: ImportedNetwork, shape: tuple[int, ...]) -> tuple[bool, str]:
-    """Try what a pass in training changes that no checkpoint has; nothing, where two examples are too few for one."""
-    tried = copy.deepcopy(network).train()
-    before = _numbers(tried)
-    with seeded_elsewhere(0):
-        generators = _elsewhere()
-        with suppress(Exception), torch.no_grad(), drawing_from(torch.Generator()):
-            tried(torch.zeros(2, *shape))
-        draws = _elsewhere() != generators
-    after = _numbers(tried)
-    return draws, next((name for name, number in before.items() if after.get(name) != number), "")
+    """Try what a pass in training changes that no checkpoint has: who draws elsewhere, and which number counts.
+
+    Nothing is known of a network that cannot be copied, or takes no two examples.
+    """
+    with seeded_elsewhere(0), suppress(Exception), torch.no_grad(), drawing_from(torch.Generator()):
+        tried = copy.deepcopy(network).train()
+        before, generators = _numbers(tried), _elsewhere()
+        tried(torch.zeros(2, *shape))
+        draws, after = _elsewhere() != generators, _numbers(tried)
+        return draws, next((name for name, number in before.items() if after.get(name) != number), "")
+    return False, ""
 
 
 def _elsewhere() -> tuple[object, bytes]:

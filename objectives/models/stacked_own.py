@@ -133,7 +133,7 @@ def _tried(network: ImportedNetwork, shape: tuple[int, ...]) -> str:
         (outputs**2).sum().backward()  # type: ignore[no-untyped-call]
     stack.hand_out_gradients()
     pairs = zip(_gradients(one), _gradients(other), strict=True)
-    if not all(torch.allclose(ours, its, rtol=1e-3, atol=1e-4) for ours, its in pairs):
+    if any(torch.dist(ours, its) > 0.01 * its.norm() + 1e-6 for ours, its in pairs):  # a GPU may round to 10 bits
         return "its gradients are others where several are trained at once"
     return ""
 

@@ -24,6 +24,7 @@ from winnow.search.study import validation
 
 MODULE = """
 import random
+import threading
 
 import numpy as np
 import torch
@@ -89,6 +90,11 @@ class Keeping(Counting):
     def set_extra_state(self, steps):
         self.steps = steps
 
+class Locking(Net):
+    def __init__(self, shape, classes):
+        super().__init__(shape, classes)
+        self.lock = threading.Lock()
+
 class Dropping(Net):
     def __init__(self, shape, classes):
         super().__init__(shape, classes)
@@ -148,7 +154,7 @@ def test_ones_own_is_trained_to_the_bit_with_its_parameters(digits: Data) -> Non
     assert not same(whole, other), "dropout is drawn"
 
 
-@pytest.mark.parametrize("name", ["Drawing", "Keeping", "Dropping"])
+@pytest.mark.parametrize("name", ["Drawing", "Keeping", "Dropping", "Locking"])
 def test_what_it_draws_or_keeps_elsewhere_is_the_trials(digits: Data, name: str) -> None:
     random.seed(1)
     np.random.seed(1)
