@@ -6,7 +6,7 @@ import logging
 import pickle
 import random
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext, suppress
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -66,11 +66,10 @@ class ImportedNetwork(RandomModule):
             x = (x.expand(-1, self._channels, -1, -1) if self._channels else x).contiguous(memory_format=self._layout)
         if self.generator is None or not self.training or is_recording():  # which draws from it when it is replayed
             return self.network(x)  # type: ignore[no-any-return]
-        with drawing_from(self.generator), self._elsewhere(self.generator):
+        # Before torch's own draws: what they leave the generator at is kept.
+        elsewhere = drawing_elsewhere_from(self.generator) if self.draws_elsewhere else nullcontext()
+        with elsewhere, drawing_from(self.generator):
             return self.network(x)  # type: ignore[no-any-return]
-
-    def _elsewhere(self, generator: torch.Generator) -> AbstractContextManager[None]:
-        return drawing_elsewhere_from(generator) if self.draws_elsewhere else nullcontext()
 
 
 def build(
@@ -169,14 +168,14 @@ def _beside_its_state(network: ImportedNetwork, shape: tuple[int, ...]) -> tuple
     """
     with seeded_elsewhere(0), suppress(Exception), torch.no_grad(), drawing_from(torch.Generator()):
         tried = copy.deepcopy(network).train()
-        before, generators = _numbers(tried), _elsewhere()
+        before, generators = _numbers(tried), _global_states()
         tried(torch.zeros(2, *shape))
-        draws, after = _elsewhere() != generators, _numbers(tried)
+        draws, after = _global_states() != generators, _numbers(tried)
         return draws, next((name for name, number in before.items() if after.get(name) != number), "")
     return False, ""
 
 
-def _elsewhere() -> tuple[object, bytes]:
+def _global_states() -> tuple[object, bytes]:
     """Return where Python's and NumPy's global generators stand."""
     return random.getstate(), pickle.dumps(np.random.get_state())
 

@@ -83,7 +83,7 @@ def apart_because(network: ImportedNetwork, shape: tuple[int, ...]) -> str:
         kept = [*module.parameters(recurse=False), *module.buffers(recurse=False)]
         keeps_more = type(module).get_extra_state is not nn.Module.get_extra_state
         if (kept or keeps_more) and type(module) not in MEMBERS_OWN:
-            return f"{name} is a {type(module).__name__} with weights, which stacks do not do at once"
+            return f"{name} is a {type(module).__name__} with weights or state, which stacks do not do at once"
         hooks = (module._forward_hooks, module._forward_pre_hooks, module._backward_hooks, module._backward_pre_hooks)
         if any(hooks) or "forward" in vars(module):
             return f"{name} has hooks"

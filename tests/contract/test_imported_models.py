@@ -76,6 +76,10 @@ class Drawing(Net):
     def forward(self, x):
         return super().forward(x * random.uniform(0.5, 2) * np.random.rand() if self.training else x)
 
+class Adding(Net):
+    def forward(self, x):
+        return super().forward(x) + (random.random() + np.random.rand() if self.training else 0)
+
 class Counting(Net):
     steps = 0
 
@@ -160,6 +164,13 @@ def test_what_it_draws_or_keeps_elsewhere_is_the_trials(digits: Data, name: str)
     np.random.seed(1)
     assert same(*twice({"model": f"mymodels_of_a_test:{name}"}, digits))
     assert random.random() == random.Random(1).random(), "whoever else draws is left alone"
+
+
+def test_each_batch_has_its_own_draws_elsewhere(digits: Data) -> None:
+    model = Learner(make_config({"model": "mymodels_of_a_test:Adding"}), digits).model
+    examples = digits.train.inputs[:4].float()
+    model.network.layers[-1].p = 0.0  # so that torch draws nothing
+    assert len({round(float(model(examples).detach().mean()), 3) for _ in range(5)}) > 3
 
 
 def test_a_count_that_no_checkpoint_has_is_told(caplog: pytest.LogCaptureFixture) -> None:
