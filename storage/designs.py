@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, func, insert, select
+from sqlalchemy import Connection, exists, func, insert, select
 
 from winnow.storage.database import Database
 from winnow.storage.tables import designs
@@ -38,3 +38,8 @@ def read(database: Database, study_id: int) -> list[Row]:
     rows = select(designs).where(designs.c.study_id == study_id).order_by(designs.c.number)
     found = database.rows(rows)
     return [Row(row.parameters, row.config) for row in found]
+
+
+def is_designed(connection: Connection, study_id: int) -> bool:
+    """Return whether a study has a design: its trials were planned, row by row, and none is drawn."""
+    return bool(connection.execute(select(exists().where(designs.c.study_id == study_id))).scalar_one())

@@ -15,7 +15,6 @@ import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
-from sqlalchemy import Connection, exists, select
 
 from winnow.errors import StudyError
 from winnow.records import (
@@ -38,8 +37,7 @@ from winnow.records import (
 )
 from winnow.search.analysis.statistics import Scale, scale_of
 from winnow.search.study import study as studies
-from winnow.storage import Storage, epochs
-from winnow.storage.tables import designs
+from winnow.storage import Storage, designs, epochs
 from winnow.storage.trial_summaries import is_feasible, note_code
 
 
@@ -222,12 +220,7 @@ def load(storage: Storage, name: str) -> StudyRecord:
     """Read any study, one of stock Optuna included, with all its epochs; raise StudyError where there is none."""
     study_id = studies.id_of(storage, name)
     found = read(optuna.load_study(study_name=name, storage=storage), epochs.read(storage.database, study_id))
-    return replace(found, is_analysis=storage.database.read(is_analysis, study_id))
-
-
-def is_analysis(connection: Connection, study_id: int) -> bool:
-    """Return whether the trials of a study were planned, row by row, and none is drawn."""
-    return connection.execute(select(exists().where(designs.c.study_id == study_id))).scalar_one()
+    return replace(found, is_analysis=storage.database.read(designs.is_designed, study_id))
 
 
 def read(study: optuna.Study, epochs: Mapping[int, Sequence[Epoch]]) -> StudyRecord:

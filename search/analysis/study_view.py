@@ -21,7 +21,7 @@ from winnow.search.analysis.pruning import savings
 from winnow.search.analysis.status import LATEST, Best, Status, seconds_left
 from winnow.search.analysis.study_record import StudyRecord, TrialRecord
 from winnow.search.study.study import WinnowStudy
-from winnow.storage import Storage, deletions, pauses, trial_summaries, workers
+from winnow.storage import Storage, deletions, designs, pauses, trial_summaries, workers
 from winnow.storage import studies as study_rows
 from winnow.storage.budget import spent
 from winnow.storage.optuna_tables import studies, study_system_attributes, study_user_attributes, trials
@@ -187,7 +187,7 @@ class StudyView:
             has_spec=spec is not None,
             sampler=study_record.sampler_of(spec),
             objectives=1 if spec else len(directions),
-            is_analysis=study_record.is_analysis(connection, self.study_id),
+            is_analysis=designs.is_designed(connection, self.study_id),
             shares_devices=isinstance(fleet, dict) and fleet.get("fuse", 1) != 1,
         )
 
