@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+from contract.counting_networks import COUNTERS
 from winnow.errors import SpecError
 from winnow.objectives import snapshots
 from winnow.objectives.data.catalog import DataSpec
@@ -22,7 +23,9 @@ from winnow.objectives.trained_model import restore
 from winnow.objectives.training import Result, train
 from winnow.search.study import validation
 
-MODULE = """
+MODULE = (
+    COUNTERS
+    + """
 import random
 import threading
 
@@ -80,19 +83,11 @@ class Adding(Net):
     def forward(self, x):
         return super().forward(x) + (random.random() + np.random.rand() if self.training else 0)
 
-class Counting(Net):
-    steps = 0
+class Counting(Counts, Net):
+    pass
 
-    def forward(self, x):
-        self.steps = self.steps + 1 if self.training else self.steps
-        return super().forward(x) / (1 + self.steps)
-
-class Keeping(Counting):
-    def get_extra_state(self):
-        return self.steps
-
-    def set_extra_state(self, steps):
-        self.steps = steps
+class Keeping(Keeps, Net):
+    pass
 
 class Locking(Net):
     def __init__(self, shape, classes):
@@ -107,6 +102,7 @@ class Dropping(Net):
     def forward(self, x):
         return self.some(super().forward(x)) + self.all(x).sum() * 0
 """
+)
 STEPS = "network._extra_state"
 ZOO = [
     "torchvision:resnet18",

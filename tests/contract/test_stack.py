@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import torch
 
+from contract.counting_networks import COUNTERS
 from winnow.objectives import snapshots
 from winnow.objectives.data.catalog import DataSpec
 from winnow.objectives.data.loading import Data, load
@@ -61,7 +62,9 @@ SHAPES: dict[str, dict[str, Any]] = {
     "one's own, which draws by Python and NumPy": {"model": "own_networks_of_a_test:Choosing"},
     "one's own, which changes its input": {"model": "own_networks_of_a_test:Spoiling"},
 }
-OWN_NETWORKS = """
+OWN_NETWORKS = (
+    COUNTERS
+    + """
 import random
 
 import numpy as np
@@ -125,20 +128,12 @@ class Hooked(Shortcut):
         self.block.weight.register_hook(lambda gradient: gradient / 2)
 
 
-class Counting(Shortcut):
-    steps = 0
-
-    def forward(self, x):
-        self.steps = self.steps + 1 if self.training else self.steps
-        return super().forward(x) / (1 + self.steps)
+class Counting(Counts, Shortcut):
+    pass
 
 
-class Keeping(Counting):
-    def get_extra_state(self):
-        return self.steps
-
-    def set_extra_state(self, steps):
-        self.steps = steps
+class Keeping(Keeps, Shortcut):
+    pass
 
 
 class Checkpointing(Shortcut):
@@ -166,6 +161,7 @@ class Spoiling(Shortcut):
     def forward(self, x):
         return super().forward(x.mul_(0.5))
 """
+)
 NOT_TO_THE_BIT = 1e-6
 """Of the weights: no layer here is so narrow that this machine's kernels differ, but other processors have others."""
 
