@@ -53,11 +53,18 @@ _OPTIMISERS = {
 }
 _WIDTHS = {"choices": [[32], [128], [512], [64, 64], [256, 128], [64, 64, 64]]}
 _NETWORK = {"activation": {"choices": ["relu", "tanh", "gelu"]}, "batch_norm": {"choices": [False, True]}}
+_MLP = {**_OPTIMISERS, **_REGULARISERS, **_NETWORK, "widths": _WIDTHS}
+_CNN = {
+    **_OPTIMISERS,
+    **_REGULARISERS,
+    "batch_norm": {"choices": [False, True]},
+    "filters": {"choices": [[8], [16], [8, 16]]},
+}
 FAMILIES: dict[str, dict[str, Any]] = {
     "digits_mlp": {
         "data": {"name": "digits", "validation": 0.2},
         "fixed": {"model": "mlp", "epochs": 30},
-        "search": {**_OPTIMISERS, **_REGULARISERS, **_NETWORK, "widths": _WIDTHS},
+        "search": _MLP,
     },
     "regression_mlp": {
         "objective": "regression",
@@ -89,7 +96,7 @@ FAMILIES: dict[str, dict[str, Any]] = {
     "fashion_mlp": {
         "data": {"name": "fashion_mnist", "train": 1000, "validation": 1000},
         "fixed": {"model": "mlp", "epochs": 30},
-        "search": {**_OPTIMISERS, **_REGULARISERS, **_NETWORK, "widths": _WIDTHS, "flip": {"choices": [True, False]}},
+        "search": {**_MLP, "flip": {"choices": [True, False]}},
     },
     "fashion_cnn": {
         "data": {"name": "fashion_mnist", "train": 1000, "validation": 1000},
@@ -105,10 +112,7 @@ FAMILIES: dict[str, dict[str, Any]] = {
         "data": {"name": "image_folder", "path": "clothes", "size": 16, "train": 600, "validation": 600},
         "fixed": {"model": "cnn", "epochs": 27, "hidden": [32]},
         "search": {
-            **_OPTIMISERS,
-            **_REGULARISERS,
-            "batch_norm": {"choices": [False, True]},
-            "filters": {"choices": [[8], [16], [8, 16]]},
+            **_CNN,
             "flip": {"choices": [True, False]},
             "crop": {"choices": [True, False]},
             "crop_padding": {"low": 1, "high": 3, "when": {"crop": [True]}},
@@ -117,26 +121,23 @@ FAMILIES: dict[str, dict[str, Any]] = {
     "moons_mlp": {
         "data": {"name": "two_moons", "train": 400, "validation": 1000, "noise": 0.3},
         "fixed": {"model": "mlp", "epochs": 40},
-        "search": {**_OPTIMISERS, **_REGULARISERS, **_NETWORK, "widths": _WIDTHS},
+        "search": _MLP,
     },
     "spirals_mlp": {
         "data": {"name": "spirals", "train": 400, "validation": 600, "noise": 0.08},
         "fixed": {"model": "mlp", "epochs": 50},
-        "search": {**_OPTIMISERS, **_REGULARISERS, **_NETWORK, "widths": _WIDTHS},
+        "search": _MLP,
     },
     "letters_mlp": {
         "data": {"name": "npz", "path": "letters", "train": 1200, "validation": 1000},
         "fixed": {"model": "mlp", "epochs": 24},
-        "search": {**_OPTIMISERS, **_REGULARISERS, **_NETWORK, "widths": _WIDTHS},
+        "search": _MLP,
     },
     "letters_cnn": {
         "data": {"name": "npz", "path": "letters", "train": 1200, "validation": 1000},
         "fixed": {"model": "cnn", "epochs": 20, "hidden": [32]},
         "search": {
-            **_OPTIMISERS,
-            **_REGULARISERS,
-            "batch_norm": {"choices": [False, True]},
-            "filters": {"choices": [[8], [16], [8, 16]]},
+            **_CNN,
             "crop": {"choices": [True, False]},
             "crop_padding": {"low": 1, "high": 2, "when": {"crop": [True]}},
         },
@@ -144,16 +145,13 @@ FAMILIES: dict[str, dict[str, Any]] = {
     "mislabelled_mlp": {  # a fifth of the letters, and few epochs
         "data": {"name": "npz", "path": "mislabelled", "train": 1200, "validation": 1000},
         "fixed": {"model": "mlp", "epochs": 10},
-        "search": {**_OPTIMISERS, **_REGULARISERS, **_NETWORK, "widths": _WIDTHS},
+        "search": _MLP,
     },
     "shapes_cnn": {
         "data": {"name": "npz", "path": "shapes", "train": 600, "validation": 800},
         "fixed": {"model": "cnn", "epochs": 30, "hidden": [32]},
         "search": {
-            **_OPTIMISERS,
-            **_REGULARISERS,
-            "batch_norm": {"choices": [False, True]},
-            "filters": {"choices": [[8], [16], [8, 16]]},
+            **_CNN,
             "flip": {"choices": [True, False]},
         },
     },

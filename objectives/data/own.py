@@ -307,16 +307,16 @@ def _array(given: Any, where: str) -> NDArray[Any]:
     try:
         if hasattr(given, "detach"):
             given = given.detach().to_dense().cpu()
-            given = given.float() if given.is_floating_point() else given
+            given = given.float() if given.is_floating_point() else given  # NumPy knows no bfloat16
         return np.asarray(given)
     except (TypeError, ValueError, RuntimeError) as error:
         raise DataError(f"{where} has what is no array: {error}", "give numbers, all examples of one shape") from error
 
 
 def _features(inputs: NDArray[Any], where: str) -> NDArray[np.float32]:
+    if inputs.dtype.kind == "c":
+        raise DataError(f"{where} has features that are no real numbers: they are complex", "give them as numbers")
     try:
-        if inputs.dtype.kind == "c":
-            raise TypeError("they are complex")
         with np.errstate(over="ignore"):
             features = np.ascontiguousarray(inputs, np.float32)
     except (TypeError, ValueError) as error:
