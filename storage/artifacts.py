@@ -2,6 +2,7 @@
 
 import hashlib
 
+from winnow.storage.errors import StorageError
 from winnow.storage.stores import Store
 
 
@@ -13,8 +14,11 @@ def write(store: Store, home: str, content: bytes) -> str:
 
 
 def read(store: Store, name: str) -> bytes:
-    """Return the bytes of an artifact; raise FileDamaged where they are not whole or not there."""
-    return store.read(name, name.rpartition("/")[2])
+    """Return the bytes of an artifact; raise FileDamaged where they are not whole or not there, or StorageError."""
+    try:
+        return store.read(name, name.rpartition("/")[2])
+    except OSError as error:
+        raise StorageError(f"{store.place} does not give {name}: {error}", "try again when it does") from error
 
 
 def remove(store: Store, name: str) -> None:

@@ -7,7 +7,6 @@ transaction that records its epoch, under the lease. A trial keeps its last two 
 import logging
 import re
 from collections.abc import Iterable
-from contextlib import suppress
 from dataclasses import dataclass
 
 from sqlalchemy import and_, select
@@ -60,7 +59,10 @@ def row(lease: Lease, epoch: int, stored: Stored) -> Row:
 
 
 def newest(database: Database, store: Store, lease: Lease) -> Found:
-    """Return the newest whole checkpoint of a trial; damaged ones are passed over with a warning."""
+    """Return the newest whole checkpoint of a trial; damaged ones are passed over with a warning.
+
+    Raises OSError while the store does not answer: what lies there is not to be given up.
+    """
     this = and_(attempts.c.trial_id == checkpoints.c.trial_id, attempts.c.token == checkpoints.c.token)
     query = (
         select(checkpoints.c.epoch, attempts.c.claim, checkpoints.c.sha256)
@@ -78,8 +80,7 @@ def newest(database: Database, store: Store, lease: Lease) -> Found:
         except FileDamaged as error:
             _log.warning("trial %d: %s; trying the checkpoint before it", lease.number, error)
             if not damaged:
-                with suppress(OSError):
-                    there.update(_files(store, lease.home, lease.number, (*lease.earlier_claims, lease.claim)))
+                there.update(_files(store, lease.home, lease.number, (*lease.earlier_claims, lease.claim)))
             damaged = damaged or str(error)
     return Found(damaged=damaged)
 

@@ -34,7 +34,10 @@ class Store(Protocol):
         """Write a file; returns its SHA-256 in hex; raises OSError."""
 
     def read(self, name: str, sha256: str) -> bytes:
-        """Return the bytes of a file; raises FileDamaged where they are not those that were written, or not there."""
+        """Return the bytes of a file; raises FileDamaged where they are not those that were written, or not there.
+
+        Raises OSError where the store does not answer: the file may be there all the same.
+        """
 
     def remove(self, name: str) -> None:
         """Remove a file, if it is there; raises OSError."""
@@ -107,7 +110,7 @@ class Bucket:
         try:
             with _as_os_errors(name), self.store.open_reader(self.prefix + name) as body:
                 content = body.read()
-        except (ArtifactNotFound, OSError) as error:
+        except ArtifactNotFound as error:
             raise FileDamaged(f"the file {self.prefix}{name} cannot be read: {error}") from error
         if hashlib.sha256(content).hexdigest() != sha256:
             raise FileDamaged(f"the file {self.prefix}{name} does not hold the bytes that were written")

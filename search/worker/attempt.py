@@ -97,7 +97,6 @@ class Attempt:
         """Return the second chance of a trial that ran out of memory: with no other trainer on its device."""
         with self.context.share.alone(self._can_wait) as is_alone:
             if is_alone:
-                self.started = time.monotonic()
                 outcome = self._see_through()
                 self._kill_trainer()  # it may keep what it had, and others come back
                 return outcome
@@ -113,14 +112,19 @@ class Attempt:
             raise error
 
     def _see_through(self) -> Outcome:
+        found = checkpoints.Found()
         if self.lease.token > 1:
-            self._take_up_leftovers()
+            left = self._what_was_left()
+            if left is None:
+                self._raise_if_lost()
+                return self._give_back(self._interrupted() or Outcome.STOPPED)
+            found = left
         known = self.trial.user_attrs  # an attempt before this one may have died at any point
         if self.context.design and GIVEN not in known:
             self._take_design_row()
         if KEEP_WEIGHTS not in known and self._weights_are_wanted():
             self.trial.set_user_attr(KEEP_WEIGHTS, True)
-        job = self._job()
+        job = self._job(found)
         if job.resume is not None and self.recorder.is_to_pause(job.last_epoch):
             return self._pause(None)  # an attempt before this one came as far, and died before it could say so
         self.training = True
@@ -139,6 +143,23 @@ class Attempt:
                 self._give_back(why)
             return why
         return self._end(ended)
+
+    def _what_was_left(self) -> checkpoints.Found | None:
+        """Take up what attempts before this one left; None where the trial is to be handed back first.
+
+        A disk or store that does not answer is waited for: what lies there is worth more than the time.
+        """
+        waits = False
+        while self._can_wait():
+            try:
+                self._take_up_leftovers()
+                return checkpoints.newest(self.database, self.storage.store, self.lease)
+            except OSError as error:
+                if not waits:
+                    _log.warning("trial %d waits for what its last attempt left: %s", self.lease.number, error)
+                waits = True
+                time.sleep(LOOK_SECONDS)
+        return None
 
     def _take_up_leftovers(self) -> None:
         """Deliver, in this attempt's name, what the last one trained and could not deliver any more."""
@@ -166,10 +187,7 @@ class Attempt:
             return bool(self.study.user_attrs.get(KEEP_WEIGHTS))
         return self.context.study.spec.keep.weights > 0
 
-    def _job(self) -> Job:
-        found = checkpoints.Found()
-        if self.lease.token > 1:
-            found = checkpoints.newest(self.database, self.storage.store, self.lease)
+    def _job(self, found: checkpoints.Found) -> Job:
         if found.damaged:
             where = f"after epoch {found.epoch}" if found.content else "from the start"
             said = f"attempt {self.lease.token}: {found.damaged}, so it trained again {where}"
@@ -199,6 +217,7 @@ class Attempt:
         if pipe is None:
             raise self._gone()
         self._tell(pipe, job)
+        self.started = self.heard = time.monotonic()  # it may have waited for its device, or for its checkpoint
         while True:
             # What a dead trainer has forked may hold its end of the pipe open.
             ended = not trainer.alive

@@ -1,11 +1,13 @@
 """Where checkpoints and artifacts lie: a folder and S3 keep the same promises."""
 
+import socket
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from winnow.storage import stores
+from winnow.storage import artifacts, stores
 from winnow.storage.errors import FileDamaged, StorageError
 from winnow.storage.stores import Bucket, Folder, Store
 
@@ -55,6 +57,32 @@ def test_what_s3_does_not_take_is_a_disks_error(s3_place: str) -> None:
     with pytest.raises(FileDamaged, match="cannot be read"):
         elsewhere.read("checkpoints/1", "0" * 64)
     elsewhere.store.client.close()
+
+
+def test_what_does_not_answer_is_not_taken_for_lost(s3_place: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as nobody:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{nobody.getsockname()[1]}")
+    away = stores.at(s3_place)
+    assert isinstance(away, Bucket)
+    with pytest.raises(OSError, match="S3 did not take or give checkpoints/1"):
+        away.read("checkpoints/1", "0" * 64)
+    with pytest.raises(StorageError, match=r"does not give home/artifacts/1: .*; try again when it does"):
+        artifacts.read(away, "home/artifacts/1")
+    away.store.client.close()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="of a file whose disk does not give it")
+def test_a_disks_error_is_not_taken_for_a_lost_file(tmp_path: Path) -> None:
+    (tmp_path / "a").symlink_to("/proc/self/mem")
+    with pytest.raises(OSError, match="Input/output error"):
+        Folder(tmp_path).read("a", "0" * 64)
+
+
+def test_others_may_read_what_this_user_writes(tmp_path: Path) -> None:
+    plain = tmp_path / "plain"
+    plain.touch()
+    Folder(tmp_path).write("a", b"x")
+    assert (tmp_path / "a").stat().st_mode == plain.stat().st_mode, "as the umask has it"
 
 
 def test_a_place_without_a_bucket_is_refused() -> None:

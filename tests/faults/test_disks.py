@@ -1,10 +1,13 @@
 """Disks that are full or read-only, under the database or under the checkpoints; and S3 in their place."""
 
 import subprocess
+import sys
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+
+import pytest
 
 from faults.fleet_under_fire import LEASE_SECONDS, Fleet, filled, wait_for
 from winnow.records import Epoch
@@ -39,6 +42,25 @@ def test_the_files_are_read_only_for_a_while(small_disk: Path, fleet: Callable[.
     ours.wait_done()
     ours.prove()
     assert any("has no checkpoint" in ours.log(i) for i in range(WORKERS))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="of a file whose disk does not give it")
+def test_a_checkpoint_that_a_disk_does_not_give_is_waited_for(fleet: Callable[..., Fleet]) -> None:
+    ours = fleet(trials=1, epoch_seconds=0.5)
+    ours.start(1)
+    ours.wait_trained(3)
+    ours.workers[0].kill()
+    ours.workers[0].wait()
+    aside = {file: file.with_suffix(".aside") for file in (ours.folder / "files").rglob("*.checkpoint")}
+    for file, kept in aside.items():
+        file.rename(kept)
+        file.symlink_to("/proc/self/mem")  # there, and an input/output error where it is read
+    ours.start(1, WINNOW_WORK_PROGRESS_MINUTES="0.02")  # its patience with a trainer is not that with a disk
+    wait_for(lambda: ours.log(1).count("waits for what its last attempt left"), 60, "a worker that waits")
+    for file, kept in aside.items():
+        kept.replace(file)
+    ours.wait_done()
+    ours.prove(kills=1)
 
 
 def test_a_read_only_database_is_refused_in_a_sentence(small_disk: Path, tmp_path: Path) -> None:
