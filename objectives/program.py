@@ -58,15 +58,16 @@ def write(model: Model, folder: Path) -> list[str]:
     ways: dict[str, Callable[[], None]] = {TORCH: export}
     if all(importlib.util.find_spec(package) for package in ("onnx", "onnxscript")):
         ways[ONNX] = export_onnx
-    return [name for name, way in ways.items() if _done(name, way)]
+    return [name for name, way in ways.items() if _done(folder / name, way)]
 
 
-def _done(name: str, way: Callable[[], None]) -> bool:
+def _done(file: Path, way: Callable[[], None]) -> bool:
     try:
         with warnings.catch_warnings():  # of torch's own next versions
             warnings.simplefilter("ignore")
             way()
     except Exception as error:  # whatever a network of somebody else's leads the exporters to
-        _log.warning("%s was not written: %s: %s", name, type(error).__name__, str(error).partition("\n")[0])
+        _log.warning("%s was not written: %s: %s", file.name, type(error).__name__, str(error).partition("\n")[0])
+        file.unlink(missing_ok=True)  # what a full disk took of it
         return False
     return True

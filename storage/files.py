@@ -17,7 +17,14 @@ _NOT_THERE = (
 
 
 def write_whole(path: Path, content: bytes) -> str:
-    """Write a file so that it appears complete or not at all, even through a power cut; returns its SHA-256 in hex."""
+    """Write a file so that it appears complete or not at all, even through a power cut; returns its SHA-256 in hex.
+
+    Where a link stands, what it leads to is written; what is no file, as /dev/stdout, is written as it is.
+    """
+    if path.exists() and not path.is_file():
+        path.write_bytes(content)
+        return hashlib.sha256(content).hexdigest()
+    path = path.resolve()
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")  # not by `tempfile`, whose files are their owner's
     try:

@@ -15,6 +15,7 @@ from winnow.search.analysis import curve_reading
 from winnow.search.analysis.ablation import Ablation
 from winnow.search.analysis.effects import Effect
 from winnow.search.analysis.study_record import StudyRecord, TrialRecord
+from winnow.storage.files import write_whole
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -83,15 +84,19 @@ def write(record: StudyRecord, ablations: Sequence[Ablation], folder: Path, kind
     for name, frame in frames(record, ablations).items():
         if len(frame):
             path = folder / f"{name}.{kind}"
-            if kind == "csv":
-                _without_formulas(frame).to_csv(path, index=False, lineterminator="\r\n")
-            elif kind == "parquet":
-                frame.to_parquet(path, engine="pyarrow", index=False)
-            else:  # not by pandas, which rounds small numbers to 15 decimals
-                rows = frame.astype(object).where(frame.notna(), None).to_dict("records")
-                path.write_text(json.dumps(rows, indent=1, default=str) + "\n", encoding="utf-8")
+            write_whole(path, _content(frame, kind))
             written.append(path)
     return written
+
+
+def _content(frame: "DataFrame", kind: Format) -> bytes:
+    if kind == "csv":
+        return str(_without_formulas(frame).to_csv(index=False, lineterminator="\r\n")).encode()
+    if kind == "parquet":
+        return bytes(frame.to_parquet(engine="pyarrow", index=False))
+    # Not by pandas, which rounds small numbers to 15 decimals.
+    rows = frame.astype(object).where(frame.notna(), None).to_dict("records")
+    return (json.dumps(rows, indent=1, default=str) + "\n").encode()
 
 
 def frames(record: StudyRecord, ablations: Sequence[Ablation] = ()) -> "dict[str, DataFrame]":

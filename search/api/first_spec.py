@@ -27,6 +27,7 @@ from winnow.search.analysis.repetitions import USUAL_TRAININGS
 from winnow.search.api.forecast import Forecast, look_ahead
 from winnow.search.study import ready, validation
 from winnow.search.worker import devices
+from winnow.storage.files import write_whole
 
 SIDES = (128, 96, 64, 48, 32)
 """Pixels a side that are tried, the largest first; on a CPU no more than 64."""
@@ -160,7 +161,7 @@ def write(source: str, file: Path, minutes: float = MINUTES, **options: Any) -> 
         plan = replace(plan, trials=trials, device_seconds=most)
         seconds = (trials * each * share / forecast.workers, min(most, trials * each) / forecast.workers)
         forecast = replace(forecast, seconds=seconds, trials=trials)
-    file.write_text(spec_text(seen, file, plan), encoding="utf-8")
+    write_whole(file, spec_text(seen, file, plan).encode())
     return seen, forecast
 
 

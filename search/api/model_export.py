@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from winnow.errors import StudyError
@@ -40,8 +41,17 @@ else:
 def write(plan: ConfirmationPlan, found: Confirmation, folder: Path) -> None:
     """Write the winner, as it was trained with the first seed that it was measured on; raises StudyError, OSError.
 
-    The first seed, not the luckiest: its score is one of those whose mean the model card gives.
+    The first seed, not the luckiest: its score is one of those whose mean the model card gives. What was there is
+    replaced once all is written.
     """
+    folder.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=folder, prefix=".") as unfinished:
+        _write(plan, found, Path(unfinished))
+        for file in Path(unfinished).iterdir():
+            file.replace(folder / file.name)
+
+
+def _write(plan: ConfirmationPlan, found: Confirmation, folder: Path) -> None:
     from winnow.objectives import program
 
     about = {
@@ -53,14 +63,12 @@ def write(plan: ConfirmationPlan, found: Confirmation, folder: Path) -> None:
     }
     if not plan.study.spec.built_in:
         own = restore_own(plan, found)
-        folder.mkdir(parents=True, exist_ok=True)
         _save(own.weights, folder)
         about |= {"objective": plan.study.spec.objective, "config": own.config}
         (folder / "config.json").write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
         (folder / "README.md").write_text(card(found, about), encoding="utf-8")
         return
     model, data = restore(plan, found)
-    folder.mkdir(parents=True, exist_ok=True)
     _save(model.network.state_dict(), folder)
     written = program.write(model, folder)
     about |= {

@@ -15,6 +15,7 @@ from winnow.search.analysis.study_record import StudyRecord
 from winnow.search.report import report
 from winnow.search.report.chapters import Chapter
 from winnow.search.report.figures import files
+from winnow.storage.files import write_whole
 
 _MARKUP = re.compile(r"([\\`*_{}\[\]<>#|~&])")
 
@@ -36,7 +37,7 @@ def write(
     """
     content = report.contents(record, found or Conclusions(), importances, first)
     pictures, missing = _draw(content["chapters"], path.with_suffix(""))
-    path.write_text(render(content, pictures), encoding="utf-8")
+    write_whole(path, render(content, pictures).encode())
     return missing
 
 

@@ -14,6 +14,7 @@ from winnow.search.analysis.importance import Importance
 from winnow.search.analysis.study_record import StudyRecord, TrialRecord
 from winnow.search.report import conclusions, method, pictures, questions
 from winnow.search.report.chapters import Chapter
+from winnow.storage.files import write_whole
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -27,7 +28,7 @@ def write(
     first: Sequence[Chapter] = (),
 ) -> None:
     """Write the report on `record` to `path`, replacing what was there; raises OSError where it cannot."""
-    path.write_text(render(record, found, importances, first), encoding="utf-8")
+    write_whole(path, render(record, found, importances, first).encode())
 
 
 def render(

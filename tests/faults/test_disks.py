@@ -7,10 +7,14 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
+import optuna
 import pytest
 
 from faults.fleet_under_fire import LEASE_SECONDS, Fleet, filled, wait_for
+from winnow import storage
 from winnow.records import Epoch
+from winnow.search.analysis import export, study_record
+from winnow.search.api.results import write_report
 from winnow.storage import outbox
 from winnow.storage.leases import Lease
 from winnow.storage.outbox import Outbox
@@ -88,6 +92,33 @@ def test_a_worker_is_killed_whose_checkpoints_lie_on_s3(fleet: Callable[..., Fle
     ours.wait_done()
     ours.prove(kills=1)
     assert not (ours.folder / "files" / "checkpoints").exists()
+
+
+@pytest.mark.parametrize("kind", ["report.html", "trials.csv", "trials.json"])
+def test_what_a_full_disk_does_not_take_leaves_the_last_one_whole(small_disk: Path, tmp_path: Path, kind: str) -> None:
+    opened = storage.open(f"sqlite:///{tmp_path}/winnow.db")
+    study = optuna.create_study(study_name="s", storage=opened)
+    study.optimize(lambda trial: trial.suggest_float("x", 0, 1), n_trials=3)
+    file = small_disk / kind
+
+    def write() -> None:
+        record = study_record.load(opened, "s")
+        if file.stem == "report":
+            write_report(opened, record, file)
+        else:
+            export.write(record, (), small_disk, file.suffix[1:])  # type: ignore[arg-type]
+
+    write()
+    before = file.read_bytes()
+    study.optimize(lambda trial: trial.suggest_float("x", 0, 1), n_trials=3)
+    filler = filled(small_disk)
+    with pytest.raises(OSError, match="No space left"):
+        write()
+    assert file.read_bytes() == before
+    filler.unlink()
+    write()
+    assert file.read_bytes() != before
+    opened.database.release()
 
 
 def _remount(folder: Path, how: str) -> bool:
