@@ -1,19 +1,22 @@
-"""Evaluated images a second: `evaluate` against the usual loop over a DataLoader, on one thread.
+"""Evaluated images a second: `evaluate` against the usual loop over a DataLoader and a competent one, on one thread.
 
     OMP_NUM_THREADS=1 python -m bench.evaluation
 
-Random images in the shape of CIFAR; the time is this process's on the CPU, both ways in turns.
+Random images in the shape of CIFAR; the time is this process's on the CPU, all ways in turns.
 """
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 import torch
 from torch.utils.data import DataLoader
 
 from bench import usual
-from bench.pairing import HEADER, as_in_a_trainer, compare
-from bench.training import BATCH, MEAN, MLP, SMALLNET, STD, cifar_like
+from bench.gpu_figures import forward_flops
+from bench.loops import MEAN, NETWORKS, STD, Network, cifar_like, competent_evaluation
+from bench.pairing import HEADER, Ratio, as_in_a_trainer, in_turns, rate
+from bench.training import BATCH, of_peak
 from winnow.objectives.augmentation.batches import Augmentation
 from winnow.objectives.calibration import faster_precision
 from winnow.objectives.data.loading import Data
@@ -21,7 +24,8 @@ from winnow.objectives.evaluation import evaluate
 from winnow.objectives.hyperparameters import Config
 from winnow.objectives.models.building import build
 
-USUAL_IMAGES = 1536
+USUAL_IMAGES = 1_536
+IMAGES = {"MLP 3072-256-256-10": 20_480, "SmallNet": 5_120}
 
 
 def ours(config: Config, data: Data) -> Callable[[], int]:
@@ -35,10 +39,11 @@ def ours(config: Config, data: Data) -> Callable[[], int]:
     return evaluation
 
 
-def theirs(model: torch.nn.Module, data: Data) -> Callable[[], int]:
+def usual_way(network: Network, data: Data) -> Callable[[], int]:
     """One evaluation of the first of `data`."""
     inputs, targets = (part[:USUAL_IMAGES] for part in (data.train.inputs, data.train.targets))
     batches: usual.Batches = DataLoader(usual.Images(inputs, targets, (), MEAN, STD), BATCH)
+    model = network.plain()
 
     def evaluation() -> int:
         usual.evaluate(model, batches)
@@ -51,15 +56,19 @@ def main() -> None:
     as_in_a_trainer()
     torch.set_num_threads(1)
     print(f"torch {torch.__version__}, {torch.backends.cpu.get_cpu_capability()}, one thread\n{HEADER}")
-    networks = (
-        ("SmallNet", SMALLNET, cifar_like(5120, 100), usual.smallnet()),
-        ("MLP 3072-256-256-10", MLP, cifar_like(20_480, 10), usual.mlp()),
-    )
-    for name, config, data, model in networks:
-        chosen = faster_precision(config, data)
+    for network in NETWORKS:
+        if network.name not in IMAGES:
+            continue
+        data = cifar_like(IMAGES[network.name])
+        slow, chosen = usual_way(network, data), faster_precision(network.config, data)
         for precision in ("fp32", "bf16"):
-            label = f"{name}, {precision}{' (calibrated)' if chosen == precision else ''}"
-            print(compare(label, theirs(model, data), ours(replace(config, precision=precision), data)), flush=True)
+            able = competent_evaluation(network, data, 2 * BATCH, bf16=precision == "bf16")
+            ways = [slow, able, ours(replace(network.config, precision=precision), data)]
+            rates = in_turns([partial(rate, way) for way in ways])
+            calibrated = " (calibrated)" if chosen == precision else ""
+            for opponent, theirs in zip(("the usual loop", "a competent one"), rates, strict=False):
+                print(Ratio(f"{network.name}, {precision}{calibrated}, {opponent}", theirs, rates[-1]), flush=True)
+            print(of_peak(rates[-1], forward_flops(network), precision), flush=True)
 
 
 if __name__ == "__main__":

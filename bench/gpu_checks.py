@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from bench.gpu_loops import AUGMENTED, NETWORKS, cifar_like
+from bench.loops import AUGMENTED, NETWORKS, cifar_like
 from winnow.objectives import cuda_graphs, snapshots
 from winnow.objectives.data.loading import Data
 from winnow.objectives.hyperparameters import Config, change, make_config

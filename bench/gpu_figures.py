@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from bench.gpu_loops import Epoch, Network
+from bench.loops import Epoch, Network
 from winnow.objectives.data.loading import Data
 from winnow.objectives.hyperparameters import Config, change
 from winnow.objectives.stack import train_stack
@@ -85,6 +85,13 @@ def training_flops(network: Network) -> float:
     with FlopCounterMode(display=False) as counter:
         model(torch.randn(batch, 3, 32, 32)).sum().backward()
     return float(counter.get_total_flops()) / batch
+
+
+def forward_flops(network: Network) -> float:
+    """Floating-point operations of an evaluation of one image."""
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        network.plain()(torch.randn(4, 3, 32, 32))
+    return float(counter.get_total_flops()) / 4
 
 
 def matmul_peak(device: torch.device, dtype: torch.dtype, size: int, tf32: bool = False, seconds: float = 1.0) -> float:

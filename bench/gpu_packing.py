@@ -11,8 +11,8 @@ from typing import Any
 import torch
 
 from bench.gpu_figures import Enough
-from bench.gpu_loops import AUGMENTED, NETWORKS, cifar_like
 from bench.gpu_run import Figures, Run
+from bench.loops import AUGMENTED, NETWORKS, cifar_like
 from winnow.objectives.data.loading import Data
 from winnow.objectives.hyperparameters import change
 from winnow.objectives.training import train

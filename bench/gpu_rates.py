@@ -6,8 +6,8 @@ from functools import partial
 import torch
 
 from bench.gpu_figures import Rate, matmul_peak, training_flops
-from bench.gpu_loops import AUGMENTED, NETWORKS, cifar_like, competent, loader_workers, tutorial
 from bench.gpu_run import Figures, Run, guarded
+from bench.loops import AUGMENTED, NETWORKS, cifar_like, competent, loader_workers, tutorial
 from winnow.objectives.calibration import faster_precision
 from winnow.objectives.hyperparameters import change
 

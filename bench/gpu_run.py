@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from bench.gpu_figures import Rate, measure, measure_ours
-from bench.gpu_loops import Epoch
+from bench.loops import Epoch
 from winnow.objectives.data.loading import Data
 from winnow.objectives.hyperparameters import Config, change
 

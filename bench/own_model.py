@@ -2,7 +2,7 @@
 
     OMP_NUM_THREADS=1 python -m bench.own_model
 
-Training as in `bench.training`, without augmentation, and evaluation as in `bench.evaluation`; the built-in is "usual".
+Training as in `bench.training`, without augmentation, evaluation as in `bench.evaluation`; the built-in is "theirs".
 """
 
 from collections.abc import Callable
@@ -13,9 +13,10 @@ from torch import nn
 
 from bench import usual
 from bench.evaluation import ours as evaluation
-from bench.pairing import HEADER, as_in_a_trainer, compare
-from bench.training import MLP, SMALLNET, cifar_like, ours, pair
-from winnow.objectives.hyperparameters import Config, change
+from bench.loops import NETWORKS, cifar_like
+from bench.pairing import HEADER, Ratio, as_in_a_trainer, compare, in_turns
+from bench.training import IMAGES, ours
+from winnow.objectives.hyperparameters import change
 
 
 def smallnet(shape: tuple[int, ...], classes: int, share: float = 0.2) -> nn.Module:
@@ -40,15 +41,15 @@ def main() -> None:
     as_in_a_trainer()
     torch.set_num_threads(1)
     print(f"torch {torch.__version__}, {torch.backends.cpu.get_cpu_capability()}, one thread\n{HEADER}")
-    networks = (
-        ("SmallNet", SMALLNET, "bench.own_model:smallnet", cifar_like(1536, 100)),
-        ("MLP 3072-256-256-10", MLP, "bench.own_model:mlp", cifar_like(15_360, 10)),
-    )
-    for name, built_in, model, data in networks:
-        own: Config = change(built_in, model=model)
-        print(pair(f"{name}, training", partial(ours, built_in, data), partial(ours, own, data)), flush=True)
-        both: list[Callable[[], int]] = [evaluation(config, data) for config in (built_in, own)]
-        print(compare(f"{name}, evaluation", *both), flush=True)
+    models = {"SmallNet": "bench.own_model:smallnet", "MLP 3072-256-256-10": "bench.own_model:mlp"}
+    for network in NETWORKS:
+        if network.name not in models:
+            continue
+        data, own = cifar_like(IMAGES[network.name]), change(network.config, model=models[network.name])
+        rates = in_turns([partial(ours, config, data) for config in (network.config, own)])
+        print(Ratio(f"{network.name}, training", *rates), flush=True)
+        both: list[Callable[[], int]] = [evaluation(config, data) for config in (network.config, own)]
+        print(compare(f"{network.name}, evaluation", *both), flush=True)
 
 
 if __name__ == "__main__":

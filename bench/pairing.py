@@ -1,4 +1,4 @@
-"""Two ways of doing one thing, timed in turns in one run, so that their ratio owes little to what else runs."""
+"""Ways of doing one thing, timed in turns in one run, so that their ratios owe little to what else runs."""
 
 import os
 import statistics
@@ -6,10 +6,11 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from winnow.search.worker.trainer_process import ALLOCATOR
 
-HEADER = f"{'':<52} {'usual/s':>10} {'ours/s':>12}   ratio: median (least to most)"
+HEADER = f"{'':<52} {'theirs/s':>10} {'ours/s':>12}   ratio: median (least to most)"
 
 
 def as_in_a_trainer() -> None:
@@ -21,31 +22,35 @@ def as_in_a_trainer() -> None:
 
 @dataclass(frozen=True)
 class Ratio:
-    """How many times the usual way's rate ours had, at each repetition."""
+    """How many times another way's rate ours had, at each repetition."""
 
     name: str
-    usual: Sequence[float]
+    theirs: Sequence[float]
     """Units (images, steps) a second."""
     ours: Sequence[float]
 
     @property
     def ratios(self) -> list[float]:
         """One a repetition."""
-        return [ours / usual for usual, ours in zip(self.usual, self.ours, strict=True)]
+        return [ours / theirs for theirs, ours in zip(self.theirs, self.ours, strict=True)]
 
     def __str__(self) -> str:
         digits = 1 if max(self.ratios) >= 10 else 2
         median, least, most = (f"{each(self.ratios):.{digits}f}" for each in (statistics.median, min, max))
         spread = f"{median:>6}x ({least} to {most})"
-        return (
-            f"{self.name:<52} {statistics.median(self.usual):>10,.0f} {statistics.median(self.ours):>12,.0f}   {spread}"
-        )
+        rates = f"{statistics.median(self.theirs):>10,.0f} {statistics.median(self.ours):>12,.0f}"
+        return f"{self.name:<52} {rates}   {spread}"
 
 
-def compare(name: str, usual: Callable[[], int], ours: Callable[[], int], repetitions: int = 7) -> Ratio:
-    """Run both in turns after one turn that does not count; each call returns how many units it did."""
-    rates = [(rate(usual), rate(ours)) for _ in range(repetitions + 1)][1:]
-    return Ratio(name, [usual for usual, _ in rates], [ours for _, ours in rates])
+def compare(name: str, theirs: Callable[[], int], ours: Callable[[], int], repetitions: int = 7) -> Ratio:
+    """Two ways, each of which returns how many units a call did."""
+    return Ratio(name, *in_turns([partial(rate, theirs), partial(rate, ours)], repetitions))
+
+
+def in_turns(ways: Sequence[Callable[[], float]], repetitions: int = 7) -> list[list[float]]:
+    """Each way's rates, all ways in turns, after one turn that does not count."""
+    turns = [[way() for way in ways] for _ in range(repetitions + 1)][1:]
+    return [list(rates) for rates in zip(*turns, strict=True)]
 
 
 def rate(work: Callable[[], int]) -> float:

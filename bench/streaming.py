@@ -20,8 +20,9 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from bench import usual
+from bench.loops import MEAN, STD
 from bench.pairing import as_in_a_trainer
-from bench.training import BATCH, MEAN, STD
+from bench.training import BATCH
 from winnow.objectives.augmentation.batches import Augmentation
 from winnow.objectives.data.loading import Data, Split
 from winnow.objectives.data.rows import Rows, in_a_file

@@ -1,7 +1,7 @@
-"""The training loops that `bench/gpu.py` compares: the tutorial's and a competent person's; ours is the product's.
+"""The loops that ours is compared with: the tutorial's on a GPU, and a competent person's on any device.
 
-Each is an epoch: a callable that returns how many images it trained on. All use the same images, with random crop and
-flip, AdamW and the same network.
+Each is an epoch: a callable that returns how many images it trained on, or evaluated. All use the same images, with
+random crop and flip, AdamW and the same network. The tutorial's on a CPU is in `bench/usual.py`.
 """
 
 import os
@@ -58,7 +58,7 @@ NETWORKS = (
 AUGMENTED = {"crop": True, "flip": True}
 
 
-def cifar_like(count: int, device: torch.device) -> Data:
+def cifar_like(count: int, device: str | torch.device = "cpu") -> Data:
     """Images in the shape of CIFAR whose brightness tells their class; one of them stands for validation."""
     generator = torch.Generator().manual_seed(0)
     labels = torch.randint(0, CLASSES, (count,), generator=generator)
@@ -133,10 +133,10 @@ def tutorial(network: Network, data: Data, batch_size: int, images: int, workers
 # What a competent person writes
 # ----------------------------------------------------------------------
 class Augmenter:
-    """Random crop and flip of a whole batch as one gather from images that were padded once."""
+    """Random crop and flip of a whole batch as one gather from images that were padded once; colour jitter if asked."""
 
-    def __init__(self, data: Data) -> None:
-        device = data.train.inputs.device
+    def __init__(self, data: Data, jitter: float = 0.0) -> None:
+        device, self.jitter = data.train.inputs.device, jitter
         self.padded = F.pad(_whole(data), (PADDING,) * 4)
         self.channel = torch.arange(3, device=device).view(1, 3, 1, 1)
         self.row, self.column = torch.arange(32, device=device).view(1, 1, 32, 1), torch.arange(32, device=device)
@@ -149,14 +149,31 @@ class Augmenter:
         top, left = torch.randint(0, 2 * PADDING + 1, (2, n, 1, 1, 1), device=device)
         mirrored = torch.rand(n, 1, device=device) < 0.5
         column = torch.where(mirrored, 31 - self.column, self.column).view(n, 1, 1, 32)
-        images = self.padded[index.view(n, 1, 1, 1), self.channel, self.row + top, column + left]
-        return (images.float() - self.mean) * self.scale
+        images = self.padded[index.view(n, 1, 1, 1), self.channel, self.row + top, column + left].float()
+        if self.jitter:
+            images = self.jittered(images)
+        return (images - self.mean) * self.scale
+
+    def jittered(self, images: torch.Tensor) -> torch.Tensor:
+        """Brightness, contrast and saturation, each image's own, clamped once."""
+        shape = (3, len(images), 1, 1, 1)
+        brightness, contrast, saturation = 1 + self.jitter * (2 * torch.rand(shape, device=images.device) - 1)
+        images = images * brightness
+        images = torch.lerp(images.mean((1, 2, 3), keepdim=True), images, contrast)
+        return torch.lerp(images.mean(1, keepdim=True), images, saturation).clamp_(0, 255)
 
 
 def competent(
-    network: Network, data: Data, batch_size: int, *, bf16: bool = True, compiled: str = "", whole_step: bool = False
+    network: Network,
+    data: Data,
+    batch_size: int,
+    *,
+    bf16: bool = True,
+    jitter: float = 0.0,
+    compiled: str = "",
+    whole_step: bool = False,
 ) -> Epoch:
-    """Images on the device, batched crop and flip, fused AdamW, bf16, channels_last, no figure read before the end.
+    """Images on the device, augmented by batches, fused AdamW, bf16, channels_last, no figure read before the end.
 
     `compiled` is a mode of torch.compile; `whole_step` replays augmentation, forward, backward and optimiser as one
     CUDA graph, and leaves the last short batch out.
@@ -169,7 +186,7 @@ def competent(
     step_model = torch.compile(model, mode=compiled) if compiled else model
     graph = whole_step and device.type == "cuda"
     optimizer = torch.optim.AdamW(model.parameters(), 1e-3, fused=True, capturable=graph)
-    augment = Augmenter(data)
+    augment = Augmenter(data, jitter)
     total, right = torch.zeros((), device=device), torch.zeros((), device=device, dtype=torch.long)
 
     def step(index: torch.Tensor) -> None:
@@ -199,6 +216,27 @@ def competent(
             seen += len(index)
         total.item(), right.item()
         return seen
+
+    return epoch
+
+
+def competent_evaluation(network: Network, data: Data, batch_size: int, *, bf16: bool = True) -> Epoch:
+    """Images on the device, normalised by batches, in inference mode, nothing read before the end."""
+    images, labels = _whole(data), data.train.targets
+    layout = torch.channels_last if network.convolutional else torch.contiguous_format
+    model = network.plain().to(images.device).to(memory_format=layout).eval()
+    mean, std = (255 * torch.tensor(each, device=images.device).view(1, 3, 1, 1) for each in (MEAN, STD))
+
+    @torch.inference_mode()
+    def epoch() -> int:
+        right = torch.zeros((), device=images.device, dtype=torch.long)
+        for some, targets in zip(torch.split(images, batch_size), torch.split(labels, batch_size), strict=True):
+            inputs = ((some.float() - mean) / std).contiguous(memory_format=layout)
+            with torch.autocast(images.device.type, torch.bfloat16, enabled=bf16):
+                outputs = model(inputs)
+            right += (outputs.argmax(1) == targets).sum()
+        right.item()
+        return len(labels)
 
     return epoch
 
