@@ -117,9 +117,9 @@ class DataSpec:
     def shape(self) -> tuple[int, ...]:
         """(channels, height, width) of an example, or (features,)."""
         if is_own(self.name):
-            from winnow.objectives.data import own
+            from winnow.objectives.data import own_parts
 
-            return own.describe(self).shape
+            return own_parts.describe(self).shape
         shape, size = known(self.name).shape, self.size or DEFAULT_SIZE
         return tuple(side or size for side in shape)
 
@@ -177,9 +177,9 @@ class DataSpec:
             found = overview.of_folder(self)
             return found.train, found.validation
         if is_own(self.name):
-            from winnow.objectives.data import own
+            from winnow.objectives.data import own_parts
 
-            found_own, validation = own.describe(self), own.read(self, "validation")
+            found_own, validation = own_parts.describe(self), own_parts.read(self, "validation")
             train, share = self.sizes(found_own.train, found_own.classes, validation is not None)
             return train, share if validation is None else len(validation.targets)
         return self.sizes(data_set.train, data_set.classes)

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from winnow.objectives.data import decoded, image_files, image_folder, own, splits, synthetic, torchvision_files
+from winnow.objectives.data import decoded, image_files, image_folder, own_parts, splits, synthetic, torchvision_files
 from winnow.objectives.data.catalog import DEFAULT_SIZE, DataSet, DataSpec, is_own, known
 from winnow.objectives.data.examples import Examples
 from winnow.objectives.data.rows import Rows
@@ -21,11 +21,11 @@ def read(spec: DataSpec, part: str) -> Examples | None:
     if spec.name == "image_folder":
         return _read_folder(spec, part)
     if is_own(spec.name):
-        found = own.read(spec, part)
+        found = own_parts.read(spec, part)
         if part == "validation" or (part == "test" and found is not None):
             return found
         # Test data of its own leaves all of the training part to the search.
-        return found if part == "train" and own.has_test(spec) else _without_or_only_test(_all(spec), part)
+        return found if part == "train" and own_parts.has_test(spec) else _without_or_only_test(_all(spec), part)
     if part == "validation":
         return None
     if spec.name == "digits":
@@ -49,7 +49,7 @@ def describe(spec: DataSpec) -> DataSet:
 
     Raises DataError.
     """
-    return own.describe(spec) if is_own(spec.name) else known(spec.name)
+    return own_parts.describe(spec) if is_own(spec.name) else known(spec.name)
 
 
 def class_names(spec: DataSpec) -> tuple[str, ...]:
@@ -57,7 +57,7 @@ def class_names(spec: DataSpec) -> tuple[str, ...]:
     if spec.name == "image_folder":
         return image_folder.list_part(folder_of(spec), "train").classes
     if is_own(spec.name):
-        return own.class_names(spec)
+        return own_parts.class_names(spec)
     return tuple(map(str, range(known(spec.name).classes)))
 
 
@@ -99,7 +99,7 @@ def _read_folder(spec: DataSpec, part: str) -> Examples | None:
 
 
 def _all(spec: DataSpec) -> Examples:
-    found = own.read(spec, "train")
+    found = own_parts.read(spec, "train")
     assert found is not None
     return found
 

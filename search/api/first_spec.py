@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from winnow.errors import StudyError
-from winnow.objectives.data import image_files, overview, own
+from winnow.objectives.data import image_files, overview, own_parts
 from winnow.objectives.data.catalog import CATALOG, DataSet, DataSpec
 from winnow.objectives.data.overview import Overview
 from winnow.objectives.errors import DataError
@@ -109,10 +109,10 @@ def _own(source: str, path: Path) -> str:
 
 def _look_at_own(name: str, options: dict[str, Any], source: str) -> Seen:
     try:
-        data = own.describe(DataSpec(name, **options))
+        data = own_parts.describe(DataSpec(name, **options))
     except DataError:  # perhaps of images of many sizes
         options["size"] = SIDES[2]
-        data = own.describe(DataSpec(name, **options))
+        data = own_parts.describe(DataSpec(name, **options))
     return Seen(source, data, None, data.shape[0] == 1, False, 0, options)
 
 

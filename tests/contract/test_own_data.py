@@ -14,7 +14,7 @@ from PIL import Image
 from winnow.errors import SpecError
 from winnow.objectives import held_out
 from winnow.objectives.augmentation.batches import Augmentation
-from winnow.objectives.data import own, sources
+from winnow.objectives.data import own_parts, sources
 from winnow.objectives.data.catalog import DataSpec
 from winnow.objectives.data.loading import Data, load, load_test
 from winnow.objectives.data.streaming import Streamed, fits
@@ -140,7 +140,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "mydata_of_a_test.py").write_text(MODULE)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("WINNOW_CACHE", str(tmp_path / "cache"))
-    for kept in (load, own.read, own.describe, own.has_test):
+    for kept in (load, own_parts.read, own_parts.describe, own_parts.has_test):
         kept.cache_clear()
 
 
