@@ -6,7 +6,7 @@ from typing import Any
 import optuna
 
 from winnow.records import Epoch
-from winnow.search.analysis import study_record
+from winnow.search.analysis import study_reader, study_record
 
 EPOCHS = 8
 Rows = dict[int, list[Epoch]]
@@ -34,7 +34,7 @@ def search(
 def searched(trials: int, **options: Any) -> study_record.StudyRecord:
     """The history of such a study."""
     study, rows = search(trials, **options)
-    return study_record.read(study, rows)
+    return study_reader.read(study, rows)
 
 
 def _train(trial: optuna.Trial, rows: Rows) -> float:

@@ -14,7 +14,7 @@ from winnow.errors import StudyError
 from winnow.objectives.errors import HyperparameterError
 from winnow.objectives.methods import check_groups
 from winnow.records import ABLATION
-from winnow.search.analysis import study_record
+from winnow.search.analysis import study_reader
 from winnow.search.analysis.contrasts import MOST_SETS, MethodSet
 from winnow.search.analysis.differences import Methods, differences, named_trial
 from winnow.search.analysis.effects import Effect, OrderedEffect
@@ -24,7 +24,6 @@ from winnow.search.analysis.statistics import Sample, broken_down, largest_sprea
 from winnow.search.analysis.study_record import StudyRecord, TrialRecord
 from winnow.search.study import study as studies
 from winnow.search.study.study import WinnowStudy, refuse_other_training
-from winnow.storage import epochs
 from winnow.storage.designs import Row
 
 SEEDS, LOOKS = 5, 3
@@ -130,7 +129,7 @@ def plan_ablation(
     """
     seeds, looks = SEEDS if seeds is None else seeds, LOOKS if looks is None else looks
     groups = study.spec.ablation.methods if groups is None else groups
-    record = record or study_record.read(study.optuna, epochs.read(study.storage.database, study.study_id))
+    record = record or study_reader.load(study.storage, study.name)
     try:
         check_groups(groups, None if study.spec.built_in else {name for each in record.trials for name in each.config})
     except HyperparameterError as error:
@@ -187,7 +186,7 @@ def recorded_plan(study: WinnowStudy, start: int | None = None, goal: int | None
     Where a trial is not named, that of the baseline and the best goes before others, else the newest is meant; where
     none was asked for, it is planned as `plan_ablation` would. Raises StudyError.
     """
-    record = study_record.read(study.optuna, epochs.read(study.storage.database, study.study_id))
+    record = study_reader.load(study.storage, study.name)
     kept = [each for each in _recorded(study)[::-1] if start in (None, each["start"]) and goal in (None, each["goal"])]
     usual = [side.number for side in (record.baseline, record.best) if side]
     asked = max(kept, key=lambda each: [each["start"], each["goal"]] == usual, default={})
@@ -275,8 +274,7 @@ def _trials(plan: AblationPlan) -> tuple[TrialRecord, ...]:
     storage = plan.study.storage
     if plan.name not in {study.study_name for study in storage.get_all_studies()}:
         return ()
-    study = studies.load(storage, plan.name)
-    return study_record.read(study.optuna, epochs.read(storage.database, study.study_id)).trials
+    return study_reader.load(storage, plan.name).trials
 
 
 def _training(plan: AblationPlan, trial: TrialRecord) -> Training:

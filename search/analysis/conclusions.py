@@ -7,7 +7,7 @@ import optuna
 
 from winnow.errors import StudyError
 from winnow.records import RUN, SPEC
-from winnow.search.analysis import ablation, confirm, repetitions, study_record
+from winnow.search.analysis import ablation, confirm, repetitions, study_reader
 from winnow.search.analysis.ablation import Ablation
 from winnow.search.analysis.confirm import Confirmation
 from winnow.search.analysis.study_record import StudyRecord
@@ -50,7 +50,7 @@ def load(storage: Storage, record: StudyRecord) -> Conclusions:
         "ablation": sum(_seconds(storage, found.name) for found in ablations),
     }
     named = {name for question in study.spec.question for name in question.beside if name in names}
-    beside = {name: study_record.load(storage, name) for name in sorted(named)}
+    beside = {name: study_reader.load(storage, name) for name in sorted(named)}
     known_cost = {name: seconds for name, seconds in cost.items() if seconds}
     return Conclusions(confirmation, ablations, known_cost, study.spec, beside)
 

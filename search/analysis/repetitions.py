@@ -13,14 +13,14 @@ from winnow.objectives import mistakes
 from winnow.objectives.decision import Boundary, Curve, Decision
 from winnow.objectives.mistakes import Mistakes
 from winnow.records import CONCLUSION, CONFIG, DECISION, MISTAKES, TEST_SCORE, WEIGHTS
-from winnow.search.analysis import study_record
+from winnow.search.analysis import study_reader
 from winnow.search.analysis.seeds import Purpose, decide_nothing, fresh_seeds
 from winnow.search.analysis.statistics import Sample, possibly_best
 from winnow.search.analysis.study_record import StudyRecord, TrialRecord
 from winnow.search.study import objective_checks
 from winnow.search.study import study as studies
 from winnow.search.study.study import WinnowStudy, refuse_other_training
-from winnow.storage import artifacts, epochs
+from winnow.storage import artifacts
 from winnow.storage.designs import Row
 
 TOP, SEEDS = 5, 5
@@ -66,7 +66,7 @@ class ConfirmationPlan:
 def plan_confirmation(study: WinnowStudy, top: int, seeds: int) -> ConfirmationPlan:
     """Return the best `top` configurations of a search and its baseline, where it has one; raises StudyError."""
     refuse_other_training(study)
-    record = study_record.read(study.optuna, epochs.read(study.storage.database, study.study_id))
+    record = study_reader.load(study.storage, study.name)
     if record.best is None:
         raise StudyError(
             f"the study {study.name!r} has no finished trial yet", f"run it first: winnow work {study.name}"

@@ -16,7 +16,7 @@ from typing import Any, Literal, TypeVar
 from sqlalchemy import Connection, func, select
 
 from winnow.records import CONCLUSION, SPEC, STOPPING, TRACEBACK, Outcome
-from winnow.search.analysis import study_record
+from winnow.search.analysis import study_reader, study_record
 from winnow.search.analysis.pruning import savings
 from winnow.search.analysis.status import LATEST, Best, Status, seconds_left
 from winnow.search.analysis.study_record import StudyRecord, TrialRecord
@@ -152,7 +152,7 @@ class StudyView:
             since = self._searched_since
             found = self._ask(trial_summaries.searched, self.study_id, since)
             for trial_id, (parameters, distributions) in found.items():
-                plain, kinds = study_record.labelled(parameters, distributions)
+                plain, kinds = study_reader.labelled(parameters, distributions)
                 for known in (self._plain, self._detailed):
                     if trial_id in known:
                         known[trial_id] = replace(known[trial_id], parameters=plain, distributions=kinds)
@@ -185,7 +185,7 @@ class StudyView:
             metric=str(names[0]) if isinstance(names, list) and names else None,
             stopped=str(stopped.get("reason", "")) if isinstance(stopped, dict) else "",
             has_spec=spec is not None,
-            sampler=study_record.sampler_of(spec),
+            sampler=study_reader.sampler_of(spec),
             objectives=1 if spec else len(directions),
             is_analysis=designs.is_designed(connection, self.study_id),
             shares_devices=isinstance(fleet, dict) and fleet.get("fuse", 1) != 1,
@@ -222,7 +222,7 @@ class StudyView:
         missing = [o.trial_id for o in known.values() if o.number in wanted and o.trial_id not in self._detailed]
         self._detailed |= self._read_details(missing)
         kept = [trial for trial in self._detailed.values() if trial.number in wanted]
-        return replace(self._with(record), metric=about.metric or study_record.metric_of(kept, record.objectives))
+        return replace(self._with(record), metric=about.metric or study_reader.metric_of(kept, record.objectives))
 
     def _with(self, record: StudyRecord) -> StudyRecord:
         """Return the same study with the trials as they are known now."""
@@ -237,7 +237,7 @@ class StudyView:
             return {}
 
         curves, found = self._ask(trial_summaries.curves, ids), self._ask(trial_summaries.details, ids)
-        return {trial_id: study_record.read_trial(trial, curves.get(trial_id, ())) for trial_id, trial in found.items()}
+        return {trial_id: study_reader.read_trial(trial, curves.get(trial_id, ())) for trial_id, trial in found.items()}
 
     def _running_curves(self, numbers: Sequence[int]) -> dict[int, tuple[float, ...]]:
         ids = {o.trial_id: o.number for o in self._outlines.known.values() if o.number in set(numbers)}

@@ -7,7 +7,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Self
 
-from winnow.search.analysis import ablation, conclusions, confirm, export, study_record
+from winnow.search.analysis import ablation, conclusions, confirm, export, study_reader
 from winnow.search.analysis.study_record import StudyRecord
 from winnow.search.api import notebook
 from winnow.search.report import ablation as ablation_chapter
@@ -53,14 +53,14 @@ class Ablation(ablation.Ablation):
 
 def to_dataframe(storage: Storage, study: str, table: TableName = "trials") -> "DataFrame":
     """Return one of the tables that `winnow export` writes (docs/export.md describes every column)."""
-    record = study_record.load(storage, study)
+    record = study_reader.load(storage, study)
     found = conclusions.load(storage, record).ablations if table == "ablation" else ()
     return export.frames(record, found)[table]
 
 
 def figures(storage: Storage, study: str) -> "dict[str, Figure]":
     """Return every figure of the report by its name."""
-    record = study_record.load(storage, study)
+    record = study_reader.load(storage, study)
     chapters = report.contents(record, conclusions.load(storage, record), None)["chapters"]
     drawn = [picture for chapter in chapters for picture in chapter.pictures if picture.figure is not None]
     return {

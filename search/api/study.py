@@ -10,7 +10,7 @@ from winnow import defaults
 from winnow import storage as storages
 from winnow.errors import StudyError
 from winnow.objectives.space import Range
-from winnow.search.analysis import ablation, readings, repetitions, study_record
+from winnow.search.analysis import ablation, readings, repetitions, study_reader
 from winnow.search.analysis import confirm as confirmations
 from winnow.search.analysis.repetitions import ConfirmationPlan
 from winnow.search.analysis.status import Status
@@ -123,7 +123,7 @@ class Study(WinnowStudy):
     @property
     def record(self) -> StudyRecord:
         """All its trials as plain data, ranked, with every epoch."""
-        return study_record.load(self.storage, self.name)
+        return study_reader.load(self.storage, self.name)
 
     @property
     def trials(self) -> tuple[TrialRecord, ...]:

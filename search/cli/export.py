@@ -6,7 +6,7 @@ from typing import Literal
 import click
 
 from winnow.errors import StudyError
-from winnow.search.analysis import conclusions, study_record
+from winnow.search.analysis import conclusions, study_reader
 from winnow.search.analysis import export as exports
 from winnow.search.api.results import file_name
 from winnow.search.api.study import open_storage
@@ -23,7 +23,7 @@ from winnow.search.cli.options import storage_option, study_argument
 def export(study: str, url: str, format: Literal["csv", "parquet", "json"], output: Path | None) -> None:
     """Write the trials, epochs and ablations of STUDY as tables."""
     storage = open_storage(url, create=False)
-    record = study_record.load(storage, study)
+    record = study_reader.load(storage, study)
     if not record.trials:
         raise StudyError(f"the study {study!r} has no trial yet, so there is nothing to write", "run it first")
     found = conclusions.load(storage, record).ablations

@@ -6,7 +6,7 @@ from typing import Literal
 
 import click
 
-from winnow.search.analysis import functional_anova, pareto, study_record
+from winnow.search.analysis import functional_anova, pareto, study_reader
 from winnow.search.analysis import importance as importances
 from winnow.search.api.study import open_storage
 from winnow.search.cli.options import json_option, storage_option, study_argument
@@ -21,7 +21,7 @@ from winnow.search.report.terminal.screen import screen
 @json_option
 def importance(study: str, url: str, pruned: bool, json: bool) -> None:
     """Show hyperparameter importance in STUDY by the methods that its trials allow, alone and in pairs."""
-    record = study_record.load(open_storage(url, create=False), study)
+    record = study_reader.load(open_storage(url, create=False), study)
     found, together = importances.compare(record, pruned=pruned), functional_anova.decompose_if_enough(record)
     left_out = importances.left_out(record, pruned=pruned)
     if json:
@@ -49,7 +49,7 @@ def importance(study: str, url: str, pruned: bool, json: bool) -> None:
 @json_option
 def front(study: str, url: str, against: Literal["parameters", "seconds"], json: bool) -> None:
     """Show the Pareto front of STUDY: the trials that no other beats in both value and cost."""
-    record = study_record.load(open_storage(url, create=False), study)
+    record = study_reader.load(open_storage(url, create=False), study)
     points = pareto.front(record, against)
     if json:
         click.echo(dumps([dataclasses.asdict(point) for point in points], indent=2))

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from winnow.search.analysis import study_record
+from winnow.search.analysis import study_reader
 from winnow.search.api.results import write_report
 from winnow.search.api.study import open_storage
 from winnow.search.cli.options import storage_option, study_argument
@@ -21,7 +21,7 @@ def report(study: str, url: str, output: Path | None, markdown: bool, trials: st
     """Write the report of STUDY: one HTML file that needs no network."""
     numbers = [_number(each) for each in trials.split(",") if each.strip()]
     storage = open_storage(url, create=False)
-    record = study_record.load(storage, study)
+    record = study_reader.load(storage, study)
     click.echo(f"Report: {write_report(storage, record, output, markdown=markdown, trials=numbers, by=by)}")
 
 

@@ -40,11 +40,11 @@ def studies(json: bool, answers: bool, url: str) -> None:
 
 
 def _answers(url: str) -> str:
-    from winnow.search.analysis import conclusions, study_record
+    from winnow.search.analysis import conclusions, study_reader
     from winnow.search.api.study import open_storage
     from winnow.search.report import ready_studies
 
     storage = open_storage(url, create=False)
     there = {study.study_name for study in storage.get_all_studies()}
-    records = [study_record.load(storage, name) for name in ready.names() if name in there]
+    records = [study_reader.load(storage, name) for name in ready.names() if name in there]
     return ready_studies.answers([(record, conclusions.load(storage, record)) for record in records])

@@ -16,7 +16,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse, Response
 
 from winnow.errors import SpecError, StudyError
-from winnow.search.analysis import conclusions, export, study_record
+from winnow.search.analysis import conclusions, export, study_reader
 from winnow.search.analysis.status import finite, finite_object
 from winnow.search.analysis.study_record import StudyRecord, TrialRecord
 from winnow.search.dashboard import enqueue as wishes
@@ -275,7 +275,7 @@ def audit(request: Request) -> list[dict[str, Any]]:
 
 def _whole(request: Request, name: str) -> StudyRecord:
     """Return the study with all its epochs: what a file to take away holds."""
-    return study_record.load(watching(request).reading, name)
+    return study_reader.load(watching(request).reading, name)
 
 
 def _changed(trial: TrialRecord, since: datetime | None) -> bool:

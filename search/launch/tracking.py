@@ -18,7 +18,7 @@ from typing import Any, Self
 
 from winnow.errors import StudyError
 from winnow.records import RUN
-from winnow.search.analysis import study_record
+from winnow.search.analysis import study_reader
 from winnow.search.analysis.study_record import TrialRecord
 from winnow.search.study.spec import LogSection
 from winnow.search.study.study import WinnowStudy
@@ -84,7 +84,7 @@ class Tracking:
         ]
         curves = epochs.read(self._study.storage.database, self._study.study_id) if ended else {}
         for trial in ended:
-            tracker(self._study.name, study_record.read_trial(trial, curves.get(trial.number, ())))
+            tracker(self._study.name, study_reader.read_trial(trial, curves.get(trial.number, ())))
             with delivered.open("a") as file:
                 file.write(f"{trial.number}\n")
 

@@ -7,7 +7,7 @@ import optuna
 
 from dashboard_server import Serve
 from example_study import told
-from winnow.search.analysis import study_record
+from winnow.search.analysis import study_reader
 from winnow.search.report import decoration
 from winnow.search.study.study import create
 from winnow.search.study.validation import check
@@ -19,7 +19,7 @@ def test_plots_and_notes_are_there_once_and_a_persons_note_stays(serve: Serve, t
     served = serve(f"sqlite:///{tmp_path}/winnow.db")
     with served.client("editor") as editor:
         for _ in range(2):
-            decoration.add(served.storage, study_record.load(served.storage, "told"))
+            decoration.add(served.storage, study_reader.load(served.storage, "told"))
             shown = editor.get("/api/studies/1").json()
             (plot,) = shown["plotly_graph_objects"]
             assert plot["id"] == "winnow-importance"
@@ -30,7 +30,7 @@ def test_plots_and_notes_are_there_once_and_a_persons_note_stays(serve: Serve, t
         assert shown["trials"][1]["note"]["body"] == ""
         mine = {"version": shown["note"]["version"] + 1, "body": "mine"}
         assert editor.put("/api/studies/1/note", json=mine).status_code == 204
-        decoration.add(served.storage, study_record.load(served.storage, "told"))
+        decoration.add(served.storage, study_reader.load(served.storage, "told"))
         assert editor.get("/api/studies/1").json()["note"]["body"] == "mine"
 
 

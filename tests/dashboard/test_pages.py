@@ -15,7 +15,7 @@ import pytest
 from dashboard_server import Serve, Served
 from example_study import told
 from storage_servers import PostgresServer
-from winnow.search.analysis import study_record, summary
+from winnow.search.analysis import study_reader, study_record, summary
 from winnow.search.dashboard.identity import COOKIE
 from winnow.storage import workers
 
@@ -88,7 +88,7 @@ def test_a_study_of_which_trials_ran_other_code_says_so(serve: Serve, tmp_path: 
             study.add_trial(optuna.create_trial(value=1.0, user_attrs={"winnow:run": {"code": code}}))
         assert client.get(f"/winnow/api/studies/{study._study_id}").json()["mixed_code"] == {"helper": 2}
         assert said in client.get("/winnow/mixed").text
-    record = study_record.load(served.storage, "mixed")
+    record = study_reader.load(served.storage, "mixed")
     assert study_record.mixed_code(record) == {"helper": 2}
     assert any(said in sentence for sentence in summary.sentences(record))
 

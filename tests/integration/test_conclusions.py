@@ -16,12 +16,12 @@ from winnow.objectives.data.catalog import DataSpec
 from winnow.objectives.decision import Boundary, Curve, Decision
 from winnow.objectives.hyperparameters import make_config
 from winnow.objectives.training import train
-from winnow.search.analysis import ablation, conclusions, confirm, repetitions, study_record
+from winnow.search.analysis import ablation, conclusions, confirm, repetitions, study_reader, study_record
 from winnow.search.analysis.seeds import Purpose
 from winnow.search.analysis.study_view import StudyView
 from winnow.search.report import report
 from winnow.search.study.study import WinnowStudy
-from winnow.storage import epochs, ledger
+from winnow.storage import ledger
 from winnow.storage.tables import ledger as ledger_table
 
 DIGITS = DataSpec(name="digits")
@@ -51,7 +51,7 @@ def weights(config: Mapping[str, Any]) -> bytes:
 
 
 def read(study: WinnowStudy) -> study_record.StudyRecord:
-    return study_record.read(study.optuna, epochs.read(study.storage.database, study.study_id))
+    return study_reader.load(study.storage, study.name)
 
 
 def score(row: dict[str, Any]) -> float:
@@ -66,7 +66,7 @@ def test_a_search_alone_has_no_conclusions(tmp_path: Path) -> None:
 def test_a_study_of_stock_optuna_has_none(tmp_path: Path) -> None:
     opened = storage.open(f"sqlite:///{tmp_path}/winnow.db", create=True)
     stock = optuna.create_study(study_name="stock", storage=opened)
-    assert conclusions.load(opened, study_record.read(stock, {})) == conclusions.Conclusions()
+    assert conclusions.load(opened, study_reader.read(stock, {})) == conclusions.Conclusions()
 
 
 def test_a_confirmation_is_found_as_it_was_concluded_though_the_search_went_on(tmp_path: Path) -> None:
@@ -126,7 +126,7 @@ def test_nobody_is_advised_to_confirm_or_to_ablate_an_analysis(tmp_path: Path) -
     for study in (search, repeated, ablated):
         view = StudyView.of(study)
         view.status()
-        for record in (study_record.load(study.storage, study.name), view.record()):
+        for record in (study_reader.load(study.storage, study.name), view.record()):
             page = report.render(record, conclusions.load(study.storage, record))
             for command in ("winnow confirm", "winnow ablate"):
                 assert (f"{command} {study.name}" in page) == (study is search), f"{command} for {study.name}"

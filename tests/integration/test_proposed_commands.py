@@ -10,7 +10,7 @@ import pytest
 
 from example_study import told
 from winnow.errors import StudyError
-from winnow.search.analysis import ablation, commands, repetitions, study_record
+from winnow.search.analysis import ablation, commands, repetitions, study_reader
 from winnow.search.analysis.conclusions import Conclusions
 from winnow.search.analysis.study_record import StudyRecord
 from winnow.search.cli.main import main
@@ -57,7 +57,7 @@ def test_what_is_proposed_is_taken(
     (tmp_path / "first").mkdir()
     its_own = told(tmp_path / "first", [0.5]).optuna.trials[0].user_attrs["winnow:config"]
     study = told(tmp_path, values, [its_own if config is COPY else config for config in configs])
-    record = study_record.load(study.storage, study.name)
+    record = study_reader.load(study.storage, study.name)
     assert [commands.methods_command(record), commands.confirm_command(record)] == proposed
     content = report.contents(record, Conclusions(spec=study.spec), None)
     named = [*content["commands"], *(command for chapter in content["chapters"] for command in chapter.commands)]
@@ -70,7 +70,7 @@ def test_what_is_proposed_is_taken(
 
 def test_without_a_baseline_methods_are_measured_from_a_trial_that_is_named(tmp_path: Path) -> None:
     study = told(tmp_path, [0.5, 0.9, 0.7], [BASELINE, OTHER, {**OTHER, "dropout": 0.3}])
-    record = study_record.load(study.storage, study.name)
+    record = study_reader.load(study.storage, study.name)
     record = replace(record, trials=tuple(replace(trial, baseline=False) for trial in record.trials))
     command = commands.methods_command(record)
     assert command == "winnow ablate told --from 0"

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from integration.winnow import Place
-from winnow.search.analysis import conclusions, questions, study_record
+from winnow.search.analysis import conclusions, questions, study_reader
 from winnow.storage import ledger
 
 SPEC = """
@@ -43,7 +43,7 @@ def test_a_threshold_is_chosen_by_each_repetition_and_judged_on_test_data_once(t
         done = place.run(*command, "--workers", "1", OMP_NUM_THREADS="1")
         assert done.returncode == 0, done.stderr
     storage = place.storage()
-    record = study_record.load(storage, "moons")
+    record = study_reader.load(storage, "moons")
     found = conclusions.load(storage, record)
     (entry,) = ledger.entries(storage.database, "moons")
     storage.database.release()

@@ -9,7 +9,8 @@ import pytest
 
 from winnow.errors import StudyError
 from winnow.search.analysis.functional_anova import decompose, decompose_if_enough
-from winnow.search.analysis.study_record import StudyRecord, read
+from winnow.search.analysis.study_reader import read
+from winnow.search.analysis.study_record import StudyRecord
 from winnow.search.report.pictures import chapters
 
 

@@ -9,7 +9,8 @@ import pytest
 from example_search import searched
 from winnow.errors import StudyError
 from winnow.search.analysis import importance
-from winnow.search.analysis.study_record import StudyRecord, read
+from winnow.search.analysis.study_reader import read
+from winnow.search.analysis.study_record import StudyRecord
 
 
 def plain(objective: optuna.study.study.ObjectiveFuncType, trials: int, direction: str = "minimize") -> StudyRecord:

@@ -12,7 +12,7 @@ from optuna.trial import TrialState
 
 from winnow import storage
 from winnow.errors import StudyError
-from winnow.search.analysis import importance, study_record
+from winnow.search.analysis import importance, study_reader
 from winnow.search.cli.main import main
 from winnow.search.report import pictures, report
 
@@ -57,7 +57,7 @@ def test_an_odd_study_is_reported(kind: str) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # stock Optuna's, of the choices
         study.optimize(ODD[kind], n_trials=14)
-    record = study_record.read(study, {})
+    record = study_reader.read(study, {})
     page = report.render(record)
     assert "What was found" in page
     usable = [trial.value for trial in record.ranked if abs(trial.value or 0.0) < 1e150]
@@ -75,7 +75,7 @@ def test_nothing_is_drawn_where_no_trial_has_a_value(trials: int) -> None:
         asked = study.ask()
         x(asked)
         study.tell(asked, state=TrialState.FAIL)
-    record = study_record.read(study, {})
+    record = study_reader.read(study, {})
     assert [picture for chapter in pictures.chapters(record) for picture in chapter.pictures] == []
     assert "What was found" in report.render(record)
 

@@ -7,7 +7,8 @@ import optuna
 import pytest
 
 from example_search import searched
-from winnow.search.analysis.study_record import StudyRecord, read
+from winnow.search.analysis.study_reader import read
+from winnow.search.analysis.study_record import StudyRecord
 from winnow.search.report.figures import curves, progress
 
 

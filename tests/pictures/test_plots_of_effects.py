@@ -7,7 +7,7 @@ import pytest
 from winnow.search.analysis.effects import Effect, OrderedEffect
 from winnow.search.analysis.importance import Importance, Share, assess
 from winnow.search.analysis.statistics import Sample
-from winnow.search.analysis.study_record import read
+from winnow.search.analysis.study_reader import read
 from winnow.search.report.figures import effects
 
 HELPS = Effect("augmentation", 0.02, 0.01, 0.03, 10)

@@ -9,7 +9,8 @@ import pytest
 
 from example_search import searched
 from winnow.errors import StudyError
-from winnow.search.analysis.study_record import StudyRecord, read
+from winnow.search.analysis.study_reader import read
+from winnow.search.analysis.study_record import StudyRecord
 from winnow.search.report.figures import space
 
 

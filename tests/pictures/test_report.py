@@ -11,7 +11,7 @@ import pytest
 from example_conclusions import ablated, confirmed
 from example_search import searched
 from winnow.errors import StudyError
-from winnow.search.analysis import answers, curve_reading, study_record
+from winnow.search.analysis import answers, curve_reading, study_reader
 from winnow.search.analysis.conclusions import Conclusions
 from winnow.search.report import pictures, report
 
@@ -89,7 +89,7 @@ def test_whatever_users_write_is_shown_as_text() -> None:
         return value
 
     study.optimize(objective, n_trials=24)
-    page = report.render(study_record.read(study, {}))
+    page = report.render(study_reader.read(study, {}))
     assert HOSTILE not in page
     assert html.escape(HOSTILE, quote=False).replace('"', "&#34;") in page
 
@@ -100,7 +100,7 @@ def test_a_study_with_next_to_nothing_has_a_report(finished: int) -> None:
     study.ask()
     if finished:
         study.optimize(lambda trial: 1.0, n_trials=finished)
-    page = report.render(study_record.read(study, {}))
+    page = report.render(study_reader.read(study, {}))
     assert ("No trial has finished yet" in page) == (finished == 0)
     assert "Importance needs 10 completed or pruned trials" in page
 
@@ -115,7 +115,7 @@ def test_importance_takes_in_pruned_trials_where_too_few_completed() -> None:
 def test_a_stock_study_is_told_optunas_own_command() -> None:
     study = optuna.create_study(study_name="my study")
     study.optimize(lambda trial: 1.0, n_trials=1)
-    assert "optuna best-trial --study-name &#39;my study&#39;" in report.render(study_record.read(study, {}))
+    assert "optuna best-trial --study-name &#39;my study&#39;" in report.render(study_reader.read(study, {}))
 
 
 def test_writing_replaces_what_was_there(tmp_path: Path) -> None:

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from winnow.errors import StudyError
 from winnow.search.analysis import coverage, importance
-from winnow.search.analysis.study_record import StudyRecord, read
+from winnow.search.analysis.study_reader import read
+from winnow.search.analysis.study_record import StudyRecord
 
 Array = NDArray[np.float64]
 

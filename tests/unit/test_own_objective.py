@@ -13,7 +13,7 @@ from winnow.objectives import snapshots
 from winnow.objectives.own_objective import ConfiguredTrial, OwnObjective
 from winnow.objectives.space import Choice, Range
 from winnow.records import CONFIG, GIVEN, KEEP_WEIGHTS, RESTARTED, Epoch
-from winnow.search.analysis.study_record import read_trial
+from winnow.search.analysis.study_reader import read_trial
 from winnow.search.study import objective_checks, validation
 
 SPACE = {

@@ -7,7 +7,7 @@ import pytest
 
 from example_search import searched
 from winnow.errors import SpecError, StudyError
-from winnow.search.analysis import study_record, summary
+from winnow.search.analysis import study_reader, summary
 from winnow.search.analysis.pareto import Point, front
 from winnow.search.analysis.study_record import StudyRecord
 from winnow.search.study.validation import check
@@ -56,7 +56,7 @@ def test_a_study_without_costs_says_so() -> None:
 def test_a_study_with_two_objectives_is_read_by_its_first() -> None:
     study = optuna.create_study(directions=["maximize", "minimize"])
     study.optimize(lambda trial: (trial.suggest_float("x", 0, 1), 100.0), n_trials=3)
-    history = study_record.read(study, {})
+    history = study_reader.read(study, {})
     assert history.best is not None
     assert history.best.value == max(trial.values[0] for trial in study.trials)
     assert history.metric == "first objective value"

@@ -7,12 +7,12 @@ import pytest
 
 from example_search import EPOCHS, search
 from winnow.records import Epoch
-from winnow.search.analysis import study_record
+from winnow.search.analysis import study_reader
 
 
 def test_a_winnow_study_is_read_with_its_epochs_and_its_record() -> None:
     study, rows = search(12)
-    read = study_record.read(study, rows)
+    read = study_reader.read(study, rows)
     assert (read.study, read.direction, read.metric) == ("example", "maximize", "validation accuracy")
     assert [trial.number for trial in read.trials] == list(range(12))
     assert read.finished == read.trials
@@ -26,7 +26,7 @@ def test_a_winnow_study_is_read_with_its_epochs_and_its_record() -> None:
 
 def test_the_baseline_is_known_by_its_mark_and_keeps_the_value_that_was_trained() -> None:
     study, rows = search(3)
-    baseline = study_record.read(study, rows).baseline
+    baseline = study_reader.read(study, rows).baseline
     assert baseline is not None
     assert baseline.number == 0
     assert baseline.parameters["weight_decay"] == 1e-6
@@ -43,7 +43,7 @@ def test_a_study_of_stock_optuna_has_its_reports_as_curves() -> None:
         return x * x
 
     study.optimize(objective, n_trials=3)
-    read = study_record.read(study, {})
+    read = study_reader.read(study, {})
     trial = read.trials[2]
     assert [(record.epoch, record.value) for record in trial.curve] == list(study.trials[2].intermediate_values.items())
     assert (read.metric, read.direction, read.baseline, trial.config) == ("objective value", "minimize", None, {})
@@ -60,7 +60,7 @@ def test_epochs_that_a_plain_trial_kept_in_an_attribute_are_its_curve() -> None:
         return 0.5
 
     study.optimize(objective, n_trials=1)
-    (record,) = study_record.read(study, {}).trials[0].curve
+    (record,) = study_reader.read(study, {}).trials[0].curve
     assert record == Epoch(1, 0.5, validation_accuracy=0.5, lr=0.1)
 
 
@@ -72,7 +72,7 @@ def test_best_is_the_feasible_trial_that_optuna_names() -> None:
         return [0.5, 0.7, 0.9, 0.7][trial.number]
 
     study.optimize(objective, n_trials=4)
-    read = study_record.read(study, {})
+    read = study_reader.read(study, {})
     assert [trial.number for trial in read.ranked] == [1, 3, 0]
     assert read.best is not None
     assert read.best.number == study.best_trial.number == 1
@@ -89,7 +89,7 @@ def test_pruned_failed_and_running_trials_keep_what_they_have() -> None:
     study.tell(failed, state=optuna.trial.TrialState.FAIL)
     diverged.report(math.nan, 1)
     study.tell(diverged, state=optuna.trial.TrialState.PRUNED)
-    read = study_record.read(study, {})
+    read = study_reader.read(study, {})
     assert [trial.state for trial in read.trials] == ["PRUNED", "FAIL", "PRUNED", "RUNNING"]
     assert [trial.value for trial in read.trials[:2]] == [0.25, None]
     assert read.trials[0].reason == "below the rung"
@@ -102,4 +102,4 @@ def test_a_named_metric_keeps_its_name() -> None:
     study = optuna.create_study()
     with pytest.warns(optuna.exceptions.ExperimentalWarning):
         study.set_metric_names(["seconds an epoch"])
-    assert study_record.read(study, {}).metric == "seconds an epoch"
+    assert study_reader.read(study, {}).metric == "seconds an epoch"

@@ -6,7 +6,7 @@ import optuna
 
 from example_conclusions import ablated, confirmed
 from example_search import search, searched
-from winnow.search.analysis import formatting, study_record, summary
+from winnow.search.analysis import formatting, study_reader, study_record, summary
 from winnow.search.analysis.commands import confirm_command
 from winnow.search.analysis.conclusions import Conclusions
 from winnow.search.report.confirmation import proposal
@@ -40,7 +40,7 @@ def test_what_is_drawn_under_conditions_is_one_hyperparameter() -> None:
         ),
         n_trials=2,
     )
-    read = study_record.read(study, {})
+    read = study_reader.read(study, {})
     assert summary.drawn_names(read) == ["optimizer", "lr"]
     assert [summary.drawn(trial, "lr") for trial in read.trials] == [0.1, 0.1]
     assert [row.name for row in summary.comparison(read)] == ["optimizer", "lr"]
@@ -64,17 +64,17 @@ def test_a_winner_that_is_the_baseline_with_another_seed_is_no_gain() -> None:
 
 def test_a_study_without_baseline_or_without_results_says_so() -> None:
     study = optuna.create_study()
-    assert "No trial has finished yet" in said_of(study_record.read(study, {}))
+    assert "No trial has finished yet" in said_of(study_reader.read(study, {}))
     trial = study.ask()
     study.tell(trial, state=optuna.trial.TrialState.FAIL)
-    assert "No trial has completed" in said_of(study_record.read(study, {}))
+    assert "No trial has completed" in said_of(study_reader.read(study, {}))
     study.optimize(lambda trial: 1.0, n_trials=1)
-    assert "has no baseline" in said_of(study_record.read(study, {}))
+    assert "has no baseline" in said_of(study_reader.read(study, {}))
 
 
 def test_the_comparison_shows_what_was_trained_and_leaves_out_what_played_no_part() -> None:
     study, rows = search(40)
-    read = study_record.read(study, rows)
+    read = study_reader.read(study, rows)
     rows_by_name = {row.name: row for row in summary.comparison(read)}
     assert list(rows_by_name) == list(read.parameter_names)
     assert rows_by_name["weight_decay"].baseline == 0.0
@@ -94,7 +94,7 @@ def test_the_comparison_shows_what_held_where_a_hyperparameter_was_drawn_for_oth
         return float(trial.number)
 
     study.optimize(reach, n_trials=3)
-    compared = {row.name: row for row in summary.comparison(study_record.read(study, {}))}
+    compared = {row.name: row for row in summary.comparison(study_reader.read(study, {}))}
     assert compared["activation"] == summary.Compared("activation", True, "relu", "relu")
 
 
@@ -105,7 +105,7 @@ def test_the_comparison_adds_unsearched_hyperparameters_that_differ() -> None:
             {}, user_attrs={"winnow:baseline": number == 0, "winnow:config": {"width": width, "seed": 1}}
         )
     study.optimize(lambda trial: float(trial.number), n_trials=2)
-    assert summary.comparison(study_record.read(study, {})) == [summary.Compared("width", False, 64, 128)]
+    assert summary.comparison(study_reader.read(study, {})) == [summary.Compared("width", False, 64, 128)]
 
 
 def test_a_confirmation_takes_the_place_of_the_doubt() -> None:
