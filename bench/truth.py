@@ -22,9 +22,9 @@ from bench import designs
 from bench.designs import DESIGNS
 from bench.noise import Family, families, kept_apart, plain_width
 from winnow.errors import StudyError
-from winnow.search.analysis import contrasts, coverage, importance, new_data, pruning, readings
+from winnow.search.analysis import contrasts, coverage, importance, importance_evaluators, new_data, pruning, readings
 from winnow.search.analysis.contrasts import MethodSet
-from winnow.search.analysis.importance import Method
+from winnow.search.analysis.importance_evaluators import Method
 from winnow.search.analysis.multiplicity import Question
 from winnow.search.analysis.sequential import SequentialDesign, Training
 from winnow.search.analysis.statistics import (
@@ -297,7 +297,7 @@ def tasks(times: int) -> Iterator[tuple[str, Callable[[], Iterator[Row]]]]:
     for early, (trials, audit) in itertools.product((0.05, 1.0), ((40, 0.05), (40, 0.2), (200, 0.05))):
         yield f"audit, {trials}, {audit}, {early}", partial(audits, trials, audit, early, times)
     for family in (family for family in families() if family.name in (*UNEVEN[:2], "10 % break down")):
-        for method, name in itertools.product(importance.METHODS, DESIGNS):
+        for method, name in itertools.product(importance_evaluators.METHODS, DESIGNS):
             task = partial(importances, method, name, family, times // 10)
             yield f"importance, {family.name}, {method}, {name}", task
     for family in sorted(every, key=lambda family: family.name not in UNEVEN):

@@ -1,22 +1,17 @@
 """Hyperparameter importance by Optuna's own evaluators, with intervals."""
 
-import warnings
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-import optuna
 from numpy.typing import NDArray
-from optuna.distributions import BaseDistribution, FloatDistribution, IntDistribution
-from optuna.trial import FrozenTrial, TrialState
 
 from winnow.errors import StudyError
+from winnow.search.analysis.importance_evaluators import METHODS, Method, Shares, top_share
 from winnow.search.analysis.importance_trials import (
     MOST_TRIALS,
-    TOP_TRIALS,
     by_rank,
     for_a_forest,
     in_order,
@@ -25,16 +20,9 @@ from winnow.search.analysis.importance_trials import (
     without,
 )
 from winnow.search.analysis.statistics import fenced
-from winnow.search.analysis.study_record import StudyRecord, TrialRecord
+from winnow.search.analysis.study_record import StudyRecord
 
-if TYPE_CHECKING:  # it imports scikit-learn, which no worker and no start of a run waits for
-    from optuna.importance import BaseImportanceEvaluator
-
-_TREES = 16
 _MOST_IN_SAMPLE = 60
-_RANDOM_NAMES = ("random number 1", "random number 2", "random number 3")
-"""What forests are given to search beside the hyperparameters: the share of these is what nothing at all is given."""
-_NUMBERS = (FloatDistribution, IntDistribution)
 _ANYWHERE = ("random", "grid", "qmc")
 """Samplers that draw wherever trials may lie; all others draw near the best."""
 _TRIALS_EACH = 6
@@ -44,9 +32,6 @@ Of searches by TPE and ASHA with four or five it ranked two planted effects righ
 """
 _SAMPLES = 50
 """Samples for an interval: their spread is then known to a tenth of itself."""
-
-Method = Literal["PED-ANOVA", "fANOVA", "MDI"]
-METHODS: tuple[Method, ...] = ("PED-ANOVA", "fANOVA", "MDI")
 
 
 @dataclass(frozen=True)
@@ -109,7 +94,7 @@ def assess(record: StudyRecord, method: Method = "PED-ANOVA", *, pruned: bool = 
         records = for_a_forest(usable_trials(record, pruned), generator)
         values = fenced(np.array([trial.value for trial in records], dtype=np.float64), record.direction)
         records = [replace(trial, value=value) for trial, value in zip(records, values.tolist(), strict=True)]
-    shares = _Shares(method, record, records, generator)
+    shares = Shares(method, record, records, generator)
     if method != "PED-ANOVA" and draws_near_the_best(record):
         _refuse_few(record, len(records), _TRIALS_EACH * len(shares.names))
     found, floor = shares(range(len(records)))
@@ -237,59 +222,14 @@ def disagreement(importances: Sequence[Importance], record: StudyRecord) -> str:
 
 def _question(method: Method, trials: int) -> str:
     if method == "PED-ANOVA":
-        top = int(np.ceil(_top_share(trials) * trials))
+        top = int(np.ceil(top_share(trials) * trials))
         return f"what sets the best {top} of {trials} trials apart"
     if method == "MDI":
         return f"what the order of {trials} trials varies with"
     return f"what the values of {trials} trials vary with"
 
 
-def _top_share(trials: int) -> float:
-    return max(0.1, TOP_TRIALS / trials)
-
-
-class _Shares:
-    """The shares that a method finds in any selection of the records, in the order of `names`."""
-
-    def __init__(
-        self, method: Method, record: StudyRecord, records: Sequence[TrialRecord], generator: np.random.Generator
-    ) -> None:
-        self.evaluator = _evaluator(method, _top_share(len(records)))
-        self.study = _Sample(record.direction)
-        self.random_names = () if method == "PED-ANOVA" else _RANDOM_NAMES
-        ranges = _ranges(records)
-        self.trials = [
-            _frozen(record, ranges, {name: generator.random() for name in self.random_names}) for record in records
-        ]
-        names = [
-            name
-            for name in record.parameter_names
-            if any(name in record.parameters for record in records)
-            and (method == "PED-ANOVA" or all(name in record.parameters for record in records))
-        ]
-        drawn = {name for record in records for name, kind in record.distributions.items() if not kind.single()}
-        self.names = [name for name in names if name in drawn] or names  # the others had no choice
-
-    def __call__(self, selection: Sequence[int] | range) -> tuple[NDArray[np.float64], float]:
-        """Return the shares, and what a random number was given on the mean."""
-        from optuna.importance import get_param_importances
-
-        trials = [self.trials[index] for index in selection]
-        self.study.trials_given = trials
-        found: Mapping[str, float] = {}
-        if len({trial.value for trial in trials}) > 1:
-            with warnings.catch_warnings():
-                # Optuna warns where a conditional name has few trials, which `Share.trials` says, and that raw
-                # values are experimental.
-                warnings.simplefilter("ignore")
-                found = get_param_importances(self.study, evaluator=self.evaluator, normalize=False)
-        raw = np.array([float(found.get(name, 0.0)) for name in self.names])
-        total = raw.sum() if raw.sum() > 0 else 1.0
-        random = [float(found.get(name, 0.0)) / total for name in self.random_names]
-        return raw / total, float(np.mean(random)) if random else 0.0
-
-
-def _spread(shares: _Shares, trials: int, generator: np.random.Generator) -> NDArray[np.float64]:
+def _spread(shares: Shares, trials: int, generator: np.random.Generator) -> NDArray[np.float64]:
     """Return the deviation of each share over other trials, from samples without replacement."""
     size = min(trials // 2, _MOST_IN_SAMPLE)
     samples = [shares(generator.permutation(trials)[:size].tolist())[0] for _ in range(_SAMPLES)]
@@ -300,66 +240,3 @@ def deviation(samples: NDArray[np.float64], size: int, trials: int) -> NDArray[n
     """Return the deviation over other trials of what (samples, …) of `size` of `trials` gave, none drawn twice."""
     scaled: NDArray[np.float64] = np.sqrt(size / (trials - size)) * np.std(samples, axis=0, ddof=1)
     return scaled
-
-
-def _evaluator(method: Method, top: float) -> "BaseImportanceEvaluator":
-    from optuna import importance
-
-    match method:
-        case "PED-ANOVA":
-            return importance.PedAnovaImportanceEvaluator(target_quantile=top)
-        case "fANOVA":
-            return importance.FanovaImportanceEvaluator(n_trees=_TREES, seed=0)
-        case "MDI":
-            return importance.MeanDecreaseImpurityImportanceEvaluator(n_trees=_TREES, seed=0)
-
-
-class _Sample(optuna.Study):
-    """A study of just the trials it is given: what evaluators need of one, without a storage that copies them all."""
-
-    def __init__(self, direction: Literal["maximize", "minimize"]) -> None:
-        verbosity = optuna.logging.get_verbosity()
-        optuna.logging.set_verbosity(optuna.logging.WARNING)  # or each one is announced as a new study
-        try:
-            study = optuna.create_study(direction=direction)
-        finally:
-            optuna.logging.set_verbosity(verbosity)
-        super().__init__(study.study_name, study._storage)
-        self.trials_given: list[FrozenTrial] = []
-
-    def get_trials(self, deepcopy: bool = True, states: Container[TrialState] | None = None) -> list[FrozenTrial]:
-        return list(self.trials_given)
-
-
-def _ranges(records: Sequence[TrialRecord]) -> dict[str, BaseDistribution]:
-    """Return what each hyperparameter was drawn from: where its range moved from trial to trial, all of them together.
-
-    Optuna leaves out of a forest what was not drawn from the same range by all trials.
-    """
-    found: dict[str, BaseDistribution] = {}
-    for record in records:
-        for name, kind in record.distributions.items():
-            known = found.setdefault(name, kind)
-            if known != kind and isinstance(known, _NUMBERS) and isinstance(kind, _NUMBERS):
-                low, high = min(known.low, kind.low), max(known.high, kind.high)
-                found[name] = FloatDistribution(low, high, log=known.log)
-    return found
-
-
-def _frozen(record: TrialRecord, ranges: Mapping[str, BaseDistribution], random: Mapping[str, float]) -> FrozenTrial:
-    return FrozenTrial(
-        number=record.number,
-        trial_id=record.number,
-        state=TrialState.COMPLETE,
-        value=record.value,
-        params={**record.parameters, **random},
-        distributions={
-            **{name: ranges[name] for name in record.distributions},
-            **{name: FloatDistribution(0.0, 1.0) for name in random},
-        },
-        datetime_start=record.started,
-        datetime_complete=record.ended,
-        user_attrs={},
-        system_attrs={},
-        intermediate_values={},
-    )

@@ -10,7 +10,7 @@ import pytest
 from bench import noise, truth
 from bench.designs import DESIGNS
 from bench.noise import Family
-from winnow.search.analysis.importance import METHODS, Method
+from winnow.search.analysis.importance_evaluators import METHODS, Method
 
 TIMES = 150
 ABLATIONS = 12
