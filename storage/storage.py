@@ -49,16 +49,6 @@ class _Held:
     """What is to be written together; None where each change is at once."""
 
 
-def files_of(url: URL) -> Path:
-    """Return the folder of files of the storage at a URL: WINNOW_FILES unless that is on S3, or beside an SQLite file.
-
-    What waits for the database and logs always lie there.
-    """
-    given = os.environ.get("WINNOW_FILES", "")
-    beside = f"{url.database}.files" if url.get_backend_name() == "sqlite" else "winnow.files"
-    return Path(beside if not given or given.startswith(stores.S3) else given)
-
-
 class Storage(BaseStorage):
     """An Optuna storage that also holds Winnow's tables. Made by `storage.open`; may be shared by threads."""
 
@@ -87,7 +77,7 @@ class Storage(BaseStorage):
     @property
     def files(self) -> Path:
         """The folder of this machine's own files, and of all files where they do not lie on S3."""
-        return files_of(self._url)
+        return stores.files_of(self._url)
 
     @cached_property
     def store(self) -> stores.Store:
@@ -95,8 +85,7 @@ class Storage(BaseStorage):
 
         Raises StorageError where that cannot be.
         """
-        given = os.environ.get("WINNOW_FILES", "")
-        return stores.at(given if given.startswith(stores.S3) else str(self.files))
+        return stores.of(self._url)
 
     def home(self, study_id: int) -> str:
         """Return the folder of a study's own files, below `files` and in `store`; raise KeyError."""
@@ -120,12 +109,7 @@ class Storage(BaseStorage):
         known = os.environ.get("OPTUNA_STORAGE", "")
         if url.username is not None and known:
             given = make_url(known)
-            if (given.host, given.port, given.database, given.username) == (
-                url.host,
-                url.port,
-                url.database,
-                url.username,
-            ):
+            if all(getattr(given, part) == getattr(url, part) for part in ("host", "port", "database", "username")):
                 url = url.set(password=given.password)
         self.__init__(url)  # type: ignore[misc]
 

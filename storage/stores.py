@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlsplit
 
+from sqlalchemy import URL
+
 from winnow.storage.errors import FileDamaged, StorageError
 from winnow.storage.files import read_checked, write_whole
 
@@ -21,6 +23,16 @@ if TYPE_CHECKING:
 S3 = "s3://"
 CONNECT_SECONDS = 5
 SILENCE_SECONDS = 30
+
+
+def files_of(url: URL) -> Path:
+    """Return the folder of files of the storage at a URL: WINNOW_FILES unless that is on S3, or beside an SQLite file.
+
+    What waits for the database and logs always lie there.
+    """
+    given = os.environ.get("WINNOW_FILES", "")
+    beside = f"{url.database}.files" if url.get_backend_name() == "sqlite" else "winnow.files"
+    return Path(beside if not given or given.startswith(S3) else given)
 
 
 class Store(Protocol):
@@ -47,6 +59,12 @@ class Store(Protocol):
 
         With `torn`, of what is being written, or was when its writer was killed.
         """
+
+
+def of(url: URL) -> Store:
+    """Return the store of the storage at a URL; raises StorageError where that cannot be."""
+    given = os.environ.get("WINNOW_FILES", "")
+    return at(given if given.startswith(S3) else str(files_of(url)))
 
 
 def at(place: str) -> Store:

@@ -15,7 +15,7 @@ from winnow.search.launch.engines.engine import Engine, EngineError, Order
 from winnow.search.launch.engines.ray import Ray
 from winnow.search.launch.engines.slurm import Slurm
 from winnow.storage.opening import parse
-from winnow.storage.storage import files_of
+from winnow.storage.stores import files_of
 
 
 @dataclass(frozen=True)
