@@ -62,10 +62,7 @@ def figures(storage: Storage, study: str) -> "dict[str, Figure]":
     """Return every figure of the report by its name."""
     record = study_reader.load(storage, study)
     chapters = report.contents(record, conclusions.load(storage, record), None)["chapters"]
-    drawn = [picture for chapter in chapters for picture in chapter.pictures if picture.figure is not None]
-    return {
-        picture.name: picture.figure.update_layout(title={"text": picture.title}, margin={"t": 72}) for picture in drawn
-    }
+    return {picture.name: picture.titled() for chapter in chapters for picture in chapter.pictures}
 
 
 def write_report(

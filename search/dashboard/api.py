@@ -216,7 +216,7 @@ async def figures(request: Request, study_id: StudyId) -> list[dict[str, Any]]:
                 "name": picture.name,
                 "title": picture.title,
                 "caption": picture.caption,
-                "figure": None if picture.figure is None else picture.figure.to_plotly_json(),
+                "figure": picture.figure.to_plotly_json(),
             }
             for chapter in chapters
             for picture in chapter.pictures

@@ -27,20 +27,14 @@ def pictures(view: StudyView) -> list[Chapter]:
     caption = "Each point is a trial; the line is the best completed trial so far."
     if len(thin.trials) < len(record.trials):
         caption += f" Of {len(record.finished):,} trials {len(thin.trials):,} are drawn: the best of each stretch."
-    drawn, history = [], progress.optimisation_history(thin)
-    if history.data:
-        drawn.append(Picture("history", "Best so far", caption, history))
-    figure = curves.learning_curves(sample, TOP)
-    if figure.data:
-        whose = (
-            f"{len(sample.trials)} trials, taken evenly"
-            if len(record.finished) > SAMPLE
-            else "all trials that reached the epoch"
-        )
-        baseline = ", and the baseline" if sample.baseline else ""
-        caption = f"The best trials, {TOP} at most{baseline}, over the median and the middle half of {whose}."
-        drawn.append(Picture("curves", "Learning curves", caption, figure))
-    return [Chapter("The search", pictures=drawn)] if drawn else []
+    drawn = [Picture("history", "Best so far", caption, progress.optimisation_history(thin))]
+    sampled = f"{len(sample.trials)} trials, taken evenly"
+    whose = sampled if len(record.finished) > SAMPLE else "all trials that reached the epoch"
+    baseline = ", and the baseline" if sample.baseline else ""
+    caption = f"The best trials, {TOP} at most{baseline}, over the median and the middle half of {whose}."
+    drawn.append(Picture("curves", "Learning curves", caption, curves.learning_curves(sample, TOP)))
+    chapter = Chapter("The search", pictures=drawn)
+    return [chapter] if chapter.pictures else []
 
 
 def hyperparameters(view: StudyView) -> list[Chapter]:

@@ -12,13 +12,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Picture:
-    """A figure with its heading and what it shows, in words; the words alone where there is nothing to draw."""
+    """A figure with its heading and what it shows, in words."""
 
     name: str
     """What a file of it is called, without an ending; no other picture of a report has it."""
     title: str
     caption: str
-    figure: "Figure | None"
+    figure: "Figure"
+
+    def titled(self) -> "Figure":
+        """Return the figure with its heading in it, for where none stands above."""
+        return self.figure.update_layout(title={"text": self.title}, margin={"t": 72})
 
 
 @dataclass(frozen=True)
@@ -34,7 +38,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Chapter:
-    """One heading of a report and what stands under it, in this order."""
+    """One heading of a report and what stands under it, in this order; pictures with nothing to draw are left out."""
 
     title: str
     sentences: Sequence[str] = ()
@@ -43,3 +47,6 @@ class Chapter:
     answers: Sequence[Answer] = ()
     tables: Sequence[Table] = ()
     pictures: Sequence[Picture] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "pictures", [picture for picture in self.pictures if picture.figure.data])

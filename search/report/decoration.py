@@ -18,7 +18,7 @@ from winnow.search.analysis import conclusions, importance, summary
 from winnow.search.analysis.conclusions import Conclusions
 from winnow.search.analysis.study_record import StudyRecord
 from winnow.search.report import conclusions as measured
-from winnow.search.report.chapters import Picture
+from winnow.search.report.chapters import Chapter, Picture
 from winnow.search.report.figures import curves, effects
 from winnow.search.study.spec import Spec
 from winnow.storage import Storage
@@ -40,9 +40,7 @@ def add(storage: Storage, record: StudyRecord) -> None:
     study = optuna.load_study(study_name=record.study, storage=storage)
     found = conclusions.load(storage, record)
     for picture in _pictures(record, found):
-        if picture.figure is not None and picture.figure.data:
-            figure = picture.figure.update_layout(title={"text": picture.title}, margin={"t": 72})
-            save_plotly_graph_object(study, figure, graph_object_id=f"winnow-{picture.name}")
+        save_plotly_graph_object(study, picture.titled(), graph_object_id=f"winnow-{picture.name}")
     _note(study, None, "\n\n".join(summary.sentences(record, found)))
     failed = [trial for trial in record.trials if trial.state == "FAIL"]
     ids = {trial.number: trial._trial_id for trial in study.get_trials(deepcopy=False)}
@@ -82,12 +80,13 @@ def add_augmentations(storage: Storage, spec: Spec) -> None:
 
 
 def _pictures(record: StudyRecord, found: Conclusions) -> list[Picture]:
-    """Yield what optuna-dashboard has not: curves over a band, importance with intervals, later measurements."""
+    """Return what optuna-dashboard has not: curves over a band, importance with intervals, later measurements."""
     drawn = [Picture("curves", "Learning curves", "", curves.learning_curves(record))]
     shares, _ = importance.assess_if_enough(record)
     if shares is not None:
         drawn.append(Picture("importance", "Importance", "", effects.importance_bars([shares])))
-    return drawn + [picture for chapter in measured.chapters(record, found) for picture in chapter.pictures]
+    chapters = [Chapter("The search", pictures=drawn), *measured.chapters(record, found)]
+    return [picture for chapter in chapters for picture in chapter.pictures]
 
 
 def _note(study: Study, trial_id: int | None, text: str) -> None:

@@ -63,7 +63,7 @@ def render(content: Mapping[str, Any], pictures: Mapping[str, str]) -> str:
 
 def _draw(chapters: Sequence[Chapter], folder: Path) -> tuple[dict[str, str], str]:
     """Return the link to each picture that was drawn, by its name; or why none could be."""
-    figures = {p.name: p.figure for chapter in chapters for p in chapter.pictures if p.figure is not None}
+    figures = {picture.name: picture.figure for chapter in chapters for picture in chapter.pictures}
     folder.mkdir(exist_ok=True)
     try:
         files.write({folder / f"{name}.png": figure for name, figure in figures.items()})

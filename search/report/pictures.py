@@ -57,13 +57,11 @@ def chapters(
 
 
 def _search(record: StudyRecord) -> list[Picture]:
-    drawn, history = [], progress.optimisation_history(record)
-    if history.data:
-        caption = (
-            "Each point is a trial; the line is the best completed trial so far. A pruned trial stands at the last "
-            "value that it reported."
-        )
-        drawn.append(Picture("history", "Best so far", caption, history))
+    caption = (
+        "Each point is a trial; the line is the best completed trial so far. A pruned trial stands at the last value "
+        "that it reported."
+    )
+    drawn = [Picture("history", "Best so far", caption, progress.optimisation_history(record))]
     found = savings(record)
     if found.saved > 0:
         caption = (
@@ -92,12 +90,14 @@ def chosen(record: StudyRecord, trials: Sequence[int] = (), by: str = "") -> Cha
     caption = (
         "Validation, and training dotted; of several trainings, the mean, in which one that ended stays as it was."
     )
-    drawn = [
-        Picture(f"chosen-{quantity}", words.capitalize(), caption, curves.together(members, quantity, words))
-        for quantity, words in _QUANTITIES.items()
-    ]
     title = f"By {by}" if by and not trials else "The trials that were asked for"
-    return Chapter(title, pictures=[picture for picture in drawn if picture.figure is not None])
+    return Chapter(
+        title,
+        pictures=[
+            Picture(f"chosen-{quantity}", words.capitalize(), caption, curves.together(members, quantity, words))
+            for quantity, words in _QUANTITIES.items()
+        ],
+    )
 
 
 def said_of_curves(record: StudyRecord) -> list[str]:
@@ -129,25 +129,23 @@ def _few(numbers: Sequence[int]) -> str:
 
 
 def _trainings(record: StudyRecord) -> list[Picture]:
-    drawn = [
+    return [
         Picture(
             "curves",
             "Learning curves",
             "The five best trials and the baseline, over the median and the middle half of all trials that reached "
             "the epoch: those that ended early, pruned or stopped, are not in the band of later ones.",
             curves.learning_curves(record),
-        )
-    ]
-    drawn += [
-        Picture(
-            f"baseline-{quantity}",
-            f"Baseline against best: {quantity}",
-            f"The {quantity} on validation (solid) and on training data (dotted). A gap that grows is overfitting.",
-            curves.baseline_against_best(record, quantity),
-        )
-        for quantity in ("accuracy", "loss")
-    ]
-    drawn += [
+        ),
+        *(
+            Picture(
+                f"baseline-{quantity}",
+                f"Baseline against best: {quantity}",
+                f"The {quantity} on validation (solid) and on training data (dotted). A gap that grows is overfitting.",
+                curves.baseline_against_best(record, quantity),
+            )
+            for quantity in ("accuracy", "loss")
+        ),
         Picture(
             "gap",
             "Generalisation gap",
@@ -160,17 +158,16 @@ def _trainings(record: StudyRecord) -> list[Picture]:
             "The Frobenius norm of all weights, which weight decay and penalties keep small.",
             curves.quantity_curves(record, "weight_norm", "norm of the weights"),
         ),
+        *(
+            Picture(
+                f"metric-{place}",
+                f"Also measured: {name}",
+                f"What the objective reported as {name}, of the best trials and the baseline.",
+                curves.quantity_curves(record, name, name),
+            )
+            for place, name in enumerate(curves.extra_metrics(record.trials)[:_MOST_METRICS])
+        ),
     ]
-    drawn += [
-        Picture(
-            f"metric-{place}",
-            f"Also measured: {name}",
-            f"What the objective reported as {name}, of the best trials and the baseline.",
-            curves.quantity_curves(record, name, name),
-        )
-        for place, name in enumerate(curves.extra_metrics(record.trials)[:_MOST_METRICS])
-    ]
-    return [picture for picture in drawn if picture.figure is not None and picture.figure.data]
 
 
 def _without(record: StudyRecord, refusal: str) -> list[str]:
@@ -215,17 +212,12 @@ def _interactions(anova: FunctionalAnova) -> Picture:
 
 def _front(record: StudyRecord) -> list[Picture]:
     """Draw the value against what it costs, where trials differ in that."""
-    drawn = []
     costs: Sequence[tuple[Cost, str]] = (("parameters", "Value against size"), ("seconds", "Value against time"))
-    for cost, title in costs:
-        figure = front.scatter(record, cost)
-        if figure is not None:
-            caption = (
-                "Each point is a completed trial with its one seed. No other trial is better and cheaper at once than "
-                "one on the line, the Pareto front."
-            )
-            drawn.append(Picture(f"front-{cost}", title, caption, figure))
-    return drawn
+    caption = (
+        "Each point is a completed trial with its one seed. No other trial is better and cheaper at once than one on "
+        "the line, the Pareto front."
+    )
+    return [Picture(f"front-{cost}", title, caption, front.scatter(record, cost)) for cost, title in costs]
 
 
 def _space(record: StudyRecord, importances: Sequence[Importance], anova: FunctionalAnova | None) -> list[Picture]:
@@ -251,9 +243,7 @@ def _space(record: StudyRecord, importances: Sequence[Importance], anova: Functi
             mean = " In green, the mean over all other hyperparameters with its 95 % interval, from a random forest."
         caption = f"Every finished trial over {name}{crosses}.{mean}"
         title = f"{record.metric} over {name}"
-        figure = space.parameter_slice(record, name, marginal)
-        if figure.data:
-            drawn.append(Picture(f"slice-{len(drawn)}", title, caption, figure))
+        drawn.append(Picture(f"slice-{len(drawn)}", title, caption, space.parameter_slice(record, name, marginal)))
     return drawn
 
 

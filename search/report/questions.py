@@ -20,7 +20,7 @@ def chapters(record: StudyRecord, found: Conclusions) -> list[Chapter]:
             answer.sentences,
             answer.commands,
             tables=[Table("In numbers", answer.headings, answer.rows)] if answer.rows else (),
-            pictures=[picture for picture in _pictures(each, answer, record, found, place) if picture.figure],
+            pictures=_pictures(each, answer, record, found, place),
         )
         for place, (each, answer) in enumerate(zip(asked, questions.answer(record, found), strict=True), start=1)
     ]
@@ -64,9 +64,13 @@ def _curves(asked: Question, record: StudyRecord, name: str) -> list[Picture]:
         "stays in the mean as it ended."
     )
     return [
-        Picture(f"{name}-{quantity}", f"By {asked.of}: {quantity}", caption, drawn)
+        Picture(
+            f"{name}-{quantity}",
+            f"By {asked.of}: {quantity}",
+            caption,
+            curves.together(members, f"validation_{quantity}", quantity),
+        )
         for quantity in ("accuracy", "loss")
-        if (drawn := curves.together(members, f"validation_{quantity}", quantity)) is not None
     ]
 
 

@@ -9,6 +9,7 @@ import pytest
 from example_search import searched
 from winnow.search.analysis.study_reader import read
 from winnow.search.analysis.study_record import StudyRecord
+from winnow.search.report.chapters import Chapter, Picture
 from winnow.search.report.figures import curves, progress
 
 
@@ -40,7 +41,6 @@ def test_a_mean_curve_does_not_leap_where_a_training_of_its_group_ends(history: 
     full = [trial for trial in history.trials if trial.state == "COMPLETE"][:2]
     short = replace(full[1], curve=full[1].curve[:3])
     drawn = curves.together({"both": [full[0], short]}, "validation_loss", "loss")
-    assert drawn is not None
     line = trace(drawn, "both").y
     losses = [[epoch.validation_loss for epoch in trial.curve] for trial in (full[0], short)]
     losses[1] += [losses[1][-1]] * (len(losses[0]) - 3)
@@ -79,7 +79,6 @@ def test_hundreds_of_trials_draw_no_more_lines_than_forty(history: StudyRecord) 
 
 def test_baseline_against_best_draws_training_and_validation(history: StudyRecord) -> None:
     drawn = curves.baseline_against_best(history, "loss")
-    assert drawn is not None
     assert [(trace.name, trace.line.dash) for trace in drawn.data] == [
         ("baseline", "solid"),
         ("baseline, training", "dot"),
@@ -89,12 +88,11 @@ def test_baseline_against_best_draws_training_and_validation(history: StudyRecor
 
 
 def test_there_is_no_comparison_where_the_baseline_is_the_best() -> None:
-    assert curves.baseline_against_best(searched(1), "loss") is None
+    assert not curves.baseline_against_best(searched(1), "loss").data
 
 
 def test_weight_norms_are_drawn_of_the_top_and_the_baseline(history: StudyRecord) -> None:
     drawn = curves.quantity_curves(history, "weight_norm", "norm of the weights", top=2)
-    assert drawn is not None
     assert [trace.name for trace in drawn.data] == [*(f"trial {t.number}" for t in history.ranked[:2]), "baseline"]
     assert drawn.data[0].y[0] == pytest.approx(history.ranked[0].curve[0].weight_norm)
 
@@ -136,5 +134,7 @@ def test_pictures_of_an_empty_study_are_empty() -> None:
     assert not progress.optimisation_history(empty).data
     assert not curves.learning_curves(empty).data
     assert not progress.timeline(empty).data
-    assert curves.quantity_curves(empty, "weight_norm", "norm of the weights") is None
-    assert curves.generalisation_gap(empty) is None
+    norms = curves.quantity_curves(empty, "weight_norm", "norm of the weights")
+    assert not norms.data
+    assert not curves.generalisation_gap(empty).data
+    assert not Chapter("Nothing", pictures=[Picture("norms", "Norms", "None was recorded.", norms)]).pictures

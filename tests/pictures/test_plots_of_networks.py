@@ -67,7 +67,6 @@ def test_a_boundary_stands_in_each_cell_that_was_recorded() -> None:
     plane = {"x": [0, 1], "y": [0, 1], "probability": [[0.1, 0.9], [0.2, 0.8]], "points": [[0, 1]], "labels": [1]}
     asked = Question(asks="How deep?", kind="depth", of="depth", across=("l1",))
     (picture,) = networks.boundaries(asked, record(plane), "question-1")
-    assert picture.figure is not None
     assert [trace.type for trace in picture.figure.data].count("contour") == 4
     words = [annotation.text for annotation in picture.figure.layout.annotations]
     assert {"l1 0", "l1 0.001", "0.5000", "0.9000"} <= {*words}
@@ -78,7 +77,6 @@ def test_a_fitted_curve_is_drawn_as_it_became() -> None:
     line = {"x": [0.0, 1.0], "epochs": [1, 5, 9], "y": [[0, 0], [0, 1], [0, 2]], "points": [[0.5, 1.0]]}
     asked = Question(asks="Does it help?", kind="compare", of="l1")
     (picture,) = networks.fits(asked, record(line), "question-1")
-    assert picture.figure is not None
     assert [trace.name for trace in picture.figure.data if trace.showlegend] == [
         "epoch 1",
         "epoch 9",

@@ -453,7 +453,6 @@ def test_an_answer_has_its_table_and_its_picture(asked: dict[str, Any], pictures
 def test_the_cells_of_a_grid_say_what_they_show() -> None:
     found = Conclusions(spec=spec("grid", {"asks": "?", "kind": "depth", "of": "depth", "across": ["model"]}))
     figure = chapters(record(truth), found)[0].pictures[0].figure
-    assert figure is not None
     (heat,) = figure.data
     assert (list(heat.y), list(heat.x)) == (["2", "4", "8"], ["cnn", "resnet"])
     assert [list(row) for row in heat.text][2] == ["0.100<br>does not train", "0.848<br>trains"]
@@ -462,7 +461,6 @@ def test_the_cells_of_a_grid_say_what_they_show() -> None:
 def test_steps_are_drawn_as_a_waterfall_that_claims_nothing() -> None:
     found = Conclusions(spec=spec("grid", {"asks": "?", "kind": "steps"}))
     figure = chapters(IN_ORDER, found)[0].pictures[0].figure
-    assert figure is not None
     bars = [trace for trace in figure.data if trace.type == "bar"]
     assert [bar.name for bar in bars] == ["inconclusive"], "each step was trained once"
     assert [pytest.approx(height) for height in bars[0].y] == [0.1, 0.02]

@@ -26,8 +26,7 @@ def learning_curves(record: StudyRecord, top: int = 5) -> "Figure":
         _add_curve(drawn, trial, "value", name, color, dash)
     values = [epoch.value for trial in record.trials for epoch in trial.curve]
     style.keep_in_view(drawn, values, record.direction)
-    _in_epochs(drawn)
-    return drawn
+    return _in_epochs(drawn)
 
 
 def quartiles(trials: Sequence[TrialRecord]) -> tuple[list[int], NDArray[np.float64]]:
@@ -41,22 +40,21 @@ def quartiles(trials: Sequence[TrialRecord]) -> tuple[list[int], NDArray[np.floa
     return reached, np.array([np.quantile(values[number], [0.25, 0.5, 0.75]) for number in reached]).reshape(-1, 3)
 
 
-def baseline_against_best(record: StudyRecord, quantity: str) -> "Figure | None":
+def baseline_against_best(record: StudyRecord, quantity: str) -> "Figure":
     """Draw validation (solid) and training (dotted) curves of the baseline and of the best trial.
 
-    `quantity` is `accuracy` or `loss`. None where neither trial recorded it, or where there are not two trials.
+    `quantity` is `accuracy` or `loss`. Empty where neither trial recorded it, or where there are not two trials.
     """
-    baseline, best = record.baseline, record.best
+    baseline, best, drawn = record.baseline, record.best, style.figure("epoch", quantity)
     if baseline is None or best is None or best is baseline:
-        return None
-    drawn = style.figure("epoch", quantity)
+        return drawn
     for trial, name, color in ((baseline, "baseline", style.BLACK), (best, "best", style.BLUE)):
         _add_curve(drawn, trial, f"validation_{quantity}", name, color, "solid")
         _add_curve(drawn, trial, f"train_{quantity}", f"{name}, training", color, "dot", legend=False)
     return _in_epochs(drawn)
 
 
-def together(groups: Mapping[str, Sequence[TrialRecord]], quantity: str, words: str) -> "Figure | None":
+def together(groups: Mapping[str, Sequence[TrialRecord]], quantity: str, words: str) -> "Figure":
     """Return a line for each group of trials: the mean of what they recorded of `quantity`, one that ended at its last.
 
     Without those the mean would leap where the worst of a group end.
@@ -100,8 +98,8 @@ def _add_mean(
         style.add_line(drawn, reached, means, style.text(name), line, hover, showlegend=legend)
 
 
-def one_trial(trial: TrialRecord, metric: str) -> "Figure | None":
-    """Draw what one trial reported, epoch by epoch, and what else it measured; None before its first epoch.
+def one_trial(trial: TrialRecord, metric: str) -> "Figure":
+    """Draw what one trial reported, epoch by epoch, and what else it measured; empty before its first epoch.
 
     The legend hides and shows each line.
     """
@@ -118,26 +116,22 @@ def extra_metrics(trials: Sequence[TrialRecord]) -> list[str]:
     return list(dict.fromkeys(name for trial in trials for epoch in trial.curve for name in epoch.extra))
 
 
-def quantity_curves(record: StudyRecord, quantity: str, title: str, top: int = 5) -> "Figure | None":
-    """Return one recorded quantity of the `top` best trials and the baseline; None where it was not recorded."""
+def quantity_curves(record: StudyRecord, quantity: str, title: str, top: int = 5) -> "Figure":
+    """Return one recorded quantity of the `top` best trials and the baseline; empty where it was not recorded."""
     drawn = style.figure("epoch", title)
     for trial, name, color, dash in _best_and_baseline(record, top):
         _add_curve(drawn, trial, quantity, name, color, dash)
     return _in_epochs(drawn)
 
 
-def generalisation_gap(record: StudyRecord) -> "Figure | None":
+def generalisation_gap(record: StudyRecord) -> "Figure":
     """Return how much better each completed trial did on training than on validation data, over its result.
 
-    At the epoch whose value is the trial's; in accuracy where it was recorded, else in loss; None where neither was.
+    At the epoch whose value is the trial's; in accuracy where it was recorded, else in loss; empty where neither was.
     """
-    gaps = _gaps(record, "accuracy")
-    words = "training minus validation accuracy"
+    gaps, words = _gaps(record, "accuracy"), "training minus validation accuracy"
     if not gaps:
-        gaps = _gaps(record, "loss")
-        words = "validation minus training loss"
-    if not gaps:
-        return None
+        gaps, words = _gaps(record, "loss"), "validation minus training loss"
     drawn = style.figure(record.metric, words)
     trials = [trial for trial in record.ranked if trial.number in gaps]
     for name, marker, members in (
@@ -155,10 +149,10 @@ def generalisation_gap(record: StudyRecord) -> "Figure | None":
     return drawn
 
 
-def _in_epochs(drawn: "Figure") -> "Figure | None":
-    """Return the figure with whole numbers under its epochs; None where it has no curve."""
+def _in_epochs(drawn: "Figure") -> "Figure":
+    """Return the figure with whole numbers under its epochs."""
     style.whole_numbers(drawn, max((int(max(trace.x)) for trace in drawn.data if len(trace.x)), default=0))
-    return drawn if drawn.data else None
+    return drawn
 
 
 def _best_and_baseline(record: StudyRecord, top: int) -> Iterator[tuple[TrialRecord, str, str, str]]:

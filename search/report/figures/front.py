@@ -17,20 +17,20 @@ _SPREAD = 1.1
 _DECADE = 10.0
 
 
-def scatter(record: StudyRecord, cost: Cost) -> "Figure | None":
+def scatter(record: StudyRecord, cost: Cost) -> "Figure":
     """Return every completed trial's value over its cost, and the front.
 
-    None where the costs are unknown or all alike.
+    Empty where the costs are unknown or all alike.
     """
+    drawn = style.figure(_AXES[cost], record.metric)
     try:
         best = pareto.front(record, cost)
     except StudyError:
-        return None
+        return drawn
     known = pareto.costs(record, cost)
     spread = max(known.values()) / max(min(known.values()), 1e-9)
     if spread < _SPREAD:
-        return None
-    drawn = style.figure(_AXES[cost], record.metric)
+        return drawn
     if spread > _DECADE:
         drawn.update_xaxes(type="log")
     trials = [trial for trial in record.ranked if trial.number in known]
