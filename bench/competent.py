@@ -1,40 +1,119 @@
-"""The opponent of `bench.fused`: the digits search as a competent person writes it, in one file, with stock Optuna.
+"""The opponents of `bench.fused`: its searches as a competent person writes them, and as tutorials do; stock Optuna.
 
-    python -m bench.competent URL TRIALS mlp|cnn [cpu|cuda] [PROCESSES] [EPOCHS]
+    python -m bench.competent URL TRIALS mlp|cnn|fashion_mlp|smallnet [cpu|cuda] [PROCESSES] [EPOCHS] [competent|usual]
 
-Tensors in memory, batched crops, TPE, successive halving, SQLite, two processes of one thread or more; no checkpoints.
+TPE, successive halving, SQLite, two processes of one thread or more; no checkpoints. The competent one keeps tensors in
+memory and crops by batches; the tutorial's reads PIL images through a DataLoader and follows each step's loss.
 """
 
+import gzip
 import multiprocessing
 import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import optuna
 
 DONE = (optuna.trial.TrialState.COMPLETE, optuna.trial.TrialState.PRUNED, optuna.trial.TrialState.FAIL)
+FASHION = Path("/usr/share/datasets/fashion-mnist")
+FASHION_TRAINED, FASHION_VALIDATED = 2_000, 1_000
 
 
-def work(url: str, trials: int, model: str, device: str, epochs: int, seed: int) -> None:
+def examples(model: str) -> list[Any]:
+    """Images uint8 (N, 1, H, W) and labels int64 (N,), of training and of validation."""
+    import numpy as np
+    import torch
+    from sklearn.model_selection import train_test_split
+
+    if model in ("mlp", "cnn"):
+        from sklearn.datasets import load_digits
+
+        pixels, labels = load_digits(return_X_y=True)
+        images = (pixels * (255 / 16)).astype("uint8").reshape(-1, 1, 8, 8)
+        images, _, labels, _ = train_test_split(images, labels, test_size=0.2, stratify=labels, random_state=0)
+        sizes: dict[str, Any] = {"test_size": 0.2}
+    else:
+        names = ("train-images-idx3-ubyte.gz", "train-labels-idx1-ubyte.gz")
+        files = [gzip.decompress((FASHION / name).read_bytes()) for name in names]
+        images = np.frombuffer(files[0], np.uint8, offset=16).reshape(-1, 1, 28, 28)
+        labels = np.frombuffer(files[1], np.uint8, offset=8).astype(int)
+        sizes = {"train_size": FASHION_TRAINED, "test_size": FASHION_VALIDATED}
+    parts = train_test_split(images, labels, stratify=labels, random_state=0, **sizes)
+    return [torch.from_numpy(part) for part in parts]
+
+
+def network(model: str, dropout: float) -> Any:
+    """The network of a search."""
+    from bench import networks
+
+    match model:
+        case "mlp":
+            return networks.mlp(64, (128,), 10, dropout)
+        case "fashion_mlp":
+            return networks.mlp(784, (128,), 10, dropout)
+        case "cnn":
+            return networks.cnn(dropout=dropout)
+    return networks.smallnet(1, 28, 10, dropout)
+
+
+def competent(data: list[Any], net: Any, optimizer: Any, smoothing: float, padding: int) -> Callable[[], float]:
+    """What trains an epoch and returns the accuracy after it: images as tensors in memory, on the network's device."""
     import torch
     import torch.nn.functional as F
-    from sklearn.datasets import load_digits
-    from sklearn.model_selection import train_test_split
-    from torch import nn
+
+    x, x_val, y, y_val = data
+    (height, width), black = x.shape[2:], float(x.min())
+
+    def epoch() -> float:
+        net.train()
+        for index in torch.randperm(len(x), device=x.device).split(64):
+            batch = x[index]
+            if padding:
+                padded = F.pad(batch, (padding,) * 4, value=black).unfold(2, height, 1).unfold(3, width, 1)
+                top, left = torch.randint(0, 2 * padding + 1, (2, len(index)), device=x.device)
+                batch = padded[torch.arange(len(index), device=x.device), :, top, left]
+            loss = F.cross_entropy(net(batch), y[index], label_smoothing=smoothing)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+        net.eval()
+        with torch.no_grad():
+            return float((net(x_val).argmax(1) == y_val).float().mean())
+
+    return epoch
+
+
+def usual(data: list[Any], net: Any, optimizer: Any, smoothing: float, padding: int) -> Callable[[], float]:
+    """The same as tutorials write it, on the CPU."""
+    from torch.utils.data import DataLoader
+    from torchvision import transforms
+
+    from bench import usual
+
+    x, x_val, y, y_val = data
+    level, spread = [float(x.float().mean()) / 255], [float(x.float().std()) / 255]
+    crop = [transforms.RandomCrop(x.shape[2:], padding)] if padding else []
+    batches: usual.Batches = DataLoader(usual.Images(x, y, crop, level, spread), 64, shuffle=True)
+    judged: usual.Batches = DataLoader(usual.Images(x_val, y_val, (), level, spread), 64)
+
+    def epoch() -> float:
+        usual.train_epoch(net, batches, optimizer, smoothing)
+        return usual.evaluate(net, judged)
+
+    return epoch
+
+
+def work(url: str, trials: int, model: str, device: str, epochs: int, loop: str, seed: int) -> None:
+    import torch
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     torch.set_num_threads(1)
-    pixels, labels = load_digits(return_X_y=True)
-    rest, _, rest_labels, _ = train_test_split(pixels, labels, test_size=0.2, stratify=labels, random_state=0)
-    parts = train_test_split(rest, rest_labels, test_size=0.2, stratify=rest_labels, random_state=0)
-    x, x_val, y, y_val = (torch.from_numpy(part).to(device) for part in parts)
-    mean, std = x.mean(), x.std()
-    x, x_val = (((part - mean) / std).float().view(-1, 1, 8, 8) for part in (x, x_val))
-
-    def network(dropout: float) -> nn.Module:
-        if model == "mlp":
-            return nn.Sequential(nn.Flatten(), nn.Linear(64, 128), nn.ReLU(), nn.Dropout(dropout), nn.Linear(128, 10))
-        blocks = [(nn.Conv2d(a, b, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)) for a, b in ((1, 16), (16, 32))]
-        head = [nn.Flatten(), nn.Linear(128, 64), nn.ReLU(), nn.Dropout(dropout), nn.Linear(64, 10)]
-        return nn.Sequential(*(layer for block in blocks for layer in block), *head)
+    data = examples(model)
+    if loop == "competent":
+        x = data[0].float()
+        mean, std = x.mean(), x.std()
+        data = [((part - mean) / std if part.dim() > 1 else part).to(device) for part in data]
 
     def objective(trial: optuna.Trial) -> float:
         kind = trial.suggest_categorical("optimizer", ["sgd", "adam", "adamw"])
@@ -44,44 +123,38 @@ def work(url: str, trials: int, model: str, device: str, epochs: int, seed: int)
             numbers["momentum"] = trial.suggest_float("momentum", 0.0, 0.95)
         smoothing = trial.suggest_float("label_smoothing", 0.0, 0.2)
         torch.manual_seed(trial.number)
-        net = network(trial.suggest_float("dropout", 0.0, 0.6)).to(device)
+        net = network(model, trial.suggest_float("dropout", 0.0, 0.6)).to(device)
         padding = trial.suggest_int("crop_padding", 0, 2) if model == "cnn" else 0
         classes = {"sgd": torch.optim.SGD, "adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
-        optimizer = classes[kind](net.parameters(), fused=True, **numbers)
+        optimizer = classes[kind](net.parameters(), **({"fused": True} if loop == "competent" else {}), **numbers)
+        train = (competent if loop == "competent" else usual)(data, net, optimizer, smoothing, padding)
         accuracy = 0.0
         for epoch in range(1, epochs + 1):
-            net.train()
-            for index in torch.randperm(len(x), device=device).split(64):
-                batch = x[index]
-                if padding:
-                    padded = F.pad(batch, (padding,) * 4, value=float(-mean / std)).unfold(2, 8, 1).unfold(3, 8, 1)
-                    top, left = torch.randint(0, 2 * padding + 1, (2, len(index)), device=device)
-                    batch = padded[torch.arange(len(index), device=device), :, top, left]
-                loss = F.cross_entropy(net(batch), y[index], label_smoothing=smoothing)
-                optimizer.zero_grad()
-                loss.backward()
-                optimizer.step()
-            net.eval()
-            with torch.no_grad():
-                accuracy = float((net(x_val).argmax(1) == y_val).float().mean())
+            accuracy = train()
             trial.report(accuracy, epoch)
             if trial.should_prune():
                 raise optuna.TrialPruned
         return accuracy
 
     sampler = optuna.samplers.TPESampler(seed=seed)
-    study = optuna.load_study(
-        study_name="s", storage=url, sampler=sampler, pruner=optuna.pruners.SuccessiveHalvingPruner()
-    )
+    pruner = optuna.pruners.SuccessiveHalvingPruner()
+    study = optuna.load_study(study_name="s", storage=url, sampler=sampler, pruner=pruner)
     study.optimize(objective, callbacks=[optuna.study.MaxTrialsCallback(trials, states=DONE)])
 
 
-def main(url: str, trials: int, model: str, device: str = "cpu", processes: int = 2, epochs: int = 10) -> None:
+def main(
+    url: str,
+    trials: str,
+    model: str,
+    device: str = "cpu",
+    processes: str = "2",
+    epochs: str = "10",
+    loop: str = "competent",
+) -> None:
     optuna.create_study(study_name="s", storage=url, direction="maximize")
     spawn = multiprocessing.get_context("spawn")
-    workers = [
-        spawn.Process(target=work, args=(url, trials, model, device, epochs, seed + 1)) for seed in range(processes)
-    ]
+    of_all = (url, int(trials), model, device, int(epochs), loop)
+    workers = [spawn.Process(target=work, args=(*of_all, seed + 1)) for seed in range(int(processes))]
     for worker in workers:
         worker.start()
     for worker in workers:
@@ -89,4 +162,4 @@ def main(url: str, trials: int, model: str, device: str = "cpu", processes: int 
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]), *sys.argv[3:5], *map(int, sys.argv[5:7]))
+    main(*sys.argv[1:])

@@ -1,7 +1,7 @@
 """Stacks of trials against trials one by one, and a whole search against a competent person's script.
 
     python -m bench.fused core mlp|cnn|smallnet     # CPU time of K trainings ÷ that of one stack of them
-    python -m bench.fused search mlp|cnn            # the digits search: the script, and two workers by `fuse`
+    python -m bench.fused search mlp|cnn|fashion_mlp|smallnet  # a search: both scripts, and two workers by `fuse`
     python -m bench.fused best mlp|cnn --rounds 20  # best value at equal time, one worker, `fuse` 8 and 1
     python -m bench.fused ready e_circles mixed     # ready studies, and a grid of small and large networks, by `fuse`
 
@@ -23,6 +23,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from bench.competent import FASHION_TRAINED, FASHION_VALIDATED
 from bench.search_times import trials_of
 
 ROOT = Path(__file__).parents[1]
@@ -30,8 +31,7 @@ SEARCH = """
 name = "s"
 seed = {seed}
 [data]
-name = "digits"
-validation = 0.2
+{data}
 [fixed]
 {fixed}
 epochs = 10
@@ -66,13 +66,26 @@ name = "grid"
 name = "none"
 """
 FUSE = ("1", "8", '"auto"')
-FIXED = {
-    "mlp": ('model = "mlp"\nwidths = [128]', ""),
+DIGITS = 'name = "digits"\nvalidation = 0.2'
+FASHION = f'name = "fashion_mnist"\ntrain = {FASHION_TRAINED}\nvalidation = {FASHION_VALIDATED}'
+SEARCHES = {
+    "mlp": (DIGITS, 'model = "mlp"\nwidths = [128]', ""),
+    "fashion_mlp": (FASHION, 'model = "mlp"\nwidths = [128]', ""),
+    "smallnet": (FASHION, 'model = "smallnet"\nconv_dropout = 0.2', ""),
     "cnn": (
+        DIGITS,
         'model = "cnn"\nfilters = [16, 32]\nhidden = [64]',
         "crop = { choices = [true, false] }\ncrop_padding = { low = 1, high = 2, when = { crop = [true] } }",
     ),
 }
+"""Data, what is fixed, and what is searched besides."""
+SCRIPTS = ("competent", "usual")
+
+
+def spec_of(model: str, trials: int, fuse: str, seed: int) -> str:
+    """The spec of a search."""
+    data, fixed, more = SEARCHES[model]
+    return SEARCH.format(data=data, fixed=fixed, more=more, trials=trials, fuse=fuse, seed=seed)
 
 
 def core(model: str, counts: list[int], rounds: int) -> None:
@@ -111,27 +124,33 @@ def core(model: str, counts: list[int], rounds: int) -> None:
 
 
 def search(model: str, trials: int, rounds: int) -> None:
-    ways: dict[str, list[dict[str, float]]] = {"script": [], **{f"two workers, fuse = {fuse}": [] for fuse in FUSE}}
+    names = [*SCRIPTS, *(f"two workers, fuse = {fuse}" for fuse in FUSE)]
+    ways: dict[str, list[dict[str, float]]] = {name: [] for name in names}
     for turn in range(rounds):
         for way in list(ways) if turn % 2 == 0 else list(ways)[::-1]:
             found = _search(way, model, trials)
             ways[way].append(found)
             print(f"{way}: " + ", ".join(f"{name} {value:.4g}" for name, value in found.items()), flush=True)
-    print("| | CPU s | trials per CPU minute | start s | stop s | best |\n|---|---|---|---|---|---|")
+    shown = ("cpu", "wall", "rate", "start", "stop", "best")
+    over = [f"trials per CPU second ÷ {name}'s" for name in SCRIPTS]
+    titles = ("", "CPU s", "wall s", "trials per CPU minute", "start s", "stop s", "best", *over)
+    print("| " + " | ".join(titles) + " |\n" + "|---" * len(titles) + "|")
     for way, all_found in ways.items():
-        columns = [_spread([found[name] for found in all_found]) for name in ("cpu", "rate", "start", "stop", "best")]
+        columns = [_spread([found[name] for found in all_found]) for name in shown]
+        for name in SCRIPTS:
+            pairs = zip(all_found, ways[name], strict=True)
+            columns.append(_spread([found["rate"] / theirs["rate"] for found, theirs in pairs]))
         print(f"| {way} | " + " | ".join(columns) + " |")
 
 
 def _search(way: str, model: str, trials: int) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as folder:
-        url, (fixed, more) = f"sqlite:///{folder}/s.db", FIXED[model]
-        fuse = way.partition("fuse = ")[2]
-        Path(folder, "s.toml").write_text(SEARCH.format(fixed=fixed, more=more, trials=trials, fuse=fuse, seed=0))
-        command = [sys.executable, "-m", "winnow", "run", f"{folder}/s.toml", "--workers", "2"]
-        if way == "script":
-            command = [sys.executable, "-m", "bench.competent", url, str(trials), model]
+        url = f"sqlite:///{folder}/s.db"
+        if way in SCRIPTS:
+            command = [sys.executable, "-m", "bench.competent", url, str(trials), model, "cpu", "2", "10", way]
         else:
+            Path(folder, "s.toml").write_text(spec_of(model, trials, way.partition("fuse = ")[2], seed=0))
+            command = [sys.executable, "-m", "winnow", "run", f"{folder}/s.toml", "--workers", "2"]
             command += ["--report", f"{folder}/r.html"]
         began = time.time()
         # A cache of its own: what is measured once on a machine is measured in each run here.
@@ -221,8 +240,7 @@ def best(model: str, trials: int, seeds: int) -> None:
 def _values(fuse: str, model: str, trials: int, seed: int) -> list[tuple[float, float]]:
     """Return when each trial of a search by one worker had its value, in seconds since the first began, and that."""
     with tempfile.TemporaryDirectory() as folder:
-        fixed, more = FIXED[model]
-        Path(folder, "s.toml").write_text(SEARCH.format(fixed=fixed, more=more, trials=trials, fuse=fuse, seed=seed))
+        Path(folder, "s.toml").write_text(spec_of(model, trials, fuse, seed))
         environment = {**os.environ, "OPTUNA_STORAGE": f"sqlite:///{folder}/s.db", "OMP_NUM_THREADS": "1"}
         command = [sys.executable, "-m", "winnow", "run", f"{folder}/s.toml", "--workers", "1"]
         subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, check=True)

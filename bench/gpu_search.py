@@ -9,7 +9,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from bench.fused import FIXED, ROOT, SEARCH
+from bench.fused import ROOT, spec_of
 from bench.gpu_run import Figures, Run, guarded
 from bench.search_times import trials_of
 
@@ -22,6 +22,7 @@ WAYS: dict[str, int | tuple[str, int]] = {
     "winnow, 2 workers, as it finds": ('"auto"', 2),
 }
 """A script's processes; of `winnow run` what `fuse` is, and how many workers share the card."""
+MODELS = ("mlp", "cnn")
 TRIALS, EPOCHS = 120, 30
 
 
@@ -33,7 +34,7 @@ def search(run: Run, figures: Figures) -> None:
     kind, trials, epochs = ("cuda", TRIALS, EPOCHS) if run.device.type == "cuda" else ("cpu", 6, 2)
     for turn in range(3):
         for name, way in WAYS.items():
-            for model in FIXED:
+            for model in MODELS:
                 group: Figures = figures.setdefault(model, {})
                 if run.hurries:
                     group.setdefault("passed_over", []).append(f"{name}, turn {turn}")
@@ -55,12 +56,12 @@ def search(run: Run, figures: Figures) -> None:
 
 def _search(way: int | tuple[str, int], model: str, kind: str, trials: int, epochs: int, seed: int) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as folder:
-        url, (fixed, more) = f"sqlite:///{folder}/s.db", FIXED[model]
+        url = f"sqlite:///{folder}/s.db"
         if isinstance(way, int):
             command = [sys.executable, "-m", "bench.competent", url, str(trials), model, kind, str(way), str(epochs)]
         else:
             fuse, workers = way
-            spec = SEARCH.format(fixed=fixed, more=more, trials=trials, fuse=fuse, seed=seed)
+            spec = spec_of(model, trials, fuse, seed)
             Path(folder, "s.toml").write_text(spec.replace("epochs = 10", f"epochs = {epochs}"))
             where = ["--devices", "auto" if kind == "cuda" else kind, "--slots", str(workers)]
             command = [

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
-from bench import usual
+from bench import networks
 from winnow.objectives.data.loading import Data, Split
 from winnow.objectives.hyperparameters import Config, make_config
 
@@ -45,13 +45,13 @@ NETWORKS = (
     Network(
         "MLP 3072-256-256-10",
         make_config({"model": "mlp", "widths": [256, 256], "dropout": 0.2, "optimizer": "adamw"}),
-        lambda: usual.mlp(classes=CLASSES),
+        lambda: networks.mlp(classes=CLASSES),
         convolutional=False,
     ),
     Network(
         "SmallNet",
         make_config({"model": "smallnet", "conv_dropout": 0.2, "dropout": 0.2, "optimizer": "adamw"}),
-        lambda: usual.smallnet(classes=CLASSES),
+        lambda: networks.smallnet(classes=CLASSES),
     ),
     Network("ResNet-18", make_config({"model": "resnet18", "optimizer": "adamw"}), resnet18),
 )

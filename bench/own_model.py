@@ -11,7 +11,7 @@ from functools import partial
 import torch
 from torch import nn
 
-from bench import usual
+from bench import networks
 from bench.evaluation import ours as evaluation
 from bench.loops import NETWORKS, cifar_like
 from bench.pairing import HEADER, Ratio, as_in_a_trainer, compare, in_turns
@@ -21,12 +21,12 @@ from winnow.objectives.hyperparameters import change
 
 def smallnet(shape: tuple[int, ...], classes: int, share: float = 0.2) -> nn.Module:
     """SmallNet from PyTorch's own layers."""
-    return in_place(usual.smallnet(shape[0], shape[1], classes, share))
+    return in_place(networks.smallnet(shape[0], shape[1], classes, share))
 
 
 def mlp(shape: tuple[int, ...], classes: int, share: float = 0.2) -> nn.Module:
     """Two hidden layers of 256 from PyTorch's own layers."""
-    return in_place(usual.mlp(torch.Size(shape).numel(), (256, 256), classes, share))
+    return in_place(networks.mlp(torch.Size(shape).numel(), (256, 256), classes, share))
 
 
 def in_place(network: nn.Module) -> nn.Module:

@@ -44,33 +44,16 @@ class Images(Dataset[tuple[torch.Tensor, int]]):
         return self.transform(Image.fromarray(self.images[number])), self.labels[number]
 
 
-def smallnet(channels: int = 3, side: int = 32, classes: int = 100, dropout: float = 0.2) -> nn.Module:
-    """SmallNet from PyTorch's own layers."""
-    layers: list[nn.Module] = []
-    for inputs, filters in ((channels, 32), (32, 64), (64, 128)):
-        layers += [nn.Conv2d(inputs, filters, 3, padding=1), nn.BatchNorm2d(filters), nn.ReLU()]
-        layers += [nn.Dropout(dropout), nn.MaxPool2d(2)]
-    dense = [nn.Linear(128 * (side // 8) ** 2, 420), nn.ReLU(), nn.Dropout(dropout), nn.Linear(420, classes)]
-    return nn.Sequential(*layers, nn.Flatten(), *dense)
-
-
-def mlp(inputs: int = 3072, widths: Sequence[int] = (256, 256), classes: int = 10, dropout: float = 0.2) -> nn.Module:
-    """An MLP from PyTorch's own layers."""
-    layers: list[nn.Module] = [nn.Flatten()]
-    for width in widths:
-        layers += [nn.Linear(inputs, width), nn.ReLU(), nn.Dropout(dropout)]
-        inputs = width
-    return nn.Sequential(*layers, nn.Linear(inputs, classes))
-
-
-def train_epoch(model: nn.Module, batches: Batches, optimizer: torch.optim.Optimizer) -> int:
+def train_epoch(
+    model: nn.Module, batches: Batches, optimizer: torch.optim.Optimizer, label_smoothing: float = 0.0
+) -> int:
     """One pass over `batches`, loss and accuracy followed at each step; returns how many images there were."""
     model.train()
     running_loss, correct, seen = 0.0, 0, 0
     for images, labels in batches:
         optimizer.zero_grad()
         outputs = model(images)
-        loss = nn.functional.cross_entropy(outputs, labels)
+        loss = nn.functional.cross_entropy(outputs, labels, label_smoothing=label_smoothing)
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         running_loss += loss.item() * len(labels)

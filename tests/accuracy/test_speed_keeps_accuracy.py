@@ -17,7 +17,7 @@ from torch import nn
 from torch.utils.data import DataLoader
 from torchvision import transforms
 
-from bench import usual
+from bench import networks, usual
 from winnow.objectives.calibration import faster_precision
 from winnow.objectives.data.catalog import DataSpec
 from winnow.objectives.data.loading import Data, load
@@ -63,8 +63,8 @@ def usual_accuracy(config: Config, data: Data, make_model: Callable[[], nn.Modul
 @pytest.mark.parametrize(
     ("values", "make_model"),
     [
-        ({"widths": [128], "epochs": 8, **AUGMENTED}, lambda: usual.mlp(784, (128,), 10)),
-        ({"model": "smallnet", "conv_dropout": 0.2, "epochs": 4}, lambda: usual.smallnet(1, 28, 10)),
+        ({"widths": [128], "epochs": 8, **AUGMENTED}, lambda: networks.mlp(784, (128,), 10)),
+        ({"model": "smallnet", "conv_dropout": 0.2, "epochs": 4}, lambda: networks.smallnet(1, 28, 10)),
     ],
     ids=["MLP, augmented", "SmallNet"],
 )
