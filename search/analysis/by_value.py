@@ -17,7 +17,6 @@ from winnow.search.analysis.comparisons import (
     groups,
     searched,
     worst_counts,
-    written,
 )
 from winnow.search.analysis.conclusions import Conclusions
 from winnow.search.analysis.curve_reading import Reading, Shape
@@ -101,7 +100,7 @@ def compared(asked: Question, record: StudyRecord, found: Conclusions) -> Answer
         said.append(f"Beside {first.name}, {', '.join(shares)}.")
     rows = [
         (
-            *(written(value) for value in group.setting),
+            *(number(value) for value in group.setting),
             *(mean_of(group), ends(group), _parameters(group), duration(group.seconds), str(len(group.trials))),
         )
         for group in groups(record, [asked.of, *asked.across])
@@ -146,8 +145,8 @@ def depth(asked: Question, record: StudyRecord, found: Conclusions) -> Answer:
     found_out: dict[str, list[str]] = {}
     for column in columns:
         here = [(each, cells[each, *column.setting]) for each in depths if (each, *column.setting) in cells]
-        failing = [written(each) for each, cell in here if _untrained(_readings(cell)) > len(cell.trials) / 2]
-        training = [written(each) for each, _ in here if written(each) not in failing]
+        failing = [number(each) for each, cell in here if _untrained(_readings(cell)) > len(cell.trials) / 2]
+        training = [number(each) for each, _ in here if number(each) not in failing]
         if not failing:
             words = f"every value trains, up to {training[-1]}, the largest tried"
         elif not training:
@@ -161,11 +160,11 @@ def depth(asked: Question, record: StudyRecord, found: Conclusions) -> Answer:
     rows = []
     top = best_of(record, list(cells.values()))
     best = ", ".join(
-        f"{name} {written(value)}" for name, value in zip((asked.of, *asked.across), top.setting, strict=True)
+        f"{name} {number(value)}" for name, value in zip((asked.of, *asked.across), top.setting, strict=True)
     )
     for depth in depths:
         row = [cells.get((depth, *column.setting)) for column in columns]
-        rows.append((written(depth), *(f"{mean_of(cell)}, {cell_verdict(cell)}" if cell else "—" for cell in row)))
+        rows.append((number(depth), *(f"{mean_of(cell)}, {cell_verdict(cell)}" if cell else "—" for cell in row)))
     many = f", the best of {len(cells)} cells, which flatters it" if len(cells) > 1 else ""
     said = (
         f"Of {asked.of}, {'; '.join(told)}. The best mean is {_sample(top)} with {best}{many}.",
@@ -176,7 +175,7 @@ def depth(asked: Question, record: StudyRecord, found: Conclusions) -> Answer:
 
 
 def _where(names: Sequence[str], group: Group) -> str:
-    said = ", ".join(f"{name} {written(value)}" for name, value in zip(names, group.setting, strict=True))
+    said = ", ".join(f"{name} {number(value)}" for name, value in zip(names, group.setting, strict=True))
     return f"with {said}" if said else ""
 
 
@@ -201,14 +200,14 @@ def smallest(asked: Question, record: StudyRecord, found: Conclusions) -> Answer
         where = _where(asked.across, column) or "with what was tried"
         if solving:
             weights, size, top = min(solving, key=lambda entry: entry[0])
-            said.append(f"{where} {asked.of} {written(size)} ({weights:.0f} parameters, {_sample(top)})")
+            said.append(f"{where} {asked.of} {number(size)} ({weights:.0f} parameters, {_sample(top)})")
         else:
             nearest = best_of(record, list(tops.values()))
-            said.append(f"{where} none (at best {_sample(nearest)} with {written(nearest.setting[0])})")
+            said.append(f"{where} none (at best {_sample(nearest)} with {number(nearest.setting[0])})")
         rows += [
             (
-                written(size),
-                *(written(value) for value in column.setting),
+                number(size),
+                *(number(value) for value in column.setting),
                 _parameters(top),
                 mean_of(top),
                 ends(top),

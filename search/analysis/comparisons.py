@@ -39,7 +39,7 @@ class Group:
     @property
     def name(self) -> str:
         """The setting, as people read it."""
-        return " and ".join(written(value) for value in self.setting)
+        return " and ".join(number(value) for value in self.setting)
 
     @property
     def diverged(self) -> bool:
@@ -181,11 +181,6 @@ def compare(record: StudyRecord, name: str, sampler: str, among: int = 1) -> lis
 def best_of(record: StudyRecord, known: Sequence[Group]) -> Group:
     """Return the group with the best mean."""
     return min(known, key=lambda group: record.loss(group.values.mean))
-
-
-def written(value: Any) -> str:
-    """Return a value as people read it; a list as it is written in a spec."""
-    return str(value) if isinstance(value, str) else number(value)
 
 
 def _setting_by_setting(record: StudyRecord, name: str, first: Group, other: Group, error: float) -> Effect:

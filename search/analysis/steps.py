@@ -5,13 +5,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from winnow.objectives.space import hyperparameter
-from winnow.search.analysis.comparisons import setting, written
+from winnow.search.analysis.comparisons import setting
+from winnow.search.analysis.formatting import number
 from winnow.search.analysis.study_record import StudyRecord, TrialRecord
 
 
 def change(names: Sequence[str], before: TrialRecord, after: TrialRecord) -> str:
     """Return in words what these hyperparameters were in one trial and are in another."""
-    values = [(name, *(written(setting(each, [name])[0]) for each in (before, after))) for name in names]
+    values = [(name, *(number(setting(each, [name])[0]) for each in (before, after))) for name in names]
     return ", ".join(f"{name} {first} → {other}" for name, first, other in values)
 
 

@@ -2,8 +2,9 @@
 
 from winnow.search.analysis import by_value, questions
 from winnow.search.analysis.answers import Answer
-from winnow.search.analysis.comparisons import Group, Setting, best_of, groups, searched, written
+from winnow.search.analysis.comparisons import Group, Setting, best_of, groups, searched
 from winnow.search.analysis.conclusions import Conclusions
+from winnow.search.analysis.formatting import number
 from winnow.search.analysis.study_record import StudyRecord
 from winnow.search.report import networks
 from winnow.search.report.chapters import Chapter, Picture, Table
@@ -86,10 +87,10 @@ def _cells(asked: Question, record: StudyRecord, name: str) -> Picture:
     table = [[cells.get((row, *column)) for column in columns] for row in rows]
     means = [[cell.values.mean if cell and not cell.diverged else None for cell in line] for line in table]
     words = [[_word(asked, record, cell) for cell in line] for line in table]
-    said = [", ".join(map(written, each)) for each in columns]
-    told = "what its curves show" if asked.solved is None else f"whether it reaches {written(asked.solved)}"
+    said = [", ".join(map(number, each)) for each in columns]
+    told = "what its curves show" if asked.solved is None else f"whether it reaches {number(asked.solved)}"
     caption = f"The mean {record.metric} of each cell, where any training has a result, and {told}."
-    drawn = space.cells(asked.of, ", ".join(across), [*map(written, rows)], said, means, words, record.direction)
+    drawn = space.cells(asked.of, ", ".join(across), [*map(number, rows)], said, means, words, record.direction)
     return Picture(name, f"By {' and '.join([asked.of, *across])}", caption, drawn)
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from example_search import searched
 from winnow.errors import StudyError
+from winnow.search.analysis.formatting import number
 from winnow.search.analysis.study_reader import read
 from winnow.search.analysis.study_record import StudyRecord
 from winnow.search.report.figures import space
@@ -30,8 +31,17 @@ def test_a_slice_shows_every_trial_that_searched_the_name_in_its_scale(history: 
 
 def test_choices_stand_at_their_names(history: StudyRecord) -> None:
     drawn = space.parameter_slice(history, "flip")
-    assert list(drawn.layout.xaxis.ticktext) == ["true", "false"]
+    assert list(drawn.layout.xaxis.ticktext) == ["on", "off"]
     assert {float(x) for trace in drawn.data for x in trace.x} == {0.0, 1.0}
+
+
+def test_choices_are_called_as_in_tables() -> None:
+    study, choices = optuna.create_study(), [None, True, "sgd", ""]
+    for choice in choices:
+        study.enqueue_trial({"choice": choice})
+    study.optimize(lambda trial: trial.number + (trial.suggest_categorical("choice", choices) is None), n_trials=4)
+    drawn = space.parameter_slice(read(study, {}), "choice")
+    assert list(drawn.layout.xaxis.ticktext) == [number(choice) for choice in choices] == ["—", "on", "sgd", "—"]
 
 
 def test_choices_that_are_numbers_stand_in_their_order() -> None:

@@ -1,6 +1,5 @@
 """Where in the search space the good values lie."""
 
-import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +8,7 @@ from numpy.typing import NDArray
 
 from winnow.errors import StudyError
 from winnow.search.analysis.axes import Axis, scaled
+from winnow.search.analysis.formatting import number
 from winnow.search.analysis.functional_anova import Marginal
 from winnow.search.analysis.study_record import StudyRecord, TrialRecord
 from winnow.search.report.figures import style
@@ -189,9 +189,8 @@ def _layout(axis: Axis) -> dict[str, Any]:
 
 
 def _labels(axis: Axis) -> list[str]:
-    """Return the choices as they are written at their ticks."""
-    said = (f"{each:.4g}" if isinstance(each, float) else each for each in axis.choices)
-    return [style.text(each if isinstance(each, str) else json.dumps(each)) for each in said]
+    """Return the choices as they are written at their ticks: as in tables."""
+    return [style.text(number(each)) for each in axis.choices]
 
 
 def _add_marginal(drawn: "Figure", marginal: Marginal, *, as_line: bool) -> None:
