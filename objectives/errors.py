@@ -10,6 +10,9 @@ Infeasible                a model over a limit: ends the trial as pruned before 
 OutOfTime                 a training that took longer than it may: ends the trial as failed
 """
 
+import functools
+import logging
+
 from winnow.errors import WinnowError
 
 
@@ -44,3 +47,9 @@ class Infeasible(Exception):
 
 class OutOfTime(Exception):
     """A training that took longer than its limit; its text is the reason."""
+
+
+@functools.cache
+def warn_once(sentence: str) -> None:
+    """Log what is doubtful, but no error: once in a process, however many trials meet it."""
+    logging.getLogger("winnow").warning("%s", sentence)

@@ -1,7 +1,6 @@
 """Training batches from the images on the device: selected, augmented and normalised, each image by its own draw."""
 
 import functools
-import logging
 import math
 from collections.abc import Mapping, Sequence
 
@@ -16,9 +15,8 @@ from winnow.objectives.compatibility import input_shape
 from winnow.objectives.data.catalog import CATALOG
 from winnow.objectives.data.loading import Data
 from winnow.objectives.data.streaming import Streamed
+from winnow.objectives.errors import warn_once
 from winnow.objectives.hyperparameters import Config
-
-logger = logging.getLogger("winnow")
 
 
 class Augmentation:
@@ -176,12 +174,7 @@ def doubts(config: Config, data: Data) -> list[str]:
 def warn(config: Config, data: Data) -> None:
     """Log what makes no sense for the data, each of it once in a process."""
     for doubt in doubts(config, data):
-        _warn_once(doubt)
-
-
-@functools.cache
-def _warn_once(doubt: str) -> None:
-    logger.warning("%s", doubt)
+        warn_once(doubt)
 
 
 def _centre(images: torch.Tensor, height: int, width: int) -> torch.Tensor:

@@ -1,16 +1,12 @@
 """Networks compiled by `torch.compile`, on a GPU: fewer and larger kernels."""
 
-import functools
-import logging
-
 import torch
 from torch import nn
 
+from winnow.objectives.errors import warn_once
 from winnow.objectives.hyperparameters import Config
 from winnow.objectives.models.imported_network import ImportedNetwork
 from winnow.objectives.models.layers import RandomLayer
-
-log = logging.getLogger("winnow")
 
 
 def compile_for(model: nn.Module, config: Config, device: torch.device) -> None:
@@ -22,7 +18,7 @@ def compile_for(model: nn.Module, config: Config, device: torch.device) -> None:
     if config.compile == "none":
         return
     if device.type == "cpu":
-        _tell_once(f"compile = {config.compile!r} is passed over on a CPU, where it takes longer than it saves")
+        warn_once(f"compile = {config.compile!r} is passed over on a CPU, where it takes longer than it saves")
         return
     if config.compile == "default":
         compile_in_place(model)
@@ -36,8 +32,3 @@ def compile_in_place(model: nn.Module, backend: str = "inductor") -> None:
             module.forward = torch.compiler.disable(module.forward)  # type: ignore[method-assign, no-untyped-call]
     network = model.network if isinstance(model, ImportedNetwork) else model
     network.compile(backend=backend, dynamic=False)
-
-
-@functools.cache
-def _tell_once(sentence: str) -> None:
-    log.warning("%s", sentence)

@@ -1,8 +1,6 @@
 """The network of an imported model: built in the trial's own randomness, tried once, filled from a file, frozen."""
 
 import copy
-import functools
-import logging
 import pickle
 import random
 from collections.abc import Callable
@@ -15,13 +13,11 @@ import torch
 from torch import nn
 
 from winnow.objectives.cuda_graphs import is_recording
-from winnow.objectives.errors import ObjectiveError
+from winnow.objectives.errors import ObjectiveError, warn_once
 from winnow.objectives.models.initialisation import initialise_layer
 from winnow.objectives.models.layers import Dropout, RandomModule
 from winnow.objectives.models.weights_file import refuse_another
 from winnow.objectives.randomness import drawing_elsewhere_from, drawing_from, seeded_elsewhere
-
-logger = logging.getLogger("winnow")
 
 
 class ImportedNetwork(RandomModule):
@@ -157,7 +153,11 @@ def _tried(
         )
     wrapped.draws_elsewhere, wrapped.counts = _beside_its_state(wrapped, shape)
     if wrapped.counts:
-        _warn_of_count(name, wrapped.counts)
+        warn_once(
+            f"{name} changes {wrapped.counts} as it trains, which no checkpoint keeps: a trial that goes on after a "
+            "pause or a kill begins it anew; make it a buffer (register_buffer), or let get_extra_state and "
+            "set_extra_state keep it"
+        )
     return wrapped.train()
 
 
@@ -189,16 +189,6 @@ def _numbers(network: nn.Module) -> dict[str, int | float]:
         for name, number in vars(module).items()
         if type(number) in (int, float)
     }
-
-
-@functools.cache
-def _warn_of_count(name: str, number: str) -> None:
-    logger.warning(
-        "%s changes %s as it trains, which no checkpoint keeps: a trial that goes on after a pause or a kill begins "
-        "it anew; make it a buffer (register_buffer), or let get_extra_state and set_extra_state keep it",
-        name,
-        number,
-    )
 
 
 def _outputs(name: str, network: nn.Module, shape: tuple[int, ...], generator: torch.Generator) -> Any:

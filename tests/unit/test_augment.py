@@ -18,7 +18,7 @@ from winnow.objectives.augmentation.draws import Draws
 from winnow.objectives.augmentation.windows import Windows
 from winnow.objectives.compatibility import input_shape
 from winnow.objectives.data.loading import Data, Split
-from winnow.objectives.errors import HyperparameterError
+from winnow.objectives.errors import HyperparameterError, warn_once
 from winnow.objectives.hyperparameters import change, make_config
 from winnow.objectives.randomness import Generators
 
@@ -363,7 +363,7 @@ def test_what_makes_no_sense_for_the_data_is_said_once(
         data = replace(data, mean=data.mean.expand(2), std=data.std.expand(2))
     (found,) = doubts(config, data)
     assert doubt in found
-    batches._warn_once.cache_clear()  # another test may have heard it already
+    warn_once.cache_clear()  # another test may have heard it already
     with caplog.at_level(logging.WARNING, "winnow"):
         for _ in range(3):
             batches.warn(config, data)

@@ -8,6 +8,7 @@ from torch import nn
 
 from winnow.objectives.data.catalog import DataSpec
 from winnow.objectives.data.loading import load
+from winnow.objectives.errors import warn_once
 from winnow.objectives.hyperparameters import make_config
 from winnow.objectives.models import compiled
 from winnow.objectives.models.building import build
@@ -39,7 +40,7 @@ def test_a_compiled_network_trains_to_the_same_bits_under_the_same_names() -> No
 
 
 def test_on_a_cpu_it_is_passed_over_and_says_so(caplog: pytest.LogCaptureFixture) -> None:
-    compiled._tell_once.cache_clear()
+    warn_once.cache_clear()
     data = load(DataSpec("digits", train=100, validation=60))
     values = [
         train(make_config(epochs=2, batch_size=50, compile=choice), data, lambda *_: None).value
