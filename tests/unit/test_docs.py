@@ -68,3 +68,13 @@ def test_the_tree_in_the_readme_names_what_is_there() -> None:
         named += [folder / file for file in re.findall(r"\b\w+\.py\b|\b\w+/", what)]
     assert len(named) > 25
     assert [str(path.relative_to(ROOT)) for path in named if not path.exists()] == []
+
+
+def test_every_file_that_a_text_names_is_there() -> None:
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
+    texts = [file for file in listed if file.endswith((".md", ".py")) and not file.startswith("tests/")]
+    rooms = "bench|docs|objectives|recipes|search|storage|studies|tests"
+    named = re.compile(rf"(?<![\w./-])(?:{rooms})/[\w./-]+\.(?:py|md|sh|toml|json\.gz|html)\b")
+    found = {(file, path) for file in texts for path in named.findall((ROOT / file).read_text())}
+    assert len(found) > 50
+    assert [pair for pair in found if not (ROOT / pair[1]).exists()] == []
