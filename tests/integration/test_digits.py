@@ -133,6 +133,12 @@ def test_confirm_reads_test_data_once_and_says_so(searched: Place) -> None:
     ]
     assert told[0] == told[1], "the study and the folder hold the same model"
     assert [list(row["classes"]) for row in told[0]] == [["0"], ["1"]]
+    (searched.folder / "torn.png").write_bytes((searched.folder / "0.png").read_bytes()[:60])
+    some = searched.run("predict", "elsewhere", "torn.png", "0.png", "1.png", "--json")
+    assert (some.returncode, json.loads(some.stdout)) == (1, told[0])
+    assert "torn.png is no image that can be read" in some.stderr
+    none = searched.run("predict", "elsewhere", "torn.png")
+    assert (none.returncode, none.stdout) == (2, "")
 
 
 def test_one_seed_is_reported_without_an_interval(searched: Place) -> None:
