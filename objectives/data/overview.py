@@ -40,7 +40,9 @@ class Overview:
     skipped: tuple[tuple[Path, str], ...]
     """What lies beside the images, and why it is none of them."""
     files: tuple[Path, ...] = ()
-    """All images."""
+    """All images, by their names."""
+    skips_broken: bool = False
+    """Whether those of them that turn out to be none are left out."""
 
     @property
     def train(self) -> int:
@@ -101,6 +103,7 @@ def of_folder(spec: DataSpec) -> Overview:
             for entry in (*listing.skipped, *((file, "a link that leads nowhere") for file in listing.dangling))
         ),
         tuple(files),
+        spec.broken == "skip",
     )
 
 

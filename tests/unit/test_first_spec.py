@@ -10,6 +10,7 @@ from PIL import Image
 from winnow.errors import SpecError, StudyError
 from winnow.objectives.errors import DataError
 from winnow.search.api import first_spec, forecast
+from winnow.search.report.terminal import data_overview
 from winnow.search.study import validation
 
 SHAPES = """
@@ -216,5 +217,7 @@ def test_a_folder_with_a_broken_image_gets_a_spec_once_it_may_be_left_out(tmp_pa
     with pytest.raises(DataError, match="winnow new --broken skip"):
         first_spec.write(str(folder), file, AGES)
     assert not file.exists()
-    first_spec.write(str(folder), file, AGES, broken="skip")
+    seen, _ = first_spec.write(str(folder), file, AGES, broken="skip")
+    assert seen.images is not None
+    assert any("what turns out to be no image is left out" in said for said in data_overview.sentences(seen.images))
     assert validation.read(file).data_spec.broken == "skip"

@@ -35,6 +35,8 @@ def sentences(found: Overview) -> list[str]:
         small, large = (f"{width} x {height}" for width, height in (found.smallest, found.largest))
         said.append(f"Images are {small} pixels" if small == large else f"Images are {small} to {large} pixels")
         said[-1] += ", of those looked at."
+    if found.skips_broken:
+        said.append("These are the files by their names: what turns out to be no image is left out, and named, later.")
     for why, count in Counter(why for _, why in found.skipped).most_common():
         example = next(path for path, reason in found.skipped if reason == why)
         said.append(f"Skipped {count:,}: {why}, such as {example}.")
