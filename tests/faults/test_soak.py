@@ -48,6 +48,7 @@ def test_random_faults(fleet: Callable[..., Fleet], postgres: PostgresServer) ->
     faults = [kill, preempt, freeze, restart, cut]
     end = time.monotonic() + 60 * MINUTES
     while time.monotonic() < end and ours.remaining() > 2 * WORKERS:
+        ours.wait_trained(0)  # one that is frozen before it has begun would be waited for in vain
         fault = ours.random.choice(faults)
         print(fault.__name__, flush=True)
         fault()
