@@ -124,7 +124,7 @@ def _refuse_few(record: StudyRecord, trials: int, needed: int) -> None:
         raise StudyError(
             f"importance needs {needed} trials of study {record.study!r} besides the baseline, {_TRIALS_EACH} for each "
             f"hyperparameter, since the sampler drew near the best, and it has {trials}{without(record)}",
-            f"let {needed - trials} more end",
+            f"let {needed - trials} more end, with a larger budget where it is used up",
         )
 
 

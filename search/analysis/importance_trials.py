@@ -43,7 +43,7 @@ def by_rank(record: StudyRecord) -> list[TrialRecord]:
         raise StudyError(
             f"importance needs {MINIMUM_TRIALS} completed or pruned trials besides the baseline, {TOP_TRIALS} of them "
             f"completed, and of study {record.study!r} {best} completed",
-            f"let {TOP_TRIALS - best} more complete",
+            f"let {TOP_TRIALS - best} more complete, with a larger budget where it is used up",
         )
     return _checked(record, [*completed, *(replace(trial, value=worst) for trial in stopped)], "completed or pruned")
 
@@ -81,7 +81,7 @@ def _checked(record: StudyRecord, trials: Sequence[TrialRecord], kind: str) -> l
         raise StudyError(
             f"importance needs {MINIMUM_TRIALS} {kind} trials besides the baseline, and study {record.study!r} has "
             f"{len(records)}{without(record)}",
-            f"let {MINIMUM_TRIALS - len(records)} more end",
+            f"let {MINIMUM_TRIALS - len(records)} more end, with a larger budget where it is used up",
         )
     hub = [trial for trial in record.ranked if trial.baseline]  # what a coordinate-wise search moved from
     if coverage.one_at_a_time(record, [*records, *hub]):

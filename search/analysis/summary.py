@@ -92,7 +92,9 @@ def _result(record: StudyRecord) -> list[str]:
     if not record.finished:
         return ["No trial has finished yet, so there is nothing to conclude."]
     if best is None:
-        return ["No trial has completed, so there is no winner; the table of trials says why each one ended."]
+        return [
+            "No trial has completed, so there is no winner; the table of trials says how each ended, and why if known."
+        ]
     if best is baseline:
         return [
             f"Nothing beat the baseline: its {record.metric} of {score(best.value)} is the best of "

@@ -150,7 +150,7 @@ def _run_here(
                 other.start()
 
         end = run.run(show)
-    if not end.is_done:
+    if not (end.is_done or run.leaves_others):
         counts = f"{end.finished} trials finished, {end.active} to be continued"
         console.print(f"Stopped: {counts}. Run the same command to continue.", highlight=False)
         if run.fleet.stopped_by == signal.SIGINT:

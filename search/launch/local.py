@@ -49,6 +49,8 @@ class LocalRun:
             files / "logs",
             grace_seconds=grace_seconds,
         )
+        self.leaves_others = False
+        """Whether it has ended before trials that are left, since no worker of Winnow's runs them."""
         self._given_up: list[Farewell | None] = []
         self._packer = None if pack_to is None else Packer(self.fleet, places, pack_to)
         study.storage.database.patience = math.inf  # an outage of the database ends no search
@@ -91,6 +93,7 @@ class LocalRun:
         if leases.count_held(self.study.storage.database, self.study.study_id):
             return False
         _log.warning("not waited for: %s that no worker of Winnow's runs", counted(self.now.active, "trial"))
+        self.leaves_others = True
         return True
 
     def _write_given_up(self) -> None:
