@@ -7,10 +7,12 @@ is stuck (a frozen process, a network that swallows packets), the client ends it
 import sqlite3
 import time
 from collections.abc import Generator
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import URL, Engine, ExceptionContext, create_engine, event
 
+from winnow.storage.errors import StorageError
 from winnow.storage.retries import is_read_only
 
 CONNECT_SECONDS = 5
@@ -39,9 +41,13 @@ def make(url: URL) -> Engine:
 
 def _sqlite(url: URL) -> Engine:
     engine = create_engine(url, connect_args={"timeout": SQLITE_BUSY_SECONDS})
+    file = _File(Path(url.database or "").absolute())
+    event.listen(engine, "do_connect", file.refuse_another)
+    event.listen(engine, "checkout", file.refuse_another)
 
     @event.listens_for(engine, "connect")
     def _(connection: sqlite3.Connection, record: Any) -> None:
+        file.know()
         connection.isolation_level = None  # Python's sqlite3 would begin a transaction only before a change
         connection.execute("PRAGMA foreign_keys = ON")
 
@@ -52,6 +58,30 @@ def _sqlite(url: URL) -> Engine:
             connection.exec_driver_sql("BEGIN IMMEDIATE")
 
     return engine
+
+
+class _File:
+    """The file of a database, to which connections that are open write on when it is another's place already."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._inode: int | None = None
+
+    def know(self) -> None:
+        """Take note of the file at the first connection."""
+        self._inode = self._inode or self._path.stat().st_ino
+
+    def refuse_another(self, *_: Any) -> None:
+        """Raise StorageError where the file is not there any more, or another one is."""
+        try:
+            same = self._inode is None or self._path.stat().st_ino == self._inode
+        except FileNotFoundError:
+            same = False
+        if not same:
+            raise StorageError(
+                f"the file of the database, {self._path}, was deleted, moved or replaced while it was in use",
+                "end what still uses it, put the file back, and run the same command again",
+            )
 
 
 def _postgresql(url: URL) -> Engine:

@@ -94,6 +94,26 @@ def test_a_worker_is_killed_whose_checkpoints_lie_on_s3(fleet: Callable[..., Fle
     assert not (ours.folder / "files" / "checkpoints").exists()
 
 
+def test_a_database_that_is_moved_away_ends_its_workers_in_a_sentence(tmp_path: Path) -> None:
+    file, elsewhere = tmp_path / "winnow.db", tmp_path / "moved.db"
+    ours = Fleet(tmp_path, f"sqlite:///{file}", trials=4, epoch_seconds=0.5)
+    try:
+        ours.start(WORKERS)
+        ours.wait_trained(4)
+        file.rename(elsewhere)
+        ours.wait_done(60, codes=(2,))
+        for i in range(WORKERS):
+            assert f"{file}, was deleted, moved or replaced while it was in use; end what still uses it" in ours.log(i)
+            assert "Traceback" not in ours.log(i)
+        assert not file.exists(), "nobody has made an empty one in its place"
+        elsewhere.rename(file)
+        ours.start(WORKERS)
+        ours.wait_done(codes=(0, 2))
+        ours.prove(kills=WORKERS)
+    finally:
+        ours.end()
+
+
 @pytest.mark.parametrize("kind", ["report.html", "trials.csv", "trials.json"])
 def test_what_a_full_disk_does_not_take_leaves_the_last_one_whole(small_disk: Path, tmp_path: Path, kind: str) -> None:
     opened = storage.open(f"sqlite:///{tmp_path}/winnow.db")
