@@ -1,14 +1,14 @@
 """The opponents of `bench.fused`: its searches as a competent person writes them, and as tutorials do; stock Optuna.
 
-    python -m bench.competent URL TRIALS mlp|cnn|fashion_mlp|smallnet [cpu|cuda] [PROCESSES] [EPOCHS] [competent|usual]
+    python -m bench.competent URL TRIALS mlp|cnn|fashion_mlp|smallnet [--loop usual]
 
 TPE, successive halving, SQLite, two processes of one thread or more; no checkpoints. The competent one keeps tensors in
 memory and crops by batches; the tutorial's reads PIL images through a DataLoader and follows each step's loss.
 """
 
+import argparse
 import gzip
 import multiprocessing
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,10 +20,14 @@ FASHION = Path("/usr/share/datasets/fashion-mnist")
 FASHION_TRAINED, FASHION_VALIDATED = 2_000, 1_000
 
 
-def examples(model: str) -> list[Any]:
-    """Images uint8 (N, 1, H, W) and labels int64 (N,), of training and of validation."""
+def examples(model: str, file: str | None) -> list[Any]:
+    """Images uint8 (N, 1, H, W) of training and of validation, then labels int64 (N,); of a `file` what it holds."""
     import numpy as np
     import torch
+
+    if file is not None:
+        loaded: list[Any] = torch.load(file)
+        return loaded
     from sklearn.model_selection import train_test_split
 
     if model in ("mlp", "cnn"):
@@ -104,13 +108,15 @@ def usual(data: list[Any], net: Any, optimizer: Any, smoothing: float, padding: 
     return epoch
 
 
-def work(url: str, trials: int, model: str, device: str, epochs: int, loop: str, seed: int) -> None:
+def work(chosen: argparse.Namespace, seed: int) -> None:
     import torch
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     torch.set_num_threads(1)
-    data = examples(model)
-    if loop == "competent":
+    model, device = chosen.model, chosen.device
+    loop = {"competent": competent, "usual": usual}[chosen.loop]
+    data = examples(model, chosen.data)
+    if loop is competent:
         x = data[0].float()
         mean, std = x.mean(), x.std()
         data = [((part - mean) / std if part.dim() > 1 else part).to(device) for part in data]
@@ -126,10 +132,10 @@ def work(url: str, trials: int, model: str, device: str, epochs: int, loop: str,
         net = network(model, trial.suggest_float("dropout", 0.0, 0.6)).to(device)
         padding = trial.suggest_int("crop_padding", 0, 2) if model == "cnn" else 0
         classes = {"sgd": torch.optim.SGD, "adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
-        optimizer = classes[kind](net.parameters(), **({"fused": True} if loop == "competent" else {}), **numbers)
-        train = (competent if loop == "competent" else usual)(data, net, optimizer, smoothing, padding)
+        optimizer = classes[kind](net.parameters(), **({"fused": True} if loop is competent else {}), **numbers)
+        train = loop(data, net, optimizer, smoothing, padding)
         accuracy = 0.0
-        for epoch in range(1, epochs + 1):
+        for epoch in range(1, chosen.epochs + 1):
             accuracy = train()
             trial.report(accuracy, epoch)
             if trial.should_prune():
@@ -138,23 +144,26 @@ def work(url: str, trials: int, model: str, device: str, epochs: int, loop: str,
 
     sampler = optuna.samplers.TPESampler(seed=seed)
     pruner = optuna.pruners.SuccessiveHalvingPruner()
-    study = optuna.load_study(study_name="s", storage=url, sampler=sampler, pruner=pruner)
-    study.optimize(objective, callbacks=[optuna.study.MaxTrialsCallback(trials, states=DONE)])
+    study = optuna.load_study(study_name="s", storage=chosen.url, sampler=sampler, pruner=pruner)
+    study.optimize(objective, callbacks=[optuna.study.MaxTrialsCallback(chosen.trials, states=DONE)])
 
 
-def main(
-    url: str,
-    trials: str,
-    model: str,
-    device: str = "cpu",
-    processes: str = "2",
-    epochs: str = "10",
-    loop: str = "competent",
-) -> None:
-    optuna.create_study(study_name="s", storage=url, direction="maximize")
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("url")
+    parser.add_argument("trials", type=int)
+    parser.add_argument("model", choices=["mlp", "cnn", "fashion_mlp", "smallnet"])
+    parser.add_argument("--loop", choices=["competent", "usual"], default="competent")
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--epochs", type=int, default=10)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--data", help="file with other examples")
+    chosen = parser.parse_args()
+    optuna.create_study(study_name="s", storage=chosen.url, direction="maximize")
     spawn = multiprocessing.get_context("spawn")
-    of_all = (url, int(trials), model, device, int(epochs), loop)
-    workers = [spawn.Process(target=work, args=(*of_all, seed + 1)) for seed in range(int(processes))]
+    seeds = range(chosen.seed + 1, chosen.seed + 1 + chosen.processes)
+    workers = [spawn.Process(target=work, args=(chosen, seed)) for seed in seeds]
     for worker in workers:
         worker.start()
     for worker in workers:
@@ -162,4 +171,4 @@ def main(
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main()

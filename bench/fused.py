@@ -2,7 +2,7 @@
 
     python -m bench.fused core mlp|cnn|smallnet     # CPU time of K trainings ÷ that of one stack of them
     python -m bench.fused search mlp|cnn|fashion_mlp|smallnet  # a search: both scripts, and two workers by `fuse`
-    python -m bench.fused best mlp|cnn --rounds 20  # best value at equal time, one worker, `fuse` 8 and 1
+    python -m bench.fused best mlp|cnn|fashion_mlp --against 1|competent --rounds 20  # best value at equal time
     python -m bench.fused ready e_circles mixed     # ready studies, and a grid of small and large networks, by `fuse`
 
 Everything but `best` in turns, by the CPU time of all processes together: what else runs on the machine changes it
@@ -18,8 +18,10 @@ import subprocess
 import sys
 import tempfile
 import time
+import tomllib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +82,8 @@ SEARCHES = {
 }
 """Data, what is fixed, and what is searched besides."""
 SCRIPTS = ("competent", "usual")
+DATA = "data.pt"
+"""Where a script reads the examples on which Winnow trains and validates."""
 
 
 def spec_of(model: str, trials: int, fuse: str, seed: int) -> str:
@@ -147,7 +151,7 @@ def _search(way: str, model: str, trials: int) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as folder:
         url = f"sqlite:///{folder}/s.db"
         if way in SCRIPTS:
-            command = [sys.executable, "-m", "bench.competent", url, str(trials), model, "cpu", "2", "10", way]
+            command = [sys.executable, "-m", "bench.competent", url, str(trials), model, "--loop", way]
         else:
             Path(folder, "s.toml").write_text(spec_of(model, trials, way.partition("fuse = ")[2], seed=0))
             command = [sys.executable, "-m", "winnow", "run", f"{folder}/s.toml", "--workers", "2"]
@@ -214,21 +218,24 @@ def cpu_of(command: list[str], environment: dict[str, str]) -> float:
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
-def best(model: str, trials: int, seeds: int) -> None:
-    """Compare the best values of two searches side by side, which share alike whatever else the machine does.
+def best(model: str, trials: int, seeds: int, against: str) -> None:
+    """Compare the best values of stacks of eight and of another way, side by side, one worker each, on one split.
 
-    Each from its first trial's start on, at parts of the time that the stacks' search takes.
+    So they share alike whatever else the machine does. Times are from the command on where the other is a script, else
+    from each search's first trial on, and the whole is the time that the quicker one took.
     """
     differences: dict[float, list[float]] = {0.25: [], 0.5: [], 1.0: []}
     for seed in range(seeds):
-        with ThreadPoolExecutor() as pool:
-            started = {fuse: pool.submit(_values, fuse, model, trials, seed) for fuse in ("8", "1")}
-        ended = {fuse: each.result() for fuse, each in started.items()}
+        with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor() as pool:
+            if against in SCRIPTS:
+                _write_examples(model, Path(folder, DATA))
+            search = partial(_values, model, trials, seed, against, Path(folder))
+            ended = dict(zip(("8", against), pool.map(search, ("8", against)), strict=True))
         for part, found in differences.items():
-            moment = part * ended["8"][-1][0]
-            stacked, alone = (max((v for at, v in ended[fuse] if at <= moment), default=0.0) for fuse in ("8", "1"))
-            found.append(stacked - alone)
-            print(f"seed {seed}, after {moment:.1f} s: stacks {stacked:.4f}, one by one {alone:.4f}", flush=True)
+            moment = part * min(values[-1][0] for values in ended.values())
+            ours, theirs = (max((v for at, v in ended[way] if at <= moment), default=0.0) for way in ("8", against))
+            found.append(ours - theirs)
+            print(f"seed {seed}, after {moment:.1f} s: stacks {ours:.4f}, {against} {theirs:.4f}", flush=True)
     for part, found in differences.items():
         half = 1.96 * statistics.stdev(found) / len(found) ** 0.5
         better, worse = sum(each > 0 for each in found), sum(each < 0 for each in found)
@@ -237,16 +244,40 @@ def best(model: str, trials: int, seeds: int) -> None:
         )
 
 
-def _values(fuse: str, model: str, trials: int, seed: int) -> list[tuple[float, float]]:
-    """Return when each trial of a search by one worker had its value, in seconds since the first began, and that."""
-    with tempfile.TemporaryDirectory() as folder:
-        Path(folder, "s.toml").write_text(spec_of(model, trials, fuse, seed))
-        environment = {**os.environ, "OPTUNA_STORAGE": f"sqlite:///{folder}/s.db", "OMP_NUM_THREADS": "1"}
-        command = [sys.executable, "-m", "winnow", "run", f"{folder}/s.toml", "--workers", "1"]
-        subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, check=True)
-        trials_ended = trials_of(Path(folder, "s.db"))
-    first = min(trial.began for trial in trials_ended)
-    return [(trial.ended - first, trial.value) for trial in trials_ended if trial.value is not None]
+def _values(model: str, trials: int, seed: int, against: str, folder: Path, way: str) -> list[tuple[float, float]]:
+    """Return when each whole trial of a search had its value, in seconds since the beginning, and that."""
+    url = f"sqlite:///{folder}/{way}.db"
+    if way in SCRIPTS:
+        command = [sys.executable, "-m", "bench.competent", url, str(trials), model, "--loop", way]
+        command += ["--processes", "1", "--seed", str(seed), "--data", str(folder / DATA)]
+    else:
+        spec = folder / f"{way}.toml"
+        spec.write_text(spec_of(model, trials, way, seed))
+        command = [sys.executable, "-m", "winnow", "run", str(spec), "--workers", "1"]
+    began = time.time()
+    subprocess.run(
+        command,
+        cwd=ROOT,
+        env={**os.environ, "OPTUNA_STORAGE": url, "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        check=True,
+    )
+    trials_ended = trials_of(folder / f"{way}.db")
+    if against not in SCRIPTS:
+        began = min(trial.began for trial in trials_ended)
+    return [(trial.ended - began, trial.value) for trial in trials_ended if trial.complete and trial.value is not None]
+
+
+def _write_examples(model: str, file: Path) -> None:
+    """Write the examples that Winnow trains and validates on for a script."""
+    import torch
+
+    from winnow.objectives.data.catalog import DataSpec
+    from winnow.objectives.data.loading import load
+
+    data = load(DataSpec(**tomllib.loads(SEARCHES[model][0])))
+    parts = (data.train, data.validation)
+    torch.save([*(part.inputs for part in parts), *(part.targets for part in parts)], file)
 
 
 def _cpu(work: Callable[[], object]) -> float:
@@ -265,6 +296,7 @@ def main() -> None:
     parser.add_argument("models", nargs="+", metavar="mlp|cnn|smallnet, or names of ready studies")
     parser.add_argument("--stacks", type=int, nargs="+", default=[2, 4, 8, 16])
     parser.add_argument("--trials", type=int, default=40)
+    parser.add_argument("--against", choices=["1", *SCRIPTS], default="1")
     parser.add_argument("--rounds", type=int, default=3)
     chosen = parser.parse_args()
     if chosen.question == "ready":
@@ -276,7 +308,7 @@ def main() -> None:
     elif chosen.question == "search":
         search(model, chosen.trials, chosen.rounds)
     else:
-        best(model, chosen.trials, chosen.rounds)
+        best(model, chosen.trials, chosen.rounds, chosen.against)
 
 
 if __name__ == "__main__":

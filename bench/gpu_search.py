@@ -58,7 +58,8 @@ def _search(way: int | tuple[str, int], model: str, kind: str, trials: int, epoc
     with tempfile.TemporaryDirectory() as folder:
         url = f"sqlite:///{folder}/s.db"
         if isinstance(way, int):
-            command = [sys.executable, "-m", "bench.competent", url, str(trials), model, kind, str(way), str(epochs)]
+            command = [sys.executable, "-m", "bench.competent", url, str(trials), model, "--device", kind]
+            command += ["--processes", str(way), "--epochs", str(epochs)]
         else:
             fuse, workers = way
             spec = spec_of(model, trials, fuse, seed)
