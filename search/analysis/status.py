@@ -1,8 +1,12 @@
 """Where a study stands: the numbers behind `winnow status`, the progress of a run, the live pages and the API."""
 
 import math
+import os
+import re
+import sysconfig
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from statistics import fmean
 from typing import Any
 
@@ -20,6 +24,9 @@ from winnow.storage.workers import GivenUp, Worker
 
 LATEST = 50
 """So many of the trials that ended last say how long a trial takes now."""
+FRAME = re.compile(r'^ +File "(.+)", line (\d+)', re.MULTILINE)
+INSTALLED = ("site-packages", "dist-packages", f"{sysconfig.get_path('stdlib')}{os.sep}", "<")
+"""What the file of code that is not the user's own has in its path."""
 SILENT_SECONDS = 60.0
 """A worker that gave no sign of life for so long is not counted on."""
 
@@ -124,6 +131,12 @@ class Status:
         if self.seconds_left is not None:
             return f"done in about {duration(self.seconds_left)}"
         return f"at most {duration(self.spent.seconds_left)} more" if self.spent.seconds_left else ""
+
+    def place_of_failure(self, reason: str) -> str:
+        """Say in brackets which line of the user's own code a failure passed last; empty where none is known."""
+        frames = FRAME.findall(self.tracebacks.get(reason, ""))
+        own = [frame for frame in frames if not any(part in frame[0] for part in INSTALLED)]
+        return f" ({Path(own[-1][0]).name}, line {own[-1][1]})" if own else ""
 
     def as_dict(self) -> dict[str, Any]:
         """Return all of it as JSON has it; what is not finite is null."""

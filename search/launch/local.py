@@ -112,6 +112,7 @@ def refuse_to_waste(now: Status) -> None:
     if failed == now.finished and (failed >= ENOUGH_FAILURES or (failed and now.is_done)):
         reason = max(now.failures, key=lambda reason: now.failures[reason])
         raise WorkerFailed(
-            f"{'its' if now.is_done else 'the first'} {counted(failed, 'trial')} all failed: {reason}",
-            f"fix that and go on with a larger budget; winnow status {now.study} --json has the tracebacks",
+            f"{'its' if now.is_done else 'the first'} {counted(failed, 'trial')} all failed: {reason}"
+            f"{now.place_of_failure(reason)}",
+            f"fix that and run it again; winnow status {now.study} --json has the tracebacks",
         )

@@ -6,6 +6,7 @@ its objective. Its presence means that the study is ready; its budget lies besid
 
 import copy
 import json
+import logging
 import random
 import sys
 import time
@@ -17,6 +18,7 @@ from typing import Any
 
 import optuna
 from optuna.samplers import BaseSampler
+from optuna.trial import FrozenTrial, TrialState
 
 from winnow.errors import StudyError
 from winnow.objectives import user_code
@@ -39,13 +41,14 @@ from winnow.search.study.objective import BUILT_IN, code_of
 from winnow.search.study.spec import Spec
 from winnow.search.study.start import configurations
 from winnow.search.study.validation import check
-from winnow.storage import Storage, designs, notifications, settled
+from winnow.storage import Storage, deletions, designs, notifications, settled, workers
 from winnow.storage.budget import set_budget
 
 MAKING_SECONDS = 10.0
 """How long a study that another process seems to be making is waited for."""
 PIN = "weights_sha256"
 """Of `[fixed]`: filled in when a study is made whose trials begin from a file of weights."""
+_log = logging.getLogger("winnow")
 MATCHED = (
     *("objective", "extensions", "metric", "direction", "against", "data", "fixed", "search", "baseline", "seed"),
     "devices_per_trial",
@@ -111,11 +114,14 @@ def create(storage: Storage, spec: Spec, design: Sequence[designs.Row] = ()) -> 
     """Make the study of a spec, or continue it; a study made by stock Optuna is taken over.
 
     A search begins with its baseline; an analysis has a `design` instead, to which a continued one may add rows.
-    A continued study takes the spec's budget. Raises StudyError where the study is another one than the spec says.
+    A continued study takes the spec's budget; one of which every trial failed makes way for a new one. Raises
+    StudyError where the study is another one than the spec says.
     """
     for named in spec.imports:
         user_code.find(named)
     spec = _pinned(spec)
+    if not design and _is_made(storage, spec.name):
+        _put_aside_where_all_failed(storage, spec.name)
     started = {} if design or _is_made(storage, spec.name) else configurations(storage, spec)
     try:
         study = optuna.create_study(study_name=spec.name, storage=storage, directions=spec.directions)
@@ -325,6 +331,26 @@ def _enqueue_baseline(study: optuna.Study, spec: Spec) -> None:
 def _is_made(storage: Storage, name: str) -> bool:
     known = {study.study_name: study for study in storage.get_all_studies()}
     return name in known and SPEC in known[name].user_attrs
+
+
+def _put_aside_where_all_failed(storage: Storage, name: str) -> None:
+    """Delete a study, so that it can be restored, of which all that ended has failed and nothing else was begun.
+
+    Whoever mended what failed finds neither the baseline nor the budget used up by it, nor their new code refused.
+    """
+    study_id = storage.get_study_id_from_name(name)
+    trials = storage.get_all_trials(study_id, deepcopy=False)
+    fails = any(trial.state is TrialState.FAIL for trial in trials)
+    nothing_else = all(trial.state is TrialState.FAIL or _is_unbegun(trial) for trial in trials)
+    if fails and nothing_else and not workers.present(storage.database, study_id):
+        deletions.remove(storage.database, study_id, "winnow run")
+        _log.warning("%s begins anew, as every trial of it had failed; they are kept: winnow restore", name)
+
+
+def _is_unbegun(trial: FrozenTrial) -> bool:
+    """Return whether a trial waits to be begun that a new study has too."""
+    made = BASELINE in trial.user_attrs or STARTED_FROM in trial.user_attrs
+    return trial.state is TrialState.WAITING and made and not trial.intermediate_values
 
 
 def _enqueue_start(study: optuna.Study, earlier: str, started: Mapping[int, dict[str, Any]]) -> None:

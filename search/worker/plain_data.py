@@ -5,12 +5,15 @@ A text loses what a database cannot hold; a value, a step or an attribute that c
 
 import json
 import math
+import re
 import sys
 from collections.abc import Mapping
 from typing import Any, SupportsFloat
 
 from winnow.records import LARGEST_ATTRIBUTE, LARGEST_STEP
 
+COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+"""What makes a terminal write in bold or in a colour: PyTorch's own messages have it."""
 REASON_CHARACTERS = 500
 TRACEBACK_CHARACTERS = 4000
 MOST_METRICS = 100
@@ -24,13 +27,14 @@ def text(content: object, most: int = REASON_CHARACTERS) -> str:
         said = str(content)
     except BaseException as error:  # an exception whose __str__ raises
         said = f"<{type(content).__name__} whose text cannot be had: {type(error).__name__}>"
-    return said[-most:].encode("utf-8", "replace").decode().replace("\0", "\N{REPLACEMENT CHARACTER}")
+    plain = COLOUR.sub("", said)[-most:].encode("utf-8", "replace").decode()
+    return plain.replace("\0", "\N{REPLACEMENT CHARACTER}")
 
 
 def reason(error: BaseException) -> str:
     """Return an exception in one line: its type and its text, or as much of it as fits."""
-    words = " ".join(f"{type(error).__name__}: {text(error, 10 * REASON_CHARACTERS)}".split())
-    return words.removesuffix(":")[:REASON_CHARACTERS]
+    words = " ".join(f"{type(error).__name__}: {text(error, 10 * REASON_CHARACTERS)}".split()).removesuffix(":")
+    return words if len(words) <= REASON_CHARACTERS else f"{words[: REASON_CHARACTERS - 1]}…"
 
 
 def result(value: object) -> float:

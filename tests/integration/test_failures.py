@@ -23,10 +23,33 @@ def test_a_mistake_in_the_objective_does_not_use_up_the_budget(place: Place) -> 
 
 def test_a_search_of_which_every_trial_failed_says_why_and_is_no_success(place: Place) -> None:
     spec = place.spec(trials=2, function="fails")
-    for _ in range(2):  # the second finds it done
-        done = place.run("run", spec, "--workers", "1")
-        assert done.returncode == 1
-        assert "winnow: its 2 trials all failed: RuntimeError: the disk is on fire; fix that" in done.stderr
+    done = place.run("run", spec, "--workers", "1")
+    assert done.returncode == 1
+    lines = (place.folder / "mine.py").read_text().splitlines()
+    line = 1 + lines.index('    raise RuntimeError("the disk is on fire")')
+    said = f"RuntimeError: the disk is on fire (mine.py, line {line})"
+    assert f"winnow: its 2 trials all failed: {said}; fix that and run it again" in done.stderr
+    assert f"2 failed: {said}" in place.run("status", "s").stdout
+
+
+def test_a_mended_objective_begins_anew_with_its_whole_budget_and_what_failed_can_be_restored(place: Place) -> None:
+    baseline = "[search]\nx = { low = 0.0, high = 1.0 }\n[baseline]\nx = 0.5"
+    broken = place.spec(trials=3, function="of_x", more=baseline)
+    for content, code in (("return y", 1), ("return 1 - (x - 0.3) ** 2", 0)):
+        (place.folder / "mine.py").write_text(f"def of_x(trial, x):\n    {content}\n")
+        done = place.run("run", broken, "--workers", "1")
+        assert done.returncode == code, done.stderr
+    assert "s begins anew, as every trial of it had failed; they are kept: winnow restore" in done.stderr
+    assert place.states() == ["COMPLETE"] * 3
+    assert place.study().trials[0].params == {"x": 0.5}, "the baseline is trained at last"
+    assert "s: deleted" in place.run("restore").stdout
+
+
+def test_what_was_measured_before_a_trial_failed_does_not_begin_anew(place: Place) -> None:
+    spec = place.spec(trials=2, function="sometimes_fails")
+    assert place.run("run", spec, "--workers", "1").returncode == 0
+    assert place.run("run", spec, "--workers", "1", "--trials", "3").returncode == 0
+    assert place.states() == ["COMPLETE", "FAIL", "COMPLETE"]
 
 
 def test_an_objective_that_cannot_be_imported_fails_before_a_trial(place: Place) -> None:

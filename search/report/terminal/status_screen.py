@@ -38,7 +38,7 @@ def status(now: Status) -> RenderableType:
         Text(f"{each.device} of {each.host} was given up {duration(each.age)} ago: {each.reason}")
         for each in now.given_up
     ]
-    failures = [Text(f"{count} failed: {reason}") for reason, count in now.failures.items()]
+    failures = [Text(f"{n} failed: {reason}{now.place_of_failure(reason)}") for reason, n in now.failures.items()]
     return Group(*lines, *table, *([Text(), *lost] if lost else []), *([Text(), *failures] if failures else []))
 
 
