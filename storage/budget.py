@@ -19,6 +19,7 @@ from sqlalchemy import (
     Select,
     Update,
     bindparam,
+    case,
     func,
     insert,
     select,
@@ -201,7 +202,10 @@ def spend(connection: Connection, trial_id: int, token: int) -> None:
 @cache
 def _spending() -> Update:
     attempt = (attempts.c.trial_id == bindparam("trial")) & (attempts.c.token == bindparam("token"))
-    seconds = select(attempts.c.ended_at - attempts.c.started_at).where(attempt).scalar_subquery()
+    lasted = attempts.c.ended_at - attempts.c.started_at
+    seconds = (
+        select(case((lasted > 0, lasted), else_=0.0)).where(attempt).scalar_subquery()
+    )  # the clock may be set back
     new_epochs = select(_epochs_of(attempts.c.trial_id) - attempts.c.earlier_epochs).where(attempt).scalar_subquery()
     study = select(attempts.c.study_id).where(attempt).scalar_subquery()
     return (

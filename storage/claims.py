@@ -21,9 +21,8 @@ from winnow.storage.tables import attempts
 
 FIXED_PARAMETERS = "fixed_params"
 """The system attribute in which Optuna keeps what a trial was enqueued with; its `suggest_*` calls give that."""
-_ATTEMPT = insert(attempts).values(
-    started_at=database_now(), expires_at=database_now() + bindparam("lasts", type_=Float(53))
-)
+_LASTS = bindparam("lasts", type_=Float(53))
+_ATTEMPT = insert(attempts).values(started_at=database_now(), expires_at=database_now() + _LASTS, lease_seconds=_LASTS)
 _ATTEMPTED = exists().where(attempts.c.trial_id == trials.c.trial_id)
 _UNTIL = (
     select(attempts.c.until)

@@ -76,10 +76,15 @@ def reap(database: Database, study_id: int | None, quiet_seconds: float = 0.0) -
     this moment is not expired.
     """
     now = database.scalar(select(database_now()))
-    database.contact.tell_time(now, max(1.0, quiet_seconds / 2))
+    longest_step = max(1.0, quiet_seconds / 2)
+    database.contact.tell_time(now, longest_step)
     if database.contact.seconds < quiet_seconds:
         return []
-    lost = attempts.c.expires_at < now
+    # A lease that ends later than any that is given now: the clock was set back since, and its owner, who has had one
+    # whole lease to renew it by the new time, is gone.
+    too_late = database_now() + 2 * attempts.c.lease_seconds + longest_step
+    was_there = attempts.c.lease_seconds < database.contact.seconds
+    lost = (attempts.c.expires_at < now) | was_there & (attempts.c.expires_at > too_late)
     if study_id is not None:
         lost &= attempts.c.study_id == study_id
     return database.write(_requeue, lost, Outcome.LEASE_EXPIRED)

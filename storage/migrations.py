@@ -8,9 +8,10 @@ import fcntl
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import optuna
-from sqlalchemy import Connection, Engine, Table, func, inspect, select, text
+from sqlalchemy import Column, Connection, Engine, Table, func, inspect, select, text
 
 from winnow.storage import identities, optuna_tables, tables
 from winnow.storage.database import Database
@@ -109,13 +110,21 @@ def _sweep(connection: Connection, parent: str, key: str, own: Sequence[Table]) 
 
 def _second(connection: Connection) -> None:
     """Add what workers say of their devices, where the tables were made without it."""
-    column = tables.workers.c.device_load
-    if column.name not in {each["name"] for each in inspect(connection).get_columns(tables.workers.name)}:
+    _add(connection, tables.workers, tables.workers.c.device_load)
+
+
+def _third(connection: Connection) -> None:
+    """Add for how long a lease is held, where the tables were made without it."""
+    _add(connection, tables.attempts, tables.attempts.c.lease_seconds)
+
+
+def _add(connection: Connection, table: Table, column: Column[Any]) -> None:
+    if column.name not in {each["name"] for each in inspect(connection).get_columns(table.name)}:
         kind = column.type.compile(connection.dialect)
-        connection.execute(text(f"ALTER TABLE {tables.workers.name} ADD COLUMN {column.name} {kind}"))
+        connection.execute(text(f"ALTER TABLE {table.name} ADD COLUMN {column.name} {kind}"))
 
 
-STEPS: list[Callable[[Connection], None]] = [_first, _second]
+STEPS: list[Callable[[Connection], None]] = [_first, _second, _third]
 
 
 @contextmanager

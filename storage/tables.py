@@ -69,6 +69,7 @@ attempts = Table(
     Column("outcome", String(255)),
     Column("until", Integer),
     Column("earlier_epochs", Integer, nullable=False, default=0, server_default="0"),
+    Column("lease_seconds", Float(53)),
     Index("winnow_open_attempts", "study_id", "ended_at"),
 )
 workers = Table(

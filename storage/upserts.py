@@ -197,7 +197,8 @@ def _source(table: Table, names: tuple[str, ...], right: Right) -> Select[Any]:
         case Right.LEASE:
             return row.select_from(attempts).where(HELD).with_for_update(read=True, of=attempts)
         case Right.FRESH_LEASE:
-            fresh = attempts.c.expires_at > database_now() + _SECONDS / 2
+            # One that ends later than it can was given before the clock was set back, and is to be renewed.
+            fresh = attempts.c.expires_at.between(database_now() + _SECONDS / 2, database_now() + _SECONDS)
             return row.select_from(attempts).where(HELD, fresh).with_for_update(read=True, of=attempts)
         case _:
             return row.where(exists(select(1)))  # SQLite needs a WHERE before ON CONFLICT

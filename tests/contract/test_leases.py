@@ -1,5 +1,6 @@
 """Who may write for a trial, on every database: its lease's holder, and nobody after that."""
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -82,6 +83,22 @@ def test_nothing_is_reaped_before_a_lease_of_contact(opened: Storage, study_id: 
     opened.database.contact.lost()
     assert endings.reap(opened.database, study_id, quiet_seconds=0.001) == []
     assert opened.database.contact.since is not None
+
+
+def test_a_clock_that_was_set_back_keeps_no_trial_with_the_dead(opened: Storage, study_id: int) -> None:
+    dead, owned = claimed(opened, study_id), claimed(opened, study_id, "two")
+
+    def look(contact_seconds: float) -> list[int]:
+        opened.database.contact.since = time.monotonic() - contact_seconds
+        return endings.reap(opened.database, study_id, 10.0)
+
+    day = update(attempts).values(expires_at=attempts.c.expires_at + 86_400)  # as if the clock had been set back
+    assert look(20) == []
+    opened.database.execute(day)
+    assert look(20) == [], "its owner has had no time to renew it"
+    epochs.record(opened.database, owned, Epoch(1, 0.5))
+    assert look(dead.seconds + 1) == [dead.number]
+    assert look(dead.seconds + 1) == []
 
 
 def test_trials_of_a_worker_that_was_killed_go_on_at_once(opened: Storage, study_id: int) -> None:
