@@ -1,17 +1,18 @@
 """Rows that are written once, or written over, in one statement on every database.
 
 A statement says by what right it writes: it takes effect only while that holds, and keeps it locked until its
-transaction ends. Statements are built once; afterwards only their values change.
+transaction ends. Statements are built once; afterwards only their values change. Of SQLAlchemy's dialects, which take
+as long to import as a tenth of all that a worker does, only the database's own is.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from functools import lru_cache
+from importlib import import_module
 from typing import Any
 
 from sqlalchemy import Connection, Float, Select, Table, and_, bindparam, exists, func, select, update
-from sqlalchemy.dialects import mysql, postgresql, sqlite
 
 from winnow.storage.clock import database_now
 from winnow.storage.database import Database
@@ -148,19 +149,23 @@ def _statement(
 ) -> Any:
     source = _source(table, names, right)
     if dialect in ("mysql", "mariadb"):
+        from sqlalchemy.dialects import mysql
+
         insert = mysql.insert(table)
         if not over:
             return insert.prefix_with("IGNORE").from_select(names, source)
         insert = insert.from_select(names, source)
         changed = {name: insert.inserted[name] for name in names if name not in key}
         return insert.on_duplicate_key_update(changed)
-    kind: Any = postgresql if dialect == "postgresql" else sqlite
+    kind = import_module(f"sqlalchemy.dialects.{dialect}")
     return _unless_there(kind.insert(table).from_select(names, source), key, names, over)
 
 
 @lru_cache(maxsize=64)
 def _all_in_one(rows: tuple[tuple[Table, tuple[str, ...], tuple[str, ...], bool], ...]) -> Select[Any]:
     """Renews a lease and writes rows for whoever holds it; gives how many do."""
+    from sqlalchemy.dialects import postgresql
+
     held = RENEWAL.returning(attempts.c.trial_id).cte("held")
     writes = []
     for table, key, names, over in rows:
