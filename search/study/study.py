@@ -305,7 +305,7 @@ def _refuse_another(known: WinnowStudy, spec: Spec) -> None:
             there, here = (_apart(*pair) for pair in ((there, here), (here, there)))
         raise StudyError(
             f"the study {spec.name!r} exists with another [{key}]: {_short(there)}, not {_short(here)}",
-            "give the spec another name, or bring that part back",
+            "give the spec another name, or bring that part back" + ", moved data by a link there" * (key == "data"),
         )
 
 
