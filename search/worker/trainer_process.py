@@ -129,18 +129,19 @@ class TrainerProcess:
     def wait_until_ready(self, give_up: Callable[[], bool]) -> Ready | None:
         """Wait for the objective and its data; None where the caller gave up first.
 
-        Raises WinnowError with what was wrong with them, or WorkerFailed.
+        Raises WinnowError with what was wrong with them, or WorkerFailed where its process has died twice.
         """
-        pipe = self.start()
         try:
-            while not pipe.poll(LOOK_SECONDS):
-                if give_up():
-                    return None
-                if not self.alive and not pipe.poll(0.0):
-                    raise EOFError
-            ready: Ready = pipe.recv()
+            ready = self._first_word(give_up)
         except (EOFError, ConnectionError):
-            raise WorkerFailed("the trainer's process died while it started", "see its output above") from None
+            _log.warning("the trainer's process %s while it started; it is started again", self.how_it_ended())
+            try:
+                ready = self._first_word(give_up)
+            except (EOFError, ConnectionError):
+                problem = f"the trainer's process {self.how_it_ended()} while it started, twice"
+                raise WorkerFailed(problem, "see its output above") from None
+        if ready is None:
+            return None
         if ready.problem:
             _log.debug(ready.traceback)
             if ready.device:
@@ -152,8 +153,20 @@ class TrainerProcess:
         self.measures_shapes |= ready.measures_shapes  # one that is started again is told how many, and measures none
         self.fuse = ready.fuse
         if self.fuse > 1:
-            self._channels = Channels(pipe)
+            assert self.pipe is not None
+            self._channels = Channels(self.pipe)
         self._is_ready = True
+        return ready
+
+    def _first_word(self, give_up: Callable[[], bool]) -> Ready | None:
+        """Wait for what a trainer says when it has loaded all; raises EOFError or ConnectionError where it dies."""
+        pipe = self.start()
+        while not pipe.poll(LOOK_SECONDS):
+            if give_up():
+                return None
+            if not self.alive and not pipe.poll(0.0):
+                raise EOFError
+        ready: Ready = pipe.recv()
         return ready
 
     def conversation(self) -> Pipe | None:

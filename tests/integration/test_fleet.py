@@ -27,10 +27,27 @@ def test_a_crash_loop_stops_with_its_reason(place: Place) -> None:
     done = place.run("run", spec, "--devices", "cpu", "--workers", "1", seconds=200)
     assert done.returncode == 1
     told = " ".join(done.stderr.split())
-    assert "no worker can be kept alive; the last one says: the trainer's process died while it started" in told
+    died = "the trainer's process ended with status 7 while it started, twice"
+    assert f"no worker can be kept alive; the last one says: {died}" in told
     assert place.states() == [], "no trial was spent on it"
     log = next((place.folder / "winnow.db.files" / "logs").glob("s-*-0.log")).read_text()
-    assert log.count("no licence for this") == 4, "it was tried again, but not for ever"
+    assert log.count("no licence for this") == 8, "it was tried again, but not for ever"
+
+
+def test_a_worker_whose_trainer_is_killed_as_it_starts_has_another(place: Place) -> None:
+    spec = place.spec(trials=2)
+    (place.folder / "mine.py").write_text(
+        "import os, signal, sys\n"
+        "if 'winnow.search.worker.trainer' in sys.orig_argv and not os.path.exists('killed'):\n"
+        "    open('killed', 'w').close()\n"
+        "    os.kill(os.getpid(), signal.SIGKILL)\n"
+        "def search(trial): return 1.0\n"
+    )
+    assert place.run("create", spec).returncode == 0
+    done = place.run("work", "s")
+    assert done.returncode == 0, done.stderr
+    assert "the trainer's process was killed by SIGKILL while it started; it is started again" in done.stderr
+    assert place.states() == ["COMPLETE"] * 2
 
 
 def test_workers_that_leave_at_once_and_content_are_not_started_for_ever(place: Place) -> None:
