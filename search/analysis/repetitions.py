@@ -188,13 +188,22 @@ def seeds_decide(plan: ConfirmationPlan, numbers: Collection[int], seeds: Collec
 def weights(plan: ConfirmationPlan, number: int, seed: int) -> tuple[dict[str, Any], bytes]:
     """Return the configuration and the trained weights of one repetition."""
     attributes = _attributes(plan, number, seed)
-    if WEIGHTS not in attributes:
+    if not plan.study.spec.built_in and WEIGHTS not in attributes:
         raise StudyError(
             f"the objective {plan.study.spec.objective} handed over no model",
             "have it call trial.keep_model(model) before it returns, then winnow confirm with more --seeds and "
             "--accept-code",
         )
-    return attributes[CONFIG], artifacts.read(plan.study.storage.store, attributes[WEIGHTS])
+    return attributes[CONFIG], artifacts.read(plan.study.storage.store, _weights_of(plan, attributes))
+
+
+def _weights_of(plan: ConfirmationPlan, attributes: Mapping[str, Any]) -> str:
+    if WEIGHTS not in attributes:
+        raise StudyError(
+            f"the weights of a training of {plan.name!r} are not kept",
+            f"begin it again: optuna delete-study --study-name {plan.name}",
+        )
+    return str(attributes[WEIGHTS])
 
 
 def weights_name(plan: ConfirmationPlan, number: int, seed: int) -> str:
@@ -204,7 +213,7 @@ def weights_name(plan: ConfirmationPlan, number: int, seed: int) -> str:
     """
     attributes = _attributes(plan, number, seed)
     if plan.study.spec.built_in:
-        return str(attributes[WEIGHTS]).rpartition("/")[2]
+        return _weights_of(plan, attributes).rpartition("/")[2]
     return f"study {studies.load(plan.study.storage, plan.name).study_id}, trial {number}, seed {seed}"
 
 

@@ -17,6 +17,7 @@ from winnow.search.worker import outcomes, plain_data
 from winnow.search.worker.calls import answer
 from winnow.search.worker.context import WorkerContext
 from winnow.search.worker.messages import Answer, Artifact, Call, Ended, Job, Pipe, Report, Verdict
+from winnow.search.worker.outages import wait_out
 from winnow.search.worker.recorder import Recorder
 from winnow.search.worker.retention import make_room
 from winnow.storage import artifacts, checkpoints, designs, endings, epochs, outbox
@@ -114,7 +115,8 @@ class Attempt:
     def _see_through(self) -> Outcome:
         found = checkpoints.Found()
         if self.lease.token > 1:
-            left = self._what_was_left()
+            what = f"trial {self.lease.number} waits for what its last attempt left"
+            left = wait_out(self._what_was_left, self._can_wait, what)
             if left is None:
                 self._raise_if_lost()
                 return self._give_back(self._interrupted() or Outcome.STOPPED)
@@ -144,29 +146,13 @@ class Attempt:
             return why
         return self._end(ended)
 
-    def _what_was_left(self) -> checkpoints.Found | None:
-        """Take up what attempts before this one left; None where the trial is to be handed back first.
-
-        A disk or store that does not answer is waited for: what lies there is worth more than the time.
-        """
-        waits = False
-        while self._can_wait():
-            try:
-                self._take_up_leftovers()
-                return checkpoints.newest(self.database, self.storage.store, self.lease)
-            except OSError as error:
-                if not waits:
-                    _log.warning("trial %d waits for what its last attempt left: %s", self.lease.number, error)
-                waits = True
-                time.sleep(LOOK_SECONDS)
-        return None
-
-    def _take_up_leftovers(self) -> None:
-        """Deliver, in this attempt's name, what the last one trained and could not deliver any more."""
+    def _what_was_left(self) -> checkpoints.Found:
+        """Deliver, in this attempt's name, what the last one trained and could not; return its newest checkpoint."""
         for epoch, checkpoint in outbox.leftovers(self.storage.files, self.lease):
             epochs.record(self.database, self.lease, epoch, checkpoint)
             self.storage.note_intermediate_value(self.lease.trial_id, epoch.epoch, epoch.value)
         outbox.clear_leftovers(self.storage.files, self.lease)
+        return checkpoints.newest(self.database, self.storage.store, self.lease)
 
     def _take_design_row(self) -> None:
         """Show the row of the design as this trial's parameters, and give its configuration to the objective."""
@@ -229,13 +215,13 @@ class Attempt:
                 except Exception as error:
                     said = f"its trainer sent what nobody can read: {plain_data.reason(error)}"
                     raise AttemptBroken(said, Outcome.EXCEPTION) from None  # it would again
-                self.heard = time.monotonic()
                 if isinstance(message, Ended):
                     if message.outcome is Outcome.TRAINER_DIED:  # one of its ranks did
                         raise AttemptBroken(message.reason)
                     self.training = False
                     return message
                 self._tell(pipe, self._answer(message))
+                self.heard = time.monotonic()  # its answer may have waited for a store
             elif ended:
                 raise self._gone()
             self._look_after()
@@ -261,11 +247,21 @@ class Attempt:
         raise TypeError(f"a trainer does not say {message!r}")
 
     def _keep(self, artifact: Artifact) -> Answer:
-        try:
-            name = artifacts.write(self.storage.store, self.lease.home, artifact.content)
-        except OSError as error:  # the trial's result is worth more than this
-            _log.warning("trial %d: its %s are not kept: %s", self.lease.number, artifact.kind, error)
-            return Answer("")
+        def write() -> str:
+            return artifacts.write(self.storage.store, self.lease.home, artifact.content)
+
+        if self.context.design:  # it was trained for them
+            what = f"trial {self.lease.number} waits for its {artifact.kind} to be kept"
+            if (kept := wait_out(write, self._can_wait, what)) is None:
+                self._raise_if_lost()
+                raise AttemptBroken(what, self._interrupted() or Outcome.STOPPED)
+            name = kept
+        else:
+            try:
+                name = write()
+            except OSError as error:  # the trial's result is worth more than this
+                _log.warning("trial %d: its %s are not kept: %s", self.lease.number, artifact.kind, error)
+                return Answer("")
         self.trial.set_user_attr(f"{ARTIFACT}{artifact.kind}", name)
         return Answer(name)
 
