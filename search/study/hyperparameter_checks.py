@@ -8,46 +8,47 @@ from winnow.objectives.definition import Definition
 from winnow.objectives.errors import ObjectiveError
 from winnow.objectives.hyperparameters import DEFINITIONS, definition
 from winnow.objectives.space import label, ordered
+from winnow.search.study.sections import Wrong
 from winnow.search.study.spec import SearchEntry, Spec, space_entry
 
 
-def wrongs(spec: Spec) -> Iterator[tuple[str, ObjectiveError]]:
-    """Yield what is wrong with the hyperparameters of a spec, as (key, error)."""
+def wrongs(spec: Spec) -> Iterator[Wrong]:
+    """Yield what is wrong with the hyperparameters of a spec."""
     own_images = spec.built_in and (spec.fixed or spec.search) and spec.data_spec.name == "image_folder"
     if own_images and "model" not in (*spec.fixed, *spec.search):  # the default, an MLP, fits no photographs
         problem = "no model is named, and what fits a folder of images depends on them"
         folder = shlex.quote(str(spec.data_spec.path))
-        yield "[fixed] model", ObjectiveError(problem, f'winnow new {folder} writes a spec; or write model = "cnn"')
+        yield "[fixed] model", problem, f'winnow new {folder} writes a spec; or write model = "cnn"'
     for section, names in (("fixed", spec.fixed), ("baseline", spec.baseline)) if spec.built_in else ():
         for name, value in names.items():
             try:
                 definition(name).check(value)
             except ObjectiveError as error:
-                yield f"[{section}] {name}", error
+                yield f"[{section}] {name}", error.problem, error.remedy
     for section, names in (("fixed", spec.fixed), ("search", spec.search)) if spec.built_in else ():
         if "metric" in names:
             problem = f"a metric is not {'searched' if section == 'search' else 'a hyperparameter'}"
-            yield f"[{section}] metric", ObjectiveError(problem, 'write metric = "…" at the top of the spec')
+            yield f"[{section}] metric", problem, 'write metric = "…" at the top of the spec'
     for name in spec.search:
         key = f"[search] {name}"
         if name in spec.fixed:
-            yield key, ObjectiveError("it is in [fixed] as well", "keep one of the two")
+            yield key, "it is in [fixed] as well", "keep one of the two"
         elif name == "seed":
-            yield key, ObjectiveError("a seed is not searched", "repeat the best with `winnow confirm` instead")
+            yield key, "a seed is not searched", "repeat the best with `winnow confirm` instead"
         else:
             try:
                 _check_alternatives(spec, name)
                 for entry in spec.entries(name):
                     _check_entry(spec, name, entry)
             except ObjectiveError as error:
-                yield key, error
+                yield key, error.problem, error.remedy
     for name in spec.baseline:
         if name not in spec.search:
-            yield f"[baseline] {name}", ObjectiveError("it is not searched", "name it in [search], or use [fixed]")
+            yield f"[baseline] {name}", "it is not searched", "name it in [search], or use [fixed]"
     try:
         ordered(spec.space)
     except ObjectiveError as error:
-        yield "[search]", error
+        yield "[search]", error.problem, error.remedy
     for section, names in (("fixed", spec.fixed), ("search", spec.search)) if spec.built_in else ():
         for name in names:
             if name in DEFINITIONS:
@@ -56,7 +57,8 @@ def wrongs(spec: Spec) -> Iterator[tuple[str, ObjectiveError]]:
             if name in names and not _has_hidden_layers(spec):
                 yield (
                     f"[{section}] {name}",
-                    ObjectiveError("it has no effect without hidden dense layers", "write for example hidden = [64]"),
+                    "it has no effect without hidden dense layers",
+                    "write for example hidden = [64]",
                 )
 
 
@@ -114,7 +116,7 @@ def check_values(known_as: Definition, entry: SearchEntry) -> None:
             known_as.check(int(end) if known_as.type is int else end)
 
 
-def _check_needs(spec: Spec, section: str, name: str) -> Iterator[tuple[str, ObjectiveError]]:
+def _check_needs(spec: Spec, section: str, name: str) -> Iterator[Wrong]:
     for parent, allowed in DEFINITIONS[name].needs.items():
         possible = _possible(spec, parent)
         if possible and not any(value in allowed for value in possible):
@@ -122,7 +124,8 @@ def _check_needs(spec: Spec, section: str, name: str) -> Iterator[tuple[str, Obj
             words = " or ".join(str(v).lower() if isinstance(v, bool) else repr(v) for v in allowed)
             yield (
                 f"[{section}] {name}",
-                ObjectiveError(f"it has no effect with {parent} = {have}", f"remove it, or set {parent} to {words}"),
+                f"it has no effect with {parent} = {have}",
+                f"remove it, or set {parent} to {words}",
             )
 
 

@@ -15,7 +15,7 @@ from winnow.objectives import user_code
 from winnow.objectives.errors import ObjectiveError
 from winnow.objectives.space import suggest
 from winnow.search.study.schedulers import Direction
-from winnow.search.study.sections import PrunerSection, SamplerSection, StudyContext
+from winnow.search.study.sections import PrunerSection, SamplerSection, StudyContext, Wrong
 
 TRIED = 3
 """So many trials a sampler draws to show that it takes a space: the second is the first that knows another's value."""
@@ -42,7 +42,7 @@ class ImportedSampler(SamplerSection):
         """Make it anew where it takes a seed; any other goes on as it is."""
         return self.build(study, seed) if self._is_seeded else sampler
 
-    def misfits(self, study: StudyContext, directions: Sequence[Direction]) -> Iterator[tuple[str, ObjectiveError]]:
+    def misfits(self, study: StudyContext, directions: Sequence[Direction]) -> Iterator[Wrong]:
         """Draw some trials, in a study beside: that shows whether the sampler takes the space."""
 
         def draw(trial: optuna.Trial) -> list[float]:
@@ -57,7 +57,7 @@ class ImportedSampler(SamplerSection):
                 optuna.create_study(sampler=self.build(study, 0), directions=directions).optimize(draw, n_trials=TRIED)
         except Exception as error:
             problem = f"{self.name} cannot draw from [search]: {type(error).__name__}: {error}"
-            yield "[sampler] name", ObjectiveError(problem, "give it ranges that it takes, or choose another sampler")
+            yield "[sampler] name", problem, "give it ranges that it takes, or choose another sampler"
         finally:
             optuna.logging.set_verbosity(verbosity)
 

@@ -1,6 +1,7 @@
 """The objective of a spec: what trains a configuration, whoever wrote it."""
 
 from winnow.objectives import TRAINING_VERSION, user_code
+from winnow.objectives.errors import ObjectiveError
 from winnow.objectives.own_objective import OwnObjective
 from winnow.objectives.training_objective import TrainingObjective
 from winnow.search.study.objective_checks import misfits
@@ -33,8 +34,8 @@ def load(spec: Spec, device: str = "cpu") -> Objective:
             keep_outputs=spec.keep.outputs,
         )
     function = user_code.load(spec.objective)
-    for _, wrong in misfits(spec, function):
-        raise wrong
+    for _, problem, remedy in misfits(spec, function):
+        raise ObjectiveError(problem, remedy)
     return OwnObjective(function, spec.space, spec.fixed, spec.seed)
 
 

@@ -16,6 +16,7 @@ from winnow.objectives import user_code
 from winnow.objectives.definition import Definition
 from winnow.objectives.errors import ObjectiveError
 from winnow.search.study.hyperparameter_checks import check_values
+from winnow.search.study.sections import Wrong
 from winnow.search.study.spec import SearchEntry, Spec
 from winnow.search.study.validation import check
 
@@ -58,21 +59,21 @@ def examine(spec: Spec, file: str) -> list[str]:
     return list(names)
 
 
-def misfits(spec: Spec, function: Callable[..., Any]) -> Iterator[tuple[str, ObjectiveError]]:
-    """Yield what of a spec a function cannot be called with, as (key, error)."""
+def misfits(spec: Spec, function: Callable[..., Any]) -> Iterator[Wrong]:
+    """Yield what of a spec a function cannot be called with."""
     trial, *others = list(_parameters(function).values()) or [inspect.Parameter("none", inspect.Parameter.VAR_KEYWORD)]
     if trial.kind in (trial.KEYWORD_ONLY, trial.VAR_KEYWORD):
-        yield "objective", ObjectiveError(f"{spec.objective} takes no trial", "let its first parameter be the trial")
+        yield "objective", f"{spec.objective} takes no trial", "let its first parameter be the trial"
         return
     named = {each.name: each for each in others if each.kind in (each.POSITIONAL_OR_KEYWORD, each.KEYWORD_ONLY)}
     takes_any = any(each.kind is each.VAR_KEYWORD for each in others)
     if spec.scheduler is not None and "resume" not in named and not takes_any:
         problem = f"{spec.objective} cannot go on from a checkpoint, and so cannot be paused"
         remedy = "take a parameter resume=None and trial.report(value, epoch, checkpoint), or choose another pruner"
-        yield "objective", ObjectiveError(problem, remedy)
+        yield "objective", problem, remedy
     if returned := _no_number(function, test="test" in named or takes_any):
         remedy = "let it return its score (with test=False among its parameters also a second one, on test data)"
-        yield "objective", ObjectiveError(f"{spec.objective} returns {returned}, and not a number", remedy)
+        yield "objective", f"{spec.objective} returns {returned}, and not a number", remedy
     for section, given in (("fixed", spec.fixed), ("search", spec.search)):
         for name in given:
             if name in ("resume", "test", trial.name):
@@ -81,28 +82,28 @@ def misfits(spec: Spec, function: Callable[..., Any]) -> Iterator[tuple[str, Obj
                 if name == trial.name != "trial":
                     problem = f"the first parameter of {spec.objective} is the trial, and is called {name!r}"
                     remedy = f"let the trial come first: (trial, {name}, …)"
-                yield f"[{section}] {name}", ObjectiveError(problem, remedy)
+                yield f"[{section}] {name}", problem, remedy
             elif name in named:
                 yield from _mistyped(spec, section, named[name])
             elif not takes_any:
                 near = difflib.get_close_matches(name, named, n=1)
                 remedy = f"did you mean {near[0]!r}?" if near else f"it takes {', '.join(named) or 'the trial alone'}"
-                yield f"[{section}] {name}", ObjectiveError(f"{spec.objective} has no parameter {name!r}", remedy)
+                yield f"[{section}] {name}", f"{spec.objective} has no parameter {name!r}", remedy
     for name, parameter in named.items():
         if parameter.default is not parameter.empty or name == "seed" or name in spec.fixed:
             continue
         if name in _GIVEN_BY_WINNOW:
             example = {"resume": "None", "test": "False"}[name]
-            yield "objective", ObjectiveError(f"{name} of {spec.objective} has no default", f"write {name}={example}")
+            yield "objective", f"{name} of {spec.objective} has no default", f"write {name}={example}"
         elif name not in spec.search:
             problem = f"{spec.objective} needs {name!r}, which neither [search] nor [fixed] names"
-            yield "objective", ObjectiveError(problem, f"name it there, or give it a default: {name}=…")
+            yield "objective", problem, f"name it there, or give it a default: {name}=…"
         elif all(entry.when for entry in spec.entries(name)):
             problem = f"{name!r} of {spec.objective} has no default, and is not drawn where its `when` does not hold"
-            yield f"[search] {name}", ObjectiveError(problem, f"give it one: {name}=None")
+            yield f"[search] {name}", problem, f"give it one: {name}=None"
 
 
-def _mistyped(spec: Spec, section: str, parameter: inspect.Parameter) -> Iterator[tuple[str, ObjectiveError]]:
+def _mistyped(spec: Spec, section: str, parameter: inspect.Parameter) -> Iterator[Wrong]:
     """Yield what is given to a parameter that says which plain type it has, and is of another."""
     kind, name = parameter.annotation, parameter.name
     if kind not in _PLAIN:
@@ -117,7 +118,7 @@ def _mistyped(spec: Spec, section: str, parameter: inspect.Parameter) -> Iterato
                 check_values(known_as, entry)
                 _refuse_other_kind(known_as, entry)
     except ObjectiveError as error:
-        yield f"[{section}] {name}", error
+        yield f"[{section}] {name}", error.problem, error.remedy
 
 
 def _refuse_other_kind(known_as: Definition, entry: SearchEntry) -> None:
@@ -185,12 +186,11 @@ def main() -> None:
     os.dup2(2, 1)  # what the user's module prints is no answer
     spec = check(json.load(sys.stdin), "the spec")
     names: list[str] = []
-    wrong: tuple[str, str, str] | None = None
+    wrong: Wrong | None = None
     try:
         function = user_code.load(spec.objective)
         names = list(_parameters(function))
-        for key, error in misfits(spec, function):
-            wrong = wrong or (key, error.problem, error.remedy)
+        wrong = next(misfits(spec, function), None)
     except WinnowError as error:
         wrong = ("objective", error.problem, error.remedy)
     except Exception as error:

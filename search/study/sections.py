@@ -10,12 +10,13 @@ from optuna.pruners import BasePruner, NopPruner
 from optuna.samplers import BaseSampler
 from pydantic import BaseModel, ConfigDict, Field
 
-from winnow.objectives.errors import ObjectiveError
 from winnow.objectives.space import Space
 from winnow.search.study.schedulers import Direction, Scheduler
 
 Cost = Literal["parameters", "seconds"]
 """What a trial costs, beside its value."""
+Wrong = tuple[str, str, str]
+"""A key of a spec, what is wrong with it, and what would be right."""
 
 
 class Section(BaseModel):
@@ -87,8 +88,8 @@ class SamplerSection(Section):
         """Have what `build` made draw the next trial from `seed`: here by making it anew."""
         return self.build(study, seed)
 
-    def misfits(self, study: StudyContext, directions: Sequence[Direction]) -> Iterator[tuple[str, ObjectiveError]]:
-        """Yield what of a spec the sampler does not take, as (key, error); of Optuna's that are named here nothing."""
+    def misfits(self, study: StudyContext, directions: Sequence[Direction]) -> Iterator[Wrong]:
+        """Yield what of a spec the sampler does not take; of Optuna's that are named here nothing."""
         yield from ()
 
     def scheduler(self, study: StudyContext) -> Scheduler | None:

@@ -29,13 +29,9 @@ from winnow.records import Budget
 from winnow.search.study import hyperparameter_checks, ready
 from winnow.search.study.extremes import misfit
 from winnow.search.study.imported_samplers import ImportedPruner, ImportedSampler
-from winnow.search.study.sections import PRUNERS, SAMPLERS, Section
+from winnow.search.study.sections import PRUNERS, SAMPLERS, Section, Wrong
 from winnow.search.study.shape_errors import in_words
-from winnow.search.study.spec import (
-    BUILT_IN,
-    LOG_PACKAGES,
-    Spec,
-)
+from winnow.search.study.spec import BUILT_IN, LOG_PACKAGES, Spec
 
 
 def read(path: Path) -> Spec:
@@ -85,8 +81,8 @@ def check(content: Mapping[str, Any], file: str, *, stored: bool = False) -> Spe
             problem = f"{module} cannot be imported: {type(error).__name__}: {error}"
             raise SpecError(file, "extensions", problem, "see that python imports it in this folder") from error
     spec = shaped(content, file)
-    for key, wrong in [*_unresolved(spec)] or ([] if stored else _wrongs(spec)):
-        raise SpecError(file, key, wrong.problem, wrong.remedy)
+    for wrong in [*_unresolved(spec)] or ([] if stored else _wrongs(spec)):
+        raise SpecError(file, *wrong)
     return spec
 
 
@@ -113,17 +109,17 @@ def _chosen(kind: str, known: Mapping[str, type[Section]], content: Any, file: s
         raise in_words(error, file, kind) from None
 
 
-def _unresolved(spec: Spec) -> Iterator[tuple[str, ObjectiveError]]:
+def _unresolved(spec: Spec) -> Iterator[Wrong]:
     """Register the models that a spec names outside of Winnow; yields what is wrong with them."""
     for value in spec.values("model") if spec.built_in else ():
         try:
             resolve({"model": value})
         except ObjectiveError as error:
-            yield "[search] model" if "model" in spec.search else "[fixed] model", error
+            yield "[search] model" if "model" in spec.search else "[fixed] model", error.problem, error.remedy
 
 
-def _wrongs(spec: Spec) -> Iterator[tuple[str, ObjectiveError]]:
-    """Yield everything that is wrong with a spec of the right shape, as (key, error)."""
+def _wrongs(spec: Spec) -> Iterator[Wrong]:
+    """Yield everything that is wrong with a spec of the right shape."""
     if not spec.built_in:
         yield from _check_own_objective(spec)
     else:
@@ -135,58 +131,46 @@ def _wrongs(spec: Spec) -> Iterator[tuple[str, ObjectiveError]]:
     yield from _check_questions(spec)
     yield from spec.sampler.misfits(spec, spec.directions)
     if not spec.built_in and (spec.keep.layers or spec.keep.outputs):
-        yield "[keep]", ObjectiveError("layers and outputs are of networks that Winnow trains itself", "remove them")
+        yield "[keep]", "layers and outputs are of networks that Winnow trains itself", "remove them"
     budget = spec.storage_budget
     if budget == Budget():
-        yield "[budget]", ObjectiveError("no limit is given", "write for example trials = 40")
+        yield "[budget]", "no limit is given", "write for example trials = 40"
     elif spec.sampler.name == "grid" and (budget.trials or 0) > (most := spec.grid_cells + spec.has_baseline):
         yield (
             "[budget] trials",
-            ObjectiveError(
-                f"the grid has {spec.grid_cells} cells"
-                + (" and the baseline comes first" if spec.has_baseline else ""),
-                f"write at most trials = {most}, or leave it out",
-            ),
+            f"the grid has {spec.grid_cells} cells" + " and the baseline comes first" * spec.has_baseline,
+            f"write at most trials = {most}, or leave it out",
         )
 
 
-def _check_questions(spec: Spec) -> Iterator[tuple[str, ObjectiveError]]:
+def _check_questions(spec: Spec) -> Iterator[Wrong]:
     for asked in spec.question:
         for name in filter(None, (asked.of, *asked.across)):
             if (spec.built_in or spec.search) and name not in spec.search:
                 known = f"searched are {', '.join(spec.search) or 'none'}"
-                yield f"[[question]] {asked.asks!r}", ObjectiveError(f"{name} is not searched", known)
+                yield f"[[question]] {asked.asks!r}", f"{name} is not searched", known
 
 
-def _check_own_objective(spec: Spec) -> Iterator[tuple[str, ObjectiveError]]:
+def _check_own_objective(spec: Spec) -> Iterator[Wrong]:
     if not re.fullmatch(r"[\w.]+:\w+", spec.objective):
         near = difflib.get_close_matches(spec.objective, BUILT_IN, n=1)
         remedy = f"write {', '.join(BUILT_IN)}, or your own as module:function"
-        yield (
-            "objective",
-            ObjectiveError(
-                f"there is no objective {spec.objective!r}", f"did you mean {near[0]!r}?" if near else remedy
-            ),
-        )
+        yield "objective", f"there is no objective {spec.objective!r}", f"did you mean {near[0]!r}?" if near else remedy
     elif spec.metric:
-        yield "metric", ObjectiveError("an objective of one's own returns what it is judged by", "remove it")
+        yield "metric", "an objective of one's own returns what it is judged by", "remove it"
     elif spec.data is not None:
-        yield "[data]", ObjectiveError("an objective of one's own loads its own data", "remove [data]")
+        yield "[data]", "an objective of one's own loads its own data", "remove [data]"
     elif spec.sampler.name in ("grid", "coordinate", "freeze_thaw") and not spec.search:
-        yield (
-            "[sampler] name",
-            ObjectiveError(f"{spec.sampler.name} needs a space in [search]", "use tpe, random, gp, cmaes or qmc"),
-        )
+        yield "[sampler] name", f"{spec.sampler.name} needs a space in [search]", "use tpe, random, gp, cmaes or qmc"
     elif spec.sampler.name == "coordinate" and not spec.baseline:
-        yield "[baseline]", ObjectiveError("coordinate begins there", "name each searched hyperparameter in [baseline]")
+        yield "[baseline]", "coordinate begins there", "name each searched hyperparameter in [baseline]"
     elif spec.search:
         yield from hyperparameter_checks.wrongs(spec)
         if spec.baseline and (missing := _not_named(spec)):
             yield (
                 "[baseline]",
-                ObjectiveError(
-                    f"it says nothing of {', '.join(missing)}", "name each hyperparameter that trial 0 is to have"
-                ),
+                f"it says nothing of {', '.join(missing)}",
+                "name each hyperparameter that trial 0 is to have",
             )
 
 
@@ -196,21 +180,18 @@ def _not_named(spec: Spec) -> list[str]:
     return [name for name in drawn if name not in spec.baseline]
 
 
-def _check_ablation(spec: Spec) -> Iterator[tuple[str, ObjectiveError]]:
+def _check_ablation(spec: Spec) -> Iterator[Wrong]:
     try:
         own = {**spec.search, **spec.fixed} if spec.search else {}
         check_groups(spec.ablation.methods, None if spec.built_in else own)
     except ObjectiveError as error:
-        yield "[ablation] methods", error
+        yield "[ablation] methods", error.problem, error.remedy
 
 
-def _check_log(spec: Spec) -> Iterator[tuple[str, ObjectiveError]]:
+def _check_log(spec: Spec) -> Iterator[Wrong]:
     for name, package in LOG_PACKAGES.items():
         if getattr(spec.log, name) and not is_installed(package):
-            yield (
-                f"[log] {name}",
-                ObjectiveError(f"its package is missing: {package}", f"pip install 'winnow-hpo[{name}]'"),
-            )
+            yield f"[log] {name}", f"its package is missing: {package}", f"pip install 'winnow-hpo[{name}]'"
 
 
 def is_installed(package: str) -> bool:
@@ -219,83 +200,75 @@ def is_installed(package: str) -> bool:
     return found is not None and found.loader is not None and found.origin is not None
 
 
-def _check_scheduler(spec: Spec) -> Iterator[tuple[str, ObjectiveError]]:
+def _check_scheduler(spec: Spec) -> Iterator[Wrong]:
     by_sampler = spec.sampler.scheduler(spec)
     if by_sampler is not None and spec.pruner.scheduler(spec) is not None:
-        yield (
-            "[pruner] name",
-            ObjectiveError(f"the sampler {spec.sampler.name} says already which trial goes on", "leave [pruner] out"),
-        )
+        yield "[pruner] name", f"the sampler {spec.sampler.name} says already which trial goes on", "leave [pruner] out"
     if by_sampler is not None and spec.against is not None:
         yield (
             "[sampler] name",
-            ObjectiveError(f"{spec.sampler.name} pauses trials by one value, and this study has two", "use tpe or gp"),
+            f"{spec.sampler.name} pauses trials by one value, and this study has two",
+            "use tpe or gp",
         )
     unknown = not spec.built_in and "epochs" not in spec.fixed
     for table, section in (("sampler", spec.sampler), ("pruner", spec.pruner)):
         if unknown and section.scheduler(spec) is not None and section.options.get("max_resource", 1) is None:
             yield (
                 f"[{table}] max_resource",
-                ObjectiveError(
-                    "nobody knows how many epochs an objective of one's own has", "write for example max_resource = 30"
-                ),
+                "nobody knows how many epochs an objective of one's own has",
+                "write for example max_resource = 30",
             )
 
 
-def _check_two_objectives(spec: Spec) -> Iterator[tuple[str, ObjectiveError]]:
+def _check_two_objectives(spec: Spec) -> Iterator[Wrong]:
     if spec.against is None:
         return
     why = "with `against` the study has two objectives"
     if spec.pruner.name != "none":
         yield (
             "[pruner] name",
-            ObjectiveError(
-                f"{why}, and Optuna cannot prune those",
-                'write name = "none"; or drop `against` and ask winnow front for the same from a pruned study',
-            ),
+            f"{why}, and Optuna cannot prune those",
+            'write name = "none"; or drop `against` and ask winnow front for the same from a pruned study',
         )
     if spec.sampler.name in ("cmaes", "coordinate"):
-        yield "[sampler] name", ObjectiveError(f"{why}, and {spec.sampler.name} takes one", "use tpe, gp or random")
+        yield "[sampler] name", f"{why}, and {spec.sampler.name} takes one", "use tpe, gp or random"
     if spec.budget.stagnation is not None:
-        yield "[budget]", ObjectiveError(f"{why}, and no rule says when to stop early", "give trials or hours alone")
+        yield "[budget]", f"{why}, and no rule says when to stop early", "give trials or hours alone"
     if spec.against == "parameters" and not spec.built_in:
-        yield (
-            "against",
-            ObjectiveError("nobody counts the parameters of one's own objective", 'write "seconds"'),
-        )
+        yield "against", "nobody counts the parameters of one's own objective", 'write "seconds"'
 
 
-def _check_training(spec: Spec) -> Iterator[tuple[str, ObjectiveError]]:
+def _check_training(spec: Spec) -> Iterator[Wrong]:
     if spec.data is None or "name" not in spec.data:
-        yield "[data] name", ObjectiveError("no data set is named", 'write for example name = "digits"')
+        yield "[data] name", "no data set is named", 'write for example name = "digits"'
         return
     fields = DataSpec.__dataclass_fields__
     for key in spec.data:
         if key not in fields:
-            yield f"[data] {key}", ObjectiveError("there is no such key", f"known are {', '.join(fields)}")
+            yield f"[data] {key}", "there is no such key", f"known are {', '.join(fields)}"
     try:
         examples, _ = spec.data_spec.check()
         task = describe(spec.data_spec).task
     except ObjectiveError as error:
-        yield "[data]", error
+        yield "[data]", error.problem, error.remedy
         return
     if spec.metric:
         for wrong_metric in metrics.wrongs(spec.metric, len(class_names(spec.data_spec))):
-            yield "metric", wrong_metric
+            yield "metric", wrong_metric.problem, wrong_metric.remedy
             return
         if spec.direction not in (None, spec.model_copy(update={"direction": None}).optimises):
-            yield "direction", ObjectiveError(f"{spec.metric} says the direction itself", "remove it")
+            yield "direction", f"{spec.metric} says the direction itself", "remove it"
     features = describe(spec.data_spec).shape
     if spec.keep.outputs and features not in ((1,), (2,)):
         problem = f"outputs are drawn over one or two features, and an example has {math.prod(features):,}"
-        yield "[keep] outputs", ObjectiveError(problem, "remove it")
+        yield "[keep] outputs", problem, "remove it"
     if task != spec.objective:
-        yield "objective", ObjectiveError(f"the data set {spec.data_spec.name} is a {task}", f'write "{task}"')
+        yield "objective", f"the data set {spec.data_spec.name} is a {task}", f'write "{task}"'
     yield from hyperparameter_checks.wrongs(spec)
     # A study whose trials are given to it one by one has neither.
     wrong = misfit(spec, examples) if spec.search or spec.fixed else None
     if wrong is not None:
-        yield "[search]" if spec.search else "[fixed]", wrong
+        yield "[search]" if spec.search else "[fixed]", wrong.problem, wrong.remedy
 
 
 _IMPORTED: Mapping[str, type[Section]] = {"sampler": ImportedSampler, "pruner": ImportedPruner}

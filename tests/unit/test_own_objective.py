@@ -238,9 +238,8 @@ def test_a_function_that_does_not_fit_its_spec_is_refused(
     function: Callable[..., Any], search: dict[str, Any], wrong: str
 ) -> None:
     content = {"name": "s", "objective": f"mine:{function.__name__}", "search": search, "budget": {"trials": 2}}
-    found = [
-        f"{key}: {error}" for key, error in objective_checks.misfits(validation.check(content, "s.toml"), function)
-    ]
+    misfits = objective_checks.misfits(validation.check(content, "s.toml"), function)
+    found = [f"{key}: {problem}; {remedy}" for key, problem, remedy in misfits]
     assert bool(found) == bool(wrong)
     assert not wrong or found[0].startswith(wrong)
 
