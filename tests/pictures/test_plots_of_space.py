@@ -105,7 +105,7 @@ def test_a_contour_needs_two_numbers_that_were_searched_together(history: StudyR
 
 
 def test_parallel_coordinates_lead_each_trial_to_its_value(history: StudyRecord) -> None:
-    drawn = space.parallel_coordinates(history)
+    drawn = space.parallel_coordinates(history, history.parameter_names)
     lines = [trace for trace in drawn.data if trace.name]
     points = sum(len(trace.x) for trace in lines)
     assert points == len(history.ranked) * (len(history.parameter_names) + 2)
@@ -126,7 +126,8 @@ def test_words_of_parallel_coordinates_do_not_collide_on_a_telephone() -> None:
         n_trials=30,
     )
     lines: dict[tuple[int, int], list[tuple[float, float]]] = {}
-    for words in space.parallel_coordinates(read(study, {})).layout.annotations:
+    record = read(study, {})
+    for words in space.parallel_coordinates(record, record.parameter_names).layout.annotations:
         assert words.textangle is None
         if words.xanchor is None:  # the name of an axis is alone on its line
             middle, half = 240 * words.x, 6.5 * len(words.text) / 2  # pixels of a screen 400 wide
@@ -137,4 +138,4 @@ def test_words_of_parallel_coordinates_do_not_collide_on_a_telephone() -> None:
 
 
 def test_parallel_coordinates_of_nothing_are_empty() -> None:
-    assert not space.parallel_coordinates(read(optuna.create_study(), {})).data
+    assert not space.parallel_coordinates(read(optuna.create_study(), {}), ()).data

@@ -10,8 +10,6 @@ from winnow.search.report.figures import style
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
-_CLASSES = ((style.ORANGE, "circle"), (style.BLUE, "square"))
-
 
 def boundary(found: Boundary, threshold: float) -> "Figure":
     """Draw the probability of the second class over the plane, the validation points, and the line of `threshold`."""
@@ -19,7 +17,7 @@ def boundary(found: Boundary, threshold: float) -> "Figure":
     surface = {"x": found.x, "y": found.y, "z": np.array(found.probability, dtype=np.float32)}
     drawn.add_contour(
         **surface,
-        colorscale=[[0, "#FBE3B3"], [0.5, "#FFFFFF"], [1, "#B3D4E8"]],
+        colorscale=style.PLANE,
         zmin=0,
         zmax=1,
         contours={"showlines": False, "start": 0.05, "end": 0.95, "size": 0.1},
@@ -38,7 +36,7 @@ def boundary(found: Boundary, threshold: float) -> "Figure":
             hoverinfo="skip",
         )
     points, labels = np.array(found.points).reshape(-1, 2), np.array(found.labels)
-    for label, (color, symbol) in enumerate(_CLASSES):
+    for label, (color, symbol) in enumerate(style.CLASSES):
         marker = {"color": color, "symbol": symbol, "size": 5, "line": {"color": "white", "width": 0.5}}
         x, y = points[labels == label].T
         style.add_points(drawn, x, y, f"class {label}", marker, f"class {label}")

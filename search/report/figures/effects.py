@@ -77,18 +77,16 @@ def effects(
     drawn.update_xaxes(zeroline=True, zerolinecolor=style.INK)
     for (verdict, color), name in zip(_VERDICT_COLORS.items(), names, strict=True):
         members = [effect for effect in ordered if effect.verdict == verdict]
-        if members:
-            drawn.add_scatter(
-                x=[effect.effect for effect in members],
-                y=[style.text(effect.method) for effect in members],
-                mode="markers",
-                marker={"color": color, "symbol": _VERDICT_SYMBOLS[verdict], "size": 11},
-                error_x=_whiskers([(effect.effect, effect.low, effect.high) for effect in members]),
-                name=name,
-                customdata=[(effect.low, effect.high, effect.runs) for effect in members],
-                hovertemplate="%{y}: %{x:.4g} (%{customdata[0]:.4g} to %{customdata[1]:.4g}), "
-                "%{customdata[2]} trainings<extra></extra>",
-            )
+        style.add_points(
+            drawn,
+            [effect.effect for effect in members],
+            [style.text(effect.method) for effect in members],
+            name,
+            {"color": color, "symbol": _VERDICT_SYMBOLS[verdict], "size": 11},
+            "%{y}: %{x:.4g} (%{customdata[0]:.4g} to %{customdata[1]:.4g}), %{customdata[2]} trainings",
+            [(effect.low, effect.high, effect.runs) for effect in members],
+            error_x=_whiskers([(effect.effect, effect.low, effect.high) for effect in members]),
+        )
     return drawn
 
 
@@ -157,15 +155,9 @@ def order(measured: Sequence[OrderedEffect], metric: str) -> "Figure":
     ):
         marker = {"color": style.VERMILION, "symbol": symbol, "size": 9, "line": {"width": 2}}
         style.add_points(drawn, values, names, label, marker, f"%{{y}}, {label}: %{{x:.4g}}")
-    drawn.add_scatter(
-        x=[entry.shapley.effect for entry in ordered],
-        y=names,
-        mode="markers",
-        marker={"color": style.BLUE, "symbol": "diamond", "size": 10},
-        error_x=_whiskers([(entry.shapley.effect, entry.shapley.low, entry.shapley.high) for entry in ordered]),
-        name="Shapley value",
-        hovertemplate="%{y}, mean over orders: %{x:.4g}<extra></extra>",
-    )
+    means = [(entry.shapley.effect, entry.shapley.low, entry.shapley.high) for entry in ordered]
+    effects, hover, whiskers = [mean for mean, _, _ in means], "%{y}, mean over orders: %{x:.4g}", _whiskers(means)
+    style.add_points(drawn, effects, names, "Shapley value", style.MEAN_MARKER, hover, error_x=whiskers)
     return drawn
 
 
@@ -180,17 +172,10 @@ def repetitions(samples: Mapping[str, Sample], metric: str, searched: float, max
     rows = [style.text(name) for name in names for _ in samples[name].scores]
     marker = {"color": style.GREY, "symbol": "circle-open", "size": 7}
     style.add_points(drawn, scores, rows, "one training", marker, "%{y}: %{x:.4g}")
-    means = [samples[name].mean for name in names]
-    drawn.add_scatter(
-        x=means,
-        y=[style.text(name) for name in names],
-        mode="markers",
-        marker={"color": style.BLUE, "symbol": "diamond", "size": 10},
-        error_x=_whiskers([(sample.mean, *_known(sample)) for sample in (samples[name] for name in names)]),
-        name="mean",
-        hovertemplate="%{y}, mean: %{x:.4g}<extra></extra>",
-    )
-    ends, line = [style.text(names[0]), style.text(names[-1])], {"color": style.VERMILION, "dash": "dot"}
+    lines, means = [style.text(name) for name in names], [samples[name].mean for name in names]
+    whiskers = _whiskers([(samples[name].mean, *_known(samples[name])) for name in names])
+    style.add_points(drawn, means, lines, "mean", style.MEAN_MARKER, "%{y}, mean: %{x:.4g}", error_x=whiskers)
+    ends, line = [lines[0], lines[-1]], {"color": style.VERMILION, "dash": "dot"}
     style.add_line(drawn, [searched] * 2, ends, "the search's best", line, "the search's best: %{x:.4g}")
     return drawn
 

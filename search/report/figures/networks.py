@@ -14,7 +14,6 @@ if TYPE_CHECKING:
 
 _EARLY, _LATE = (200, 210, 222), (0, 60, 110)
 _MOST_LAYERS = 6
-_PLANE = [[0, "#FBE3B3"], [0.5, "#FFFFFF"], [1, "#B3D4E8"]]
 
 
 def histograms(trial: TrialRecord) -> "Figure":
@@ -27,16 +26,16 @@ def histograms(trial: TrialRecord) -> "Figure":
         for panel, name in enumerate(shown, start=1):
             layer = next(each for each in row["layers"] if each["name"] == name)
             edges = np.linspace(-layer["reach"], layer["reach"], len(layer["shares"]) + 1)
-            density = np.array(layer["shares"]) / 1000 / np.diff(edges)
-            drawn.add_scatter(
-                x=((edges[1:] + edges[:-1]) / 2).astype(np.float32),
-                y=density.astype(np.float32),
-                mode="lines",
-                line={"color": color, "width": 2, "shape": "hvh"},
-                name=f"epoch {row['epoch']}",
+            middles, density = (edges[1:] + edges[:-1]) / 2, np.array(layer["shares"]) / 1000 / np.diff(edges)
+            style.add_line(
+                drawn,
+                middles.astype(np.float32),
+                density.astype(np.float32),
+                f"epoch {row['epoch']}",
+                {"color": color, "shape": "hvh"},
+                f"epoch {row['epoch']}, at %{{x:.3g}}: density %{{y:.3g}}",
                 legendgroup=str(row["epoch"]),
                 showlegend=panel == 1,
-                hovertemplate=f"epoch {row['epoch']}, at %{{x:.3g}}: density %{{y:.3g}}<extra></extra>",
                 row=panel,
                 col=1,
             )
@@ -103,7 +102,7 @@ def _add_boundary(drawn: "Figure", found: Mapping[str, Any], value: str, place: 
         x=np.array(found["x"], dtype=np.float32),
         y=np.array(found["y"], dtype=np.float32),
         z=np.round(100 * np.array(found["probability"])).astype(np.uint8),
-        colorscale=_PLANE,
+        colorscale=style.PLANE,
         zmin=0,
         zmax=100,
         contours={"coloring": "heatmap", "start": 50, "end": 50, "size": 100},
@@ -114,7 +113,7 @@ def _add_boundary(drawn: "Figure", found: Mapping[str, Any], value: str, place: 
         **place,
     )
     points, labels = np.array(found["points"], dtype=np.float32).reshape(-1, 2), np.array(found["labels"])
-    for label, (color, symbol) in enumerate(((style.ORANGE, "circle"), (style.BLUE, "square"))):
+    for label, (color, symbol) in enumerate(style.CLASSES):
         x, y = points[labels == label].T
         marker = {"color": color, "symbol": symbol, "size": 3}
         drawn.add_scatter(x=x, y=y, mode="markers", marker=marker, hoverinfo="skip", showlegend=False, **place)
@@ -137,27 +136,13 @@ def fitted(trials: Mapping[str, TrialRecord]) -> "Figure":
         found = trial.outputs
         for number, (epoch, y) in enumerate(zip(found["epochs"], found["y"], strict=True)):
             ends = number in (0, len(found["epochs"]) - 1)
-            drawn.add_scatter(
-                x=np.array(found["x"], dtype=np.float32),
-                y=np.array(y, dtype=np.float32),
-                mode="lines",
-                line={"color": _shade(number, len(found["epochs"])), "width": 2 if ends else 1},
-                name=f"epoch {epoch}",
-                showlegend=ends and not place,
-                hovertemplate=f"epoch {epoch}, at %{{x:.3g}}: %{{y:.3g}}<extra></extra>",
-                **where,
-            )
+            x, values = np.array(found["x"], dtype=np.float32), np.array(y, dtype=np.float32)
+            line = {"color": _shade(number, len(found["epochs"])), "width": 2 if ends else 1}
+            hover, shown = f"epoch {epoch}, at %{{x:.3g}}: %{{y:.3g}}", ends and not place
+            style.add_line(drawn, x, values, f"epoch {epoch}", line, hover, showlegend=shown, **where)
         x, y = np.array(found["points"], dtype=np.float32).T
-        drawn.add_scatter(
-            x=x,
-            y=y,
-            mode="markers",
-            marker={"color": style.VERMILION, "size": 7},
-            name="training examples",
-            showlegend=not place,
-            hovertemplate="%{x:.3g}: %{y:.3g}<extra></extra>",
-            **where,
-        )
+        marker, hover = {"color": style.VERMILION, "size": 7}, "%{x:.3g}: %{y:.3g}"
+        style.add_points(drawn, x, y, "training examples", marker, hover, showlegend=not place, **where)
     return drawn
 
 

@@ -92,15 +92,10 @@ def contour(record: StudyRecord, x: str, y: str) -> "Figure":
         colorbar={"title": {"text": style.text(record.metric), "side": "right"}, "thickness": 12},
         hovertemplate="%{x:.4g}, %{y:.4g}: about %{z:.4g}<extra></extra>",
     )
-    drawn.add_scatter(
-        x=across.positions(trials),
-        y=up.positions(trials),
-        mode="markers",
-        marker={"color": "white", "size": 6, "line": {"color": style.INK, "width": 1}},
-        customdata=[(trial.number, trial.value) for trial in trials],
-        hovertemplate="trial %{customdata[0]}: %{customdata[1]:.4g}<extra></extra>",
-        showlegend=False,
-    )
+    marker = {"color": "white", "size": 6, "line": {"color": style.INK, "width": 1}}
+    told, hover = [(trial.number, trial.value) for trial in trials], "trial %{customdata[0]}: %{customdata[1]:.4g}"
+    positions = across.positions(trials), up.positions(trials)
+    style.add_points(drawn, *positions, "completed", marker, hover, told, showlegend=False)
     return drawn
 
 
@@ -146,13 +141,13 @@ def _in_a_cell(value: float | None) -> str:
     return f"{value:,}<br>" if isinstance(value, int) else f"{value:#.3g}".rstrip(".") + "<br>"
 
 
-def parallel_coordinates(record: StudyRecord, names: Sequence[str] | None = None) -> "Figure":
+def parallel_coordinates(record: StudyRecord, names: Sequence[str]) -> "Figure":
     """Return each completed trial as a line through its hyperparameters to its value; the best stand out.
 
     Its axes lie one above the other, so that names and values have room on a telephone too; drawn as plain lines, for
     paper and machines without WebGL. `names` chooses and orders them.
     """
-    axes = [Axis(record, name) for name in (record.parameter_names if names is None else names)]
+    axes = [Axis(record, name) for name in names]
     trials = record.ranked
     drawn = style.figure("", "", height=100 + _ROW * (len(axes) + 1))
     if not trials or not axes:

@@ -32,10 +32,15 @@ _FEW = 12
 
 LINES = ((BLUE, "solid"), (VERMILION, "dash"), (GREEN, "dot"), (PURPLE, "dashdot"), (SKY, "longdash"))
 """Colour and dash of the n-th line: a reader without colours still has the dash."""
+CLASSES = ((ORANGE, "circle"), (BLUE, "square"))
+"""Colour and symbol of the points of two classes."""
+PLANE = [[0, "#FBE3B3"], [0.5, "#FFFFFF"], [1, "#B3D4E8"]]
+"""Colours of a plane by the probability of the second."""
 
 PRUNED_MARKER = {"color": GREY, "symbol": "circle-open", "size": 4}
 BEST_MARKER = {"color": VERMILION, "symbol": "star", "size": 12}
 BASELINE_MARKER = {"color": BLACK, "symbol": "diamond", "size": 10}
+MEAN_MARKER = {"color": BLUE, "symbol": "diamond", "size": 10}
 
 
 def figure(x: str, y: str, *, height: int = 380) -> "Figure":
@@ -60,12 +65,12 @@ def figure(x: str, y: str, *, height: int = 380) -> "Figure":
 
 
 def add_points(
-    drawn: "Figure", x: Any, y: Any, name: str, marker: Mapping[str, Any], hover: str, data: Any = None
+    drawn: "Figure", x: Any, y: Any, name: str, marker: Mapping[str, Any], hover: str, data: Any = None, **more: Any
 ) -> None:
     """Add points with a legend, if there are any; `hover` may use `data`, one row a point."""
     if len(x):
-        template = f"{hover}<extra></extra>"
-        drawn.add_scatter(x=x, y=y, mode="markers", marker=marker, name=name, customdata=data, hovertemplate=template)
+        said = {"customdata": data, "hovertemplate": f"{hover}<extra></extra>"}
+        drawn.add_scatter(x=x, y=y, mode="markers", marker=marker, name=name, **said, **more)
 
 
 def add_line(drawn: "Figure", x: Any, y: Any, name: str, line: Mapping[str, Any], hover: str = "", **more: Any) -> None:
