@@ -3,8 +3,7 @@
 import torch
 from torch.nn import functional
 
-MEMORY_SHARE = 0.5
-"""Of the device's free memory, the most that a padded copy may take: what trains needs the rest."""
+from winnow.objectives.data.streaming import fits
 
 
 class Windows:
@@ -25,9 +24,9 @@ class Windows:
         self._height, self._width = height + 2 * padding, width + 2 * padding
         self._image_bytes = channels * self._height * self._width
         self._twin = count * self._image_bytes
-        self.copied = (
-            self._twin * (1 + mirrored) < MEMORY_SHARE * free_bytes(images.device) if copied is None else copied
-        )
+        if copied is None:  # an accelerator that does not say how much memory it has is not asked for more
+            copied = images.device.type in ("cpu", "cuda") and fits(self._twin * (1 + mirrored), images.device)
+        self.copied = copied
         self._across = torch.arange(size[1], device=images.device)
         self._along = torch.arange(size[0], device=images.device)
         if self.copied:
@@ -88,14 +87,3 @@ def _places(line: torch.Tensor, start: torch.Tensor | int, count: int, turned: t
     """Return where each image's line of pixels comes from, int64 (B, length): from `start`, backwards if turned."""
     lines = line.expand(count, -1) if turned is None else torch.where(turned[:, None], line.flip(0), line)
     return lines + (start[:, None] if isinstance(start, torch.Tensor) else start)
-
-
-def free_bytes(device: torch.device) -> float:
-    """Return how much memory the device has free; 0 where it is an accelerator that does not say."""
-    if device.type == "cuda":
-        return float(torch.cuda.mem_get_info(device)[0])
-    if device.type == "cpu":
-        import psutil
-
-        return float(psutil.virtual_memory().available)
-    return 0.0

@@ -20,8 +20,9 @@ from torch.utils import _pytree
 from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_modes
 
 from winnow.objectives import learner, randomness, training
-from winnow.objectives.augmentation import mixing, policies, windows
+from winnow.objectives.augmentation import mixing, policies
 from winnow.objectives.compatibility import Shape
+from winnow.objectives.data import streaming
 from winnow.objectives.data.loading import Data, Split
 from winnow.objectives.hyperparameters import Config
 from winnow.objectives.models import layers
@@ -156,7 +157,7 @@ def fake(memory: float = 1e12, draws_64_bits: bool = True) -> Iterator[Watch]:
         for module in (training, learner):
             patched.setattr(module, "build", on_device)
         patched.setattr(training, "cheap", lambda *counted_on_the_host: {})
-        patched.setattr(windows, "free_bytes", lambda place: memory)
+        patched.setattr(streaming, "free_bytes", lambda place: memory)
         patched.setattr(mixing, "_quantiles", lambda alpha, place: torch.zeros(mixing.QUANTILES + 1, device=place))
         patched.setattr(policies, "_on_device", functools.cache(policies._on_device.__wrapped__))  # of this mode alone
         patched.setattr(layers, "DRAW_64_BITS", ("cpu", DEVICE) if draws_64_bits else ("cpu",))

@@ -12,11 +12,12 @@ import torch
 from torchvision.transforms import InterpolationMode, v2
 from torchvision.transforms.v2 import functional
 
-from winnow.objectives.augmentation import batches, color, erasing, geometry, windows
+from winnow.objectives.augmentation import batches, color, erasing, geometry
 from winnow.objectives.augmentation.batches import Augmentation, doubts
 from winnow.objectives.augmentation.draws import Draws
 from winnow.objectives.augmentation.windows import Windows
 from winnow.objectives.compatibility import input_shape
+from winnow.objectives.data import streaming
 from winnow.objectives.data.loading import Data, Split
 from winnow.objectives.errors import HyperparameterError, warn_once
 from winnow.objectives.hyperparameters import change, make_config
@@ -166,7 +167,7 @@ def test_without_memory_for_a_padded_copy_crops_and_flips_are_the_same(padding: 
 
 @pytest.mark.parametrize("free", [0, 8 * 3 * 8 * 7 * 2, 10**9])
 def test_the_padded_copy_takes_at_most_half_of_the_free_memory(free: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(windows, "free_bytes", lambda device: free)
+    monkeypatch.setattr(streaming, "free_bytes", lambda device: free)
     assert Windows(images().train.inputs, 1, (6, 5), True).copied == (free > 10**6)
 
 
