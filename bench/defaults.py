@@ -26,7 +26,7 @@ from scipy.stats import spearmanr
 from winnow.objectives.data.loading import Data, Split
 from winnow.objectives.errors import Diverged
 from winnow.objectives.hyperparameters import make_config
-from winnow.objectives.trained_model import restore, score
+from winnow.objectives.trained_model import judge, restore
 from winnow.objectives.training import train
 
 SIDE = 16
@@ -194,7 +194,7 @@ def rows(done: set[tuple[str, str, int, int]], seeds: int, candidates: list[str]
                     tested = 0.0
                     try:
                         result = train(make_config(values), data, lambda epoch, _, to=curve: to.append(epoch.value))
-                        tested = score(restore(values, result.weights, data), values, data, test)
+                        tested = judge(restore(values, result.weights, data), values, data, test).score
                     except Diverged:
                         curve += [0.0] * (EPOCHS - len(curve))
                     yield {

@@ -97,11 +97,6 @@ def _resampled(metric: Metric, outputs: torch.Tensor, targets: torch.Tensor) -> 
         return []  # a draw lacks a class, for one
 
 
-def score(model: nn.Module, values: Mapping[str, Any], data: Data, split: Split) -> float:
-    """Return its metric on `split`, as `judge` does."""
-    return judge(model, values, data, split).score
-
-
 def examine(spec: DataSpec, values: Mapping[str, Any], weights: bytes) -> tuple[Decision | None, Mistakes | None]:
     """Return how the trained model decides between two classes, and what it gets wrong: one pass over validation data.
 

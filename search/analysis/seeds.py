@@ -18,9 +18,7 @@ class Purpose(IntEnum):
     CHOOSING = 1
     """The candidates of a confirmation."""
     ABLATION = 2
-    """Methods, alone and together; they also choose the steps of the path."""
-    PATH = 3
-    """The path, once it is chosen."""
+    """Methods, alone and together; the first also choose the steps of the path, and those after them measure it."""
 
 
 def fresh_seeds(study_seed: int, purpose: Purpose, count: int) -> list[int]:

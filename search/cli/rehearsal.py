@@ -38,9 +38,7 @@ def layers(spec: Path, changed: tuple[str, ...], json: bool) -> None:
     if json:
         click.echo(dumps([asdict(layer) for layer in found], indent=2))
         return
-    table = FittingTable()
-    for heading in ("layer", "kind", "output"):
-        table.add_column(heading)
+    table = FittingTable("layer", "kind", "output")
     for heading in ("parameters", "multiply-adds"):
         table.add_column(heading, justify="right", overflow="fold")
     for each in found:

@@ -12,11 +12,10 @@ from winnow.storage.budget import spent
 def enqueue(study: WinnowStudy, parameters: Mapping[str, Any]) -> None:
     """Queue a trial with these hyperparameters, the others being sampled; raises StudyError."""
     for name, value in parameters.items():
-        entry = study.spec.search.get(name)
-        if entry is None:
+        if name not in study.spec.search:
             known = ", ".join(study.spec.search) or "nothing by name"
             raise StudyError(f"{name} is not searched in the study {study.name!r}, which searches {known}")
-        entries = entry if isinstance(entry, tuple) else (entry,)
+        entries = study.spec.entries(name)
         if not any(_holds(each, value) for each in entries):
             raise StudyError(
                 f"{name} = {value} lies outside of what the study {study.name!r} searches",

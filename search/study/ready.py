@@ -1,11 +1,10 @@
 """The studies that come with Winnow: found by name wherever it is installed, each with its question and its cost."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
 from winnow import studies
 from winnow.objectives.data.catalog import known
-from winnow.search.study.spec import SearchEntry, Spec
+from winnow.search.study.spec import Spec
 
 
 def names() -> list[str]:
@@ -38,10 +37,7 @@ def cost(spec: Spec) -> str:
 
 
 def _most(spec: Spec, name: str, default: int) -> int:
-    searched = spec.search.get(name)
-    entries: Sequence[SearchEntry] = (
-        () if searched is None else [searched] if isinstance(searched, SearchEntry) else searched
-    )
+    entries = spec.entries(name) if name in spec.search else []
     ends = [end for entry in entries for end in (entry.choices or [entry.high])]
     return int(max(ends, default=spec.fixed.get(name, default)))
 

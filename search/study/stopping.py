@@ -8,6 +8,7 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from winnow.search.study.spec import BudgetSection
+from winnow.storage.trial_summaries import is_feasible
 
 
 def reason_to_stop(study: optuna.Study, rule: BudgetSection) -> str:
@@ -28,5 +29,4 @@ def reason_to_stop(study: optuna.Study, rule: BudgetSection) -> str:
 
 def is_result(trial: FrozenTrial) -> bool:
     """Return whether the trial completed and keeps every limit."""
-    feasible = all(excess <= 0 for excess in trial.constraints.values())
-    return trial.state == TrialState.COMPLETE and feasible and trial.values is not None
+    return trial.state == TrialState.COMPLETE and trial.values is not None and is_feasible(trial)

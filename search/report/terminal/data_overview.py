@@ -14,10 +14,7 @@ SHOWN = 20
 
 def classes(found: Overview) -> RenderableType:
     """Return the table of classes and a sentence on sizes and on what was left aside."""
-    table = FittingTable()
-    table.add_column("class")
-    for part in ("train", "validation", "test"):
-        table.add_column(part, justify="right")
+    table = FittingTable("class", numbers=("train", "validation", "test"))
     for each in found.classes[:SHOWN]:
         table.add_row(each.name, f"{each.train:,}", f"{each.validation:,}", f"{each.test:,}")
     if len(found.classes) > SHOWN:

@@ -13,10 +13,7 @@ from winnow.search.report.terminal.screen import FittingTable
 
 def tables(found: Sequence[Importance], record: StudyRecord) -> RenderableType:
     """Return all methods in one table, its rows in the order of the first."""
-    table = FittingTable()
-    table.add_column("hyperparameter")
-    for importance in found:
-        table.add_column(importance.method, justify="right")
+    table = FittingTable("hyperparameter", numbers=(importance.method for importance in found))
     shares = [{share.name: share for share in importance.shares} for importance in found]
     for name in dict.fromkeys(share.name for importance in found for share in importance.shares):
         table.add_row(name, *(_share(by_name.get(name)) for by_name in shares))
@@ -32,9 +29,7 @@ def tables(found: Sequence[Importance], record: StudyRecord) -> RenderableType:
 
 def pairs(found: FunctionalAnova) -> RenderableType:
     """Return the interactions of two hyperparameters as a table."""
-    table = FittingTable()
-    table.add_column("interaction")
-    table.add_column("fANOVA", justify="right")
+    table = FittingTable("interaction", numbers=("fANOVA",))
     for pair in found.interactions:
         words = f"{pair.share:.0%} ({pair.low:.0%} to {pair.high:.0%})"
         table.add_row(" & ".join(pair.names), Text(words, style="" if pair.certain else "dim"))

@@ -26,9 +26,7 @@ def replay(result: Replay) -> RenderableType:
 
 def front(points: Sequence[Point], metric: str, cost: str) -> RenderableType:
     """`winnow front`."""
-    table = FittingTable()
-    for name in ("trial", metric, cost):
-        table.add_column(name, justify="right")
+    table = FittingTable(numbers=("trial", metric, cost))
     for point in points:
         spent = f"{point.cost:,.0f}" if cost == "parameters" else number(point.cost)
         table.add_row(str(point.number), score(point.value), spent)

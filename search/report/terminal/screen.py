@@ -1,6 +1,7 @@
 """Where commands print to: a console as wide as its terminal, and tables that fit it; in a pipe nothing is cut."""
 
 import os
+from collections.abc import Iterable
 
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.measure import Measurement
@@ -23,8 +24,11 @@ def screen(*, stderr: bool = False) -> Console:
 class FittingTable(Table):
     """A table; on a narrow screen that has no room for it, one line for each of its cells."""
 
-    def __init__(self) -> None:
-        super().__init__(box=None, pad_edge=False, header_style="dim")
+    def __init__(self, *texts: str, numbers: Iterable[str] = ()) -> None:
+        """Give it columns of `texts` on the left, and of `numbers` on the right of these."""
+        super().__init__(*texts, box=None, pad_edge=False, header_style="dim")
+        for heading in numbers:
+            self.add_column(heading, justify="right")
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Cut no heading and no number."""
