@@ -8,7 +8,7 @@ from urllib.parse import quote
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import MutableHeaders
 from starlette.requests import HTTPConnection
-from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from winnow.search.dashboard.access import Rule, rule_for
@@ -16,7 +16,7 @@ from winnow.search.dashboard.headers import protect
 from winnow.search.dashboard.hosts import Hosts
 from winnow.search.dashboard.identity import LOCAL, Credentials, People, Person, credentials
 from winnow.search.dashboard.rate_limit import WrongTokens
-from winnow.search.dashboard.rendering import page
+from winnow.search.dashboard.rendering import refusal, wants_page
 from winnow.storage import Storage, audit_log
 from winnow.storage.errors import StorageUnreachable
 
@@ -224,17 +224,10 @@ def _replay(body: bytes, receive: Receive) -> Receive:
 
 
 def _refusal(request: HTTPConnection, refused: _Refused) -> Response:
-    """Lead a person to the login page or show what is wrong, and tell a script."""
-    path = request.scope["path"]
-    wants_page = "text/html" in request.headers.get("accept", "") and request.scope["method"] == "GET"
-    if refused.status == 401 and wants_page:
-        return RedirectResponse(f"{_LOGIN}?next={quote(path, safe='/')}", 303)
-    if wants_page and not path.startswith(("/api/", "/winnow/api/")):
-        return page(
-            request, "refused.html.jinja", status=refused.status, headers=refused.headers, reason=refused.reason
-        )
-    content: dict[str, Any] = {"reason": refused.reason}
-    return JSONResponse(content, refused.status, headers=refused.headers)
+    """Lead a person to the login page, and tell everybody else what is wrong."""
+    if refused.status == 401 and wants_page(request):
+        return RedirectResponse(f"{_LOGIN}?next={quote(request.scope['path'], safe='/')}", 303)
+    return refusal(request, refused.reason, refused.status, refused.headers)
 
 
 def _address(request: HTTPConnection) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import quote
 
 from starlette.requests import HTTPConnection
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, Response
 
 from winnow.search.analysis import formatting
 from winnow.search.analysis.study_record import mixed_code_words
@@ -69,6 +69,18 @@ def page(
     """Return a whole page for whoever asks."""
     someone = getattr(request.state, "person", None)
     return HTMLResponse(render(template, person=someone, **content), status, headers)
+
+
+def refusal(request: HTTPConnection, reason: str, status: int, headers: Mapping[str, str] | None = None) -> Response:
+    """Say why a request is refused: to a person on a page, to a script as {"reason": a sentence}."""
+    if wants_page(request) and not request.scope["path"].startswith(("/api/", "/winnow/api/")):
+        return page(request, "refused.html.jinja", status=status, headers=headers, reason=reason)
+    return JSONResponse({"reason": reason}, status, headers)
+
+
+def wants_page(request: HTTPConnection) -> bool:
+    """Return whether a browser asks for what it shows."""
+    return request.scope["method"] == "GET" and "text/html" in request.headers.get("accept", "")
 
 
 def _moment(seconds: float) -> str:

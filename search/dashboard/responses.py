@@ -7,14 +7,14 @@ from typing import Annotated, Any, TypeVar
 from fastapi import FastAPI, HTTPException, Path, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.concurrency import run_in_threadpool
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 from winnow.errors import WinnowError
 from winnow.search.analysis.status import Status
 from winnow.search.analysis.study_view import StudyView
 from winnow.search.dashboard.identity import Person
 from winnow.search.dashboard.live import Look
-from winnow.search.dashboard.rendering import page
+from winnow.search.dashboard.rendering import refusal
 from winnow.search.dashboard.watch import Watching, unreadable
 from winnow.storage.errors import StorageUnreachable
 
@@ -73,21 +73,14 @@ def describe_errors(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def refused(request: Request, error: HTTPException) -> Response:
-        return _refusal(request, str(error.detail), error.status_code)
+        return refusal(request, str(error.detail), error.status_code)
 
     @app.exception_handler(RequestValidationError)
     async def invalid(request: Request, error: RequestValidationError) -> Response:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])
-        return _refusal(request, f"{place}: {first['msg']}", 422)
+        return refusal(request, f"{place}: {first['msg']}", 422)
 
     @app.exception_handler(WinnowError)
     async def not_possible(request: Request, error: WinnowError) -> Response:
-        return _refusal(request, str(error), 503 if isinstance(error, StorageUnreachable) else 409)
-
-
-def _refusal(request: Request, reason: str, status: int) -> Response:
-    is_page = request.method == "GET" and not request.url.path.startswith("/winnow/api")
-    if is_page and "text/html" in request.headers.get("accept", ""):
-        return page(request, "refused.html.jinja", status=status, reason=reason)
-    return JSONResponse({"reason": reason}, status)
+        return refusal(request, str(error), 503 if isinstance(error, StorageUnreachable) else 409)
