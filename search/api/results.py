@@ -61,7 +61,7 @@ def to_dataframe(storage: Storage, study: str, table: TableName = "trials") -> "
 def figures(storage: Storage, study: str) -> "dict[str, Figure]":
     """Return every figure of the report by its name."""
     record = study_reader.load(storage, study)
-    chapters = report.contents(record, conclusions.load(storage, record), None)["chapters"]
+    chapters = report.contents(record, conclusions.load(storage, record))["chapters"]
     return {picture.name: picture.titled() for chapter in chapters for picture in chapter.pictures}
 
 

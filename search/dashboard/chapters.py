@@ -10,8 +10,8 @@ from winnow.search.analysis.study_record import StudyRecord
 from winnow.search.analysis.study_view import SAMPLE, TOP, StudyView
 from winnow.search.report import conclusions as measured
 from winnow.search.report.chapters import Chapter, Picture
-from winnow.search.report.figures import curves, effects, progress
-from winnow.search.report.pictures import IMPORTANCE_CAVEAT
+from winnow.search.report.figures import curves, progress
+from winnow.search.report.pictures import importance_of
 from winnow.storage import Storage
 
 MOST_POINTS = 2000
@@ -45,11 +45,7 @@ def hyperparameters(view: StudyView) -> list[Chapter]:
     found, refusal = importance.assess_if_enough(record)
     if found is None:
         return [Chapter("The hyperparameters", [refusal])]
-    caption = " ".join(
-        filter(None, [f"{found.method} asks {found.question}.", IMPORTANCE_CAVEAT, importance.doubt([found], record)])
-    )
-    drawn = Picture("importance", "Hyperparameter importance", caption, effects.importance_bars([found]))
-    return [Chapter("The hyperparameters", pictures=[drawn])]
+    return [Chapter("The hyperparameters", pictures=[importance_of(record, found)])]
 
 
 def concluded(storage: Storage, view: StudyView) -> list[Chapter]:

@@ -84,7 +84,7 @@ def _pictures(record: StudyRecord, found: Conclusions) -> list[Picture]:
     drawn = [Picture("curves", "Learning curves", "", curves.learning_curves(record))]
     shares, _ = importance.assess_if_enough(record)
     if shares is not None:
-        drawn.append(Picture("importance", "Importance", "", effects.importance_bars([shares])))
+        drawn.append(Picture("importance", "Importance", "", effects.importance_bars(shares)))
     chapters = [Chapter("The search", pictures=drawn), *measured.chapters(record, found)]
     return [picture for chapter in chapters for picture in chapter.pictures]
 

@@ -10,7 +10,6 @@ from winnow.errors import WinnowError
 from winnow.search.analysis import summary
 from winnow.search.analysis.conclusions import Conclusions
 from winnow.search.analysis.formatting import number, score, state_word
-from winnow.search.analysis.importance import Importance
 from winnow.search.analysis.study_record import StudyRecord
 from winnow.search.report import report
 from winnow.search.report.chapters import Chapter
@@ -28,14 +27,13 @@ def write(
     record: StudyRecord,
     path: Path,
     found: Conclusions | None = None,
-    importances: Sequence[Importance] | None = None,
     first: Sequence[Chapter] = (),
 ) -> str:
     """Write the report to `path` and its pictures to the folder of that name; returns why there are none, or "".
 
     Raises OSError where it cannot be written.
     """
-    content = report.contents(record, found or Conclusions(), importances, first)
+    content = report.contents(record, found or Conclusions(), first)
     pictures, missing = _draw(content["chapters"], path.with_suffix(""))
     write_whole(path, render(content, pictures).encode())
     return missing

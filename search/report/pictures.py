@@ -17,7 +17,7 @@ from winnow.search.report.chapters import Chapter, Picture, Table
 from winnow.search.report.figures import curves, effects, front, progress, space
 from winnow.search.study.sections import Cost
 
-IMPORTANCE_CAVEAT = (
+_IMPORTANCE_CAVEAT = (
     "Lines are 95 % intervals; a pale bar's reaches the share of a random number. Importance says where good values "
     "lie, not how much a change would help: only retraining with and without it shows that."
 )
@@ -33,25 +33,17 @@ _QUANTITIES = {
 }
 
 
-def chapters(
-    record: StudyRecord, importances: Sequence[Importance] | None = None, anova: FunctionalAnova | None = None
-) -> list[Chapter]:
-    """Return every picture of the search.
+def chapters(record: StudyRecord, anova: FunctionalAnova | None = None) -> list[Chapter]:
+    """Return every picture of the search; with an `anova` slices show its means, and pairs are compared.
 
-    Without `importances` they are those of the first method alone, which takes a second or two; `importance.compare`
-    gives all. With a `anova`, slices show their means, and pairs of hyperparameters are compared.
+    Importance is that of the first method alone, which takes a second or two; `importance.compare` gives all.
     """
-    refusal = ""
-    if importances is None:
-        found_quickly, refusal = importance.assess_if_enough(record)
-        importances = [found_quickly] if found_quickly else []
+    shares, refusal = importance.assess_if_enough(record)
     found = [
         Chapter("The search", pictures=_search(record)),
         Chapter("The trainings", said_of_curves(record), tables=_shapes(record), pictures=_trainings(record)),
         networks.chapter(record),
-        Chapter(
-            "The hyperparameters", _without(record, refusal), pictures=_hyperparameters(record, importances, anova)
-        ),
+        Chapter("The hyperparameters", _without(record, refusal), pictures=_hyperparameters(record, shares, anova)),
     ]
     return [chapter for chapter in found if chapter.pictures or chapter.sentences]
 
@@ -175,28 +167,24 @@ def _without(record: StudyRecord, refusal: str) -> list[str]:
     return [f"No importance is shown: {refusal}"] if refusal and len(record.parameter_names) != 1 else []
 
 
-def _importance(record: StudyRecord, importances: Sequence[Importance]) -> Picture:
-    asked = "; ".join(f"{found.method} asks {found.question}" for found in importances)
-    pruned = max(found.pruned for found in importances)
+def importance_of(record: StudyRecord, found: Importance) -> Picture:
+    """Return the share of each hyperparameter, and what to make of it."""
     caption = [
-        f"{asked}.",
-        f"Of these, {pruned} were pruned, and so stand behind all that completed." if pruned else "",
-        IMPORTANCE_CAVEAT,
-        importance.doubt(importances, record),
-        importance.disagreement(importances, record),
+        f"{found.method} asks {found.question}.",
+        f"Of these, {found.pruned} were pruned, and so stand behind all that completed." if found.pruned else "",
+        _IMPORTANCE_CAVEAT,
+        importance.doubt([found], record),
     ]
-    drawn = effects.importance_bars(importances)
+    drawn = effects.importance_bars(found)
     return Picture("importance", "Hyperparameter importance", " ".join(filter(None, caption)), drawn)
 
 
-def _hyperparameters(
-    record: StudyRecord, importances: Sequence[Importance], anova: FunctionalAnova | None
-) -> list[Picture]:
-    drawn = [_importance(record, importances)] if importances and len(record.parameter_names) > 1 else []
+def _hyperparameters(record: StudyRecord, shares: Importance | None, anova: FunctionalAnova | None) -> list[Picture]:
+    drawn = [importance_of(record, shares)] if shares and len(record.parameter_names) > 1 else []
     if anova is not None and anova.interactions:
         drawn.append(_interactions(anova))
     drawn += _front(record)
-    return [*drawn, *_space(record, importances, anova)]
+    return [*drawn, *_space(record, shares, anova)]
 
 
 def _interactions(anova: FunctionalAnova) -> Picture:
@@ -220,8 +208,8 @@ def _front(record: StudyRecord) -> list[Picture]:
     return [Picture(f"front-{cost}", title, caption, front.scatter(record, cost)) for cost, title in costs]
 
 
-def _space(record: StudyRecord, importances: Sequence[Importance], anova: FunctionalAnova | None) -> list[Picture]:
-    names = [share.name for share in importances[0].shares] if importances else []
+def _space(record: StudyRecord, shares: Importance | None, anova: FunctionalAnova | None) -> list[Picture]:
+    names = [share.name for share in shares.shares] if shares else []
     names += [name for name in record.parameter_names if name not in names]
     ranked = names[:_MOST_AXES]
     drawn = []

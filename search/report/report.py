@@ -10,7 +10,6 @@ from winnow.search.analysis import curve_reading, formatting, summary
 from winnow.search.analysis import functional_anova as functional_anova
 from winnow.search.analysis.commands import confirm_command, known_commands, quoted
 from winnow.search.analysis.conclusions import Conclusions
-from winnow.search.analysis.importance import Importance
 from winnow.search.analysis.study_record import StudyRecord, TrialRecord
 from winnow.search.report import conclusions, method, pictures, questions
 from winnow.search.report.chapters import Chapter
@@ -20,27 +19,15 @@ if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
 
-def write(
-    record: StudyRecord,
-    path: Path,
-    found: Conclusions | None = None,
-    importances: Sequence[Importance] | None = None,
-    first: Sequence[Chapter] = (),
-) -> None:
+def write(record: StudyRecord, path: Path, found: Conclusions | None = None, first: Sequence[Chapter] = ()) -> None:
     """Write the report on `record` to `path`, replacing what was there; raises OSError where it cannot."""
-    write_whole(path, render(record, found, importances, first).encode())
+    write_whole(path, render(record, found, first).encode())
 
 
-def render(
-    record: StudyRecord,
-    found: Conclusions | None = None,
-    importances: Sequence[Importance] | None = None,
-    first: Sequence[Chapter] = (),
-) -> str:
+def render(record: StudyRecord, found: Conclusions | None = None, first: Sequence[Chapter] = ()) -> str:
     """Return the report as one HTML document, plotly's library and all figures inside.
 
-    `found` is what was measured after the search. Without `importances` it shows the first method's alone, which takes
-    a second or two; `importance.compare` gives all. The chapters `first` stand before all others.
+    `found` is what was measured after the search. The chapters `first` stand before all others.
     """
     import jinja2
 
@@ -54,7 +41,7 @@ def render(
         figure_json=figure_json,
         curve=curve,
     )
-    content = contents(record, found or Conclusions(), importances, first)
+    content = contents(record, found or Conclusions(), first)
     return environment.get_template("report.html.jinja").render(content, plotly=plotly_library())
 
 
@@ -76,12 +63,7 @@ def settings() -> dict[str, Any]:
     }
 
 
-def contents(
-    record: StudyRecord,
-    found: Conclusions,
-    importances: Sequence[Importance] | None,
-    first: Sequence[Chapter] = (),
-) -> dict[str, Any]:
+def contents(record: StudyRecord, found: Conclusions, first: Sequence[Chapter] = ()) -> dict[str, Any]:
     """Return all that a report says and shows, whatever its format."""
     anova = functional_anova.decompose_if_enough(record)
     return {
@@ -92,7 +74,7 @@ def contents(
             *first,
             *questions.chapters(record, found),
             *conclusions.chapters(record, found, anova),
-            *pictures.chapters(record, importances, anova),
+            *pictures.chapters(record, anova),
         ],
         "names": summary.drawn_names(record),
         "rows": _by_rank(record),

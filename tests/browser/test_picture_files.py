@@ -22,7 +22,7 @@ STEPS = [Effect("flip $x$", 0.02, 0.01, 0.03, 10), Effect("<dropout>", -0.01, -0
 
 
 def test_one_chrome_writes_every_picture_of_a_report(tmp_path: Path) -> None:
-    content = report.contents(searched(60), Conclusions(confirmed(), (ablated(),)), None)
+    content = report.contents(searched(60), Conclusions(confirmed(), (ablated(),)))
     drawn = {p.name: p.figure for chapter in content["chapters"] for p in chapter.pictures}
     assert {"history", "timeline", "curves", "importance", "parallel", "confirmation", "path-0-7"} <= drawn.keys()
     files.write({tmp_path / f"{name}.svg": figure for name, figure in drawn.items()})

@@ -59,7 +59,7 @@ def test_what_is_proposed_is_taken(
     study = told(tmp_path, values, [its_own if config is COPY else config for config in configs])
     record = study_reader.load(study.storage, study.name)
     assert [commands.methods_command(record), commands.confirm_command(record)] == proposed
-    content = report.contents(record, Conclusions(spec=study.spec), None)
+    content = report.contents(record, Conclusions(spec=study.spec))
     named = [*content["commands"], *(command for chapter in content["chapters"] for command in chapter.commands)]
     for command in {*filter(None, proposed), *named}:
         take(study, record, command)

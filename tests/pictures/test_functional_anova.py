@@ -101,7 +101,7 @@ def test_too_few_trials_are_refused() -> None:
 
 def test_a_report_shows_the_pairs_the_means_and_the_pair_that_hangs_together() -> None:
     searched = history(planted, 60)
-    found = chapters(searched, None, decompose_if_enough(searched))
+    found = chapters(searched, decompose_if_enough(searched))
     drawn = {picture.name: picture for chapter in found for picture in chapter.pictures}
     assert drawn["contour"].title == "a and b"
     assert list(drawn["interactions"].figure.data[0].y)[-1] == "a &amp; b"

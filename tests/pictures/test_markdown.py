@@ -17,7 +17,7 @@ FOUND = Conclusions(confirmed(), (ablated(),))
 
 @pytest.fixture(scope="module")
 def text() -> str:
-    return markdown.render(report.contents(searched(40), FOUND, None), {"curves": "<example/curves.png>"})
+    return markdown.render(report.contents(searched(40), FOUND), {"curves": "<example/curves.png>"})
 
 
 def test_it_says_what_the_page_says(text: str) -> None:
@@ -38,7 +38,7 @@ def test_every_table_has_as_many_cells_in_each_row(text: str) -> None:
 
 def test_what_users_write_is_shown_as_text() -> None:
     hostile = "<script>|x|</script>\n# [heading](http://example.com)"
-    text = markdown.render(report.contents(searched(3, name=hostile), Conclusions(), None), {})
+    text = markdown.render(report.contents(searched(3, name=hostile), Conclusions()), {})
     assert "\\<script\\>\\|x\\|" in text
     assert "\n# [" not in text
 

@@ -24,20 +24,10 @@ def test_importance_bars_have_the_largest_on_top_and_pale_ones_where_nothing_is_
     found = Importance(
         "PED-ANOVA", "", 40, 0, (Share("lr", 0.8, 0.5, 1.0, 40, True), Share("flip", 0.2, 0.0, 0.6, 40, False))
     )
-    (bars,) = effects.importance_bars([found]).data
+    (bars,) = effects.importance_bars(found).data
     assert list(bars.y) == ["flip", "lr"]
     assert bars.marker.opacity[0] < bars.marker.opacity[1] == 1
     np.testing.assert_allclose(bars.error_x.arrayminus, [0.2, 0.3])
-
-
-def test_methods_side_by_side_share_the_rows_of_the_first() -> None:
-    first = Importance(
-        "PED-ANOVA", "", 40, 0, (Share("lr", 0.8, 0.5, 1.0, 40, True), Share("momentum", 0.2, 0.0, 0.6, 9, False))
-    )
-    second = Importance("MDI", "", 40, 0, (Share("lr", 1.0, 0.9, 1.0, 40, True),))
-    drawn = effects.importance_bars([first, second])
-    assert list(drawn.layout.yaxis.categoryarray) == ["momentum", "lr"]
-    assert {bars.name for bars in drawn.data} == {"PED-ANOVA", "MDI"}
 
 
 def test_effects_are_ordered_and_marked_by_verdict() -> None:
@@ -71,7 +61,7 @@ def test_order_shows_each_effect_first_last_and_on_the_mean() -> None:
 def test_markup_in_names_is_shown_and_not_obeyed() -> None:
     study = optuna.create_study(direction="minimize", sampler=optuna.samplers.RandomSampler(seed=0))
     study.optimize(lambda trial: trial.suggest_float("<b>lr</b>", 0, 1), n_trials=12)
-    assert effects.importance_bars([assess(read(study, {}))]).data[0].y[0] == "&lt;b&gt;lr&lt;/b&gt;"
+    assert effects.importance_bars(assess(read(study, {}))).data[0].y[0] == "&lt;b&gt;lr&lt;/b&gt;"
 
 
 def test_repetitions_stand_below_the_best_mean_with_the_searchs_belief_beside_them() -> None:

@@ -7,7 +7,7 @@ import numpy as np
 
 from winnow.search.analysis.effects import Effect, OrderedEffect
 from winnow.search.analysis.functional_anova import Interaction
-from winnow.search.analysis.importance import Importance
+from winnow.search.analysis.importance import Importance, Share
 from winnow.search.analysis.statistics import Sample
 from winnow.search.report.figures import style
 
@@ -16,51 +16,44 @@ if TYPE_CHECKING:
 
 _LONG = 24
 """Letters of a name that fit beside a narrow picture."""
+_SHARE = "%{y}: %{x:.1%} (%{customdata[0]:.1%} to %{customdata[1]:.1%})"
 _VERDICT_COLORS = {"helps": style.BLUE, "hurts": style.VERMILION, "inconclusive": style.GREY}
 _VERDICT_SYMBOLS = {"helps": "triangle-right", "hurts": "triangle-left", "inconclusive": "circle-open"}
 
 
-def importance_bars(importances: Sequence[Importance]) -> "Figure":
-    """Return each hyperparameter's share by each method with its interval, the first method's largest on top.
+def importance_bars(found: Importance) -> "Figure":
+    """Return each hyperparameter's share with its interval, the largest on top.
 
     A pale bar is a share that is not certain: its interval reaches what a random number would be given.
     """
-    names = list(dict.fromkeys(share.name for found in importances for share in found.shares))[::-1]
-    drawn = _rows("share of importance", names, 14 + 16 * len(importances))
-    # Plotly stacks the bars of a group from the bottom up.
-    drawn.update_layout(barmode="group", bargap=0.25, legend_traceorder="reversed")
-    drawn.update_xaxes(tickformat=".0%", rangemode="tozero")
-    for found, color in reversed(list(zip(importances, (style.BLUE, style.ORANGE, style.GREEN), strict=False))):
-        shares = found.shares[::-1]
-        drawn.add_bar(
-            x=[share.share for share in shares],
-            y=[style.text(share.name) for share in shares],
-            orientation="h",
-            name=found.method,
-            marker={"color": color, "opacity": [1.0 if share.certain else 0.35 for share in shares]},
-            error_x=_whiskers([(share.share, share.low, share.high) for share in shares]),
-            customdata=[(share.low, share.high, share.trials) for share in shares],
-            hovertemplate=f"{found.method}, %{{y}}: %{{x:.1%}} (%{{customdata[0]:.1%}} to %{{customdata[1]:.1%}}), "
-            "searched in %{customdata[2]} trials<extra></extra>",
-            showlegend=len(importances) > 1,
-        )
-    return drawn
+    shares = found.shares[::-1]
+    told = [(share.low, share.high, share.trials) for share in shares]
+    hover = f"{found.method}, {_SHARE}, searched in %{{customdata[2]}} trials"
+    return _share_bars("share of importance", [share.name for share in shares], shares, told, hover)
 
 
 def interactions(found: Sequence[Interaction]) -> "Figure":
     """Return the share of the variance that each two hyperparameters explain only together, the largest on top."""
     ordered = found[::-1]
     names = [" & ".join(interaction.names) for interaction in ordered]
-    drawn = _rows("share of the variance", names, 32)
+    told = [(interaction.low, interaction.high) for interaction in ordered]
+    return _share_bars("share of the variance", names, ordered, told, _SHARE)
+
+
+def _share_bars(
+    x: str, names: Sequence[str], shares: Sequence[Share | Interaction], told: Sequence[tuple[float, ...]], hover: str
+) -> "Figure":
+    """Return a bar for each share, from the bottom up; what is not certain is pale."""
+    drawn = _rows(x, names, 32)
     drawn.update_xaxes(tickformat=".0%", rangemode="tozero")
     drawn.add_bar(
-        x=[interaction.share for interaction in ordered],
+        x=[share.share for share in shares],
         y=[style.text(name) for name in names],
         orientation="h",
-        marker={"color": style.BLUE, "opacity": [1.0 if interaction.certain else 0.35 for interaction in ordered]},
-        error_x=_whiskers([(interaction.share, interaction.low, interaction.high) for interaction in ordered]),
-        customdata=[(interaction.low, interaction.high) for interaction in ordered],
-        hovertemplate="%{y}: %{x:.1%} (%{customdata[0]:.1%} to %{customdata[1]:.1%})<extra></extra>",
+        marker={"color": style.BLUE, "opacity": [1.0 if share.certain else 0.35 for share in shares]},
+        error_x=_whiskers([(share.share, share.low, share.high) for share in shares]),
+        customdata=told,
+        hovertemplate=f"{hover}<extra></extra>",
     )
     return drawn
 
