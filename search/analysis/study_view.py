@@ -10,8 +10,8 @@ import threading
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, Literal, TypeVar
+from dataclasses import replace
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection, func, select
 
@@ -38,21 +38,6 @@ _BY_THE_PRUNER = "by the pruner"
 _METRIC_NAMES = "study:metric_names"
 # Fibonacci hashing: numbers that follow each other are scattered evenly over 32 bits.
 _SCATTER = 2_654_435_761
-
-
-@dataclass(frozen=True)
-class _About:
-    """What a look needs of a study itself."""
-
-    name: str
-    direction: Literal["maximize", "minimize"]
-    metric: str | None
-    stopped: str
-    has_spec: bool
-    sampler: str
-    objectives: int
-    is_analysis: bool
-    shares_devices: bool
 
 
 class StudyView:
@@ -82,8 +67,8 @@ class StudyView:
     def status(self) -> Status:
         """Return where the study stands now; raise KeyError where it is gone, StorageError."""
         with self._lock:
-            about = self._ask(self._about)
-            ended, used, paused, conclusions = self._ask(self._read, about.name)
+            about, spec, stopped = self._ask(self._about)
+            ended, used, paused, conclusions = self._ask(self._read, about.study)
             if ended or paused != self._paused or self._history is None:
                 self._paused = paused
                 self._history = self._make_history(about)
@@ -100,7 +85,7 @@ class StudyView:
             states = dict(sorted(Counter(outline.state for outline in self._outlines.known.values()).items()))
             return Status(
                 study_id=self.study_id,
-                study=about.name,
+                study=about.study,
                 direction=about.direction,
                 metric=record.metric,
                 states=states,
@@ -114,12 +99,12 @@ class StudyView:
                 tracebacks={reason: text for reason, text in self._tracebacks.items() if text is not None},
                 paused=len(paused),
                 pruned=dict(pruned.most_common()),
-                stopped=about.stopped,
+                stopped=stopped,
                 saved_training_seconds=saved.saved * pruned[_BY_THE_PRUNER] / saved.trials if saved.trials else 0.0,
                 seconds_left=seconds_left(used, states, present, latest, len(paused)),
                 mixed_code=study_record.several(self._outlines.code),
-                has_spec=about.has_spec,
-                shares_devices=about.shares_devices,
+                has_spec=spec is not None,
+                shares_devices=_shares_devices(spec),
                 trials_version=self._trials_version,
                 conclusions_version=conclusions,
             )
@@ -172,24 +157,25 @@ class StudyView:
     def _ask(self, query: Callable[..., Result], *given: Any) -> Result:
         return self._storage.database.read(query, *given)
 
-    def _about(self, connection: Connection) -> _About:
-        """Read what a look needs of the study, and none of its other attributes, however many there are."""
+    def _about(self, connection: Connection) -> tuple[StudyRecord, Any, str]:
+        """Return the study without its trials, its spec, and why it was stopped.
+
+        None of its other attributes is read, however many there are.
+        """
         directions = study_rows.directions_of(connection, self.study_id)
         stopped = _attribute(connection, study_user_attributes, self.study_id, STOPPING)
         names = _attribute(connection, study_system_attributes, self.study_id, _METRIC_NAMES)
         spec = _attribute(connection, study_user_attributes, self.study_id, SPEC)
-        fleet = spec.get("fleet") if isinstance(spec, dict) else None
-        return _About(
-            name=deletions.shown_name(connection, self.study_id),
+        about = StudyRecord(
+            study=deletions.shown_name(connection, self.study_id),
             direction="maximize" if directions[0].name == "MAXIMIZE" else "minimize",
-            metric=str(names[0]) if isinstance(names, list) and names else None,
-            stopped=str(stopped.get("reason", "")) if isinstance(stopped, dict) else "",
-            has_spec=spec is not None,
+            metric=str(names[0]) if isinstance(names, list) and names else "",
+            trials=(),
             sampler=study_reader.sampler_of(spec),
             objectives=1 if spec else len(directions),
             is_analysis=designs.is_designed(connection, self.study_id),
-            shares_devices=isinstance(fleet, dict) and fleet.get("fuse", 1) != 1,
         )
+        return about, spec, str(stopped.get("reason", "")) if isinstance(stopped, dict) else ""
 
     def _read(self, connection: Connection, name: str) -> tuple[list[Outline], Any, set[int], int]:
         used = spent(connection, self.study_id)  # first: whatever begins meanwhile is among the trials read after it
@@ -208,14 +194,13 @@ class StudyView:
             self._tracebacks[reason] = None if text is None else str(text)
         return dict(Counter(reason for reason, _ in failed).most_common())
 
-    def _make_history(self, about: _About) -> StudyRecord:
+    def _make_history(self, about: StudyRecord) -> StudyRecord:
         known = self._outlines.known
         for outline in known.values():
             before = self._plain.get(outline.trial_id)
             if before is None or before.state != outline.state or outline.state == "WAITING":
                 self._plain[outline.trial_id] = _plain(outline, before, outline.trial_id in self._paused)
-        said = about.sampler, about.objectives, about.is_analysis
-        record = self._with(StudyRecord(about.name, about.direction, "", (), *said))
+        record = self._with(about)
         wanted = {trial.number for trial in record.ranked[:TOP]} | _spread(record.finished)
         if record.baseline is not None:
             wanted.add(record.baseline.number)
@@ -294,6 +279,11 @@ def _as_reported(worker: Worker, curves: dict[int, tuple[float, ...]]) -> Worker
     """Return a worker with the last epoch of its trial: epochs are written as they end, signs of life less often."""
     curve = curves.get(worker.trial_number, ()) if worker.trial_number is not None else ()
     return replace(worker, epoch=len(curve), value=curve[-1]) if curve else worker
+
+
+def _shares_devices(spec: Any) -> bool:
+    fleet = spec.get("fleet") if isinstance(spec, dict) else None
+    return isinstance(fleet, dict) and fleet.get("fuse", 1) != 1
 
 
 def _attribute(connection: Connection, table: Any, study_id: int, key: str) -> Any:
