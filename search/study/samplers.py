@@ -55,10 +55,6 @@ class GridSampler(SamplerSection):
             order = [cell for alike in of_shape.values() for cell in alike]
         return PlannedSampler([{}, *order] if study.has_baseline else order)  # row 0 is left to the baseline
 
-    def seeded(self, study: StudyContext, sampler: BaseSampler, seed: int) -> BaseSampler:
-        """Leave it: it goes by the trial's number."""
-        return sampler
-
 
 @sampler("coordinate")
 class CoordinateSampler(SamplerSection):
@@ -69,10 +65,6 @@ class CoordinateSampler(SamplerSection):
     def build(self, study: StudyContext, seed: int) -> BaseSampler:
         """Begin at the baseline."""
         return CoordinateWise(study, self.points)
-
-    def seeded(self, study: StudyContext, sampler: BaseSampler, seed: int) -> BaseSampler:
-        """Leave it: it goes by the trial's number."""
-        return sampler
 
 
 @sampler("tpe")
@@ -177,7 +169,7 @@ class FreezeThawSampler(SamplerSection):
         return FreezeThaw(study.space, self.max_resource or most_epochs(study), study.optimises, **shares)
 
 
-class _ByNumber(BaseSampler):
+class ByNumber(BaseSampler):
     """Gives each trial the values that its number stands for, and random ones where it stands for none."""
 
     def __init__(self) -> None:
@@ -207,7 +199,7 @@ class _ByNumber(BaseSampler):
         return self._random.sample_independent(study, trial, param_name, param_distribution)
 
 
-class PlannedSampler(_ByNumber):
+class PlannedSampler(ByNumber):
     """Row N of a plan for trial N."""
 
     def __init__(self, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -219,7 +211,7 @@ class PlannedSampler(_ByNumber):
         return self.rows[number] if number < len(self.rows) else {}
 
 
-class CoordinateWise(_ByNumber):
+class CoordinateWise(ByNumber):
     """Coordinate-wise search: one hyperparameter moves over its grid while the others stay at the best so far.
 
     It begins at the baseline with the first hyperparameter. From a better configuration it goes on with what brought

@@ -88,7 +88,7 @@ class WinnowStudy:
 
     def sampler_of(self, number: int) -> BaseSampler:
         """Return the study's sampler, about to draw trial `number`: from the study's seed and that number."""
-        if isinstance(self._sampler, samplers.PlannedSampler):
+        if isinstance(self._sampler, samplers.ByNumber):
             return self._sampler
         return self._with_prior(self.spec.sampler.seeded(self.spec, self._sampler, self._draw_seed(number)))
 
@@ -100,7 +100,7 @@ class WinnowStudy:
         return self.spec.sampler.build(self.spec, self._draw_seed(0))
 
     def _with_prior(self, sampler: BaseSampler) -> BaseSampler:
-        if isinstance(sampler, samplers.PlannedSampler) or not self.spec.has_prior:
+        if isinstance(sampler, samplers.ByNumber) or not self.spec.has_prior:
             return sampler
         from winnow.search.study.prior import PriorSampler  # imports SciPy, which a trainer needs not
 
