@@ -2,8 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
+from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy import Connection, Float, bindparam, case, exists, func, insert, not_, select, update
 
 from winnow.defaults import LEASE_SECONDS
@@ -69,8 +71,8 @@ class _Chosen:
     number: int
     until: int | None
     """The epoch at which it is to pause."""
-    is_bare: bool
-    """Whether it was made now, and nothing is known of it."""
+    made: FrozenTrial | None = None
+    """All that there is of it, where it was made now and given nothing."""
 
 
 def claim(
@@ -108,8 +110,8 @@ def claim(
             identities.new(),
             earlier,
             claims,
-            made_trial=chosen.is_bare,
             until=chosen.until,
+            trial=chosen.made,
         )
         connection.execute(
             _ATTEMPT,
@@ -161,11 +163,12 @@ def _make(connection: Connection, study_id: int, number: int, wish: Wish | None)
     assert made.inserted_primary_key is not None
     trial_id = made.inserted_primary_key[0]
     if wish is None or wish.parameters is None:
-        return _Chosen(trial_id, number, None if wish is None else wish.until, True)
+        bare = FrozenTrial(number, TrialState.RUNNING, None, datetime.now(), None, {}, {}, {}, {}, {}, trial_id)
+        return _Chosen(trial_id, number, None if wish is None else wish.until, bare)
     shown = content.as_json(FIXED_PARAMETERS, dict(wish.parameters), connection.dialect.name)
     attribute = {"trial_id": trial_id, "key": FIXED_PARAMETERS, "value_json": shown}
     connection.execute(insert(trial_system_attributes).values(**attribute))
-    return _Chosen(trial_id, number, wish.until, False)
+    return _Chosen(trial_id, number, wish.until)
 
 
 def _waiting(
@@ -178,14 +181,14 @@ def _waiting(
     place = {"study": study_id, "since": since, "rather": list(rather) or [-1]}  # no trial has that number
     if wish is None:
         found = connection.execute(_UNPAUSED, place).one_or_none()
-        return None if found is None else _Chosen(found.trial_id, found.number, None, is_bare=False)
+        return None if found is None else _Chosen(found.trial_id, found.number, None)
     broken_off = connection.execute(_BROKEN_OFF, place).one_or_none()
     if broken_off is not None:
-        return _Chosen(*broken_off, is_bare=False)
+        return _Chosen(*broken_off)
     if wish.paused is not None:
         found = connection.execute(_PAUSED, {**place, "paused": wish.paused}).one_or_none()
         if found is None:
             raise Overtaken(f"trial {wish.paused} is not paused any more")
     else:
         found = connection.execute(_QUEUED, place).one_or_none() if wish.begins else None
-    return None if found is None else _Chosen(found.trial_id, found.number, wish.until, is_bare=False)
+    return None if found is None else _Chosen(found.trial_id, found.number, wish.until)

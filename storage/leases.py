@@ -7,8 +7,9 @@ longer the trial's: a worker that lost its lease can write nothing more (`LeaseL
 claimed by nobody is still its owner's, who may renew it.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from optuna.trial import FrozenTrial
 from sqlalchemy import Connection, bindparam, func, select
 
 from winnow.records import Outcome, Retry
@@ -43,8 +44,8 @@ class Lease:
     earlier: tuple[Outcome, ...] = ()
     """How the attempts before this one ended."""
     earlier_claims: tuple[str, ...] = ()
-    made_trial: bool = False
-    """Whether the trial was made by this claim, so that nothing is known of it yet."""
+    trial: FrozenTrial | None = field(default=None, compare=False, repr=False)
+    """The trial as its holder knows it, who made it by this claim or has drawn it; None where it is to be read."""
     until: int | None = None
     """The epoch at which this attempt is to pause; None: it goes on to the trial's end."""
 

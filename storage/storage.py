@@ -36,7 +36,7 @@ from winnow.storage.optuna_tables import (
     trial_system_attributes,
     trial_user_attributes,
 )
-from winnow.storage.trial_cache import TrialCache, as_pruned, begun, read_one
+from winnow.storage.trial_cache import TrialCache, as_pruned, read_one
 
 
 @dataclass
@@ -121,8 +121,7 @@ class Storage(BaseStorage):
 
         With `draws_together` what is drawn for it is written at the end, in one transaction.
         """
-        trial = begun(lease) if lease.made_trial else self.get_trial(lease.trial_id)
-        held = _Held(lease, trial, trials.Drawn() if draws_together else None)
+        held = _Held(lease, lease.trial or self.get_trial(lease.trial_id), trials.Drawn() if draws_together else None)
         with self._lock:
             self._studies[lease.trial_id] = lease.study_id
             self._held[lease.trial_id] = held

@@ -6,7 +6,6 @@ import math
 import time
 from bisect import insort
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import datetime
 from functools import lru_cache, partial
 from itertools import groupby
 from operator import attrgetter, itemgetter
@@ -30,7 +29,6 @@ from sqlalchemy import (
 from winnow.garbage import uncollected
 from winnow.storage import pauses
 from winnow.storage.clock import from_optuna
-from winnow.storage.leases import Lease
 from winnow.storage.optuna_tables import (
     intermediate_values,
     parameters,
@@ -126,11 +124,6 @@ def as_pruned(trial: FrozenTrial) -> FrozenTrial:
     last = math.nan if shown.last_step is None else shown.intermediate_values[shown.last_step]
     shown.values = None if math.isnan(last) else [last]
     return shown
-
-
-def begun(lease: Lease) -> FrozenTrial:
-    """Return the trial that a claim has just made."""
-    return FrozenTrial(lease.number, TrialState.RUNNING, None, datetime.now(), None, {}, {}, {}, {}, {}, lease.trial_id)
 
 
 def freeze(connection: Connection, rows: Sequence[Any], study_id: int, newest: int) -> list[FrozenTrial]:

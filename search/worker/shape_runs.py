@@ -55,21 +55,20 @@ class ShapeRuns:
         self.sizes: dict[tuple[Any, ...], int] = {}
         """How many of each shape that has come are trained at once."""
 
-    def draw(self, lease: Lease) -> int:
+    def draw(self, lease: Lease) -> tuple[int, FrozenTrial]:
         """Draw the parameters of a trial of which nothing is known yet; raises what the storage and the sampler do.
 
         That is one that this lease has made, or an earlier one that was lost before it could draw. Returns how many of
-        its shape are trained at once.
+        its shape are trained at once, and the trial as it is now.
         """
-        trial = None if lease.made_trial else self._study.storage.get_trial(lease.trial_id)
-        parameters = _parameters(trial) if trial else {}
-        if parameters:
+        trial = lease.trial or self._study.storage.get_trial(lease.trial_id)
+        if parameters := _parameters(trial):
             size = self._size(lease, parameters)
             if lease.earlier:
                 self._went_on(lease, parameters, size)
             elif self._shape_of(parameters) == self._new.shape:
                 self._new.left = min(self._new.left, size - 1)
-            return size
+            return size, trial
         study = self._study.handle(lease.number)
         study.pruner = optuna.pruners.NopPruner()  # Hyperband would show some samplers its bracket's trials alone
         if self.shape:
@@ -79,10 +78,11 @@ class ShapeRuns:
         with self._study.storage.holding(lease, draws_together=True), self._sampler_lock:
             drawn = optuna.trial.Trial(study, lease.trial_id)
             suggest(drawn, self._study.spec.space, {})
-        self.began(lease.number, drawn.params)
-        size = self._size(lease, drawn.params)
+            trial = self._study.storage.get_trial(lease.trial_id)
+        self.began(lease.number, trial.params)
+        size = self._size(lease, trial.params)
         self._new.left = min(self._new.left, size - 1)
-        return size
+        return size, trial
 
     @property
     def shape(self) -> Mapping[str, Any]:

@@ -204,9 +204,9 @@ class Worker:
         """
         if self._shape_runs is None:
             return lease
-        size = self._lanes.count
+        size, trial = self._lanes.count, None
         try:
-            size = self._shape_runs.draw(lease)
+            size, trial = self._shape_runs.draw(lease)
         except LeaseLost as lost:
             _log.warning("%s", lost)
             return None
@@ -215,7 +215,7 @@ class Worker:
         except Exception:
             _log.debug("trial %d", lease.number, exc_info=True)
         self._lanes.take(lease.claim, size)
-        return replace(lease, made_trial=False)  # something may be known of it
+        return replace(lease, trial=trial)
 
     def _size_of(self, lease: Lease, asked: Measure) -> int:
         """Find how many trials of a new shape are trained at once: `auto` measures it where the search draws it."""

@@ -187,8 +187,9 @@ def test_a_shape_that_no_stack_makes_faster_has_no_row(opened: storage.Storage) 
     for _ in range(30):
         lease = claims.claim(opened.database, study.study_id, "w")
         assert lease is not None
-        size = rows.draw(lease)
-        taken.append(opened.get_trial(lease.trial_id).params)
+        size, trial = rows.draw(lease)
+        assert trial.params == opened.get_trial(lease.trial_id).params
+        taken.append(trial.params)
         assert not taken[-1] or size == {"cnn": 1, "mlp": 4}[taken[-1]["model"]]
     lengths = [(shape[0], len(list(run))) for shape, run in groupby(shapes_of(taken[1:]))]
     assert {model for model, _ in lengths} == {"mlp", "cnn"}
