@@ -42,8 +42,8 @@ class QuickTPESampler(TPESampler):
     def seeded(self, seed: int) -> "QuickTPESampler":
         """Return one that draws from another seed and shares what this one has learnt."""
         made = copy.copy(self)
-        made._rng = LazyRandomState(seed)
-        made._random_sampler = optuna.samplers.RandomSampler(seed=seed)
+        made._random_sampler = copy.copy(self._random_sampler)
+        made._rng = made._random_sampler._rng = _Seeded(seed)  # a trial draws by one of them alone
         return made
 
     def _sample(
@@ -65,6 +65,17 @@ class QuickTPESampler(TPESampler):
         candidates = good.sample(self._rng.rng, self._n_ei_candidates)
         found = self._compare(candidates, good.log_pdf(candidates) - log_density(others, candidates))
         return {name: kind.to_external_repr(found[name]) for name, kind in search_space.items()}
+
+
+class _Seeded(LazyRandomState):
+    """A random state made when it is first drawn from: who goes on with a drawn trial draws nothing."""
+
+    def __init__(self, seed: int) -> None:
+        super().__init__()
+        self._seed = seed
+
+    def _set_rng(self) -> None:
+        self._rng = np.random.RandomState(self._seed)
 
 
 class _Table:
