@@ -6,7 +6,7 @@ All of it on validation data. Knows torch only while it measures: what it found 
 import base64
 import io
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class Wrong:
     called: str
     share: float
     """The probability of what it was called."""
-    picture: str
+    picture: str = field(repr=False)
     """As a data URI; empty where the example is no image."""
 
 

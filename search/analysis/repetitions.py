@@ -4,6 +4,7 @@ It has two stages. On the first seeds the candidates and the baseline are compar
 measured, beside the baseline, on seeds of its own.
 """
 
+import logging
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -20,13 +21,14 @@ from winnow.search.analysis.study_record import StudyRecord, TrialRecord
 from winnow.search.study import objective_checks
 from winnow.search.study import study as studies
 from winnow.search.study.study import WinnowStudy, refuse_other_training
-from winnow.storage import artifacts
+from winnow.storage import artifacts, deletions
 from winnow.storage.designs import Row
 
 TOP, SEEDS = 5, 5
 """How many of the best are repeated, and with how many fresh seeds, where nobody says otherwise."""
 USUAL_TRAININGS = SEEDS * (TOP + 1 + 2)
 """Of the best and the baseline, and then of the one that comes out ahead and the baseline on other seeds."""
+_log = logging.getLogger("winnow")
 Repetition = tuple[int, int]
 """Which trial of the search is repeated, and with which seed."""
 
@@ -85,6 +87,22 @@ def plan_confirmation(study: WinnowStudy, top: int, seeds: int) -> ConfirmationP
         )
     reads_test = study.spec.built_in or "test" in objective_checks.examine(study.spec, f"study {study.name}")
     return ConfirmationPlan(study, record, candidates, baseline, seeds, top > 1, reads_test)
+
+
+def put_failed_aside(plan: ConfirmationPlan) -> None:
+    """Delete the repetitions, so that they can be restored, of a stage of which none of the user's own completed.
+
+    Whoever mended what failed there confirms anew.
+    """
+    scores = {} if plan.study.spec.built_in else read_scores(plan)
+    for purpose in (Purpose.CHOOSING, Purpose.MEASURING):
+        seeds = plan.seeds_for(purpose)
+        ended = [score for (_, seed), score in scores.items() if seed in seeds]
+        if ended and all(score is None for score in ended):
+            storage = plan.study.storage
+            deletions.remove(storage.database, storage.get_study_id_from_name(plan.name), "winnow confirm")
+            _log.warning("%s begins anew, as its trainings had failed; they are kept: winnow restore", plan.name)
+            return
 
 
 def record_plan(plan: ConfirmationPlan, decision: Decision | None = None, wrong: Mistakes | None = None) -> None:

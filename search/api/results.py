@@ -31,6 +31,9 @@ class Confirmation(confirm.Confirmation):
         """Return the same confirmation with this class's methods."""
         return cls(*(getattr(found, field.name) for field in fields(found)))
 
+    def __str__(self) -> str:
+        return "\n".join(confirmation.chapter(self).sentences)
+
     def _repr_html_(self) -> str:
         return notebook.document(confirmation.chapter(self))
 
@@ -46,6 +49,9 @@ class Ablation(ablation.Ablation):
         made = cls(*(getattr(found, field.name) for field in fields(found)))
         object.__setattr__(made, "_record", record)
         return made
+
+    def __str__(self) -> str:
+        return "\n".join(ablation_chapter.chapter(self._record, self).sentences)
 
     def _repr_html_(self) -> str:
         return notebook.document(ablation_chapter.chapter(self._record, self))

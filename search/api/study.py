@@ -72,6 +72,7 @@ class Study(WinnowStudy):
         options = FleetOptions(**fleet)
         options.check(self.spec)
         plan = repetitions.plan_confirmation(self, top, seeds)
+        repetitions.put_failed_aside(plan)
         train_in_rounds(
             lambda: repetitions.missing_rows(plan, repetitions.read_scores(plan)),
             lambda rows: readings.add_rows(plan, rows),

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from winnow.search.analysis.repetitions import SEEDS, TOP, plan_confirmation, read_scores
+from winnow.search.analysis.repetitions import SEEDS, TOP, plan_confirmation, put_failed_aside, read_scores
 from winnow.search.api.fleet import FleetOptions, foreseen
 from winnow.search.api.study import load_study
 from winnow.search.cli.options import fleet_options, json_option, storage_option, study_argument
@@ -29,6 +29,7 @@ def confirm(study: str, url: str, top: int, seeds: int, export: Path | None, jso
     """Train the best trials of STUDY and its baseline again with fresh seeds, then read test data once."""
     searched = load_study(study, url)
     plan = plan_confirmation(searched, top, seeds)
+    put_failed_aside(plan)
     left = plan.most_trainings - len(read_scores(plan))
     if left > 0:
         screen(stderr=True).print(f"The confirmation takes {foreseen(left, plan.record, FleetOptions(**fleet))}.")

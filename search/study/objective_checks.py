@@ -9,7 +9,9 @@ import subprocess
 import sys
 import textwrap
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import Any, NoReturn
+
+import optuna
 
 from winnow.errors import SpecError, WinnowError
 from winnow.objectives import user_code
@@ -20,6 +22,9 @@ from winnow.search.study.sections import Wrong
 from winnow.search.study.spec import SearchEntry, Spec
 from winnow.search.study.validation import check
 
+CHECKED = "WINNOW_CHECKED_OBJECTIVE"
+"""Names the objective in the environment of the process that imports it to be checked."""
+UNDER_MAIN = 'put what begins it under: if __name__ == "__main__":'
 IMPORT_SECONDS = 300.0
 """After which a module that is imported to be checked is taken to hang."""
 _GIVEN_BY_WINNOW = ("seed", "resume", "test")
@@ -36,6 +41,8 @@ def examine(spec: Spec, file: str) -> list[str]:
     """
     if spec.built_in:
         return []
+    if CHECKED in os.environ:
+        raise SpecError(file, "objective", f"importing {os.environ[CHECKED]} begins a search", UNDER_MAIN)
     user_code.find(spec.objective)
     command = [sys.executable, "-P", "-m", "winnow.search.study.objective_checks"]
     try:
@@ -47,7 +54,7 @@ def examine(spec: Spec, file: str) -> list[str]:
             file,
             "objective",
             f"importing {spec.objective} takes over {IMPORT_SECONDS:g} seconds",
-            "move what takes long into the function",
+            f"move what takes long into the function, or {UNDER_MAIN}",
         ) from None
     try:
         names, wrong = json.loads(asked.stdout)
@@ -180,11 +187,18 @@ def _parameters(function: Callable[..., Any]) -> Mapping[str, inspect.Parameter]
         return inspect.signature(function).parameters
 
 
+def _refuse_to_search(*_arguments: object, **_options: object) -> NoReturn:
+    """Stand for `study.optimize` while a user's module is imported, which every trainer does."""
+    raise ObjectiveError(f"importing {os.environ[CHECKED]} begins a search, by study.optimize", UNDER_MAIN)
+
+
 def main() -> None:
     """Read a spec from standard input and write, as JSON, the function's parameters and what does not fit, if any."""
     out = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # what the user's module prints is no answer
     spec = check(json.load(sys.stdin), "the spec")
+    os.environ[CHECKED] = spec.objective
+    optuna.Study.optimize = _refuse_to_search  # type: ignore[method-assign]
     names: list[str] = []
     wrong: Wrong | None = None
     try:

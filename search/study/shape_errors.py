@@ -79,6 +79,10 @@ def in_words(error: pydantic.ValidationError, file: str, *within: str) -> SpecEr
         return SpecError(file, key, f"{_shown(given)} is no table of keys", remedy)
     if kind == "too_short":
         return SpecError(file, key, "it is empty", "name at least one")
+    if key == "objective" and callable(given):
+        name = getattr(given, "__name__", "function")
+        remedy = f'write "module:{name}": workers, processes of their own, import it from module.py'
+        return SpecError(file, key, f"{name} is given as a function", remedy)
     wanted, remedy = _WANTED.get(kind.partition("_")[0], ("", ""))
     if wanted and kind != "float_type_finite":
         return SpecError(file, key, f"{_shown(given)} is no {wanted}", " or ".join([remedy, *others]))

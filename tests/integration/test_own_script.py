@@ -159,3 +159,40 @@ def test_what_does_not_fit_is_said_before_a_study_is_made(place: Place) -> None:
     said = "mine:fit cannot be imported: ModuleNotFoundError: No module named 'nothing_of_this_name'"
     assert (done.returncode, said in done.stderr) == (2, True), done.stderr
     assert not (place.folder / "winnow.db").exists()
+
+
+BEGINS = {
+    "study.optimize": "import optuna\noptuna.create_study().optimize(fit, n_trials=3)\n",
+    "winnow.create_study": "import winnow\nwinnow.create_study('s.toml').run()\n",
+}
+
+
+@pytest.mark.parametrize("began_by", BEGINS)
+def test_a_module_that_searches_where_it_is_imported_is_refused_before_it_does(place: Place, began_by: str) -> None:
+    write(place, "tpe")
+    mine = place.folder / "mine.py"
+    mine.write_text(SCRIPT + BEGINS[began_by])
+    done = place.run("check", "s.toml", seconds=120)
+    said = "importing mine:fit begins a search"
+    assert (done.returncode, said in done.stderr) == (2, True), done.stderr
+    assert 'put what begins it under: if __name__ == "__main__":' in done.stderr
+    assert not (place.folder / "winnow.db").exists()
+    mine.write_text(SCRIPT + "if __name__ == '__main__':\n    " + BEGINS[began_by].replace("\n", "\n    "))
+    assert place.run("check", "s.toml").returncode == 0
+
+
+def test_a_mistake_where_test_data_are_read_is_mended_and_confirmed_anew(place: Place) -> None:
+    write(place, "random", **{"budget = { trials = 8 }": "budget = { trials = 3 }"})
+    mine = place.folder / "mine.py"
+    mine.write_text(SCRIPT.replace("value - 0.1) if", "no_such_value) if"))
+    assert place.run("run", "s.toml", "--workers", "1").returncode == 0
+    confirming = ("confirm", "s", "--workers", "1", "--top", "2", "--seeds", "2", "--json")
+    for _ in range(2):
+        done = place.run(*confirming)
+        assert done.returncode != 0
+        assert "Traceback" not in done.stderr
+    mine.write_text(SCRIPT)
+    done = place.run(*confirming)
+    assert done.returncode == 0, done.stderr
+    assert "s-confirm begins anew, as its trainings had failed" in done.stderr
+    assert len(json.loads(done.stdout)["winner_on_test"]["scores"]) == 2

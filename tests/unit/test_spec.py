@@ -304,6 +304,7 @@ def test_every_ready_made_spec_is_good(tmp_path: Path, monkeypatch: pytest.Monke
     ("content", "says"),
     [
         ({"name": ["s"]}, "name: ['s'] is no text; write it in quotes"),
+        ({"objective": sorted}, 'objective: sorted is given as a function; write "module:sorted"'),
         ({"name": "n" * 300}, "… (302 letters) is no name; use up to 100 letters"),
         ({"data": "digits"}, "data: 'digits' is no table of keys; write [data], and its keys below"),
         ({"budget": {"trials": 3.5}}, "[budget] trials: 3.5 is no whole number"),
