@@ -122,7 +122,7 @@ class Database:
             with self._outside.connect() as connection:
                 return work(connection, *args, **options)
 
-        return self._patiently(once)
+        return self.patiently(once)
 
     def rows(self, query: Executable) -> Sequence[Any]:
         """Return all rows of a query."""
@@ -164,7 +164,7 @@ class Database:
             return result
 
         try:
-            return self._patiently(once)
+            return self.patiently(once)
         finally:
             if not results:  # or nobody knows what became of it
                 self._receipts.append(receipt)
@@ -184,7 +184,7 @@ class Database:
             with self.engine.connect() as connection, connection.begin():
                 return work(connection, *args, **options)
 
-        return self._patiently(once)
+        return self.patiently(once)
 
     def change(self, work: Callable[Concatenate[Connection, P], Result], *args: P.args, **options: P.kwargs) -> Result:
         """Do work that is one statement and may run twice, as a transaction by itself."""
@@ -206,7 +206,8 @@ class Database:
             self.execute(insert(receipts).values(receipt=receipt.name, number=0))
         return receipt
 
-    def _patiently(self, once: Callable[[], Result]) -> Result:
+    def patiently(self, once: Callable[[], Result]) -> Result:
+        """Do something that may be done again; raise StorageUnreachable when the database stays away."""
         began = time.monotonic()
         tries = 0
         while True:

@@ -7,6 +7,7 @@ also be taken again after it was broken off (MariaDB).
 import fcntl
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import optuna
 from sqlalchemy import Column, Connection, Engine, Table, func, inspect, select, text
 
 from winnow.storage import identities, optuna_tables, tables
-from winnow.storage.database import Database
+from winnow.storage.database import PATIENCE, Database
 from winnow.storage.errors import StorageError
 
 LOCK = 0x77696E6E6F77
@@ -28,8 +29,12 @@ def apply(database: Database) -> None:
     Any number of processes may do this at once. A storage that is up to date is only looked at, which needs no right
     to change tables. Raises StorageError where Optuna's tables or ours are of another version than this program's.
     """
-    if database.read(_is_current):
-        return
+    if not database.read(_is_current):
+        database.patience = max(database.patience, PATIENCE)  # the server is there, and a cut of it will pass
+        database.patiently(partial(_bring_up_to_date, database))
+
+
+def _bring_up_to_date(database: Database) -> None:
     with _alone(database.engine):
         if database.read(_revision) is None:
             _make_optuna_tables(database)

@@ -9,7 +9,6 @@ from collections.abc import Callable
 from typing import Any
 
 from sqlalchemy import Connection, text
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from winnow.storage.database import Database
 
@@ -69,14 +68,14 @@ class Bell:
 
     def _listen(self, blind: float) -> None:
         try:
-            connection = self._database.engine.raw_connection()
-            driver: Any = connection.driver_connection
+            self._connection = self._database.engine.raw_connection()
+            driver: Any = self._connection.driver_connection
             driver.autocommit = True
             driver.execute(f"LISTEN {_NAME}")
-        except (DBAPIError, SQLAlchemyError):
-            return self._sleep(blind)
-        self._connection = connection
-        return None
+        except Exception as error:  # the driver's own, which nothing has translated here
+            _log.debug("the bell cannot be listened for: %s", error)
+            self.close()
+            self._sleep(blind)
 
     def _sleep(self, seconds: float) -> None:
         end = time.monotonic() + seconds

@@ -4,6 +4,7 @@ import logging
 import math
 import threading
 import time
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -74,6 +75,17 @@ def test_an_idle_worker_holds_one_connection(limited: tuple[str, str], postgres:
     opened.database.release()
 
 
+def test_an_idle_worker_waits_where_no_connection_is_left(limited: tuple[str, str], postgres: PostgresServer) -> None:
+    opened = storage.open(limited[1])
+    bell = Bell(opened.database, lambda: False)
+    postgres.execute("ALTER ROLE limited CONNECTION LIMIT 0")
+    bell.wait(0.1, 0.1)
+    postgres.execute("ALTER ROLE limited CONNECTION LIMIT 1")
+    assert opened.get_all_studies() == []
+    bell.close()
+    opened.database.release()
+
+
 class CutAtFirst(Wire):
     """Cuts its first connections, each after another message, and does no harm afterwards."""
 
@@ -93,6 +105,32 @@ def test_a_storage_is_opened_whose_first_connections_are_cut(postgres: PostgresS
     assert opened.get_all_studies() == []
     opened.database.release()
     wire.close()
+
+
+class CutAt(Wire):
+    """Cuts one connection, before the first message with these words."""
+
+    words = b"never"
+
+    def decide(self, message: bytes, to_server: bool) -> str:
+        if not to_server or self.words not in message:
+            return ""
+        self.words = b"never"
+        return "cut before"
+
+
+@pytest.mark.parametrize("words", [b"pg_advisory_lock", b"CREATE TABLE winnow_attempts", b"winnow_schema (version"])
+def test_tables_are_made_over_a_connection_that_is_cut(postgres: PostgresServer, words: bytes) -> None:
+    name = f"t_{uuid.uuid4().hex}"
+    postgres.execute(f"CREATE DATABASE {name}")
+    wire = CutAt(Path(postgres.folder) / ".s.PGSQL.5432", seed=0)
+    wire.words = words
+    opened = storage.open(wire.url(name))
+    assert wire.words == b"never", "it was cut"
+    assert opened.get_all_studies() == []
+    opened.database.release()
+    wire.close()
+    postgres.drop(name)
 
 
 def test_what_no_waiting_helps_is_refused_at_once(postgres: PostgresServer) -> None:
