@@ -89,6 +89,7 @@ def _postgresql(url: URL) -> Engine:
     engine = create_engine(
         url,
         pool_use_lifo=True,
+        isolation_level="READ COMMITTED",
         connect_args={"connect_timeout": CONNECT_SECONDS, "tcp_user_timeout": int(SILENCE_SECONDS * 1000), **keepalive},
     )
 

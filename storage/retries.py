@@ -8,7 +8,10 @@ from sqlalchemy.exc import DBAPIError
 LONGEST_PAUSE = 3.0
 """Seconds between two tries, at most."""
 _POSTGRESQL = {"08", "53", "57", "58"}  # connection, resources, operator's intervention, system: classes of SQLSTATE
-_POSTGRESQL_EXACT = {"40001", "40P01", "55P03", "25P03"}  # serialisation, deadlock, lock and idle time-outs
+_POSTGRESQL_EXACT = {
+    *("40001", "40P01"),  # serialisation, deadlock
+    *("55P03", "25P03", "25P04"),  # time-outs: of a lock, an idle transaction, a transaction
+}
 _MYSQL = {
     *(1040, 1203, 1226),  # no connection left, for anybody or for this user
     *(1021, 1114),  # a full disk

@@ -86,6 +86,16 @@ def test_an_idle_worker_waits_where_no_connection_is_left(limited: tuple[str, st
     opened.database.release()
 
 
+def test_a_servers_own_limits_and_isolation_do_not_count(postgres: PostgresServer, postgres_url: str) -> None:
+    name = postgres_url.partition("@/")[2].partition("?")[0]
+    for setting, value in (("statement_timeout", "1ms"), ("default_transaction_isolation", "serializable")):
+        postgres.execute(f"ALTER DATABASE {name} SET {setting} = '{value}'")
+    opened = storage.open(postgres_url)
+    query = text("SELECT current_setting('transaction_isolation'), pg_sleep(0.1)")
+    assert opened.database.transaction(lambda connection: connection.scalar(query)) == "read committed"
+    opened.database.release()
+
+
 class CutAtFirst(Wire):
     """Cuts its first connections, each after another message, and does no harm afterwards."""
 
