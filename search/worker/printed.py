@@ -1,6 +1,7 @@
 """What a trial prints: passed on to the worker's log, and its end kept, so that the trial's page can show it."""
 
 import sys
+from contextlib import suppress
 from typing import Any, TextIO
 
 MOST = 4000
@@ -16,14 +17,18 @@ class Printed:
         self._kept = kept
 
     def write(self, text: str) -> int:
-        """Write as the stream does."""
+        """Write as the stream does; what a full disk does not take of the log ends no trial."""
         self._kept[0] = (self._kept[0] + text)[-MOST:]
-        return len(text) if self._stream is None else self._stream.write(text)
+        if self._stream is not None:
+            with suppress(OSError):
+                self._stream.write(text)
+        return len(text)
 
     def flush(self) -> None:
         """Flush the stream, if there is one."""
         if self._stream is not None:
-            self._stream.flush()
+            with suppress(OSError):
+                self._stream.flush()
 
     def close(self) -> None:
         """Leave the stream open, which is the next trial's too."""

@@ -1,6 +1,7 @@
 """A worker's log keeps its end, whatever a trial prints."""
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from click.testing import CliRunner
 
 from winnow.search.cli.main import cli
 from winnow.search.launch.supervisor import Supervisor, keep_end
+from winnow.search.worker.printed import Printed
 
 
 @pytest.mark.parametrize(
@@ -42,3 +44,15 @@ def test_debug_reaches_the_workers(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     worker.process.wait(60)
     assert "Traceback" in (tmp_path / "log").read_text()
     worker.look()  # takes note of its end
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no disk here that is always full")
+def test_what_a_full_disk_does_not_take_of_a_log_ends_no_trial() -> None:
+    kept = [""]
+    with suppress(OSError), Path("/dev/full").open("w") as full:  # what it still holds when it is closed
+        printed = Printed(full, kept)
+        print("an epoch" * 4096, file=printed, flush=True)
+        print("another", file=printed, flush=True)
+        kept.append("went on")
+    assert kept[0].endswith("another\n")
+    assert kept[1:] == ["went on"]

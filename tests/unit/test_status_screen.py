@@ -1,6 +1,8 @@
 """What `winnow status` says, on wide terminals and narrow ones; and its estimates on a study of known times."""
 
 import io
+import os
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +14,7 @@ from winnow.records import Budget, Epoch, Outcome
 from winnow.search.analysis.status import Best, Status, seconds_left
 from winnow.search.analysis.study_view import StudyView
 from winnow.search.report.terminal import status_screen
+from winnow.search.report.terminal.progress import Progress
 from winnow.search.study import study as studies
 from winnow.search.study.validation import check
 from winnow.storage import claims, endings, epochs, workers
@@ -134,3 +137,12 @@ def test_estimates_come_from_the_trials_that_ended(tmp_path: Path) -> None:
     ahead = view.status()
     assert ahead.seconds_left == pytest.approx(7 * 30.0 / 2), "seven trials of thirty seconds by two workers"
     opened.database.release()
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no disk here that is always full")
+def test_a_full_disk_under_the_progress_ends_no_search() -> None:
+    shows: list[str] = []
+    with suppress(OSError), Path("/dev/full").open("w") as full:  # what it still holds when it is closed
+        Progress(Console(file=full)).show(NOW)
+        shows.append("went on")
+    assert shows

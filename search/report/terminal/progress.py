@@ -1,5 +1,6 @@
 """What a person sees while a search runs: a live table in a terminal, plain lines elsewhere."""
 
+import errno
 import time
 from types import TracebackType
 from typing import Self
@@ -49,7 +50,11 @@ class Progress:
         line = self.line(status)
         if due or best != self._best or (status.is_done and line != self._line):
             self._printed, self._best, self._line = time.monotonic(), best, line
-            self.console.print(line, highlight=False, soft_wrap=True)
+            try:
+                self.console.print(line, highlight=False, soft_wrap=True)
+            except OSError as error:
+                if error.errno not in (errno.ENOSPC, errno.EDQUOT):  # a full disk ends no search
+                    raise
 
     def line(self, status: Status) -> str:
         """Return trials, best value, workers and time left in one line."""
