@@ -5,14 +5,15 @@
 
 Each configuration is drawn at random from its family's space and trained once: what the file has already is not
 trained again. A curve that ends early diverged there. Families of letters, shapes, moons, spirals and the regression
-are for choosing a search by; those in `bench/curves` judge. `--repeat` trains the same configurations by other seeds,
-and `--limit OTHER` says from both folders' tables how near luck lets anybody come.
+are for choosing a search by; those in `bench/curves` and its folder `small` judge. `--repeat` trains the same
+configurations by other seeds, and `--limit OTHER` says from both folders' tables how near luck lets anybody come.
 """
 
 import argparse
 import gzip
 import json
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from functools import cache, partial
@@ -26,6 +27,7 @@ import numpy as np
 import optuna
 from optuna.samplers import RandomSampler
 from PIL import Image, ImageDraw, ImageFont
+from sklearn import datasets
 
 from bench.defaults import Images, colour_fashion
 from bench.search_tasks import Table
@@ -51,9 +53,11 @@ _OPTIMISERS = {
     "schedule": {"choices": ["constant", "cosine", "one_cycle"]},
     "batch_size": {"low": 16, "high": 256, "log": True},
 }
+_SMALL_BATCHES = {"batch_size": {"low": 4, "high": 30, "log": True}}
 _WIDTHS = {"choices": [[32], [128], [512], [64, 64], [256, 128], [64, 64, 64]]}
 _NETWORK = {"activation": {"choices": ["relu", "tanh", "gelu"]}, "batch_norm": {"choices": [False, True]}}
 _MLP = {**_OPTIMISERS, **_REGULARISERS, **_NETWORK, "widths": _WIDTHS}
+_REGRESSION = {name: entry for name, entry in _MLP.items() if name != "label_smoothing"}
 _CNN = {
     **_OPTIMISERS,
     **_REGULARISERS,
@@ -71,12 +75,8 @@ FAMILIES: dict[str, dict[str, Any]] = {
         "data": {"name": "regression_100d", "train": 1000, "validation": 1000},
         "fixed": {"model": "mlp", "epochs": 30},
         "search": {
-            **_OPTIMISERS,
+            **_REGRESSION,
             "lr": {"low": 1e-4, "high": 30.0, "log": True},  # most of it diverges
-            "weight_decay": {"low": 1e-6, "high": 1e-1, "log": True},
-            "dropout": {"low": 0.0, "high": 0.6},
-            **_NETWORK,
-            "widths": _WIDTHS,
         },
     },
     "digits_cnn": {
@@ -117,6 +117,37 @@ FAMILIES: dict[str, dict[str, Any]] = {
             "crop": {"choices": [True, False]},
             "crop_padding": {"low": 1, "high": 3, "when": {"crop": [True]}},
         },
+    },
+    "cancer_mlp": {
+        "data": {"name": "npz", "path": "breast_cancer", "train": 100, "validation": 400},
+        "fixed": {"model": "mlp", "epochs": 36},
+        "search": {**_MLP, **_SMALL_BATCHES},
+    },
+    "wine_mlp": {
+        "data": {"name": "npz", "path": "wine", "train": 30, "validation": 130},
+        "fixed": {"model": "mlp", "epochs": 40},
+        "search": {**_MLP, **_SMALL_BATCHES},
+    },
+    "diabetes_mlp": {
+        "objective": "regression",
+        "data": {"name": "npz", "path": "diabetes", "train": 200, "validation": 190},
+        "fixed": {"model": "mlp", "epochs": 30},
+        "search": {**_REGRESSION, **_SMALL_BATCHES},
+    },
+    "few_digits_mlp": {
+        "data": {"name": "digits", "train": 72, "validation": 700},
+        "fixed": {"model": "mlp", "epochs": 30},
+        "search": {**_MLP, **_SMALL_BATCHES},
+    },
+    "odd_digits_cnn": {
+        "data": {"name": "npz", "path": "odd_digits", "train": 300, "validation": 1000},
+        "fixed": {"model": "cnn", "epochs": 18, "hidden": [16]},
+        "search": _CNN,
+    },
+    "few_clothes_cnn": {
+        "data": {"name": "fashion_mnist", "train": 150, "validation": 600},
+        "fixed": {"model": "cnn", "epochs": 24, "pool_size": 4, "hidden": [32]},
+        "search": {**_CNN, **_SMALL_BATCHES, "flip": {"choices": [True, False]}},
     },
     "moons_mlp": {
         "data": {"name": "two_moons", "train": 400, "validation": 1000, "noise": 0.3},
@@ -177,8 +208,9 @@ def data_of(family: str) -> Data:
         else:
             path = path.with_suffix(".npz")
             images, labels = _DRAWN[path.stem](np.random.default_rng(3), 2_600)
-            arrays = {"train_images": images[:-200], "train_labels": labels[:-200]}
-            np.savez(path, **arrays, test_images=images[-200:], test_labels=labels[-200:])
+            kept = len(labels) - min(200, len(labels) // 10)
+            arrays = {"train_images": images[:kept], "train_labels": labels[:kept]}
+            np.savez(path, **arrays, test_images=images[kept:], test_labels=labels[kept:])
         return loading.load(replace(spec.data_spec, path=str(path)), "cpu")
 
 
@@ -239,7 +271,28 @@ def shapes(random: np.random.Generator, count: int) -> Images:
     return images, labels
 
 
-_DRAWN = {"letters": letters, "mislabelled": mislabelled, "shapes": shapes}
+def of_scikit_learn(name: str, random: np.random.Generator, _: int) -> tuple[Any, Any]:
+    """All that a small data set of scikit-learn's has; numbers to predict have mean 0 and deviation 1."""
+    inputs, targets = getattr(datasets, f"load_{name}")(return_X_y=True)
+    order = random.permutation(len(targets))
+    if targets.dtype.kind == "f":
+        targets = ((targets - targets.mean()) / targets.std()).astype(np.float32)
+    return inputs[order].astype(np.float32), targets[order]
+
+
+def odd_digits(random: np.random.Generator, _: int) -> Images:
+    """The digits, and whether each is odd."""
+    inputs, labels = of_scikit_learn("digits", random, 0)
+    return np.round(inputs * (255 / 16)).astype(np.uint8).reshape(-1, 8, 8), labels % 2
+
+
+_DRAWN: dict[str, Callable[[np.random.Generator, int], tuple[Any, Any]]] = {
+    "letters": letters,
+    "mislabelled": mislabelled,
+    "shapes": shapes,
+    **{name: partial(of_scikit_learn, name) for name in ("breast_cancer", "wine", "diabetes")},
+    "odd_digits": odd_digits,
+}
 
 
 def train_one(family: str, values: dict[str, Any]) -> dict[str, list[float]]:
