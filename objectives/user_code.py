@@ -5,6 +5,7 @@ a line makes no new one.
 """
 
 import ast
+import difflib
 import hashlib
 import importlib
 import importlib.util
@@ -26,17 +27,17 @@ _INSTALLED = ("site-packages", "dist-packages")
 
 def find(objective: str) -> Path:
     """Return the file of the module that `module:function` names, without running it; raises StudyError."""
-    module = objective.partition(":")[0]
+    module, _, name = objective.partition(":")
     _make_importable()
     try:
         found = _local_spec(module) or importlib.util.find_spec(module)
     except (ImportError, ValueError):
         found = None
     if found is None or found.origin is None:
-        raise StudyError(
-            f"{objective!r} is not there: no module {module!r} can be found",
-            "run winnow in the folder that holds it, or install it",
-        )
+        remedy = "run winnow in the folder that holds it, or install it"
+        if module.endswith(".py"):
+            remedy = f'write "{module.removesuffix(".py")}:{name}"'
+        raise StudyError(f"{objective!r} is not there: no module {module!r} can be found", remedy)
     return Path(found.origin)
 
 
@@ -44,9 +45,12 @@ def load(objective: str) -> Callable[..., Any]:
     """Import and return the function that `module:function` names; raises StudyError, or what the import raises."""
     find(objective)
     module, _, name = objective.partition(":")
-    function: Callable[..., Any] | None = getattr(_import(module), name, None)
+    imported = _import(module)
+    function: Callable[..., Any] | None = getattr(imported, name, None)
     if not callable(function):
-        raise StudyError(f"the objective {objective!r} is not there: {module} has no function {name!r}", "name another")
+        near = difflib.get_close_matches(name, vars(imported), n=1)
+        remedy = f"did you mean {near[0]!r}?" if near else "name another"
+        raise StudyError(f"the objective {objective!r} is not there: {module} has no function {name!r}", remedy)
     return function
 
 

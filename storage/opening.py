@@ -9,6 +9,7 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 from winnow.storage import migrations
 from winnow.storage.errors import StorageError, StorageMissing, StorageUnreachable
 from winnow.storage.storage import Storage
+from winnow.storage.stores import files_of
 
 DRIVERS = {
     "postgresql": "postgresql+psycopg",
@@ -34,6 +35,8 @@ def open(url: str, *, create: bool = True, patience: float = 0.0) -> Storage:
     parsed = parse(url)
     if parsed.get_backend_name() == "sqlite":
         _check_sqlite(parsed, create)
+    if create and os.environ.get("WINNOW_FILES"):
+        _check_files(files_of(parsed))
     try:
         storage = Storage(parsed)
     except ImportError:
@@ -111,7 +114,18 @@ def _check_sqlite(url: URL, create: bool) -> None:
     if path.is_dir():
         raise StorageError(f"the storage {path} is a folder", f"name a file in it: sqlite:///{path}/winnow.db")
     if not path.exists() and not create:
-        raise StorageMissing(f"there is no storage at {path}", "give --storage or OPTUNA_STORAGE, or create a study")
+        remedy = "go where the study was begun, give --storage or OPTUNA_STORAGE, or create a study"
+        raise StorageMissing(f"there is no storage at {path}", remedy)
+
+
+def _check_files(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StorageError(
+            f"WINNOW_FILES is {folder}, where no folder can be made: {error.strerror}",
+            "name a folder that this process may write, or s3://BUCKET/PREFIX",
+        ) from None
 
 
 def _use_write_ahead_log(storage: Storage) -> None:

@@ -59,8 +59,9 @@ def examine(spec: Spec, file: str) -> list[str]:
     try:
         names, wrong = json.loads(asked.stdout)
     except json.JSONDecodeError:
+        remedy = 'put what it does beside defining functions under: if __name__ == "__main__":'
         last = (asked.stderr.strip().splitlines() or [f"it ended with status {asked.returncode}"])[-1]
-        raise SpecError(file, "objective", f"{spec.objective} cannot be imported: {last}", "run it by itself") from None
+        raise SpecError(file, "objective", f"{spec.objective} cannot be imported: {last}", remedy) from None
     if wrong:
         raise SpecError(file, *wrong)
     return list(names)

@@ -44,6 +44,10 @@ _WANTED = {
 }
 
 
+_ELSEWHERE = {"min": "low", "max": "high", "values": "choices", "categories": "choices", "q": "step"}
+"""What other tools call the keys of a searched hyperparameter."""
+
+
 def in_words(error: pydantic.ValidationError, file: str, *within: str) -> SpecError:
     """Return the first of pydantic's errors as a sentence."""
     first = error.errors()[0]
@@ -107,4 +111,6 @@ def _nearest(path: list[str]) -> str:
     else:
         return "remove it"
     near = difflib.get_close_matches(path[-1], names, n=1)
+    if path[0] == "search" and path[-1] in _ELSEWHERE:
+        near = [_ELSEWHERE[path[-1]]]
     return f"did you mean {near[0]!r}?" if near else f"known are {', '.join(names)}"

@@ -62,7 +62,9 @@ def parse(text: str, file: str) -> Spec:
     try:
         content = json.loads(text) if kind == "JSON" else tomllib.loads(text)
     except (tomllib.TOMLDecodeError, json.JSONDecodeError) as error:
-        raise SpecError(file, "", f"this is not {kind}: {error}", "fix that line") from None
+        pythonic = re.search(r"[=,\[] *(True|False|None)\b", text)
+        remedy = "TOML writes true and false small, and leaves out what is None" if pythonic else "fix that line"
+        raise SpecError(file, "", f"this is not {kind}: {error}", remedy) from None
     return check(content, file)
 
 
@@ -154,6 +156,14 @@ def _check_questions(spec: Spec) -> Iterator[Wrong]:
 def _check_own_objective(spec: Spec) -> Iterator[Wrong]:
     if not re.fullmatch(r"[\w.]+:\w+", spec.objective):
         near = difflib.get_close_matches(spec.objective, BUILT_IN, n=1)
+        module, _, function = spec.objective.partition(":")
+        if function:
+            named = module.removesuffix(".py").strip("./").replace("/", ".")
+            spelt = re.sub(r"[^\w.]", "_", named)
+            of_file = "" if spelt == named else f", and call the file {spelt.replace('.', '/')}.py"
+            problem = f"{module!r} is no name by which Python imports a module"
+            yield "objective", problem, f'write "{spelt}:{function}"{of_file}'
+            return
         remedy = f"write {', '.join(BUILT_IN)}, or your own as module:function"
         yield "objective", f"there is no objective {spec.objective!r}", f"did you mean {near[0]!r}?" if near else remedy
     elif spec.metric:

@@ -34,11 +34,18 @@ def refused(place: Place, *arguments: str, **environment: str) -> str:
         (DIGITS + '[fixed]\nmodel = "transformer"\n', "model = 'transformer' is not known"),
         (DIGITS + '[fixed]\nmodel = "mlp"\n[search]\nkernel = { low = 1, high = 5 }\n', "[search] kernel: "),
         ('name = "s"\nobjective = "nowhere:run"\n[budget]\ntrials = 3\n', "no module 'nowhere' can be found"),
+        ('name = "s"\nobjective = "train.py:fit"\n[budget]\ntrials = 3\n', 'write "train:fit"'),
     ],
 )
 def test_a_bad_spec(place: Place, content: str, says: str) -> None:
     assert says in refused(place, "run", write(place, content))
     assert not _trials(place)
+
+
+def test_a_place_for_files_that_cannot_be_one_is_refused_before_a_study_is_made(place: Place) -> None:
+    said = refused(place, "run", write(place, DIGITS), WINNOW_FILES="bad.toml")
+    assert "WINNOW_FILES is bad.toml, where no folder can be made: File exists; name a folder" in said
+    assert not (place.folder / "winnow.db").exists()
 
 
 def test_a_missing_spec(place: Place) -> None:

@@ -285,6 +285,9 @@ def test_a_missing_file_and_one_that_is_no_toml(tmp_path: Path) -> None:
     broken.write_text("name = \n")
     with pytest.raises(SpecError, match=r"broken\.toml: this is not TOML: .* line 1"):
         validation.read(broken)
+    broken.write_text("flip = True\n")
+    with pytest.raises(SpecError, match="; TOML writes true and false small"):
+        validation.read(broken)
 
 
 def test_every_ready_made_spec_is_good(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -305,6 +308,10 @@ def test_every_ready_made_spec_is_good(tmp_path: Path, monkeypatch: pytest.Monke
     [
         ({"name": ["s"]}, "name: ['s'] is no text; write it in quotes"),
         ({"objective": sorted}, 'objective: sorted is given as a function; write "module:sorted"'),
+        ({"objective": "my-train:fit"}, 'write "my_train:fit", and call the file my_train.py'),
+        ({"objective": "./tools/train.py:fit"}, 'write "tools.train:fit"'),
+        ({"search": {"lr": {"min": 0.1, "max": 1.0}}}, "[search] lr.min: there is no such key; did you mean 'low'?"),
+        ({"search": {"lr": {"values": [0.1]}}}, "[search] lr.values: there is no such key; did you mean 'choices'?"),
         ({"name": "n" * 300}, "… (302 letters) is no name; use up to 100 letters"),
         ({"data": "digits"}, "data: 'digits' is no table of keys; write [data], and its keys below"),
         ({"budget": {"trials": 3.5}}, "[budget] trials: 3.5 is no whole number"),
