@@ -49,7 +49,7 @@ def scores(spec: DataSpec, models: Sequence[tuple[Mapping[str, Any], bytes]]) ->
     found = []
     for values, weights in models:
         model = trained_model.restore(values, snapshots.from_bytes(weights), data)
-        judged = trained_model.judge(model, values, data, test, resample=True)
+        judged = trained_model.judge(model, values, data, test)
         chosen = None
         if judged.probabilities is not None:
             on_validation = decision.probabilities(model, values, data, data.validation)

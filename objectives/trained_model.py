@@ -59,7 +59,7 @@ def passed(
     return loss, accuracy, torch.cat(kept).cpu().double()
 
 
-def judge(model: nn.Module, values: Mapping[str, Any], data: Data, split: Split, resample: bool = False) -> Judgement:
+def judge(model: nn.Module, values: Mapping[str, Any], data: Data, split: Split) -> Judgement:
     """Return what the model is worth on `split`, from one pass."""
     name = make_config(values).metric
     metric = named(name) if name else None
@@ -67,7 +67,7 @@ def judge(model: nn.Module, values: Mapping[str, Any], data: Data, split: Split,
     targets = split.targets.cpu()
     found = value_of(metric, loss, accuracy, outputs, targets)
     each = _each(name, outputs, targets)
-    draws = _resampled(metric, outputs, targets) if resample and metric and each is None else []
+    draws = _resampled(metric, outputs, targets) if metric and each is None else []
     second = decision.of_second_class(outputs) if data.classes == 2 else None
     return Judgement(found, None if each is None else each.double().numpy(), draws, second)
 

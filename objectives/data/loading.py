@@ -82,7 +82,7 @@ def load(spec: DataSpec, device: str = "cpu") -> Data:
     )
 
 
-def load_test(spec: DataSpec, device: str = "cpu") -> Split:
+def load_test(spec: DataSpec) -> Split:
     """Return the test data of `spec`, the same whatever its seed and sizes; only a confirmation may ask for it."""
     spec.check()
     test = read(spec, "test")
@@ -90,7 +90,7 @@ def load_test(spec: DataSpec, device: str = "cpu") -> Split:
         duplicates.say(
             spec, {"train": read(spec, "train"), "validation": sources.read(spec, "validation"), "test": test}
         )
-    return _on_device(test, device)
+    return _on_device(test, "cpu")
 
 
 def _split(spec: DataSpec) -> tuple[Examples, Examples]:

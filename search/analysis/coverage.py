@@ -48,10 +48,10 @@ def _moved_along(rows: Sequence[tuple[Any, ...]]) -> list[set[int]]:
     return along
 
 
-def visited(first: Array, second: Array, fewest: int = FEWEST_IN_CORNER) -> bool:
+def visited(first: Array, second: Array) -> bool:
     """Return whether trials lie in all four corners of the plane of two hyperparameters, each (trials,) from 0 to 1."""
     corners = 2 * (first > _middle(first)) + (second > _middle(second))
-    return bool(np.bincount(corners.astype(int), minlength=4).min() >= fewest)
+    return bool(np.bincount(corners.astype(int), minlength=4).min() >= FEWEST_IN_CORNER)
 
 
 def enough(unit: Array) -> bool:

@@ -31,15 +31,9 @@ def score(value: float | None) -> str:
 
 
 def recorded(values: Mapping[str, Any]) -> dict[str, str]:
-    """Return what a trial recorded, under names that say their units, as people read it: `wall time`, `4.0 s`.
-
-    A trial's `device_seconds` are those of its training: device time holds loading and waiting too.
-    """
+    """Return what a trial recorded, under names that say their units, as people read it: `wall time`, `4.0 s`."""
     return {
-        name.replace("device_seconds", "training_seconds")
-        .replace("_seconds", " time")
-        .replace("_bytes", "")
-        .replace("_", " "): _quantity(value, name)
+        name.replace("_seconds", " time").replace("_bytes", "").replace("_", " "): _quantity(value, name)
         for name, value in values.items()
     }
 

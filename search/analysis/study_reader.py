@@ -93,6 +93,7 @@ def read_trial(trial: FrozenTrial, epochs: Sequence[Epoch]) -> TrialRecord:
         seconds=float(seconds),
         curve=curve,
         training=training,
+        # What it calls device time is that of its training; a study's holds loading and waiting too.
         run={"training_seconds" if name == "device_seconds" else name: said for name, said in run.items()},
         outcome=attributes.get(OUTCOME, ""),
         log="\n".join(str(attributes[key]).rstrip() for key in (RESTARTED, PRINTED, TRACEBACK) if key in attributes),

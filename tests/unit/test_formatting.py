@@ -41,7 +41,7 @@ def test_durations_are_said_in_two_units(seconds: float, said: str) -> None:
 
 def test_what_was_recorded_is_said_with_its_unit() -> None:
     told = {"wall_seconds": 4.035, "peak_memory_bytes": 595058688, "parameters": 13706, "versions": {"torch": "2.14"}}
-    assert formatting.recorded(told | {"device_seconds": 3.5, "attempts": 1, "git_commit": None}) == {
+    assert formatting.recorded(told | {"training_seconds": 3.5, "attempts": 1, "git_commit": None}) == {
         "wall time": "4.0 s",
         "peak memory": "0.55 GiB",
         "parameters": "13,706",

@@ -104,7 +104,7 @@ def test_a_training_is_judged_by_it_and_so_is_its_model_on_other_data(name: str,
     best = max(values) if metrics.named(name).maximise else min(values)
     assert result.value == best
     model = trained_model.restore(config_values(config), result.weights, digits)
-    found = trained_model.judge(model, config_values(config), digits, digits.validation, resample=True)
+    found = trained_model.judge(model, config_values(config), digits, digits.validation)
     assert found.score == pytest.approx(best)
     if found.each is not None:
         assert name in ("accuracy", "log_loss", "top5")

@@ -149,8 +149,8 @@ def order(measured: Sequence[OrderedEffect], metric: str) -> "Figure":
         marker = {"color": style.VERMILION, "symbol": symbol, "size": 9, "line": {"width": 2}}
         style.add_points(drawn, values, names, label, marker, f"%{{y}}, {label}: %{{x:.4g}}")
     means = [(entry.shapley.effect, entry.shapley.low, entry.shapley.high) for entry in ordered]
-    effects, hover, whiskers = [mean for mean, _, _ in means], "%{y}, mean over orders: %{x:.4g}", _whiskers(means)
-    style.add_points(drawn, effects, names, "Shapley value", style.MEAN_MARKER, hover, error_x=whiskers)
+    places, hover = [mean for mean, _, _ in means], "%{y}, mean over orders: %{x:.4g}"
+    style.add_points(drawn, places, names, "Shapley value", style.MEAN_MARKER, hover, error_x=_whiskers(means))
     return drawn
 
 
