@@ -5,19 +5,11 @@ import pytest
 from optuna.study import StudyDirection
 from sqlalchemy import update
 
-from winnow.records import Budget, Outcome
+from winnow.records import Outcome
 from winnow.storage import Storage, claims, deletions, endings
-from winnow.storage.budget import set_budget
 from winnow.storage.clock import database_now
 from winnow.storage.errors import StorageError
 from winnow.storage.tables import deletions as rows
-
-
-@pytest.fixture
-def study_id(opened: Storage) -> int:
-    made = opened.create_new_study([StudyDirection.MAXIMIZE], "s")
-    set_budget(opened.database, made, Budget(trials=3))
-    return made
 
 
 def names(opened: Storage) -> list[str]:

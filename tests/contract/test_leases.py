@@ -10,21 +10,14 @@ from optuna.distributions import FloatDistribution
 from optuna.trial import TrialState
 from sqlalchemy import func, select, update
 
-from winnow.records import Budget, Epoch, Outcome
+from winnow.records import Epoch, Outcome
 from winnow.storage import Storage, checkpoints, claims, endings, epochs, leases
-from winnow.storage.budget import set_budget, spent
+from winnow.storage.budget import spent
 from winnow.storage.clock import database_now
 from winnow.storage.database import Database
 from winnow.storage.errors import LeaseLost
 from winnow.storage.leases import MOST_CRASHES, Lease
 from winnow.storage.tables import attempts
-
-
-@pytest.fixture
-def study_id(opened: Storage) -> int:
-    made = opened.create_new_study([optuna.study.StudyDirection.MAXIMIZE], "s")
-    set_budget(opened.database, made, Budget(trials=3))
-    return made
 
 
 def claimed(storage: Storage, study_id: int, worker: str = "one") -> Lease:

@@ -16,13 +16,6 @@ from winnow.storage.errors import Overtaken
 from winnow.storage.leases import Lease
 
 
-@pytest.fixture
-def study_id(opened: Storage) -> int:
-    made = opened.create_new_study([optuna.study.StudyDirection.MAXIMIZE], "s")
-    set_budget(opened.database, made, Budget(trials=3))
-    return made
-
-
 def wished(storage: Storage, study_id: int, wish: Wish) -> Lease | None:
     return claims.claim(storage.database, study_id, "one", wish=wish)
 

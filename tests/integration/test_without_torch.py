@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from example_spec import SPEC
 from integration.winnow import Place
 
 WITHOUT_TORCH = """
@@ -18,15 +19,6 @@ sys.meta_path = [NoTorch if finder is PathFinder else finder for finder in sys.m
 from winnow.search.cli.main import cli
 for command in (["check", "s.toml"], ["create", "s.toml"], ["status", "s"], ["report", "s"]):
     cli(command, standalone_mode=False)
-"""
-SPEC = """
-name = "s"
-[data]
-name = "digits"
-[search]
-lr = { low = 1e-4, high = 1e-1, log = true }
-[budget]
-trials = 4
 """
 
 

@@ -10,17 +10,8 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
+from example_spec import SPEC
 from winnow.search.cli.main import COMMANDS, cli
-
-SPEC = """
-name = "s"
-[data]
-name = "digits"
-[search]
-lr = { low = 1e-4, high = 1e-1, log = true }
-[budget]
-trials = 4
-"""
 
 
 @pytest.fixture

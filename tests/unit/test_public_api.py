@@ -11,6 +11,7 @@ import torch
 from PIL import Image
 
 import winnow
+from example_spec import SPEC
 from winnow.objectives.data import loading
 from winnow.objectives.data.catalog import DataSpec
 from winnow.objectives.errors import DataError
@@ -21,15 +22,6 @@ from winnow.search.analysis.answers import Answer
 from winnow.search.api import notebook
 from winnow.search.report.chapters import Chapter, Table
 
-TOML = """
-name = "s"
-[data]
-name = "digits"
-[search]
-lr = { low = 1e-4, high = 1e-1, log = true }
-[budget]
-trials = 4
-"""
 DICT = {
     "name": "s",
     "data": {"name": "digits"},
@@ -82,8 +74,8 @@ def test_import_winnow_imports_nothing_heavy() -> None:
 
 
 def test_a_spec_is_a_path_a_text_or_a_dict(url: str, tmp_path: Path) -> None:
-    (tmp_path / "s.toml").write_text(TOML)
-    made = [winnow.create_study(spec, url) for spec in (tmp_path / "s.toml", str(tmp_path / "s.toml"), TOML, DICT)]
+    (tmp_path / "s.toml").write_text(SPEC)
+    made = [winnow.create_study(spec, url) for spec in (tmp_path / "s.toml", str(tmp_path / "s.toml"), SPEC, DICT)]
     assert len({study.study_id for study in made}) == 1, "the same study"
     assert all(study.spec == made[0].spec for study in made)
     larger = winnow.create_study(DICT, made[0].storage, trials=9)
