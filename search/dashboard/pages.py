@@ -174,10 +174,7 @@ async def trial_page(request: Request, study_id: StudyId, number: TrialNumber) -
     trial = await read_study(view.trial, number)
     if trial is None:
         raise HTTPException(404, f"there is no trial {number} in this study")
-    figure = curves.one_trial(trial, now.metric)
-    searched = {name: trial.setting(name) for name in trial.parameters}
     found = curve_reading.read(trial)
-    said = [*found.sentences, curve_reading.advice(trial, found)]
 
     def measured() -> tuple[list[one_trial.Seed], list[Chapter]]:
         storage, record = watching(request).reading, view.with_details([number])
@@ -190,15 +187,17 @@ async def trial_page(request: Request, study_id: StudyId, number: TrialNumber) -
             return [], []
 
     seeds, wrong = await read_study(measured)
-    shown: dict[str, Any] = {
-        "trial": trial,
-        "searched": searched,
-        "figure": figure,
-        "said": said,
-        "seeds": seeds,
-        "chapters": wrong,
-    }
-    return page(request, "trial.html.jinja", now=now, **shown)
+    return page(
+        request,
+        "trial.html.jinja",
+        now=now,
+        trial=trial,
+        searched={name: trial.setting(name) for name in trial.parameters},
+        figure=curves.one_trial(trial, now.metric),
+        said=[*found.sentences, curve_reading.advice(trial, found)],
+        seeds=seeds,
+        chapters=wrong,
+    )
 
 
 @router.get("/{study:path}")
