@@ -10,19 +10,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from winnow.objectives import compatibility, registry, training
-from winnow.objectives.augmentation.batches import Augmentation
+from winnow.objectives import registry, training
 from winnow.objectives.data import loading
 from winnow.objectives.data.catalog import DataSpec
 from winnow.objectives.data.loading import Data
 from winnow.objectives.divergence import guessing_loss
 from winnow.objectives.errors import Diverged
 from winnow.objectives.hyperparameters import Config, change
-from winnow.objectives.models.building import build
-from winnow.objectives.models.layers import use_generator
-from winnow.objectives.optimisation import add_penalties, make_optimizer, trained_weights
-from winnow.objectives.randomness import Generators
-from winnow.objectives.steps import Member
+from winnow.objectives.learner import Learner
 from winnow.records import Epoch
 
 FITTED = 0.98
@@ -89,7 +84,7 @@ def rate_range(
     """
     training.check(config, data)
     rates = np.geomspace(low, high, steps)
-    runs = [_smoothed(list(_losses(change(config, seed=seed), data, rates))) for seed in range(seeds)]
+    runs = [_smoothed(list(_losses(change(config, seed=seed, compile="none"), data, rates))) for seed in range(seeds)]
     length = min(len(run) for run in runs)
     means = np.mean([run[:length] for run in runs], axis=0)
     return RateRange(tuple(rates[:length].tolist()), tuple(means.tolist()), guessing_loss(data))
@@ -132,30 +127,20 @@ def _fits(epoch: Epoch, first: Epoch) -> bool:
 
 def _losses(config: Config, data: Data, rates: NDArray[np.float64]) -> Iterator[float]:
     """Yield each step's training loss, until it is no number or above four times its lowest and guessing's."""
-    device = data.train.inputs.device
-    generators = Generators.from_seed(config.seed, device, registry.augmentation.switched_on(config))
-    augmentation = Augmentation(config, data)
-    model = build(config, compatibility.input_shape(config, data.shape), data.classes or 1, device)
-    use_generator(model, generators.dropout)
-    optimizer, weights = make_optimizer(config, model), trained_weights(model)
-    member = Member(config, data, model.train(), augmentation, generators.augmentation)
-    orders = (torch.randperm(len(data.train.inputs), generator=generators.order) for _ in itertools.count())
-    batches = (batch.to(device) for order in orders for batch in training.batches_of(config, order))
-    most, guessing = math.inf, guessing_loss(data)
+    learner = Learner(config, data)
+    learner.model.train()
+    orders = (torch.randperm(len(data.train.inputs), generator=learner.generators.order) for _ in itertools.count())
+    batches = (batch for order in orders for batch in training.batches_of(config, order))
+    most = math.inf
     for rate, batch in zip(rates.tolist(), batches, strict=False):
-        for group in optimizer.param_groups:
-            group["lr"] = rate
-        optimizer.zero_grad()
-        loss = member.passes(batch)[0].item()
+        learner.descent.set_lr(rate)
+        learner.descent.begin()
+        loss = learner.member.passes(batch.to(data.train.inputs.device))[0].item()
         if not math.isfinite(loss) or loss > most:
             return
         yield loss
-        most = min(most, 4 * loss + guessing)
-        if config.l1 or config.l2:
-            add_penalties(config, weights)
-        if config.clip_norm:
-            torch.nn.utils.clip_grad_norm_(model.parameters(), config.clip_norm)
-        optimizer.step()
+        most = min(most, 4 * loss + learner.guessing)
+        learner.descent.step(1)
 
 
 def _smoothed(losses: Sequence[float], memory: float = 0.9) -> list[float]:

@@ -26,6 +26,12 @@ def test_the_range_of_a_network_that_learns_lies_between_nothing_and_too_much() 
     assert again == found, "the same seeds, the same bits"
 
 
+@pytest.mark.parametrize("changes", [{"layer_decay": 0.5}, {"class_weights": "balanced"}, {"weight_decay": 1.0}])
+def test_the_range_is_that_of_the_training_whatever_bears_on_a_step(changes: dict[str, object]) -> None:
+    plain, changed = (rate_range(make_config(**each), load(DIGITS), steps=12, seeds=1) for each in ({}, changes))
+    assert changed.losses != plain.losses
+
+
 def test_a_network_that_cannot_learn_is_told() -> None:
     dead = make_config(widths=[2] * 30, activation="sigmoid", optimizer="sgd", batch_size=32)
     assert not rate_range(dead, load(DIGITS), high=0.1, steps=60, seeds=1).learns
