@@ -1,12 +1,10 @@
 """What a spec will do on this machine, before a study exists: its model, its trials, its time, and what is doubtful."""
 
-from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from winnow.errors import WinnowError
-from winnow.objectives import registry
 from winnow.objectives.data import torchvision_files
 from winnow.objectives.hyperparameters import DEFINITIONS, Config, change, make_config
 from winnow.objectives.space import baseline
@@ -100,6 +98,7 @@ def look_ahead(spec: Spec) -> Forecast | None:
     import torch
 
     from winnow.objectives import training
+    from winnow.objectives.augmentation import gallery
     from winnow.objectives.augmentation.batches import doubts
     from winnow.objectives.data import loading
 
@@ -130,7 +129,7 @@ def look_ahead(spec: Spec) -> Forecast | None:
         seconds=None if whole is None else (whole * share, whole),
         trials=trials,
         searched=len(spec.search),
-        doubts=(*_doubts(spec, data), *doubts(_most_augmented(spec), data)),
+        doubts=(*_doubts(spec, data), *doubts(gallery.strongest(spec.space, spec.fixed), data)),
         fusing=at_once(spec.fleet.fuse, spec, objective.load(spec, on)).why,
     )
 
@@ -185,19 +184,10 @@ def _timed(config: Config, data: "Data", few: int) -> float:
 def _costly(spec: Spec, base: Config) -> Config:
     """Return the baseline with everything on that the search may switch on, as far as it goes."""
     switched = [name for name in spec.search if any(entry.when for entry in spec.entries(name))]
+    highest = {name: entry.high for name in switched for entry in spec.entries(name) if entry.high is not None}
+    whole = {name: int(high) if DEFINITIONS[name].type is int else high for name, high in highest.items()}
     on = {name: True for name in spec.search if DEFINITIONS[name].type is bool}
-    return change(base, **_highest(spec, switched), **on)
-
-
-def _most_augmented(spec: Spec) -> Config:
-    """Return the configuration with every augmentation that the search may switch on."""
-    on = {name: True for name in registry.augmentation if name in spec.search}
-    return make_config({**spec.fixed, **_highest(spec, spec.search), **on})
-
-
-def _highest(spec: Spec, names: Iterable[str]) -> dict[str, Any]:
-    highest = {name: entry.high for name in names for entry in spec.entries(name) if entry.high is not None}
-    return {name: int(high) if DEFINITIONS[name].type is int else high for name, high in highest.items()}
+    return change(base, **whole, **on)
 
 
 def _doubts(spec: Spec, data: "Data") -> list[str]:
