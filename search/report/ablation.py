@@ -62,7 +62,10 @@ def _tables(found: Ablation, start: str, goal: str) -> list[Table]:
         (f"Add one in: each method alone, added to {start}", _ranked(found.alone)),
         (f"Leave one out: each method in {goal}, with all others on", _ranked(found.removed)),
         ("Path: at each step the method that helps most, measured on other seeds", found.path),
-        (f"Order: mean over {orders} orders of adding the methods (Shapley)", _ranked(_shapley(found))),
+        (
+            f"Order: mean over {orders} orders of adding the methods (Shapley)",
+            _ranked([entry.shapley for entry in found.order]),
+        ),
         ("Interactions: what two methods gain beyond the sum of both alone", _ranked(pairs)),
     )
     return [
@@ -80,10 +83,6 @@ def _verdict(effect: Effect, pairs: list[Effect]) -> str:
     if effect in pairs:
         return "more together" if effect.verdict == "helps" else "less together"
     return effect.verdict
-
-
-def _shapley(found: Ablation) -> list[Effect]:
-    return [entry.shapley for entry in found.order]
 
 
 def _ranked(measured: list[Effect]) -> list[Effect]:

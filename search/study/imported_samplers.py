@@ -3,7 +3,7 @@
 import difflib
 import inspect
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Self
 
 import optuna
@@ -33,7 +33,7 @@ class ImportedSampler(SamplerSection):
 
     def build(self, study: StudyContext, seed: int) -> BaseSampler:
         """Make it."""
-        made: BaseSampler = _load(self.name, "sampler")(
+        made: BaseSampler = user_code.load_part(self.name, "sampler")(
             **{**({"seed": seed} if self._is_seeded else {}), **self.options}
         )
         return made
@@ -63,7 +63,7 @@ class ImportedSampler(SamplerSection):
 
     @property
     def _is_seeded(self) -> bool:
-        return "seed" in inspect.signature(_load(self.name, "sampler")).parameters
+        return "seed" in inspect.signature(user_code.load_part(self.name, "sampler")).parameters
 
 
 class ImportedPruner(PrunerSection):
@@ -78,18 +78,14 @@ class ImportedPruner(PrunerSection):
 
     def build(self, study: StudyContext) -> BasePruner:
         """Make it."""
-        made: BasePruner = _load(self.name, "pruner")(**self.options)
+        made: BasePruner = user_code.load_part(self.name, "pruner")(**self.options)
         return made
-
-
-def _load(name: str, what: str) -> Callable[..., Any]:
-    return user_code.load_part(name, what)
 
 
 def _refuse_misfit(name: str, what: str, base: type, options: dict[str, Any]) -> None:
     """Raise ValueError, in pydantic's way `problem|remedy`, where a class is not there or is called with other keys."""
     try:
-        found = _load(name, what)
+        found = user_code.load_part(name, what)
     except ObjectiveError as error:
         raise ValueError(f"{error.problem}|{error.remedy}") from None
     if not (isinstance(found, type) and issubclass(found, base)):

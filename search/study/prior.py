@@ -7,7 +7,7 @@ power that falls to 0 (piBO: Hvarfner et al., 2022).
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -71,12 +71,12 @@ class Prior:
     """Where the best of a space is believed to be, as a density over the points of its encoding."""
 
     def __init__(self, space: Space) -> None:
-        self._encoding = Encoding(space)
-        self.names = [name for name in self._encoding.names if space[name].prior is not None]
+        self.encoding = Encoding(space)
+        self.names = [name for name in self.encoding.names if space[name].prior is not None]
 
     def draw(self, count: int, random: Generator) -> Floats:
         """Return points by the prior, (count, parameters); what has none is all over its range."""
-        points = self._encoding.draw(count, random)
+        points = self.encoding.draw(count, random)
         for each in self._believed:
             near = random.random(count) < each.share
             points[near, each.place] = each.draw(points[near, each.place])
@@ -89,21 +89,17 @@ class Prior:
             found *= each.share * each.density(points[:, each.place]) + 1 - each.share
         return found
 
-    def point(self, parameters: Mapping[str, Any]) -> Floats:
-        """Return where a trial stands."""
-        return self._encoding.point(parameters)
-
     def values(self, random: Generator) -> dict[str, Scalar]:
         """Draw the parameters that have a prior, active or not."""
-        drawn = self._encoding.values(self.draw(1, random)[0])
+        drawn = self.encoding.values(self.draw(1, random)[0])
         return {name: drawn[name] for name in self.names}
 
     @cached_property
     def _believed(self) -> list[_Believed]:
-        space, found = self._encoding.space, []
-        at = self._encoding.point({name: label(space[name].prior) for name in self.names})
+        space, found = self.encoding.space, []
+        at = self.encoding.point({name: label(space[name].prior) for name in self.names})
         for name in self.names:
-            entry, place = space[name], self._encoding.names.index(name)
+            entry, place = space[name], self.encoding.names.index(name)
             centre, half, width = float(at[place]), 1.0, WIDTH
             if isinstance(entry, Choice):  # all of the option's part of the coordinate alike
                 half, width = 0.5 / len(entry.choices), 1e3
@@ -172,5 +168,5 @@ class PriorSampler(BaseSampler):
             return 1.0
         sign = -1.0 if study.direction is StudyDirection.MAXIMIZE else 1.0
         ended.sort(key=lambda trial: rank(trial, sign))
-        near = self._prior.density(np.array([self._prior.point(trial.params) for trial in ended])) > 1
+        near = self._prior.density(np.array([self._prior.encoding.point(trial.params) for trial in ended])) > 1
         return min(1.0, float(near[: len(ended) // 4].mean()) / max(float(near.mean()), 1e-9))
