@@ -14,7 +14,7 @@ from winnow.objectives.errors import DataError
 
 NAMES = {
     "train": ("train", "training"),
-    "validation": ("val", "valid", "validation", "dev"),
+    "validation": ("validation", "val", "valid", "dev"),
     "test": ("test", "testing"),
 }
 """What the folder of a part may be called, in any case."""

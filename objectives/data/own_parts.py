@@ -14,17 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from winnow.objectives import user_code
-from winnow.objectives.data import decoded, idx, own_examples, splits
+from winnow.objectives.data import decoded, idx, image_folder, own_examples, splits
 from winnow.objectives.data.catalog import DataSet, DataSpec, known
 from winnow.objectives.data.examples import Examples
 from winnow.objectives.data.rows import Rows
 from winnow.objectives.errors import DataError, ObjectiveError
 
-PARTS: Mapping[str, tuple[str, ...]] = {
-    "train": ("train", "training"),
-    "validation": ("validation", "val", "valid", "dev"),
-    "test": ("test", "testing", "t10k"),
-}
+PARTS = {**image_folder.NAMES, "test": (*image_folder.NAMES["test"], "t10k")}
 """What files and mappings may call a part."""
 
 

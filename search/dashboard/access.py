@@ -27,7 +27,8 @@ _PARTS = {"{id}": r"[0-9]+", "{name}": r"[^/]+", "{rest}": r".*"}
 class Rule:
     """One kind of request and who may make it."""
 
-    methods: tuple[str, ...]
+    methods: str
+    """In one text, with a space between them."""
     route: str
     """A path; `{id}` stands for a number, `{name}` for anything without a slash, `{rest}` for anything."""
     who: Who
@@ -41,73 +42,69 @@ class Rule:
         return re.compile("".join(_PARTS.get(part, re.escape(part)) for part in parts))
 
 
-def _rule(methods: str, route: str, who: Who, why: str = "") -> Rule:
-    return Rule(tuple(methods.split()), route, who, why)
-
-
 WINNOW = (
-    _rule("GET POST", "/winnow/login", "anyone"),
-    _rule("GET", "/winnow/static/{name}", "anyone"),
-    _rule("POST", "/winnow/logout", "reader"),
-    _rule("GET", "/winnow/audit", "admin"),
-    _rule("GET", "/winnow/events", "reader"),
-    _rule("GET", "/winnow/studies/{id}", "reader"),
-    _rule("GET", "/winnow/studies/{id}/events", "reader"),
-    _rule("GET", "/winnow/studies/{id}/parts/{name}", "reader"),
-    _rule("GET", "/winnow/studies/{id}/trials/{id}", "reader"),
-    _rule("GET", "/winnow/api/openapi.json", "reader"),
-    _rule("GET", "/winnow/api/studies", "reader"),
-    _rule("POST", "/winnow/api/studies", "editor"),
-    _rule("GET", "/winnow/api/studies/{id}", "reader"),
-    _rule("DELETE", "/winnow/api/studies/{id}", "admin"),
-    _rule("GET", "/winnow/api/studies/{id}/trials", "reader"),
-    _rule("POST", "/winnow/api/studies/{id}/trials", "editor"),
-    _rule("GET", "/winnow/api/studies/{id}/trials/{id}", "reader"),
-    _rule("GET", "/winnow/api/studies/{id}/curves", "reader"),
-    _rule("GET", "/winnow/api/studies/{id}/figures", "reader"),
-    _rule("GET", "/winnow/api/studies/{id}/report", "reader"),
-    _rule("GET", "/winnow/api/studies/{id}/export/{name}", "reader"),
-    _rule("POST", "/winnow/api/studies/{id}/stop", "editor"),
-    _rule("POST", "/winnow/api/studies/{id}/pause", "editor"),
-    _rule("POST", "/winnow/api/studies/{id}/resume", "editor"),
-    _rule("GET", "/winnow/api/studies/{id}/analyses", "reader"),
-    _rule("POST", "/winnow/api/studies/{id}/analyses/{name}", "editor"),
-    _rule("GET", "/winnow/api/audit", "admin"),
-    _rule("GET POST PUT DELETE PATCH", "/winnow/api/{rest}", "nobody", "there is no such thing in the API"),
-    _rule("GET", "/winnow", "reader"),
-    _rule("GET", "/winnow/{rest}", "reader"),
+    Rule("GET POST", "/winnow/login", "anyone"),
+    Rule("GET", "/winnow/static/{name}", "anyone"),
+    Rule("POST", "/winnow/logout", "reader"),
+    Rule("GET", "/winnow/audit", "admin"),
+    Rule("GET", "/winnow/events", "reader"),
+    Rule("GET", "/winnow/studies/{id}", "reader"),
+    Rule("GET", "/winnow/studies/{id}/events", "reader"),
+    Rule("GET", "/winnow/studies/{id}/parts/{name}", "reader"),
+    Rule("GET", "/winnow/studies/{id}/trials/{id}", "reader"),
+    Rule("GET", "/winnow/api/openapi.json", "reader"),
+    Rule("GET", "/winnow/api/studies", "reader"),
+    Rule("POST", "/winnow/api/studies", "editor"),
+    Rule("GET", "/winnow/api/studies/{id}", "reader"),
+    Rule("DELETE", "/winnow/api/studies/{id}", "admin"),
+    Rule("GET", "/winnow/api/studies/{id}/trials", "reader"),
+    Rule("POST", "/winnow/api/studies/{id}/trials", "editor"),
+    Rule("GET", "/winnow/api/studies/{id}/trials/{id}", "reader"),
+    Rule("GET", "/winnow/api/studies/{id}/curves", "reader"),
+    Rule("GET", "/winnow/api/studies/{id}/figures", "reader"),
+    Rule("GET", "/winnow/api/studies/{id}/report", "reader"),
+    Rule("GET", "/winnow/api/studies/{id}/export/{name}", "reader"),
+    Rule("POST", "/winnow/api/studies/{id}/stop", "editor"),
+    Rule("POST", "/winnow/api/studies/{id}/pause", "editor"),
+    Rule("POST", "/winnow/api/studies/{id}/resume", "editor"),
+    Rule("GET", "/winnow/api/studies/{id}/analyses", "reader"),
+    Rule("POST", "/winnow/api/studies/{id}/analyses/{name}", "editor"),
+    Rule("GET", "/winnow/api/audit", "admin"),
+    Rule("GET POST PUT DELETE PATCH", "/winnow/api/{rest}", "nobody", "there is no such thing in the API"),
+    Rule("GET", "/winnow", "reader"),
+    Rule("GET", "/winnow/{rest}", "reader"),
 )
 STOCK = (
-    _rule("GET", "", "reader"),
-    _rule("GET", "/dashboard", "reader"),
-    _rule("GET", "/dashboard/{rest}", "reader"),
-    _rule("GET", "/favicon.ico", "anyone"),
-    _rule("GET", "/static/{rest}", "reader"),
-    _rule("GET", "/api/meta", "reader"),
-    _rule("GET", "/api/studies", "reader"),
-    _rule("POST", "/api/studies", "admin"),
-    _rule("GET", "/api/studies/{id}", "reader"),
-    _rule("DELETE", "/api/studies/{id}", "nobody", _DELETING),
-    _rule("POST", "/api/studies/{id}/rename", "nobody", _RENAMING),
-    _rule("GET", "/api/studies/{id}/param_importances", "reader"),
-    _rule("GET", "/api/studies/{id}/plot/{name}", "reader"),
-    _rule("PUT", "/api/studies/{id}/note", "editor"),
-    _rule("PUT", "/api/studies/{id}/{id}/note", "editor"),
-    _rule("POST", "/api/studies/{id}/{id}/skip", "editor"),
-    _rule("POST", "/api/studies/{id}/preference", "editor"),
-    _rule("POST DELETE", "/api/studies/{id}/preference/{name}", "editor"),
-    _rule("PUT", "/api/studies/{id}/preference_feedback_component", "editor"),
-    _rule("POST", "/api/trials/{id}/tell", "editor"),
-    _rule("POST", "/api/trials/{id}/user-attrs", "editor"),
-    _rule("GET", "/csv/{id}", "reader"),
-    _rule("GET", "/artifacts/{id}/{name}", "reader"),
-    _rule("GET", "/artifacts/{id}/{id}/{name}", "reader"),
-    _rule("POST", "/api/artifacts/{id}", "admin"),
-    _rule("POST", "/api/artifacts/{id}/{id}", "admin"),
-    _rule("DELETE", "/api/artifacts/{id}/{name}", "admin"),
-    _rule("DELETE", "/api/artifacts/{id}/{id}/{name}", "admin"),
-    _rule("GET POST", "/incompatible-rdb-schema", "nobody", _UPGRADING),
-    _rule("POST", "/api/llm/{name}", "nobody", _ASKING),
+    Rule("GET", "", "reader"),
+    Rule("GET", "/dashboard", "reader"),
+    Rule("GET", "/dashboard/{rest}", "reader"),
+    Rule("GET", "/favicon.ico", "anyone"),
+    Rule("GET", "/static/{rest}", "reader"),
+    Rule("GET", "/api/meta", "reader"),
+    Rule("GET", "/api/studies", "reader"),
+    Rule("POST", "/api/studies", "admin"),
+    Rule("GET", "/api/studies/{id}", "reader"),
+    Rule("DELETE", "/api/studies/{id}", "nobody", _DELETING),
+    Rule("POST", "/api/studies/{id}/rename", "nobody", _RENAMING),
+    Rule("GET", "/api/studies/{id}/param_importances", "reader"),
+    Rule("GET", "/api/studies/{id}/plot/{name}", "reader"),
+    Rule("PUT", "/api/studies/{id}/note", "editor"),
+    Rule("PUT", "/api/studies/{id}/{id}/note", "editor"),
+    Rule("POST", "/api/studies/{id}/{id}/skip", "editor"),
+    Rule("POST", "/api/studies/{id}/preference", "editor"),
+    Rule("POST DELETE", "/api/studies/{id}/preference/{name}", "editor"),
+    Rule("PUT", "/api/studies/{id}/preference_feedback_component", "editor"),
+    Rule("POST", "/api/trials/{id}/tell", "editor"),
+    Rule("POST", "/api/trials/{id}/user-attrs", "editor"),
+    Rule("GET", "/csv/{id}", "reader"),
+    Rule("GET", "/artifacts/{id}/{name}", "reader"),
+    Rule("GET", "/artifacts/{id}/{id}/{name}", "reader"),
+    Rule("POST", "/api/artifacts/{id}", "admin"),
+    Rule("POST", "/api/artifacts/{id}/{id}", "admin"),
+    Rule("DELETE", "/api/artifacts/{id}/{name}", "admin"),
+    Rule("DELETE", "/api/artifacts/{id}/{id}/{name}", "admin"),
+    Rule("GET POST", "/incompatible-rdb-schema", "nobody", _UPGRADING),
+    Rule("POST", "/api/llm/{name}", "nobody", _ASKING),
 )
 RULES: Sequence[Rule] = (*WINNOW, *STOCK)
 
@@ -116,4 +113,4 @@ def rule_for(method: str, path: str) -> Rule | None:
     """Return the first rule that a request falls under; None where it is to be refused."""
     wanted = "GET" if method == "HEAD" else method
     bare = path.rstrip("/")  # optuna-dashboard drops it too
-    return next((rule for rule in RULES if wanted in rule.methods and rule.pattern.fullmatch(bare)), None)
+    return next((rule for rule in RULES if wanted in rule.methods.split() and rule.pattern.fullmatch(bare)), None)

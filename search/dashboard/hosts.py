@@ -29,9 +29,8 @@ class Hosts:
         if not changes:
             return ""
         origin, site = headers.get("origin"), headers.get("sec-fetch-site")
-        if origin is not None and urlsplit(origin).netloc.lower() != host.lower():
-            return "a change must be asked for from a page of this dashboard"
-        if site is not None and site not in _OWN:
+        foreign = origin is not None and urlsplit(origin).netloc.lower() != host.lower()
+        if foreign or (site is not None and site not in _OWN):
             return "a change must be asked for from a page of this dashboard"
         if by_cookie and origin is None and site is None:
             return "a change that is made with a session must come from a browser; scripts send a bearer token"

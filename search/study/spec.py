@@ -253,13 +253,9 @@ class Spec(Section):
     def parameters(self) -> dict[str, SearchEntry]:
         """`[search]` by Optuna's parameters: the hyperparameters, but where one has several entries."""
         return {
-            parameter: entry
+            name if isinstance(searched, SearchEntry) else parameter_name(name, entry.when): entry
             for name, searched in self.search.items()
-            for parameter, entry in (
-                [(name, searched)]
-                if isinstance(searched, SearchEntry)
-                else [(parameter_name(name, entry.when), entry) for entry in searched]
-            )
+            for entry in self.entries(name)
         }
 
     def entries(self, name: str) -> list[SearchEntry]:

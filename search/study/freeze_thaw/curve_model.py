@@ -55,12 +55,7 @@ class Observations:
 
     def and_(self, more: "Observations") -> "Observations":
         """Return these and those of `more`."""
-        return Observations(
-            np.vstack([self.features, more.features]),
-            np.concatenate([self.remaining, more.remaining]),
-            np.concatenate([self.trial, more.trial]),
-            np.concatenate([self.score, more.score]),
-        )
+        return Observations(*map(np.concatenate, zip(vars(self).values(), vars(more).values(), strict=True)))
 
 
 class CurveModel:
