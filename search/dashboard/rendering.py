@@ -12,7 +12,7 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from winnow.search.analysis import formatting
 from winnow.search.analysis.study_record import mixed_code_words
 from winnow.search.dashboard.sparkline import points
-from winnow.search.report.report import figure_json
+from winnow.search.report import report
 
 _RESERVED = ("api", "audit", "events", "login", "logout", "static", "studies")
 
@@ -25,28 +25,11 @@ def study_link(study_id: int, name: str) -> str:
 
 @lru_cache
 def _environment() -> Any:
-    import jinja2
-
-    found = jinja2.Environment(
-        loader=jinja2.ChoiceLoader(
-            [
-                jinja2.PackageLoader("winnow.search.dashboard", "page"),
-                jinja2.PackageLoader("winnow.search.report", "page"),
-            ]
-        ),
-        autoescape=True,  # names, reasons and attributes come from users
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    found = report.html("winnow.search.dashboard", "winnow.search.report")
     found.filters.update(
-        number=formatting.number,
-        score=formatting.score,
         duration=formatting.duration,
-        figure_json=figure_json,
         moment=_moment,
         recorded=formatting.recorded,
-        state=formatting.state_word,
         mixed_code_words=mixed_code_words,
     )
     found.globals.update(study_link=study_link, sparkline=points)

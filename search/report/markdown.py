@@ -44,7 +44,7 @@ def render(content: Mapping[str, Any], pictures: Mapping[str, str]) -> str:
     import jinja2
 
     # Names, reasons and attributes come from users: whatever the template prints is escaped unless it is _Markup.
-    environment = jinja2.Environment(finalize=_plain, **report.settings())
+    environment = jinja2.Environment(finalize=_plain, **report.settings("winnow.search.report"))
     return environment.get_template("report.md.jinja").render(
         content,
         files=pictures,

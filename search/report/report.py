@@ -29,20 +29,25 @@ def render(record: StudyRecord, found: Conclusions | None = None, first: Sequenc
 
     `found` is what was measured after the search. The chapters `first` stand before all others.
     """
+    environment = html("winnow.search.report")
+    environment.filters.update(drawn=summary.drawn, curve=curve)
+    content = contents(record, found or Conclusions(), first)
+    return str(environment.get_template("report.html.jinja").render(content, plotly=plotly_library()))
+
+
+def html(*packages: str) -> Any:
+    """Return what reads the templates of HTML that these packages have, with the words of all pages as filters."""
     import jinja2
 
     # Names, reasons and attributes come from users: everything is escaped unless the template says `safe`.
-    environment = jinja2.Environment(autoescape=True, **settings())
+    environment = jinja2.Environment(autoescape=True, **settings(*packages))
     environment.filters.update(
         number=formatting.number,
         score=formatting.score,
         state=formatting.state_word,
-        drawn=summary.drawn,
         figure_json=figure_json,
-        curve=curve,
     )
-    content = contents(record, found or Conclusions(), first)
-    return environment.get_template("report.html.jinja").render(content, plotly=plotly_library())
+    return environment
 
 
 @cache
@@ -51,12 +56,12 @@ def plotly_library() -> str:
     return (files("winnow.search.report") / "page" / "plotly.min.js").read_text(encoding="utf-8")
 
 
-def settings() -> dict[str, Any]:
-    """Return how the templates of all kinds of report are read."""
+def settings(*packages: str) -> dict[str, Any]:
+    """Return how the templates of these packages are read, those of the first before all others."""
     import jinja2
 
     return {
-        "loader": jinja2.PackageLoader("winnow.search.report", "page"),
+        "loader": jinja2.ChoiceLoader([jinja2.PackageLoader(package, "page") for package in packages]),
         "undefined": jinja2.StrictUndefined,
         "trim_blocks": True,
         "lstrip_blocks": True,
