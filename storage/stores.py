@@ -6,6 +6,7 @@ A file has a name with slashes, appears whole or not at all, and is checked agai
 import hashlib
 import io
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 S3 = "s3://"
 CONNECT_SECONDS = 5
 SILENCE_SECONDS = 30
+# After a write that failed, S3 is asked for none for so many times as long as that took: training waits for each.
+LEAVES_ALONE = 4
 
 
 def files_of(url: URL) -> Path:
@@ -109,6 +112,7 @@ class Bucket:
     def __init__(self, store: "Boto3ArtifactStore", prefix: str) -> None:
         self.store = store
         self.prefix = prefix
+        self._next_write = 0.0
 
     @property
     def place(self) -> str:
@@ -117,8 +121,15 @@ class Bucket:
 
     def write(self, name: str, content: bytes) -> str:
         """Behave as Store's: S3 itself shows an object whole or not at all."""
-        with _as_os_errors(name):
-            self.store.write(self.prefix + name, io.BytesIO(content))
+        began = time.monotonic()
+        if began < self._next_write:
+            raise OSError(f"S3 was silent; it is asked again in {self._next_write - began:.0f} s")
+        try:
+            with _as_os_errors(name):
+                self.store.write(self.prefix + name, io.BytesIO(content))
+        except OSError:
+            self._next_write = time.monotonic() + LEAVES_ALONE * (time.monotonic() - began)
+            raise
         return hashlib.sha256(content).hexdigest()
 
     def read(self, name: str, sha256: str) -> bytes:

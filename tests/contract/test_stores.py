@@ -71,6 +71,19 @@ def test_what_does_not_answer_is_not_taken_for_lost(s3_place: str, monkeypatch: 
     away.store.client.close()
 
 
+def test_a_silent_store_is_left_alone_for_a_while(s3_place: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stores, "SILENCE_SECONDS", 0.5)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{silent.getsockname()[1]}")
+        away = stores.at(s3_place)
+        assert isinstance(away, Bucket)
+        with pytest.raises(OSError, match="S3 did not take or give checkpoints/1"):
+            away.write("checkpoints/1", b"x")
+        with pytest.raises(OSError, match="S3 was silent; it is asked again in"):
+            away.write("checkpoints/2", b"x")
+    away.store.client.close()
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="of a file whose disk does not give it")
 def test_a_disks_error_is_not_taken_for_a_lost_file(tmp_path: Path) -> None:
     (tmp_path / "a").symlink_to("/proc/self/mem")
