@@ -11,10 +11,11 @@ import signal
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from multiprocessing import connection
 from pathlib import Path
 from types import FrameType
+from typing import BinaryIO
 
 from winnow.errors import WinnowError, WorkerFailed
 from winnow.search.worker.processes import ending, module_command
@@ -133,24 +134,40 @@ class Supervisor:
         where = "" if self._log is None else f" (its log: {self._log})"
         _log.warning("%s is not started %s: %s%s", self._name, when, farewell.problem, where)
 
+    def _output(self) -> AbstractContextManager[BinaryIO | None]:
+        """Return where a worker writes, opened: its log, or nowhere where that cannot be; None: where this does."""
+        if self._log is None:
+            return nullcontext()
+        try:
+            self._log.parent.mkdir(parents=True, exist_ok=True)
+            return self._log.open("ab")
+        except OSError as error:
+            _log.warning("%s has no log: %s", self._name, error)
+            return open(os.devnull, "wb")
+
     def _start(self) -> None:
         self.given_up = None
         ours, theirs = os.pipe()
         os.set_blocking(ours, False)
         self._ended_before = self.ended
         self._heard = Heard(ours)
-        log = None if self._log is None else self._log.open("ab")
-        self.process = subprocess.Popen(
-            module_command("winnow", "work", *self._arguments),
-            env={**os.environ, **self._environment, SUPERVISOR: f"{os.getpid()}:{theirs}"},
-            pass_fds=[theirs],
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-        )
-        os.close(theirs)
-        if log is not None:
-            log.close()
+        try:
+            with self._output() as output:
+                self.process = subprocess.Popen(
+                    module_command("winnow", "work", *self._arguments),
+                    env={**os.environ, **self._environment, SUPERVISOR: f"{os.getpid()}:{theirs}"},
+                    pass_fds=[theirs],
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=output,
+                )
+        except OSError as error:  # no room for another process, for one
+            os.close(ours)
+            self._heard = Heard(-1, farewell=Farewell(f"it cannot be started: {error}", exit_code=1))
+            self._note_end(1, self._heard)
+            return
+        finally:
+            os.close(theirs)
         if self._cores and hasattr(os, "sched_setaffinity"):
             os.sched_setaffinity(self.process.pid, self._cores)  # its trainer inherits it
 

@@ -2,12 +2,14 @@
 
 import json
 import os
+import shutil
 import signal
 import threading
 from collections.abc import Iterator
 
 import psutil
 import pytest
+from sqlalchemy import text
 
 from integration.winnow import Place, wait_for
 from winnow.search.launch.supervisor import Signals, Supervisor, wait
@@ -32,6 +34,18 @@ def test_a_crash_loop_stops_with_its_reason(place: Place) -> None:
     assert place.states() == [], "no trial was spent on it"
     log = next((place.folder / "winnow.db.files" / "logs").glob("s-*-0.log")).read_text()
     assert log.count("no licence for this") == 8, "it was tried again, but not for ever"
+
+
+def test_a_worker_is_started_again_where_its_logs_were_deleted(place: Place) -> None:
+    spec = place.spec(trials=2, more=SLOW.replace("100", "20"))
+    assert place.run("create", spec).returncode == 0
+    run = place.start("run", spec, "--workers", "1")
+    held = wait_for(lambda: place.storage().database.scalars(text("SELECT worker FROM winnow_attempts")))
+    shutil.rmtree(place.folder / "winnow.db.files")
+    os.kill(int(held[0].split(":")[1]), signal.SIGKILL)
+    _, told = run.communicate(timeout=200)
+    assert run.returncode == 0, told
+    assert place.states() == ["COMPLETE"] * 2
 
 
 def test_a_worker_whose_trainer_is_killed_as_it_starts_has_another(place: Place) -> None:
