@@ -5,7 +5,6 @@ its objective. Its presence means that the study is ready; its budget lies besid
 """
 
 import copy
-import json
 import logging
 import random
 import sys
@@ -22,7 +21,6 @@ from optuna.trial import FrozenTrial, TrialState
 
 from winnow.errors import StudyError
 from winnow.objectives import user_code
-from winnow.objectives.models import weights_file
 from winnow.objectives.space import baseline
 from winnow.records import (
     ACCEPT_CODE,
@@ -36,7 +34,7 @@ from winnow.records import (
     STOPPING,
     Budget,
 )
-from winnow.search.study import samplers
+from winnow.search.study import matching, samplers
 from winnow.search.study.objective import BUILT_IN, code_of
 from winnow.search.study.spec import Spec
 from winnow.search.study.start import configurations
@@ -46,13 +44,7 @@ from winnow.storage.budget import set_budget
 
 MAKING_SECONDS = 10.0
 """How long a study that another process seems to be making is waited for."""
-PIN = "weights_sha256"
-"""Of `[fixed]`: filled in when a study is made whose trials begin from a file of weights."""
 _log = logging.getLogger("winnow")
-MATCHED = (
-    *("objective", "extensions", "metric", "direction", "against", "data", "fixed", "search", "baseline", "seed"),
-    "devices_per_trial",
-)
 
 
 @dataclass(frozen=True)
@@ -119,7 +111,7 @@ def create(storage: Storage, spec: Spec, design: Sequence[designs.Row] = ()) -> 
     """
     for named in spec.imports:
         user_code.find(named)
-    spec = _pinned(spec)
+    spec = matching.pinned(spec)
     if not design and _is_made(storage, spec.name):
         _put_aside_where_all_failed(storage, spec.name)
     started = {} if design or _is_made(storage, spec.name) else configurations(storage, spec)
@@ -133,8 +125,8 @@ def create(storage: Storage, spec: Spec, design: Sequence[designs.Row] = ()) -> 
         _wait_until_ready(study)
     if SPEC in study.user_attrs:
         known = _loaded(storage, study, study_id)
-        spec = _with_same_weights(spec, known.spec)
-        _refuse_another(known, spec)
+        spec = matching.with_same_weights(spec, known.spec)
+        matching.refuse_another(known.spec, spec)
     else:
         _refuse_other_direction(study, spec)
         if (
@@ -272,43 +264,6 @@ def _wait_until_ready(study: optuna.Study) -> None:
         time.sleep(0.1)
 
 
-def _pinned(spec: Spec) -> Spec:
-    """Return the spec with the SHA-256 of the file of weights that its `[fixed]` names, where that file lies here."""
-    file = spec.fixed.get("weights") if spec.built_in else None
-    digest = weights_file.digest(file) if file else ""
-    return spec.model_copy(update={"fixed": {PIN: digest, **spec.fixed}}) if digest else spec
-
-
-def _with_same_weights(spec: Spec, stored: Spec) -> Spec:
-    """Return the spec with the file of weights that the stored one knows, which need not lie here.
-
-    Raises StudyError.
-    """
-    pin = stored.fixed.get(PIN)
-    if pin is None or spec.fixed.get("weights") != stored.fixed.get("weights"):
-        return spec
-    if spec.fixed.get(PIN, pin) != pin:
-        raise StudyError(
-            f"weights = {spec.fixed['weights']!r} is not the file that the study {spec.name!r} began with",
-            "bring back that file, or give the spec another name",
-        )
-    return spec.model_copy(update={"fixed": {**spec.fixed, PIN: pin}})
-
-
-def _refuse_another(known: WinnowStudy, spec: Spec) -> None:
-    stored, given = ({**each.model_dump(mode="json"), **each.fleet.model_dump()} for each in (known.spec, spec))
-    differing = [key for key in MATCHED if stored[key] != given[key]]
-    if differing:
-        key = differing[0]
-        there, here = stored[key], given[key]
-        if isinstance(there, dict) and isinstance(here, dict):
-            there, here = (_apart(*pair) for pair in ((there, here), (here, there)))
-        raise StudyError(
-            f"the study {spec.name!r} exists with another [{key}]: {_short(there)}, not {_short(here)}",
-            "give the spec another name, or bring that part back" + ", moved data by a link there" * (key == "data"),
-        )
-
-
 def _refuse_other_direction(study: optuna.Study, spec: Spec) -> None:
     directions = [direction.name.lower() for direction in study.directions]
     if directions != spec.directions:
@@ -360,17 +315,3 @@ def _enqueue_start(study: optuna.Study, earlier: str, started: Mapping[int, dict
         source = {"study": earlier, "trial": number}
         if source not in known:
             study.enqueue_trial(parameters, user_attrs={STARTED_FROM: source})
-
-
-def _apart(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what of one part of a spec is not so in another, as deep as both have parts."""
-    return {
-        name: _apart(value, other[name]) if isinstance(value, dict) and isinstance(other.get(name), dict) else value
-        for name, value in one.items()
-        if name not in other or other[name] != value
-    }
-
-
-def _short(content: object) -> str:
-    text = json.dumps(content)
-    return text if len(text) <= 60 else text[:57] + "…"
