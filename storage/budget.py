@@ -203,9 +203,8 @@ def spend(connection: Connection, trial_id: int, token: int) -> None:
 def _spending() -> Update:
     attempt = (attempts.c.trial_id == bindparam("trial")) & (attempts.c.token == bindparam("token"))
     lasted = attempts.c.ended_at - attempts.c.started_at
-    seconds = (
-        select(case((lasted > 0, lasted), else_=0.0)).where(attempt).scalar_subquery()
-    )  # the clock may be set back
+    lasted = case((lasted > 0, lasted), else_=0.0)  # the clock may be set back
+    seconds = select(lasted).where(attempt).scalar_subquery()
     new_epochs = select(_epochs_of(attempts.c.trial_id) - attempts.c.earlier_epochs).where(attempt).scalar_subquery()
     study = select(attempts.c.study_id).where(attempt).scalar_subquery()
     return (
