@@ -123,7 +123,7 @@ def _refuse_few(record: StudyRecord, trials: int, needed: int) -> None:
     if trials < min(needed, MOST_TRIALS):
         raise StudyError(
             f"importance needs {needed} trials of study {record.study!r} besides the baseline, {_TRIALS_EACH} for each "
-            f"hyperparameter, since the sampler drew near the best, and it has {trials}{without(record)}",
+            f"hyperparameter, since {_how_drawn(record)}, and it has {trials}{without(record)}",
             f"let {needed - trials} more end, with a larger budget where it is used up",
         )
 
@@ -154,6 +154,12 @@ def compare(record: StudyRecord, *, pruned: bool = False) -> tuple[Importance, .
 def draws_near_the_best(record: StudyRecord) -> bool:
     """Return whether the sampler drew most trials near the best, as Optuna's own does where none was recorded."""
     return record.sampler not in _ANYWHERE
+
+
+def _how_drawn(record: StudyRecord) -> str:
+    if record.sampler:
+        return "the sampler drew near the best trials"
+    return "its sampler, which nobody recorded, may have drawn near the best trials"
 
 
 def methods_for(record: StudyRecord) -> tuple[Method, ...]:
@@ -197,7 +203,7 @@ def left_out(record: StudyRecord, *, pruned: bool = False) -> str:
     """Return which methods are not asked and why, in sentences; empty where all are."""
     said = []
     if "PED-ANOVA" not in methods_for(record):
-        said.append("PED-ANOVA is left out: the sampler drew near the best trials, and little sets these apart.")
+        said.append(f"PED-ANOVA is left out: {_how_drawn(record)}, and little sets these apart.")
     try:
         refuse_survivors(record, pruned)
         usable_trials(record, pruned)

@@ -10,21 +10,25 @@ from rich.live import Live
 from winnow.search.analysis.status import Status
 from winnow.search.analysis.study_view import StudyView
 from winnow.search.api.study import open_storage
-from winnow.search.cli.options import json_option, storage_option, study_argument
+from winnow.search.cli.options import json_option, storage_option
 from winnow.search.report.terminal import status_screen
 from winnow.search.report.terminal.screen import screen
 from winnow.search.study import study as studies
 
 
 @click.command()
-@study_argument
+@click.argument("study", required=False)
 @storage_option
 @click.option("--watch", is_flag=True, help="Refresh until the study is done; with --json, one line per refresh.")
 @click.option("--every", type=click.FloatRange(0.5), default=2.0, show_default=True, help="Seconds between refreshes.")
 @json_option
-def status(study: str, url: str, watch: bool, every: float, json: bool) -> None:
-    """Show the trials, best value, time, workers and failures of STUDY."""
+def status(study: str | None, url: str, watch: bool, every: float, json: bool) -> None:
+    """Show the trials, best value, time, workers and failures of STUDY; without it, name the studies that there are."""
     storage = open_storage(url, create=False)
+    if study is None:
+        names = [each.study_name for each in storage.get_all_studies()]
+        click.echo(dumps(names) if json else "\n".join(names) or "There is no study yet. Make one: winnow run SPEC")
+        return
     view = StudyView(storage, studies.id_of(storage, study))
     if watch:
         storage.database.patience = math.inf

@@ -267,11 +267,15 @@ def _wait_until_ready(study: optuna.Study) -> None:
 def _refuse_other_direction(study: optuna.Study, spec: Spec) -> None:
     directions = [direction.name.lower() for direction in study.directions]
     if directions != spec.directions:
-        wanted = " ".join(spec.directions)
+        remedy = (
+            f"make it with: optuna create-study --direction{'s' if spec.against else ''} {' '.join(spec.directions)}"
+        )
+        if not spec.built_in and len(directions) == len(spec.directions) == 1:
+            remedy = f'write direction = "{directions[0]}" at the top of the spec, or {remedy}'
         raise StudyError(
             f"the study {spec.name!r} was made to {' and '.join(directions)}, and this spec's values are to "
             f"{' and '.join(spec.directions)}",
-            f"make it with: optuna create-study --direction{'s' if spec.against else ''} {wanted}",
+            remedy,
         )
 
 

@@ -81,6 +81,7 @@ def test_a_study_that_is_not_there(place: Place) -> None:
     assert place.run("create", place.spec(trials=2)).returncode == 0
     for command in (["work", "none"], ["status", "none"], ["report", "none"], ["replay", "none", "0"]):
         assert "there is no study 'none'" in refused(place, *command)
+    assert place.run("status").stdout == "s\n", "which studies there are"
 
 
 def test_what_cannot_be_concluded(place: Place) -> None:

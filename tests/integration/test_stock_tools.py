@@ -50,7 +50,7 @@ def test_a_study_of_the_other_direction_is_refused(place: Place) -> None:
     stock(place, "create-study", "--study-name", "s", "--direction", "minimize")
     done = place.run("run", place.spec(trials=3))
     assert done.returncode == 2
-    assert "was made to minimize" in done.stderr
+    assert 'was made to minimize, and this spec\'s values are to maximize; write direction = "minimize"' in done.stderr
     assert place.states() == []
 
 

@@ -105,6 +105,7 @@ def test_where_a_sampler_draws_near_the_best_the_order_of_all_trials_is_asked_fi
     assert importance.assess_if_enough(near) == (asked, "")
     left_out = importance.left_out(near)
     assert left_out.startswith("PED-ANOVA is left out: the sampler drew near the best trials")
+    assert "its sampler, which nobody recorded, may have drawn" in importance.left_out(replace(near, sampler=""))
     assert "fANOVA is left out: the pruner chose" in left_out
     assert "do not rely on the order" in importance.doubt([asked], near)
     some = [[trial for trial in near.trials if trial.state == state] for state in ("COMPLETE", "PRUNED")]
