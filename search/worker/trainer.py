@@ -4,7 +4,6 @@ It takes one job after another from its supervisor and knows no database.
 """
 
 import gc
-import itertools
 import os
 import resource
 import signal
@@ -138,7 +137,6 @@ class Trainer:
         self.ready = ready if self._ranks is None else self._ranks.ready(ready)
         self._code = self.ready.code
         self._output = output
-        self._ended = itertools.count(1)
 
     def serve(self, pipe: Pipe) -> None:
         """Run one job, or answer one question; raises EOFError or ConnectionError where nobody wants any."""
@@ -160,8 +158,7 @@ class Trainer:
             pipe.send(ended)
         else:
             self._ranks.end(pipe, ended)
-        if next(self._ended) % self.ready.fuse == 0:  # it takes as long for one trial as for a stack of them
-            gc.collect()
+        gc.collect()
 
     def _measured(self, asked: Measure) -> Fusing:
         """Find how many trials of a shape to train at once; what is wrong with it, its trials will say."""
