@@ -18,6 +18,8 @@ GONE, GIVEN_UP = "gone", "given up"
 AWAY = (GONE, GIVEN_UP)
 """The states of a row that stands for no worker at work."""
 FORGOTTEN_SECONDS = 600.0
+SILENT_SECONDS = 60.0
+"""A worker that gave no sign of life for so long is not counted on."""
 
 
 @dataclass(frozen=True)

@@ -20,15 +20,13 @@ from winnow.storage.activity import State
 from winnow.storage.budget import Spent, spent
 from winnow.storage.optuna_tables import trials
 from winnow.storage.upserts import OPEN_STATES
-from winnow.storage.workers import GivenUp, Worker
+from winnow.storage.workers import SILENT_SECONDS, GivenUp, Worker
 
 LATEST = 50
 """So many of the trials that ended last say how long a trial takes now."""
 FRAME = re.compile(r'^ +File "(.+)", line (\d+)', re.MULTILINE)
 INSTALLED = ("site-packages", "dist-packages", f"{sysconfig.get_path('stdlib')}{os.sep}", "<")
 """What the file of code that is not the user's own has in its path."""
-SILENT_SECONDS = 60.0
-"""A worker that gave no sign of life for so long is not counted on."""
 
 
 @dataclass(frozen=True)

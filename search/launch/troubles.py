@@ -3,9 +3,10 @@
 from dataclasses import dataclass, field
 
 from winnow.search.analysis.formatting import counted, duration, number
-from winnow.search.analysis.status import SILENT_SECONDS, Status
+from winnow.search.analysis.status import Status
 from winnow.search.study.sections import NotifySection
 from winnow.storage.activity import State
+from winnow.storage.workers import SILENT_SECONDS
 
 
 @dataclass

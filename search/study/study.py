@@ -300,16 +300,17 @@ def _put_aside_where_all_failed(storage: Storage, name: str) -> None:
     study_id = storage.get_study_id_from_name(name)
     trials = storage.get_all_trials(study_id, deepcopy=False)
     fails = any(trial.state is TrialState.FAIL for trial in trials)
-    nothing_else = all(trial.state is TrialState.FAIL or _is_unbegun(trial) for trial in trials)
-    if fails and nothing_else and not workers.present(storage.database, study_id):
+    nothing_else = all(trial.state is TrialState.FAIL or _is_no_loss(trial) for trial in trials)
+    at_work = any(each.age < workers.SILENT_SECONDS for each in workers.present(storage.database, study_id))
+    if fails and nothing_else and not at_work:
         deletions.remove(storage.database, study_id, "winnow run")
         _log.warning("%s begins anew, as every trial of it had failed; they are kept: winnow restore", name)
 
 
-def _is_unbegun(trial: FrozenTrial) -> bool:
-    """Return whether a trial waits to be begun that a new study has too."""
-    made = BASELINE in trial.user_attrs or STARTED_FROM in trial.user_attrs
-    return trial.state is TrialState.WAITING and made and not trial.intermediate_values
+def _is_no_loss(trial: FrozenTrial) -> bool:
+    """Return whether a trial waits that has no epoch, and that no person queued."""
+    queued = "fixed_params" in trial.system_attrs and not {BASELINE, STARTED_FROM} & trial.user_attrs.keys()
+    return trial.state is TrialState.WAITING and not trial.intermediate_values and not queued
 
 
 def _enqueue_start(study: optuna.Study, earlier: str, started: Mapping[int, dict[str, Any]]) -> None:

@@ -33,7 +33,10 @@ def text(content: object, most: int = REASON_CHARACTERS) -> str:
 
 def reason(error: BaseException) -> str:
     """Return an exception in one line: its type and its text, or as much of it as fits."""
-    words = " ".join(f"{type(error).__name__}: {text(error, 10 * REASON_CHARACTERS)}".split()).removesuffix(":")
+    said, _, trace = text(error, 10 * REASON_CHARACTERS).partition("Traceback (most recent call last)")
+    if trace:  # of another process, as DataLoader's workers hand it on: its last line says what went wrong
+        said = f"{said.removesuffix('Original ')} {trace.strip().splitlines()[-1]}"
+    words = " ".join(f"{type(error).__name__}: {said}".split()).removesuffix(":")
     return words if len(words) <= REASON_CHARACTERS else f"{words[: REASON_CHARACTERS - 1]}…"
 
 

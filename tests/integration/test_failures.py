@@ -45,6 +45,18 @@ def test_a_mended_objective_begins_anew_with_its_whole_budget_and_what_failed_ca
     assert "s: deleted" in place.run("restore").stdout
 
 
+def test_a_trial_that_was_handed_back_before_it_told_anything_holds_no_new_beginning_up(place: Place) -> None:
+    spec = place.spec(trials=20, function="mends")
+    hangs = "import time\ndef mends(trial):\n    return 1 / 0 if trial.number < 5 else time.sleep(600)\n"
+    (place.folder / "mine.py").write_text(hangs)
+    assert place.run("run", spec, "--workers", "2", "--grace-seconds", "0").returncode == 1
+    assert "WAITING" in place.states()
+    (place.folder / "mine.py").write_text("def mends(trial):\n    return 1.0\n")
+    done = place.run("run", spec, "--workers", "2", "--trials", "3")
+    assert "begins anew" in done.stderr
+    assert place.states() == ["COMPLETE"] * 3
+
+
 def test_what_was_measured_before_a_trial_failed_does_not_begin_anew(place: Place) -> None:
     spec = place.spec(trials=2, function="sometimes_fails")
     assert place.run("run", spec, "--workers", "1").returncode == 0

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from collections.abc import Iterator
 
 import pytest
 import torch
@@ -28,6 +29,17 @@ def test_a_tensor_is_no_attribute_and_its_numbers_are() -> None:
         plain_data.attribute("loss", torch.ones(1))
     assert plain_data.attribute("loss", torch.ones(2).tolist()) == [1.0, 1.0]
     assert plain_data.attribute("k\0", {"a\ud800": ["\0"]}) == {"a?": ["\N{REPLACEMENT CHARACTER}"]}
+
+
+def test_the_reason_of_an_error_in_another_process_is_its_last_line() -> None:
+    class Faulty(torch.utils.data.IterableDataset[int]):
+        def __iter__(self) -> Iterator[int]:
+            raise ValueError("this shard is torn")
+
+    with pytest.raises(ValueError, match="this shard is torn") as raised:
+        list(torch.utils.data.DataLoader(Faulty(), num_workers=1))
+    reason = plain_data.reason(raised.value)
+    assert reason == "ValueError: Caught ValueError in DataLoader worker process 0. ValueError: this shard is torn"
 
 
 def test_a_worker_imports_nothing_that_only_reports_need() -> None:
