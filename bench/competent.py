@@ -71,7 +71,7 @@ def competent(data: list[Any], net: Any, optimizer: Any, smoothing: float, paddi
 
     def epoch() -> float:
         net.train()
-        for index in torch.randperm(len(x), device=x.device).split(64):
+        for index in torch.split(torch.randperm(len(x), device=x.device), 64):
             batch = x[index]
             if padding:
                 padded = F.pad(batch, (padding,) * 4, value=black).unfold(2, height, 1).unfold(3, width, 1)
@@ -79,7 +79,7 @@ def competent(data: list[Any], net: Any, optimizer: Any, smoothing: float, paddi
                 batch = padded[torch.arange(len(index), device=x.device), :, top, left]
             loss = F.cross_entropy(net(batch), y[index], label_smoothing=smoothing)
             optimizer.zero_grad()
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
         net.eval()
         with torch.no_grad():
@@ -98,8 +98,8 @@ def usual(data: list[Any], net: Any, optimizer: Any, smoothing: float, padding: 
     x, x_val, y, y_val = data
     level, spread = [float(x.float().mean()) / 255], [float(x.float().std()) / 255]
     crop = [transforms.RandomCrop(x.shape[2:], padding)] if padding else []
-    batches: usual.Batches = DataLoader(usual.Images(x, y, crop, level, spread), 64, shuffle=True)
-    judged: usual.Batches = DataLoader(usual.Images(x_val, y_val, (), level, spread), 64)
+    batches: Any = DataLoader(usual.Images(x, y, crop, level, spread), 64, shuffle=True)
+    judged: Any = DataLoader(usual.Images(x_val, y_val, (), level, spread), 64)
 
     def epoch() -> float:
         usual.train_epoch(net, batches, optimizer, smoothing)
