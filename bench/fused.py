@@ -135,15 +135,18 @@ def search(model: str, trials: int, rounds: int) -> None:
             found = _search(way, model, trials)
             ways[way].append(found)
             print(f"{way}: " + ", ".join(f"{name} {value:.4g}" for name, value in found.items()), flush=True)
-    shown = ("cpu", "wall", "rate", "start", "stop", "best")
-    over = [f"trials per CPU second ÷ {name}'s" for name in SCRIPTS]
-    titles = ("", "CPU s", "wall s", "trials per CPU minute", "start s", "stop s", "best", *over)
+    shown = ("cpu", "wall", "epochs", "start", "stop", "best")
+    over = [(name, rate) for name in SCRIPTS for rate in ("trials", "epochs")]
+    titles = ["", "CPU s", "wall s", "epochs", "start s", "stop s", "best"]
+    titles += [f"{rate} a CPU second ÷ {name}'s" for name, rate in over]
     print("| " + " | ".join(titles) + " |\n" + "|---" * len(titles) + "|")
     for way, all_found in ways.items():
         columns = [_spread([found[name] for found in all_found]) for name in shown]
-        for name in SCRIPTS:
+        for name, rate in over:
             pairs = zip(all_found, ways[name], strict=True)
-            columns.append(_spread([found["rate"] / theirs["rate"] for found, theirs in pairs]))
+            columns.append(
+                _spread([ours[rate] / ours["cpu"] / (theirs[rate] / theirs["cpu"]) for ours, theirs in pairs])
+            )
         print(f"| {way} | " + " | ".join(columns) + " |")
 
 
@@ -164,7 +167,8 @@ def _search(way: str, model: str, trials: int) -> dict[str, float]:
     return {
         "cpu": cpu,
         "wall": ended - began,
-        "rate": 60 * len(trials_ended) / cpu,
+        "trials": len(trials_ended),
+        "epochs": sum(trial.epochs for trial in trials_ended),
         "start": min(trial.began for trial in trials_ended) - began,
         "stop": ended - trials_ended[-1].ended,
         "best": max(trial.value for trial in trials_ended if trial.value is not None),

@@ -32,7 +32,10 @@ def create(spec: Path, url: str, trials: int | None, priority: float | None, acc
     """
     study = create_study(spec, url, trials=trials, priority=priority, accept_code=accept_code)
     click.echo(f"The study {study.name} is ready in {study.storage.place}.")
-    click.echo(f"Next: winnow work {study.name}")
+    if study.status().is_done:
+        click.echo(f"Its budget is spent. Next: winnow report {study.name}")
+    else:
+        click.echo(f"Next: winnow work {study.name}")
 
 
 @click.command()

@@ -52,6 +52,8 @@ def test_a_finished_study_goes_on_with_a_larger_budget(place: Place) -> None:
     again = place.run("run", spec, "--workers", "1")
     assert again.returncode == 0
     assert [trial.value for trial in place.study().trials] == values
+    assert "Its budget is spent. Next: winnow report s" in place.run("create", spec).stdout
+    assert "Next: winnow work s" in place.run("create", spec, "--trials", "5").stdout
     assert place.run("run", spec, "--workers", "1", "--trials", "5").returncode == 0
     assert len(place.states()) == 5
     assert [trial.value for trial in place.study().trials][:3] == values
