@@ -10,8 +10,6 @@ import pytest
 from winnow.errors import StudyError
 from winnow.objectives import user_code
 
-FOLDERS = ("objectives", "search", "storage", "studies")
-"""Of a checkout: the tests' own path has it, so that another test may have imported them under these names."""
 OBJECTIVE = "def train(trial):\n    return 1.0\n"
 
 
@@ -22,8 +20,7 @@ def here(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: 
     libraries = [path for path in sys.path if path not in ("", checkout) and not path.startswith(others)]
     monkeypatch.setattr(sys, "path", libraries)
     for name, module in list(sys.modules.items()):
-        file, is_folder = str(getattr(module, "__file__", "")), name.partition(".")[0] in FOLDERS
-        if file.startswith(others) or (file.startswith(checkout) and is_folder):
+        if str(getattr(module, "__file__", "")).startswith(others):
             monkeypatch.delitem(sys.modules, name)
     known = set(sys.modules)
     monkeypatch.chdir(tmp_path)
