@@ -13,7 +13,7 @@ import pytest
 from faults.fleet_under_fire import LEASE_SECONDS, Fleet, filled, wait_for
 from winnow import storage
 from winnow.records import Epoch
-from winnow.search.analysis import export, study_record
+from winnow.search.analysis import export, study_reader
 from winnow.search.api.results import write_report
 from winnow.storage import outbox
 from winnow.storage.leases import Lease
@@ -122,7 +122,7 @@ def test_what_a_full_disk_does_not_take_leaves_the_last_one_whole(small_disk: Pa
     file = small_disk / kind
 
     def write() -> None:
-        record = study_record.load(opened, "s")
+        record = study_reader.load(opened, "s")
         if file.stem == "report":
             write_report(opened, record, file)
         else:
