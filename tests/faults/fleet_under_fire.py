@@ -162,8 +162,9 @@ class Fleet:
     def end(self) -> None:
         for worker in self.alive():
             for process in [*psutil.Process(worker.pid).children(recursive=True), worker]:
-                process.send_signal(signal.SIGCONT)
-                process.kill()
+                with suppress(psutil.NoSuchProcess):  # a child that ended by itself meanwhile
+                    process.send_signal(signal.SIGCONT)
+                    process.kill()
             worker.wait()
         self.storage.database.release()
 
