@@ -50,7 +50,6 @@ _NEWS = TRIAL_ROWS.where(MAY_BE_NEWS).order_by(trials.c.trial_id)
 _ONE = TRIAL_ROWS.where(trials.c.trial_id == bindparam("id"))
 _by_number = attrgetter("number")
 _distribution = lru_cache(maxsize=4096)(json_to_distribution)
-_content = lru_cache(maxsize=512)(json.loads)  # trials that run are read again and again
 
 
 class TrialCache:
@@ -246,7 +245,7 @@ def _fill_intermediate(details: dict[int, _Details], found: _Found) -> None:
 def _fill_attributes(whose: Literal["user", "system"], details: dict[int, _Details], found: _Found) -> None:
     for _, trial_id, _, name, _, text in found:
         if trial_id in details:
-            getattr(details[trial_id], whose)[name] = _content(text)
+            getattr(details[trial_id], whose)[name] = json.loads(text)
 
 
 _FILL = (

@@ -98,3 +98,12 @@ def test_no_trial_is_complete_without_a_value(opened: Storage, lease: Lease, val
         endings.finish(opened.database, lease, Outcome.COMPLETE, value)
     endings.finish(opened.database, lease, Outcome.INVALID_VALUE, None, {"winnow:reason": "NaN"})
     assert opened.get_trial(lease.trial_id).state is TrialState.FAIL
+
+
+def test_trials_that_say_the_same_share_nothing(opened: Storage, lease: Lease) -> None:
+    other = opened.create_new_trial(lease.study_id)
+    for trial_id in (lease.trial_id, other):
+        opened.set_trial_user_attr(trial_id, "said", {"list": [1]})
+    opened.get_trial(other).user_attrs["said"]["list"].append(2)
+    assert opened.get_trial(lease.trial_id).user_attrs == {"said": {"list": [1]}}
+    assert opened.get_trial(other).user_attrs == {"said": {"list": [1]}}
