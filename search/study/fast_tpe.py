@@ -55,6 +55,7 @@ class QuickTPESampler(TPESampler):
         states = _States if self._constant_liar else _States[:2]
         table = self._tables.setdefault(tuple(search_space), _Table(search_space, study.direction))
         new = table.unknown(study._get_trials(deepcopy=False, states=states, use_cache=True))
+        study._thread_local.cached_all_trials = None  # what is drawn later goes by what there is by then
         running = [other for other in new if other.state is TrialState.RUNNING and other.number != trial.number]
         told = [other for other in new if other.state is not TrialState.RUNNING]
         table.learn(other for other in told if other.datetime_complete is not None)

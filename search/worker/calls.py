@@ -29,7 +29,6 @@ def answer(
         if method == "system_attrs":
             return Answer(trial.storage.get_trial(trial_id).system_attrs)
         with sampler_lock:  # samplers are not made for several threads
-            study._thread_local.cached_all_trials = None  # what is drawn later goes by what there is by then
             found = getattr(study if place else trial, method)
             return Answer(found(*call.arguments, **call.options) if callable(found) else found)
     except (LeaseLost, StorageUnreachable):
