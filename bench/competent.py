@@ -61,7 +61,7 @@ def network(model: str, dropout: float) -> Any:
     return networks.smallnet(1, 28, 10, dropout)
 
 
-def competent(data: list[Any], net: Any, optimizer: Any, smoothing: float, padding: int) -> Callable[[], float]:
+def competent_epoch(data: list[Any], net: Any, optimizer: Any, smoothing: float, padding: int) -> Callable[[], float]:
     """What trains an epoch and returns the accuracy after it: images as tensors in memory, on the network's device."""
     import torch
     import torch.nn.functional as F
@@ -88,7 +88,7 @@ def competent(data: list[Any], net: Any, optimizer: Any, smoothing: float, paddi
     return epoch
 
 
-def usual(data: list[Any], net: Any, optimizer: Any, smoothing: float, padding: int) -> Callable[[], float]:
+def usual_epoch(data: list[Any], net: Any, optimizer: Any, smoothing: float, padding: int) -> Callable[[], float]:
     """The same as tutorials write it, on the CPU."""
     from torch.utils.data import DataLoader
     from torchvision import transforms
@@ -114,9 +114,9 @@ def work(chosen: argparse.Namespace, seed: int) -> None:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     torch.set_num_threads(1)
     model, device = chosen.model, chosen.device
-    loop = {"competent": competent, "usual": usual}[chosen.loop]
+    loop = {"competent": competent_epoch, "usual": usual_epoch}[chosen.loop]
     data = examples(model, chosen.data)
-    if loop is competent:
+    if loop is competent_epoch:
         x = data[0].float()
         mean, std = x.mean(), x.std()
         data = [((part - mean) / std if part.dim() > 1 else part).to(device) for part in data]
@@ -132,7 +132,7 @@ def work(chosen: argparse.Namespace, seed: int) -> None:
         net = network(model, trial.suggest_float("dropout", 0.0, 0.6)).to(device)
         padding = trial.suggest_int("crop_padding", 0, 2) if model == "cnn" else 0
         classes = {"sgd": torch.optim.SGD, "adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
-        optimizer = classes[kind](net.parameters(), **({"fused": True} if loop is competent else {}), **numbers)
+        optimizer = classes[kind](net.parameters(), **({"fused": True} if loop is competent_epoch else {}), **numbers)
         train = loop(data, net, optimizer, smoothing, padding)
         accuracy = 0.0
         for epoch in range(1, chosen.epochs + 1):

@@ -13,8 +13,8 @@ import torch
 from torch.utils.data import DataLoader
 
 from bench import usual
-from bench.gpu_figures import forward_flops
-from bench.loops import MEAN, NETWORKS, STD, Network, cifar_like, competent_evaluation
+from bench.gpu_figures import operations_of
+from bench.loops import MEAN, MLP, SMALLNET, STD, Network, cifar_like, competent_evaluation
 from bench.pairing import HEADER, Ratio, as_in_a_trainer, in_turns, rate
 from bench.training import BATCH, of_peak
 from winnow.objectives.augmentation.batches import Augmentation
@@ -25,7 +25,7 @@ from winnow.objectives.hyperparameters import Config
 from winnow.objectives.models.building import build
 
 USUAL_IMAGES = 1_536
-IMAGES = {"MLP 3072-256-256-10": 20_480, "SmallNet": 5_120}
+IMAGES = {MLP: 20_480, SMALLNET: 5_120}
 
 
 def ours(config: Config, data: Data) -> Callable[[], int]:
@@ -56,10 +56,8 @@ def main() -> None:
     as_in_a_trainer()
     torch.set_num_threads(1)
     print(f"torch {torch.__version__}, {torch.backends.cpu.get_cpu_capability()}, one thread\n{HEADER}")
-    for network in NETWORKS:
-        if network.name not in IMAGES:
-            continue
-        data = cifar_like(IMAGES[network.name])
+    for network, images in IMAGES.items():
+        data = cifar_like(images)
         slow, chosen = usual_way(network, data), faster_precision(network.config, data)
         for precision in ("fp32", "bf16"):
             able = competent_evaluation(network, data, 2 * BATCH, bf16=precision == "bf16")
@@ -68,7 +66,7 @@ def main() -> None:
             calibrated = " (calibrated)" if chosen == precision else ""
             for opponent, theirs in zip(("the usual loop", "a competent one"), rates, strict=False):
                 print(Ratio(f"{network.name}, {precision}{calibrated}, {opponent}", theirs, rates[-1]), flush=True)
-            print(of_peak(rates[-1], forward_flops(network), precision), flush=True)
+            print(of_peak(rates[-1], operations_of(network, training=False), precision), flush=True)
 
 
 if __name__ == "__main__":

@@ -79,23 +79,19 @@ def synchronise(device: torch.device) -> None:
         torch.cuda.synchronize(device)
 
 
-def training_flops(network: Network) -> float:
-    """Floating-point operations of a training step for one image: forward and backward, optimiser left out."""
-    model, batch = network.plain(), 4
-    with FlopCounterMode(display=False) as counter:
-        model(torch.randn(batch, 3, 32, 32)).sum().backward()
+def operations_of(network: Network, *, training: bool) -> float:
+    """Floating-point operations for one image: forward, and in training backward; the optimiser left out."""
+    batch = 4
+    with FlopCounterMode(display=False) as counter, torch.set_grad_enabled(training):
+        outputs = network.plain()(torch.randn(batch, 3, 32, 32))
+        if training:
+            outputs.sum().backward()
     return float(counter.get_total_flops()) / batch
 
 
-def forward_flops(network: Network) -> float:
-    """Floating-point operations of an evaluation of one image."""
-    with FlopCounterMode(display=False) as counter, torch.no_grad():
-        network.plain()(torch.randn(4, 3, 32, 32))
-    return float(counter.get_total_flops()) / 4
-
-
 def matmul_peak(device: torch.device, dtype: torch.dtype, size: int, tf32: bool = False, seconds: float = 1.0) -> float:
-    """Floating-point operations a second of a square matrix product of random numbers."""
+    """Floating-point operations a second of a square matrix product of random numbers; on a CPU, of its time."""
+    clock = time.process_time if device.type == "cpu" else time.perf_counter
     before = torch.get_float32_matmul_precision()
     torch.set_float32_matmul_precision("high" if tf32 else "highest")
     try:
@@ -103,12 +99,12 @@ def matmul_peak(device: torch.device, dtype: torch.dtype, size: int, tf32: bool 
         for _ in range(3):
             a @ b
         synchronise(device)
-        began, products = time.perf_counter(), 0
-        while time.perf_counter() - began < seconds:
+        began, products = clock(), 0
+        while clock() - began < seconds:
             for _ in range(10):
                 a @ b
             products += 10
             synchronise(device)
-        return 2 * size**3 * products / (time.perf_counter() - began)
+        return 2 * size**3 * products / (clock() - began)
     finally:
         torch.set_float32_matmul_precision(before)

@@ -5,7 +5,7 @@ from functools import partial
 
 import torch
 
-from bench.gpu_figures import Rate, matmul_peak, training_flops
+from bench.gpu_figures import Rate, matmul_peak, operations_of
 from bench.gpu_run import Figures, Run, guarded
 from bench.loops import AUGMENTED, NETWORKS, cifar_like, competent, loader_workers, tutorial
 from winnow.objectives.calibration import faster_precision
@@ -29,7 +29,7 @@ def rates(run: Run, figures: Figures) -> None:
     """Training images a second: ours, the tutorial's loop, and what a competent person writes."""
     data = cifar_like(run.images, run.device)
     for network in NETWORKS:
-        flops = training_flops(network)
+        flops = operations_of(network, training=True)
         found: Figures = figures.setdefault(network.name, {"training_flops_per_image": flops})
         with guarded(found, "calibrated"):
             found["calibrated"] = faster_precision(change(network.config, **AUGMENTED), data)
@@ -60,7 +60,7 @@ def compiled(run: Run, figures: Figures) -> None:
         return
     data = cifar_like(run.images, run.device)
     for network in NETWORKS[::-1]:
-        flops, group = training_flops(network), figures.setdefault(network.name, {})
+        flops, group = operations_of(network, training=True), figures.setdefault(network.name, {})
         config = change(network.config, **AUGMENTED, batch_size=512, precision="bf16", compile="default")
         their = partial(competent, network, data, 512)
         ways: dict[str, Callable[[], Rate]] = {

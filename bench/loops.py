@@ -5,7 +5,7 @@ random crop and flip, AdamW and the same network. The tutorial's on a CPU is in 
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
@@ -31,7 +31,7 @@ def resnet18() -> nn.Module:
     return model
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Network:
     """One network as a configuration of ours and as PyTorch's own layers."""
 
@@ -41,20 +41,18 @@ class Network:
     convolutional: bool = True
 
 
-NETWORKS = (
-    Network(
-        "MLP 3072-256-256-10",
-        make_config({"model": "mlp", "widths": [256, 256], "dropout": 0.2, "optimizer": "adamw"}),
-        lambda: networks.mlp(classes=CLASSES),
-        convolutional=False,
-    ),
-    Network(
-        "SmallNet",
-        make_config({"model": "smallnet", "conv_dropout": 0.2, "dropout": 0.2, "optimizer": "adamw"}),
-        lambda: networks.smallnet(classes=CLASSES),
-    ),
-    Network("ResNet-18", make_config({"model": "resnet18", "optimizer": "adamw"}), resnet18),
+MLP = Network(
+    "MLP 3072-256-256-10",
+    make_config({"model": "mlp", "widths": [256, 256], "dropout": 0.2, "optimizer": "adamw"}),
+    lambda: networks.mlp(classes=CLASSES),
+    convolutional=False,
 )
+SMALLNET = Network(
+    "SmallNet",
+    make_config({"model": "smallnet", "conv_dropout": 0.2, "dropout": 0.2, "optimizer": "adamw"}),
+    lambda: networks.smallnet(classes=CLASSES),
+)
+NETWORKS = (MLP, SMALLNET, Network("ResNet-18", make_config({"model": "resnet18", "optimizer": "adamw"}), resnet18))
 AUGMENTED = {"crop": True, "flip": True}
 
 
@@ -98,6 +96,8 @@ class Images(Dataset[tuple[torch.Tensor, int]]):
 
 def tutorial(network: Network, data: Data, batch_size: int, images: int, workers: int) -> Epoch:
     """DataLoader with workers and pinned memory, fp32, `.item()` at each step."""
+    from bench import usual  # and torchvision with it
+
     device = data.train.inputs.device
     pinned = device.type == "cuda"
     batches = DataLoader(
@@ -111,22 +111,11 @@ def tutorial(network: Network, data: Data, batch_size: int, images: int, workers
     model = network.plain().to(device)
     optimizer = torch.optim.AdamW(model.parameters(), 1e-3)
 
-    def epoch() -> int:
-        model.train()
-        running_loss, correct, seen = 0.0, 0, 0
+    def on_device() -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         for inputs, labels in batches:
-            inputs, labels = inputs.to(device, non_blocking=pinned), labels.to(device, non_blocking=pinned)
-            optimizer.zero_grad()
-            outputs = model(inputs)
-            loss = F.cross_entropy(outputs, labels)
-            loss.backward()  # type: ignore[no-untyped-call]
-            optimizer.step()
-            running_loss += loss.item() * len(labels)
-            correct += (outputs.argmax(1) == labels).sum().item()
-            seen += len(labels)
-        return seen
+            yield inputs.to(device, non_blocking=pinned), labels.to(device, non_blocking=pinned)
 
-    return epoch
+    return lambda: usual.train_epoch(model, on_device(), optimizer)
 
 
 # ----------------------------------------------------------------------

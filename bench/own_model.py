@@ -13,7 +13,7 @@ from torch import nn
 
 from bench import networks
 from bench.evaluation import ours as evaluation
-from bench.loops import NETWORKS, cifar_like
+from bench.loops import MLP, SMALLNET, cifar_like
 from bench.pairing import HEADER, Ratio, as_in_a_trainer, compare, in_turns
 from bench.training import IMAGES, ours
 from winnow.objectives.hyperparameters import change
@@ -41,11 +41,8 @@ def main() -> None:
     as_in_a_trainer()
     torch.set_num_threads(1)
     print(f"torch {torch.__version__}, {torch.backends.cpu.get_cpu_capability()}, one thread\n{HEADER}")
-    models = {"SmallNet": "bench.own_model:smallnet", "MLP 3072-256-256-10": "bench.own_model:mlp"}
-    for network in NETWORKS:
-        if network.name not in models:
-            continue
-        data, own = cifar_like(IMAGES[network.name]), change(network.config, model=models[network.name])
+    for network, model in ((SMALLNET, "bench.own_model:smallnet"), (MLP, "bench.own_model:mlp")):
+        data, own = cifar_like(IMAGES[network]), change(network.config, model=model)
         rates = in_turns([partial(ours, config, data) for config in (network.config, own)])
         print(Ratio(f"{network.name}, training", *rates), flush=True)
         both: list[Callable[[], int]] = [evaluation(config, data) for config in (network.config, own)]

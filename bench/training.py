@@ -17,8 +17,8 @@ import torch
 from torch.utils.data import DataLoader
 
 from bench import usual
-from bench.gpu_figures import training_flops
-from bench.loops import MEAN, NETWORKS, STD, Network, cifar_like, competent
+from bench.gpu_figures import matmul_peak, operations_of
+from bench.loops import MEAN, MLP, SMALLNET, STD, Network, cifar_like, competent
 from bench.pairing import HEADER, Ratio, as_in_a_trainer, in_turns, rate
 from winnow.objectives.calibration import faster_precision
 from winnow.objectives.data.loading import Data
@@ -29,7 +29,7 @@ BATCH = 128
 USUAL_IMAGES = 768
 SYSTEM_B = {"flip": True, "crop": True, "color_jitter": True}
 JITTER = 0.2
-IMAGES = {"MLP 3072-256-256-10": 15_360, "SmallNet": 1_536}
+IMAGES = {MLP: 15_360, SMALLNET: 1_536}
 
 
 def ours(config: Config, data: Data) -> float:
@@ -49,17 +49,10 @@ def usual_way(network: Network, data: Data) -> Callable[[], float]:
     return partial(rate, lambda: usual.train_epoch(model, batches, optimizer))
 
 
-def of_peak(images: Sequence[float], flops: float, precision: str) -> str:
+def of_peak(images: Sequence[float], operations: float, precision: str) -> str:
     """How near so many images a second, of so many operations each, come to what this core gives at the most."""
-    a, b = torch.randn(2, 1024, 1024).to(torch.bfloat16 if precision == "bf16" else torch.float32)
-
-    def products() -> int:
-        for _ in range(10):
-            a @ b
-        return 10 * 2 * 1024**3
-
-    (peaks,) = in_turns([partial(rate, products)])
-    done, peak = statistics.median(images) * flops, statistics.median(peaks)
+    dtype = torch.bfloat16 if precision == "bf16" else torch.float32
+    done, peak = statistics.median(images) * operations, matmul_peak(torch.device("cpu"), dtype, 1024)
     return f"{'':<54}{done / 1e9:.0f} GFLOP/s of the {peak / 1e9:.0f} of a bare product: {done / peak:.0%}"
 
 
@@ -68,7 +61,7 @@ def main() -> None:
     torch.set_num_threads(1)
     torch.manual_seed(0)
     print(f"torch {torch.__version__}, {torch.backends.cpu.get_cpu_capability()}, one thread, batches of {BATCH}")
-    networks = [(network, cifar_like(IMAGES[network.name])) for network in NETWORKS if network.name in IMAGES]
+    networks = [(network, cifar_like(images)) for network, images in IMAGES.items()]
     print("\ntraining images with flip, crop and colour jitter\n" + HEADER)
     for network, data in networks:
         slow = usual_way(network, data)
@@ -79,7 +72,7 @@ def main() -> None:
             rates = in_turns([slow, partial(rate, able), partial(ours, config, data)])
             for opponent, theirs in zip(("the usual loop", "a competent one"), rates, strict=False):
                 print(Ratio(f"{network.name}, {precision}{chosen}, {opponent}", theirs, rates[-1]), flush=True)
-            print(of_peak(rates[-1], training_flops(network), precision), flush=True)
+            print(of_peak(rates[-1], operations_of(network, training=True), precision), flush=True)
     print("\nseconds of an epoch with augmentation over one without: median (least to most)")
     for network, data in networks:
         for label, more in (("flip, crop, colour jitter", {}), ("and affine", {"affine": True})):

@@ -3,7 +3,7 @@
 The other side of the comparisons: nothing in it is slowed down, and nothing in it is tuned.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import torch
 from PIL import Image
@@ -45,7 +45,10 @@ class Images(Dataset[tuple[torch.Tensor, int]]):
 
 
 def train_epoch(
-    model: nn.Module, batches: Batches, optimizer: torch.optim.Optimizer, label_smoothing: float = 0.0
+    model: nn.Module,
+    batches: Iterable[tuple[torch.Tensor, torch.Tensor]],
+    optimizer: torch.optim.Optimizer,
+    label_smoothing: float = 0.0,
 ) -> int:
     """One pass over `batches`, loss and accuracy followed at each step; returns how many images there were."""
     model.train()
