@@ -162,7 +162,7 @@ class Fleet:
     def end(self) -> None:
         for worker in self.alive():
             for process in [*psutil.Process(worker.pid).children(recursive=True), worker]:
-                with suppress(psutil.NoSuchProcess):  # a child that ended by itself meanwhile
+                with suppress(psutil.NoSuchProcess):  # as the shell that guards a trainer ends with it
                     process.send_signal(signal.SIGCONT)
                     process.kill()
             worker.wait()

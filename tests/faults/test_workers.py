@@ -43,7 +43,7 @@ def test_a_trainer_is_killed(fleet: Callable[..., Fleet]) -> None:
     ours.start()
     ours.wait_trained(ours.random.randrange(20, 100))
     for trainer in psutil.Process(ours.random.choice(ours.workers).pid).children():
-        with suppress(psutil.NoSuchProcess):  # a child that ended by itself meanwhile
+        with suppress(psutil.NoSuchProcess):  # the shell that guards it may have ended with it
             trainer.kill()
     ours.wait_done()
     ours.prove(kills=1)
