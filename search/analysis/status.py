@@ -96,6 +96,11 @@ class Status:
         return self.states.get("RUNNING", 0) + self.states.get("WAITING", 0)
 
     @property
+    def all_failed(self) -> bool:
+        """Whether trials have ended, and every one of them failed."""
+        return 0 < self.finished == self.states.get("FAIL", 0)
+
+    @property
     def state(self) -> State:
         """Whether its workers shall work, wait or leave."""
         return self.spent.state

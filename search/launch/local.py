@@ -108,11 +108,10 @@ class LocalRun:
 
 def refuse_to_waste(now: Status) -> None:
     """Raise WorkerFailed where every trial failed: before a mistake uses up the whole budget, or at its end."""
-    failed = now.states.get("FAIL", 0)
-    if failed == now.finished and (failed >= ENOUGH_FAILURES or (failed and now.is_done)):
+    if now.all_failed and (now.finished >= ENOUGH_FAILURES or now.is_done):
         reason = max(now.failures, key=lambda reason: now.failures[reason])
         raise WorkerFailed(
-            f"{'its' if now.is_done else 'the first'} {counted(failed, 'trial')} all failed: {reason}"
+            f"{'its' if now.is_done else 'the first'} {counted(now.finished, 'trial')} all failed: {reason}"
             f"{now.place_of_failure(reason)}",
             f"fix that and run it again; winnow status {now.study} --json has the tracebacks",
         )

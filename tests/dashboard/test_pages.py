@@ -11,10 +11,12 @@ from typing import Any
 import httpx
 import optuna
 import pytest
+from optuna.trial import TrialState
 
 from dashboard_server import Serve, Served
 from example_study import told
 from storage_servers import PostgresServer
+from winnow.records import REASON, TRACEBACK
 from winnow.search.analysis import study_reader, study_record, summary
 from winnow.search.dashboard.identity import COOKIE
 from winnow.storage import workers
@@ -70,6 +72,22 @@ def test_a_device_that_was_given_up_is_named_with_its_reason(serve: Serve, tmp_p
         assert "No worker is here." in page, "it is not at work"
         (given_up,) = client.get(f"/winnow/api/studies/{study.study_id}").json()["given_up"]
         assert (given_up["device"], given_up["reason"]) == ("cuda:3", "no kernel <image>")
+
+
+def test_a_study_of_which_every_trial_failed_names_the_line_and_calls_for_no_worker(
+    serve: Serve, tmp_path: Path
+) -> None:
+    study = told(tmp_path, [None, None])
+    served = serve(f"sqlite:///{tmp_path}/winnow.db", local=True)
+    last = study.optuna.ask()
+    last.set_user_attr(REASON, "OSError: fire")
+    last.set_user_attr(TRACEBACK, 'Traceback:\n  File "/home/me/mine.py", line 7, in <fails>\nOSError: fire')
+    study.optuna.tell(last, state=TrialState.FAIL)
+    with served.client() as client:
+        page = client.get("/winnow/told").text
+        assert "<strong>1</strong> OSError: fire (mine.py, line 7)</li>" in page
+        assert "Every trial failed: fix that and run it again." in page
+        assert "winnow work" not in page
 
 
 def test_a_study_of_which_trials_ran_other_code_says_so(serve: Serve, tmp_path: Path) -> None:

@@ -82,6 +82,13 @@ def test_what_a_narrow_terminal_has_no_room_for_is_left_out_whole() -> None:
     assert row == ["cuda:0", "14", "7", "0.9124", "1.2", "s"]
 
 
+def test_a_study_of_which_every_trial_failed_asks_for_a_mended_one() -> None:
+    asked = "every trial failed: fix that and run it again"
+    assert asked in shown(120, replace(NOW, states={"FAIL": 2, "WAITING": 1}, workers=[]))
+    assert asked not in shown(120, replace(NOW, workers=[]))
+    assert asked not in shown(120, replace(NOW, states={"RUNNING": 2}))
+
+
 def test_a_place_that_was_given_up_is_named_with_its_reason() -> None:
     lost = Status(**{**vars(NOW), "given_up": [GivenUp("node-2", "cuda:3", "no kernel image for this GPU", 125.0)]})
     assert "cuda:3 of node-2 was given up 2 min 5 s ago: no kernel image for this GPU" in shown(120, lost)

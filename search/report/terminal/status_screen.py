@@ -39,6 +39,8 @@ def status(now: Status) -> RenderableType:
         for each in now.given_up
     ]
     failures = [Text(f"{n} failed: {reason}{now.place_of_failure(reason)}") for reason, n in now.failures.items()]
+    if now.all_failed and not now.workers:
+        failures.append(Text("every trial failed: fix that and run it again"))
     return Group(*lines, *table, *([Text(), *lost] if lost else []), *([Text(), *failures] if failures else []))
 
 
