@@ -130,6 +130,16 @@ class Outlines:
                     new[trial_id].feasible &= _holds(json.loads(content))
 
 
+def objectives(connection: Connection, ids: Sequence[int]) -> dict[int, tuple[float, ...]]:
+    """Return the values of trials by their ids, one for each objective."""
+    found: dict[int, tuple[float, ...]] = {}
+    for some in _few(ids):
+        query = select(values.c.trial_id, values.c.value, values.c.value_type).where(values.c.trial_id.in_(some))
+        for trial_id, value, kind in connection.execute(query.order_by(values.c.trial_id, values.c.objective)):
+            found[trial_id] = (*found.get(trial_id, ()), restored(value, kind))
+    return found
+
+
 def details(connection: Connection, ids: Sequence[int]) -> dict[int, FrozenTrial]:
     """Return whole trials by their ids."""
     found: dict[int, FrozenTrial] = {}

@@ -1,13 +1,17 @@
-"""The Pareto front of a study: the trials that no other beats in value and in cost at once.
+"""The Pareto front of a study: the trials that no other beats in all objectives at once, or in value and in cost.
 
 Parameters and seconds are recorded of every trial, so a pruned study with one objective has a front too; a pruned
 trial has no result and is not on it.
 """
 
 import shlex
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
 
 from winnow.errors import StudyError
+from winnow.search.analysis.formatting import score
 from winnow.search.analysis.study_record import StudyRecord, TrialRecord
 from winnow.search.study.sections import Cost
 
@@ -19,6 +23,49 @@ class Point:
     number: int
     value: float
     cost: float
+
+
+@dataclass(frozen=True)
+class Objective:
+    """One of several objectives of a study, with the best that it has reached; None where no trial has completed."""
+
+    metric: str
+    direction: str
+    value: float | None = None
+    number: int | None = None
+    """Of the trial that reached it."""
+
+    @property
+    def shown(self) -> str:
+        """Its best as people read it: a count without decimals."""
+        counts = self.value is not None and 100 <= abs(self.value) < 1e15 and self.value.is_integer()
+        return f"{self.value:,.0f}" if counts else score(self.value)
+
+
+def best_of_each(
+    objectives: Sequence[Objective], results: Mapping[int, Sequence[float]]
+) -> tuple[list[Objective], list[int]]:
+    """Return the objectives with the best of each, and the numbers of the trials on their front, in order.
+
+    `results` holds the values of each trial that may be on it, by its number. Of equal trials all are on it, as in
+    Optuna's `study.best_trials`.
+    """
+    if not results:
+        return list(objectives), []
+    signs = [-1.0 if each.direction == "maximize" else 1.0 for each in objectives]
+    ordered = sorted(results, key=lambda number: [s * value for s, value in zip(signs, results[number], strict=True)])
+    losses = np.array([results[number] for number in ordered]) * signs
+    on_front: list[int] = []
+    for place, loss in enumerate(losses):  # whatever beats a trial goes before it
+        before = losses[on_front]
+        if not ((before <= loss).all(axis=1) & (before < loss).any(axis=1)).any():
+            on_front.append(place)
+    leaders = [min(on_front, key=lambda place: (losses[place, column], ordered[place])) for column in range(len(signs))]
+    best = [
+        replace(each, value=float(results[ordered[place]][column]), number=ordered[place])
+        for column, (each, place) in enumerate(zip(objectives, leaders, strict=True))
+    ]
+    return best, sorted(ordered[place] for place in on_front)
 
 
 def front(record: StudyRecord, cost: Cost) -> list[Point]:

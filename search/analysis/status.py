@@ -14,7 +14,8 @@ from sqlalchemy import func, select
 
 from winnow.errors import StudyError
 from winnow.records import STOPPING
-from winnow.search.analysis.formatting import duration
+from winnow.search.analysis.formatting import counted, duration, listed, score
+from winnow.search.analysis.pareto import Objective
 from winnow.search.study.study import WinnowStudy
 from winnow.storage.activity import State
 from winnow.storage.budget import Spent, spent
@@ -46,6 +47,7 @@ class Status:
     direction: str
     states: dict[str, int]
     best: Best | None
+    """By the first objective, where there are several."""
     baseline: float | None
     spent: Spent
     workers: list[Worker]
@@ -57,6 +59,10 @@ class Status:
     """The traceback of the first failure for each reason that has one."""
     study_id: int = 0
     metric: str = "objective value"
+    objectives: list[Objective] = field(default_factory=list)
+    """Of a study with several: each with its best."""
+    front: list[int] = field(default_factory=list)
+    """The trials on the Pareto front of several objectives."""
     given_up: list[GivenUp] = field(default_factory=list)
     """The places of fleets where no worker is started for now, with the reason."""
     curves: dict[int, tuple[float, ...]] = field(default_factory=dict)
@@ -134,6 +140,16 @@ class Status:
         if self.seconds_left is not None:
             return f"done in about {duration(self.seconds_left)}"
         return f"at most {duration(self.spent.seconds_left)} more" if self.spent.seconds_left else ""
+
+    @property
+    def best_words(self) -> str:
+        """The best trial, or the best of each of several objectives; empty while no trial has completed."""
+        if self.best is None:
+            return ""
+        if not self.objectives:
+            return f"best {score(self.best.value)} (trial {self.best.number})"
+        best = [f"{each.metric} {each.shown} (trial {each.number})" for each in self.objectives]
+        return f"Pareto front of {counted(len(self.front), 'trial')}, best {listed(best)}"
 
     def place_of_failure(self, reason: str) -> str:
         """Say in brackets which line of the user's own code a failure passed last; empty where none is known."""

@@ -17,6 +17,7 @@ from sqlalchemy import Connection, func, select
 
 from winnow.records import CONCLUSION, SPEC, STOPPING, TRACEBACK, Outcome
 from winnow.search.analysis import study_reader, study_record
+from winnow.search.analysis.pareto import Objective, best_of_each
 from winnow.search.analysis.pruning import savings
 from winnow.search.analysis.status import LATEST, Best, Status, seconds_left
 from winnow.search.analysis.study_record import StudyRecord, TrialRecord
@@ -51,6 +52,8 @@ class StudyView:
         self._detailed: dict[int, TrialRecord] = {}
         """By trial id: trials that have ended, in full."""
         self._plain: dict[int, TrialRecord] = {}
+        self._values: dict[int, tuple[float, ...]] = {}
+        """By trial id: the values of completed trials of several objectives."""
         self._searched_since = 0
         self._paused: set[int] = set()
         """By trial id."""
@@ -67,13 +70,16 @@ class StudyView:
     def status(self) -> Status:
         """Return where the study stands now; raise KeyError where it is gone, StorageError."""
         with self._lock:
-            about, spec, stopped = self._ask(self._about)
+            about, spec, stopped, aims = self._ask(self._about)
             ended, used, paused, conclusions = self._ask(self._read, about.study)
             if ended or paused != self._paused or self._history is None:
                 self._paused = paused
                 self._history = self._make_history(about)
                 self._trials_version += 1
             record = self._history
+            if aims and not aims[0].metric:
+                aims[0] = replace(aims[0], metric=record.metric)
+            objectives, front = best_of_each(aims, self._results(aims))
             failures = self._count_failures()
             present = workers.present(self._storage.database, self.study_id)
             curves = self._running_curves(
@@ -88,6 +94,8 @@ class StudyView:
                 study=about.study,
                 direction=about.direction,
                 metric=record.metric,
+                objectives=objectives,
+                front=front,
                 states=states,
                 best=_best(record),
                 baseline=record.baseline.value if record.baseline else None,
@@ -157,8 +165,8 @@ class StudyView:
     def _ask(self, query: Callable[..., Result], *given: Any) -> Result:
         return self._storage.database.read(query, *given)
 
-    def _about(self, connection: Connection) -> tuple[StudyRecord, Any, str]:
-        """Return the study without its trials, its spec, and why it was stopped.
+    def _about(self, connection: Connection) -> tuple[StudyRecord, Any, str, list[Objective]]:
+        """Return the study without its trials, its spec, why it was stopped, and its objectives where it has several.
 
         None of its other attributes is read, however many there are.
         """
@@ -166,16 +174,18 @@ class StudyView:
         stopped = _attribute(connection, study_user_attributes, self.study_id, STOPPING)
         names = _attribute(connection, study_system_attributes, self.study_id, _METRIC_NAMES)
         spec = _attribute(connection, study_user_attributes, self.study_id, SPEC)
+        named = [str(name) for name in names] if isinstance(names, list) else []
         about = StudyRecord(
             study=deletions.shown_name(connection, self.study_id),
             direction="maximize" if directions[0].name == "MAXIMIZE" else "minimize",
-            metric=str(names[0]) if isinstance(names, list) and names else "",
+            metric=named[0] if named else "",
             trials=(),
             sampler=study_reader.sampler_of(spec),
             objectives=1 if spec else len(directions),
             is_analysis=designs.is_designed(connection, self.study_id),
         )
-        return about, spec, str(stopped.get("reason", "")) if isinstance(stopped, dict) else ""
+        why = str(stopped.get("reason", "")) if isinstance(stopped, dict) else ""
+        return about, spec, why, _objectives([each.name.lower() for each in directions], named, spec)
 
     def _read(self, connection: Connection, name: str) -> tuple[list[Outline], Any, set[int], int]:
         used = spent(connection, self.study_id)  # first: whatever begins meanwhile is among the trials read after it
@@ -183,6 +193,16 @@ class StudyView:
         some_wait = any(True for _ in self._known("WAITING"))
         paused = set(pauses.tokens(connection, self.study_id)) if some_wait else set()
         return ended, used, paused, _concluded(connection, name)
+
+    def _results(self, aims: Sequence[Objective]) -> dict[int, tuple[float, ...]]:
+        """Return the values of the trials that may be on the front of several objectives, by their numbers."""
+        if not aims:
+            return {}
+        known = [outline for outline in self._known("COMPLETE") if outline.feasible]
+        missing = [outline.trial_id for outline in known if outline.trial_id not in self._values]
+        self._values |= self._ask(trial_summaries.objectives, missing)
+        whole = {outline.number: self._values.get(outline.trial_id, ()) for outline in known}
+        return {number: values for number, values in whole.items() if len(values) == len(aims)}
 
     def _count_failures(self) -> dict[str, int]:
         """Count the failures by their reasons, and read the traceback of the first of each new one."""
@@ -279,6 +299,15 @@ def _as_reported(worker: Worker, curves: dict[int, tuple[float, ...]]) -> Worker
     """Return a worker with the last epoch of its trial: epochs are written as they end, signs of life less often."""
     curve = curves.get(worker.trial_number, ()) if worker.trial_number is not None else ()
     return replace(worker, epoch=len(curve), value=curve[-1]) if curve else worker
+
+
+def _objectives(directions: Sequence[str], named: Sequence[str], spec: Any) -> list[Objective]:
+    """Return the objectives of a study with several; the first of a spec that names none has no name yet."""
+    names = list(named)
+    if not names:
+        against = spec.get("against") if isinstance(spec, dict) else None
+        names = ["", str(against)] if against else [f"objective {place}" for place in range(len(directions))]
+    return [Objective(*each) for each in zip(names, directions, strict=False)] if len(directions) > 1 else []
 
 
 def _shares_devices(spec: Any) -> bool:

@@ -5,8 +5,9 @@ import threading
 from collections import OrderedDict
 from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import Any
 
-from sqlalchemy import Connection, and_, select
+from sqlalchemy import Connection, and_, func, select
 
 from winnow.errors import WinnowError
 from winnow.search.analysis.status import Status, count_ended
@@ -43,6 +44,8 @@ class Entry:
     """Trials; None where it has no such limit."""
     best: float | None = None
     best_number: int | None = None
+    objectives: int = 1
+    """Of which `direction` and `best` are the first's."""
     fault: str = ""
     """Why no more can be said of the study: its rows are not as Optuna or Winnow writes them."""
 
@@ -141,40 +144,39 @@ class Watching:
         for count in self.storage.database.read(trial_summaries.counts):
             counted.setdefault(count.study_id, {})[count.state] = count.trials
         entries = []
-        for study_id, (name, direction, budget) in self.storage.database.read(_rows).items():
+        for study_id, row in self.storage.database.read(_rows).items():
             try:
-                entries.append(self._entry(study_id, name, direction, budget, counted.get(study_id, {})))
+                entries.append(self._entry(row, counted.get(study_id, {})))
             except StorageUnreachable:
                 raise
             except Exception as error:
                 fault = unreadable(error)
                 if self._faults.get(study_id) != fault:
-                    _log.warning("study %r: %s", name, fault)
+                    _log.warning("study %r: %s", row.study_name, fault)
                     self._faults[study_id] = fault
                 self._listed.pop(study_id, None)
-                entries.append(Entry(study_id, str(name), states=counted.pop(study_id, {}), fault=fault))
+                entries.append(Entry(study_id, str(row.study_name), states=counted.pop(study_id, {}), fault=fault))
         self._counted = counted
         return sorted(entries, key=lambda entry: (-entry.states.get("RUNNING", 0), -entry.study_id))
 
-    def _entry(
-        self, study_id: int, name: str, direction: str | None, budget: int | None, states: dict[str, int]
-    ) -> Entry:
-        if direction not in ("MAXIMIZE", "MINIMIZE"):
+    def _entry(self, row: Any, states: dict[str, int]) -> Entry:
+        if row.direction not in ("MAXIMIZE", "MINIMIZE"):
             raise ValueError("it has no direction")
-        listed = self._listed.setdefault(study_id, trial_summaries.Outlines(study_id))
-        if states != self._counted.get(study_id):
+        listed = self._listed.setdefault(row.study_id, trial_summaries.Outlines(row.study_id))
+        if states != self._counted.get(row.study_id):
             self.storage.database.read(listed.refresh)
         ranked = [o for o in listed.known.values() if o.state == "COMPLETE" and o.feasible and o.value is not None]
-        sign = -1 if direction == "MAXIMIZE" else 1
+        sign = -1 if row.direction == "MAXIMIZE" else 1
         best = min(ranked, key=lambda o: (sign * (o.value or 0.0), o.number), default=None)
         return Entry(
-            study_id=study_id,
-            study=name,
-            direction=direction.lower(),
+            study_id=row.study_id,
+            study=row.study_name,
+            direction=row.direction.lower(),
             states=dict(sorted(states.items())),
-            budget=budget,
+            budget=row.trials,
             best=best.value if best else None,
             best_number=best.number if best else None,
+            objectives=row.objectives,
         )
 
 
@@ -188,12 +190,20 @@ def unreadable(error: Exception) -> str:
     return f"this study cannot be read: {type(error).__name__}: {' '.join(str(error).split())}"[:300]
 
 
-def _rows(connection: Connection) -> dict[int, tuple[str, str | None, int | None]]:
-    """Read name, direction and budget of all studies that are shown, and none of their attributes."""
+def _rows(connection: Connection) -> dict[int, Any]:
+    """Read name, first direction, budget and number of objectives of all studies that are shown, no attributes."""
     first = and_(directions.c.study_id == studies.c.study_id, directions.c.objective == 0)
+    every = directions.alias()
+    count = select(func.count()).where(every.c.study_id == studies.c.study_id).scalar_subquery()
     query = (
-        select(studies.c.study_id, studies.c.study_name, directions.c.direction, budgets.c.trials)
+        select(
+            studies.c.study_id,
+            studies.c.study_name,
+            directions.c.direction,
+            budgets.c.trials,
+            count.label("objectives"),
+        )
         .select_from(studies.outerjoin(directions, first).outerjoin(budgets, budgets.c.study_id == studies.c.study_id))
         .where(studies.c.study_id.not_in(select(deleted.c.study_id)))
     )
-    return {study_id: (name, direction, budget) for study_id, name, direction, budget in connection.execute(query)}
+    return {row.study_id: row for row in connection.execute(query)}

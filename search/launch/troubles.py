@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from winnow.search.analysis.formatting import counted, duration, number
+from winnow.search.analysis.formatting import counted, duration
 from winnow.search.analysis.status import Status
 from winnow.search.study.sections import NotifySection
 from winnow.storage.activity import State
@@ -61,5 +61,5 @@ def _progress(now: Status) -> object:
 
 def ended(now: Status) -> str:
     """Return how a study ended, in a sentence."""
-    best = f"best {number(now.best.value)} (trial {now.best.number})" if now.best else "no result"
+    best = now.best_words or "no result"
     return f"{counted(now.finished, 'trial')} finished, {now.states.get('FAIL', 0)} failed, {best}"

@@ -90,6 +90,21 @@ def test_a_study_of_which_every_trial_failed_names_the_line_and_calls_for_no_wor
         assert "winnow work" not in page
 
 
+def test_a_study_with_several_objectives_shows_its_front_and_the_best_of_each(serve: Serve, tmp_path: Path) -> None:
+    served = serve(f"sqlite:///{tmp_path}/winnow.db", local=True)
+    study = optuna.create_study(storage=served.storage, study_name="two", directions=["maximize", "minimize"])
+    for values in ([0.5, 10.0], [0.9, 120.0], [0.4, 20.0]):
+        study.add_trial(optuna.create_trial(values=values))
+    with served.client() as client:
+        assert "maximize, the first of 2 objectives" in client.get("/winnow/").text
+        page = client.get("/winnow/two").text
+        assert "maximize objective 0, minimize objective 1" in page
+        assert 'Pareto front</dt><dd class="large">2<' in page
+        assert 'best objective 1 <a href="/winnow/studies/1/trials/0">10.0000</a>' in page
+        now = client.get("/winnow/api/studies/1").json()
+        assert (now["front"], now["objectives"][1]["number"], now["best"]["number"]) == ([0, 1], 0, 1)
+
+
 def test_a_study_of_which_trials_ran_other_code_says_so(serve: Serve, tmp_path: Path) -> None:
     served = serve(f"sqlite:///{tmp_path}/winnow.db", local=True)
     study = optuna.create_study(storage=served.storage, study_name="mixed")

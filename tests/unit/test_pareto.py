@@ -1,15 +1,25 @@
 """The front of value against cost, of studies with one objective and with two."""
 
+import io
+import random
 from dataclasses import replace
+from pathlib import Path
 
 import optuna
 import pytest
+from optuna.trial import TrialState
+from rich.console import Console
 
 from example_search import searched
+from winnow import storage
 from winnow.errors import SpecError, StudyError
 from winnow.search.analysis import study_reader, summary
 from winnow.search.analysis.pareto import Point, front
 from winnow.search.analysis.study_record import StudyRecord
+from winnow.search.analysis.study_view import StudyView
+from winnow.search.report.terminal import status_screen
+from winnow.search.report.terminal.progress import Progress
+from winnow.search.study import study as studies
 from winnow.search.study.validation import check
 
 SPEC = {
@@ -33,6 +43,56 @@ def with_results(results: list[tuple[float, int]]) -> StudyRecord:
 def test_only_what_nothing_beats_in_both_is_on_the_front() -> None:
     history = with_results([(0.7, 100), (0.9, 300), (0.8, 200), (0.75, 250), (0.9, 400), (0.7, 50), (0.6, 100)])
     assert front(history, "parameters") == [Point(5, 0.7, 50), Point(2, 0.8, 200), Point(1, 0.9, 300)]
+
+
+@pytest.mark.parametrize("directions", [["maximize", "minimize"], ["minimize", "minimize", "maximize"]])
+def test_the_front_of_several_objectives_is_the_one_of_optuna(tmp_path: Path, directions: list[str]) -> None:
+    opened = storage.open(f"sqlite:///{tmp_path}/s.db", create=True)
+    study = optuna.create_study(storage=opened, study_name="s", directions=directions)
+    view = StudyView(opened, study._study_id)
+    draws = random.Random(1)
+    for number in range(60):
+        assert view.status().front == sorted(trial.number for trial in study.best_trials)
+        state = TrialState.FAIL if number % 7 == 3 else TrialState.COMPLETE
+        values = [round(draws.random(), 1) for _ in directions]
+        limit = {} if number % 5 else {"constraints": [1.0]}
+        trial = optuna.create_trial(
+            state=state, values=values if state is TrialState.COMPLETE else None, system_attrs=limit
+        )
+        study.add_trial(trial)
+    now = view.status()
+    assert now.front == sorted(trial.number for trial in study.best_trials)
+    for place, each in enumerate(now.objectives):
+        best = max if each.direction == "maximize" else min
+        assert (each.metric, each.direction) == (f"objective {place}", directions[place])
+        assert each.value == best(trial.values[place] for trial in study.best_trials)
+        assert each.number is not None
+        assert study.trials[each.number].values[place] == each.value
+    opened.database.release()
+
+
+def test_a_study_with_two_objectives_says_its_front_and_the_best_of_each(tmp_path: Path) -> None:
+    opened = storage.open(f"sqlite:///{tmp_path}/s.db", create=True)
+    study = studies.create(opened, check(SPEC, "SPEC"))
+    view = StudyView.of(study)
+    assert (view.status().best_words, view.status().front) == ("", [])
+    for values in ([0.7, 1000.0], [0.9, 3000.0], [0.8, 3000.0], [0.9, 3500.0]):
+        trial = study.optuna.ask()
+        study.optuna.tell(trial, values)
+    now = view.status()
+    words = "Pareto front of 2 trials, best objective value 0.9000 (trial 1) and parameters 1,000 (trial 0)"
+    assert now.best_words == words
+    console = Console(file=io.StringIO(), width=200)
+    console.print(status_screen.status(now))
+    assert f"{words}, baseline objective value 0.7000" in console.file.getvalue()  # type: ignore[attr-defined]
+    assert words in Progress(console).line(now)
+    assert now.as_dict()["objectives"][1] == {
+        "metric": "parameters",
+        "direction": "minimize",
+        "value": 1000.0,
+        "number": 0,
+    }
+    opened.database.release()
 
 
 def test_less_is_better_where_the_study_minimises() -> None:

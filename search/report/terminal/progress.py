@@ -11,7 +11,7 @@ from rich.padding import Padding
 from rich.progress_bar import ProgressBar
 from rich.text import Text
 
-from winnow.search.analysis.formatting import counted, score
+from winnow.search.analysis.formatting import counted
 from winnow.search.analysis.status import Status
 from winnow.search.report.terminal.status_screen import WorkersTable
 from winnow.storage.activity import State
@@ -26,7 +26,7 @@ class Progress:
         self.console = console
         self._live = Live(console=console, refresh_per_second=4, transient=True) if console.is_terminal else None
         self._printed = 0.0
-        self._best: float | None = None
+        self._best = ""
         self._line = ""
 
     def __enter__(self) -> Self:
@@ -45,11 +45,10 @@ class Progress:
         if self._live is not None:
             self._live.update(self._picture(status))
             return
-        best = status.best.value if status.best else None
         due = time.monotonic() - self._printed >= LINE_SECONDS
         line = self.line(status)
-        if due or best != self._best or (status.is_done and line != self._line):
-            self._printed, self._best, self._line = time.monotonic(), best, line
+        if due or status.best_words != self._best or (status.is_done and line != self._line):
+            self._printed, self._best, self._line = time.monotonic(), status.best_words, line
             try:
                 self.console.print(line, highlight=False, soft_wrap=True)
             except OSError as error:
@@ -59,13 +58,12 @@ class Progress:
     def line(self, status: Status) -> str:
         """Return trials, best value, workers and time left in one line."""
         total = status.spent.budget.trials
-        best = f"best {score(status.best.value)} (trial {status.best.number})" if status.best else "no result yet"
         parts = [
             f"{status.looked_at}{f' of {total}' if total else ''} trials",
             f"{status.states.get('PRUNED', 0)} pruned",
             *([f"{status.paused} paused"] if status.paused else []),
             *([f"{status.states['FAIL']} failed"] if status.states.get("FAIL") else []),
-            best,
+            status.best_words or "no result yet",
             "paused" if status.state is State.PAUSED else counted(len(status.workers), "worker"),
             *([status.time_left] if status.time_left else []),
         ]

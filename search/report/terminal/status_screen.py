@@ -24,10 +24,9 @@ def status(now: Status) -> RenderableType:
     states = ", ".join(f"{n} {state_word(state)}" for state, n in sorted(counts.items()) if n) or "no trial yet"
     if now.paused:
         states += f"; {now.looked_at} looked at, {now.states.get('COMPLETE', 0)} trained to their end"
-    best = f"{score(now.best.value)} (trial {now.best.number})" if now.best else "none yet"
     lines = [
         Text.assemble((now.study, "bold"), f": {states}"),
-        Text(f"best {best}" + (f", baseline {score(now.baseline)}" if now.baseline is not None else "")),
+        Text((now.best_words or "best none yet") + _baseline_words(now)),
         *([Text(_time(now))] if now.has_spec else []),
         Text(stop_words(now) or state_words(now) or now.spent.exhausted or _budget_words(now)),
     ]
@@ -42,6 +41,13 @@ def status(now: Status) -> RenderableType:
     if now.all_failed and not now.workers:
         failures.append(Text("every trial failed: fix that and run it again"))
     return Group(*lines, *table, *([Text(), *lost] if lost else []), *([Text(), *failures] if failures else []))
+
+
+def _baseline_words(now: Status) -> str:
+    """Return the baseline's value, as it stands behind the best; empty where it has none."""
+    if now.baseline is None:
+        return ""
+    return f", baseline {f'{now.metric} ' if now.objectives else ''}{score(now.baseline)}"
 
 
 def _budget_words(now: Status) -> str:
