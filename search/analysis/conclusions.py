@@ -9,6 +9,7 @@ from winnow.errors import StudyError
 from winnow.records import RUN, SPEC
 from winnow.search.analysis import ablation, confirm, repetitions, study_reader
 from winnow.search.analysis.ablation import Ablation
+from winnow.search.analysis.commands import confirm_command, methods_command, quoted
 from winnow.search.analysis.confirm import Confirmation
 from winnow.search.analysis.study_record import StudyRecord
 from winnow.search.study import study as studies
@@ -53,6 +54,18 @@ def load(storage: Storage, record: StudyRecord) -> Conclusions:
     beside = {name: study_reader.load(storage, name) for name in sorted(named)}
     known_cost = {name: seconds for name, seconds in cost.items() if seconds}
     return Conclusions(confirmation, ablations, known_cost, study.spec, beside)
+
+
+def next_command(record: StudyRecord, found: Conclusions) -> str:
+    """Return what would be done next of a search of which something was measured: what was not yet, or its report."""
+    confirmed, methods = found.confirmation, methods_command(record) or ""
+    if confirmed is None:
+        wanted = confirm_command(record)
+    elif methods.startswith("winnow confirm"):
+        wanted = None if confirmed.compared else methods
+    else:
+        wanted = None if found.ablations else methods
+    return wanted or f"winnow report {quoted(record)}"
 
 
 def _seconds(storage: Storage, name: str) -> float:

@@ -76,6 +76,7 @@ class Confirmation:
     """Whether seeds make a difference; where an objective of one's own seeds itself, all its repetitions are one."""
     models_read_before: int = 0
     """How many other models were read then."""
+    winner_is_baseline: bool = False
     test_examples: int = 0
     on_new_data: Mapping[str, Interval] = field(default_factory=dict)
     """Intervals for other test data of the same kind, of `winner`, `baseline`, `gain`; empty where none can be told."""
@@ -156,6 +157,8 @@ class Confirmation:
     @property
     def verdict_on_test(self) -> str:
         """The same in a sentence."""
+        if self.winner_is_baseline:
+            return "The winner is the baseline itself, and there is no other to compare it with."
         if self.verdict == "no baseline":
             return "There is no baseline to compare with."
         said = {
@@ -281,6 +284,7 @@ def _conclude(
         seeds_decide=seeds_decide,
         incomplete={number: count for number, count in missing.items() if count and number in measured},
         winner_number=winner.number,
+        winner_is_baseline=winner is baseline,
         winner=validation[winner.number],
         winner_on_test=winner_on_test,
         baseline_number=against,

@@ -81,10 +81,7 @@ def plan_confirmation(study: WinnowStudy, top: int, seeds: int) -> ConfirmationP
             "search more trials",
         )
     if top == 1 and record.best is baseline:
-        raise StudyError(
-            f"in the study {study.name!r} the baseline itself is the best trial: there is nothing to confirm",
-            "search more trials or other ranges, or give --top 5 to repeat those that came close",
-        )
+        candidates = (record.best,)
     reads_test = study.spec.built_in or "test" in objective_checks.examine(study.spec, f"study {study.name}")
     return ConfirmationPlan(study, record, candidates, baseline, seeds, top > 1, reads_test)
 
@@ -249,7 +246,8 @@ def _attributes(plan: ConfirmationPlan, number: int, seed: int) -> dict[str, Any
 
 def _contenders(plan: ConfirmationPlan) -> list[TrialRecord]:
     """Return the candidates and, last, the baseline: it wins too where nothing beats it."""
-    return [*plan.candidates, *([plan.baseline] if plan.baseline else [])]
+    baseline = plan.baseline
+    return [*plan.candidates, *([baseline] if baseline and baseline not in plan.candidates else [])]
 
 
 def choose_winner(

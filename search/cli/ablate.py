@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from winnow.search.analysis import ablation as ablation_plans
-from winnow.search.analysis import functional_anova, power
+from winnow.search.analysis import conclusions, functional_anova, power
 from winnow.search.analysis.ablation import LOOKS, SEEDS
 from winnow.search.api.fleet import FleetArguments, FleetOptions, foreseen
 from winnow.search.api.study import load_study
@@ -61,3 +61,5 @@ def ablate(study: str, url: str, methods: tuple[str, ...], so_far: bool, json: b
         record = searched.record
         anova = functional_anova.decompose_if_enough(record)
         screen().print(results.chapter(ablation.chapter(record, found, anova)))
+        if not so_far:
+            click.echo(f"Next: {conclusions.next_command(record, conclusions.load(searched.storage, record))}")

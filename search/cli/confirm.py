@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from winnow.search.analysis import conclusions
 from winnow.search.analysis.repetitions import SEEDS, TOP, plan_confirmation, put_failed_aside, read_scores
 from winnow.search.api.fleet import FleetOptions, foreseen
 from winnow.search.api.study import load_study
@@ -42,3 +43,5 @@ def confirm(study: str, url: str, top: int, seeds: int, export: Path | None, jso
     screen().print(results.chapter(confirmation.chapter(found)))
     if export is not None:
         click.echo(f"Model: {export}")
+    record = searched.record
+    click.echo(f"Next: {conclusions.next_command(record, conclusions.load(searched.storage, record))}")

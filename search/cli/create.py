@@ -1,5 +1,6 @@
 """`winnow create` and `winnow check`: a study made from a spec, and a spec checked."""
 
+import shlex
 from dataclasses import asdict
 from json import dumps
 from pathlib import Path
@@ -62,3 +63,4 @@ def check(spec: Path, json: bool) -> None:
     )
     for sentence in told(forecast):
         screen().print(sentence)
+    click.echo(f"Next: winnow run {shlex.quote(str(spec))}")

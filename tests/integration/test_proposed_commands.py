@@ -8,9 +8,11 @@ from typing import Any
 import click
 import pytest
 
-from example_study import told
+from example_conclusions import confirmed
+from example_study import told, work
+from integration.winnow import Place
 from winnow.errors import StudyError
-from winnow.search.analysis import ablation, commands, repetitions, study_reader
+from winnow.search.analysis import ablation, commands, conclusions, repetitions, study_reader
 from winnow.search.analysis.conclusions import Conclusions
 from winnow.search.analysis.study_record import StudyRecord
 from winnow.search.cli.main import main
@@ -66,6 +68,35 @@ def test_what_is_proposed_is_taken(
     if proposed[1] is None:
         with pytest.raises(StudyError, match=r"no finished trial yet|nothing to confirm"):
             repetitions.plan_confirmation(study, repetitions.TOP, repetitions.SEEDS)
+
+
+def test_what_was_measured_leads_to_what_was_not(tmp_path: Path) -> None:
+    study = told(tmp_path, [0.5, 0.9, 0.8], [BASELINE, OTHER, {**OTHER, "dropout": 0.3}])
+    record = study_reader.load(study.storage, study.name)
+    plan = ablation.plan_ablation(study, seeds=2, looks=1)
+    work(ablation.add_trainings(plan, plan.design.next_trainings({})), lambda row: 0.5)
+    ablated = conclusions.load(study.storage, record)
+    only = Conclusions(confirmed())
+    assert conclusions.next_command(record, Conclusions()) == "winnow confirm told"
+    assert conclusions.next_command(record, ablated) == "winnow confirm told"
+    assert conclusions.next_command(record, only) == "winnow ablate told"
+    both = replace(ablated, confirmation=only.confirmation)
+    assert conclusions.next_command(record, both) == "winnow report told"
+
+
+def test_a_baseline_that_nothing_beats_is_confirmed_alone_and_then_beside_what_was_tried(place: Place) -> None:
+    code = "def near(trial, x, seed):\n    return -(x - 0.5) ** 2 + seed % 7 / 1000\n"
+    spec = place.spec(trials=3, function="near", more="[search]\nx = { low = 0.0, high = 1.0 }\n[baseline]\nx = 0.5")
+    (place.folder / "mine.py").write_text(code)
+    assert f"Next: winnow run {spec}" in place.run("check", spec).stdout
+    assert place.run("run", spec, "--workers", "1").returncode == 0
+    alone = place.run("confirm", "s", "--top", "1", "--seeds", "2", "--workers", "1")
+    assert alone.returncode == 0, alone.stderr
+    assert "The confirmation takes 2 trainings" in alone.stderr
+    assert "The winner is the baseline itself, and there is no other to compare it with." in alone.stdout
+    assert alone.stdout.splitlines()[-1] == "Next: winnow confirm s --top 2"
+    beside = place.run("confirm", "s", "--top", "2", "--seeds", "2", "--workers", "1")
+    assert beside.stdout.splitlines()[-1] == "Next: winnow report s"
 
 
 def test_without_a_baseline_methods_are_measured_from_a_trial_that_is_named(tmp_path: Path) -> None:

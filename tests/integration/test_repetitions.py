@@ -77,8 +77,6 @@ def test_a_configuration_counts_once_whatever_its_seed(tmp_path: Path) -> None:
 
 def test_a_baseline_that_nothing_beats_may_win(tmp_path: Path) -> None:
     study = told(tmp_path, [0.9, 0.8])
-    with pytest.raises(StudyError, match="the baseline itself is the best"):
-        repetitions.plan_confirmation(study, top=1, seeds=2)
     plan = repetitions.plan_confirmation(study, top=5, seeds=2)
     scores = run(plan, lambda row: 0.9 - row["trial"] / 10)
     assert repetitions.choose_winner(plan, scores)[0].number == 0
