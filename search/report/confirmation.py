@@ -11,6 +11,8 @@ from winnow.search.report.figures import decision, effects, mistakes, space
 
 _MISS = 10
 """As in a screening: what a missed case costs beside a false alarm."""
+_ROOM = 9
+"""Of more classes, a telephone has no room in a cell for a share beside the count."""
 _TITLE = "The winner, trained again"
 
 
@@ -110,8 +112,9 @@ def _mistakes(found: Confirmation) -> list[Picture]:
         return []
     model = f"the first repetition of trial {found.winner_number}"
     if len(wrong.confusion) > 2:
-        words = [[f"{100 * cell / sum(line):.3g}%" if cell else "" for cell in line] for line in wrong.confusion]
-        figure = space.cells("true class", "called", wrong.names, wrong.names, wrong.confusion, words, "maximize")
+        room = len(wrong.confusion) <= _ROOM
+        words = [[_percent(cell, sum(line)) if cell and room else "" for cell in line] for line in wrong.confusion]
+        figure = space.cells("true class", "called", wrong.names, wrong.names, wrong.confusion, words, "")
         caption = f"Validation examples of each class by what {model} calls them."
         drawn.append(Picture("confusion", "Confusion", caption, figure))
     pictured = [each for each in wrong.worst if each.picture]
@@ -122,6 +125,12 @@ def _mistakes(found: Confirmation) -> list[Picture]:
         )
         drawn.append(Picture("mistakes", "Most wrongly classified", caption, mistakes.sheet(pictured)))
     return drawn
+
+
+def _percent(part: int, whole: int) -> str:
+    """Return a share in few letters; of what is not all, never 100%."""
+    share = 100 * part / whole
+    return f"{share:.1g}%" if share < 1 else f"{min(round(share), 99 + (part == whole)):d}%"
 
 
 def _classes(wrong: Mistakes | None) -> list[Table]:
@@ -175,7 +184,7 @@ def _confusions(found: Decision) -> list[Picture]:
             [f"{cell / size:.1%} of class {row}" for cell in line]
             for row, (line, size) in enumerate(zip(matrix, sizes, strict=True))
         ]
-        figure = space.cells("true class", "called", ["0", "1"], ["0", "1"], matrix, words, "maximize")
+        figure = space.cells("true class", "called", ["0", "1"], ["0", "1"], matrix, words, "")
         caption = (
             f"Validation examples of each class by what the winner's first model calls them at the threshold {name}."
         )

@@ -84,6 +84,7 @@ def test_a_study_of_which_every_trial_failed_names_the_line_and_calls_for_no_wor
     last.set_user_attr(TRACEBACK, 'Traceback:\n  File "/home/me/mine.py", line 7, in <fails>\nOSError: fire')
     study.optuna.tell(last, state=TrialState.FAIL)
     with served.client() as client:
+        assert "failed</span>\nOSError: fire</p>" in client.get("/winnow/studies/1/trials/2").text
         page = client.get("/winnow/told").text
         assert "<strong>1</strong> OSError: fire (mine.py, line 7)</li>" in page
         assert "Every trial failed: fix that and run it again." in page

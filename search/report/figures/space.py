@@ -108,7 +108,10 @@ def cells(
     words: Sequence[Sequence[str]],
     direction: str,
 ) -> "Figure":
-    """Draw the mean in each cell of several hyperparameters as a colour, with its `words` (rows, columns)."""
+    """Draw the mean in each cell of several hyperparameters as a colour, with its `words` (rows, columns).
+
+    Counts have no direction (""): the more, the bluer.
+    """
     drawn = style.figure(across, of, height=110 + 48 * len(rows))
     shades = np.array([[np.nan if value is None else value for value in row] for row in values], dtype=np.float32)
     numbers = [[_in_a_cell(value) for value in row] for row in values]
@@ -122,7 +125,7 @@ def cells(
         ],
         texttemplate="%{text}",
         textfont={"size": 11, "color": style.INK_ON_PALE},
-        colorscale=[[0, "#F6D9C3"], [0.5, "#FFFFFF"], [1, "#B3D4E8"]],
+        colorscale=[[0, "#F6D9C3"], [0.5, "#FFFFFF"], [1, "#B3D4E8"]] if direction else ["#FFFFFF", "#B3D4E8"],
         reversescale=direction == "minimize",
         showscale=False,
         xgap=2,
