@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -62,12 +61,9 @@ def render(content: Mapping[str, Any], pictures: Mapping[str, str]) -> str:
 def _draw(chapters: Sequence[Chapter], folder: Path) -> tuple[dict[str, str], str]:
     """Return the link to each picture that was drawn, by its name; or why none could be."""
     figures = {picture.name: picture.figure for chapter in chapters for picture in chapter.pictures}
-    folder.mkdir(exist_ok=True)
     try:
         files.write({folder / f"{name}.png": figure for name, figure in figures.items()})
     except WinnowError as error:
-        with suppress(OSError):  # pictures of an earlier report stay
-            folder.rmdir()
         return {}, str(error)
     return {name: f"<{folder.name}/{name}.png>" for name in figures}, ""
 

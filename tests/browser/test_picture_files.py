@@ -54,6 +54,17 @@ def test_png_files_have_twice_the_pixels_for_paper(tmp_path: Path) -> None:
     assert int.from_bytes(header[16:20], "big") == 2 * files.WIDTH
 
 
+def test_a_picture_takes_the_place_of_an_earlier_one_as_a_whole(tmp_path: Path) -> None:
+    path = tmp_path / "made" / "effects.png"
+    files.write({path: effects.effects(STEPS, "accuracy")})
+    before = path.read_bytes()
+    with path.open("rb") as open_before:
+        files.write({path: effects.effects(STEPS[:1], "accuracy")})
+        assert open_before.read() == before, "as who is cut off while it is written would find it"
+    assert path.read_bytes() != before
+    assert [each.name for each in path.parent.iterdir()] == ["effects.png"]
+
+
 def test_the_pictures_of_a_markdown_report_lie_beside_it(tmp_path: Path) -> None:
     path = tmp_path / "small.md"
     assert markdown.write(searched(3), path) == ""
