@@ -85,7 +85,7 @@ def write_report(
     Markdown's figures are PNG files in a folder beside it; a warning is logged where they cannot be drawn. The curves
     of `trials`, and of all trials by the hyperparameter `by`, stand first.
     """
-    path = path or Path("reports") / f"{file_name(record.study)}{'.md' if markdown else '.html'}"
+    path = path or report_path(record.study, markdown=markdown)
     asked = pictures.chosen(record, trials, by)
     first = [asked] if asked else []
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -104,6 +104,11 @@ def write_all(storage: Storage, spec: Spec, record: StudyRecord, path: Path | No
     decoration.add(storage, record)
     decoration.add_augmentations(storage, spec)
     return path
+
+
+def report_path(study: str, *, markdown: bool = False) -> Path:
+    """Return where the report of a study is written where nobody names a file."""
+    return Path("reports") / f"{file_name(study)}{'.md' if markdown else '.html'}"
 
 
 def file_name(study: str) -> str:

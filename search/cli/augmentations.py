@@ -7,6 +7,7 @@ import click
 from winnow.errors import SpecError
 from winnow.objectives.augmentation import gallery
 from winnow.search.cli.options import spec_argument
+from winnow.search.cli.places import writable
 from winnow.search.study import validation
 
 
@@ -19,7 +20,7 @@ def augmentations(spec: Path, output: Path | None, classes: bool) -> None:
     checked = validation.read(spec)
     if not checked.built_in:
         raise SpecError(str(spec), "objective", "a custom objective does its own augmentation", "draw it there")
-    path = output or Path("reports") / f"{checked.name}-{'classes' if classes else 'augmentations'}.png"
+    path = writable(output or Path("reports") / f"{checked.name}-{'classes' if classes else 'augmentations'}.png")
     path.parent.mkdir(parents=True, exist_ok=True)
     if classes:
         gallery.write_classes(checked.data_spec, path)

@@ -11,6 +11,7 @@ from winnow.search.analysis.repetitions import SEEDS, TOP, plan_confirmation, pu
 from winnow.search.api.fleet import FleetOptions, foreseen
 from winnow.search.api.study import load_study
 from winnow.search.cli.options import fleet_options, json_option, storage_option, study_argument
+from winnow.search.cli.places import writable
 from winnow.search.report import confirmation
 from winnow.search.report.terminal import results
 from winnow.search.report.terminal.screen import screen
@@ -28,6 +29,8 @@ from winnow.search.report.terminal.screen import screen
 @json_option
 def confirm(study: str, url: str, top: int, seeds: int, export: Path | None, json: bool, **fleet: Any) -> None:
     """Train the best trials of STUDY and its baseline again with fresh seeds, then read test data once."""
+    if export is not None:
+        writable(export, folder=True)
     searched = load_study(study, url)
     plan = plan_confirmation(searched, top, seeds)
     put_failed_aside(plan)

@@ -5,7 +5,6 @@ an analysis, and print. Every option has an environment twin: WINNOW_RUN_WORKERS
 OPTUNA_STORAGE for --storage.
 """
 
-import errno
 import logging
 import os
 import signal
@@ -18,7 +17,7 @@ from typing import Any
 import click
 
 from winnow.errors import WinnowError
-from winnow.search.cli import start
+from winnow.search.cli import places, start
 
 # The command by its name: the module and the function that make it, and its line in `winnow --help`.
 COMMANDS = {
@@ -51,21 +50,6 @@ COMMANDS = {
     "doctor": ("doctor", "doctor", "Check devices, storage and versions."),
 }
 NOISY_LOGGERS = ("alembic", "optuna", "PIL", "urllib3")
-
-
-# What a file's place is at fault with, and not Winnow, and what to do about it.
-_FAULTS_OF_PLACES = {
-    errno.EISDIR: "name a file in it",
-    errno.ENOENT: "name a place that is there",
-    errno.ENOTDIR: "a file is where a folder is needed, so name another place",
-    errno.EEXIST: "a file is where a folder is needed, so name another place",
-    errno.EACCES: "name a place where this user may read and write",
-    errno.EPERM: "name a place where this user may read and write",
-    errno.EROFS: "name a place where this user may read and write",
-    errno.ENOSPC: "make room there, or name another place",
-    errno.EDQUOT: "make room there, or name another place",
-    errno.ENAMETOOLONG: "name it in fewer letters",
-}
 
 
 class LazyGroup(click.Group):
@@ -129,8 +113,8 @@ def _leave(number: int, frame: FrameType | None) -> None:
 def _sentence(error: Exception) -> str:
     if isinstance(error, WinnowError):
         return str(error)
-    if isinstance(error, OSError) and error.errno in _FAULTS_OF_PLACES:
-        return f"{error.filename or 'a file'}: {error.strerror}; {_FAULTS_OF_PLACES[error.errno]}"
+    if at_fault := places.fault(error):
+        return str(at_fault)
     return f"{type(error).__name__}: {error} (this is a bug in Winnow; --debug shows the traceback)"
 
 

@@ -8,6 +8,7 @@ import click
 
 from winnow.search.api import first_spec
 from winnow.search.api.forecast import told
+from winnow.search.cli.places import writable
 from winnow.search.report.terminal import data_overview
 from winnow.search.report.terminal.screen import screen
 
@@ -31,7 +32,7 @@ def new(source: str, output: Path | None, minutes: float, **options: Any) -> Non
     The folder holds one subfolder a class. Data of your own are an npz file, a folder of idx files or what datasets'
     save_to_disk wrote, or module:function. The spec is written for this machine, each choice with its reason.
     """
-    file = output or Path(f"{first_spec.study_name(source)}.toml")
+    file = writable(output or Path(f"{first_spec.study_name(source)}.toml"))
     given = {name: value for name, value in options.items() if value is not None}
     with screen(stderr=True).status(f"Looking at {source}, and timing an epoch on it"):
         seen, forecast = first_spec.write(source, file, minutes, **given)

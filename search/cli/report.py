@@ -5,9 +5,10 @@ from pathlib import Path
 import click
 
 from winnow.search.analysis import study_reader
-from winnow.search.api.results import write_report
+from winnow.search.api.results import report_path, write_report
 from winnow.search.api.study import open_storage
 from winnow.search.cli.options import storage_option, study_argument
+from winnow.search.cli.places import writable
 
 
 @click.command()
@@ -20,9 +21,10 @@ from winnow.search.cli.options import storage_option, study_argument
 def report(study: str, url: str, output: Path | None, markdown: bool, trials: str, by: str) -> None:
     """Write the report of STUDY: one HTML file that needs no network."""
     numbers = [_number(each) for each in trials.split(",") if each.strip()]
+    path = writable(output or report_path(study, markdown=markdown))
     storage = open_storage(url, create=False)
     record = study_reader.load(storage, study)
-    click.echo(f"Report: {write_report(storage, record, output, markdown=markdown, trials=numbers, by=by)}")
+    click.echo(f"Report: {write_report(storage, record, path, markdown=markdown, trials=numbers, by=by)}")
 
 
 def _number(text: str) -> int:

@@ -11,7 +11,7 @@ from winnow.search.analysis.repetitions import USUAL_TRAININGS
 from winnow.search.analysis.status import Status
 from winnow.search.analysis.study_record import StudyRecord
 from winnow.search.api.fleet import FleetOptions, foreseen, run_here
-from winnow.search.api.results import write_all
+from winnow.search.api.results import report_path, write_all
 from winnow.search.api.study import create_study, read_spec
 from winnow.search.cli.cluster import LOCAL, cluster_options, run_on_cluster, take_cluster_options
 from winnow.search.cli.options import (
@@ -23,6 +23,7 @@ from winnow.search.cli.options import (
     storage_option,
     trials_option,
 )
+from winnow.search.cli.places import writable
 from winnow.search.launch.notifying import notifying
 from winnow.search.report import conclusions, confirmation, decoration
 from winnow.search.report.terminal import results, status_screen
@@ -34,9 +35,7 @@ from winnow.search.report.terminal.screen import screen
 @storage_option
 @fleet_options
 @trials_option
-@click.option(
-    "--report", type=click.Path(dir_okay=False, path_type=Path), help="The report's file.  [default: reports/NAME.html]"
-)
+@click.option("--report", type=click.Path(path_type=Path), help="The report's file.  [default: reports/NAME.html]")
 @notify_option
 @json_option
 @accept_code_option
@@ -60,13 +59,12 @@ def run(
         return
     checked = read_spec(spec, trials=trials)
     fleet.check(checked)  # before there is a study that nothing here can train
-    if report is not None:
-        report.parent.mkdir(parents=True, exist_ok=True)  # where it cannot be, nothing is trained
+    path = writable(report or report_path(checked.name))  # where it cannot be, nothing is trained
     study = create_study(checked, url, accept_code=accept_code)
     with notifying(study, notify):
         run_here(study, fleet, beside=lambda: decoration.prepare(study.storage, study.spec))
     record = study.record
-    path = write_all(study.storage, study.spec, record, report)
+    write_all(study.storage, study.spec, record, path)
     _print_result(study.status(), record, path, fleet, json)
 
 

@@ -1,6 +1,7 @@
 """The command line where no process need be started: what it imports, prints and takes from the environment."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -72,18 +73,49 @@ def test_what_is_wrong_with_ones_own_objective_is_said_of_the_file(
     assert not (tmp_path / "winnow.db").exists()
 
 
-def test_a_place_that_takes_no_file_is_no_bug_of_winnows(spec: str, tmp_path: Path) -> None:
-    (tmp_path / "folder").mkdir()
-    assert CliRunner().invoke(cli, ["create", spec]).exit_code == 0
-    for place, why in (
-        ("folder", "Is a directory; name a file in it"),
-        ("s.toml/r.html", "a file is where a folder is needed"),
+@pytest.mark.parametrize(
+    ("place", "why"),
+    [
+        ("folder", "folder: Is a directory; name a file in it"),
+        ("s.toml/r", "s.toml/r: Not a directory; a file is where a folder is needed"),
         ("r" * 300, "File name too long; name it in fewer letters"),
-    ):
-        told = CliRunner().invoke(cli, ["report", "s", "--output", place])
-        assert told.exit_code == 1
-        assert told.output.startswith(f"winnow: {place.partition('/')[0]}")
-        assert why in told.output
+        pytest.param(
+            "kept/r",
+            "kept: Permission denied; name a place where this user may read and write",
+            marks=pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere"),
+        ),
+    ],
+)
+@pytest.mark.parametrize(
+    "command",
+    [
+        *("report none --output", "run s.toml --report", "augmentations s.toml --output", "new digits --output"),
+        *("export none --output", "confirm none --export"),
+    ],
+)
+def test_a_place_that_takes_no_file_is_refused_before_anything_is_computed(
+    spec: str, tmp_path: Path, command: str, place: str, why: str
+) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "kept").mkdir(mode=0o500)
+    if place == "folder" and command.split()[0] in ("export", "confirm"):
+        place, why = "s.toml", "s.toml: Not a directory; a file is where a folder is needed"
+    told = CliRunner().invoke(cli, [*command.split(), place])
+    assert told.exit_code == 2
+    assert told.output.startswith("winnow: ")
+    assert why in told.output
+    assert not (tmp_path / "winnow.db").exists()
+
+
+def test_the_default_place_of_a_report_is_looked_at_too(spec: str, tmp_path: Path) -> None:
+    (tmp_path / "reports").write_text("")
+    told = CliRunner().invoke(cli, ["run", spec])
+    assert (told.exit_code, (tmp_path / "winnow.db").exists()) == (2, False)
+    assert told.output.startswith("winnow: reports/s.html: Not a directory;")
+
+
+def test_a_storage_that_can_be_none_is_refused(spec: str, tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
     told = CliRunner().invoke(cli, ["create", spec, "--storage", "sqlite:///folder"])
     assert told.output == "winnow: the storage folder is a folder; name a file in it: sqlite:///folder/winnow.db\n"
     told = CliRunner().invoke(cli, ["create", spec, "--storage", f"sqlite:///{spec}"])
