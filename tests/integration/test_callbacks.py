@@ -1,6 +1,10 @@
-"""Callbacks of Optuna's own integrations run on a worker's trial as they run on Optuna's."""
+"""Callbacks of Optuna's own integrations run on a worker's trial as on Optuna's, and ours in scripts as written."""
+
+from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
 
 from integration.winnow import Place
 
@@ -58,3 +62,72 @@ def test_lightnings_pruning_callback_and_optunas_terminator(place: Place) -> Non
     assert finished.system_attrs["terminator:cv_scores"] == [0.5, 0.7]
     assert (pruned.state.name, pruned.intermediate_values) == ("PRUNED", {0: 1.0})
     assert pruned.user_attrs["winnow:reason"] == "Trial was pruned at epoch 0."
+
+
+class Line(torch.nn.Module):
+    """A model as the Trainer calls it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = torch.nn.Linear(1, 1)
+
+    def forward(self, x: torch.Tensor, labels: torch.Tensor) -> dict[str, torch.Tensor]:
+        outputs = self.layer(x)
+        return {"loss": (outputs - labels).square().mean(), "logits": outputs}
+
+
+class Reports(list[tuple[int, float]]):
+    """Stands for a trial: keeps what it is told."""
+
+    def report(self, value: float, step: int, *, prune: bool, **metrics: float) -> None:
+        self.append((step, value))
+
+
+def trainer(folder: Path, reports: Reports, monitor: str, **others: Any) -> Any:
+    transformers = pytest.importorskip("transformers")
+    from winnow import TransformersCallback
+
+    examples = [{"x": torch.tensor([float(x)]), "labels": torch.tensor([2.0 * x])} for x in range(4)]
+    arguments = transformers.TrainingArguments(
+        output_dir=str(folder), num_train_epochs=3, eval_strategy="epoch", save_strategy="epoch", report_to="none",
+        disable_tqdm=True, per_device_train_batch_size=2, load_best_model_at_end=True, use_cpu=True,
+    )  # fmt: skip
+    return transformers.Trainer(
+        Line(), arguments, train_dataset=examples, callbacks=[TransformersCallback(reports, monitor)],
+        **{"eval_dataset": examples[:2]} | others,
+    )  # fmt: skip
+
+
+def test_what_a_trainer_evaluates_beside_its_training_is_no_epoch(tmp_path: Path) -> None:
+    reports = Reports()
+    trained = trainer(tmp_path, reports, "eval_loss")
+    trained.evaluate()
+    trained.train()
+    known = list(reports)
+    assert [step for step, _ in known] == [1, 2, 3]
+    trained.evaluate()
+    trained.evaluate(trained.train_dataset)
+    trained.evaluate(trained.train_dataset, metric_key_prefix="test")
+    assert reports == known
+
+
+def test_a_trainer_that_resumes_counts_on(tmp_path: Path) -> None:
+    reports = Reports()
+    trainer(tmp_path, reports, "eval_loss").train()
+    again = Reports()
+    trainer(tmp_path, again, "eval_loss").train(resume_from_checkpoint=str(tmp_path / "checkpoint-4"))
+    assert again == reports[2:]
+
+
+def test_a_trainers_second_data_set_may_be_the_one_that_is_watched(tmp_path: Path) -> None:
+    reports = Reports()
+    examples = [{"x": torch.tensor([1.0]), "labels": torch.tensor([2.0])}]
+    two = {"eval_dataset": {"other": examples, "own": examples}}
+    unlike = trainer(tmp_path, reports, "eval_accuracy", **two)
+    unlike.args.metric_for_best_model = "own_loss"
+    with pytest.raises(KeyError, match="'eval_accuracy' was not measured; there are eval_"):
+        unlike.train()
+    watched = trainer(tmp_path, reports, "eval_own_loss", **two)
+    watched.args.metric_for_best_model = "own_loss"
+    watched.train()
+    assert [step for step, _ in reports] == [1, 2, 3]
