@@ -147,8 +147,8 @@ class Stock:
 
     def __init__(self, url: str, sampler: str, pruner: str) -> None:
         self.storage = optuna.storages.RDBStorage(url)
-        self.database = self.storage.database
-        samplers = {"random": optuna.samplers.RandomSampler, "tpe": optuna.samplers.TPESampler}
+        self.engine = self.storage.engine
+        samplers: dict[str, Any] = {"random": optuna.samplers.RandomSampler, "tpe": optuna.samplers.TPESampler}
         pruners = {"none": optuna.pruners.NopPruner, "median": optuna.pruners.MedianPruner}
         self.study = optuna.load_study(
             study_name="s", storage=self.storage, sampler=samplers[sampler](seed=1), pruner=pruners[pruner]()
@@ -172,6 +172,7 @@ class Ours:
         self.storage = storage.open(url)
         self.storage.freshness = 1.0
         self.database = self.storage.database
+        self.engine = self.database.engine
         samplers: dict[str, Any] = {"random": optuna.samplers.RandomSampler, "tpe": QuickTPESampler}
         self.study = optuna.load_study(
             study_name="s",
@@ -199,16 +200,16 @@ class Ours:
             endings.finish(self.database, lease, Outcome.COMPLETE, base)
 
 
-KINDS = {"stock": Stock, "ours": Ours}
+KINDS: dict[str, type[Stock | Ours]] = {"stock": Stock, "ours": Ours}
 
 
-def measured(maker: Any, url: str, sampler: str, pruner: str, repeats: int) -> dict[str, float]:
+def measured(maker: type[Stock | Ours], url: str, sampler: str, pruner: str, repeats: int) -> dict[str, float]:
     """Medians over some trials after a first one, which loads the history."""
     made = maker(url, sampler, pruner)
     statements = [0]
 
-    @event.listens_for(made.database.engine, "before_cursor_execute")
-    def _(connection: Any, cursor: Any, statement: str, *_: Any) -> None:
+    @event.listens_for(made.engine, "before_cursor_execute")
+    def count(connection: Any, cursor: Any, statement: str, *_: Any) -> None:
         statements[0] += not statement.startswith("BEGIN")  # which stock leaves to its drivers
 
     rng = random.Random(1)
@@ -220,7 +221,7 @@ def measured(maker: Any, url: str, sampler: str, pruner: str, repeats: int) -> d
         cpu.append(time.process_time() - used)
         wall.append(time.perf_counter() - began)
         counts.append(statements[0])
-    made.database.release()
+    made.engine.dispose()
     return {
         "cpu_ms": round(1000 * statistics.median(cpu), 1),
         "wall_ms": round(1000 * statistics.median(wall), 1),
@@ -272,7 +273,7 @@ def workers(kind: str, size: int, seconds: float) -> None:
 
 
 def one_worker(url: str, of: str, seconds: float) -> None:
-    made: Any = KINDS[of](url, "random", "median")
+    made = KINDS[of](url, "random", "median")
     made.trial(0.5)
     print("ready", flush=True)
     sys.stdin.readline()
@@ -289,11 +290,11 @@ def ready(kind: str, size: int, repeats: int) -> None:
         for _ in range(repeats):
             for name, maker in KINDS.items():
                 began = time.perf_counter()
-                made: Any = maker(url, "random", "none")
+                made = maker(url, "random", "none")
                 made.study.get_trials(deepcopy=False)
                 print(json.dumps({"size": size, "storage": name, "seconds": round(time.perf_counter() - began, 2)}))
                 sys.stdout.flush()
-                made.database.release()
+                made.engine.dispose()
 
 
 def main() -> None:
