@@ -28,6 +28,7 @@ from winnow.objectives.errors import Diverged
 from winnow.objectives.hyperparameters import make_config
 from winnow.objectives.trained_model import judge, restore
 from winnow.objectives.training import train
+from winnow.records import Epoch
 
 SIDE = 16
 EPOCHS = 30
@@ -146,7 +147,7 @@ def split(name: str, seed: int) -> tuple[Data, Split]:
     order = np.random.default_rng(100 + seed).permutation(len(targets))
     parts = np.split(order, [len(order) * 4 // 6, len(order) * 5 // 6])
     splits = [Split(torch.from_numpy(inputs[part].copy()), torch.from_numpy(targets[part].copy())) for part in parts]
-    scaled = splits[0].inputs.double() / 255
+    scaled = torch.from_numpy(inputs[parts[0]]).double() / 255
     std = scaled.std((0, 2, 3)).float()
     data = Data(
         name=name,
@@ -192,8 +193,12 @@ def rows(done: set[tuple[str, str, int, int]], seeds: int, candidates: list[str]
                     data, test = split(name, seed)
                     curve: list[float] = []
                     tested = 0.0
+
+                    def report(epoch: Epoch, _: object, to: list[float] = curve) -> None:
+                        to.append(epoch.value)
+
                     try:
-                        result = train(make_config(values), data, lambda epoch, _, to=curve: to.append(epoch.value))
+                        result = train(make_config(values), data, report)
                         tested = judge(restore(values, result.weights, data), values, data, test).score
                     except Diverged:
                         curve += [0.0] * (EPOCHS - len(curve))
@@ -268,7 +273,7 @@ def _of_some(group: list[dict[str, Any]], count: int) -> float:
     ranked = sorted(group, key=lambda row: -row["curve"][-1])
     ways = math.comb(len(ranked), count)
     chosen = [math.comb(len(ranked) - place - 1, count - 1) / ways for place in range(len(ranked))]
-    return sum(share * row["test"] for share, row in zip(chosen, ranked, strict=True))
+    return math.fsum(share * row["test"] for share, row in zip(chosen, ranked, strict=True))
 
 
 def main() -> None:

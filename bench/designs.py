@@ -8,6 +8,7 @@ from functools import partial
 
 import numpy as np
 import optuna
+from numpy.typing import NDArray
 from optuna.distributions import FloatDistribution
 
 from bench.noise import Array, Family
@@ -35,13 +36,13 @@ class Searched:
     """(trials,): what each gives when it is trained to its end."""
     cut: Array
     """(trials,): after how many epochs a pruner would stop each; 0 where it would not."""
-    audited: Array
+    audited: NDArray[np.bool_]
     """(trials,): whether it finishes all the same."""
 
     @property
-    def completed(self) -> Array:
+    def completed(self) -> NDArray[np.bool_]:
         """(trials,): whether each was trained to its end."""
-        return (self.cut == 0) | self.audited
+        return np.asarray(self.cut == 0) | self.audited
 
 
 def random_search(random: np.random.Generator, value: Value) -> Searched:
@@ -89,7 +90,7 @@ def tpe(
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        sampler = QuickTPESampler(multivariate=True, seed=int(random.integers(1e9)))
+        sampler = QuickTPESampler(multivariate=True, seed=int(random.integers(10**9)))
     study = optuna.create_study(direction="maximize", sampler=sampler, pruner=pruner or optuna.pruners.NopPruner())
     rows, values, cut, audited = [], [], np.zeros(trials, int), random.random(trials) < audit
     for number in range(trials):
@@ -108,7 +109,7 @@ def tpe(
 
 
 ASHA = optuna.pruners.SuccessiveHalvingPruner(min_resource=min(RUNGS), reduction_factor=3)
-DESIGNS = {
+DESIGNS: dict[str, Callable[[np.random.Generator, Value], Searched]] = {
     "random": random_search,
     "grid": grid,
     "coordinate": coordinate,

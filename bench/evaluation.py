@@ -41,7 +41,8 @@ def ours(config: Config, data: Data) -> Callable[[], int]:
 
 def usual_way(network: Network, data: Data) -> Callable[[], int]:
     """One evaluation of the first of `data`."""
-    inputs, targets = (part[:USUAL_IMAGES] for part in (data.train.inputs, data.train.targets))
+    inputs, targets = data.train.inputs[:USUAL_IMAGES], data.train.targets[:USUAL_IMAGES]
+    assert isinstance(inputs, torch.Tensor)
     batches: usual.Batches = DataLoader(usual.Images(inputs, targets, (), MEAN, STD), BATCH)
     model = network.plain()
 

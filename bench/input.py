@@ -47,7 +47,7 @@ def ours(data: Data, config: Config) -> Callable[[], int]:
 
     def epoch() -> int:
         order = torch.randperm(IMAGES, generator=generators.order)
-        return sum(len(batch(index)) for index in order.split(BATCH))
+        return sum(len(batch(index)) for index in torch.split(order, BATCH))
 
     def batch(index: torch.Tensor) -> torch.Tensor:
         images = augmentation.batch(index, generators.augmentation)

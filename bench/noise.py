@@ -92,8 +92,8 @@ def _real(name: str) -> Family:
     return Family(f"real: {name}", lambda r, n, _: r.choice(scores, n) - centre, examples, centre, 0.0)
 
 
-def plain_width(scores: Sequence[float]) -> float:
+def plain_width(scores: Sequence[float] | Array) -> float:
     """The width of Student's interval of these scores."""
     from scipy.special import stdtrit
 
-    return 2 * float(stdtrit(len(scores) - 1, 0.975) * np.std(scores, ddof=1)) / len(scores) ** 0.5
+    return 2 * float(stdtrit(len(scores) - 1, 0.975) * np.std(scores, ddof=1) / len(scores) ** 0.5)

@@ -5,7 +5,6 @@
 Training as in `bench.training`, without augmentation, evaluation as in `bench.evaluation`; the built-in is "theirs".
 """
 
-from collections.abc import Callable
 from functools import partial
 
 import torch
@@ -45,8 +44,8 @@ def main() -> None:
         data, own = cifar_like(IMAGES[network]), change(network.config, model=model)
         rates = in_turns([partial(ours, config, data) for config in (network.config, own)])
         print(Ratio(f"{network.name}, training", *rates), flush=True)
-        both: list[Callable[[], int]] = [evaluation(config, data) for config in (network.config, own)]
-        print(compare(f"{network.name}, evaluation", *both), flush=True)
+        theirs, ours_ = (evaluation(config, data) for config in (network.config, own))
+        print(compare(f"{network.name}, evaluation", theirs, ours_), flush=True)
 
 
 if __name__ == "__main__":

@@ -16,7 +16,8 @@ def interval(ours: Floats, theirs: Floats) -> tuple[float, float, float]:
     tasks = random.integers(0, ours.shape[0], (count, ours.shape[0], 1))
     seeds = random.integers(0, ours.shape[1], (count, *ours.shape))
     ratios = ours[tasks, seeds].mean((1, 2)) / np.maximum(theirs[tasks, seeds].mean((1, 2)), 1e-9)
-    return float(ours.mean() / max(theirs.mean(), 1e-9)), *(float(q) for q in np.quantile(ratios, [0.025, 0.975]))
+    low, high = np.quantile(ratios, [0.025, 0.975])
+    return float(ours.mean() / max(theirs.mean(), 1e-9)), float(low), float(high)
 
 
 def families(names: Sequence[str]) -> dict[str, list[int]]:

@@ -185,7 +185,9 @@ def _smac_space(space: Space) -> Any:
         found.add(at[name])
         clauses = []
         for parent, allowed in conditions(space, name).items():
-            places = [place for place, each in enumerate(space[parent].labels) if each in allowed]
+            choice = space[parent]
+            assert isinstance(choice, Choice)
+            places = [place for place, each in enumerate(choice.labels) if each in allowed]
             clauses.append(ConfigSpace.InCondition(at[name], at[parent], places))
         if clauses:
             found.add(clauses[0] if len(clauses) == 1 else ConfigSpace.AndConjunction(*clauses))

@@ -35,7 +35,15 @@ from winnow.objectives.space import suggest
 from winnow.search.study.encoding import Encoding
 from winnow.search.study.freeze_thaw.scheduler import FreezeThaw
 from winnow.search.study.prior import PriorSampler
-from winnow.search.study.schedulers import AsynchronousHalving, GoOn, Outline, Scheduler, Standing, rungs_between
+from winnow.search.study.schedulers import (
+    AsynchronousHalving,
+    Direction,
+    GoOn,
+    Outline,
+    Scheduler,
+    Standing,
+    rungs_between,
+)
 
 LOOKS = (10, 25, 50)
 UNFINISHED = 2.0
@@ -98,7 +106,7 @@ class Stock:
     """Stock Optuna: a sampler, and a pruner that ends trials."""
 
     def __init__(self, task: Task, sampler: BaseSampler, pruner: BasePruner | None) -> None:
-        direction = "maximize" if task.maximize else "minimize"
+        direction: Direction = "maximize" if task.maximize else "minimize"
         # By the study's name Hyperband gives trials their brackets.
         self._study = optuna.create_study(study_name=task.name, direction=direction, sampler=sampler, pruner=pruner)
         self._space, self._epochs, self._prunes = task.space, task.epochs, pruner is not None

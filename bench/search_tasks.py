@@ -251,7 +251,7 @@ class Formula:
             speed = 4 * np.exp(3 * (at[0] - self._valley[0]) + 0.3 * self._tilt[2] * at[2])
         gap = end + max(2.0 - end, 0.0) * np.exp(-speed * time)
         if self.maximize:
-            value = 1 - 0.05 * np.tanh(gap) ** 2 if self._kind == "flat" else 1 - 0.9 * np.tanh(gap)
+            value: Floats = 1 - 0.05 * np.tanh(gap) ** 2 if self._kind == "flat" else 1 - 0.9 * np.tanh(gap)
             return value if noise is None else value + _NOISE[self._kind] * noise
         value = 10 ** (3 * gap - 3) * (1 if noise is None else np.exp(0.1 * noise))
         if self._fails(at):

@@ -7,6 +7,7 @@ of batches alone, normalised. By the CPU time of all processes, a loader's worke
 ahead costs its time here too, though training does not wait for it.
 """
 
+import math
 import statistics
 import tempfile
 import time
@@ -60,13 +61,13 @@ def data(inputs: torch.Tensor | Streamed, targets: torch.Tensor) -> Data:
 def cpu_seconds() -> float:
     """Of this process and its children."""
     children = (child.cpu_times() for child in psutil.Process().children(recursive=True))
-    return time.process_time() + sum(times.user + times.system for times in children)
+    return time.process_time() + math.fsum(times.user + times.system for times in children)
 
 
 def batches(held: Data) -> float:
     """Images a second of an epoch's batches alone."""
     augmentation = Augmentation(CONFIG, held)
-    orders = torch.randperm(IMAGES).split(BATCH)
+    orders = torch.split(torch.randperm(IMAGES), BATCH)
     started = cpu_seconds()
     augmentation.expect(orders)
     for index in orders:

@@ -23,7 +23,7 @@ from bench.designs import DESIGNS
 from bench.noise import Family, families, kept_apart, plain_width
 from winnow.errors import StudyError
 from winnow.search.analysis import contrasts, coverage, importance, importance_evaluators, new_data, pruning, readings
-from winnow.search.analysis.contrasts import MethodSet
+from winnow.search.analysis.contrasts import Kind, MethodSet
 from winnow.search.analysis.importance_evaluators import Method
 from winnow.search.analysis.multiplicity import Question
 from winnow.search.analysis.sequential import SequentialDesign, Training
@@ -114,7 +114,8 @@ def equals(family: Family, times: int) -> Iterator[Row]:
     """Two equals: is one said to be better than all others?"""
     random, scale, alone = np.random.default_rng(6), scale_of(family), 0
     for _ in range(times):
-        alone += len(possibly_best({i: family.centre + family.draw(random, 5, i == 0) for i in (0, 1)}, scale)) == 1
+        scores = {i: list(family.centre + family.draw(random, 5, i == 0)) for i in (0, 1)}
+        alone += len(possibly_best(scores, scale)) == 1
     yield Row("two equals", family.name, "one is better than all others", alone, times)
 
 
@@ -122,8 +123,8 @@ def again(family: Family, times: int) -> Iterator[Row]:
     """Confirm an equal again, with a seed more each time, until it is better: seeds alone, of five and more."""
     random, scale, tries = np.random.default_rng(7), scale_of(family), []
     for _ in range(times):
-        sides = [family.centre + family.draw(random, 54, uneven) for uneven in (True, False)]
-        gains = (paired(*(side[: 5 + before] for side in sides), scale) for before in range(50))
+        one, other = (list(family.centre + family.draw(random, 54, uneven)) for uneven in (True, False))
+        gains = (paired(one[:seeds], other[:seeds], scale) for seeds in range(5, 55))
         lows = (gain.interval_at(readings.error_of_reading(before))[0] for before, gain in enumerate(gains))
         tries.append(next((many for many, low in enumerate(lows, 1) if low > 0), math.inf))
     for most in (1, 8, 20, 50):
@@ -132,7 +133,8 @@ def again(family: Family, times: int) -> Iterator[Row]:
 
 def looks(family: Family, methods: Sequence[str], times: int) -> Iterator[Row]:
     """All three looks at one line of a table on nothing: does any of its intervals miss the truth?"""
-    random, missed = np.random.default_rng(8), dict.fromkeys(("alone", "order"), 0)
+    random = np.random.default_rng(8)
+    missed: dict[Kind, int] = {"alone": 0, "order": 0}
     sets = [frozenset(on) for size in range(len(methods) + 1) for on in itertools.combinations(methods, size)]
     design = SequentialDesign(tuple(methods), range(25), scale=Scale(worse=-1, step=scale_of(family).step))
     for _ in range(times):

@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 
 Transform = Callable[..., object]
-Batches = DataLoader[tuple[torch.Tensor, torch.Tensor]]
+Batches = DataLoader[tuple[torch.Tensor, int]]
 
 AUGMENTATIONS: tuple[Transform, ...] = (
     transforms.RandomHorizontalFlip(),

@@ -73,7 +73,7 @@ def _reached(search: Search, old: Search) -> Mapping[str, Any] | None:
 
 
 def _share(search: Search, old: Search, quantity: str) -> float:
-    return min(1.0, (_reached(search, old) or old[-1])[quantity] / old[-1][quantity])
+    return min(1.0, float((_reached(search, old) or old[-1])[quantity] / old[-1][quantity]))
 
 
 def _mean(of: Sequence[float]) -> str:

@@ -21,10 +21,11 @@ import numpy as np
 from click.testing import CliRunner
 
 from bench.noise import families, kept_apart
-from bench.truth import METHODS, proportion_interval, truths
+from bench.truth import METHODS, truths
 from winnow import storage
-from winnow.search.analysis.contrasts import MethodSet
+from winnow.search.analysis.contrasts import Kind, MethodSet
 from winnow.search.analysis.sequential import SequentialDesign
+from winnow.search.analysis.statistics import proportion_interval
 from winnow.search.api.study import load_study
 from winnow.search.cli.main import cli
 
@@ -38,7 +39,13 @@ fixed = {{ kind = "{kind}", plant = {plant}, salt = {number} }}
 """
 SPEC += "".join(f"{name} = {{{{ low = 0.0, high = 1.0 }}}}\n" for name in METHODS)
 SPEC += "[baseline]\n" + "".join(f"{name} = 0.0\n" for name in METHODS)
-SECTIONS = {"Add": "alone", "Leave": "removed", "Path:": "path", "Order:": "order", "Interactions:": "together"}
+SECTIONS: dict[str, Kind] = {
+    "Add": "alone",
+    "Leave": "removed",
+    "Path:": "path",
+    "Order:": "order",
+    "Interactions:": "together",
+}
 LINE = re.compile(r"^\s*(.+?)\s+[+-]\d\.\d+\s+([+-]\d\.\d+) to ([+-]\d\.\d+)\s+(helps|hurts|inconcl\w+|\w+ together)\s")
 GAIN = re.compile(r"[+-]\d\.\d+, [\d.]+ % interval ([+-]?\d\.\d+) to ([+-]?\d\.\d+) on these")
 ROUNDING = 6e-5
@@ -109,7 +116,8 @@ def lines_of(
         return truth({**start, **switched}) if plant else 0.0
 
     design = SequentialDesign(tuple(methods), range(25))
-    known, kind = truths(design, [step["method"] for step in told["path"]], worth), ""
+    known = truths(design, [step["method"] for step in told["path"]], worth)
+    kind: Kind | None = None
     for line in text.splitlines():
         kind = SECTIONS.get(line.partition(" ")[0], kind)
         if kind and (found := LINE.match(line)):

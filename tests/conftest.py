@@ -19,7 +19,7 @@ class SkipWithoutTorch:
             pytest.skip("PyTorch is not installed", allow_module_level=True)
 
 
-sys.meta_path.append(SkipWithoutTorch())  # type: ignore[arg-type]
+sys.meta_path.append(SkipWithoutTorch())
 
 
 def pytest_collection_finish() -> None:

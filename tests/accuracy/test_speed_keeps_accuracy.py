@@ -18,6 +18,7 @@ from torch.utils.data import DataLoader
 from torchvision import transforms
 
 from bench import networks, usual
+from example_data import inputs_of
 from winnow.objectives.calibration import faster_precision
 from winnow.objectives.data.catalog import DataSpec
 from winnow.objectives.data.loading import Data, load
@@ -49,8 +50,8 @@ def usual_accuracy(config: Config, data: Data, make_model: Callable[[], nn.Modul
     torch.manual_seed(config.seed)
     steps = TRANSFORMS if config.flip else ()
     mean, std = data.mean.tolist(), data.std.tolist()
-    images = usual.Images(data.train.inputs, data.train.targets, steps, mean, std)
-    held_out = usual.Images(data.validation.inputs, data.validation.targets, (), mean, std)
+    images = usual.Images(inputs_of(data.train), data.train.targets, steps, mean, std)
+    held_out = usual.Images(inputs_of(data.validation), data.validation.targets, (), mean, std)
     batches: usual.Batches = DataLoader(images, config.batch_size, shuffle=True)
     model = make_model()
     optimizer = torch.optim.AdamW(model.parameters(), config.lr, weight_decay=config.weight_decay)

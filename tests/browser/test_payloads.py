@@ -7,7 +7,7 @@ from pathlib import Path
 import optuna
 import pytest
 from optuna.artifacts import FileSystemArtifactStore, upload_artifact
-from playwright.sync_api import Browser, Route
+from playwright.sync_api import Browser, Dialog, Route
 from playwright.sync_api import Error as DownloadStarts
 
 from dashboard_server import Serve
@@ -67,7 +67,12 @@ def test_nothing_of_it_runs(browser: Browser, serve: Serve, sqlite_url: str, tmp
     page.set_default_timeout(60_000)
     dialogs: list[str] = []
     strange: list[str] = []
-    page.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
+
+    def dismiss(dialog: Dialog) -> None:
+        dialogs.append(dialog.message)
+        dialog.dismiss()
+
+    page.on("dialog", dismiss)
 
     def reached(route: Route) -> None:  # what the page's policy refuses does not come so far
         strange.append(route.request.url)

@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from contract.counting_networks import COUNTERS
+from example_data import inputs_of
 from winnow.errors import SpecError
 from winnow.objectives import snapshots
 from winnow.objectives.data.catalog import DataSpec
@@ -164,8 +165,9 @@ def test_what_it_draws_or_keeps_elsewhere_is_the_trials(digits: Data, name: str)
 
 def test_each_batch_has_its_own_draws_elsewhere(digits: Data) -> None:
     model = Learner(make_config({"model": "mymodels_of_a_test:Adding"}), digits).model
-    examples = digits.train.inputs[:4].float()
-    model.network.layers[-1].p = 0.0  # so that torch draws nothing
+    examples = inputs_of(digits.train)[:4].float()
+    network: Any = model.network
+    network.layers[-1].p = 0.0  # so that torch draws nothing
     assert len({round(float(model(examples).detach().mean()), 3) for _ in range(5)}) > 3
 
 
@@ -178,7 +180,7 @@ def test_a_count_that_no_checkpoint_has_is_told(caplog: pytest.LogCaptureFixture
 
 def test_each_batch_has_its_own_dropout(digits: Data) -> None:
     model = Learner(make_config({"model": "mymodels_of_a_test:build", "dropout": 0.5}), digits).model
-    examples = digits.train.inputs[:4].float()
+    examples = inputs_of(digits.train)[:4].float()
     assert not torch.equal(model(examples), model(examples))
 
 
@@ -195,7 +197,7 @@ def test_a_zoos_model_is_trained_to_the_bit(name: str) -> None:
         pytest.importorskip("timm")
     data = load(DataSpec("digits", train=12, validation=10))
     larger, largest = (
-        replace(split, inputs=split.inputs.repeat_interleave(4, 2).repeat_interleave(4, 3))
+        replace(split, inputs=inputs_of(split).repeat_interleave(4, 2).repeat_interleave(4, 3))
         for split in (data.train, data.validation)
     )
     data = replace(data, train=larger, validation=largest, shape=(1, 32, 32))

@@ -11,7 +11,7 @@ from optuna.trial import TrialState
 from sqlalchemy import func, select, update
 
 from winnow.records import Epoch, Outcome
-from winnow.storage import Storage, checkpoints, claims, endings, epochs, leases
+from winnow.storage import Storage, checkpoints, claims, endings, epochs, leases, tables
 from winnow.storage.budget import spent
 from winnow.storage.clock import database_now
 from winnow.storage.database import Database
@@ -157,7 +157,7 @@ def test_who_lost_the_lease_writes_nothing_more(
     assert rows == [0, 0]
 
 
-_OWN = (epochs.epochs, checkpoints.checkpoints)
+_OWN = (tables.epochs, tables.checkpoints)
 
 
 @pytest.mark.parametrize("write", WRITES.values(), ids=WRITES)

@@ -170,7 +170,12 @@ def test_test_images_are_known_by_their_pixels_in_whatever_they_come(tmp_path: P
             folder = tmp_path / "images" / part / "ba"[labels[chosen][place]]
             folder.mkdir(parents=True, exist_ok=True)
             Image.fromarray(image).save(folder / f"{place}.png")
-    parts = {"x_train": pixels[:30], "y_train": labels[:30], "x_test": pixels[30:], "y_test": labels[30:]}
+    parts: dict[str, Any] = {
+        "x_train": pixels[:30],
+        "y_train": labels[:30],
+        "x_test": pixels[30:],
+        "y_test": labels[30:],
+    }
     np.savez(tmp_path / "bytes.npz", **parts)
     np.savez(
         tmp_path / "shares.npz", **{**parts, "x_train": pixels[:30] / 255, "x_test": pixels[30:, :, :, None] / 255}

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 import winnow
+from example_data import inputs_of
 from winnow.objectives import program
 from winnow.objectives.data import loading
 from winnow.objectives.data.catalog import DataSpec
@@ -24,7 +25,7 @@ def test_an_exported_program_predicts_the_same_without_winnow(name: str, tmp_pat
     model = winnow.Model(config_values(config), network.state_dict(), describe(data, [str(i) for i in range(10)]))
     onnx = importlib.util.find_spec("onnx") is not None
     assert program.write(model, tmp_path) == ["model.pt2", *(["model.onnx"] if onnx else [])]
-    images = data.validation.inputs[:7]
+    images = inputs_of(data.validation)[:7]
     expected = model.probabilities(images)
     exported = torch.export.load(tmp_path / "model.pt2").module()
     for count in (1, 7):

@@ -9,7 +9,7 @@ import pytest
 
 from storage_servers import PostgresServer
 from winnow import storage
-from winnow.records import Epoch, Outcome
+from winnow.records import Budget, Epoch, Outcome
 from winnow.storage import budget, claims, endings, epochs, leases, workers
 from winnow.storage.errors import StorageError
 
@@ -22,7 +22,7 @@ def database(postgres: PostgresServer, postgres_url: str) -> Iterator[str]:
     name = postgres_url.partition("@/")[2].partition("?")[0]
     owner = storage.open(postgres_url)
     study_id = owner.create_new_study([optuna.study.StudyDirection.MAXIMIZE], "s")
-    budget.set_budget(owner.database, study_id, budget.Budget(trials=5))
+    budget.set_budget(owner.database, study_id, Budget(trials=5))
     postgres.execute(GRANTS.read_text(), name)
     yield name
     owner.database.release()

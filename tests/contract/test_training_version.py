@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import torch
 
+from example_data import inputs_of
 from winnow import objectives
 from winnow.objectives.data.catalog import DataSpec
 from winnow.objectives.data.loading import Data, Split, load
@@ -74,7 +75,9 @@ def data_of(name: str) -> Data:
     digits = load(DataSpec("digits", train=240, validation=120))
 
     def coloured(split: Split) -> Split:
-        return replace(split, inputs=torch.cat([split.inputs.roll(shift, 3) // (shift + 1) for shift in range(3)], 1))
+        return replace(
+            split, inputs=torch.cat([inputs_of(split).roll(shift, 3) // (shift + 1) for shift in range(3)], 1)
+        )
 
     mean, std = (part.expand(3).contiguous() for part in (digits.mean, digits.std))
     train, validation = coloured(digits.train), coloured(digits.validation)
@@ -110,7 +113,9 @@ def processor() -> str:
 def differences(then: dict[str, Any], now: dict[str, Any]) -> list[str]:
     if then["epochs"] != now["epochs"]:
         return [f"{then['epochs']} epochs then, {now['epochs']} now"]
-    margins = {name: {"rel": TOLERANCE, "abs": IMAGE if "accuracy" in name else 1e-9} for name in FIGURES}
+    margins: dict[str, Any] = {
+        name: {"rel": TOLERANCE, "abs": IMAGE if "accuracy" in name else 1e-9} for name in FIGURES
+    }
     return [
         f"epoch {number}, {name}: {before!r} then, {after!r} now"
         for number, (old, new) in enumerate(zip(then["curve"], now["curve"], strict=True), start=1)
@@ -151,7 +156,7 @@ def test_another_algorithm_would_be_told(change: dict[str, Any], record: dict[st
 if __name__ == "__main__":
     torch.set_num_threads(1)
     fresh = {name: recorded(trained(name)) for name in TRAININGS}
-    old = json.loads(RECORD.read_text()) if RECORD.exists() else {"version": 0, "trainings": {}}
+    old: dict[str, Any] = json.loads(RECORD.read_text()) if RECORD.exists() else {"version": 0, "trainings": {}}
     changed = [name for name, then in old["trainings"].items() if name in fresh and differences(then, fresh[name])]
     if changed and old["version"] == objectives.TRAINING_VERSION:
         raise SystemExit(f"{', '.join(changed)}: other results under the same version; raise TRAINING_VERSION first")

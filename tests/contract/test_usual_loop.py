@@ -38,7 +38,7 @@ def usual_loop(config: Config, data: Data, optimizer_class: Any, **options: Any)
             outputs = model(inputs[batch])
             loss = F.cross_entropy(outputs, targets[batch], label_smoothing=config.label_smoothing)
             optimizer.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
+            loss.backward()
             optimizer.step()
             running += F.cross_entropy(outputs, targets[batch]).item() * len(batch)
         model.eval()

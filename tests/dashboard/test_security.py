@@ -256,7 +256,7 @@ def test_wrong_tokens_lock_nobody_out(serve: Serve, sqlite_url: str) -> None:
     with httpx.Client(base_url=served.url, timeout=300) as stranger:
         for number in range(150):
             wrong = forms[number] if number < len(forms) else f"winnow_{number:043}"
-            headers = {"Authorization": f"Bearer {wrong}".encode()} if "\x00" not in wrong else {}
+            headers = [(b"Authorization", f"Bearer {wrong}".encode())] if "\x00" not in wrong else []
             assert stranger.get("/winnow/api/studies", headers=headers).status_code in (401, 429), wrong
             given = stranger.post("/winnow/login", data={"token": wrong}, headers={"Origin": served.url})
             assert given.status_code in (401, 429)

@@ -41,7 +41,7 @@ class DeviceGenerator(torch.Generator):
     place = torch.device("cpu")
 
     @property
-    def device(self) -> torch.device:
+    def device(self) -> torch.device:  # type: ignore[override]
         return self.place
 
     def get_state(self) -> torch.Tensor:

@@ -225,7 +225,7 @@ def planted(monkeypatch: pytest.MonkeyPatch, fault: Any) -> None:
     batch = Augmentation.batch
 
     def faulty(self: Augmentation, index: torch.Tensor, generators: Any) -> torch.Tensor:
-        return fault(batch(self, index, generators))  # type: ignore[no-any-return]
+        return fault(batch(self, index, generators))
 
     monkeypatch.setattr(Augmentation, "batch", faulty)
 

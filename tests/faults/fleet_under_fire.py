@@ -26,7 +26,7 @@ WORKERS = 8
 LEASE_SECONDS = 3.0
 EPOCHS = 6
 HERE = Path(__file__).parent
-STACKED = {
+STACKED: dict[str, Any] = {
     "data": {"name": "digits", "train": 700, "validation": 100},
     "fixed": {"model": "mlp", "widths": [32], "batch_size": 5, "epochs": EPOCHS},
     "search": {"lr": {"choices": [1e-3, 1e-2, 1e30]}, "dropout": {"low": 0.0, "high": 0.5}},
@@ -226,7 +226,7 @@ class Fleet:
             assert broken_off == 0, "no fault here takes a trial from its worker"
 
 
-def wait_for(condition: Callable[[], bool], seconds: float, what: str) -> None:
+def wait_for(condition: Callable[[], object], seconds: float, what: str) -> None:
     """Look until something is so; the processes of the tests have no event to wait for."""
     end = time.monotonic() + seconds
     while not condition():

@@ -9,7 +9,7 @@ from pathlib import Path
 def search(trial, epochs=6, epoch_seconds=0.05, log="", hold="", resume=None):
     """Grow by x each epoch; no epoch begins while there is a file named `hold`."""
     x = trial.suggest_float("x", 0.0, 1.0)
-    state = json.loads(resume) if resume is not None else {"epoch": 0, "value": 0.0}
+    state = json.loads(resume or '{"epoch": 0, "value": 0.0}')
     for epoch in range(state["epoch"] + 1, epochs + 1):
         while hold and Path(hold).exists():
             time.sleep(0.05)

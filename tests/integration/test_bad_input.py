@@ -1,6 +1,7 @@
 """Bad input gets one clear sentence on stderr and exit status 2, no traceback, and leaves no trial behind."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,7 +15,7 @@ def write(place: Place, content: str) -> str:
     return "bad.toml"
 
 
-def refused(place: Place, *arguments: str, **environment: str) -> str:
+def refused(place: Place, *arguments: str, **environment: Any) -> str:
     done = place.run(*arguments, **environment)
     assert done.returncode == 2, done.stderr
     assert "Traceback" not in done.stderr

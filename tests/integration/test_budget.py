@@ -98,8 +98,7 @@ def test_workers_do_not_outlive_their_fleet(place: Place) -> None:
     found = wait_for(lambda: (place.folder / "winnow.db").exists() and len(_workers(place)) == 2 and _workers(place))
     search.kill()
     search.communicate()
-    for worker in found:
-        wait_for(lambda worker=worker: not _alive(worker.process))
+    wait_for(lambda: not any(_alive(worker.process) for worker in found))
     assert "RUNNING" not in place.states()
 
 

@@ -66,7 +66,12 @@ def compose(*arguments: str, **environment: str) -> str:
 
 def test_compose_reads_the_file_and_it_keeps_the_schema() -> None:
     assert compose("config", "--quiet") == ""
-    command = [PROGRAMS / "check-jsonschema", "--builtin-schema", "vendor.compose-spec", ROOT / "docker-compose.yml"]
+    command: list[str | Path] = [
+        PROGRAMS / "check-jsonschema",
+        "--builtin-schema",
+        "vendor.compose-spec",
+        ROOT / "docker-compose.yml",
+    ]
     checked = subprocess.run(command, capture_output=True, text=True, timeout=300)
     assert checked.returncode == 0, checked.stdout
 
@@ -267,6 +272,6 @@ def _make_database(postgres: PostgresServer, port: int, told: dict[str, str], se
     postgres.start(f"-c listen_addresses=127.0.0.1 -p {port}")
     password = secret.read_text().strip()
     owner = psycopg.connect(host=str(postgres.folder), port=port, user="postgres", autocommit=True)
-    owner.execute(f"CREATE ROLE {told['POSTGRES_USER']} SUPERUSER LOGIN PASSWORD '{password}'")  # type: ignore[arg-type]
-    owner.execute(f"CREATE DATABASE {told['POSTGRES_DB']} OWNER {told['POSTGRES_USER']}")  # type: ignore[arg-type]
+    owner.execute(f"CREATE ROLE {told['POSTGRES_USER']} SUPERUSER LOGIN PASSWORD '{password}'")
+    owner.execute(f"CREATE DATABASE {told['POSTGRES_DB']} OWNER {told['POSTGRES_USER']}")
     owner.close()

@@ -35,12 +35,12 @@ def confirmed(study: WinnowStudy, score: Any) -> confirm.Confirmation:
         work(repetitions.add_rows(plan, rows), score, weights)
     scores = repetitions.read_scores(plan)
     winner, _, _ = repetitions.choose_winner(plan, scores)
-    models = [(number, seed) for number in (winner.number, 0) for seed in plan.seeds_for(Purpose.MEASURING)]
-    names = [repetitions.weights_name(plan, *model) for model in models]
+    repeated = [(number, seed) for number in (winner.number, 0) for seed in plan.seeds_for(Purpose.MEASURING)]
+    names = [repetitions.weights_name(plan, *model) for model in repeated]
     told = zip(names, [0.8, 0.82, 0.81, 0.7, 0.71, 0.72], strict=True)
-    rows = [{"weights": name, "score": value, "at_threshold": None} for name, value in told]
+    models = [{"weights": name, "score": value, "at_threshold": None} for name, value in told]
     entry = ledger.announce(study.storage.database, study.name, EXAMPLES, "a test", "told")
-    ledger.conclude(study.storage.database, entry, EXAMPLES, rows)
+    ledger.conclude(study.storage.database, entry, EXAMPLES, models)
     return confirm.conclude(plan, scores)
 
 

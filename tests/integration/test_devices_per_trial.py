@@ -25,7 +25,7 @@ from winnow.search.study.validation import parse
 from winnow.search.worker.messages import Answer, Call, Ended, Job, Prepare, Report, Verdict
 from winnow.search.worker.processes import ProcessGroup, module_command
 
-DATA = {"name": "digits", "train": 401, "validation": 101}
+DATA: dict[str, Any] = {"name": "digits", "train": 401, "validation": 101}
 BUILT_IN = """
 name = "s"
 [data]

@@ -33,7 +33,7 @@ def ask(tmp_path: Path) -> Ask:
             f"try: value = {expression}\nexcept DeviceError as refused: value = str(refused)\n"
             "print(json.dumps(value))"
         )
-        driver = nvidia_driver.install(tmp_path, gpus, error)
+        driver: dict[str, Any] = nvidia_driver.install(tmp_path, gpus, error)
         mine = {name: value for name, value in os.environ.items() if not name.startswith("CUDA_")}
         done = subprocess.run(
             [sys.executable, "-c", code],
@@ -137,7 +137,7 @@ def test_linux_tells_the_memory_of_an_amd_gpu_and_the_cores_beside_it(
 ) -> None:
     folder = tmp_path / "pci" / "0000:c1:00.0"
     (folder / "hwmon" / "hwmon3").mkdir(parents=True)
-    told = {"mem_info_vram_total": 4 << 30, "mem_info_vram_used": 1 << 30, "gpu_busy_percent": 87}
+    told: dict[str, str | int] = {"mem_info_vram_total": 4 << 30, "mem_info_vram_used": 1 << 30, "gpu_busy_percent": 87}
     told |= {"local_cpulist": "0-2,8", "hwmon/hwmon3/temp1_input": 64000}
     for name, content in told.items():
         (folder / name).write_text(f"{content}\n")
@@ -366,7 +366,8 @@ def _nothing_is_visible(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("_nothing_is_visible")
 def test_every_trainer_sees_one_gpu_before_anything_is_imported(place: Place) -> None:
     gpus = [f"GPU-a {H100} mig=MIG-1,-,MIG-3 cores=1", f"GPU-b {H100} lost", f"GPU-c {V100}"]
-    done = place.run("run", write_study(place, 9), **nvidia_driver.install(place.folder, gpus))
+    driver: dict[str, Any] = nvidia_driver.install(place.folder, gpus)
+    done = place.run("run", write_study(place, 9), **driver)
     assert done.returncode == 0, done.stderr
     assert "cuda:2 is passed over: the driver says: GPU is lost" in done.stderr
     assert "3 workers (1 on cuda:0, 1 on cuda:1, 1 on cuda:3; 1 thread each)" in done.stderr
@@ -405,7 +406,7 @@ def test_a_gpu_that_is_lost_meanwhile_gives_its_place_up_and_the_others_go_on(pl
 @pytest.mark.usefixtures("_nothing_is_visible")
 def test_slots_auto_keeps_to_the_memory_that_others_leave(place: Place) -> None:
     gpus = ["GPU-a NVIDIA-H100 81559 1536", f"GPU-b {H100} mode=3"]
-    driver = nvidia_driver.install(place.folder, gpus)
+    driver: dict[str, Any] = nvidia_driver.install(place.folder, gpus)
     spec = write_study(place, 12)
     refused = place.run("run", spec, "--devices", "cuda:0", "--workers", "2", **driver)
     assert refused.returncode == 2

@@ -64,13 +64,12 @@ def here(place: Place, monkeypatch: pytest.MonkeyPatch) -> Place:
 
 def test_each_step_takes_what_the_one_before_left(here: Place) -> None:
     study = winnow.create_study(SPEC, here.url)
-    devices = {"workers": 1}
-    study.run(**devices)
-    found = study.confirm(top=2, seeds=2, **devices)
+    study.run(workers=1)
+    found = study.confirm(top=2, seeds=2, workers=1)
     assert len(found.winner_on_test.scores) == 2
     assert found.mistakes is not None
     assert {each.name for each in found.mistakes.classes} == {"red", "green", "blue"}
-    ablated = study.ablate(seeds=2, looks=1, **devices)
+    ablated = study.ablate(seeds=2, looks=1, workers=1)
     assert {effect.method for effect in ablated.alone} >= {"learning rate"}
     assert ablated.failed == 0
     assert replay(study, 1).identical

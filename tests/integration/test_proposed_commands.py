@@ -15,7 +15,7 @@ from winnow.errors import StudyError
 from winnow.search.analysis import ablation, commands, conclusions, repetitions, study_reader
 from winnow.search.analysis.conclusions import Conclusions
 from winnow.search.analysis.study_record import StudyRecord
-from winnow.search.cli.main import main
+from winnow.search.cli.main import cli
 from winnow.search.report import report
 from winnow.search.study.study import WinnowStudy
 
@@ -29,11 +29,9 @@ def take(study: WinnowStudy, record: StudyRecord, command: str) -> None:
     """Have the command's own parser and planner take it; trains nothing."""
     program, name, *arguments = shlex.split(command)
     assert program == "winnow"
-    asked = (
-        main.get_command(click.Context(main), name)
-        .make_context(name, [*arguments, "--storage", "sqlite:///asked.db"])
-        .params
-    )
+    found = cli.get_command(click.Context(cli), name)
+    assert found is not None
+    asked = found.make_context(name, [*arguments, "--storage", "sqlite:///asked.db"]).params
     if name == "confirm":
         repetitions.plan_confirmation(study, asked["top"], asked["seeds"])
     if name == "ablate":

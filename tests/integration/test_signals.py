@@ -10,6 +10,7 @@ import termios
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
+from typing import Any
 
 import psutil
 import pytest
@@ -19,7 +20,7 @@ from integration.winnow import Place, wait_for
 from winnow.storage.tables import attempts
 
 SLOW = "[fixed]\nepochs = 100\nepoch_seconds = 0.2\n[pruner]\nname = 'none'\n"
-LEASE = {"WINNOW_WORK_LEASE_SECONDS": "2"}
+LEASE: dict[str, Any] = {"WINNOW_WORK_LEASE_SECONDS": "2"}
 FAMILY = """
 import multiprocessing, os, subprocess, time
 

@@ -52,7 +52,7 @@ class Place:
     """A folder with a spec, an objective and a storage, and the command run in it."""
 
     folder: Path
-    started: list[subprocess.Popen[str]] = field(default_factory=list)
+    started: list[subprocess.Popen[Any]] = field(default_factory=list)
 
     @property
     def url(self) -> str:

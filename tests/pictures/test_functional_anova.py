@@ -12,9 +12,12 @@ from winnow.search.analysis.functional_anova import decompose, decompose_if_enou
 from winnow.search.analysis.study_reader import read
 from winnow.search.analysis.study_record import StudyRecord
 from winnow.search.report.pictures import chapters
+from winnow.search.study.schedulers import Direction
 
 
-def history(objective: optuna.study.study.ObjectiveFuncType, trials: int, direction: str = "maximize") -> StudyRecord:
+def history(
+    objective: optuna.study.study.ObjectiveFuncType, trials: int, direction: Direction = "maximize"
+) -> StudyRecord:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     study = optuna.create_study(study_name="plain", sampler=optuna.samplers.RandomSampler(seed=1), direction=direction)
     study.optimize(objective, n_trials=trials)

@@ -9,18 +9,22 @@ import pytest
 from example_search import searched
 from winnow.errors import StudyError
 from winnow.search.analysis import importance
+from winnow.search.analysis.importance_evaluators import Method
 from winnow.search.analysis.study_reader import read
 from winnow.search.analysis.study_record import StudyRecord
+from winnow.search.study.schedulers import Direction
 
 
-def plain(objective: optuna.study.study.ObjectiveFuncType, trials: int, direction: str = "minimize") -> StudyRecord:
+def plain(
+    objective: optuna.study.study.ObjectiveFuncType, trials: int, direction: Direction = "minimize"
+) -> StudyRecord:
     study = optuna.create_study(study_name="plain", sampler=optuna.samplers.RandomSampler(seed=1), direction=direction)
     study.optimize(objective, n_trials=trials)
     return replace(read(study, {}), sampler="random")
 
 
 @pytest.mark.parametrize("direction", ["minimize", "maximize"])
-def test_the_parameter_that_decides_has_the_largest_share(direction: str) -> None:
+def test_the_parameter_that_decides_has_the_largest_share(direction: Direction) -> None:
     sign = 1 if direction == "minimize" else -1
 
     def objective(trial: optuna.Trial) -> float:
@@ -128,7 +132,7 @@ def test_hyperparameters_that_some_trials_search_are_named_where_only_a_forest_i
 
 
 @pytest.mark.parametrize("method", ["MDI", "fANOVA"])
-def test_a_range_that_moves_from_trial_to_trial_is_one_hyperparameter(method: importance.Method) -> None:
+def test_a_range_that_moves_from_trial_to_trial_is_one_hyperparameter(method: Method) -> None:
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
     study.optimize(lambda t: t.suggest_float("x", 0, 1 + t.number % 3) + 0.01 * t.suggest_int("n", 1, 9), n_trials=30)
     first = importance.assess(read(study, {}), method).shares[0]
@@ -147,7 +151,7 @@ def test_a_few_trainings_that_broke_down_are_not_all_that_a_forest_sees() -> Non
 
 
 def test_methods_that_disagree_are_said_to() -> None:
-    def of(method: importance.Method, first: str, share: float = 1.0) -> importance.Importance:
+    def of(method: Method, first: str, share: float = 1.0) -> importance.Importance:
         return importance.Importance(method, "", 20, 0, (importance.Share(first, share, 0.5, 1.0, 20, True),))
 
     anywhere, near = (replace(searched(20), sampler=sampler) for sampler in ("random", "tpe"))

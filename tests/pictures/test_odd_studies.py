@@ -13,7 +13,7 @@ from optuna.trial import TrialState
 from winnow import storage
 from winnow.errors import StudyError
 from winnow.search.analysis import importance, study_reader
-from winnow.search.cli.main import main
+from winnow.search.cli.main import cli
 from winnow.search.report import pictures, report
 
 Objective = Callable[[optuna.Trial], float]
@@ -97,7 +97,7 @@ def test_every_command_takes_a_stock_study_or_says_why_not(tmp_path: Path, monke
         ("confirm stock", "has no spec; give it one: winnow create SPEC"),
         ("ablate stock --method lr", "'lr' names no hyperparameters: lr=lr,schedule"),
     ):
-        done = CliRunner().invoke(main, [*command.split(), "--storage", "sqlite:///w.db"], env={"COLUMNS": "200"})
+        done = CliRunner().invoke(cli, [*command.split(), "--storage", "sqlite:///w.db"], env={"COLUMNS": "200"})
         assert says in done.output, command
 
 
@@ -109,7 +109,7 @@ def test_a_name_leads_out_of_no_folder(tmp_path: Path, monkeypatch: pytest.Monke
     opened = storage.open("sqlite:///w.db")
     optuna.create_study(study_name=name, storage=opened).optimize(x, n_trials=2)
     for command in (["report"], ["export"]):
-        done = CliRunner().invoke(main, [*command, "--storage", "sqlite:///w.db", "--", name])
+        done = CliRunner().invoke(cli, [*command, "--storage", "sqlite:///w.db", "--", name])
         assert done.exit_code == 0, done.output
     written = [file for file in tmp_path.rglob("*") if file.is_file() and not file.name.startswith("w.db")]
     assert sorted(file.relative_to(here).parts[0] for file in written) == ["exports", "reports"]

@@ -1,6 +1,7 @@
 """Pictures: what is drawn is what was measured, and stays readable."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import optuna
@@ -18,8 +19,8 @@ def history() -> StudyRecord:
     return searched(40)
 
 
-def trace(figure: object, name: str) -> object:
-    (found,) = [trace for trace in figure.data if trace.name == name]  # type: ignore[attr-defined]
+def trace(figure: Any, name: str) -> Any:
+    (found,) = [trace for trace in figure.data if trace.name == name]
     return found
 
 
@@ -42,7 +43,7 @@ def test_a_mean_curve_does_not_leap_where_a_training_of_its_group_ends(history: 
     short = replace(full[1], curve=full[1].curve[:3])
     drawn = curves.together({"both": [full[0], short]}, "validation_loss", "loss")
     line = trace(drawn, "both").y
-    losses = [[epoch.validation_loss for epoch in trial.curve] for trial in (full[0], short)]
+    losses: Any = [[epoch.validation_loss for epoch in trial.curve] for trial in (full[0], short)]
     losses[1] += [losses[1][-1]] * (len(losses[0]) - 3)
     assert line == pytest.approx(np.mean(losses, axis=0), rel=1e-6)
 

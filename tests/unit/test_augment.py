@@ -12,6 +12,7 @@ import torch
 from torchvision.transforms import InterpolationMode, v2
 from torchvision.transforms.v2 import functional
 
+from example_data import inputs_of
 from winnow.objectives.augmentation import batches, color, erasing, geometry
 from winnow.objectives.augmentation.batches import Augmentation, doubts
 from winnow.objectives.augmentation.draws import Draws
@@ -61,10 +62,10 @@ def raw(batch: torch.Tensor, data: Data) -> torch.Tensor:
 def test_with_everything_off_a_batch_is_the_normalised_images() -> None:
     data, index = images(), torch.tensor([3, 0, 3])
     augmentation = Augmentation(NOTHING, data)
-    expected = functional.normalize(data.train.inputs[index] / 255, data.mean.tolist(), data.std.tolist())
+    expected = functional.normalize(inputs_of(data.train)[index] / 255, data.mean.tolist(), data.std.tolist())
     unused = generators()
     torch.testing.assert_close(augmentation.batch(index, unused), expected)
-    torch.testing.assert_close(augmentation.evaluate(data.train.inputs[index]), expected)
+    torch.testing.assert_close(augmentation.evaluate(inputs_of(data.train)[index]), expected)
     assert all(torch.equal(unused[name].get_state(), generators()[name].get_state()) for name in METHODS)
 
 
@@ -83,20 +84,20 @@ def test_features_are_normalised_and_nothing_else() -> None:
 
 @pytest.mark.parametrize("method", [None, *METHODS])
 def test_all_randomness_is_the_generators_and_the_images_stay(method: str | None) -> None:
-    config = change(NOTHING, **{method: True}) if method else EVERYTHING  # type: ignore[arg-type]
+    config = change(NOTHING, **{method: True}) if method else EVERYTHING
     data, index = images(), torch.arange(8)
-    state, before = torch.get_rng_state(), data.train.inputs.clone()
+    state, before = torch.get_rng_state(), inputs_of(data.train).clone()
     augmentation = Augmentation(config, data)
     first, again, other = (augmentation.batch(index, generators(seed)) for seed in (1, 1, 2))
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
     assert torch.equal(torch.get_rng_state(), state)
-    assert torch.equal(data.train.inputs, before)
+    assert torch.equal(inputs_of(data.train), before)
 
 
 @pytest.mark.parametrize("method", METHODS)
 def test_each_image_has_its_own_draw(method: str) -> None:
-    config = change(NOTHING, **{method: True})  # type: ignore[arg-type]
+    config = change(NOTHING, **{method: True})
     batch = Augmentation(config, images()).batch(torch.zeros(64, dtype=torch.int64), generators())
     assert len({bytes(image.numpy().tobytes()) for image in batch}) >= (2 if "flip" in method else 8)
 
@@ -119,7 +120,7 @@ def test_a_method_switched_on_changes_no_other_methods_draws() -> None:
 
 def test_every_crop_and_flip_is_one_that_torchvision_makes_and_all_of_them_occur() -> None:
     data = images(2, (3, 5, 4))
-    image = functional.pad(data.train.inputs[1], [1, 1, 1, 1])
+    image = functional.pad(inputs_of(data.train)[1], [1, 1, 1, 1])
     turns: list[Callable[[Any], Any]] = [
         lambda crop: crop,
         functional.horizontal_flip,
@@ -147,14 +148,14 @@ def test_a_crop_of_another_size_is_evaluated_at_the_centre(size: int, padding: i
     assert input_shape(config, data.shape) == (3, size, size)
     assert augmentation.batch(torch.arange(4), generators()).shape == (4, 3, size, size)
     expected = functional.center_crop(data.validation.inputs, [size, size])
-    assert torch.equal(raw(augmentation.evaluate(data.validation.inputs), data), expected)
+    assert torch.equal(raw(augmentation.evaluate(inputs_of(data.validation)), data), expected)
 
 
 @pytest.mark.parametrize("padding", [0, 1, 3])
 @pytest.mark.parametrize("size", [(5, 4), (3, 4), (2, 2)])
 def test_without_memory_for_a_padded_copy_crops_and_flips_are_the_same(padding: int, size: tuple[int, int]) -> None:
     data = images(9, (3, 5, 4))
-    copied, reckoned = (Windows(data.train.inputs, padding, size, True, copied) for copied in (True, False))
+    copied, reckoned = (Windows(inputs_of(data.train), padding, size, True, copied) for copied in (True, False))
     assert copied.places == reckoned.places
     rows, columns = copied.places
     for places in itertools.product(range(rows), range(columns)):
@@ -168,7 +169,7 @@ def test_without_memory_for_a_padded_copy_crops_and_flips_are_the_same(padding: 
 @pytest.mark.parametrize("free", [0, 8 * 3 * 8 * 7 * 2, 10**9])
 def test_the_padded_copy_takes_at_most_half_of_the_free_memory(free: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(streaming, "free_bytes", lambda device: free)
-    assert Windows(images().train.inputs, 1, (6, 5), True).copied == (free > 10**6)
+    assert Windows(inputs_of(images().train), 1, (6, 5), True).copied == (free > 10**6)
 
 
 def test_a_crop_larger_than_the_padded_image_is_refused() -> None:

@@ -1,6 +1,7 @@
 """What the measurements of whole searches read from a storage: what was trained by when, and what it came to."""
 
 from pathlib import Path
+from typing import Any
 
 import optuna
 
@@ -12,6 +13,7 @@ from winnow.records import Epoch, Outcome
 from winnow.search.study import study as studies
 from winnow.search.study.validation import check
 from winnow.storage import claims, endings, epochs
+from winnow.storage.leases import Lease
 
 
 def test_trials_of_stock_optuna_come_as_they_ended(tmp_path: Path) -> None:
@@ -34,8 +36,9 @@ def test_what_a_paused_trial_trains_counts_when_it_trained_and_its_value_when_it
     opened = storage.open(f"sqlite:///{tmp_path}/s.db", create=True)
     study = studies.create(opened, check(SPEC, "SPEC"))
 
-    def train(wish: claims.Wish | None, *trained: Epoch) -> claims.Lease:
-        lease = claims.claim(opened.database, study.study_id, "a worker", **({"wish": wish} if wish else {}))
+    def train(wish: claims.Wish | None, *trained: Epoch) -> Lease:
+        wishes: dict[str, Any] = {} if wish is None else {"wish": wish}
+        lease = claims.claim(opened.database, study.study_id, "a worker", **wishes)
         assert lease is not None
         for epoch in trained:
             epochs.record(opened.database, lease, epoch)

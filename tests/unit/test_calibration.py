@@ -2,9 +2,11 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from winnow import objectives
 from winnow.objectives import calibration
 from winnow.objectives.calibration import best_stack, faster_precision
 from winnow.objectives.data.catalog import DataSpec
@@ -45,7 +47,7 @@ def test_precision_is_measured_once(cache: Path) -> None:
 def test_a_later_version_of_training_keeps_the_precision(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert faster_precision(make_config(batch_size=10), few()) in ("fp32", "bf16")
     say_instead(cache, "bf16, it says")
-    monkeypatch.setattr(calibration, "TRAINING_VERSION", calibration.TRAINING_VERSION + 1)
+    monkeypatch.setattr(calibration, "TRAINING_VERSION", objectives.TRAINING_VERSION + 1)
     assert faster_precision(make_config(batch_size=10), few()) == "bf16, it says"
 
 
@@ -89,7 +91,7 @@ def convolving(shape, classes):
 def fit(trial):
     return trial.suggest_float("x", 0, 1)
 """
-SEARCH = {
+SEARCH: dict[str, Any] = {
     "name": "s",
     "data": {"name": "digits", "train": 100, "validation": 60},
     "fixed": {"widths": [8], "batch_size": 20},

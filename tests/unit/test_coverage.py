@@ -7,6 +7,7 @@ import numpy as np
 import optuna
 import pytest
 from numpy.typing import NDArray
+from optuna.distributions import BaseDistribution
 
 from winnow.errors import StudyError
 from winnow.search.analysis import coverage, importance
@@ -18,7 +19,9 @@ Array = NDArray[np.float64]
 
 def told(rows: Array, value: Callable[[Array], float]) -> StudyRecord:
     study = optuna.create_study(study_name="designed")
-    space = {f"x{column}": optuna.distributions.FloatDistribution(0, 1) for column in range(rows.shape[1])}
+    space: dict[str, BaseDistribution] = {
+        f"x{column}": optuna.distributions.FloatDistribution(0, 1) for column in range(rows.shape[1])
+    }
     for row in rows:
         params = {f"x{column}": float(number) for column, number in enumerate(row)}
         study.add_trial(optuna.trial.create_trial(params=params, distributions=space, value=value(row)))
@@ -87,7 +90,9 @@ def test_pruned_trials_are_not_among_the_best_and_forests_are_not_asked_of_survi
     pytest.importorskip("sklearn")
     random = np.random.default_rng(4)
     study = optuna.create_study(study_name="pruned", direction="maximize")
-    space = {name: optuna.distributions.FloatDistribution(0, 1) for name in ("matters", "little")}
+    space: dict[str, BaseDistribution] = {
+        name: optuna.distributions.FloatDistribution(0, 1) for name in ("matters", "little")
+    }
     for _ in range(60):
         matters, little = random.random(2)
         final = matters + 0.05 * little + random.normal(0, 0.02)

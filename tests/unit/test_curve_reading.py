@@ -21,7 +21,7 @@ from winnow.search.analysis.study_record import StudyRecord, TrialRecord
 
 TEN_CLASSES = math.log(10)
 EPOCHS = np.arange(1, 41)
-Losses = NDArray[np.float64]
+Losses = NDArray[np.floating[Any]]
 
 
 def trial(curve: Sequence[Epoch], **changes: Any) -> TrialRecord:

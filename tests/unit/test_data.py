@@ -7,6 +7,7 @@ import sys
 import pytest
 import torch
 
+from example_data import inputs_of
 from winnow.objectives.data import loading
 from winnow.objectives.data.catalog import DataSpec
 from winnow.objectives.errors import DataError
@@ -26,23 +27,23 @@ def test_digits_are_split_into_uint8_images_with_int64_labels() -> None:
         assert split.inputs.dtype == torch.uint8
         assert split.targets.dtype == torch.int64
         assert split.inputs.shape[1:] == digits.shape
-        assert split.inputs.is_contiguous()
-    assert int(digits.train.inputs.max()) == 255
+        assert inputs_of(split).is_contiguous()
+    assert int(inputs_of(digits.train).max()) == 255
 
 
 def test_test_data_is_the_same_for_every_seed_and_shares_nothing_with_the_search() -> None:
     test = loading.load_test(DataSpec("digits"))
     assert len(test.targets) == 360
-    assert torch.equal(test.inputs, loading.load_test(DataSpec("digits", seed=3, train=100)).inputs)
+    assert torch.equal(inputs_of(test), inputs_of(loading.load_test(DataSpec("digits", seed=3, train=100))))
     for seed in (0, 3):
         digits = loading.load(DataSpec("digits", seed=seed))
-        assert not rows(test.inputs) & (rows(digits.train.inputs) | rows(digits.validation.inputs))
+        assert not rows(inputs_of(test)) & (rows(inputs_of(digits.train)) | rows(inputs_of(digits.validation)))
 
 
 def test_a_split_is_its_seed() -> None:
     first, again, other = (loading.load.__wrapped__(DataSpec("digits", seed=seed)) for seed in (1, 1, 2))
     assert first.fingerprint == again.fingerprint != other.fingerprint
-    assert torch.equal(first.train.inputs, again.train.inputs)
+    assert torch.equal(inputs_of(first.train), inputs_of(again.train))
 
 
 def test_a_split_stays_what_it_was() -> None:
@@ -60,7 +61,7 @@ def test_small_training_sets_hold_every_class_in_its_share(train: int) -> None:
 
 def test_a_small_training_set_is_part_of_a_larger_one() -> None:
     small, large = (loading.load(DataSpec("digits", train=train)) for train in (30, 250))
-    assert rows(small.train.inputs) <= rows(large.train.inputs)
+    assert rows(inputs_of(small.train)) <= rows(inputs_of(large.train))
 
 
 def test_validation_may_be_a_number_of_examples() -> None:
@@ -69,7 +70,7 @@ def test_validation_may_be_a_number_of_examples() -> None:
 
 def test_images_are_normalised_by_the_training_split_alone() -> None:
     digits = loading.load(DataSpec("digits", train=100))
-    scaled = digits.train.inputs.double() / 255
+    scaled = inputs_of(digits.train).double() / 255
     assert digits.mean.item() == pytest.approx(scaled.mean().item(), abs=1e-6)
     assert digits.std.item() == pytest.approx(scaled.std(correction=0).item(), abs=1e-6)
 
@@ -78,7 +79,7 @@ def test_shuffling_labels_moves_a_share_of_the_training_labels_and_nothing_else(
     plain = loading.load(DataSpec("digits"))
     for share in (0.3, 1.0):
         mixed = loading.load(DataSpec("digits", shuffle_labels=share))
-        assert torch.equal(mixed.train.inputs, plain.train.inputs)
+        assert torch.equal(inputs_of(mixed.train), inputs_of(plain.train))
         assert torch.equal(mixed.validation.targets, plain.validation.targets)
         assert torch.equal(mixed.train.targets.bincount(), plain.train.targets.bincount())
         moved = (mixed.train.targets != plain.train.targets).float().mean().item()
@@ -129,13 +130,13 @@ def test_regressions_have_float_features_and_targets(name: str, features: int) -
     assert regression.train.inputs.shape == (500, features)
     assert regression.train.targets.shape == (500, 1)
     assert regression.train.inputs.dtype == regression.train.targets.dtype == torch.float32
-    torch.testing.assert_close(regression.mean, regression.train.inputs.mean(0))
-    torch.testing.assert_close(regression.std, regression.train.inputs.std(0, correction=0))
+    torch.testing.assert_close(regression.mean, inputs_of(regression.train).mean(0))
+    torch.testing.assert_close(regression.std, inputs_of(regression.train).std(0, correction=0))
 
 
 def test_noise_is_what_the_spec_says() -> None:
     exact, noisy = (loading.load(DataSpec("regression_100d", noise=noise)) for noise in (0.0, 0.5))
-    assert torch.equal(exact.train.inputs, noisy.train.inputs)
+    assert torch.equal(inputs_of(exact.train), inputs_of(noisy.train))
     assert (exact.train.targets - noisy.train.targets).std().item() == pytest.approx(0.5, rel=0.05)
     assert exact.train.targets.mean().item() == pytest.approx(0, abs=0.05)
     assert exact.train.targets.std().item() == pytest.approx(1, abs=0.05)
@@ -143,7 +144,7 @@ def test_noise_is_what_the_spec_says() -> None:
 
 def nearest_classes(points: torch.Tensor, known: loading.Split) -> torch.Tensor:
     """What the 25 nearest of the known points say of each."""
-    nearest = torch.cdist(points, known.inputs).topk(25, largest=False).indices
+    nearest = torch.cdist(points, inputs_of(known)).topk(25, largest=False).indices
     return known.targets[nearest].float().mean(1).round()
 
 
@@ -152,13 +153,13 @@ def test_two_moons_validate_on_the_second_distribution_and_test_on_a_third() -> 
     assert (moons.classes, moons.shape, len(moons.train.targets)) == (2, (2,), 5333)
     assert abs(moons.train.targets.bincount().diff().item()) <= 1
     other = loading.load(DataSpec("two_moons", validation=2667, seed=1))
-    assert torch.equal(moons.validation.inputs, other.validation.inputs), (
+    assert torch.equal(inputs_of(moons.validation), inputs_of(other.validation)), (
         "the last third as it stands, whatever the seed"
     )
 
     accuracies = {}
     for name, split in (("validation", moons.validation), ("test", test)):
-        said = nearest_classes(split.inputs, moons.train)
+        said = nearest_classes(inputs_of(split), moons.train)
         accuracies[name] = (said == split.targets).float().mean().item()
         missed, wrongly = ((said < split.targets).sum(), (said > split.targets).sum())
         assert missed > wrongly, "false negatives exceed false positives, so another threshold repairs something"
@@ -169,15 +170,17 @@ def test_two_moons_validate_on_the_second_distribution_and_test_on_a_third() -> 
 @pytest.mark.parametrize("name", ["circles", "spirals"])
 def test_circles_and_spirals_are_told_by_their_neighbours_and_not_by_a_line(name: str) -> None:
     data = loading.load(DataSpec(name, validation=300))
-    said = nearest_classes(data.validation.inputs, data.train)
+    said = nearest_classes(inputs_of(data.validation), data.train)
     assert (said == data.validation.targets).float().mean() > 0.95
-    mean = data.train.inputs[data.train.targets == 1].mean(0) - data.train.inputs[data.train.targets == 0].mean(0)
+    mean = inputs_of(data.train)[data.train.targets == 1].mean(0) - inputs_of(data.train)[data.train.targets == 0].mean(
+        0
+    )
     assert ((data.validation.inputs @ mean > 0) == data.validation.targets.bool()).float().mean() < 0.75
 
 
 def test_the_line_of_system_c_has_noise_as_large_as_its_rise() -> None:
     data = loading.load(DataSpec("regression_1d"))
-    x, y = data.train.inputs[:, 0], data.train.targets[:, 0]
+    x, y = inputs_of(data.train)[:, 0], data.train.targets[:, 0]
     assert 0 <= x.min() < x.max() <= 1
     assert (y - 2 * x).mean().item() == pytest.approx(0, abs=0.2)
     assert (y - 2 * x).std().item() == pytest.approx(2, rel=0.1)

@@ -5,12 +5,14 @@ from typing import Any
 
 import pytest
 import torch
+from optuna import TrialPruned
 
 from winnow.records import Outcome
 from winnow.search.worker import trainer
 from winnow.search.worker.device_faults import DeviceFaults
 from winnow.search.worker.error_kinds import is_device_error, is_of_lost_rank, is_out_of_memory
 from winnow.search.worker.messages import Ended, Job
+from winnow.search.worker.remote_trial import Stopped
 
 
 @pytest.mark.parametrize(
@@ -95,7 +97,7 @@ class OfNumba(Exception):
 
 
 def test_what_was_made_of_an_error_is_of_its_kind() -> None:
-    def made_of(error: BaseException, *, said: bool = True) -> BaseException:
+    def made_of(error: BaseException, *, said: bool = True) -> Exception:
         try:
             try:
                 raise error
@@ -131,8 +133,8 @@ class Trial:
     [
         (lambda: 0.5, Outcome.DEVICE_ERROR),
         (lambda: 1 / 0, Outcome.DEVICE_ERROR),
-        (lambda: _raise(trainer.optuna.TrialPruned()), Outcome.DEVICE_ERROR),
-        (lambda: _raise(trainer.Stopped()), Outcome.STOPPED),
+        (lambda: _raise(TrialPruned()), Outcome.DEVICE_ERROR),
+        (lambda: _raise(Stopped()), Outcome.STOPPED),
     ],
 )
 def test_a_fault_that_an_objective_did_not_wait_for_or_has_caught_is_its_trials(

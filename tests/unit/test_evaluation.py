@@ -2,6 +2,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from example_data import inputs_of
 from winnow.objectives.augmentation.batches import Augmentation
 from winnow.objectives.data.catalog import DataSpec
 from winnow.objectives.data.loading import Split, load
@@ -31,7 +32,7 @@ def test_evaluation_is_that_of_all_examples_at_once(batch_size: int) -> None:
     augmentation = Augmentation(config, data)
     loss, accuracy = evaluate(model, data.validation, augmentation, batch_size=batch_size)
     with torch.inference_mode():
-        outputs = model.eval()(augmentation.evaluate(data.validation.inputs))
+        outputs = model.eval()(augmentation.evaluate(inputs_of(data.validation)))
     assert loss == pytest.approx(float(F.cross_entropy(outputs, data.validation.targets)), rel=1e-5)
     assert accuracy == float((outputs.argmax(1) == data.validation.targets).double().mean())
 

@@ -12,6 +12,7 @@ from winnow.objectives.errors import DataError
 from winnow.search.api import first_spec, forecast
 from winnow.search.report.terminal import data_overview
 from winnow.search.study import validation
+from winnow.search.study.spec import SearchEntry
 
 SHAPES = """
 name = "s"
@@ -54,7 +55,9 @@ def test_photographs_get_a_network_of_their_size_and_every_augmentation(tmp_path
     spec = validation.read(tmp_path / "pets.toml")
     assert (spec.name, spec.data_spec.size, spec.fixed["model"]) == ("My-pets", 48, "cnn")
     assert {"crop", "flip", "color_jitter", "batch_norm", "lr"} <= set(spec.search)
-    assert spec.search["crop_padding"].high == 6
+    padding = spec.search["crop_padding"]
+    assert isinstance(padding, SearchEntry)
+    assert padding.high == 6
     assert spec.pruner.audit == 0.1
     assert seen.copies == 1
     text = (tmp_path / "pets.toml").read_text()

@@ -2,19 +2,20 @@
 
 import math
 import statistics
+from typing import Any
 
 import numpy as np
 import pytest
 
-from winnow.objectives.space import Choice, Range, only_active
+from winnow.objectives.space import Choice, Range, Space, only_active
 from winnow.search.study.encoding import Encoding
 from winnow.search.study.freeze_thaw.curve_model import CurveModel, Observations
 from winnow.search.study.freeze_thaw.history import History
 from winnow.search.study.freeze_thaw.scheduler import FreezeThaw
 from winnow.search.study.freeze_thaw.scores import scores
-from winnow.search.study.schedulers import ANY, Begin, GoOn, Outline, Standing
+from winnow.search.study.schedulers import ANY, Begin, Direction, GoOn, Outline, Standing
 
-SPACE = {
+SPACE: Space = {
     "lr": Range(1e-4, 1.0, log=True),
     "optimizer": Choice(("sgd", "adam")),
     "momentum": Range(0.0, 0.99, when={"optimizer": ("sgd",)}),
@@ -47,7 +48,7 @@ def test_what_is_not_drawn_makes_no_difference():
 
 
 def test_alternatives_of_one_hyperparameter_are_told_apart():
-    space = {
+    space: Space = {
         "optimizer": Choice(("sgd", "adam")),
         "lr@optimizer=sgd": Range(1e-2, 1.0, log=True, when={"optimizer": ("sgd",)}),
         "lr": Range(1e-5, 1e-2, log=True),
@@ -143,11 +144,14 @@ def curve(parameters, epoch):
 
 def search(scheduler, budget, workers=1, seed=0, most=10**6, sign=1.0, curve=curve):
     """Run so many epochs; every worker trains one in turn. Returns the trials."""
-    trials, under_way, random, spent = [], [], np.random.default_rng(seed), 0
+    trials: list[Outline] = []
+    under_way: list[int] = []
+    random, spent = np.random.default_rng(seed), 0
     while spent < budget:
         while len(under_way) < workers:
             match scheduler.next(trials, random, may_begin=len(trials) < most):
                 case Begin(until, parameters):
+                    assert parameters is not None
                     under_way.append(len(trials))
                     trials.append(Outline(len(trials), Standing.RUNNING, parameters, [], until))
                 case GoOn(number, until):
@@ -292,7 +296,7 @@ def test_a_spent_budget_of_trials_only_goes_on_and_ends():
 
 
 def test_a_space_where_everything_fails_is_searched_on():
-    space = {**SPACE, "lr": Range(0.5, 1.0, log=True)}
+    space: Space = {**SPACE, "lr": Range(0.5, 1.0, log=True)}
     trials = search(FreezeThaw(space, EPOCHS, "minimize"), 40)
     assert len(trials) == 40
     assert {trial.standing for trial in trials} <= {Standing.PRUNED, Standing.RUNNING}
@@ -314,7 +318,7 @@ def test_trials_that_show_nothing_lead_to_another(standing):
 def test_a_trial_is_placed_by_all_that_it_has_drawn_by_then():
     encoding = Encoding(SPACE)
     history = History(encoding, (2, 7), EPOCHS, "minimize")
-    drawn = {"lr": 1e-4, "optimizer": "adam", "batch_size": 16, "widths": "[64]"}
+    drawn: dict[str, Any] = {"lr": 1e-4, "optimizer": "adam", "batch_size": 16, "widths": "[64]"}
     some, more, every = (
         history.of([Outline(0, standing, parameters, curve)])["point"][0].tolist()
         for standing, parameters, curve in [
@@ -352,7 +356,8 @@ def test_first_looks_are_half_of_the_epochs_at_first_and_fewer_later():
 def test_of_many_paused_trials_the_best_are_compared_and_some_of_all_others():
     trials = [Outline(number, Standing.PAUSED, {}, [(2, float(-number))], 2) for number in range(2000)]
     trials.append(Outline(2000, Standing.PAUSED, {}, [(2, math.nan)], 2))
-    for direction, best_of_all in (("minimize", range(1750, 2000)), ("maximize", range(250))):
+    best: dict[Direction, range] = {"minimize": range(1750, 2000), "maximize": range(250)}
+    for direction, best_of_all in best.items():
         compared = {each.number for each in FreezeThaw({}, 9, direction)._compared(trials, np.random.default_rng(0))}
         assert len(compared) == 500
         assert {*best_of_all} <= compared

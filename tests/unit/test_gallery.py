@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from example_data import inputs_of
 from winnow.objectives.augmentation import gallery
 from winnow.objectives.augmentation.batches import Augmentation
 from winnow.objectives.data import loading
 from winnow.objectives.data.catalog import DataSpec
 from winnow.objectives.errors import DataError
 from winnow.objectives.hyperparameters import make_config
-from winnow.objectives.space import Choice, Range
+from winnow.objectives.space import Choice, Range, Space
 
 
 def test_the_picture_has_a_row_a_choice_and_begins_with_the_images_as_they_are(tmp_path: Path) -> None:
@@ -22,7 +23,7 @@ def test_the_picture_has_a_row_a_choice_and_begins_with_the_images_as_they_are(t
     left, top = sheet.shape[1] - 16 * (tile + gap) - gap, gap
     assert sheet.shape[0] == (tile + gap) * len(list(gallery.choices(make_config(), 1))) + gap
     assert (sheet[:, left - gap : left] == 255).all(), "no label reaches into the images"
-    first = loading.load(DataSpec("digits")).train.inputs[:16, 0].numpy()
+    first = inputs_of(loading.load(DataSpec("digits")).train)[:16, 0].numpy()
     for column in range(16):
         shown = sheet[top : top + tile : 8, left + column * (tile + gap) :][:, :tile:8]
         assert np.array_equal(shown, first[column])
@@ -37,7 +38,7 @@ def test_each_class_has_a_row_of_its_images(tmp_path: Path) -> None:
     train = loading.load(data).train
     left = sheet.shape[1] - 16 * (tile + gap) - gap
     for label in (0, 9):
-        images = train.inputs[train.targets == label][:16, 0].numpy()
+        images = inputs_of(train)[train.targets == label][:16, 0].numpy()
         top = gap + label * (tile + gap)
         for column in (0, 15):
             shown = sheet[top : top + tile : 8, left + column * (tile + gap) :][:, :tile:8]
@@ -55,7 +56,7 @@ def test_every_choice_changes_the_images_and_the_last_is_the_configuration() -> 
 
 
 def test_a_study_is_shown_at_the_most_that_it_draws() -> None:
-    space = {
+    space: Space = {
         "crop": Choice((False, True)),
         "crop_padding": Range(1, 2, whole=True, when={"crop": (True,)}),
         "rotation_degrees": Choice((30.0, 10.0)),

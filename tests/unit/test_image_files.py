@@ -2,6 +2,7 @@
 
 import logging
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ ROTATE_270 = 6
 """EXIF's orientation of a picture taken with the camera held upright."""
 
 
-def data_set(folder: Path, *images: tuple[str, Image.Image], **options: object) -> Path:
+def data_set(folder: Path, *images: tuple[str, Image.Image], **options: Any) -> Path:
     """Two classes of the same images."""
     for name in ("one", "two"):
         (folder / name).mkdir(parents=True)

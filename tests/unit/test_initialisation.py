@@ -34,7 +34,7 @@ def test_weights_have_the_deviation_of_their_scheme(scheme: str, deviation: floa
 
 def test_orthogonal_weights_keep_lengths() -> None:
     layer = initialised(nn.Linear(20, 30).requires_grad_(False), "orthogonal")
-    assert torch.allclose(layer.weight.T @ layer.weight, torch.eye(20), atol=1e-5)  # type: ignore[operator, union-attr]
+    assert torch.allclose(layer.weight.T @ layer.weight, torch.eye(20), atol=1e-5)
 
 
 def test_pytorchs_scheme_is_distributed_as_its_layers_are() -> None:

@@ -15,6 +15,7 @@ from sklearn import metrics as reference
 from sklearn.utils.class_weight import compute_class_weight
 from torch.utils.data import WeightedRandomSampler
 
+from example_data import inputs_of
 from winnow.errors import SpecError
 from winnow.objectives import metrics, trained_model
 from winnow.objectives.data.catalog import DataSpec
@@ -61,7 +62,7 @@ def digits() -> Data:
 def imbalanced(data: Data) -> Data:
     """The digits with few of the first classes."""
     kept = (data.train.targets > 3) | (torch.arange(len(data.train.targets)) < 60)
-    return replace(data, train=Split(data.train.inputs[kept], data.train.targets[kept]))
+    return replace(data, train=Split(inputs_of(data.train)[kept], data.train.targets[kept]))
 
 
 def predictions(classes: int = 7, examples: int = 400) -> tuple[Any, Any]:
@@ -166,7 +167,7 @@ def test_the_focal_loss_is_that_of_its_paper() -> None:
     p = logits.softmax(1)[torch.arange(30), labels]
     assert losses(logits, labels, 0.0, None, 2.0)[0].item() == pytest.approx((-((1 - p) ** 2) * p.log()).mean().item())
     certain = torch.eye(10)[labels].mul(1e4).requires_grad_()
-    losses(certain, labels, 0.0, None, 0.5)[0].backward()  # type: ignore[no-untyped-call]
+    losses(certain, labels, 0.0, None, 0.5)[0].backward()
     assert certain.grad is not None
     assert certain.grad.isfinite().all()
 

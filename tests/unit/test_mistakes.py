@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from example_conclusions import confirmed
+from example_data import inputs_of
 from winnow.objectives import mistakes, snapshots
 from winnow.objectives.data.catalog import DataSpec
 from winnow.objectives.data.loading import load
@@ -41,9 +42,9 @@ def test_each_class_and_the_surest_mistakes_are_what_the_model_predicts(trained:
     assert found.confusion == confusion_matrix(targets, called).tolist()
     assert (found.examples, found.wrong) == (200, (called != targets).sum())
     report = classification_report(targets, called, output_dict=True, zero_division=0)
-    for each in found.classes:
-        expected = report[each.name]
-        scores = (each.examples, each.precision, each.recall, each.f1)
+    for named in found.classes:
+        expected = report[named.name]
+        scores = (named.examples, named.precision, named.recall, named.f1)
         assert scores == pytest.approx([expected[name] for name in ("support", "precision", "recall", "f1-score")])
     assert [each.f1 for each in found.classes] == sorted(each.f1 for each in found.classes)
     wrong = np.flatnonzero(called != targets)
@@ -52,7 +53,7 @@ def test_each_class_and_the_surest_mistakes_are_what_the_model_predicts(trained:
     for each in found.worst:
         assert (int(each.true), int(each.called)) == (targets[each.place], called[each.place])
         pixels = Image.open(io.BytesIO(base64.b64decode(each.picture.partition(",")[2])))
-        assert np.array_equal(np.array(pixels), data.validation.inputs[each.place, 0])
+        assert np.array_equal(np.array(pixels), inputs_of(data.validation)[each.place, 0])
     text = json.dumps(asdict(found))
     assert mistakes.recorded(json.loads(text)) == found
     assert len(text) < 65_535  # what one attribute may take in every database

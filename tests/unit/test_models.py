@@ -117,7 +117,7 @@ def test_a_shortcut_adds_what_came_in() -> None:
     model = build(make_config({"model": "resnet", "filters": [3], "activation": "none"}), CIFAR, 10)
     block = next(module for module in model.modules() if type(module).__name__ == "Residual")
     x = torch.randn(2, *CIFAR)
-    assert torch.allclose(block(x), block.body(x) + x)  # type: ignore[operator]
+    assert torch.allclose(block(x), block.body(x) + x)
 
 
 def test_a_bottleneck_works_at_a_quarter_of_the_filters() -> None:
@@ -177,7 +177,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_weights_come_from_the_file_but_for_the_last_layer(trained: Path) -> None:
     given = torch.load(trained)
     model = build(make_config({"model": "resnet18", "weights": str(trained)}), CIFAR, 10)
-    state = model.network.state_dict()  # type: ignore[union-attr, operator]
+    state = model.network.state_dict()  # type: ignore[union-attr]
     assert all(torch.equal(state[name], given[name]) for name in state if not name.startswith("fc."))
     assert state["fc.weight"].shape == (10, 512)
 

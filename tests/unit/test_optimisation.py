@@ -34,7 +34,7 @@ def small_cnn(**values: Any) -> nn.Module:
 def backward(model: nn.Module, step: int) -> None:
     x = torch.randn(16, 3, 8, 8, generator=torch.Generator().manual_seed(step))
     model.zero_grad()
-    F.cross_entropy(model(x), torch.arange(16) % 5).backward()  # type: ignore[no-untyped-call]
+    F.cross_entropy(model(x), torch.arange(16) % 5).backward()
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
@@ -110,7 +110,7 @@ def test_penalties_are_those_of_the_loss() -> None:
     backward(theirs, 0)
     weights = trained_weights(theirs)
     penalty = sum((0.01 * weight.abs().sum() + 0.02 * weight.square().sum() for weight in weights), torch.zeros(()))
-    penalty.backward()  # type: ignore[no-untyped-call]
+    penalty.backward()
     for first, second in zip(ours.parameters(), theirs.parameters(), strict=True):
         assert first.grad is not None
         assert second.grad is not None
@@ -145,7 +145,7 @@ def test_adam_then_sgd_is_each_in_its_turn_and_goes_on_from_its_state() -> None:
     values = {"optimizer": "adam_then_sgd", "lr": 0.01, "momentum": 0.9, "adam_steps": 3, "sgd_lr_ratio": 5.0}
     config = make_config({**values, "weight_decay": 0.1})
     ours, theirs = small_cnn(), small_cnn()
-    switching: torch.optim.Optimizer = make_optimizer(config, ours)
+    switching = make_optimizer(config, ours)
     plain = [torch.optim.Adam(theirs.parameters(), 0.01, weight_decay=0.1)]
     plain.append(torch.optim.SGD(theirs.parameters(), 0.05, 0.9, weight_decay=0.1))  # type: ignore[arg-type]
     for step in range(6):

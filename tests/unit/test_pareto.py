@@ -20,6 +20,7 @@ from winnow.search.analysis.study_view import StudyView
 from winnow.search.report.terminal import status_screen
 from winnow.search.report.terminal.progress import Progress
 from winnow.search.study import study as studies
+from winnow.search.study.schedulers import Direction
 from winnow.search.study.validation import check
 
 SPEC = {
@@ -46,7 +47,7 @@ def test_only_what_nothing_beats_in_both_is_on_the_front() -> None:
 
 
 @pytest.mark.parametrize("directions", [["maximize", "minimize"], ["minimize", "minimize", "maximize"]])
-def test_the_front_of_several_objectives_is_the_one_of_optuna(tmp_path: Path, directions: list[str]) -> None:
+def test_the_front_of_several_objectives_is_the_one_of_optuna(tmp_path: Path, directions: list[Direction]) -> None:
     opened = storage.open(f"sqlite:///{tmp_path}/s.db", create=True)
     study = optuna.create_study(storage=opened, study_name="s", directions=directions)
     view = StudyView(opened, study._study_id)

@@ -63,7 +63,7 @@ def run(sampler: optuna.samplers.BaseSampler, trials: int, *, wrong: bool) -> li
 
 
 @pytest.mark.parametrize("inner", [optuna.samplers.RandomSampler, optuna.samplers.TPESampler])
-def test_a_search_begins_there(inner: type[optuna.samplers.BaseSampler]) -> None:
+def test_a_search_begins_there(inner: type[optuna.samplers.RandomSampler | optuna.samplers.TPESampler]) -> None:
     first = [run(PriorSampler(inner(seed=seed), SPACE, seed), 5, wrong=False) for seed in range(5)]
     assert statistics.mean(off(each) < 0.75 for seen in first for each in seen) > 0.6
 

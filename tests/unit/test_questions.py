@@ -56,7 +56,13 @@ def curve(value: float, chance: bool = False) -> tuple[Epoch, ...]:
 
 
 def trial(number: int, parameters: Mapping[str, Any], value: float, **changes: Any) -> TrialRecord:
-    kinds = {"model": MODELS, "depth": DEPTHS, "lr": [1e-3, 1e-2], "optimizer": ["sgd", "adam"], "flip": [False, True]}
+    kinds: dict[str, Any] = {
+        "model": MODELS,
+        "depth": DEPTHS,
+        "lr": [1e-3, 1e-2],
+        "optimizer": ["sgd", "adam"],
+        "flip": [False, True],
+    }
     distributions = {name: optuna.distributions.CategoricalDistribution(kinds[name]) for name in parameters}
     chance = (parameters.get("model"), parameters.get("depth")) == FAILED
     made = TrialRecord(
@@ -178,7 +184,8 @@ def with_its_own_optimizer(each: TrialRecord) -> TrialRecord:
     return replace(
         each,
         distributions={**each.distributions, "optimizer": only},
-        **{part: {**getattr(each, part), "optimizer": optimizer} for part in ("parameters", "config")},
+        parameters={**each.parameters, "optimizer": optimizer},
+        config={**each.config, "optimizer": optimizer},
     )
 
 
@@ -232,7 +239,8 @@ def with_momentum(each: TrialRecord) -> list[TrialRecord]:
             each,
             value=value,
             distributions=kinds,
-            **{part: {**getattr(each, part), "momentum": momentum} for part in ("parameters", "config")},
+            parameters={**each.parameters, "momentum": momentum},
+            config={**each.config, "momentum": momentum},
         )
         for momentum, value in ((0.0, 0.5), (0.9, 0.7))
     ]
@@ -241,7 +249,10 @@ def with_momentum(each: TrialRecord) -> list[TrialRecord]:
 def test_what_was_drawn_under_conditions_is_compared_among_those_that_drew_it() -> None:
     made = record(lambda *_: 0.6)
     found = replace(made, trials=tuple(each for trial in made.trials for each in with_momentum(trial)))
-    assert [(each.name, each.values.mean, len(each.trials)) for each in groups(found, ["momentum"])] == [
+    said: list[tuple[Any, ...]] = [
+        (each.name, each.values.mean, len(each.trials)) for each in groups(found, ["momentum"])
+    ]
+    assert said == [
         ("0", pytest.approx(0.5), 6),
         ("0.9", pytest.approx(0.7), 6),
     ]

@@ -3,6 +3,7 @@
 import math
 import random
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import optuna
@@ -12,6 +13,7 @@ from optuna.samplers import TPESampler
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from winnow.search.study.fast_tpe import QuickTPESampler, log_density
+from winnow.search.study.schedulers import Direction
 
 SPACE: dict[str, BaseDistribution] = {
     "x": FloatDistribution(-3.0, 5.0),
@@ -25,7 +27,7 @@ SPACE: dict[str, BaseDistribution] = {
 
 def finished(draw: random.Random, **shares: float) -> FrozenTrial:
     """A finished trial: perhaps pruned, infeasible, without a parameter; often of the same value as others."""
-    parameters = {
+    parameters: dict[str, Any] = {
         "x": draw.uniform(-3, 5),
         "lr": 10 ** draw.uniform(-5, -1),
         "width": draw.randint(8, 512),
@@ -50,7 +52,9 @@ def finished(draw: random.Random, **shares: float) -> FrozenTrial:
     )
 
 
-def draws(make: Callable[[], TPESampler], direction: str, trials: int, **shares: float) -> list[dict[str, object]]:
+def draws(
+    make: Callable[[], TPESampler], direction: Direction, trials: int, **shares: float
+) -> list[dict[str, object]]:
     """What a sampler draws while a study grows and other trials run."""
     study = optuna.create_study(direction=direction, sampler=make())
     draw = random.Random(0)
@@ -70,13 +74,13 @@ def draws(make: Callable[[], TPESampler], direction: str, trials: int, **shares:
     [{}, {"pruned": 0.97}, {"pruned": 0.0, "constrained": 0.0}, {"constrained": 1.0}, {"lacking": 0.3}],
     ids=["mixed", "nearly all pruned", "all complete", "most infeasible", "conditional"],
 )
-def test_the_draws_are_those_of_optunas_own(direction: str, trials: int, shares: dict[str, float]) -> None:
+def test_the_draws_are_those_of_optunas_own(direction: Direction, trials: int, shares: dict[str, float]) -> None:
     ours = draws(lambda: QuickTPESampler(seed=1), direction, trials, **shares)
     assert ours == draws(lambda: TPESampler(seed=1), direction, trials, **shares)
 
 
 @pytest.mark.parametrize("option", [{"multivariate": False}, {"constant_liar": False}, {"n_ei_candidates": 3}], ids=str)
-def test_so_they_are_with_other_options(option: dict[str, bool]) -> None:
+def test_so_they_are_with_other_options(option: dict[str, Any]) -> None:
     ours = draws(lambda: QuickTPESampler(seed=1, **option), "minimize", 60)
     assert ours == draws(lambda: TPESampler(seed=1, **option), "minimize", 60)
 

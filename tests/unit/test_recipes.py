@@ -37,7 +37,7 @@ def trained(data: Data, resume: Any = None, **values: Any) -> tuple[Result, list
 def rates(scheduler: LRScheduler, steps: int, each: int = 1) -> list[float]:
     found = []
     for step in range(steps):
-        found.append(scheduler.get_last_lr()[0])
+        found.append(float(scheduler.get_last_lr()[0]))
         scheduler.optimizer.step()
         if (step + 1) % each == 0:
             scheduler.step()
@@ -102,11 +102,11 @@ def test_muon_is_torchs_with_adamw_for_the_last_layer_and_biases() -> None:
     theirs.load_state_dict(mine.state_dict())
     config = make_config(optimizer="muon", lr=1e-2, weight_decay=0.1)
     moved(mine, make_optimizer(config, mine))
-    hidden, rest = [theirs[1].weight], [theirs[1].bias, *theirs[2].parameters()]
+    first, *rest = theirs.parameters()
 
     class Both:
         parts = (
-            torch.optim.Muon(hidden, lr=1e-2, weight_decay=0.1, adjust_lr_fn="match_rms_adamw"),
+            torch.optim.Muon([first], lr=1e-2, weight_decay=0.1, adjust_lr_fn="match_rms_adamw"),
             torch.optim.AdamW(rest, lr=1e-2, weight_decay=0.1),
         )
 
@@ -179,7 +179,7 @@ def by_hand(data: Data, average: Any, at: str) -> nn.Module:
             averaged.update_parameters(model)
 
     train(config, data, take)
-    return averaged.module  # type: ignore[no-any-return]
+    return averaged.module
 
 
 def test_the_moving_average_of_weights_is_torchs(digits: Data) -> None:

@@ -13,7 +13,7 @@ from winnow.objectives.hyperparameters import make_config
 from winnow.objectives.training_objective import TrainingObjective
 
 
-def trained(data: DataSpec, fixed: dict[str, Any], **keep: int) -> optuna.trial.FrozenTrial:
+def trained(data: DataSpec, fixed: dict[str, Any], **keep: Any) -> optuna.trial.FrozenTrial:
     study = optuna.create_study(direction="minimize")
     study.optimize(TrainingObjective(data, fixed=fixed, **keep), n_trials=1)
     return study.trials[0]

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from winnow.search.analysis.statistics import Scale
 Value = Callable[[MethodSet, int], float | None]
 
 
-def design(*methods: str, **options: int) -> SequentialDesign:
+def design(*methods: str, **options: Any) -> SequentialDesign:
     return SequentialDesign(methods, range(1000, 1100), **options)
 
 

@@ -7,9 +7,9 @@ import optuna
 import pytest
 
 from winnow.objectives.errors import HyperparameterError
-from winnow.objectives.space import Choice, Range, baseline, cells, grid, ordered, suggest
+from winnow.objectives.space import Choice, Range, Space, baseline, cells, grid, ordered, suggest
 
-SPACE = {
+SPACE: Space = {
     "momentum": Range(0.0, 0.9),  # needs optimizer = sgd, by its definition
     "optimizer": Choice(("sgd", "adam")),
     "widths": Choice(([64], [64, 32])),
@@ -31,12 +31,12 @@ def test_a_hyperparameter_without_effect_is_not_drawn() -> None:
 
 
 def test_conditions_of_the_spec_come_on_top() -> None:
-    space = {"optimizer": Choice(("sgd", "adam")), "lr": Range(0.1, 1.0, when={"optimizer": ("adam",)})}
+    space: Space = {"optimizer": Choice(("sgd", "adam")), "lr": Range(0.1, 1.0, when={"optimizer": ("adam",)})}
     assert draw(space, {}, {"optimizer": "sgd"}) == {"optimizer": "sgd"}
 
 
 def test_of_several_ranges_the_first_whose_condition_holds_is_drawn() -> None:
-    space = {
+    space: Space = {
         "lr@optimizer=sgd": Range(0.01, 1.0, when={"optimizer": ("sgd",)}),
         "lr": Range(1e-4, 1e-2),
         "optimizer": Choice(("sgd", "adam")),
@@ -60,7 +60,7 @@ def test_of_several_ranges_the_first_whose_condition_holds_is_drawn() -> None:
 
 
 def test_a_condition_may_name_a_hyperparameter_that_has_several_ranges() -> None:
-    space = {
+    space: Space = {
         "schedule_epochs": Range(1, 5, whole=True, when={"schedule": ("step",)}),
         "schedule@optimizer=sgd": Choice(("step", "cosine"), when={"optimizer": ("sgd",)}),
         "schedule": Choice(("constant",)),
@@ -77,7 +77,7 @@ def test_a_condition_may_name_a_hyperparameter_that_has_several_ranges() -> None
 
 
 def test_a_circle_of_conditions_is_refused() -> None:
-    space = {
+    space: Space = {
         "optimizer": Choice(("sgd",), when={"model": ("mlp",)}),
         "model": Choice(("mlp",), when={"optimizer": ("sgd",)}),
     }
@@ -86,7 +86,7 @@ def test_a_circle_of_conditions_is_refused() -> None:
 
 
 def test_the_baseline_keeps_the_truth_where_its_parameter_is_clamped() -> None:
-    space = {
+    space: Space = {
         "weight_decay": Range(1e-6, 1e-2, log=True),
         "optimizer": Choice(("sgd", "adamw")),
         "momentum": Range(0.5, 0.9),
@@ -98,7 +98,7 @@ def test_the_baseline_keeps_the_truth_where_its_parameter_is_clamped() -> None:
 
 
 def test_grid_cells_differ_in_what_has_an_effect() -> None:
-    space = {"optimizer": Choice(("sgd", "adam")), "momentum": Range(0.0, 0.9)}
+    space: Space = {"optimizer": Choice(("sgd", "adam")), "momentum": Range(0.0, 0.9)}
     assert list(cells(space, 2)) == [
         {"optimizer": "sgd", "momentum": 0.0},
         {"optimizer": "sgd", "momentum": 0.9},

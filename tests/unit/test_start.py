@@ -70,7 +70,7 @@ def test_a_range_that_its_steps_do_not_fill_is_said(caplog: pytest.LogCaptureFix
     assert caplog.messages == ["[search] lr: its high of 1 is never drawn: steps of 0.4 from 0.1 end at 0.9"]
 
 
-TRIALS = [
+TRIALS: list[tuple[float, dict[str, Any]]] = [
     (0.5, {"lr": 0.02, "dropout": 0.5}),
     (0.9, {"lr": 0.5, "batch_size": 100, "optimizer": "sgd", "hidden": "[16]"}),
     (0.8, {"lr": 0.01, "batch_size": 64, "optimizer": "adam", "hidden": "[32, 16]", "dropout": 0.1}),

@@ -3,11 +3,12 @@
 import optuna
 import pytest
 
+from winnow.search.study.schedulers import Direction
 from winnow.search.study.spec import BudgetSection
 from winnow.search.study.stopping import reason_to_stop
 
 
-def study(xs: list[float], direction: str = "maximize") -> optuna.Study:
+def study(xs: list[float], direction: Direction = "maximize") -> optuna.Study:
     """Trials of a parabola with its peak of 1 (or its valley of -1) at 0.5."""
     sign = 1 if direction == "maximize" else -1
     made = optuna.create_study(direction=direction)
@@ -31,7 +32,7 @@ def test_nothing_stops_unless_it_is_asked_for() -> None:
 
 
 @pytest.mark.parametrize("direction", ["maximize", "minimize"])
-def test_stagnation_counts_the_trials_since_the_best(direction: str) -> None:
+def test_stagnation_counts_the_trials_since_the_best(direction: Direction) -> None:
     rule = BudgetSection(stagnation=3)
     assert reason_to_stop(study([0.1, 0.5, 0.2, 0.3], direction), rule) == ""
     said = reason_to_stop(study([0.1, 0.5, 0.2, 0.3, 0.4], direction), rule)

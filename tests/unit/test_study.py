@@ -8,6 +8,7 @@ import pytest
 
 from winnow import storage
 from winnow.errors import StudyError
+from winnow.records import BASELINE, GIVEN
 from winnow.search.study import study as studies
 from winnow.search.study import validation
 from winnow.search.study.spec import Spec
@@ -46,7 +47,7 @@ def test_sampler_and_pruner_come_back_with_their_parameters(opened: storage.Stor
 def test_a_study_draws_by_its_prior_and_other_draws_stay_as_they_are(opened: storage.Storage) -> None:
     search = {"lr": {"low": 1e-4, "high": 1e-1, "log": True}, "dropout": {"low": 0.1, "high": 0.5}}
     believed = {**search, "lr": {**search["lr"], "prior": 3e-2, "confidence": 0.99}}
-    drawn = {}
+    drawn: dict[str, list[Any]] = {}
     for name, searched in (("plain", search), ("believing", believed)):
         study = studies.create(opened, spec_with(name=name, search=searched, sampler={"name": "random"}))
         drawn[name] = []
@@ -64,9 +65,9 @@ def test_the_baseline_is_made_once(opened: storage.Storage) -> None:
     for _ in range(2):
         study = studies.create(opened, spec_with())
     (baseline,) = study.optuna.get_trials()
-    assert baseline.user_attrs[studies.BASELINE] is True
+    assert baseline.user_attrs[BASELINE] is True
     assert baseline.system_attrs["fixed_params"] == {"lr": 1e-3, "dropout": 0.1}
-    assert baseline.user_attrs[studies.GIVEN] == {"lr": 1e-3, "dropout": 0.0}
+    assert baseline.user_attrs[GIVEN] == {"lr": 1e-3, "dropout": 0.0}
 
 
 def test_a_study_goes_on_with_the_file_of_weights_that_it_began_with(opened: storage.Storage, tmp_path: Path) -> None:
@@ -111,7 +112,7 @@ def test_a_study_of_stock_optuna_is_taken_over_with_its_trials(opened: storage.S
     with pytest.raises(StudyError, match="was not made by Winnow"):
         studies.load(opened, "s")
     taken = studies.create(opened, spec_with())
-    assert [studies.BASELINE in trial.user_attrs for trial in taken.optuna.get_trials()] == [False, False, True]
+    assert [BASELINE in trial.user_attrs for trial in taken.optuna.get_trials()] == [False, False, True]
 
 
 def test_a_study_of_other_objectives_is_refused(opened: storage.Storage) -> None:

@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from data_files import write_batch, write_idx
+from example_data import inputs_of
 from winnow.objectives.data import idx, loading, torchvision_files
 from winnow.objectives.data.catalog import DataSpec
 from winnow.objectives.errors import DataError
@@ -28,7 +29,7 @@ def test_idx_files_become_images_and_labels(tmp_path: Path, name: str, folder: s
     spec = DataSpec(name, path=str(tmp_path), train=30, validation=20)
     assert loading.load(spec).train.inputs.shape == (30, 1, 28, 28)
     test = loading.load_test(spec)
-    assert torch.equal(test.inputs[:, 0], torch.from_numpy(images))
+    assert torch.equal(inputs_of(test)[:, 0], torch.from_numpy(images))
     assert torch.equal(test.targets, torch.from_numpy(labels))
 
 
