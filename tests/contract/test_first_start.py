@@ -8,12 +8,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import URL, insert, inspect, select
+from sqlalchemy import URL, delete, insert, inspect, select, text, update
 
 from storage_servers import PostgresServer, mariadb_database
 from winnow import storage
-from winnow.storage import migrations, tables
+from winnow.storage import claims, migrations, tables
+from winnow.storage.endings import reap
 from winnow.storage.errors import StorageError
+from winnow.storage.leases import renew
 
 STARTS = 8
 TIMES = 20
@@ -117,6 +119,37 @@ def test_a_later_version_adds_its_step_once(sqlite_url: str, monkeypatch: pytest
     versions = opened.database.rows(select(tables.schema))
     assert taken == [1]
     assert [version for version, _ in versions] == [*range(1, len(migrations.STEPS) + 1)]
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_tables_of_an_earlier_version_are_brought_up_to_this_one(
+    opened: storage.Storage, study_id: int, version: int
+) -> None:
+    database = opened.database
+    lease = claims.claim(database, study_id, "a worker of that version")
+    assert lease is not None
+
+    def columns() -> list[tuple[str, str, bool]]:
+        found = (inspect(database.engine).get_columns(table.name) for table in (tables.attempts, tables.workers))
+        return [(each["name"], str(each["type"]), each["nullable"]) for table in found for each in table]
+
+    made_new = columns()
+    for step, column in ((2, tables.workers.c.device_load), (3, tables.attempts.c.lease_seconds)):
+        if step > version:
+            database.execute(text(f"ALTER TABLE {column.table.name} DROP COLUMN {column.name}"))
+            database.execute(delete(tables.schema).where(tables.schema.c.version == step))
+    storage.open(database.url).database.release()
+    assert columns() == made_new
+    assert database.scalars(select(tables.schema.c.version).order_by(tables.schema.c.version)) == [
+        *range(1, len(migrations.STEPS) + 1)
+    ]
+    assert reap(database, study_id) == []
+    renew(database, lease)
+    database.execute(update(tables.attempts).values(expires_at=0.0))
+    assert reap(database, study_id) == [0], "by what that version wrote of its lease"
+    again = claims.claim(database, study_id, "a worker of this version")
+    assert again is not None
+    assert (again.number, again.token) == (0, 2)
 
 
 def test_tables_of_a_newer_version_are_refused(sqlite_url: str) -> None:
