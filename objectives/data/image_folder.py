@@ -20,6 +20,10 @@ NAMES = {
 """What the folder of a part may be called, in any case."""
 NOT_DECODED = {"BUFR", "EPS", "GRIB", "HDF5", "IPTC", "MPEG", "WMF"}
 """Formats that Pillow only recognises, or draws by programs of others."""
+SEGMENTATION = ({"image", "mask"}, {"img", "mask"})
+"""Subfolders of images and of what lies where in each, by their names in the singular."""
+READ_BY_A_FUNCTION = 'write load(part) in a mydata.py (docs/spec.md) and name it "mydata:load" instead'
+"""What to do about data of any other kind."""
 SERVICE_FOLDERS = ("__MACOSX", "@eaDir", "__pycache__")
 
 
@@ -85,14 +89,24 @@ def list_images(folder: Path, root: Path | None = None) -> Listing:
     entries = _folders(folder)
     if len(entries) < 2:
         held = f"only one class, {entries[0].name}" if entries else "no subfolder"
-        raise DataError(f"{folder} has {held}", "give it one subfolder a class, two or more")
+        raise DataError(f"{folder} has {held}", f"give it one subfolder a class, two or more, or {READ_BY_A_FUNCTION}")
+    if {entry.name.lower().removesuffix("s") for entry in entries} in SEGMENTATION:
+        raise DataError(
+            f"{folder} holds {entries[0].name} and {entries[1].name}, as for a segmentation; Winnow's own training "
+            "tells what whole images show",
+            'search with your training script: objective = "module:function"',
+        )
     files: list[Path] = []
     labels: list[int] = []
     skipped: list[tuple[Path, str]] = []
     for label, entry in enumerate(entries):
+        earlier = len(skipped)
         found = sorted(_images_below(entry, (root or folder).resolve(), skipped))
         if not found:
-            raise DataError(f"the class {entry.name} in {folder} has no image", "add some, or remove its folder")
+            problem = f"the class {entry.name} in {folder} has no image"
+            if beside := sorted(each for each in skipped[earlier:] if not _is_service(each[0].name)):
+                problem += f"; {beside[0][0].relative_to(entry)} in it is {beside[0][1]}"
+            raise DataError(problem, f"add some (named .png, .jpg, …), remove its folder, or {READ_BY_A_FUNCTION}")
         files.extend(found)
         labels.extend([label] * len(found))
     dangling = tuple(file for file in files if file.is_symlink() and not file.exists())

@@ -191,12 +191,13 @@ def _of_npz(spec: DataSpec, part: str) -> Given:
     path = _path(spec)
     try:
         with np.load(path) as archive:  # never pickled objects
+            held = {name.lower(): name for name in archive.files}
             for name in PARTS[part]:
                 pairs = [(f"{name}_images", f"{name}_labels"), (f"x_{name}", f"y_{name}"), (f"{name}_x", f"{name}_y")]
                 pairs += [("images", "labels"), ("x", "y"), ("inputs", "targets")] if part == "train" else []
                 for inputs, targets in pairs:
-                    if inputs in archive and targets in archive:
-                        return (archive[inputs], archive[targets]), (path,)
+                    if inputs in held and targets in held:
+                        return (archive[held[inputs]], archive[held[targets]]), (path,)
             names = ", ".join(archive.files)
     except (OSError, ValueError) as error:
         raise DataError(f"{path} is no npz of plain arrays ({error})", "save it by numpy.savez") from error

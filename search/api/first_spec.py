@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from winnow.errors import StudyError
-from winnow.objectives.data import image_files, overview, own_parts
+from winnow.objectives.data import image_files, image_folder, overview, own_parts
 from winnow.objectives.data.catalog import CATALOG, DataSet, DataSpec
 from winnow.objectives.data.overview import Overview
 from winnow.objectives.errors import DataError
@@ -70,6 +70,8 @@ def look(source: str, **options: Any) -> Seen:
     path = Path(source).expanduser()
     if (name := _own(source, path)) and not options:
         return _look_at_own(name, {"path": source} if path.exists() else {}, source)
+    if path.is_file():
+        raise StudyError(f"{source} is no file that Winnow reads by itself", image_folder.READ_BY_A_FUNCTION)
     if not path.is_dir():
         names = [name for name, each in CATALOG.items() if each.task and name != "image_folder"]
         if source not in names:

@@ -238,7 +238,7 @@ def test_npz_files_are_read_by_the_usual_names(tmp_path: Path) -> None:
         test_images=train[0][9:20],
         test_labels=train[1][9:20],
     )
-    np.savez(tmp_path / "keras.npz", x_train=train[0], y_train=train[1], x_test=train[0][:9], y_test=train[1][:9])
+    np.savez(tmp_path / "keras.npz", X_train=train[0], y_train=train[1], x_test=train[0][:9], y_test=train[1][:9])
     data = load(DataSpec("npz", path="medical.npz"))
     assert (data.shape, data.classes, len(data.validation.targets)) == ((1, 8, 8), 3, 9)
     assert len(load_test(DataSpec("npz", path="medical.npz")).targets) == 11

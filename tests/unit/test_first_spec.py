@@ -172,12 +172,14 @@ def test_where_time_is_short_trainings_are_made_shorter_and_the_spec_holds_the_s
         ("flower", "did you mean flowers"),
         ("c_animal_100", r"did you mean the ready study c_animals_100\? It has its spec: winnow run c_animals_100"),
         ("nowhere", "name a folder of images"),
+        ("labels.csv", 'labels.csv is no file that Winnow reads by itself; write load.* name it "mydata:load"'),
     ],
 )
 def test_what_is_neither_a_folder_nor_a_data_set_is_refused(
     source: str, says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "flowers").mkdir()
+    (tmp_path / "labels.csv").touch()
     monkeypatch.chdir(tmp_path)
     with pytest.raises(StudyError, match=says):
         first_spec.write(source, tmp_path / "s.toml")

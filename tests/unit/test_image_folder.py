@@ -109,8 +109,15 @@ def test_folders_that_cannot_be_learned_from_are_refused_before_any_file_is_read
     with pytest.raises(DataError, match="has only one class, cat"):
         spec(tmp_path).check()
     make_class(tmp_path, "dog", {"notes.txt": b"", ".hidden.png": b""})
-    with pytest.raises(DataError, match=r"the class dog in .* has no image"):
+    with pytest.raises(
+        DataError, match=r"the class dog in .* has no image; notes\.txt in it is no image by its name"
+    ) as no:
         spec(tmp_path).check()
+    assert 'name it "mydata:load" instead' in str(no.value)
+    make_class(tmp_path / "cells", "images", {"1.png": b""})
+    make_class(tmp_path / "cells", "masks", {"1.png": b""})
+    with pytest.raises(DataError, match="holds images and masks, as for a segmentation"):
+        spec(tmp_path / "cells").check()
 
 
 def test_parts_with_other_classes_are_refused(tmp_path: Path) -> None:
