@@ -147,11 +147,13 @@ def _tried(
             if layout == layouts[-1]:
                 raise
     if not isinstance(given, torch.Tensor) or given.shape != (2, outputs):
-        what = tuple(given.shape) if isinstance(given, torch.Tensor) else f"a {type(given).__name__}"
         raise ObjectiveError(
-            f"{name} makes {what} of two examples, not (2, {outputs})", "let it give one number for each class"
+            f"{name} makes {_kind(given)} of two examples, not (2, {outputs})",
+            "let its forward return one number for each class, and these alone",
         )
-    wrapped.draws_elsewhere, wrapped.counts = _beside_its_state(wrapped, shape)
+    wrapped.draws_elsewhere, wrapped.counts, otherwise = _in_training(wrapped, shape, outputs)
+    if otherwise:
+        raise ObjectiveError(f"{name} {otherwise}", "let it do in training as in evaluation")
     if wrapped.counts:
         warn_once(
             f"{name} changes {wrapped.counts} as it trains, which no checkpoint keeps: a trial that goes on after a "
@@ -161,18 +163,38 @@ def _tried(
     return wrapped.train()
 
 
-def _beside_its_state(network: ImportedNetwork, shape: tuple[int, ...]) -> tuple[bool, str]:
-    """Try what a pass in training changes that no checkpoint has: who draws elsewhere, and which number counts.
+def _in_training(network: ImportedNetwork, shape: tuple[int, ...], outputs: int) -> tuple[bool, str, str]:
+    """Try what a pass in training does otherwise: whether it draws elsewhere, which number counts, and what cannot be.
 
     Nothing is known of a network that cannot be copied, or takes no two examples.
     """
     with seeded_elsewhere(0), suppress(Exception), torch.no_grad(), drawing_from(torch.Generator()):
         tried = copy.deepcopy(network).train()
-        before, generators = _numbers(tried), _global_states()
-        tried(torch.zeros(2, *shape))
-        draws, after = _global_states() != generators, _numbers(tried)
-        return draws, next((name for name, number in before.items() if after.get(name) != number), "")
-    return False, ""
+        numbers, sizes, generators = _numbers(tried), _sizes(tried), _global_states()
+        given = tried(torch.zeros(2, *shape))
+        draws, otherwise = _global_states() != generators, ""
+        if not isinstance(given, torch.Tensor) or given.shape != (2, outputs):
+            otherwise = f"makes {_kind(given)} of two examples in training, not (2, {outputs})"
+        elif resized := next((name for name, size in _sizes(tried).items() if sizes.get(name) != size), ""):
+            otherwise = (
+                f"gives its buffer {resized} another size as it trains, which no checkpoint can be put back into"
+            )
+        return (
+            draws,
+            next((name for name, count in numbers.items() if _numbers(tried).get(name) != count), ""),
+            otherwise,
+        )
+    return False, "", ""
+
+
+def _kind(given: Any) -> str:
+    return str(tuple(given.shape)) if isinstance(given, torch.Tensor) else f"a {type(given).__name__}"
+
+
+def _sizes(network: ImportedNetwork) -> dict[str, torch.Size]:
+    """Return the sizes of what a checkpoint holds, by the names in the user's own network."""
+    held = network.network.state_dict().items()
+    return {name: each.shape for name, each in held if isinstance(each, torch.Tensor)}
 
 
 def _global_states() -> tuple[object, bytes]:
@@ -199,7 +221,7 @@ def _outputs(name: str, network: nn.Module, shape: tuple[int, ...], generator: t
     except Exception as error:
         raise ObjectiveError(
             f"{name} does not take examples of {tuple(shape)}: {type(error).__name__}: {_first_line(error)}",
-            "let its layers fit the shape that it is given, or give data of another size",
+            "let its forward take a batch of these alone, in float32, or give data of another size",
         ) from error
 
 

@@ -90,6 +90,21 @@ class Counting(Counts, Net):
 class Keeping(Keeps, Net):
     pass
 
+class Helped(Net):
+    def forward(self, x):
+        made = super().forward(x)
+        return (made, made) if self.training else made
+
+class Growing(Net):
+    def __init__(self, shape, classes):
+        super().__init__(shape, classes)
+        self.register_buffer("seen", torch.zeros(0))
+
+    def forward(self, x):
+        if self.training:
+            self.seen = torch.cat([self.seen, x.mean().view(1)])
+        return super().forward(x)
+
 class Locking(Net):
     def __init__(self, shape, classes):
         super().__init__(shape, classes)
@@ -252,6 +267,8 @@ def spec(**changed: Any) -> dict[str, Any]:
         ({"model": "mymodels_of_a_test:nothing"}, "let it take the shape of an example and the classes first"),
         ({"model": "mymodels_of_a_test:needs"}, "width of mymodels_of_a_test:needs has no default"),
         ({"model": "mymodels_of_a_test:three"}, "makes (2, 13) of two examples, not (2, 10)"),
+        ({"model": "mymodels_of_a_test:Helped"}, "makes a tuple of two examples in training, not (2, 10)"),
+        ({"model": "mymodels_of_a_test:Growing"}, "gives its buffer seen another size as it trains"),
         ({"model": "mymodels_of_a_test:number"}, "gives a int; let it return a torch.nn.Module"),
         ({"model": "mymodels_of_a_test:large"}, "does not take examples of (1, 8, 8): RuntimeError"),
         ({"model": "mymodels_of_a_test:clash"}, "dropout of mymodels_of_a_test:clash is another hyperparameter"),
