@@ -5,6 +5,7 @@ Knows torch only by what it is given.
 
 import functools
 from collections.abc import Mapping
+from os import PathLike
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,10 @@ from winnow.objectives.data.catalog import DataSpec
 from winnow.objectives.data.examples import Examples
 from winnow.objectives.data.rows import Rows, in_a_file
 from winnow.objectives.errors import DataError
+
+ONE_NUMBER = (
+    "give one number an example, that of its class; several labels, masks and boxes are for an objective of your own"
+)
 
 
 def examples(given: Any, spec: DataSpec, where: str, allocate: decoded.Allocate | None = None) -> Examples:
@@ -61,7 +66,7 @@ def examples(given: Any, spec: DataSpec, where: str, allocate: decoded.Allocate 
         inputs[place] = found
         target = _array(label, where)
         if target.size != 1:
-            raise DataError(f"example {place} of {where} has {target.size} targets", "give one number an example")
+            raise DataError(f"example {place} of {where} has {target.size} targets", ONE_NUMBER)
         labels.append(target.item())
     return Examples(Rows(inputs, np.arange(count)), _targets(np.asarray(labels), where))
 
@@ -109,6 +114,8 @@ def _image(image: Any, spec: DataSpec, where: str, channels: int | None) -> NDAr
     """Return one input as uint8 (C, H, W), in the size that is asked for, or as float32 features."""
     from PIL import Image, ImageOps
 
+    if isinstance(image, str | bytes | PathLike):
+        raise DataError(f"{where} has {str(image)[:80]!r} for an image", "open it: PIL.Image.open(path)")
     if not isinstance(image, Image.Image):
         array = _array(image, where)
         if array.ndim == 1:
@@ -154,9 +161,12 @@ def _targets(targets: NDArray[Any], where: str) -> NDArray[Any]:
     """Return labels int64 (N,), or float32 (N, 1)."""
     if targets.ndim == 2 and targets.shape[1] == 1:
         targets = targets[:, 0]
-    if targets.ndim != 1 or targets.dtype.kind not in "biuf":
+    if targets.ndim != 1:
+        raise DataError(f"{where} has targets of the shape {targets.shape}", ONE_NUMBER)
+    if targets.dtype.kind not in "biuf":
+        other = next(target for target in targets.tolist() if not isinstance(target, int | float))
         raise DataError(
-            f"{where} has targets of {targets.dtype} and the shape {targets.shape}", "give one number an example"
+            f"{where} has the target {other!r}", "number the classes from 0 on; load.class_names names them"
         )
     if targets.dtype.kind == "f":
         if not np.isfinite(targets).all():

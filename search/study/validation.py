@@ -273,7 +273,8 @@ def _check_training(spec: Spec) -> Iterator[Wrong]:
         problem = f"outputs are drawn over one or two features, and an example has {math.prod(features):,}"
         yield "[keep] outputs", problem, "remove it"
     if task != spec.objective:
-        yield "objective", f"the data set {spec.data_spec.name} is a {task}", f'write "{task}"'
+        whole = ", or give its targets as whole numbers" * (task == "regression" and ":" in spec.data_spec.name)
+        yield "objective", f"the data set {spec.data_spec.name} is a {task}", f'write "{task}"{whole}'
     yield from hyperparameter_checks.wrongs(spec)
     # A study whose trials are given to it one by one has neither.
     wrong = misfit(spec, examples) if spec.search or spec.fixed else None

@@ -118,6 +118,9 @@ ragged = odd(lambda x, y: ([[1.0], [1.0, 2.0]], [0, 1]))
 dictionaries = odd(lambda x, y: [{"image": a, "label": b} for a, b in zip(x, y)])
 triples = odd(lambda x, y: [(a, b, 0) for a, b in zip(x, y)])
 one_hot = odd(lambda x, y: list(zip(x, np.eye(3)[y])))
+in_words = odd(lambda x, y: (x, np.array(["cat", "dog", "cow"])[y]))
+by_path = odd(lambda x, y: [("7.png", int(b)) for b in y])
+of_several_labels = odd(lambda x, y: (x, np.eye(3)[y]))
 torn = odd(lambda x, y: Torn(x, y))
 empty_validation = lambda part: half("train") if part == "train" else (np.zeros((0, 4)), np.zeros(0, int))
 other_targets = lambda part: half("train") if part == "train" else (np.zeros((9, 4)), np.zeros(9))
@@ -388,10 +391,13 @@ def test_what_fills_the_device_does_not_fit() -> None:
         ({"name": M + "dictionaries"}, "example 0 of the train data of mydata_of_a_test:dictionaries is a dict"),
         ({"name": M + "triples"}, "is 3 things; let each be a pair (image, label)"),
         ({"name": M + "one_hot"}, "example 0 of the train data of mydata_of_a_test:one_hot has 3 targets"),
+        ({"name": M + "in_words"}, "has the target 'cat'; number the classes from 0 on; load.class_names names"),
+        ({"name": M + "by_path"}, "has '7.png' for an image; open it: PIL.Image.open(path)"),
+        ({"name": M + "of_several_labels"}, "has targets of the shape (120, 3); give one number an example"),
         ({"name": M + "torn"}, "example 77 of the train data of mydata_of_a_test:torn cannot be read: ZeroDivision"),
         ({"name": M + "empty_validation"}, "has no validation examples; let it give some, or None"),
         ({"name": M + "other_targets"}, "those to train on are int64, the others float32"),
-        ({"name": M + "features"}, 'is a regression; write "regression"'),
+        ({"name": M + "features"}, 'is a regression; write "regression", or give its targets as whole numbers'),
         ({"name": M + "by_part", "resize": "squash"}, "data.resize = 'squash' is not known"),
         ({"name": M + "by_part", "path": "x"}, "data.path has no meaning"),
         ({"name": M + "by_part", "stream": 1}, "data.stream = 1 is not true or false"),
