@@ -120,7 +120,11 @@ Given = tuple[Any, tuple[Path, ...]]
 
 def _of_function(spec: DataSpec, part: str) -> Given:
     function = user_code.load_part(spec.name, "data")
-    by_part = any(each.default is each.empty for each in inspect.signature(function).parameters.values())
+    parameters = inspect.signature(function).parameters
+    if next(iter(parameters), "") == "trial":
+        remedy = f'a study is a TOML file, which names it: objective = "{spec.name}" (docs/own_script.md)'
+        raise DataError(f"{spec.name} takes a trial: it is an objective, and gives no data", remedy)
+    by_part = any(each.default is each.empty for each in parameters.values())
     try:
         if by_part:
             return function(part), ()

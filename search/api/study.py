@@ -4,7 +4,9 @@ import logging
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self, Unpack
+from typing import TYPE_CHECKING, Any, NoReturn, Self, Unpack
+
+import optuna
 
 from winnow import defaults
 from winnow import storage as storages
@@ -47,6 +49,11 @@ class Study(WinnowStudy):
     def of(cls, study: WinnowStudy) -> Self:
         """Return the same study with this class's methods."""
         return cls(study.storage, study.spec, study.study_id)
+
+    def __getattr__(self, name: str) -> NoReturn:
+        """Say where what Optuna's own study has is found."""
+        there = f"; Optuna's own study has it: study.optuna.{name}" if hasattr(optuna.Study, name) else ""
+        raise AttributeError(f"a Winnow study has no attribute {name!r}{there}")
 
     # --- training
 
@@ -221,6 +228,11 @@ def read_spec(spec: SpecLike, **budget: float | None) -> Spec:
         checked, file = validation.check(spec, "the spec"), "the spec"
     elif isinstance(spec, str) and "\n" in spec:
         checked, file = validation.parse(spec, "the spec"), "the spec"
+    elif not isinstance(spec, str | Path):
+        remedy = (
+            'give the path of a TOML file, its text, or a dict of the same shape, with objective = "module:function"'
+        )
+        raise StudyError(f"a study is made of a spec, and this is a {type(spec).__name__}", remedy)
     else:
         checked, file = validation.read(Path(spec)), str(spec)
     given = {key: value for key, value in budget.items() if value is not None}

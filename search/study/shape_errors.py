@@ -44,13 +44,23 @@ _WANTED = {
 }
 
 
-_ELSEWHERE = {"min": "low", "max": "high", "values": "choices", "categories": "choices", "q": "step"}
+_ELSEWHERE = {
+    **{"min": "low", "max": "high", "values": "choices", "categories": "choices", "q": "step"},
+    **{"bounds": "low", "distribution": "log", "log_scale": "log"},
+}
 """What other tools call the keys of a searched hyperparameter."""
+_SECTIONS_ELSEWHERE = {
+    **{"parameters": "search", "params": "search", "space": "search", "param_space": "search"},
+    **{"n_trials": "budget", "num_samples": "budget", "run_cap": "budget", "max_evals": "budget"},
+    **{"method": "sampler", "early_terminate": "pruner", "scheduler": "pruner", "study_name": "name"},
+}
+"""What other tools call the parts of a spec."""
 
 
 def in_words(error: pydantic.ValidationError, file: str, *within: str) -> SpecError:
     """Return the first of pydantic's errors as a sentence."""
-    first = error.errors()[0]
+    faults = error.errors()
+    first = next((each for each in faults if each["type"] == "extra_forbidden"), faults[0])
     path = [*within, *(str(part) for part in first["loc"])]
     # A searched hyperparameter carries how many entries it has: [search] lr several 0 low.
     if len(path) > 2 and path[0] == "search":
@@ -60,7 +70,7 @@ def in_words(error: pydantic.ValidationError, file: str, *within: str) -> SpecEr
     if len(path) > 2 and path[0] == "question":
         path[:2] = [f"[[question]] {int(path[1]) + 1}"]
     # Of a value that may be of several kinds pydantic has a fault for each, with the kind's name after the key.
-    others = [str(each["ctx"]["expected"]) for each in error.errors()[1:] if each["type"] == "literal_error"]
+    others = [str(each["ctx"]["expected"]) for each in faults[1:] if each["type"] == "literal_error"]
     if others:
         path.pop()
     key = ": ".join(path) if len(path) == 1 or path[0][0] == "[" else f"[{path[0]}] {'.'.join(path[1:])}"
@@ -111,6 +121,6 @@ def _nearest(path: list[str]) -> str:
     else:
         return "remove it"
     near = difflib.get_close_matches(path[-1], names, n=1)
-    if path[0] == "search" and path[-1] in _ELSEWHERE:
-        near = [_ELSEWHERE[path[-1]]]
+    elsewhere = {"search": _ELSEWHERE}.get(path[0], {}) if len(path) > 1 else _SECTIONS_ELSEWHERE
+    near = [elsewhere[path[-1]]] if path[-1] in elsewhere else near
     return f"did you mean {near[0]!r}?" if near else f"known are {', '.join(names)}"

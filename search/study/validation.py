@@ -42,6 +42,8 @@ def read(path: Path) -> Spec:
     except FileNotFoundError:
         near = difflib.get_close_matches(str(path), ready.names(), n=1, cutoff=0.8)
         remedy = f"did you mean {near[0]!r}?" if near else "give the path of a study spec, or a name of winnow studies"
+        if ":" in path.name:
+            remedy = f'a study is a TOML file, which names the function: objective = "{path}" (docs/own_script.md)'
         raise SpecError(str(path), "", "there is no such file", remedy) from None
     except IsADirectoryError:
         raise SpecError(
@@ -62,8 +64,14 @@ def parse(text: str, file: str) -> Spec:
     try:
         content = json.loads(text) if kind == "JSON" else tomllib.loads(text)
     except (tomllib.TOMLDecodeError, json.JSONDecodeError) as error:
-        pythonic = re.search(r"[=,\[] *(True|False|None)\b", text)
-        remedy = "TOML writes true and false small, and leaves out what is None" if pythonic else "fix that line"
+        remedy = "fix that line"
+        if file.endswith(".py"):
+            named = f'objective = "{Path(file).stem}:FUNCTION"'
+            remedy = f"a study is a TOML file, which names the function: {named} (docs/own_script.md)"
+        elif file.endswith((".yaml", ".yml")):
+            remedy = "a study is a TOML file; docs/coming_from.md has what stands there for each key of a sweep"
+        elif re.search(r"[=,\[] *(True|False|None)\b", text):
+            remedy = "TOML writes true and false small, and leaves out what is None"
         raise SpecError(file, "", f"this is not {kind}: {error}", remedy) from None
     return check(content, file)
 
@@ -99,7 +107,9 @@ def shaped(content: Mapping[str, Any], file: str) -> Spec:
 
 def _chosen(kind: str, known: Mapping[str, type[Section]], content: Any, file: str) -> Section:
     """Return a `[sampler]` or `[pruner]` as the class that is registered under its name; raises SpecError."""
-    name = content.get("name") if isinstance(content, Mapping) else None
+    if not isinstance(content, Mapping):
+        raise SpecError(file, kind, f"{content!r} is no table of keys", f'write [{kind}], and below it name = "…"')
+    name = content.get("name")
     if isinstance(name, str) and ":" in name:
         known = {name: _IMPORTED[kind]}
     if not isinstance(name, str) or name not in known:

@@ -118,6 +118,7 @@ ragged = odd(lambda x, y: ([[1.0], [1.0, 2.0]], [0, 1]))
 dictionaries = odd(lambda x, y: [{"image": a, "label": b} for a, b in zip(x, y)])
 triples = odd(lambda x, y: [(a, b, 0) for a, b in zip(x, y)])
 one_hot = odd(lambda x, y: list(zip(x, np.eye(3)[y])))
+objective = lambda trial: 1.0
 in_words = odd(lambda x, y: (x, np.array(["cat", "dog", "cow"])[y]))
 by_path = odd(lambda x, y: [("7.png", int(b)) for b in y])
 of_several_labels = odd(lambda x, y: (x, np.eye(3)[y]))
@@ -391,6 +392,7 @@ def test_what_fills_the_device_does_not_fit() -> None:
         ({"name": M + "dictionaries"}, "example 0 of the train data of mydata_of_a_test:dictionaries is a dict"),
         ({"name": M + "triples"}, "is 3 things; let each be a pair (image, label)"),
         ({"name": M + "one_hot"}, "example 0 of the train data of mydata_of_a_test:one_hot has 3 targets"),
+        ({"name": M + "objective"}, "takes a trial: it is an objective, and gives no data; a study is a TOML file"),
         ({"name": M + "in_words"}, "has the target 'cat'; number the classes from 0 on; load.class_names names"),
         ({"name": M + "by_path"}, "has '7.png' for an image; open it: PIL.Image.open(path)"),
         ({"name": M + "of_several_labels"}, "has targets of the shape (120, 3); give one number an example"),

@@ -92,6 +92,7 @@ def test_a_spec_is_a_path_a_text_or_a_dict(url: str, tmp_path: Path) -> None:
         ({**DICT, "serach": {}}, "the spec: serach: there is no such key; did you mean 'search'?"),
         ({**DICT, "data": {"name": "imagenot"}}, "there is no data set 'imagenot'"),
         ({}, "the spec: name: it is missing"),
+        (len, "a study is made of a spec, and this is a builtin_function_or_method; give the path of a TOML file"),
     ],
 )
 def test_a_bad_spec_is_a_winnow_error(url: str, spec: Any, says: str) -> None:
@@ -109,6 +110,8 @@ def test_a_study_that_has_not_begun(url: str) -> None:
     assert list(study.to_dataframe().number) == [0]
     assert len(study.to_dataframe("epochs")) == len(study.to_dataframe("ablation")) == 0
     assert study.optuna.study_name == "s"
+    with pytest.raises(AttributeError, match=r"no attribute 'best_params'; .* has it: study\.optuna\.best_params"):
+        study.best_params  # noqa: B018
     assert "No trial has finished yet" in study._repr_html_()
     assert all(figure.layout.title.text for figure in study.figures().values())
     with pytest.raises(winnow.WinnowError, match="winnow confirm s"):

@@ -288,6 +288,23 @@ def test_a_missing_file_and_one_that_is_no_toml(tmp_path: Path) -> None:
     broken.write_text("flip = True\n")
     with pytest.raises(SpecError, match="; TOML writes true and false small"):
         validation.read(broken)
+    with pytest.raises(SpecError, match=r'train:fit: there is no such file; .* objective = "train:fit"'):
+        validation.read(Path("train:fit"))
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "says"),
+    [
+        ("train.py", "import torch\n\ndebug = True\n", 'names the function: objective = "train:FUNCTION"'),
+        ("sweep.yaml", "method: bayes\nparameters:\n  lr: {min: 0.1}\n", "docs/coming_from.md has what stands there"),
+    ],
+)
+def test_what_other_tools_begin_with_is_answered_with_what_to_write(
+    file: str, text: str, says: str, tmp_path: Path
+) -> None:
+    (tmp_path / file).write_text(text)
+    with pytest.raises(SpecError, match=f"{file}: this is not TOML: .*; a study is a TOML file.*{says}"):
+        validation.read(tmp_path / file)
 
 
 def test_every_ready_made_spec_is_good(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -311,6 +328,9 @@ def test_every_ready_made_spec_is_good(tmp_path: Path, monkeypatch: pytest.Monke
         ({"objective": "my-train:fit"}, 'write "my_train:fit", and call the file my_train.py'),
         ({"objective": "./tools/train.py:fit"}, 'write "tools.train:fit"'),
         ({"search": {"lr": {"min": 0.1, "max": 1.0}}}, "[search] lr.min: there is no such key; did you mean 'low'?"),
+        ({"parameters": {"lr": {"min": 0.1}}}, "parameters: there is no such key; did you mean 'search'?"),
+        ({"n_trials": 100}, "n_trials: there is no such key; did you mean 'budget'?"),
+        ({"sampler": "tpe"}, "sampler: 'tpe' is no table of keys; write [sampler], and below it name = "),
         ({"search": {"lr": {"values": [0.1]}}}, "[search] lr.values: there is no such key; did you mean 'choices'?"),
         ({"name": "n" * 300}, "… (302 letters) is no name; use up to 100 letters"),
         ({"data": "digits"}, "data: 'digits' is no table of keys; write [data], and its keys below"),
