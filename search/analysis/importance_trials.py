@@ -76,6 +76,12 @@ def without(record: StudyRecord) -> str:
 
 def _checked(record: StudyRecord, trials: Sequence[TrialRecord], kind: str) -> list[TrialRecord]:
     """Return those beside the baseline, by number; raises StudyError where they tell nothing."""
+    if record.is_analysis:
+        raise StudyError(
+            f"the trials of {record.study!r} are the planned trainings of a confirmation or an ablation, and searched "
+            "nothing",
+            "the page and the report of the search itself say what they show",
+        )
     records = sorted((trial for trial in trials if not trial.baseline), key=lambda trial: trial.number)
     if len(records) < MINIMUM_TRIALS:
         raise StudyError(

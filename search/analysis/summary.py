@@ -11,6 +11,11 @@ from winnow.search.analysis.confirm import Confirmation
 from winnow.search.analysis.formatting import counted, duration, score, spread, with_article
 from winnow.search.analysis.study_record import StudyRecord, TrialRecord, elapsed, mixed_code, mixed_code_words
 
+_PLANNED = (
+    "These are the planned trainings of a confirmation or an ablation; the page and the report of the search itself "
+    "say what they show."
+)
+
 
 @dataclass(frozen=True)
 class Compared:
@@ -25,6 +30,8 @@ class Compared:
 def sentences(record: StudyRecord, found: Conclusions | None = None) -> list[str]:
     """Return what won, by how much, how sure that is, and what it cost; each a whole sentence."""
     found = found or Conclusions()
+    if record.is_analysis:
+        return [_PLANNED, *_cost(record, found)]
     foretold = pruning.foretold(record)
     audited, mixed = pruning.audit(record), mixed_code_words(mixed_code(record))
     return [
@@ -44,11 +51,11 @@ def sentences(record: StudyRecord, found: Conclusions | None = None) -> list[str
 def comparison(record: StudyRecord) -> list[Compared]:
     """Return the searched hyperparameters of the best trial beside the baseline's, and all others in which they differ.
 
-    Empty while there is no best trial, and where it is the baseline or has its configuration. The trial's own seed is
-    left out: it differs always and means nothing.
+    Empty while there is no best trial, where it is the baseline or has its configuration, and of an analysis. The
+    trial's own seed is left out: it differs always and means nothing.
     """
     baseline, best = record.baseline, record.best
-    if best is None or best is baseline or _reseeded(best, baseline):
+    if best is None or best is baseline or _reseeded(best, baseline) or record.is_analysis:
         return []
     searched = drawn_names(record)
     others = [name for name in best.config if name not in searched and name != "seed"]
@@ -156,8 +163,8 @@ def _further_cost(found: Conclusions) -> list[str]:
 
 def _no_audit(record: StudyRecord, found: Conclusions) -> list[str]:
     """Say that nobody knows what the pruner's cuts lose, and what would tell."""
-    if found.spec is None or not found.spec.pruner.stops:
-        return []
+    if found.spec is None or not found.spec.pruner.stops or found.spec.scheduler is not None:
+        return []  # a scheduler's trials are paused, and no pruner is asked
     if found.spec.pruner.audit:
         return ["No trial that the pruner would have stopped was let finish yet: what its cuts lose is not known."]
     if not any(trial.cut_short for trial in record.finished):
@@ -188,7 +195,8 @@ def _cost(record: StudyRecord, found: Conclusions) -> list[str]:
     workers = len({trial.worker for trial in finished if trial.worker})
     by = f" by {workers} workers" if workers > 1 else ""
     ran = (
-        f"The search ran {len(finished):,} trial{'' if len(finished) == 1 else 's'} ("
+        f"{'They are' if record.is_analysis else 'The search ran'} {len(finished):,} "
+        f"trial{'' if len(finished) == 1 else 's'} ("
         f"{len(finished) - pruned - failed:,} completed, {pruned:,} pruned, {failed} failed){by} and took "
         f"{duration(wall_time)}, or {duration(worker_time)} of training time."
     )

@@ -16,7 +16,7 @@ from winnow.objectives.data.catalog import DataSpec
 from winnow.objectives.decision import Boundary, Curve, Decision
 from winnow.objectives.hyperparameters import make_config
 from winnow.objectives.training import train
-from winnow.search.analysis import ablation, conclusions, confirm, repetitions, study_reader, study_record
+from winnow.search.analysis import ablation, conclusions, confirm, importance, repetitions, study_reader, study_record
 from winnow.search.analysis.seeds import Purpose
 from winnow.search.analysis.study_view import StudyView
 from winnow.search.report import report
@@ -115,7 +115,7 @@ def test_ablations_are_found_however_far_they_are(tmp_path: Path) -> None:
     assert found.ablations[0].trainings > 0
 
 
-def test_nobody_is_advised_to_confirm_or_to_ablate_an_analysis(tmp_path: Path) -> None:
+def test_an_analysis_is_shown_as_no_search(tmp_path: Path) -> None:
     search = told(tmp_path, [0.5, 0.9, 0.8], [{}, {"lr": 0.05, "dropout": 0.4}, {"lr": 0.06, "dropout": 0.4}])
     confirmation = repetitions.plan_confirmation(search, top=2, seeds=2)
     repeated = repetitions.add_rows(confirmation, repetitions.missing_rows(confirmation, {}))
@@ -130,6 +130,11 @@ def test_nobody_is_advised_to_confirm_or_to_ablate_an_analysis(tmp_path: Path) -
             page = report.render(record, conclusions.load(study.storage, record))
             for command in ("winnow confirm", "winnow ablate"):
                 assert (f"{command} {study.name}" in page) == (study is search), f"{command} for {study.name}"
+            for words in ("won with", "The search ran", "best (trial"):
+                assert (words in page) == (study is search), f"{words} of {study.name}"
+            assert ("These are the planned trainings" in page) == (study is not search)
+            _, refusal = importance.assess_if_enough(record)
+            assert ("planned trainings" in refusal) == (study is not search)
 
 
 def test_what_was_measured_of_a_deleted_search_is_not_shown_for_the_next_of_its_name(tmp_path: Path) -> None:

@@ -6,10 +6,12 @@ import optuna
 
 from example_conclusions import ablated, confirmed
 from example_search import search, searched
+from example_spec import SPEC
 from winnow.search.analysis import formatting, study_reader, study_record, summary
 from winnow.search.analysis.commands import confirm_command
 from winnow.search.analysis.conclusions import Conclusions
 from winnow.search.report.confirmation import proposal
+from winnow.search.study.validation import parse
 
 
 def said_of(read: study_record.StudyRecord) -> str:
@@ -121,3 +123,13 @@ def test_a_confirmation_takes_the_place_of_the_doubt() -> None:
     assert "Trial 25 became the search's best afterwards and is not confirmed." in said
     assert "Alone, learning rate makes the biggest difference" in said
     assert "Training time since: 3 min 20 s for the confirmation and 50 min 0 s for the ablation." in said
+
+
+def test_an_audit_is_advised_where_a_pruner_is_asked() -> None:
+    cut = replace(searched(1).trials[0], state="PRUNED", baseline=False, number=1)
+    read = replace(searched(1), trials=(*searched(1).trials, cut))
+    assert cut.cut_short
+    for sampler, advised in (("tpe", True), ("freeze_thaw", False)):
+        spec = parse(f"{SPEC}[sampler]\nname = '{sampler}'\n", "SPEC")
+        said = " ".join(summary.sentences(read, Conclusions(spec=spec)))
+        assert ("audit = 0.1" in said) is advised, sampler
