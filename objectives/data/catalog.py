@@ -196,15 +196,17 @@ class DataSpec:
         train = examples - validation if self.train is None else self.train
         if train < 1 or train + validation > examples:
             raise DataError(
-                f"{self.name} has {examples:,} examples that are not for the test, too few for {train:,} to train and "
-                f"{validation:,} to validate",
+                f"{self.path or self.name} has {examples:,} examples that are not for the test, too few for {train:,} "
+                f"to train and {validation:,} to validate",
                 "lower data.train or data.validation",
             )
         for key, count in (("train", train), *(() if own_validation else (("validation", validation),))):
             if count < max(classes, 1):
+                aim = "train" if key == "train" else "validate"
                 raise DataError(
-                    f"{count} examples for data.{key} leave a class of {self.name} without any",
-                    f"choose {max(classes, 1)} or more",
+                    f"{self.path or self.name} has {examples:,} examples of {classes:,} classes that are not for the "
+                    f"test, and with {count:,} of them to {aim} a class has none",
+                    f"add examples of each class, or choose data.{key} = {max(classes, 1)} or more",
                 )
         return train, validation
 

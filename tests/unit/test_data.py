@@ -96,7 +96,10 @@ def test_the_same_spec_is_loaded_once_a_process() -> None:
     [
         ({"name": "digit"}, "there is no data set 'digit'"),
         ({"train": 0}, "data.train = 0 trains nothing"),
-        ({"train": 5}, "5 examples for data.train leave a class of digits without any"),
+        (
+            {"train": 5},
+            "of 10 classes that are not for the test, and with 5 of them to train a class has none",
+        ),
         ({"train": 1437}, "too few for 1,437 to train and 144 to validate"),
         ({"validation": 0.0}, "neither a share nor a number"),
         ({"validation": 1.5}, "neither a share nor a number"),
