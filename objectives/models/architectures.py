@@ -29,7 +29,9 @@ ConvDropout = Annotated[
 
 Weights = Annotated[
     str,
-    Hyperparameter("file with trained weights as torchvision saves them; none: random", method="trained weights"),
+    Hyperparameter(
+        "file with trained weights as torchvision saves them, or as safetensors; none: random", method="trained weights"
+    ),
 ]
 WeightsSHA256 = Annotated[
     str,

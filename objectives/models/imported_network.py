@@ -122,7 +122,7 @@ def build(
             raise ObjectiveError(f"no parameter of {name} begins with {prefix!r}", f"its parts are {first}")
     if weights:
         refuse_another(weights, weights_sha256)
-        _load(name, network, weights)
+        fill(name, network, weights)
     return _tried(name, network, channels, prefixes, shape, outputs, generator)
 
 
@@ -225,7 +225,7 @@ def _outputs(name: str, network: nn.Module, shape: tuple[int, ...], generator: t
         ) from error
 
 
-def _load(name: str, network: nn.Module, weights: str) -> None:
+def fill(name: str, network: nn.Module, weights: str) -> None:
     """Fill all but the last layer, and a stem of another kernel, from a state_dict; raises ObjectiveError.
 
     Nothing but tensors is read: no code in the file is run.

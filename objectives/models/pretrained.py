@@ -1,13 +1,12 @@
 """torchvision's ResNet-18 with a new last layer, its first parts frozen, its weights from a file."""
 
 import logging
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
 
-from winnow.objectives.errors import ObjectiveError
+from winnow.objectives.models.imported_network import fill
 from winnow.objectives.models.weights_file import refuse_another
 
 log = logging.getLogger("winnow")
@@ -44,25 +43,14 @@ class PretrainedResNet18(nn.Module):
 
 
 def load_weights(model: nn.Module, weights: str, sha256: str) -> None:
-    """Fill all but the last layer from the file `weights`, a state_dict as torchvision saves it.
+    """Fill all but the last layer from the file `weights`, a state_dict as torchvision saves it, or as safetensors.
 
     Without a file the initial weights stay, and a warning says so. Raises ObjectiveError where the file cannot be
-    read, is of another network or has another SHA-256 than the one that is known. Nothing but tensors is read: no
-    code in it is run.
+    read, is of another network or has another SHA-256 than the one that is known.
     """
     if not weights:
         log.warning("ResNet-18 starts from random weights: no file is named by `weights`")
         return
     refuse_another(weights, sha256)
-    path = Path(weights).expanduser()
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-        network: Any = model.network
-        wanted = network.state_dict()
-        given = {name: state[name] if not name.startswith("fc.") else wanted[name] for name in wanted}
-        network.load_state_dict(given)
-    except Exception as error:  # torch.load meets a torn file with whatever the part that was torn leads to
-        raise ObjectiveError(
-            f"weights = {weights!r} cannot be read as ResNet-18: {str(error).splitlines()[0]}",
-            "give a state_dict of torchvision's resnet18, saved by torch.save",
-        ) from error
+    assert isinstance(model, PretrainedResNet18)
+    fill("ResNet-18", model.network, weights)

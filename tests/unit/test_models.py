@@ -4,6 +4,7 @@ from typing import Any
 
 import optuna
 import pytest
+import safetensors.torch
 import torch
 from torch import nn
 
@@ -174,12 +175,14 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def test_weights_come_from_the_file_but_for_the_last_layer(trained: Path) -> None:
+def test_weights_come_from_the_file_but_for_the_last_layer(trained: Path, tmp_path: Path) -> None:
     given = torch.load(trained)
-    model = build(make_config({"model": "resnet18", "weights": str(trained)}), CIFAR, 10)
-    state = model.network.state_dict()  # type: ignore[union-attr]
-    assert all(torch.equal(state[name], given[name]) for name in state if not name.startswith("fc."))
-    assert state["fc.weight"].shape == (10, 512)
+    safetensors.torch.save_file(given, tmp_path / "resnet18.safetensors")
+    for path in (trained, tmp_path / "resnet18.safetensors"):
+        model = build(make_config({"model": "resnet18", "weights": str(path)}), CIFAR, 10)
+        state = model.network.state_dict()  # type: ignore[union-attr]
+        assert all(torch.equal(state[name], given[name]) for name in state if not name.startswith("fc."))
+        assert state["fc.weight"].shape == (10, 512)
 
 
 def test_another_file_than_the_one_that_was_recorded_is_refused(trained: Path, tmp_path: Path) -> None:
