@@ -18,6 +18,7 @@ from winnow.objectives.decision import Decision
 from winnow.objectives.mistakes import Mistakes
 from winnow.search.analysis import new_data, readings, repetitions
 from winnow.search.analysis.formatting import counted, listed, span
+from winnow.search.analysis.json_numbers import finite
 from winnow.search.analysis.readings import Reading
 from winnow.search.analysis.repetitions import (
     ConfirmationPlan,
@@ -29,7 +30,7 @@ from winnow.search.analysis.repetitions import (
     weights,
 )
 from winnow.search.analysis.seeds import Purpose
-from winnow.search.analysis.statistics import ERROR, Sample, broken_down, finite, paired
+from winnow.search.analysis.statistics import ERROR, Sample, broken_down, paired
 from winnow.search.analysis.study_record import StudyRecord
 from winnow.search.study.study import WinnowStudy
 

@@ -3,7 +3,7 @@
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from winnow.search.analysis.statistics import finite
+from winnow.search.analysis.json_numbers import finite
 
 Verdict = Literal["helps", "hurts", "inconclusive"]
 

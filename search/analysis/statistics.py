@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from winnow.search.analysis import quantiles
+from winnow.search.analysis.json_numbers import finite
 
 ERROR = 0.05
 """An interval may miss the truth so often: 95 % intervals."""
@@ -246,11 +247,6 @@ def largest_spread(sets: Iterable[Sequence[float]], scale: Scale) -> float:
             spread = 1.4826 * statistics.median(abs(score - middle) for score in scores)
             spreads.append(max(spread, scale.step / 2))
     return max(spreads) if len(spreads) >= _FEWEST_SETS else math.inf
-
-
-def finite(value: float) -> float | None:
-    """Return the number, or None for what JSON cannot hold."""
-    return value if math.isfinite(value) else None
 
 
 def paired(scores: Sequence[float], others: Sequence[float], scale: Scale = ANY) -> Sample:

@@ -1,6 +1,5 @@
 """Where a study stands: the numbers behind `winnow status`, the progress of a run, the live pages and the API."""
 
-import math
 import os
 import re
 import sysconfig
@@ -15,6 +14,7 @@ from sqlalchemy import func, select
 from winnow.errors import StudyError
 from winnow.records import STOPPING
 from winnow.search.analysis.formatting import counted, duration, listed, score
+from winnow.search.analysis.json_numbers import finite_object
 from winnow.search.analysis.pareto import Objective
 from winnow.search.study.study import WinnowStudy
 from winnow.storage.activity import State
@@ -210,19 +210,3 @@ def refuse_finished(study: WinnowStudy) -> None:
     """Raise StudyError where nothing is left to do in a study."""
     if why := end_of(study):
         raise StudyError(f"the study {study.name!r} is finished: {why}", "give it a larger budget: winnow create SPEC")
-
-
-def finite_object(content: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the same object with null for numbers that JSON does not know."""
-    return {str(key): finite(value) for key, value in content.items()}
-
-
-def finite(content: Any) -> Any:
-    """Return content with null for numbers that JSON does not know."""
-    if isinstance(content, float):
-        return content if math.isfinite(content) else None
-    if isinstance(content, dict):
-        return finite_object(content)
-    if isinstance(content, list | tuple):
-        return [finite(value) for value in content]
-    return content

@@ -17,7 +17,7 @@ from starlette.responses import JSONResponse, Response
 
 from winnow.errors import SpecError, StudyError
 from winnow.search.analysis import conclusions, export, study_reader
-from winnow.search.analysis.status import finite, finite_object
+from winnow.search.analysis.json_numbers import finite, finite_object
 from winnow.search.analysis.study_record import StudyRecord, TrialRecord
 from winnow.search.dashboard import enqueue as wishes
 from winnow.search.dashboard.chapters import concluded, curve_numbers, pictures

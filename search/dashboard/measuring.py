@@ -8,7 +8,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import HTMLResponse, Response
 
 from winnow.search.analysis import ablation, repetitions
-from winnow.search.analysis.status import finite_object
+from winnow.search.analysis.json_numbers import finite_object
 from winnow.search.dashboard.analyses import Analyses, Kind, costs
 from winnow.search.dashboard.rendering import render
 from winnow.search.dashboard.responses import StudyId, person, read_study, seen, watching
