@@ -53,6 +53,11 @@ class Definition(Hyperparameter):
         for number in checked if isinstance(checked, tuple) else (checked,):
             if not isinstance(number, str) and not self.low <= number <= self.high:
                 raise HyperparameterError(f"{self.name} = {value!r} is outside {self.limits}", "choose a value inside")
+            if isinstance(number, float) and abs(number) > _LARGEST:
+                raise HyperparameterError(
+                    f"{self.name} = {value!r} is beyond {_LARGEST:.1e}, the largest number that 32-bit floats hold",
+                    "choose one that training can use",
+                )
         return checked
 
     @property
@@ -72,6 +77,8 @@ class Definition(Hyperparameter):
         return f"{self.high:g} and below" if self.high < math.inf else ""
 
 
+_LARGEST = 2.0**128 - 2.0**104
+"""Of the floats that networks are trained in; what is larger is infinite to them."""
 _TYPE_WORDS: dict[object, str] = {
     bool: "true or false",
     int: "a whole number",

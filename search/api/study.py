@@ -22,7 +22,7 @@ from winnow.search.api import model_export, notebook, results
 from winnow.search.api.fleet import FleetArguments, FleetOptions, run_here, train_in_rounds
 from winnow.search.api.results import Ablation, Confirmation, TableName
 from winnow.search.report import conclusions, decoration
-from winnow.search.study import objective_checks, validation
+from winnow.search.study import hyperparameter_checks, objective_checks, validation
 from winnow.search.study import study as studies
 from winnow.search.study.spec import Spec
 from winnow.search.study.study import WinnowStudy
@@ -242,11 +242,8 @@ def read_spec(spec: SpecLike, **budget: float | None) -> Spec:
     if not isinstance(spec, Spec):  # one that was read already was examined then
         objective_checks.examine(checked, file)
         for name, entry in checked.space.items():
-            if isinstance(entry, Range) and not entry.offers(entry.high):
-                _log.warning(
-                    "[search] %s: its high of %g is never drawn: steps of %g from %g end at %g",
-                    *(name, entry.high, entry.step, entry.low, entry.nearest(entry.high)),
-                )
+            if isinstance(entry, Range) and (doubt := hyperparameter_checks.doubt(entry)):
+                _log.warning("[search] %s: %s", name, doubt)
     return checked
 
 

@@ -1,5 +1,6 @@
 """Checking what a spec fixes and searches: known, of its type, in its range, and of use beside the rest."""
 
+import math
 import shlex
 from collections.abc import Iterator
 from typing import Any
@@ -7,9 +8,14 @@ from typing import Any
 from winnow.objectives.definition import Definition
 from winnow.objectives.errors import ObjectiveError
 from winnow.objectives.hyperparameters import DEFINITIONS, definition
-from winnow.objectives.space import label, ordered
+from winnow.objectives.space import Range, label, ordered
 from winnow.search.study.sections import Wrong
 from winnow.search.study.spec import SearchEntry, Spec, space_entry
+
+_MOST_DECADES = 15
+"""More in a row are a slip: from what rounds to nothing to what no training bears are hardly ten."""
+_LOGARITHMIC = 1000
+"""Who names two ends so many times apart, both above 0, hardly means to draw from the last decade alone."""
 
 
 def wrongs(spec: Spec) -> Iterator[Wrong]:
@@ -99,6 +105,20 @@ def _check_prior(spec: Spec, name: str, entry: SearchEntry) -> None:
     elif not space_entry(name, entry, own=not spec.built_in).offers(label(entry.prior)):
         offered = f"from {entry.low} to {entry.high}" if entry.choices is None else f"of {entry.choices}"
         raise ObjectiveError(f"its prior {entry.prior!r} is not among what is searched", f"name one {offered}")
+
+
+def doubt(searched: Range) -> str:
+    """Return in a sentence what can hardly be meant of a range that may be searched; empty where it may well be."""
+    low, high, step = searched.low, searched.high, searched.step
+    if step and not searched.offers(high):
+        return f"its high of {high:g} is never drawn: steps of {step:g} from {low:g} end at {searched.nearest(high):g}"
+    ratio = high / low if low > 0 else 0.0
+    if searched.log and ratio > 10.0**_MOST_DECADES:
+        return f"{low:g} to {high:g} are {math.log10(ratio):.0f} decades, of which each is drawn as often as any other"
+    if not (searched.log or searched.whole or step) and ratio >= _LOGARITHMIC:
+        tenth = low + 0.1 * (high - low)
+        return f"nine of ten draws lie above {tenth:g}; with log = true each decade is drawn as often"
+    return ""
 
 
 def check_values(known_as: Definition, entry: SearchEntry) -> None:

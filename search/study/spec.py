@@ -3,6 +3,7 @@
 `winnow.search.study.validation` makes one from a TOML file and refuses what is wrong with it.
 """
 
+import math
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
@@ -69,6 +70,10 @@ class SearchEntry(Section):
             raise ValueError("neither `choices` nor both `low` and `high` are given|write { low = …, high = … }")
         if self.low > self.high:
             raise ValueError(f"low {self.low:g} is above high {self.high:g}|exchange them")
+        if not (math.isfinite(self.low) and math.isfinite(self.high)):
+            raise ValueError(f"from {self.low:g} to {self.high:g} is no range|give it two ends")
+        if math.isinf(self.high - self.low):
+            raise ValueError(f"from {self.low:g} to {self.high:g} is further than a float can tell|narrow it")
         if self.log and self.low <= 0:
             raise ValueError(f"a log scale cannot begin at {self.low:g}|set low above 0, or log = false")
         if self.log and self.step is not None:

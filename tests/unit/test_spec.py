@@ -1,5 +1,6 @@
 """The study spec: what it accepts, and each refusal in words that name file, key, problem and remedy."""
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -159,6 +160,18 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     (
         {"fixed": {"lr": 0.1}},
         "s.toml: [search] lr: it is in [fixed] as well; keep one of the two",
+    ),
+    (
+        {"search": {"lr": {"low": 1e-4, "high": 1e300, "log": True}}},
+        "s.toml: [search] lr: lr = 1e+300 is beyond 3.4e+38, the largest number that 32-bit floats hold; choose one",
+    ),
+    (
+        {"search": {"lr": {"low": -1e308, "high": 1e308}}},
+        "s.toml: [search] lr: from -1e+308 to 1e+308 is further than a float can tell; narrow it",
+    ),
+    (
+        {"search": {"lr": {"low": 0.1, "high": math.inf}}},
+        "s.toml: [search] lr: from 0.1 to inf is no range; give it two ends",
     ),
     ({"fixed": {"dropout": "much"}}, "s.toml: [fixed] dropout: dropout = 'much' is not a number"),
     ({"fixed": {"label_smoothing": 2}}, "s.toml: [fixed] label_smoothing: label_smoothing = 2 is outside 0 to 1"),

@@ -64,10 +64,32 @@ def test_a_search_that_begins_at_another_makes_no_storage(tmp_path: Path) -> Non
     assert not list(tmp_path.iterdir())
 
 
-def test_a_range_that_its_steps_do_not_fill_is_said(caplog: pytest.LogCaptureFixture) -> None:
-    search = {"lr": {"low": 0.1, "high": 1.0, "step": 0.4}, "batch_size": {"low": 32, "high": 128, "step": 32}}
+@pytest.mark.parametrize(
+    ("lr", "said"),
+    [
+        (
+            {"low": 0.1, "high": 1.0, "step": 0.4},
+            ["its high of 1 is never drawn: steps of 0.4 from 0.1 end at 0.9"],
+        ),
+        (
+            {"low": 1e-5, "high": 0.1},
+            ["nine of ten draws lie above 0.010009; with log = true each decade is drawn as often"],
+        ),
+        (
+            {"low": 1e-30, "high": 0.1, "log": True},
+            ["1e-30 to 0.1 are 29 decades, of which each is drawn as often as any other"],
+        ),
+        ({"low": 1e-5, "high": 0.1, "log": True}, []),
+        ({"low": 0.0, "high": 0.1}, []),
+        ({"low": 0.001, "high": 0.1}, []),
+    ],
+)
+def test_what_can_hardly_be_meant_of_a_range_is_said(
+    caplog: pytest.LogCaptureFixture, lr: dict[str, float], said: list[str]
+) -> None:
+    search = {"lr": lr, "batch_size": {"low": 32, "high": 128, "step": 32}}
     read_spec({"name": "new", "data": {"name": "digits"}, "search": search, "budget": {"trials": 20}})
-    assert caplog.messages == ["[search] lr: its high of 1 is never drawn: steps of 0.4 from 0.1 end at 0.9"]
+    assert caplog.messages == [f"[search] lr: {each}" for each in said]
 
 
 TRIALS: list[tuple[float, dict[str, Any]]] = [
