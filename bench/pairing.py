@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from winnow.search.worker.trainer_process import ALLOCATOR
+from winnow.search.worker.processes import ALLOCATOR
 
 HEADER = f"{'':<52} {'theirs/s':>10} {'ours/s':>12}   ratio: median (least to most)"
 

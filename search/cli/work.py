@@ -20,6 +20,7 @@ from winnow.search.cli.options import (
 from winnow.search.study import study as studies
 from winnow.search.worker import reaper
 from winnow.search.worker.devices import find
+from winnow.search.worker.forking import ForkServer
 from winnow.search.worker.numerics import settled_threads
 from winnow.search.worker.pool_worker import PoolWorker
 from winnow.search.worker.shutdown import Shutdown
@@ -78,7 +79,8 @@ def work(
         studies.accept_code(studies.load(storages.open(url, create=False), study))
 
     def run_worker() -> None:
-        options = WorkerOptions(find(device), threads or 1, lease_seconds, progress_minutes, grace_seconds)
+        by = ForkServer.from_environment()
+        options = WorkerOptions(find(device), threads or 1, lease_seconds, progress_minutes, grace_seconds, by)
         _run_worker(study, url, options, threads, supervision)
 
     if supervision is not None:  # it inherits the environment of its fleet, --devices among it

@@ -4,6 +4,7 @@ import logging
 import platform
 import time
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from winnow import defaults
 from winnow.search.launch.placement import Place
 from winnow.search.launch.supervisor import LOOK_SECONDS, Signals, Supervisor, refuse_all_given_up, wait
 from winnow.search.worker.devices import Device
+from winnow.search.worker.forking import ForkServer, fork_server
 from winnow.storage import endings
 from winnow.storage.database import Database
 
@@ -18,6 +20,15 @@ LONGEST_PAUSE = 5.0
 """Seconds between two looks at the most, however much a look costs."""
 DRAIN_SECONDS = 15.0
 """After its workers' grace period a fleet waits so long for the last of them."""
+# What a fork server imports once for all.
+WORKERS_IMPORT = ("winnow.__main__", "winnow.search.cli.main", "winnow.search.cli.work", "winnow.search.worker.trainer")
+TRAINERS_IMPORT = (
+    "torch",
+    "winnow.objectives.data.loading",
+    "winnow.objectives.calibration",
+    "winnow.objectives.training",
+    "winnow.objectives.stack",
+)
 _log = logging.getLogger("winnow")
 
 
@@ -40,13 +51,16 @@ class Fleet:
         logs: Path,
         *,
         grace_seconds: float = defaults.GRACE_SECONDS,
+        built_in: bool = False,
     ) -> None:
-        """`work` is what `winnow work` is given beside place and storage."""
+        """`work` is what `winnow work` is given beside place and storage; `built_in`: Winnow's own code trains."""
         self.slots: list[Slot] = []
         self._signals = Signals()
         self._work = list(work)
         self._database = database
         self._grace_seconds = grace_seconds
+        self._imported = [WORKERS_IMPORT, TRAINERS_IMPORT] if built_in else [WORKERS_IMPORT]
+        self._fork_server: ForkServer | None = None
         logs.mkdir(parents=True, exist_ok=True)
         self._logs = logs / f"{work[0].lstrip('-')}-{platform.node()}"
         self._made = 0
@@ -66,7 +80,9 @@ class Fleet:
         it raises, the end is the same: what it shows may be on a terminal that was closed. Raises WorkerFailed where no
         worker can be kept alive, with the reason of one of them.
         """
-        with self._signals:
+        with self._signals, self._may_fork() as self._fork_server:
+            for slot in self.slots:
+                slot.supervisor.fork_server = self._fork_server
             try:
                 while self.stopped_by is None:
                     began = time.process_time()
@@ -97,9 +113,10 @@ class Fleet:
             self.slots.remove(slot)
 
     def process_ids(self, device: Device) -> list[int]:
-        """Return the processes of the workers on a device."""
+        """Return the processes of the workers on a device, and what forks them."""
         there = [slot.supervisor.process for slot in self.slots if slot.place.device == device]
-        return [process.pid for process in there if process is not None]
+        forked = [self._fork_server.process_id] if self._fork_server is not None else []
+        return forked + [process.pid for process in there if process is not None]
 
     def _add(self, place: Place) -> None:
         log = self._logs.with_name(f"{self._logs.name}-{self._made}.log")
@@ -117,8 +134,14 @@ class Fleet:
             log=log,
             cores=place.cores,
         )
+        supervisor.fork_server = self._fork_server
         self._made += 1
         self.slots.append(Slot(place, supervisor))
+
+    def _may_fork(self) -> AbstractContextManager[ForkServer | None]:
+        """Have a fork server where all workers are on the CPU with one thread each, as torch's in it are then."""
+        suits = all(slot.place.device.kind == "cpu" and slot.place.threads == 1 for slot in self.slots)
+        return fork_server(self._imported) if suits and self.slots else nullcontext()
 
     def _requeue_of_dead(self) -> None:
         """Bring back the trials of workers that were killed: their parent knows that, and no lease need run out."""

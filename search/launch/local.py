@@ -48,6 +48,7 @@ class LocalRun:
             database,
             files / "logs",
             grace_seconds=grace_seconds,
+            built_in=study.spec.built_in,
         )
         self.leaves_others = False
         """Whether it has ended before trials that are left, since no worker of Winnow's runs them."""

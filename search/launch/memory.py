@@ -33,7 +33,8 @@ def used(device: Device) -> int:
 
 def taken_by(process_ids: Iterable[int]) -> int:
     """Return the bytes that these processes and all that they started take, pages that they share counted once."""
-    return sum(_of_one(process) for number in process_ids for process in _family(number))
+    families = {process for number in process_ids for process in _family(number)}
+    return sum(map(_of_one, families))
 
 
 def _family(process_id: int) -> list[psutil.Process]:

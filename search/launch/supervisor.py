@@ -18,6 +18,7 @@ from types import FrameType
 from typing import BinaryIO
 
 from winnow.errors import WinnowError, WorkerFailed
+from winnow.search.worker.forking import FORK_SERVER, LOST, Forked, ForkServer, Process
 from winnow.search.worker.processes import ending, module_command
 from winnow.search.worker.supervision import SUPERVISOR, Farewell, Heard
 
@@ -51,7 +52,9 @@ class Supervisor:
         """Whether the worker left because nothing was left to do."""
         self.dead: list[str] = []
         """The names of workers that ended without handing back what they held, until somebody takes them from here."""
-        self.process: subprocess.Popen[bytes] | None = None
+        self.process: Process | None = None
+        self.fork_server: ForkServer | None = None
+        """Whom it and its worker ask for processes."""
         self._arguments = list(arguments)
         self._name = name
         self._environment = dict(environment or {})
@@ -112,7 +115,8 @@ class Supervisor:
                 keep_end(self._log, LOG_BYTES)
 
     def _note_end(self, status: int, heard: Heard) -> None:
-        self.idle = status == 0 and heard.farewell == Farewell()
+        # Whose fork server was killed has left in order, and nobody knows its status.
+        self.idle = status in (0, LOST) and heard.farewell == Farewell()
         self._fruitless = 1 if heard.ended else self._fruitless + 1
         self._start_after = time.monotonic() + min(LONGEST_PAUSE, 2.0**self._fruitless)
         farewell = heard.farewell or Farewell(_words(status), exit_code=1)
@@ -153,7 +157,7 @@ class Supervisor:
         self._heard = Heard(ours)
         try:
             with self._output() as output:
-                self.process = subprocess.Popen(
+                self.process = self._forked(theirs, output) or subprocess.Popen(
                     module_command("winnow", "work", *self._arguments),
                     env={**os.environ, **self._environment, SUPERVISOR: f"{os.getpid()}:{theirs}"},
                     pass_fds=[theirs],
@@ -170,6 +174,17 @@ class Supervisor:
             os.close(theirs)
         if self._cores and hasattr(os, "sched_setaffinity"):
             os.sched_setaffinity(self.process.pid, self._cores)  # its trainer inherits it
+
+    def _forked(self, theirs: int, output: BinaryIO | None) -> Forked | None:
+        """Have the fork server fork the worker, whose parent it is then; None where it cannot."""
+        if self.fork_server is None or output is None:
+            return None
+        server, by, log = self.fork_server.process_id, self.fork_server.descriptor, output.fileno()
+        environment = {**os.environ, **self._environment, SUPERVISOR: f"{server}:{theirs}"}
+        environment[FORK_SERVER] = f"{server}:{by}"
+        with open(os.devnull, "rb") as nothing:
+            files = {0: nothing.fileno(), 1: log, 2: log, theirs: theirs, by: by}
+            return self.fork_server.fork("winnow", ["work", *self._arguments], environment, files)
 
 
 def keep_end(log: Path, most: int) -> None:

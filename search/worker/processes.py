@@ -3,12 +3,13 @@
 import ctypes
 import os
 import signal
-import subprocess
 import sys
 import threading
 import time
-from contextlib import suppress
 
+ALLOCATOR = {"MALLOC_MMAP_THRESHOLD_": str(4 * 2**30), "MALLOC_TRIM_THRESHOLD_": str(8 * 2**30)}
+"""What glibc reads when a process starts: keep freed blocks of any size for the next step. By default it gives those
+beyond 32 MiB back to the kernel each time, and each new one faults page by page. A trainer so stays at its peak."""
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
@@ -43,46 +44,3 @@ def watch_parent(parent: int, sent: signal.Signals) -> None:
     while os.getppid() == parent:
         time.sleep(1.0)
     os.kill(os.getpid(), sent)
-
-
-class ProcessGroup:
-    """A process that leads a group of its own, which is killed whole: by `kill`, or when this process is gone.
-
-    The second is a shell's work that waits beside it for this process's end of a pipe to close, whatever closes it.
-    """
-
-    def __init__(self, command: list[str], environment: dict[str, str], descriptor: int) -> None:
-        """Start `command`, which inherits the file `descriptor`."""
-        self._leader = subprocess.Popen(command, pass_fds=[descriptor], env=environment, start_new_session=True)
-        self._guard = subprocess.Popen(
-            ["/bin/sh", "-c", f"read -r _; kill -s KILL -- -{self._leader.pid}"],
-            stdin=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
-
-    @property
-    def process_id(self) -> int:
-        """The id of the leader and of its group."""
-        return self._leader.pid
-
-    @property
-    def alive(self) -> bool:
-        """Whether the leader still runs."""
-        return self._leader.poll() is None
-
-    def how_it_ended(self) -> str:
-        """Wait a moment for the leader, which has closed its pipe, and say how it ended."""
-        try:
-            status = self._leader.wait(5.0)
-        except subprocess.TimeoutExpired:
-            return "closed its pipe"
-        return ending(status)
-
-    def kill(self) -> None:
-        """End the leader and all that it started."""
-        with suppress(ProcessLookupError):
-            os.killpg(self._leader.pid, signal.SIGKILL)
-        self._leader.wait()
-        self._guard.kill()
-        self._guard.communicate()

@@ -194,8 +194,12 @@ class Trainer:
         threading.Thread(target=serve_and_close, name="a trial", daemon=True).start()
 
 
-def main(file_descriptor: int, rank: int = 0) -> None:
-    """Serve jobs until the supervisor closes the pipe; another rank than 0 serves rank 0."""
+def main() -> None:
+    """Serve jobs until the supervisor closes the pipe, of which the first argument is the descriptor.
+
+    With another rank than 0 as the second, serve rank 0.
+    """
+    file_descriptor, rank = int(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 0
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the supervisor decides what an interrupt means
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     pipe: Pipe = Connection(file_descriptor)
@@ -220,4 +224,4 @@ def main(file_descriptor: int, rank: int = 0) -> None:
 
 
 if __name__ == "__main__":
-    main(*map(int, sys.argv[1:]))
+    main()

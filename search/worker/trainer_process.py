@@ -16,14 +16,13 @@ from winnow.search.study.spec import Spec
 from winnow.search.study.study import WinnowStudy, refuse_other_code
 from winnow.search.worker.channels import Channel, Channels
 from winnow.search.worker.devices import Device, bind
+from winnow.search.worker.forking import ForkServer
 from winnow.search.worker.fusing import Fusing
 from winnow.search.worker.messages import Answer, Measure, Pipe, Prepare, Ready
 from winnow.search.worker.numerics import is_precision_open
-from winnow.search.worker.processes import ProcessGroup, module_command
+from winnow.search.worker.process_group import ProcessGroup
+from winnow.search.worker.processes import ALLOCATOR
 
-ALLOCATOR = {"MALLOC_MMAP_THRESHOLD_": str(4 * 2**30), "MALLOC_TRIM_THRESHOLD_": str(8 * 2**30)}
-"""What glibc reads when a process starts: keep freed blocks of any size for the next step. By default it gives those
-beyond 32 MiB back to the kernel each time, and each new one faults page by page. A trainer so stays at its peak."""
 LOOK_SECONDS = 0.5
 TRAINING_PACKAGES = ("torch", "torchvision", "sklearn", "safetensors")
 _log = logging.getLogger("winnow")
@@ -40,6 +39,8 @@ class WorkerOptions:
     """A trainer that reports nothing for so long is taken to hang."""
     grace_seconds: float = defaults.GRACE_SECONDS
     """How long a trainer may go on after a stop was asked for, to reach the end of its epoch."""
+    fork_server: ForkServer | None = None
+    """Whom to ask for a trainer of one thread on the CPU."""
 
     @property
     def longest_gap(self) -> float:
@@ -113,9 +114,10 @@ class TrainerProcess:
         ours, theirs = socket.socketpair()
         self.number += 1
         self.process = ProcessGroup(
-            module_command("winnow.search.worker.trainer", str(theirs.fileno())),
-            {**ALLOCATOR, **os.environ, **bind(self.options.device, self.options.threads)},
+            "winnow.search.worker.trainer",
             theirs.fileno(),
+            {**ALLOCATOR, **os.environ, **bind(self.options.device, self.options.threads)},
+            self.options.fork_server if self.options.threads == 1 else None,
         )
         theirs.close()
         self.pipe = Connection(ours.detach())

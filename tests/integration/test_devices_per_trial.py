@@ -23,7 +23,7 @@ from winnow.records import CONFIG, RUN, TRAINING, Epoch, Outcome
 from winnow.search.study.spec import Spec
 from winnow.search.study.validation import parse
 from winnow.search.worker.messages import Answer, Call, Ended, Job, Prepare, Report, Verdict
-from winnow.search.worker.processes import ProcessGroup, module_command
+from winnow.search.worker.process_group import ProcessGroup
 
 DATA: dict[str, Any] = {"name": "digits", "train": 401, "validation": 101}
 BUILT_IN = """
@@ -107,8 +107,7 @@ class Trainer:
 def trainer(spec: Spec, folder: Path, progress_minutes: float = 30.0) -> Iterator[Trainer]:
     ours, theirs = socket.socketpair()
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(folder), "WINNOW_CACHE": str(folder)}
-    command = module_command("winnow.search.worker.trainer", str(theirs.fileno()))
-    process = ProcessGroup(command, environment, theirs.fileno())
+    process = ProcessGroup("winnow.search.worker.trainer", theirs.fileno(), environment)
     theirs.close()
     pipe = Connection(ours.detach())
     try:

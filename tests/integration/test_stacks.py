@@ -84,7 +84,8 @@ class Spoiling(nn.Linear):
     def forward(self, x):
         if torch.is_grad_enabled() and not Path("spoilt").exists():
             Path("spoilt").touch()
-            sys.modules["__main__"].code_of = None  # so that what a trainer does after a trial fails
+            trainer = sys.modules.get("winnow.search.worker.trainer", sys.modules["__main__"])
+            trainer.code_of = None  # so that what a trainer does after a trial fails
         return super().forward(x)
 
 
