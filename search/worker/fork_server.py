@@ -45,29 +45,34 @@ class Server:
         return None
 
     def _answer(self) -> Callable[[], None] | None:
-        content, (answers, *files), _, _ = socket.recv_fds(self._requests, LONGEST_REQUEST, MOST_FILES)
+        content, received, _, _ = socket.recv_fds(self._requests, LONGEST_REQUEST, MOST_FILES)
         request = Request(**json.loads(content))
-        asker = socket.socket(fileno=answers)
         gc.freeze()  # or each would copy what a collection marks
-        try:
-            process = os.fork()
-        except OSError:  # no room for another: who asked is told so when it tries by itself
-            process = -1
+        process = _fork() if len(received) == 1 + len(request.files) and not _has_left(received[0]) else None
         if process == 0:
-            asker.close()
-            return self._become(request, files)
-        for file in files:
+            os.close(received[0])
+            return self._become(request, received[1:])
+        for file in received[1:]:
             os.close(file)
-        if process == -1:
+        if process is not None:
+            self._tell_begin(process, socket.socket(fileno=received[0]))
+        elif received:  # who asked is told why when it tries by itself
+            os.close(received[0])
+        return None
+
+    def _tell_begin(self, process: int, asker: socket.socket) -> None:
+        try:
+            handle = os.pidfd_open(process)
+        except OSError:  # no room for another file
+            os.kill(process, signal.SIGKILL)
+            os.waitpid(process, 0)
             asker.close()
-            return None
-        handle = os.pidfd_open(process)
+            return
         self._forked[handle] = process, asker
         try:
             socket.send_fds(asker, [str(process).encode()], [handle])
         except OSError:  # who asked has waited too long, or is gone
             os.kill(process, signal.SIGKILL)
-        return None
 
     def _tell_end(self, handle: int) -> None:
         process, asker = self._forked.pop(handle)
@@ -89,6 +94,7 @@ class Server:
         os.environ.clear()
         os.environ.update(request.environment)
         gc.enable()
+        _draw_anew()
         module = import_module(request.module)
         if hasattr(module, "__path__"):  # a package, whose `__main__` a command runs
             module = import_module(f"{request.module}.__main__")
@@ -97,6 +103,26 @@ class Server:
         _show(sys.orig_argv)
         run: Callable[[], None] = module.main
         return run
+
+
+def _fork() -> int | None:
+    try:
+        return os.fork()
+    except OSError:  # no room for another process
+        return None
+
+
+def _has_left(asker: int) -> bool:
+    """Return whether who asked, and who says nothing more, has waited too long: it has started a process itself."""
+    return bool(connection.wait([asker], 0.0))
+
+
+def _draw_anew() -> None:
+    """Have random numbers begin elsewhere than in every other fork; Python's own do so by themselves."""
+    if "numpy" in sys.modules:
+        sys.modules["numpy"].random.seed()
+    if "torch" in sys.modules:
+        sys.modules["torch"].default_generator.seed()
 
 
 def _renumber(files: Sequence[int], numbers: Sequence[int]) -> None:
@@ -112,11 +138,15 @@ def _renumber(files: Sequence[int], numbers: Sequence[int]) -> None:
 
 def _show(command: Sequence[str]) -> None:
     """Have `ps`, and whoever else reads /proc/PID/cmdline, see another command than the one that this process had."""
-    fields = Path("/proc/self/stat").read_text().rpartition(")")[2].split()
+    try:
+        fields = Path("/proc/self/stat").read_text().rpartition(")")[2].split()
+    except OSError:  # no /proc, so nobody looks either
+        return
     start, end = int(fields[45]), int(fields[46])  # arg_start and arg_end: proc_pid_stat(5)
-    words = "\0".join(command).encode()[: end - start - 1]
-    ctypes.memset(start, 0, end - start)
-    ctypes.memmove(start, words, len(words))
+    if start < end:  # gVisor says 0 of both
+        words = "\0".join(command).encode()[: end - start - 1]
+        ctypes.memset(start, 0, end - start)
+        ctypes.memmove(start, words, len(words))
 
 
 def main() -> None:
@@ -125,6 +155,7 @@ def main() -> None:
     die_with_parent(int(parent), signal.SIGKILL)
     # What a signal to all means, those decide who ask, and those whom this forks: none sent to them is lost meanwhile.
     signal.pthread_sigmask(signal.SIG_BLOCK, ASK_TO_LEAVE)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # whoever ignores it, as a parent's parent may, is told no status
     gc.disable()  # a million objects are made, and none is garbage
     server = Server(socket.socket(fileno=int(descriptor)))
     run = None

@@ -4,14 +4,16 @@ It saves time and nothing else: where it cannot be had, or is gone, the same pro
 """
 
 import json
+import math
 import os
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from multiprocessing.connection import Connection
 
@@ -149,26 +151,32 @@ def fork_server(modules: Sequence[Sequence[str]]) -> Iterator[ForkServer | None]
 
     It imports some modules after others, and between them answers who asks.
     """
-    if not _can_be():
-        yield None
-        return
+    with ExitStack() as ends:
+        server = None
+        with suppress(OSError):  # no room for another process
+            server = _start(modules, ends) if _can_be() else None
+        yield server
+
+
+def _start(modules: Sequence[Sequence[str]], ends: ExitStack) -> ForkServer:
+    """Start a fork server that ends with `ends`; raises OSError."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    ends.enter_context(ours)
+    # Where the server hangs, it fills, and then takes no more.
+    ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", math.ceil(ANSWER_SECONDS), 0))
     command = [str(os.getpid()), str(theirs.fileno()), *map(",".join, modules)]
-    with ours:
-        with theirs:
-            process = subprocess.Popen(
-                module_command("winnow.search.worker.fork_server", *command),
-                env={**os.environ, **ALLOCATOR, **bind(Device("cpu"), 1)},
-                pass_fds=[theirs.fileno()],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-            )
-        try:
-            yield ForkServer(process.pid, ours)
-        finally:
-            process.kill()
-            process.wait()
+    with theirs:
+        process = subprocess.Popen(
+            module_command("winnow.search.worker.fork_server", *command),
+            env={**ALLOCATOR, **os.environ, **bind(Device("cpu"), 1)},
+            pass_fds=[theirs.fileno()],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+    ends.callback(process.wait)
+    ends.callback(process.kill)  # called first
+    return ForkServer(process.pid, ours)
 
 
 def _can_be() -> bool:

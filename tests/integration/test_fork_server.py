@@ -2,10 +2,13 @@
 
 import json
 import os
+import resource
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +16,7 @@ import psutil
 import pytest
 
 from integration.winnow import Place, wait_for
+from winnow.search.worker import forking
 from winnow.search.worker.forking import LOST, ForkServer, fork_server
 from winnow.search.worker.process_group import ProcessGroup
 
@@ -130,6 +134,111 @@ def test_a_group_is_killed_at_once_and_whole(server: ForkServer) -> None:
         assert group.how_it_ended() == "was killed by SIGKILL"
     os.close(ours)
     os.close(theirs)
+
+
+def test_each_draws_random_numbers_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    draws = "import json, random, numpy, torch\n\ndef main():\n    "
+    draws += "print(json.dumps([random.random(), numpy.random.rand(), torch.rand(1).item()]), flush=True)\n"
+    (tmp_path / "draws.py").write_text(draws)
+    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
+    with fork_server([["draws"]]) as server, open(tmp_path / "out", "ab") as out:
+        assert server is not None
+        for _ in range(2):
+            forked = server.fork("draws", [], os.environ, {0: out.fileno(), 1: out.fileno(), 2: out.fileno()})
+            assert forked is not None
+            assert forked.wait(60.0) == 0
+    one, other = map(json.loads, (tmp_path / "out").read_text().splitlines())
+    assert all(mine != theirs for mine, theirs in zip(one, other, strict=True)), (one, other)
+
+
+def test_how_it_ended_is_told_where_whoever_started_us_ignores_ends_of_children(tmp_path: Path) -> None:
+    """As some daemons do, and what they start inherits it."""
+    before = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    try:
+        with fork_server([["json"]]) as server:
+            assert server is not None
+            for _ in range(2):
+                forked = server.fork("json.tool", ["no such file"], os.environ, {0: 0, 1: 1, 2: 2})
+                assert forked is not None, "the server lives"
+                assert forked.wait(60.0) not in (0, LOST)
+    finally:
+        signal.signal(signal.SIGCHLD, before)
+
+
+def test_a_fork_needs_no_proc(tmp_path: Path) -> None:
+    hidden = ["unshare", "--mount", "sh", "-c", 'mount -t tmpfs none /proc && exec "$@"', "sh"]
+    if subprocess.run([*hidden, "true"], capture_output=True).returncode != 0:
+        pytest.skip("no right to hide /proc")
+    script = """
+import os
+from winnow.search.worker.forking import fork_server
+
+with fork_server([["this"]]) as server:
+    assert server.fork("json.tool", ["--help"], os.environ, {0: 0, 1: 1, 2: 2}).wait(60.0) == 0
+"""
+    ran = subprocess.run([*hidden, sys.executable, "-c", script], capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stderr
+
+
+@pytest.mark.parametrize("room", range(8))
+def test_with_no_room_for_files_there_is_none(room: int) -> None:
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(map(int, os.listdir("/proc/self/fd"))) + 10, before[1]))
+    taken: list[int] = []
+    try:
+        with suppress(OSError):
+            while True:
+                taken.append(os.dup(2))
+        for _ in range(room):
+            os.close(taken.pop())
+        with fork_server([["json"]]) as server:
+            assert room > 4 or server is None
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+        for each in taken:
+            os.close(each)
+
+
+@contextmanager
+def another(server: ForkServer) -> Iterator[ForkServer]:
+    """A server as another worker sees it."""
+    with socket.socket(fileno=os.dup(server.descriptor)) as requests:
+        yield ForkServer(server.process_id, requests)
+
+
+def test_one_that_has_no_room_for_more_lives_on(server: ForkServer) -> None:
+    """Who asks is told that it cannot be, and none of those before comes to harm."""
+    ours, theirs = os.pipe()
+    files = {0: ours, 1: 1, 2: 2}
+    first = server.fork("tells", ["0"], os.environ, files)
+    assert first is not None
+    open_there = len(os.listdir(f"/proc/{server.process_id}/fd"))
+    for room in range(8):
+        resource.prlimit(server.process_id, resource.RLIMIT_NOFILE, (open_there + room, 4096))
+        with another(server) as asks:
+            more = asks.fork("tells", ["0"], os.environ, files)
+        assert first.poll() is None
+        if more is not None:
+            more.kill()
+            assert more.wait(60.0) == -signal.SIGKILL
+    resource.prlimit(server.process_id, resource.RLIMIT_NOFILE, (4096, 4096))
+    last = server.fork("tells", ["0"], os.environ, files)
+    assert last is not None
+    for each in (first, last):
+        each.kill()
+        assert each.wait(60.0) == -signal.SIGKILL
+    os.close(ours)
+    os.close(theirs)
+
+
+def test_many_that_ask_one_that_hangs_wait_only_so_long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(forking, "ANSWER_SECONDS", 1.0)
+    with fork_server([["json"]]) as server:
+        assert server is not None
+        os.kill(server.process_id, signal.SIGSTOP)
+        for _ in range(3):
+            with another(server) as asks:
+                assert asks.fork("json.tool", [], {**os.environ, "LONG": "x" * 90_000}, {0: 0, 1: 1, 2: 2}) is None
 
 
 def family(run: "subprocess.Popen[str]") -> list[psutil.Process]:
