@@ -27,6 +27,8 @@ from winnow.search.worker.shutdown import Shutdown
 from winnow.search.worker.supervision import Supervision
 from winnow.search.worker.trainer_process import WorkerOptions, refuse_missing_packages
 from winnow.search.worker.worker import Worker
+from winnow.storage import activity
+from winnow.storage.activity import State
 from winnow.storage.database import PATIENCE
 from winnow.storage.errors import StorageUnreachable
 
@@ -113,6 +115,9 @@ def _run_worker(
         # A supervised worker may start just after the study has ended.
         if supervision is None:
             status.refuse_finished(loaded)
+            if activity.state_of(storage.database, loaded.study_id) is State.STOPPED:
+                click.echo(f"{study} is stopped by hand: winnow resume {study} goes on", err=True)
+                return
         refuse_missing_packages(loaded.spec)
         options = replace(options, threads=threads or settled_threads(loaded) or 1)
         Worker(loaded, options, shutdown, supervision=supervision).run()

@@ -19,7 +19,7 @@ from storage_servers import PostgresServer
 from winnow.records import REASON, TRACEBACK
 from winnow.search.analysis import study_reader, study_record, summary
 from winnow.search.dashboard.identity import COOKIE
-from winnow.storage import workers
+from winnow.storage import activity, workers
 
 VALUES = [0.5, 0.9, None, 0.7, 0.8]
 
@@ -69,9 +69,19 @@ def test_a_device_that_was_given_up_is_named_with_its_reason(serve: Serve, tmp_p
         page = client.get("/winnow/told").text
         assert "cuda:3 of node-2 was given up" in page
         assert "no kernel &lt;image&gt;" in page
-        assert "No worker is here." in page, "it is not at work"
+        assert "No worker is here. <code>winnow work told</code> starts one." in page, "it is not at work"
         (given_up,) = client.get(f"/winnow/api/studies/{study.study_id}").json()["given_up"]
         assert (given_up["device"], given_up["reason"]) == ("cuda:3", "no kernel <image>")
+
+
+def test_a_stopped_study_says_how_it_goes_on(serve: Serve, tmp_path: Path) -> None:
+    study = told(tmp_path, VALUES)
+    served = serve(f"sqlite:///{tmp_path}/winnow.db", local=True)
+    activity.set_state(served.storage.database, study.study_id, activity.State.STOPPED)
+    with served.client() as client:
+        page = client.get("/winnow/told").text
+    assert "The study is stopped by hand: <code>winnow resume told</code> lets workers go on." in page
+    assert "winnow work" not in page
 
 
 def test_a_study_of_which_every_trial_failed_names_the_line_and_calls_for_no_worker(

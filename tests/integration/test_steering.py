@@ -54,6 +54,9 @@ def test_a_study_that_nobody_works_on_can_be_stopped_and_resumed(place: Place) -
     for command, says in (("stop", "it has no workers"), ("resume", "To start one: winnow work s")):
         told = place.run(command, "s")
         assert says in told.stdout, told.stderr
+        if command == "stop":
+            worker = place.run("work", "s")
+            assert (worker.returncode, worker.stderr) == (0, "s is stopped by hand: winnow resume s goes on\n")
     assert "there is no study 'none'" in place.run("pause", "none").stderr
 
 
