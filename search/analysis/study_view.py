@@ -54,6 +54,8 @@ class StudyView:
         self._plain: dict[int, TrialRecord] = {}
         self._values: dict[int, tuple[float, ...]] = {}
         """By trial id: the values of completed trials of several objectives."""
+        self._objectives: list[Objective] = []
+        self._front: list[int] = []
         self._searched_since = 0
         self._paused: set[int] = set()
         """By trial id."""
@@ -76,10 +78,10 @@ class StudyView:
                 self._paused = paused
                 self._history = self._make_history(about)
                 self._trials_version += 1
+                if aims and not aims[0].metric:
+                    aims[0] = replace(aims[0], metric=self._history.metric)
+                self._objectives, self._front = best_of_each(aims, self._results(aims))
             record = self._history
-            if aims and not aims[0].metric:
-                aims[0] = replace(aims[0], metric=record.metric)
-            objectives, front = best_of_each(aims, self._results(aims))
             failures = self._count_failures()
             present = workers.present(self._storage.database, self.study_id)
             curves = self._running_curves(
@@ -94,8 +96,8 @@ class StudyView:
                 study=about.study,
                 direction=about.direction,
                 metric=record.metric,
-                objectives=objectives,
-                front=front,
+                objectives=self._objectives,
+                front=self._front,
                 states=states,
                 best=_best(record),
                 baseline=record.baseline.value if record.baseline else None,

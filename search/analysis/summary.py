@@ -180,16 +180,18 @@ def _half_trained(record: StudyRecord) -> list[str]:
     paused = [trial for trial in record.trials if trial.state == "WAITING" and trial.curve]
     if not paused:
         return []
-    are = "trials are" if len(paused) > 1 else "trial is"
+    are, seconds = "trials are" if len(paused) > 1 else "trial is", sum(trial.seconds for trial in paused)
+    spent = f", after {duration(seconds)} of training time so far" if seconds else ""  # what was handed back tells none
     return [
-        f"{len(paused)} {are} half-trained and may go on, after {duration(sum(trial.seconds for trial in paused))} of "
-        "training time so far: each counts in the budget, and neither in the ranking nor in any importance or mean; "
-        "the sampler alone learns from its curve."
+        f"{len(paused)} {are} half-trained and may go on{spent}: each counts in the budget, and neither in the ranking "
+        "nor in any importance or mean; the sampler alone learns from its curve."
     ]
 
 
 def _cost(record: StudyRecord, found: Conclusions) -> list[str]:
     finished = record.finished
+    if not finished:
+        return []
     pruned, failed = record.count("PRUNED"), record.count("FAIL")
     worker_time, wall_time = sum(trial.seconds for trial in finished), elapsed(finished)
     workers = len({trial.worker for trial in finished if trial.worker})

@@ -39,7 +39,7 @@ def pictures(view: StudyView) -> list[Chapter]:
 
 def hyperparameters(view: StudyView) -> list[Chapter]:
     """Return the hyperparameter importance by the method that the sampler allows to trust."""
-    if not view.record().finished:
+    if not view.record().finished or view.record().is_analysis:
         return []
     record = view.searched()
     found, refusal = importance.assess_if_enough(record)

@@ -54,6 +54,9 @@ def test_a_half_trained_trial_is_said_to_count_nowhere() -> None:
     paused = replace(record.trials[7], state="WAITING", value=None)
     said = " ".join(summary.sentences(changed(record, {7: paused})))
     assert f"1 trial is half-trained and may go on, after {duration(paused.seconds)} of training time so far" in said
+    handed_back = summary.sentences(replace(record, trials=(replace(paused, seconds=0.0),)))
+    assert "1 trial is half-trained and may go on: each counts in the budget" in " ".join(handed_back)
+    assert "ran 0 trials" not in " ".join(handed_back)
     assert "half-trained" not in " ".join(summary.sentences(record))
 
 

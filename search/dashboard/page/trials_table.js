@@ -57,6 +57,7 @@ function column(title, key, more = {}) {
     titleDownload: harmless(title),
     accessorDownload: harmless,
     visible: !listOf("hide").includes(key),
+    minWidth: 72, // room for a filter
     ...more,
   };
 }
