@@ -98,7 +98,7 @@ def test_a_long_reason_is_read_without_scrolling_sideways(browser: Browser, serv
     study = told(tmp_path, [0.5])
     failed = study.optuna.ask()
     failed.set_user_attr(
-        "winnow:reason", f"ValueError: cannot read /data/{'a_long_name_' * 30}.jpg: {'why it is so, ' * 30}"
+        "winnow:reason", f"ValueError: 1 < 2, cannot read /data/{'a_long_name_' * 30}.jpg: {'why it is so, ' * 30}"
     )
     study.optuna.tell(failed, state=TrialState.FAIL)
     served = serve(f"sqlite:///{tmp_path}/winnow.db", local=True)
@@ -111,6 +111,17 @@ def test_a_long_reason_is_read_without_scrolling_sideways(browser: Browser, serv
     scrolled = "holder => holder.scrollWidth <= holder.clientWidth"
     assert page.locator(".tabulator-tableholder").evaluate(scrolled)
     page.close()
+    phone = browser.new_page(viewport={"width": 390, "height": 844})
+    phone.set_default_timeout(SECONDS)
+    phone.goto(f"{served.url}/winnow/told")
+    for number in ("0", "1"):
+        row = phone.locator(".tabulator-row", has=phone.get_by_role("link", name=number, exact=True))
+        row.locator(".tabulator-responsive-collapse-toggle").click()
+        unfolded = row.locator(".folded")
+        expect(unfolded).to_contain_text("dropout")
+        assert "&" not in (unfolded.text_content() or "")
+    expect(unfolded).to_contain_text("ValueError: 1 < 2, cannot read")
+    phone.close()
 
 
 def test_the_table_of_trials_keeps_its_view_in_the_address(browser: Browser, serve: Serve, tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ import { axis, draw, PALETTE } from "./figures.js";
 import { metric, study, url } from "./trials.js";
 import { element, said, score, stateWord } from "./words.js";
 
-const DASHES = ["solid", "dash", "dot"];
+const DASHES = ["solid", "dash", "dot", "dashdot", "longdash"]; // as in a report: colour alone tells no line apart
 const place = document.getElementById("comparison");
 
 function table(trials) {
@@ -34,9 +34,10 @@ function curves(picture, trials) {
     y: trial.curve.map((epoch) => epoch.value),
     name: `trial ${trial.number}`,
     mode: trial.curve.length > 1 ? "lines" : "markers",
-    line: { color: PALETTE[index % PALETTE.length], dash: DASHES[Math.floor(index / PALETTE.length) % DASHES.length], width: 2 },
+    line: { color: PALETTE[index % PALETTE.length], dash: DASHES[index % DASHES.length], width: 2 },
   }));
-  if (traces.length) draw(picture, traces, { xaxis: axis("epoch"), yaxis: axis(metric), height: 360 });
+  const few = Math.max(...traces.map((trace) => trace.x.at(-1))) <= 10; // then no tick stands at half an epoch
+  if (traces.length) draw(picture, traces, { xaxis: axis("epoch", few ? { dtick: 1 } : {}), yaxis: axis(metric), height: 360 });
 }
 
 export async function compare(picked) {

@@ -1,7 +1,7 @@
 // The pictures of the trials that the table shows: parallel coordinates, slices, a contour.
 // Each point carries [trial, hyperparameter, value in words, field, value]: what a tooltip says and a brush filters by.
 
-import { axis, colour, draw, PALETTE, plain } from "./figures.js";
+import { axis, colour, draw, plain } from "./figures.js";
 import { direction, field, metric } from "./trials.js";
 import { isNumber, said, score, wordsOf } from "./words.js";
 
@@ -84,7 +84,7 @@ function slices(picture, rows, parameters) {
       y: rows.map((row) => row.value),
       customdata: rows.map((row) => point(row, name, field(name))),
       mode: "markers",
-      marker: { size: 6, opacity: 0.6, color: PALETTE[0] },
+      marker: { size: 6, opacity: 0.6, color: `rgb(${colour("--trial")})` },
       hovertemplate: "trial %{customdata[0]}: %{customdata[2]}, %{y:.4g}<extra></extra>",
       xaxis: `x${suffix}`,
       yaxis: `y${suffix}`,

@@ -41,6 +41,12 @@ function state(cell) {
   return element("span", stateWord(word) + (feasible ? "" : ", infeasible"), { className: word.toLowerCase() });
 }
 
+/** On several lines. Tabulator's own formatter gives markup, which is no text where a row unfolds. */
+function reason(cell) {
+  cell.getElement().style.whiteSpace = "pre-wrap";
+  return element("span", cell.getValue() ?? "");
+}
+
 function column(title, key, more = {}) {
   const numeric = [...rows.values()].some((row) => isNumber(row[key]));
   return {
@@ -86,7 +92,7 @@ function columns(parameters) {
     column(metric, "value", kept),
     ...parameters.map((each) => column(each, field(each))),
     column("seconds", "seconds"),
-    column("reason", "reason", { formatter: "textarea", minWidth: 260, maxInitialWidth: 480 }),
+    column("reason", "reason", { formatter: reason, minWidth: 260, maxInitialWidth: 480 }),
   ];
 }
 
