@@ -58,7 +58,8 @@ class ConfirmationPlan:
     def most_trainings(self) -> int:
         """How many repetitions there are, where the baseline is not the one that comes out ahead."""
         contenders = len(_contenders(self))
-        return self.seeds * ((contenders if self.chooses else 0) + min(2, contenders))
+        measured = 2 if self.baseline and contenders > 1 else 1
+        return self.seeds * ((contenders if self.chooses else 0) + measured)
 
     def seeds_for(self, purpose: Purpose) -> list[int]:
         """Return the seeds of one stage."""
@@ -84,6 +85,12 @@ def plan_confirmation(study: WinnowStudy, top: int, seeds: int) -> ConfirmationP
         candidates = (record.best,)
     reads_test = study.spec.built_in or "test" in objective_checks.examine(study.spec, f"study {study.name}")
     return ConfirmationPlan(study, record, candidates, baseline, seeds, top > 1, reads_test)
+
+
+def usual_trainings(record: StudyRecord) -> int:
+    """Return how many repetitions a confirmation of a search takes where nobody says how many."""
+    baseline = record.baseline in record.ranked
+    return SEEDS * (min(TOP, len(record.candidates)) + baseline + 1 + baseline)
 
 
 def put_failed_aside(plan: ConfirmationPlan) -> None:

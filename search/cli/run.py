@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from winnow.search.analysis.commands import confirm_command
-from winnow.search.analysis.repetitions import USUAL_TRAININGS
+from winnow.search.analysis.repetitions import usual_trainings
 from winnow.search.analysis.status import Status
 from winnow.search.analysis.study_record import StudyRecord
 from winnow.search.api.fleet import FleetOptions, foreseen, run_here
@@ -78,5 +78,5 @@ def _print_result(now: Status, record: StudyRecord, path: Path, here: FleetOptio
         console.print(f"The search {status_screen.stop_words(now)}.")
     console.print(f"Report: {path}", highlight=False, soft_wrap=True)
     if confirmation.proposal(record):
-        cost = foreseen(USUAL_TRAININGS, record, here)
+        cost = foreseen(usual_trainings(record), record, here)
         console.print(f"Next: {confirm_command(record)}  ({cost})", highlight=False, soft_wrap=True)

@@ -123,12 +123,11 @@ def costs(study: WinnowStudy, record: StudyRecord) -> dict[str, str]:
     with suppress(StudyError):
         plan = repetitions.plan_confirmation(study, 5, 5)
         others = " and the baseline" if plan.baseline else ""
-        sides = len(plan.candidates) + bool(plan.baseline)
-        trainings = 5 * sides + 5 * (1 + bool(plan.baseline))
-        time = f", about {duration(each * trainings)} of training time" if each else ""
+        time = f", about {duration(each * plan.most_trainings)} of training time" if each else ""
+        test = " Test data are read once." if plan.reads_test else ""
         found["confirm"] = (
             f"With the numbers below, {counted(len(plan.candidates), 'configuration')}{others} on 5 fresh seeds, then "
-            f"the winner{others} on 5 others: up to {trainings} trainings{time}. Test data are read once."
+            f"the winner{others} on 5 others: up to {plan.most_trainings} trainings{time}.{test}"
         )
     with suppress(StudyError):
         found["ablate"] = power.sentences(ablation.plan_ablation(study, record=record).design)[0]

@@ -85,7 +85,15 @@ def test_a_baseline_that_nothing_beats_may_win(tmp_path: Path) -> None:
 def test_without_a_baseline_the_best_are_still_compared(tmp_path: Path) -> None:
     plan = repetitions.plan_confirmation(told(tmp_path, [None, 0.9, 0.8]), top=5, seeds=2)
     assert plan.baseline is None
+    assert plan.most_trainings == 2 * (2 + 1), "nobody is measured beside the winner"
     assert repetitions.choose_winner(plan, run(plan, lambda row: row["trial"] / 10))[0].number == 2
+
+
+@pytest.mark.parametrize("values", [[0.5, 0.9, 0.8], [None, 0.9], [0.5, *[0.6 + number / 100 for number in range(9)]]])
+def test_what_a_confirmation_will_take_is_known_beforehand(tmp_path: Path, values: list[float | None]) -> None:
+    plan = repetitions.plan_confirmation(told(tmp_path, values), top=repetitions.TOP, seeds=repetitions.SEEDS)
+    scores = run(plan, lambda row: 0.5 + row["trial"] / 100)
+    assert repetitions.usual_trainings(plan.record) == plan.most_trainings == len(scores)
 
 
 def test_nothing_to_confirm(tmp_path: Path) -> None:
