@@ -57,13 +57,18 @@ def read(study: optuna.Study, epochs: Mapping[int, Sequence[Epoch]]) -> StudyRec
     spec = study.user_attrs.get(SPEC)
     objectives = 1 if spec else len(study.directions)
     metric = names[0] if names else metric_of(trials, objectives)
-    return StudyRecord(study.study_name, direction, metric, trials, sampler_of(spec), objectives)
+    return StudyRecord(study.study_name, direction, metric, trials, sampler_of(spec), objectives, against_of(spec))
 
 
 def sampler_of(spec: Any) -> str:
     """Return the name of the sampler in a spec as a study keeps it; empty where there is none."""
     sampler = spec.get("sampler") if isinstance(spec, Mapping) else None
     return str(sampler.get("name", "")) if isinstance(sampler, Mapping) else ""
+
+
+def against_of(spec: Any) -> str:
+    """Return what a spec as a study keeps it sets the value against; empty where it has one objective."""
+    return str(spec.get("against") or "") if isinstance(spec, Mapping) else ""
 
 
 def read_trial(trial: FrozenTrial, epochs: Sequence[Epoch]) -> TrialRecord:

@@ -5,6 +5,7 @@ A study that stock Optuna made has no configurations and no epoch rows: its inte
 
 import json
 import math
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -110,12 +111,20 @@ class StudyRecord:
     """As the spec names it; empty of a study that stock Optuna made, whose sampler nobody recorded."""
     objectives: int = 1
     """How many a study of stock Optuna has, of which this is the first; a spec's second one is the cost."""
+    against: str = ""
+    """What a spec sets the value against: its second objective."""
     is_analysis: bool = False
     """Whether its trainings were planned, to confirm or to ablate a search: it is no search itself."""
 
     @property
     def of_several(self) -> str:
         """Which of several objectives all numbers are of, in a sentence; empty where there is one."""
+        if self.against:
+            return (
+                f"It was searched for few {self.against} too, and what is said here is of the {self.metric} alone; "
+                f"winnow front {shlex.quote(self.study)} --against {self.against} lists the trials that no other beats "
+                "in both."
+            )
         if self.objectives == 1:
             return ""
         return (

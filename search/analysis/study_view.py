@@ -184,6 +184,7 @@ class StudyView:
             trials=(),
             sampler=study_reader.sampler_of(spec),
             objectives=1 if spec else len(directions),
+            against=study_reader.against_of(spec),
             is_analysis=designs.is_designed(connection, self.study_id),
         )
         why = str(stopped.get("reason", "")) if isinstance(stopped, dict) else ""
@@ -307,8 +308,8 @@ def _objectives(directions: Sequence[str], named: Sequence[str], spec: Any) -> l
     """Return the objectives of a study with several; the first of a spec that names none has no name yet."""
     names = list(named)
     if not names:
-        against = spec.get("against") if isinstance(spec, dict) else None
-        names = ["", str(against)] if against else [f"objective {place}" for place in range(len(directions))]
+        against = study_reader.against_of(spec)
+        names = ["", against] if against else [f"objective {place}" for place in range(len(directions))]
     return [Objective(*each) for each in zip(names, directions, strict=False)] if len(directions) > 1 else []
 
 

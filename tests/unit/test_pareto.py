@@ -83,6 +83,9 @@ def test_a_study_with_two_objectives_says_its_front_and_the_best_of_each(tmp_pat
     now = view.status()
     words = "Pareto front of 2 trials, best objective value 0.9000 (trial 1) and parameters 1,000 (trial 0)"
     assert now.best_words == words
+    asked = "winnow front s --against parameters lists the trials that no other beats in both"
+    for record in (view.record(), study_reader.load(opened, "s")):
+        assert asked in " ".join(summary.sentences(record))
     console = Console(file=io.StringIO(), width=200)
     console.print(status_screen.status(now))
     assert f"{words}, baseline objective value 0.7000" in console.file.getvalue()  # type: ignore[attr-defined]
