@@ -56,6 +56,7 @@ class OwnObjective:
         It alone knows whether it can still read what it wrote.
         """
         seed_generators(seed)
+        forget_accelerator()
         if not checkpoint or self.devices_per_trial > 1:  # of several processes none begins anew by itself
             return self.function(trial, **options, **checkpoint)
         import optuna
@@ -206,6 +207,13 @@ def seed_generators(seed: int) -> None:
     for module, function in (("numpy.random", "seed"), ("torch", "manual_seed")):
         if module in sys.modules:
             getattr(sys.modules[module], function)(seed)
+
+
+def forget_accelerator() -> None:
+    """Let accelerate be set up anew, in another precision than for the trial before: it keeps one state a process."""
+    if accelerate := sys.modules.get("accelerate.state"):
+        accelerate.AcceleratorState._reset_state()
+        accelerate.GradientState._reset_state()
 
 
 def _platform(devices_per_trial: int) -> dict[str, Any]:

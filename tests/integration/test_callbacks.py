@@ -3,10 +3,13 @@
 from pathlib import Path
 from typing import Any
 
+import optuna
 import pytest
 import torch
 
 from integration.winnow import Place
+from winnow.objectives.own_objective import OwnObjective
+from winnow.objectives.space import Choice
 
 pytest.importorskip("lightning.pytorch")
 
@@ -62,6 +65,19 @@ def test_lightnings_pruning_callback_and_optunas_terminator(place: Place) -> Non
     assert finished.system_attrs["terminator:cv_scores"] == [0.5, 0.7]
     assert (pruned.state.name, pruned.intermediate_values) == ("PRUNED", {0: 1.0})
     assert pruned.user_attrs["winnow:reason"] == "Trial was pruned at epoch 0."
+
+
+def test_each_trial_sets_accelerate_up_for_itself() -> None:
+    accelerate = pytest.importorskip("accelerate")
+
+    def fit(trial: Any, mixed_precision: str) -> float:
+        accelerator = accelerate.Accelerator(cpu=True, mixed_precision=mixed_precision)
+        return float(accelerator.mixed_precision == mixed_precision)
+
+    space = {"mixed_precision": Choice(("no", "bf16"), own=True)}
+    study = optuna.create_study(sampler=optuna.samplers.GridSampler({"mixed_precision": ["no", "bf16"]}))
+    study.optimize(OwnObjective(fit, space))
+    assert [trial.value for trial in study.trials] == [1.0, 1.0]
 
 
 class Line(torch.nn.Module):
