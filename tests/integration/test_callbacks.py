@@ -1,5 +1,6 @@
 """Callbacks of Optuna's own integrations run on a worker's trial as on Optuna's, and ours in scripts as written."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,9 @@ from winnow.objectives.own_objective import OwnObjective
 from winnow.objectives.space import Choice
 
 pytest.importorskip("lightning.pytorch")
+import lightning.pytorch as lightning
+
+from winnow import LightningCallback
 
 SPEC = """
 name = "s"
@@ -95,8 +99,14 @@ class Line(torch.nn.Module):
 class Reports(list[tuple[int, float]]):
     """Stands for a trial: keeps what it is told."""
 
-    def report(self, value: float, step: int, *, prune: bool, **metrics: float) -> None:
+    def __init__(self) -> None:
+        self.checkpoints: list[bytes] = []
+
+    def report(
+        self, value: float, step: int, checkpoint: Callable[[], bytes] | None = None, *, prune: bool, **metrics: float
+    ) -> None:
         self.append((step, value))
+        self.checkpoints += [checkpoint()] if checkpoint else []
 
 
 def trainer(folder: Path, reports: Reports, monitor: str, **others: Any) -> Any:
@@ -133,6 +143,55 @@ def test_a_trainer_that_resumes_counts_on(tmp_path: Path) -> None:
     again = Reports()
     trainer(tmp_path, again, "eval_loss").train(resume_from_checkpoint=str(tmp_path / "checkpoint-4"))
     assert again == reports[2:]
+    assert not reports.checkpoints
+
+
+def test_a_trainer_goes_on_from_the_checkpoint_of_an_attempt_elsewhere(tmp_path: Path) -> None:
+    attempts = whole, later = Reports(), Reports()
+    left = None
+    for number, reports in enumerate(attempts):
+        attempt = trainer(tmp_path / str(number), reports, "eval_loss")
+        (callback,) = (each for each in attempt.callback_handler.callbacks if hasattr(each, "resumed_from"))
+        attempt.train(resume_from_checkpoint=callback.resumed_from(left))
+        left = reports.checkpoints[0]
+    assert [step for step, _ in whole] == [1, 2, 3]
+    assert later == whole[1:]
+
+
+class Module(lightning.LightningModule):
+    """A line again, as Lightning trains it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.line = Line()
+
+    def training_step(self, batch: Any, index: int) -> torch.Tensor:
+        return self.line(*batch)["loss"]
+
+    def validation_step(self, batch: Any, index: int) -> None:
+        self.log("loss", self.line(*batch)["loss"])
+
+    def configure_optimizers(self) -> Any:
+        optimizer = torch.optim.Adam(self.parameters(), 0.1)
+        return [optimizer], [torch.optim.lr_scheduler.StepLR(optimizer, 1, 0.5)]
+
+
+@pytest.mark.filterwarnings("ignore")  # Lightning advises on clusters and loaders, and uses what torch gives up
+def test_lightning_goes_on_from_the_checkpoint_of_an_attempt_elsewhere() -> None:
+    attempts = whole, later = Reports(), Reports()
+    x = torch.arange(4.0)[:, None]
+    data = torch.utils.data.DataLoader(torch.utils.data.TensorDataset(x, 2 * x), 2)
+    left = None
+    for reports in attempts:
+        callback = LightningCallback(reports, "loss")
+        fitted = lightning.Trainer(
+            max_epochs=3, accelerator="cpu", logger=False, enable_checkpointing=False, enable_progress_bar=False,
+            enable_model_summary=False, callbacks=[callback],
+        )  # fmt: skip
+        fitted.fit(Module(), data, data, ckpt_path=callback.resumed_from(left))
+        left = reports.checkpoints[0]
+    assert [step for step, _ in whole] == [1, 2, 3]
+    assert later == whole[1:]
 
 
 def test_a_trainers_second_data_set_may_be_the_one_that_is_watched(tmp_path: Path) -> None:
