@@ -9,6 +9,7 @@ import subprocess
 import sys
 import textwrap
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Any, NoReturn
 
 import optuna
@@ -193,6 +194,15 @@ def _refuse_to_search(*_arguments: object, **_options: object) -> NoReturn:
     raise ObjectiveError(f"importing {os.environ[CHECKED]} begins a search, by study.optimize", UNDER_MAIN)
 
 
+def _where_it_imports(objective: str, error: Exception) -> str:
+    """Return what to do about a module that cannot be imported: a script imports what lies beside it."""
+    *folders, script = objective.split(".")
+    beside = Path(*folders, str(getattr(error, "name", None)))
+    if folders and isinstance(error, ModuleNotFoundError) and (beside.is_dir() or beside.with_suffix(".py").is_file()):
+        return f'run winnow in the folder {Path(*folders)}, where {beside.name} lies, with objective = "{script}"'
+    return "see that python imports it in this folder"
+
+
 def main() -> None:
     """Read a spec from standard input and write, as JSON, the function's parameters and what does not fit, if any."""
     out = os.fdopen(os.dup(1), "w")
@@ -210,11 +220,7 @@ def main() -> None:
         wrong = ("objective", error.problem, error.remedy)
     except Exception as error:
         said = " ".join(f"{type(error).__name__}: {error}".split())[:500]
-        wrong = (
-            "objective",
-            f"{spec.objective} cannot be imported: {said}",
-            "see that python imports it in this folder",
-        )
+        wrong = ("objective", f"{spec.objective} cannot be imported: {said}", _where_it_imports(spec.objective, error))
     json.dump([names, wrong], out)
     out.close()
 

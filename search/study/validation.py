@@ -167,6 +167,14 @@ def _check_own_objective(spec: Spec) -> Iterator[Wrong]:
     if not re.fullmatch(r"[\w.]+:\w+", spec.objective):
         near = difflib.get_close_matches(spec.objective, BUILT_IN, n=1)
         module, _, function = spec.objective.partition(":")
+        if re.fullmatch(r"[\w.]+:[\w.]+", spec.objective):
+            problem = f"{function!r} is no name of a function in {module}"
+            yield (
+                "objective",
+                problem,
+                f"let a function there call it, and name that: def fit(trial, …): return {function}(…)",
+            )
+            return
         if function:
             named = module.removesuffix(".py").strip("./").replace("/", ".")
             spelt = re.sub(r"[^\w.]", "_", named)

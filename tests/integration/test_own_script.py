@@ -158,6 +158,13 @@ def test_what_does_not_fit_is_said_before_a_study_is_made(place: Place) -> None:
     done = place.run("create", "s.toml")
     said = "mine:fit cannot be imported: ModuleNotFoundError: No module named 'nothing_of_this_name'"
     assert (done.returncode, said in done.stderr) == (2, True), done.stderr
+    (place.folder / "project").mkdir()
+    for name in ("mine.py", "nothing_of_this_name.py"):
+        (place.folder / "project" / name).write_text("import nothing_of_this_name")
+    write(place, "tpe", **{"mine:fit": "project.mine:fit"})
+    done = place.run("create", "s.toml")
+    said = 'run winnow in the folder project, where nothing_of_this_name lies, with objective = "mine:fit"'
+    assert (done.returncode, said in done.stderr) == (2, True), done.stderr
     assert not (place.folder / "winnow.db").exists()
 
 

@@ -341,6 +341,10 @@ def test_every_ready_made_spec_is_good(tmp_path: Path, monkeypatch: pytest.Monke
         ({"objective": "my-train:fit"}, 'write "my_train:fit", and call the file my_train.py'),
         ({"objective": "./tools/train.py:fit"}, 'write "tools.train:fit"'),
         ({"search": {"lr": {"min": 0.1, "max": 1.0}}}, "[search] lr.min: there is no such key; did you mean 'low'?"),
+        (
+            {"objective": "train:Net.fit", "data": None, "fixed": {}, "search": {}},
+            "objective: 'Net.fit' is no name of a function in train; let a function there call it",
+        ),
         ({"parameters": {"lr": {"min": 0.1}}}, "parameters: there is no such key; did you mean 'search'?"),
         ({"n_trials": 100}, "n_trials: there is no such key; did you mean 'budget'?"),
         ({"sampler": "tpe"}, "sampler: 'tpe' is no table of keys; write [sampler], and below it name = "),
