@@ -9,6 +9,7 @@ import math
 import os
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
@@ -199,7 +200,10 @@ def keep_end(log: Path, most: int) -> None:
 
 
 class Signals:
-    """Takes SIGINT, SIGTERM and SIGHUP (a terminal that is closed) as the wish to stop, while it is entered."""
+    """Takes SIGINT, SIGTERM and SIGHUP (a terminal that is closed) as the wish to stop, while it is entered.
+
+    In another thread than the main one, which alone may do so, it leaves them to whoever has that.
+    """
 
     def __init__(self) -> None:
         self.stopped_by: int | None = None
@@ -209,10 +213,11 @@ class Signals:
 
     def __enter__(self) -> "Signals":
         self.descriptor, self._end = os.pipe()
+        is_main = threading.current_thread() is threading.main_thread()
         self._before = {
             number: signal.signal(number, self._note)
             for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-            if signal.getsignal(number) is not signal.SIG_IGN  # as nohup asks for
+            if is_main and signal.getsignal(number) is not signal.SIG_IGN  # as nohup asks for
         }
         return self
 

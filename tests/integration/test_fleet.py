@@ -156,3 +156,25 @@ def test_devices_that_are_not_there_are_refused_before_anything_is_written(place
 def _workers(place: Place) -> list[dict[str, int]]:
     told = place.run("status", "s", "--json")
     return list(json.loads(told.stdout)["workers"]) if told.returncode == 0 else []
+
+
+THREADS = """
+import threading, tomllib, winnow
+
+spec = tomllib.loads(open("s.toml").read())
+studies = [winnow.create_study(spec | {"name": name}) for name in ("one", "other")]
+threads = [threading.Thread(target=study.run, kwargs={"devices": "cpu", "workers": 1}) for study in studies]
+for each in threads:
+    each.start()
+for each in threads:
+    each.join()
+"""
+
+
+def test_two_fleets_run_in_threads_of_one_process(place: Place) -> None:
+    """As from a web server, or from a notebook's cell that is not to block: signals are the main thread's alone."""
+    place.spec(trials=3, more="[pruner]\nname = 'none'\n")
+    ran = place.python("-c", THREADS)
+    assert ran.returncode == 0, ran.stderr
+    assert "Traceback" not in ran.stderr
+    assert place.states("one") == place.states("other") == ["COMPLETE"] * 3
