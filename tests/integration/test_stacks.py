@@ -1,5 +1,6 @@
 """A worker with several trials at once: each comes to what it comes to alone, whatever befalls the others."""
 
+import json
 import os
 import signal
 from collections import Counter
@@ -129,6 +130,14 @@ def test_trials_in_a_stack_come_to_what_they_come_to_alone(place: Place) -> None
     assert [trial.state.name for trial in trials] == ["COMPLETE"] * 12
     for trial in trials[:4] + trials[-2:]:
         assert_as_alone(place, trial)
+
+
+def test_a_member_of_a_stack_is_replayed_alone(place: Place) -> None:
+    (place.folder / "s.toml").write_text(SPEC.format(epochs=3, rates=[0.01, 0.003], fuse=4).replace("= 50", "= 30"))
+    assert place.run("run", "s.toml", "--workers", "1").returncode == 0
+    replays = [json.loads(place.run("replay", "s", str(number), "--json").stdout) for number in (1, 2, 3, 4)]
+    assert {found["stacked"] for found in replays} == {True}
+    assert not [said for found in replays for said in found["differences"] if "train_loss" in said]
 
 
 def test_one_that_diverges_takes_nobody_along(place: Place) -> None:

@@ -16,7 +16,8 @@ def replay(result: Replay) -> RenderableType:
     """`winnow replay`."""
     count = len(result.recorded)
     if result.identical:
-        return Text(f"Trial {result.number}: {count} epochs trained again, identical to the bit.")
+        loss = ", the training loss as nearly as a stack sums it" * result.stacked
+        return Text(f"Trial {result.number}: {count} epochs trained again, identical to the bit{loss}.")
     lines = [f"Trial {result.number}: {count} epochs trained again, and they differ:", *result.differences[:10]]
     if result.platform_differences:
         lines += ["The same bits are promised on the same platform only, and it differs:"]
