@@ -11,13 +11,25 @@ from winnow.search.study.encoding import Floats
 
 
 def interval(ours: Floats, theirs: Floats) -> tuple[float, float, float]:
-    """Ratio of mean regrets with 95 % of a bootstrap over tasks, and over seeds within each; (tasks, seeds) both."""
+    """Ratio of mean regrets with 95 % of a bootstrap over tasks, and over seeds within each; (tasks, seeds) both.
+
+    It is infinite where theirs is 0. A resample where both are 0 may be any ratio: 0 at the lower end, infinite at the
+    upper one.
+    """
     random, count = np.random.default_rng(0), 2000
     tasks = random.integers(0, ours.shape[0], (count, ours.shape[0], 1))
     seeds = random.integers(0, ours.shape[1], (count, *ours.shape))
-    ratios = ours[tasks, seeds].mean((1, 2)) / np.maximum(theirs[tasks, seeds].mean((1, 2)), 1e-9)
-    low, high = np.quantile(ratios, [0.025, 0.975])
-    return float(ours.mean() / max(theirs.mean(), 1e-9)), float(low), float(high)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = ours.mean() / theirs.mean()
+        ratios = ours[tasks, seeds].mean((1, 2)) / theirs[tasks, seeds].mean((1, 2))
+    low = np.quantile(np.where(np.isnan(ratios), 0, ratios), 0.025, method="lower")
+    high = np.quantile(np.where(np.isnan(ratios), np.inf, ratios), 0.975, method="higher")
+    return float(ratio), float(low), float(high)
+
+
+def said(ratio: float) -> str:
+    """Return a ratio for people: "any" where nothing bounds it."""
+    return f"{ratio:.2f}" if math.isfinite(ratio) else "any"
 
 
 def families(names: Sequence[str]) -> dict[str, list[int]]:
@@ -29,14 +41,12 @@ def families(names: Sequence[str]) -> dict[str, list[int]]:
 
 
 def table(regrets: Mapping[str, Floats], looks: Sequence[int]) -> str:
-    """Return a line a method: mean regrets, and their ratios to the first method's."""
+    """Return a line a method: mean regrets, and of all but the first their ratios to the first method's."""
     first, lines = next(iter(regrets.values())), []
     for method, of in regrets.items():
         means = " ".join(f"{of[:, :, look - 1].mean():.3f}" for look in looks)
-        ratios = [interval(of[:, :, look - 1], first[:, :, look - 1]) for look in looks]
-        lines.append(
-            f"{method:18} {means}   " + " ".join(f"{ratio:.2f} [{low:.2f} {high:.2f}]" for ratio, low, high in ratios)
-        )
+        ratios = [interval(of[:, :, look - 1], first[:, :, look - 1]) for look in looks if of is not first]
+        lines.append(f"{method:18} {means}   " + " ".join("{} [{} {}]".format(*map(said, three)) for three in ratios))
     return "\n".join(lines)
 
 
