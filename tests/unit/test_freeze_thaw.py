@@ -251,22 +251,43 @@ def test_what_begins_slowly_and_ends_well_is_found():
     assert statistics.mean(found) - optimum < 0.4 * (highest - optimum)
 
 
-def test_of_several_workers_half_first_train_on_what_is_best_where_it_pauses():
-    """Their ends come as early as they can, and one worker, who can wait for none of them, does not do so."""
-    at_first = [Outline(number, Standing.PAUSED, {"lr": 0.1}, [(1, 9.0), (2, number)], 2) for number in range(4)]
-    later = [Outline(number, Standing.PAUSED, {"lr": 0.1}, [(2, 9.0), (7, number)], 7) for number in (4, 5)]
-    failed = Outline(6, Standing.PRUNED, {"lr": 0.1}, [(2, -1.0), (7, -1.0), (8, math.nan)])
-    whole = [Outline(number, Standing.RUNNING, {"lr": 0.1}, [(2, 9.0), (7, 9.0)], None) for number in (7, 8, 9)]
-    looking = [Outline(number, Standing.RUNNING, {"lr": 0.1}, [(1, 9.0)], 2) for number in range(7, 14)]
+def test_several_workers_look_before_they_train_on_and_one_does_not():
+    """Only of many is the best worth a whole training, and one worker, who can wait for no end, keeps to the shares."""
+    few, many = (
+        [Outline(number, Standing.PAUSED, {"lr": 0.1}, [(1, 9.0), (2, number)], 2) for number in range(count)]
+        for count in (8, 20)
+    )
+    looking = [Outline(number, Standing.RUNNING, {"lr": 0.1}, [(1, 9.0)], 2) for number in range(20, 27)]
+    whole = [Outline(number, Standing.RUNNING, {"lr": 0.1}, [(2, 9.0), (7, 9.0)], None) for number in range(27, 31)]
 
     def decisions(trials):
         scheduler = FreezeThaw(SPACE, EPOCHS, "minimize", look_share=0.8, startup=4)
         return [scheduler.next(trials, np.random.default_rng(seed)) for seed in range(8)]
 
-    assert decisions([*at_first, *later, failed, *looking]) == [GoOn(4, None)] * 8
-    assert decisions([*at_first, failed, *looking]) == [GoOn(0, 7)] * 8
-    assert any(isinstance(decision, Begin) for decision in decisions([*at_first, *later, failed]))
-    assert any(decision != GoOn(4, None) for decision in decisions([*at_first, *later, failed, *whole]))
+    assert all(isinstance(decision, Begin) for decision in decisions([*few, *looking]))
+    assert decisions([*many, *looking]) == [GoOn(0, 7)] * 8
+    assert any(isinstance(decision, GoOn) for decision in decisions(few))
+    assert all(isinstance(decision, Begin) for decision in decisions([*many, *looking[4:], *whole]))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_first_whole_training_of_eight_workers_is_the_best_of_many_and_ends_in_time(seed):
+    last_stretches = []
+
+    class Watched(FreezeThaw):
+        def next(self, trials, random, may_begin=True, shape=ANY):
+            decision = super().next(trials, random, may_begin, shape)
+            if isinstance(decision, GoOn) and decision.until is None:
+                last_stretches.append((decision.number, list(trials)))
+            return decision
+
+    ended = search(Watched(SPACE, EPOCHS, "minimize"), 10 * EPOCHS, 8, seed)
+    assert any(trial.standing is Standing.COMPLETE for trial in ended)
+    first, trials = last_stretches[0]
+    for rung, looks in ((2, 16), (7, 3)):
+        values = sorted(value for trial in trials if (value := trial.value_at(rung)) is not None)
+        assert len(values) >= looks
+        assert trials[first].value_at(rung) in values[: len(values) // 3]
 
 
 def test_no_configuration_is_begun_again_and_again():

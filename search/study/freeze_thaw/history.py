@@ -40,9 +40,9 @@ class Seen:
         return int(self.rows["ordered"].sum())
 
     @property
-    def on_looks(self) -> float:
-        """The share of first looks in all epochs, those ordered included."""
-        return int(self.rows["first"].sum()) / max(self.spent, 1)
+    def on_looks(self) -> int:
+        """Epochs of first looks, those ordered included."""
+        return int(self.rows["first"].sum())
 
     @property
     def begun(self) -> Floats:

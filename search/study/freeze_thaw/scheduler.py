@@ -5,8 +5,8 @@ looked at, the more there is of what only training to the end can judge. New one
 improvement after the last epoch and none was begun; the trial that goes on is the one of the most improvement for each
 epoch that it still needs. What else runs counts by the model's mean, so that workers spread out. It hedges: some first
 looks are drawn at random, and some promotions are those of successive halving, which asks no model; until two trainings
-are on their way to the end, all are. Of several workers half first train on what is best where it pauses, so that ends
-are there in time to learn from.
+are on their way to the end, all are. Several workers would all at once train on what is best of a handful: they look
+first, and then do as asynchronous halving does until half as many trainings as there are workers are on their way.
 
 Of a training that diverged the model is shown what was finite, or, where nothing was, the worst of all others, halfway
 between first and last epoch, so that it says something of both: failures far below would flatten what tells those
@@ -17,7 +17,6 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -38,7 +37,6 @@ from winnow.search.study.schedulers import (
     GoOn,
     Outline,
     Standing,
-    best_first,
 )
 
 FACTOR = 3
@@ -47,6 +45,8 @@ CANDIDATES = 160
 """Points all over the space that are compared for a first look; those around the best trials come beside them."""
 FIRST_ENDS = 2
 """Trainings that have ended, or are on their last stretch, before promotions ask the model: it knows of no end."""
+START_LOOKS = 0.16
+"""Of the epochs of a training, those that each of several workers spends on looks before anything goes on."""
 WIDTHS = (1.0, 5.0)
 """Times its deviation, each as likely as the other, that the model may be off about a trial that is paused.
 
@@ -115,17 +115,20 @@ class FreezeThaw:
         paused = [trial for trial in trials if trial.standing is Standing.PAUSED and trial.curve]
         ends = sum(_to_the_end(trial) for trial in trials)
         workers = 1 + sum(trial.standing is Standing.RUNNING for trial in trials)
-        leader = self._leader(trials) if ends < workers // 2 else None
-        if leader is not None:
-            return self._on(leader)
-        looks = may_begin and (not paused or seen.on_looks <= self._look_share(seen.spent))
+        starts = ends < workers // 2  # one worker alone can wait for no end
+        promoted = None
+        if starts and (not may_begin or seen.on_looks >= START_LOOKS * self.epochs * workers):
+            promoted = self._halving.next(trials, random, may_begin=False)
+        if promoted is not None:
+            return promoted
+        looks = may_begin and (starts or not paused or seen.on_looks <= self._look_share(seen.spent) * seen.spent)
         if not looks and not paused:
             return None
         hedge = random.random() < (self.random_share if looks else self.halving_share)
         if hedge and looks:
             return self._begin(self._encoding.held(self._encoding.draw(1, random), shape)[0])
-        early = ends < max(FIRST_ENDS, workers // 2)
-        promoted = self._halving.next(trials, random, may_begin=False) if not looks and (hedge or early) else None
+        if not looks and (hedge or ends < FIRST_ENDS):
+            promoted = self._halving.next(trials, random, may_begin=False)
         if promoted is not None:
             return promoted
         self._learn(seen, believe_luck=random.random() < 0.5)
@@ -136,17 +139,6 @@ class FreezeThaw:
 
     def _on(self, trial: Outline) -> GoOn:
         return GoOn(trial.number, next((rung for rung in self.rungs if rung > trial.epoch), None))
-
-    def _leader(self, trials: Sequence[Outline]) -> Outline | None:
-        """Return the trial that is paused at the latest rung of which it is the best."""
-        lost = (Standing.PRUNED, Standing.FAILED)
-        alive = [trial for trial in trials if _shows(trial) and trial.standing not in lost]
-        for rung, higher in reversed([*pairwise([*self.rungs, math.inf])]):
-            came = [trial for trial in alive if trial.epoch >= rung]
-            best = best_first(came, int(rung), self.direction)[:1]
-            if best and best[0].standing is Standing.PAUSED and best[0].epoch < higher:
-                return best[0]
-        return None
 
     def _look_share(self, spent: int) -> float:
         """Return the share of first looks after so many epochs of all trials."""
@@ -239,8 +231,3 @@ def expected_improvement(mean: Floats, deviation: Floats, threshold: float) -> F
 def _to_the_end(trial: Outline) -> bool:
     """Whether it has ended, or is trained and pauses no more."""
     return trial.standing is Standing.COMPLETE or (trial.standing is Standing.RUNNING and trial.until is None)
-
-
-def _shows(trial: Outline) -> bool:
-    """Whether any of its values is finite."""
-    return any(math.isfinite(value) for _, value in trial.curve)
