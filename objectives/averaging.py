@@ -28,11 +28,10 @@ class Average:
         if self._each_step:
             self._averaged.update_parameters(self._model)
 
-    def after_epoch(self, number: int) -> nn.Module:
-        """Take in the weights of epoch `number`, counted from 1; returns what is judged of it."""
+    def after_epoch(self, number: int) -> None:
+        """Take in the weights of epoch `number`, counted from 1."""
         if not self._each_step and number > self._begins:
             self._averaged.update_parameters(self._model)
-        return self.network
 
     @property
     def network(self) -> nn.Module:

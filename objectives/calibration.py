@@ -57,7 +57,7 @@ def faster_precision(config: Config, data: Data) -> str:
     A GPU that only emulates it (before compute capability 8) is given `fp32` unmeasured: fp16 would need its losses
     scaled, and Winnow has no such training. Takes a second or so; all trials of a study train alike.
     """
-    if _device(data).type == "cuda" and not torch.cuda.is_bf16_supported(including_emulation=False):
+    if data.device.type == "cuda" and not torch.cuda.is_bf16_supported(including_emulation=False):
         return "fp32"
     fp32, bf16 = (replace(config, precision=each) for each in ("fp32", "bf16"))
 
@@ -106,7 +106,7 @@ def best_stack(config: Config, data: Data, most: int) -> StackSize:
 
 def _epoch_seconds(configs: Sequence[Config], data: Data) -> float:
     """Time an epoch of some steps of trainings of one shape as a stack: the second, whose first warms what it needs."""
-    clock = time.process_time if _device(data).type == "cpu" else time.perf_counter  # others take part of a CPU's time
+    clock = time.process_time if data.device.type == "cpu" else time.perf_counter  # others take part of a CPU's time
     few = data.first(_steps(data) * configs[0].batch_size)
     ends: list[float] = []
     failures: list[BaseException] = []
@@ -126,12 +126,12 @@ def _epoch_seconds(configs: Sequence[Config], data: Data) -> float:
 
 
 def _steps(data: Data) -> int:
-    return GPU_STEPS if _device(data).type == "cuda" else STEPS
+    return GPU_STEPS if data.device.type == "cuda" else STEPS
 
 
 def _memory_share(data: Data) -> float:
     """Return the part of a GPU's memory that was taken since it was last asked; of a CPU nothing is said."""
-    device = _device(data)
+    device = data.device
     if device.type != "cuda":
         return 0.0
     taken = torch.cuda.max_memory_reserved(device) / torch.cuda.get_device_properties(device).total_memory
@@ -142,12 +142,11 @@ def _memory_share(data: Data) -> float:
 
 def _kept(question: str, config: Config, data: Data, measure: Callable[[], Any]) -> Any:
     """Return what `measure` finds, from the cache where it was asked for such a training on such a machine before."""
-    device = _device(data)
     facts = {
         "question": question,
         "shape": shape_of(config),
         "data": [data.shape, data.classes, str(data.train.inputs.dtype)],
-        "machine": [_processor(), platform.system(), platform_record(device)],
+        "machine": [_processor(), platform.system(), platform_record(data.device)],
     }
     known = json.dumps(facts, default=str)
     file = cache_folder() / "measured" / f"{hashlib.sha256(known.encode()).hexdigest()[:16]}.json"
@@ -165,10 +164,6 @@ def _kept(question: str, config: Config, data: Data, measure: Callable[[], Any])
             partial.write_text(json.dumps({"facts": json.loads(known), "found": found}))
             partial.replace(file)
         return found
-
-
-def _device(data: Data) -> torch.device:
-    return data.train.inputs.device
 
 
 def _processor() -> str:

@@ -113,7 +113,7 @@ def accuracy(probabilities: NDArray[Any], labels: NDArray[Any], threshold: float
 
 def probabilities(model: "nn.Module", values: Mapping[str, Any], data: "Data", split: "Split") -> NDArray[np.float64]:
     """Return those of the second class, float64 (N,), for each example of `split`; `values` is the configuration."""
-    from winnow.objectives.trained_model import passed
+    from winnow.objectives.evaluation import passed
 
     _, _, outputs = passed(model, values, data, split)
     return of_second_class(outputs)
@@ -156,7 +156,7 @@ def boundary(
     low, high = points.min(0) - _MARGIN, points.max(0) + _MARGIN
     x, y = (np.linspace(low[axis], high[axis], grid) for axis in (0, 1))
     places = np.stack([each.ravel() for each in np.meshgrid(x, y)], 1).astype(np.float32)
-    device = data.validation.inputs.device
+    device = data.device
     plane = Split(torch.from_numpy(places).to(device), torch.zeros(len(places), dtype=torch.int64, device=device))
     return Boundary(
         x=x.round(4).tolist(),

@@ -1,5 +1,6 @@
 """What a model's outputs are worth: the loss, and loss and accuracy on a whole split."""
 
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
@@ -11,7 +12,7 @@ from winnow.objectives.augmentation.batches import Augmentation
 from winnow.objectives.data.loading import Data, Split
 from winnow.objectives.data.streaming import parts
 from winnow.objectives.data_parallel import ALONE, Ranks
-from winnow.objectives.hyperparameters import Config
+from winnow.objectives.hyperparameters import Config, make_config
 from winnow.objectives.metrics import Metric
 from winnow.objectives.models.batch_norm_folding import folded
 
@@ -57,6 +58,15 @@ def evaluate(
     if kept is not None:
         kept[:] = ranks.gather(kept, count)
     return loss / count, None if regression else right / count
+
+
+def passed(
+    model: nn.Module, values: Mapping[str, Any], data: Data, split: Split
+) -> tuple[float, float | None, torch.Tensor]:
+    """Return mean loss, accuracy and outputs (examples, …) on `split`: one pass, in the precision of the training."""
+    config, kept = make_config(values), list[torch.Tensor]()
+    loss, accuracy = evaluate(model, split, Augmentation(config, data), config.precision, kept=kept)
+    return loss, accuracy, torch.cat(kept).cpu().double()
 
 
 def value_of(

@@ -36,20 +36,19 @@ class Learner:
         self.curve: list[Epoch] = []
         self.best_weights: dict[str, torch.Tensor] = {}
         """Those of the best epoch so far, where `patience` watches for it."""
-        device = data.train.inputs.device
-        self.generators = Generators.from_seed(config.seed, device, registry.augmentation.switched_on(config))
+        self.generators = Generators.from_seed(config.seed, data.device, registry.augmentation.switched_on(config))
         warn(config, data)
         self.augmentation = Augmentation(config, data)
-        self.model = build(config, compatibility.input_shape(config, data.shape), data.classes or 1, device)
+        self.model = build(config, compatibility.input_shape(config, data.shape), data.classes or 1, data.device)
         self.average = average_of(config, self.model)
         use_generator(self.model, self.generators.dropout)
-        compile_for(self.model, config, device)
+        compile_for(self.model, config, data.device)
         self.descent = Descent(config, self.model)
         self.optimizer = self.descent.optimizer
         self.schedule = registry.schedule.chosen(config)
         self.metric = named(config.metric) if config.metric else None
         self.guessing = guessing_loss(data, config)
-        self.tally = Tally(device)
+        self.tally = Tally(data.device)
         self.member = Member(
             config,
             data,
@@ -82,10 +81,9 @@ class Learner:
     def restore(self, snapshot: Snapshot) -> None:
         """Go on from a snapshot; raises SnapshotError where it is of another training."""
         check_origin(snapshot, self._values, self.data.fingerprint)
-        device = self.data.train.inputs.device
         self.curve = [Epoch(**epoch) for epoch in snapshot["curve"]]
         self.model.load_state_dict(snapshot["model"])
-        self.best_weights = {name: weight.to(device) for name, weight in snapshot["best"].items()}
+        self.best_weights = {name: weight.to(self.data.device) for name, weight in snapshot["best"].items()}
         restore_state(self.optimizer, on_cpu(snapshot["optimizer"]), snapshot.get("groups", ()))
         self.generators.restore(snapshot["generators"])
         if self.average:

@@ -20,16 +20,9 @@ class Muon(Optimizer):
     """
 
     def __init__(
-        self,
-        groups: list[dict[str, Any]],
-        lr: float,
-        momentum: float,
-        nesterov: bool,
-        betas: tuple[float, float],
-        eps: float,
+        self, groups: list[dict[str, Any]], lr: float, momentum: float, betas: tuple[float, float], eps: float
     ) -> None:
-        defaults = {"lr": lr, "momentum": momentum, "nesterov": nesterov, "betas": betas, "eps": eps}
-        super().__init__(groups, {**defaults, "weight_decay": 0.0})
+        super().__init__(groups, {"lr": lr, "momentum": momentum, "betas": betas, "eps": eps, "weight_decay": 0.0})
         matrices = [weight for group in self.param_groups for weight in group["params"] if weight.dim() > 1]
         self._hidden = set(matrices[:-1])
 
@@ -49,7 +42,7 @@ class Muon(Optimizer):
         if "mean" not in kept:
             kept["mean"] = torch.zeros_like(weight)
         kept["mean"].lerp_(weight.grad, 1 - group["momentum"])
-        update = weight.grad.lerp(kept["mean"], group["momentum"]) if group["nesterov"] else kept["mean"]
+        update = weight.grad.lerp(kept["mean"], group["momentum"])  # Nesterov's
         matrix = _zeropower_via_newtonschulz(update.flatten(1), COEFFICIENTS, STEPS, EPS)
         weight.mul_(1 - group["lr"] * group["weight_decay"])
         lr = _adjust_lr(group["lr"], "match_rms_adamw", matrix.shape)

@@ -108,7 +108,7 @@ def muon(
     """Muon (Jordan, 2024) for hidden layers, AdamW for the rest, at one learning rate."""
     from winnow.objectives.muon import Muon
 
-    return Muon(groups, lr, muon_momentum, True, (beta1, beta2), eps)
+    return Muon(groups, lr, muon_momentum, (beta1, beta2), eps)
 
 
 @optimizer("schedule_free_sgd")

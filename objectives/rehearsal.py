@@ -135,7 +135,7 @@ def _losses(config: Config, data: Data, rates: NDArray[np.float64]) -> Iterator[
     for rate, batch in zip(rates.tolist(), batches, strict=False):
         learner.descent.set_lr(rate)
         learner.descent.begin()
-        loss = learner.member.passes(batch.to(data.train.inputs.device))[0].item()
+        loss = learner.member.passes(batch.to(data.device))[0].item()
         if not math.isfinite(loss) or loss > most:
             return
         yield loss

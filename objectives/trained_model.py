@@ -11,14 +11,13 @@ from numpy.typing import NDArray
 from torch import nn
 
 from winnow.objectives import decision, mistakes, snapshots
-from winnow.objectives.augmentation.batches import Augmentation
 from winnow.objectives.compatibility import input_shape
 from winnow.objectives.data.catalog import DataSpec
 from winnow.objectives.data.loading import Data, Split, load
 from winnow.objectives.data.sources import class_names
 from winnow.objectives.decision import Decision
 from winnow.objectives.errors import ObjectiveError
-from winnow.objectives.evaluation import evaluate, value_of
+from winnow.objectives.evaluation import passed, value_of
 from winnow.objectives.hyperparameters import make_config
 from winnow.objectives.metrics import Metric, named
 from winnow.objectives.mistakes import Mistakes
@@ -31,7 +30,7 @@ RESAMPLES = 100
 def restore(values: Mapping[str, Any], weights: Mapping[str, torch.Tensor], data: Data) -> nn.Module:
     """Return the model of the configuration `values` for `data`, on its device, with `weights`."""
     config = make_config({**values, "weights": ""})  # nothing of a file's: all comes from `weights`
-    model = build(config, input_shape(config, data.shape), data.classes or 1, data.train.inputs.device)
+    model = build(config, input_shape(config, data.shape), data.classes or 1, data.device)
     model.load_state_dict(weights)
     return model
 
@@ -48,15 +47,6 @@ class Judgement:
     """Such a metric over RESAMPLES draws of as many examples, the same draws for every model; empty of others."""
     probabilities: NDArray[np.float64] | None
     """(examples,) of the second of two classes; None of more, and in a regression."""
-
-
-def passed(
-    model: nn.Module, values: Mapping[str, Any], data: Data, split: Split
-) -> tuple[float, float | None, torch.Tensor]:
-    """Return mean loss, accuracy and outputs (examples, …) on `split`: one pass, in the precision of the training."""
-    config, kept = make_config(values), list[torch.Tensor]()
-    loss, accuracy = evaluate(model, split, Augmentation(config, data), config.precision, kept=kept)
-    return loss, accuracy, torch.cat(kept).cpu().double()
 
 
 def judge(model: nn.Module, values: Mapping[str, Any], data: Data, split: Split) -> Judgement:

@@ -139,10 +139,9 @@ def _train_epoch(learner: Learner, limits: Limits, began: float) -> Generator[St
     The training `began` at that time, attempts before this one included. Raises Diverged, OutOfTime.
     """
     config, data, ranks, optimizer = learner.config, learner.data, learner.ranks, learner.optimizer
-    device = data.train.inputs.device
     number = len(learner.curve) + 1
     orders = [order_of(config, data, learner.generators.order) for _ in range(config.passes)]
-    batches = [batch for order in orders for batch in batches_of(config, order.to(device), ranks)]
+    batches = [batch for order in orders for batch in batches_of(config, order.to(data.device), ranks)]
     check_movement(learner.curve, data, len(batches), learner.guessing)
     scores = [score(config, epoch) for epoch in learner.curve]
     before, steps = (number - 1) * len(batches), config.epochs * len(batches)

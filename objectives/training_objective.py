@@ -139,7 +139,7 @@ class TrainingObjective:
                 "validation_examples": len(data.validation.targets),
                 "guessing_loss": guessing_loss(data, config),
                 "guessing_accuracy": guessing_accuracy(data),
-                **platform_record(data.train.inputs.device, self.devices_per_trial),
+                **platform_record(data.device, self.devices_per_trial),
             },
         )
         ranks = data_parallel.join(self.devices_per_trial, self.device, self.patience_seconds)

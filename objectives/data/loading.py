@@ -51,6 +51,11 @@ class Data:
     fingerprint: str
     """SHA-256 over both splits' arrays in their order, 16 hexadecimal digits."""
 
+    @property
+    def device(self) -> torch.device:
+        """Where its examples lie, or come to."""
+        return self.train.inputs.device
+
     def first(self, examples: int) -> "Data":
         """Return the first training examples, up to so many, and as great a part of those that validate."""
         judged = max(2, len(self.validation.targets) * examples // len(self.train.targets))
