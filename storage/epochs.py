@@ -3,7 +3,7 @@
 import math
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import select
@@ -61,7 +61,7 @@ class _Write:
     lease: Lease
     rows: Rows
     held: bool = False
-    error: Exception | None = field(default=None)
+    error: Exception | None = None
 
 
 class GroupCommit:

@@ -68,18 +68,12 @@ def _revision(connection: Connection) -> str | None:
 
 def _make_optuna_tables(database: Database) -> None:
     """Have Optuna make its own, with its own version marks."""
-    made = optuna.storages.RDBStorage(
-        database.url.replace("{", "{{").replace("}", "}}")
-    )  # Optuna takes braces as a template
-    made.engine.dispose()
+    template = database.url.replace("{", "{{").replace("}", "}}")  # which Optuna takes a URL for
+    optuna.storages.RDBStorage(template).engine.dispose()
     if database.kind in ("mysql", "mariadb"):
         # Optuna's DATETIME would cut a trial's times to whole seconds here; everywhere else they are kept.
         for column in ("datetime_start", "datetime_complete"):
-            database.transaction(_alter, column)
-
-
-def _alter(connection: Connection, column: str) -> None:
-    connection.execute(text(f"ALTER TABLE trials MODIFY {column} DATETIME(6)"))
+            database.execute(text(f"ALTER TABLE trials MODIFY {column} DATETIME(6)"))
 
 
 def _take(connection: Connection, version: int, step: Callable[[Connection], None]) -> None:
@@ -113,23 +107,19 @@ def _sweep(connection: Connection, parent: str, key: str, own: Sequence[Table]) 
     )
 
 
-def _second(connection: Connection) -> None:
-    """Add what workers say of their devices, where the tables were made without it."""
-    _add(connection, tables.workers, tables.workers.c.device_load)
-
-
-def _third(connection: Connection) -> None:
-    """Add for how long a lease is held, where the tables were made without it."""
-    _add(connection, tables.attempts, tables.attempts.c.lease_seconds)
-
-
-def _add(connection: Connection, table: Table, column: Column[Any]) -> None:
-    if column.name not in {each["name"] for each in inspect(connection).get_columns(table.name)}:
+def _add(column: Column[Any], connection: Connection) -> None:
+    """Add a column, where its table was made without it."""
+    table = column.table.name
+    if column.name not in {each["name"] for each in inspect(connection).get_columns(table)}:
         kind = column.type.compile(connection.dialect)
-        connection.execute(text(f"ALTER TABLE {table.name} ADD COLUMN {column.name} {kind}"))
+        connection.execute(text(f"ALTER TABLE {table} ADD COLUMN {column.name} {kind}"))
 
 
-STEPS: list[Callable[[Connection], None]] = [_first, _second, _third]
+STEPS: list[Callable[[Connection], None]] = [
+    _first,
+    partial(_add, tables.workers.c.device_load),
+    partial(_add, tables.attempts.c.lease_seconds),
+]
 
 
 @contextmanager

@@ -13,10 +13,7 @@ from winnow.storage.clock import database_now
 from winnow.storage.database import Database
 from winnow.storage.optuna_tables import last_number, studies, study_user_attributes, trials
 from winnow.storage.tables import attempts, budgets, workers
-from winnow.storage.workers import AWAY
-
-ALIVE_SECONDS = 60.0
-"""A worker that gave no sign of life for so long does not count."""
+from winnow.storage.workers import AWAY, SILENT_SECONDS
 
 
 @dataclass(frozen=True)
@@ -57,7 +54,7 @@ class Pool:
         at_it = select(func.count()).where(
             workers.c.study_id == study_id,
             workers.c.state.not_in(AWAY),
-            workers.c.seen_at > database_now() - ALIVE_SECONDS,
+            workers.c.seen_at > database_now() - SILENT_SECONDS,
             workers.c.worker != besides,
         )
         ready = exists().where(study_user_attributes.c.study_id == study_id, study_user_attributes.c.key == self._ready)

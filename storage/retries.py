@@ -41,7 +41,7 @@ def is_passing(error: DBAPIError) -> bool:
         return number in _MYSQL or number == 0
     state = getattr(original, "sqlstate", None)  # psycopg; a connection that failed has no state
     if state is None:
-        return _is_operational(original)
+        return any(kind.__name__ == "OperationalError" for kind in type(original).__mro__)
     return state[:2] in _POSTGRESQL or state in _POSTGRESQL_EXACT
 
 
@@ -49,10 +49,6 @@ def is_read_only(error: BaseException) -> bool:
     """Return whether a server takes no writes, as a standby, or one whose disk its provider found too full."""
     number = error.args[0] if error.args else None
     return getattr(error, "sqlstate", None) == "25006" or number in _MYSQL_READ_ONLY
-
-
-def _is_operational(error: BaseException) -> bool:
-    return any(kind.__name__ == "OperationalError" for kind in type(error).__mro__)
 
 
 def cause(error: BaseException, engine: Engine) -> str:

@@ -94,14 +94,9 @@ class Storage(BaseStorage):
     def __repr__(self) -> str:
         return f"<Winnow storage {self.place}>"
 
-    @property
-    def _bare_url(self) -> URL:
-        url = self._url
-        return URL.create(url.drivername, url.username, None, url.host, url.port, url.database, url.query)
-
     def __getstate__(self) -> dict[str, Any]:
         """Return what a pickle holds: the URL without its password."""
-        return {"url": self._bare_url.render_as_string(hide_password=False)}
+        return {"url": self._url._replace(password=None).render_as_string(hide_password=False)}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Connect again; a password is taken from OPTUNA_STORAGE where that names the same storage."""
@@ -205,7 +200,7 @@ class Storage(BaseStorage):
 
     def create_new_trial(self, study_id: int, template_trial: FrozenTrial | None = None) -> int:
         """Behave as Optuna's."""
-        trial_id, _ = self.database.write(trials.create, study_id, template_trial)
+        trial_id = self.database.write(trials.create, study_id, template_trial)
         self._studies[trial_id] = study_id
         return trial_id
 

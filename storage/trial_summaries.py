@@ -65,21 +65,9 @@ class Outlines:
     def refresh(self, connection: Connection) -> list[Outline]:
         """Read what is new; returns the trials that have ended since the last look."""
         first = and_(values.c.trial_id == trials.c.trial_id, values.c.objective == 0)
-        query = (
-            select(
-                trials.c.trial_id,
-                trials.c.number,
-                trials.c.state,
-                trials.c.datetime_start,
-                trials.c.datetime_complete,
-                values.c.value,
-                values.c.value_type,
-            )
-            .select_from(trials.outerjoin(values, first))
-            .where(MAY_BE_NEWS)
-        )
+        query = TRIAL_ROWS.add_columns(values.c.value, values.c.value_type).outerjoin_from(trials, values, first)
         ended = []
-        for row in connection.execute(query, self.seen.values).all():
+        for row in connection.execute(query.where(MAY_BE_NEWS), self.seen.values).all():
             outline = Outline(
                 row.trial_id,
                 row.number,

@@ -42,8 +42,8 @@ class Refused(Exception):
     """The change was not made: the trial is not there, has finished, or the lease is lost."""
 
 
-def create(connection: Connection, study_id: int, template: FrozenTrial | None) -> tuple[int, int]:
-    """Add a trial to a study, empty and RUNNING or as the template says; returns its id and number; raises KeyError."""
+def create(connection: Connection, study_id: int, template: FrozenTrial | None) -> int:
+    """Add a trial to a study, empty and RUNNING or as the template says; returns its id; raises KeyError."""
     studies.lock(connection, study_id)
     before = connection.scalar(select(last_number(study_id)))
     number = 0 if before is None else before + 1
@@ -62,7 +62,7 @@ def create(connection: Connection, study_id: int, template: FrozenTrial | None) 
             named = [{"trial_id": trial_id, **row} for row in rows]
             if named:
                 connection.execute(insert(table), named)
-    return trial_id, number
+    return trial_id
 
 
 def _rows_of(template: FrozenTrial, dialect: str) -> Iterable[tuple[Table, list[dict[str, Any]]]]:
