@@ -249,6 +249,11 @@ class Database:
 
     def _pause(self, tries: int) -> None:
         """Wait longer from try to try, at random, so that the workers do not all come back at once."""
-        end = time.monotonic() + min(LONGEST_PAUSE, 0.05 * 2**tries) * random.uniform(0.5, 1.0)
-        while (left := end - time.monotonic()) > 0 and not self.give_up():
-            time.sleep(min(left, 0.2))
+        rest(min(LONGEST_PAUSE, 0.05 * 2**tries) * random.uniform(0.5, 1.0), self.give_up)
+
+
+def rest(seconds: float, give_up: Callable[[], bool]) -> None:
+    """Do nothing for so long, or until `give_up` says so, which is asked five times a second."""
+    end = time.monotonic() + seconds
+    while (left := end - time.monotonic()) > 0 and not give_up():
+        time.sleep(min(left, 0.2))

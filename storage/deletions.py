@@ -32,7 +32,8 @@ def remove(database: Database, study_id: int, by: str) -> None:
 
     def work(connection: Connection) -> None:
         rows.lock(connection, study_id)  # claims take the same lock: no trial begins meanwhile
-        if connection.execute(select(exists().where(*_alive(study_id)))).scalar():
+        held = attempts.c.ended_at.is_(None) & (attempts.c.expires_at > database_now())
+        if connection.execute(select(exists().where(attempts.c.study_id == study_id, held))).scalar():
             raise StorageError(
                 "a worker holds a trial of this study", "stop the study, wait until its workers are gone, and try again"
             )
@@ -89,14 +90,6 @@ def purge(database: Database) -> list[str]:
     for study_id, _ in found:
         database.write(rows.remove, study_id)
     return [name for _, name in found]
-
-
-def _alive(study_id: int) -> tuple[ColumnElement[bool], ...]:
-    return (
-        attempts.c.study_id == study_id,
-        attempts.c.ended_at.is_(None),
-        attempts.c.expires_at > database_now(),
-    )
 
 
 def _restorable() -> ColumnElement[bool]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
-from winnow.storage.database import Database
+from winnow.storage.database import Database, rest
 
 _NAME = "winnow"
 _STEP = 0.5
@@ -33,7 +33,7 @@ class Bell:
     """What one idle worker waits at. Holds a connection from its first wait until it is closed."""
 
     def __init__(self, database: Database, give_up: Callable[[], bool]) -> None:
-        """`give_up` is asked twice a second: whether the worker was asked to leave."""
+        """`give_up` is asked again and again: whether the worker was asked to leave."""
         self._database = database
         self._give_up = give_up
         self._connection: Any = None
@@ -45,7 +45,7 @@ class Bell:
         """
         self._database.release()  # an idle worker holds this one connection
         if self._database.kind != "postgresql":
-            return self._sleep(blind)
+            return rest(blind, self._give_up)
         if self._connection is None:
             return self._listen(blind)
         end = time.monotonic() + listening
@@ -56,7 +56,7 @@ class Bell:
         except Exception as error:  # whatever the driver says of a connection that is gone
             _log.debug("the bell is not heard: %s", error)
             self.close()
-            self._sleep(blind)
+            rest(blind, self._give_up)
         return None
 
     def close(self) -> None:
@@ -75,9 +75,4 @@ class Bell:
         except Exception as error:  # the driver's own, which nothing has translated here
             _log.debug("the bell cannot be listened for: %s", error)
             self.close()
-            self._sleep(blind)
-
-    def _sleep(self, seconds: float) -> None:
-        end = time.monotonic() + seconds
-        while (left := end - time.monotonic()) > 0 and not self._give_up():
-            time.sleep(min(left, _STEP))
+            rest(blind, self._give_up)

@@ -7,7 +7,7 @@ from sqlalchemy import insert, select, update
 from winnow.storage.clock import database_now
 from winnow.storage.database import Database
 from winnow.storage.tables import sessions, tokens
-from winnow.storage.tokens import Token, columns, digest, valid
+from winnow.storage.tokens import Token, columns, digest, read, valid
 
 HOURS = 12.0
 
@@ -32,8 +32,7 @@ def find(database: Database, secret: str) -> Token | None:
             valid(),
         )
     )
-    row = next(iter(database.mappings(query)), None)
-    return None if row is None else Token(**row)
+    return next(iter(read(database, query)), None)
 
 
 def end(database: Database, secret: str) -> None:

@@ -6,7 +6,7 @@ import secrets
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
-from sqlalchemy import ColumnElement, and_, insert, literal, or_, select, update
+from sqlalchemy import ColumnElement, Executable, and_, insert, literal, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from winnow.storage.clock import database_now
@@ -67,23 +67,24 @@ def revoke(database: Database, name: str) -> bool:
 
 def everything(database: Database) -> list[Token]:
     """Return all tokens that were ever made, oldest first."""
-    query = select(*columns()).order_by(tokens.c.token)
-    return [Token(**row) for row in database.mappings(query)]
+    return read(database, select(*columns()).order_by(tokens.c.token))
 
 
 def any_made(database: Database) -> bool:
     """Return whether a token was ever made, be it revoked or expired since."""
-    query = select(tokens.c.token).limit(1)
-    return database.scalar(query) is not None
+    return database.scalar(select(tokens.c.token).limit(1)) is not None
 
 
 def find(database: Database, secret: str) -> Token | None:
     """Return the valid token with this secret. What does not look like a token costs no query."""
     if not _FORM.fullmatch(secret):
         return None
-    query = select(*columns()).where(tokens.c.sha256 == digest(secret), valid())
-    row = next(iter(database.mappings(query)), None)
-    return None if row is None else Token(**row)
+    return next(iter(read(database, select(*columns()).where(tokens.c.sha256 == digest(secret), valid()))), None)
+
+
+def read(database: Database, query: Executable) -> list[Token]:
+    """Return the tokens of a query for `columns`."""
+    return [Token(**row) for row in database.mappings(query)]
 
 
 def valid() -> ColumnElement[bool]:

@@ -26,11 +26,8 @@ def beta(draws: Draws, alpha: float) -> torch.Tensor:
 def _quantiles(alpha: float, device: torch.device) -> torch.Tensor:
     from scipy.special import betaincinv
 
-    return (
-        torch.from_numpy(betaincinv(alpha, alpha, torch.linspace(0, 1, QUANTILES + 1, dtype=torch.double).numpy()))
-        .to(torch.float32)
-        .to(device)
-    )  # Apple's has no float64
+    places = torch.linspace(0, 1, QUANTILES + 1, dtype=torch.double).numpy()
+    return torch.from_numpy(betaincinv(alpha, alpha, places)).float().to(device)  # Apple's has no float64
 
 
 def blend(images: torch.Tensor, own: torch.Tensor) -> torch.Tensor:

@@ -57,18 +57,9 @@ def decode(
     places: list[int] = []
     highest = 0.0
 
-    def attempt(file: Path) -> _Decoded | str:
-        # Pillow's readers raise nearly anything on a torn file: OSError, SyntaxError, ValueError, struct.error …
-        try:
-            return _decode(file, (size, size), levels, resize)
-        except DataError:
-            raise
-        except Exception as error:
-            return f"{type(error).__name__}: {error}"
-
     # Pillow decodes outside Python's lock, so threads help.
     with ThreadPoolExecutor() as pool:
-        for place, found in enumerate(pool.map(attempt, listing.files)):
+        for place, found in enumerate(pool.map(lambda file: _tried(file, (size, size), levels, resize), listing.files)):
             file = listing.files[place]
             if isinstance(found, str):
                 if not skip_broken:
@@ -100,12 +91,10 @@ def read(files: Sequence[Path], shape: Sequence[int], levels: Levels) -> NDArray
         raise DataError(f"image files have no {channels} channels", "call predict with an array")
     images = np.empty((len(files), 3, height, width), np.uint8)
     for place, file in enumerate(files):
-        try:
-            images[place] = _decode(file, (width, height), levels).pixels
-        except DataError:
-            raise
-        except Exception as error:  # Pillow's readers raise nearly anything on a torn file
-            raise DataError(f"{file} is no image that can be read ({type(error).__name__}: {error})") from error
+        found = _tried(file, (width, height), levels)
+        if isinstance(found, str):
+            raise DataError(f"{file} is no image that can be read ({found})")
+        images[place] = found.pixels
     return images if channels == 3 else np.round(_LUMA @ images.swapaxes(1, 2)).astype(np.uint8)[:, None]
 
 
@@ -173,6 +162,16 @@ def digest_of(image: NDArray[np.uint8]) -> int:
     pixels = np.repeat(image, 3, 2) if channels == 1 else image
     digest = hashlib.blake2b(pixels.tobytes(), digest_size=8, key=b"%dx%d" % (width, height)).digest()
     return int.from_bytes(digest, "big", signed=True)
+
+
+def _tried(file: Path, size: Size, levels: Levels, resize: str | None = None) -> _Decoded | str:
+    """Decode a file, or return why it is no image; raises DataError where nobody said what its values mean."""
+    try:
+        return _decode(file, size, levels, resize)
+    except DataError:
+        raise
+    except Exception as error:  # Pillow's readers raise nearly anything: OSError, SyntaxError, struct.error …
+        return f"{type(error).__name__}: {error}"
 
 
 def _decode(file: Path, size: Size, levels: Levels, resize: str | None = None) -> _Decoded:
