@@ -75,15 +75,12 @@ class TrialCache:
         newest = self.seen.newest
         rows = connection.execute(_NEWS, self.seen.values).all()
         ended = [row for row in rows if TrialState[row.state].is_finished()]
-        open_ones = [row for row in rows if not TrialState[row.state].is_finished()]
-        shown = [row for row in open_ones if TrialState[row.state] in wanted]
+        shown = [row for row in rows if TrialState[row.state] in wanted and not TrialState[row.state].is_finished()]
         tokens = pauses.tokens(connection, self.study_id) if any(row.state == "WAITING" for row in shown) else {}
         self.paused = {trial: known for trial, known in self.paused.items() if tokens.get(trial) == known[0]}
-        shown = [row for row in shown if row.trial_id not in self.paused]
-        remembered = [trial for _, trial in self.paused.values()]
-        remembered += [held[row.trial_id] for row in shown if row.trial_id in held]
-        shown = [row for row in shown if row.trial_id not in held]
-        frozen = freeze(connection, [*ended, *shown], self.study_id, newest)
+        known = {**held, **{trial_id: trial for trial_id, (_, trial) in self.paused.items()}}
+        unknown = [row for row in shown if row.trial_id not in known]
+        frozen = freeze(connection, [*ended, *unknown], self.study_id, newest)
         for trial in frozen[: len(ended)]:
             self._add(trial)
         for trial in frozen[len(ended) :]:
@@ -92,7 +89,7 @@ class TrialCache:
         for row in rows:
             self.seen.note(row.trial_id, row.state)
         self.read_at = time.monotonic()
-        return [*remembered, *frozen[len(ended) :]]
+        return [*(known[row.trial_id] for row in shown if row.trial_id in known), *frozen[len(ended) :]]
 
     def of_states(self, wanted: frozenset[TrialState]) -> list[FrozenTrial]:
         """Return the finished trials in these states, by number: a list of the caller's own."""
