@@ -61,7 +61,7 @@ def test_the_end_and_what_cannot_go_on_are_told(tmp_path: Path, webhook: tuple[s
     with pytest.raises(KeyboardInterrupt), notifying(study, [url]):
         raise KeyboardInterrupt
     first, second = heard
-    assert first["message"] == "3 trials finished, 1 failed, best 0.75 (trial 1)"
+    assert first["message"] == "3 trials finished, 1 failed, best 0.7500 (trial 1)"
     assert second["title"] == "Winnow: told cannot go on"
     assert second["message"] == "the first 5 trials all failed; mend it"
 
@@ -69,7 +69,7 @@ def test_the_end_and_what_cannot_go_on_are_told(tmp_path: Path, webhook: tuple[s
 @pytest.mark.parametrize(
     ("trouble", "values", "title", "words"),
     [
-        ("end", [0.5], "is done", "1 trial finished, 0 failed, best 0.5 (trial 0)"),
+        ("end", [0.5], "is done", "1 trial finished, 0 failed, best 0.5000 (trial 0)"),
         ("no_worker", [0.5], "finds no worker", "winnow work told starts one"),
         ("stall", [0.5], "stalls", "no epoch has ended for 6 ms, though 1 worker gave signs of life"),
         ("failures", [0.5, *[None] * 5], "fails often", "5 of 6 trials failed, most: no reason given"),
