@@ -11,11 +11,14 @@ environment.clean()
 
 
 class SkipWithoutTorch:
-    """Asked last for a module, so only for what is not installed: a test that needs PyTorch is skipped without it."""
+    """Asked last for a module, so only for what is not installed: a test that needs PyTorch is skipped without it.
+
+    safetensors is there where PyTorch is: Winnow's own training needs both.
+    """
 
     @staticmethod
     def find_spec(name: str, path: object = None, target: object = None) -> None:
-        if name == "torch":
+        if name in ("torch", "safetensors"):
             pytest.skip("PyTorch is not installed", allow_module_level=True)
 
 
