@@ -144,7 +144,7 @@ def _show(command: Sequence[str]) -> None:
         return
     start, end = int(fields[45]), int(fields[46])  # arg_start and arg_end: proc_pid_stat(5)
     if start < end:  # gVisor says 0 of both
-        words = "\0".join(command).encode()[: end - start - 1]
+        words = os.fsencode("\0".join(command))[: end - start - 1]
         ctypes.memset(start, 0, end - start)
         ctypes.memmove(start, words, len(words))
 
