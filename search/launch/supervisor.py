@@ -19,8 +19,9 @@ from types import FrameType
 from typing import BinaryIO
 
 from winnow.errors import WinnowError, WorkerFailed
+from winnow.exit_status import ending
 from winnow.search.worker.forking import FORK_SERVER, LOST, Forked, ForkServer, Process
-from winnow.search.worker.processes import ending, module_command
+from winnow.search.worker.processes import module_command
 from winnow.search.worker.supervision import SUPERVISOR, Farewell, Heard
 
 LOOK_SECONDS = 0.5

@@ -15,6 +15,7 @@ from typing import Any, NoReturn
 import optuna
 
 from winnow.errors import SpecError, WinnowError
+from winnow.exit_status import ending
 from winnow.objectives import user_code
 from winnow.objectives.definition import Definition
 from winnow.objectives.errors import ObjectiveError
@@ -57,11 +58,14 @@ def examine(spec: Spec, file: str) -> list[str]:
             f"importing {spec.objective} takes over {IMPORT_SECONDS:g} seconds",
             f"move what takes long into the function, or {UNDER_MAIN}",
         ) from None
+    if asked.returncode < 0:
+        problem = f"the process that imports {spec.objective} {ending(asked.returncode)}"
+        raise SpecError(file, "objective", problem, "see that there is memory for it, and run it again")
     try:
         names, wrong = json.loads(asked.stdout)
     except json.JSONDecodeError:
         remedy = 'put what it does beside defining functions under: if __name__ == "__main__":'
-        last = (asked.stderr.strip().splitlines() or [f"it ended with status {asked.returncode}"])[-1]
+        last = (asked.stderr.strip().splitlines() or [f"it {ending(asked.returncode)}"])[-1]
         raise SpecError(file, "objective", f"{spec.objective} cannot be imported: {last}", remedy) from None
     if wrong:
         raise SpecError(file, *wrong)

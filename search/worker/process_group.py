@@ -6,8 +6,9 @@ import subprocess
 from collections.abc import Mapping
 from contextlib import suppress
 
+from winnow.exit_status import ending
 from winnow.search.worker.forking import ForkServer, Process
-from winnow.search.worker.processes import ending, module_command
+from winnow.search.worker.processes import module_command
 
 
 class ProcessGroup:

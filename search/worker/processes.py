@@ -21,14 +21,6 @@ def module_command(module: str, *arguments: str) -> list[str]:
     return [sys.executable, "-P", "-m", module, *arguments]
 
 
-def ending(status: int) -> str:
-    """Say how a process ended, by its status as `subprocess` gives it."""
-    if status >= 0:
-        return f"ended with status {status}"
-    known = {each.value: each.name for each in signal.Signals}  # those of real time have numbers only
-    return f"was killed by {known.get(-status, f'signal {-status}')}"
-
-
 def die_with_parent(parent: int, sent: signal.Signals) -> None:
     """Have this process sent a signal when the process `parent` ends, or now where it has ended already."""
     if sys.platform == "linux":

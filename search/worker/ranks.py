@@ -17,10 +17,11 @@ from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 from typing import Any
 
+from winnow.exit_status import ending
 from winnow.records import Epoch, Outcome
 from winnow.search.worker import error_kinds, plain_data
 from winnow.search.worker.messages import Answer, Call, Decision, Ended, Job, Pipe, Prepare, Ready, Verdict
-from winnow.search.worker.processes import ending, module_command
+from winnow.search.worker.processes import module_command
 from winnow.search.worker.remote_trial import RemoteTrial, Stopped
 
 TOGETHER = {Outcome.COMPLETE, Outcome.PRUNED, Outcome.DIVERGED, Outcome.INFEASIBLE, Outcome.STOPPED}

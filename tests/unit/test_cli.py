@@ -73,6 +73,16 @@ def test_what_is_wrong_with_ones_own_objective_is_said_of_the_file(
     assert not (tmp_path / "winnow.db").exists()
 
 
+def test_an_import_that_the_system_ends_is_called_no_mistake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGKILL)  # as without memory\n")
+    (tmp_path / "s.toml").write_text('name = "hunt"\nobjective = "mine:train"\nbudget = { trials = 2 }\n')
+    told = CliRunner().invoke(cli, ["check", "s.toml"])
+    assert told.exit_code == 2
+    said = "objective: the process that imports mine:train was killed by SIGKILL; see that there is memory for it"
+    assert said in " ".join(told.output.split())
+
+
 @pytest.mark.parametrize(
     ("place", "why"),
     [
