@@ -35,6 +35,8 @@ IS_PAUSED = and_(
     ),
 )
 """The condition under which a row of `trials` is paused."""
+Had = tuple[int, int]
+"""How many attempts of a study have begun, and how many have ended."""
 
 
 @dataclass(frozen=True)
@@ -47,9 +49,9 @@ class Attempted:
     token: int
 
 
-def attempted(connection: Connection, study_id: int) -> tuple[int, dict[int, Attempted]]:
-    """Return how many attempts a study has had, and by number each unfinished trial that has had one."""
-    count = select(func.count()).where(attempts.c.study_id == study_id)
+def attempted(connection: Connection, study_id: int) -> tuple[Had, dict[int, Attempted]]:
+    """Return what a study has had, and by number each unfinished trial that has had an attempt: that, or newer."""
+    had = _had(connection, study_id)
     last = (
         select(trials.c.number, attempts.c.token, attempts.c.outcome, attempts.c.until)
         .join(trials, trials.c.trial_id == attempts.c.trial_id)
@@ -63,7 +65,13 @@ def attempted(connection: Connection, study_id: int) -> tuple[int, dict[int, Att
         row.number: Attempted(row.number, row.outcome == Outcome.RUNG, row.until, row.token)
         for row in connection.execute(last)
     }
-    return int(connection.execute(count).scalar_one()), found
+    return had, found
+
+
+def _had(connection: Connection, study_id: int) -> Had:
+    of_study = select(func.count(), func.count(attempts.c.ended_at)).where(attempts.c.study_id == study_id)
+    begun, ended = connection.execute(of_study).one()
+    return int(begun), int(ended)
 
 
 def tokens(connection: Connection, study_id: int) -> dict[int, int]:
@@ -74,11 +82,11 @@ def tokens(connection: Connection, study_id: int) -> dict[int, int]:
     }
 
 
-def end_all(database: Database, study_id: int, seen: int | None = None) -> list[int] | None:
+def end_all(database: Database, study_id: int, seen: Had | None = None) -> list[int] | None:
     """End the paused trials of a study that has nothing left for them; returns their numbers.
 
-    Nothing is done, and None returned, while one of its trials is under way. Raises Overtaken where it has had another
-    number of attempts than the caller has `seen`, if it says: what those brought may be a reason to go on.
+    Nothing is done, and None returned, while one of its trials is under way. Raises Overtaken where more has
+    begun or ended than the caller has `seen`, if it says: what that brought may be a reason to go on.
     """
 
     def work(connection: Connection) -> list[int] | None:
@@ -86,8 +94,8 @@ def end_all(database: Database, study_id: int, seen: int | None = None) -> list[
         of_study = attempts.c.study_id == study_id
         if spent(connection, study_id).state is not State.ACTIVE:
             return []
-        if seen not in (None, connection.execute(select(func.count()).where(of_study)).scalar_one()):
-            raise Overtaken("a trial was taken up or begun meanwhile")
+        if seen not in (None, _had(connection, study_id)):
+            raise Overtaken("a trial was taken up, begun or left meanwhile")
         if connection.execute(select(func.count()).where(of_study, attempts.c.ended_at.is_(None))).scalar_one():
             return None
         query = select(trials.c.trial_id, trials.c.number).where(trials.c.study_id == study_id, IS_PAUSED)

@@ -15,7 +15,7 @@ from winnow.storage.budget import spent
 from winnow.storage.claims import Wish
 from winnow.storage.errors import Overtaken
 from winnow.storage.leases import Lease
-from winnow.storage.pauses import Attempted
+from winnow.storage.pauses import Attempted, Had
 
 _log = logging.getLogger("winnow")
 _ENDED = {
@@ -54,7 +54,7 @@ class Scheduling:
         while True:
             had, outlines = self._look()
             begun = sum(outline.standing is not Standing.QUEUED for outline in outlines)
-            random = np.random.default_rng([self._study.spec.seed, begun, had])
+            random = np.random.default_rng([self._study.spec.seed, begun, had[0]])
             used = database.read(spent, study_id)
             if used.state is not State.ACTIVE:
                 return None
@@ -83,7 +83,7 @@ class Scheduling:
                     rows.began(lease.number, wish.parameters)
                 return lease
 
-    def _end(self, had: int) -> None:
+    def _end(self, had: Had) -> None:
         """End what is paused, unless a trial under way may yet be a reason to go on with it; raises Overtaken."""
         database = self._study.storage.database
         ended = pauses.end_all(database, self._study.study_id, had)
@@ -92,8 +92,8 @@ class Scheduling:
             _log.info("%d paused trials are not taken up again", len(ended))
             checkpoints.sweep(database, self._study.storage.store)
 
-    def _look(self) -> tuple[int, list[Outline]]:
-        """Return how many attempts the study has had, and all of its trials in outline."""
+    def _look(self) -> tuple[Had, list[Outline]]:
+        """Return how many attempts of the study have begun and ended, and all of its trials in outline."""
         storage, study_id = self._study.storage, self._study.study_id
         had, attempted = storage.database.read(pauses.attempted, study_id)
         trials = storage.get_all_trials(study_id, deepcopy=False)
