@@ -81,8 +81,6 @@ class Fleet:
         worker can be kept alive, with the reason of one of them.
         """
         with self._signals, self._may_fork() as self._fork_server:
-            for slot in self.slots:
-                slot.supervisor.fork_server = self._fork_server
             try:
                 while self.stopped_by is None:
                     began = time.process_time()
@@ -90,7 +88,7 @@ class Fleet:
                     if not (left := trials_left()):
                         break
                     for slot in self.slots:
-                        slot.supervisor.look()
+                        slot.supervisor.look(self._fork_server)
                     self._requeue_of_dead()
                     refuse_all_given_up([slot.supervisor for slot in self.slots])
                     # Looking costs more in a large study: it may take a twentieth of a core. To wait costs nothing.
@@ -134,7 +132,6 @@ class Fleet:
             log=log,
             cores=place.cores,
         )
-        supervisor.fork_server = self._fork_server
         self._made += 1
         self.slots.append(Slot(place, supervisor))
 

@@ -55,8 +55,6 @@ class Supervisor:
         self.dead: list[str] = []
         """The names of workers that ended without handing back what they held, until somebody takes them from here."""
         self.process: Process | None = None
-        self.fork_server: ForkServer | None = None
-        """Whom it and its worker ask for processes."""
         self._arguments = list(arguments)
         self._name = name
         self._environment = dict(environment or {})
@@ -85,8 +83,8 @@ class Supervisor:
                 self.process.wait(0.05)
         return self._heard.over
 
-    def look(self) -> None:
-        """Take note of the worker's end, and start one where there is none and it is time."""
+    def look(self, fork_server: ForkServer | None = None) -> None:
+        """Take note of the worker's end, and start one where there is none and it is time, by a fork server if any."""
         self._bound_log()
         if self.process is not None:
             self._heard.read()
@@ -97,7 +95,7 @@ class Supervisor:
                 self._note_end(status, self._heard)
         can_start = self.given_up is None or self.given_up.device
         if self.process is None and can_start and time.monotonic() >= self._start_after:
-            self._start()
+            self._start(fork_server)
 
     def ask_to_leave(self) -> None:
         """Have the worker hand its trial back and leave."""
@@ -151,7 +149,7 @@ class Supervisor:
             _log.warning("%s has no log: %s", self._name, error)
             return open(os.devnull, "wb")
 
-    def _start(self) -> None:
+    def _start(self, fork_server: ForkServer | None) -> None:
         self.given_up = None
         ours, theirs = os.pipe()
         os.set_blocking(ours, False)
@@ -159,7 +157,7 @@ class Supervisor:
         self._heard = Heard(ours)
         try:
             with self._output() as output:
-                self.process = self._forked(theirs, output) or subprocess.Popen(
+                self.process = self._forked(fork_server, theirs, output) or subprocess.Popen(
                     module_command("winnow", "work", *self._arguments),
                     env={**os.environ, **self._environment, SUPERVISOR: f"{os.getpid()}:{theirs}"},
                     pass_fds=[theirs],
@@ -177,16 +175,16 @@ class Supervisor:
         if self._cores and hasattr(os, "sched_setaffinity"):
             os.sched_setaffinity(self.process.pid, self._cores)  # its trainer inherits it
 
-    def _forked(self, theirs: int, output: BinaryIO | None) -> Forked | None:
+    def _forked(self, by: ForkServer | None, theirs: int, output: BinaryIO | None) -> Forked | None:
         """Have the fork server fork the worker, whose parent it is then; None where it cannot."""
-        if self.fork_server is None or output is None:
+        if by is None or output is None:
             return None
-        server, by, log = self.fork_server.process_id, self.fork_server.descriptor, output.fileno()
+        server, asked, log = by.process_id, by.descriptor, output.fileno()
         environment = {**os.environ, **self._environment, SUPERVISOR: f"{server}:{theirs}"}
-        environment[FORK_SERVER] = f"{server}:{by}"
+        environment[FORK_SERVER] = f"{server}:{asked}"
         with open(os.devnull, "rb") as nothing:
-            files = {0: nothing.fileno(), 1: log, 2: log, theirs: theirs, by: by}
-            return self.fork_server.fork("winnow", ["work", *self._arguments], environment, files)
+            files = {0: nothing.fileno(), 1: log, 2: log, theirs: theirs, asked: asked}
+            return by.fork("winnow", ["work", *self._arguments], environment, files)
 
 
 def keep_end(log: Path, most: int) -> None:
