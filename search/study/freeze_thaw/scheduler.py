@@ -116,10 +116,8 @@ class FreezeThaw:
         ends = sum(_to_the_end(trial) for trial in trials)
         workers = 1 + sum(trial.standing is Standing.RUNNING for trial in trials)
         starts = ends < workers // 2  # one worker alone can wait for no end
-        promoted = None
-        if starts and (not may_begin or seen.on_looks >= START_LOOKS * self.epochs * workers):
-            promoted = self._halving.next(trials, random, may_begin=False)
-        if promoted is not None:
+        looked = not may_begin or seen.on_looks >= START_LOOKS * self.epochs * workers
+        if starts and looked and (promoted := self._halving.next(trials, random, may_begin=False)) is not None:
             return promoted
         looks = may_begin and (starts or not paused or seen.on_looks <= self._look_share(seen.spent) * seen.spent)
         if not looks and not paused:
@@ -127,9 +125,8 @@ class FreezeThaw:
         hedge = random.random() < (self.random_share if looks else self.halving_share)
         if hedge and looks:
             return self._begin(self._encoding.held(self._encoding.draw(1, random), shape)[0])
-        if not looks and (hedge or ends < FIRST_ENDS):
-            promoted = self._halving.next(trials, random, may_begin=False)
-        if promoted is not None:
+        asks_halving = not looks and (hedge or ends < FIRST_ENDS)
+        if asks_halving and (promoted := self._halving.next(trials, random, may_begin=False)) is not None:
             return promoted
         self._learn(seen, believe_luck=random.random() < 0.5)
         return self._look(seen, random, shape) if looks else self._promote(paused, random)
