@@ -26,11 +26,18 @@ from winnow.storage.designs import Row
 
 TOP, SEEDS = 5, 5
 """How many of the best are repeated, and with how many fresh seeds, where nobody says otherwise."""
-USUAL_TRAININGS = SEEDS * (TOP + 1 + 2)
-"""Of the best and the baseline, and then of the one that comes out ahead and the baseline on other seeds."""
 _log = logging.getLogger("winnow")
 Repetition = tuple[int, int]
 """Which trial of the search is repeated, and with which seed."""
+
+
+def _trainings(contenders: int, with_baseline: bool, seeds: int, chooses: bool = True) -> int:
+    """How many repetitions choose among so many, and measure one that is not the baseline, and that beside it."""
+    measured = 2 if with_baseline and contenders > 1 else 1
+    return seeds * ((contenders if chooses else 0) + measured)
+
+
+USUAL_TRAININGS = _trainings(TOP + 1, True, SEEDS)
 
 
 @dataclass(frozen=True)
@@ -57,9 +64,7 @@ class ConfirmationPlan:
     @property
     def most_trainings(self) -> int:
         """How many repetitions there are, where the baseline is not the one that comes out ahead."""
-        contenders = len(_contenders(self))
-        measured = 2 if self.baseline and contenders > 1 else 1
-        return self.seeds * ((contenders if self.chooses else 0) + measured)
+        return _trainings(len(_contenders(self)), self.baseline is not None, self.seeds, self.chooses)
 
     def seeds_for(self, purpose: Purpose) -> list[int]:
         """Return the seeds of one stage."""
@@ -90,7 +95,7 @@ def plan_confirmation(study: WinnowStudy, top: int, seeds: int) -> ConfirmationP
 def usual_trainings(record: StudyRecord) -> int:
     """Return how many repetitions a confirmation of a search takes where nobody says how many."""
     baseline = record.baseline in record.ranked
-    return SEEDS * (min(TOP, len(record.candidates)) + baseline + 1 + baseline)
+    return _trainings(min(TOP, len(record.candidates)) + baseline, baseline, SEEDS)
 
 
 def put_failed_aside(plan: ConfirmationPlan) -> None:
