@@ -172,18 +172,14 @@ def _in_training(network: ImportedNetwork, shape: tuple[int, ...], outputs: int)
         tried = copy.deepcopy(network).train()
         numbers, sizes, generators = _numbers(tried), _sizes(tried), _global_states()
         given = tried(torch.zeros(2, *shape))
-        draws, otherwise = _global_states() != generators, ""
+        draws, after, otherwise = _global_states() != generators, _numbers(tried), ""
         if not isinstance(given, torch.Tensor) or given.shape != (2, outputs):
             otherwise = f"makes {_kind(given)} of two examples in training, not (2, {outputs})"
         elif resized := next((name for name, size in _sizes(tried).items() if sizes.get(name) != size), ""):
             otherwise = (
                 f"gives its buffer {resized} another size as it trains, which no checkpoint can be put back into"
             )
-        return (
-            draws,
-            next((name for name, count in numbers.items() if _numbers(tried).get(name) != count), ""),
-            otherwise,
-        )
+        return draws, next((name for name, count in numbers.items() if after.get(name) != count), ""), otherwise
     return False, "", ""
 
 
