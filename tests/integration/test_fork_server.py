@@ -37,11 +37,18 @@ def main():
         os.kill(os.getpid(), signal.SIGSEGV)
     sys.exit(int(sys.argv[1]))
 """
+WAITS = """
+import os, sys
+
+def main():
+    os.read(int(sys.argv[1]), 1)
+"""
 
 
 @pytest.fixture
 def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ForkServer]:
     (tmp_path / "tells.py").write_text(TELLS)
+    (tmp_path / "waits.py").write_text(WAITS)
     monkeypatch.setenv("PYTHONPATH", f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
     with fork_server([["json"], ["tells", "a module that is not there"]]) as found:
         assert found is not None, "these tests want a Linux with pidfd_open"
@@ -116,7 +123,7 @@ def test_what_outlives_the_server_is_seen_to_end(server: ForkServer) -> None:
 
 def test_one_that_hangs_keeps_nobody(server: ForkServer) -> None:
     ours, theirs = os.pipe()
-    group = ProcessGroup("tells", ours, os.environ, server)
+    group = ProcessGroup("waits", ours, os.environ, server)
     os.kill(server.process_id, signal.SIGSTOP)
     group.kill()
     assert not group.alive
@@ -127,7 +134,7 @@ def test_one_that_hangs_keeps_nobody(server: ForkServer) -> None:
 def test_a_group_is_killed_at_once_and_whole(server: ForkServer) -> None:
     ours, theirs = os.pipe()
     for _ in range(5):
-        group = ProcessGroup("tells", ours, os.environ, server)
+        group = ProcessGroup("waits", ours, os.environ, server)
         assert psutil.Process(group.process_id).ppid() == server.process_id
         group.kill()
         assert not group.alive
