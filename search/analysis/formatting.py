@@ -30,6 +30,12 @@ def score(value: float | None) -> str:
     return f"{value:.4f}"
 
 
+def count_or_score(value: float | None) -> str:
+    """Return the value of an objective that may count something: a count without decimals."""
+    counts = value is not None and 100 <= abs(value) < 1e15 and value.is_integer()
+    return f"{value:,.0f}" if counts else score(value)
+
+
 def recorded(values: Mapping[str, Any]) -> dict[str, str]:
     """Return what a trial recorded, under names that say their units, as people read it: `wall time`, `4.0 s`."""
     return {

@@ -4,16 +4,19 @@ Parameters and seconds are recorded of every trial, so a pruned study with one o
 trial has no result and is not on it.
 """
 
-import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
+import optuna
 
 from winnow.errors import StudyError
-from winnow.search.analysis.formatting import score
+from winnow.search.analysis.formatting import count_or_score
 from winnow.search.analysis.study_record import StudyRecord, TrialRecord
 from winnow.search.study.sections import Cost
+
+_NONE_YET = "run it on: none has completed"
 
 
 @dataclass(frozen=True)
@@ -37,9 +40,8 @@ class Objective:
 
     @property
     def shown(self) -> str:
-        """Its best as people read it: a count without decimals."""
-        counts = self.value is not None and 100 <= abs(self.value) < 1e15 and self.value.is_integer()
-        return f"{self.value:,.0f}" if counts else score(self.value)
+        """Its best as people read it."""
+        return count_or_score(self.value)
 
 
 def best_of_each(
@@ -68,6 +70,23 @@ def best_of_each(
     return best, sorted(ordered[place] for place in on_front)
 
 
+def front_of_all(study: optuna.Study) -> list[dict[str, Any]]:
+    """Return the front of all objectives of a study, each trial with its values by the objectives' names.
+
+    Raises StudyError while no trial has completed.
+    """
+    names = objective_names(study.metric_names or (), len(study.directions))
+    if not study.best_trials:
+        raise StudyError(f"no trial of {study.study_name!r} has completed", _NONE_YET)
+    best = sorted(study.best_trials, key=lambda trial: trial.number)
+    return [{"number": each.number, "values": dict(zip(names, each.values, strict=True))} for each in best]
+
+
+def objective_names(named: Sequence[str], count: int) -> list[str]:
+    """Return the names of several objectives, which Optuna keeps where somebody gave them."""
+    return list(named) or [f"objective {place}" for place in range(count)]
+
+
 def front(record: StudyRecord, cost: Cost) -> list[Point]:
     """Return the front of value against parameters or training time, the cheapest first.
 
@@ -76,11 +95,11 @@ def front(record: StudyRecord, cost: Cost) -> list[Point]:
     if record.objectives > 1:
         raise StudyError(
             f"{record.study!r} has {record.objectives} objectives, and its front is of these, not of value and {cost}",
-            f"list it: optuna best-trials --study-name {shlex.quote(record.study)}",
+            "leave --against out",
         )
     known = costs(record, cost)
     if not known:
-        remedy = "run it on: none has completed"
+        remedy = _NONE_YET
         if record.ranked:
             remedy = "have its objective call trial.keep_model(model), which counts them, or ask for --against seconds"
         raise StudyError(f"no completed trial of {record.study!r} has recorded its {cost}", remedy)

@@ -122,14 +122,13 @@ class StudyRecord:
         if self.against:
             return (
                 f"It was searched for few {self.against} too, and what is said here is of the {self.metric} alone; "
-                f"winnow front {shlex.quote(self.study)} --against {self.against} lists the trials that no other beats "
-                "in both."
+                f"winnow front {shlex.quote(self.study)} lists the trials that no other beats in both."
             )
         if self.objectives == 1:
             return ""
         return (
             f"The study has {self.objectives} objectives, and all that is said and shown here is of the first alone; "
-            "optuna best-trials lists its Pareto front."
+            f"winnow front {shlex.quote(self.study)} lists the trials that no other beats in all of them."
         )
 
     @cached_property

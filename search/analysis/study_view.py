@@ -17,7 +17,7 @@ from sqlalchemy import Connection, func, select
 
 from winnow.records import CONCLUSION, SPEC, STOPPING, TRACEBACK, Outcome
 from winnow.search.analysis import study_reader, study_record
-from winnow.search.analysis.pareto import Objective, best_of_each
+from winnow.search.analysis.pareto import Objective, best_of_each, objective_names
 from winnow.search.analysis.pruning import savings
 from winnow.search.analysis.status import LATEST, Best, Status, seconds_left
 from winnow.search.analysis.study_record import StudyRecord, TrialRecord
@@ -306,10 +306,8 @@ def _as_reported(worker: Worker, curves: dict[int, tuple[float, ...]]) -> Worker
 
 def _objectives(directions: Sequence[str], named: Sequence[str], spec: Any) -> list[Objective]:
     """Return the objectives of a study with several; the first of a spec that names none has no name yet."""
-    names = list(named)
-    if not names:
-        against = study_reader.against_of(spec)
-        names = ["", against] if against else [f"objective {place}" for place in range(len(directions))]
+    against = study_reader.against_of(spec)
+    names = objective_names(named or (["", against] if against else []), len(directions))
     return [Objective(*each) for each in zip(names, directions, strict=False)] if len(directions) > 1 else []
 
 

@@ -2,9 +2,9 @@
 
 import dataclasses
 from json import dumps
-from typing import Literal
 
 import click
+import optuna
 
 from winnow.search.analysis import functional_anova, pareto, study_reader
 from winnow.search.analysis import importance as importances
@@ -12,6 +12,7 @@ from winnow.search.api.study import open_storage
 from winnow.search.cli.options import json_option, storage_option, study_argument
 from winnow.search.report.terminal import importance_tables, results
 from winnow.search.report.terminal.screen import screen
+from winnow.search.study.sections import Cost
 
 
 @click.command()
@@ -42,16 +43,22 @@ def importance(study: str, url: str, pruned: bool, json: bool) -> None:
 @click.option(
     "--against",
     type=click.Choice(["parameters", "seconds"]),
-    default="parameters",
-    show_default=True,
-    help="The cost to keep small.",
+    help="The cost to keep small.  [default: that of the spec, or else parameters]",
 )
 @json_option
-def front(study: str, url: str, against: Literal["parameters", "seconds"], json: bool) -> None:
-    """Show the Pareto front of STUDY: the trials that no other beats in both value and cost."""
-    record = study_reader.load(open_storage(url, create=False), study)
-    points = pareto.front(record, against)
-    if json:
-        click.echo(dumps([dataclasses.asdict(point) for point in points], indent=2))
+def front(study: str, url: str, against: Cost | None, json: bool) -> None:
+    """Show the Pareto front of STUDY: the trials that no other beats in both value and cost, or in all objectives."""
+    storage = open_storage(url, create=False)
+    record = study_reader.load(storage, study)
+    if record.objectives > 1 and not against:
+        best = pareto.front_of_all(optuna.load_study(study_name=study, storage=storage))
+        told, shown = best, results.front_of_all(best)
     else:
-        screen().print(results.front(points, record.metric, against))
+        cost = against or ("seconds" if record.against == "seconds" else "parameters")
+        points = pareto.front(record, cost)
+        told = [dataclasses.asdict(point) for point in points]
+        shown = results.front(points, record.metric, cost)
+    if json:
+        click.echo(dumps(told, indent=2))
+    else:
+        screen().print(shown)

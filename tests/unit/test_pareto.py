@@ -1,12 +1,14 @@
 """The front of value against cost, of studies with one objective and with two."""
 
 import io
+import json
 import random
 from dataclasses import replace
 from pathlib import Path
 
 import optuna
 import pytest
+from click.testing import CliRunner
 from optuna.trial import TrialState
 from rich.console import Console
 
@@ -17,6 +19,7 @@ from winnow.search.analysis import study_reader, summary
 from winnow.search.analysis.pareto import Point, front
 from winnow.search.analysis.study_record import StudyRecord
 from winnow.search.analysis.study_view import StudyView
+from winnow.search.cli.main import cli
 from winnow.search.report.terminal import status_screen
 from winnow.search.report.terminal.progress import Progress
 from winnow.search.study import study as studies
@@ -83,7 +86,7 @@ def test_a_study_with_two_objectives_says_its_front_and_the_best_of_each(tmp_pat
     now = view.status()
     words = "Pareto front of 2 trials, best objective value 0.9000 (trial 1) and parameters 1,000 (trial 0)"
     assert now.best_words == words
-    asked = "winnow front s --against parameters lists the trials that no other beats in both"
+    asked = "winnow front s lists the trials that no other beats in both"
     for record in (view.record(), study_reader.load(opened, "s")):
         assert asked in " ".join(summary.sentences(record))
     console = Console(file=io.StringIO(), width=200)
@@ -126,8 +129,30 @@ def test_a_study_with_two_objectives_is_read_by_its_first() -> None:
     assert history.metric == "first objective value"
     said = "The study has 2 objectives, and all that is said and shown here is of the first alone"
     assert said in " ".join(summary.sentences(history))
-    with pytest.raises(StudyError, match=r"has 2 objectives.*; list it: optuna best-trials --study-name"):
+    with pytest.raises(StudyError, match=r"has 2 objectives.*; leave --against out"):
         front(history, "seconds")
+
+
+def test_front_of_a_study_of_stock_optuna_is_that_of_its_objectives(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/s.db"
+    opened = storage.open(url, create=True)
+    study = optuna.create_study(storage=opened, study_name="s", directions=["maximize", "minimize"])
+    asked = ["front", "s", "--storage", url]
+    result = CliRunner().invoke(cli, asked)
+    assert (result.exit_code, "no trial of 's' has completed; run it on" in result.stderr) == (2, True)
+    for values in ([0.7, 1000.0], [0.9, 3000.0], [0.8, 3000.0]):
+        study.add_trial(optuna.create_trial(values=values))
+    shown = CliRunner(env={"COLUMNS": "100"}).invoke(cli, asked).stdout.split()
+    assert shown == ["trial", "objective", "0", "objective", "1", "0", "0.7000", "1,000", "1", "0.9000", "3,000"]
+    with pytest.warns(optuna.exceptions.ExperimentalWarning):
+        study.set_metric_names(["accuracy", "size"])
+    assert json.loads(CliRunner().invoke(cli, [*asked, "--json"]).stdout) == [
+        {"number": 0, "values": {"accuracy": 0.7, "size": 1000.0}},
+        {"number": 1, "values": {"accuracy": 0.9, "size": 3000.0}},
+    ]
+    result = CliRunner().invoke(cli, [*asked, "--against", "seconds"])
+    assert "has 2 objectives, and its front is of these, not of value and seconds" in result.stderr
+    opened.database.release()
 
 
 def test_what_two_objectives_cannot_be_combined_with() -> None:

@@ -1,11 +1,12 @@
 """What commands print: results as tables and sentences for a terminal."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from winnow.search.analysis.formatting import number, score
+from winnow.search.analysis.formatting import count_or_score, number, score
 from winnow.search.analysis.pareto import Point
 from winnow.search.analysis.replay import Replay
 from winnow.search.report.chapters import Chapter, Table
@@ -31,6 +32,14 @@ def front(points: Sequence[Point], metric: str, cost: str) -> RenderableType:
     for point in points:
         spent = f"{point.cost:,.0f}" if cost == "parameters" else number(point.cost)
         table.add_row(str(point.number), score(point.value), spent)
+    return table
+
+
+def front_of_all(best: Sequence[Mapping[str, Any]]) -> RenderableType:
+    """`winnow front` of a study with objectives of its own: at least one trial."""
+    table = FittingTable(numbers=("trial", *best[0]["values"]))
+    for each in best:
+        table.add_row(str(each["number"]), *map(count_or_score, each["values"].values()))
     return table
 
 
