@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, bindparam, insert, select, update
 
 from winnow.records import OUTCOME, REASON, FinalState, Outcome
-from winnow.storage import content
+from winnow.storage import content, workers
 from winnow.storage.budget import spend
 from winnow.storage.clock import database_now, optuna_now
 from winnow.storage.database import Database
@@ -91,7 +91,8 @@ def reap(database: Database, study_id: int | None, quiet_seconds: float = 0.0) -
 
 
 def requeue_of(database: Database, worker: str) -> list[int]:
-    """Return the trials of a worker that is known to be dead to WAITING, without waiting for its lease; as `reap`."""
+    """Sign off a worker that is known to be dead, and return its trials to WAITING at once; as `reap`."""
+    workers.sign_off(database, worker)
     return database.write(_requeue, attempts.c.worker == worker, Outcome.WORKER_KILLED)
 
 

@@ -6,8 +6,6 @@ left: at the gate, each ends its trainer after its trial.
 """
 
 import fcntl
-import os
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -16,6 +14,7 @@ from pathlib import Path
 from typing import TextIO
 
 from winnow.search.worker.devices import Device
+from winnow.search.worker.liveness import folder_of_machine
 
 LOOK_SECONDS = 0.2
 
@@ -24,8 +23,7 @@ class DeviceShare:
     """One worker's hold on its device, among the workers of this machine and user."""
 
     def __init__(self, device: Device, folder: Path | None = None) -> None:
-        folder = folder or Path(tempfile.gettempdir()) / f"winnow-{os.getuid()}"
-        folder.mkdir(mode=0o700, exist_ok=True)
+        folder = folder or folder_of_machine()
         names = [key.replace("/", "-").replace(":", "-") for key in device.keys]
         self._gate = [(folder / f"{name}.gate").open("w") for name in names]
         self._device = [(folder / f"{name}.device").open("w") for name in names]

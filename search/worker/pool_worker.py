@@ -10,11 +10,12 @@ from winnow.errors import DeviceError, WinnowError
 from winnow.records import SPEC
 from winnow.search.study import study as studies
 from winnow.search.worker.numerics import settled_threads
+from winnow.search.worker.reaper import bring_back
 from winnow.search.worker.shutdown import Shutdown
 from winnow.search.worker.supervision import Supervision
 from winnow.search.worker.trainer_process import WorkerOptions
 from winnow.search.worker.worker import IDLE_SECONDS, Worker
-from winnow.storage import Storage, endings
+from winnow.storage import Storage
 from winnow.storage.errors import StorageUnreachable
 from winnow.storage.notifications import Bell
 from winnow.storage.pool import Pool, Wanting
@@ -65,7 +66,7 @@ class PoolWorker:
 
     def _reap(self) -> None:
         """Bring back the trials of workers that are gone: a study that has given all out has no worker to do it."""
-        for number in endings.reap(self._storage.database, None, self._options.lease_seconds):
+        for number in bring_back(self._storage.database, None, self._options.lease_seconds):
             _log.warning("trial %d: its worker is gone; the trial goes on elsewhere", number)
 
     def _wanting(self, besides: str = "") -> list[Wanting]:

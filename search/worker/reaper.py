@@ -1,12 +1,22 @@
-"""The reaper that needs no worker: for the server, where it brings back trials when the last worker has died too."""
+"""The reaper, which brings back the trials of workers that are gone: in each worker, and on a server without any."""
 
 import math
 import threading
 from collections.abc import Iterator
 
+from winnow.search.worker import liveness
 from winnow.storage import Storage, endings
+from winnow.storage.database import Database
 
 LOOK_SECONDS = 1.0
+
+
+def bring_back(database: Database, study_id: int | None, lease_seconds: float) -> list[int]:
+    """Return the trials to WAITING whose leases ran out, and those of workers that are known to have died here.
+
+    Gives their numbers. Of the first see `endings.reap`.
+    """
+    return [*liveness.requeue_of_dead(database), *endings.reap(database, study_id, lease_seconds)]
 
 
 def reap(storage: Storage, lease_seconds: float, every: float | None = None) -> Iterator[list[int]]:
@@ -16,13 +26,14 @@ def reap(storage: Storage, lease_seconds: float, every: float | None = None) -> 
     """
     if every is not None:
         storage.database.patience = math.inf
-    pause = threading.Event()
+    pause, numbers = threading.Event(), list[int]()
     while True:
-        numbers = endings.reap(storage.database, None, lease_seconds)
+        numbers += bring_back(storage.database, None, lease_seconds)
         if storage.database.contact.seconds < lease_seconds:
             pause.wait(LOOK_SECONDS)
             continue
         yield numbers
         if every is None:
             return
+        numbers = []
         pause.wait(every)

@@ -6,8 +6,8 @@ import time
 from winnow.errors import StudyError
 from winnow.records import Outcome
 from winnow.search.study.study import WinnowStudy
+from winnow.search.worker.reaper import bring_back
 from winnow.search.worker.shutdown import Shutdown
-from winnow.storage import endings
 from winnow.storage.activity import State, state_of
 
 LOOK_SECONDS = 2.0
@@ -54,7 +54,7 @@ class Steering:
         """Now and then, bring back the trials of workers that are gone."""
         if time.monotonic() >= self._next_reap:
             self._next_reap = time.monotonic() + self._lease_seconds / 2
-            for number in endings.reap(self._database, self._study.study_id, self._lease_seconds):
+            for number in bring_back(self._database, self._study.study_id, self._lease_seconds):
                 _log.warning("trial %d: its worker is gone; the trial goes on elsewhere", number)
 
     def refuse_deleted(self) -> None:

@@ -20,7 +20,7 @@ from winnow.errors import DeviceError
 from winnow.records import STOPPING, Outcome
 from winnow.search.study.stopping import reason_to_stop
 from winnow.search.study.study import WinnowStudy
-from winnow.search.worker import numerics
+from winnow.search.worker import liveness, numerics
 from winnow.search.worker.attempt import Attempt
 from winnow.search.worker.context import WorkerContext
 from winnow.search.worker.device_faults import DeviceFaults
@@ -43,6 +43,7 @@ from winnow.storage.epochs import GroupCommit
 from winnow.storage.errors import LeaseLost, StorageError, StorageUnreachable
 from winnow.storage.leases import Lease
 from winnow.storage.notifications import Bell
+from winnow.storage.stores import Store
 
 IDLE_SECONDS = 5.0
 """How long an idle worker waits at the bell."""
@@ -99,19 +100,8 @@ class Worker:
         """Work until the study has nothing left to give or is stopped, or until the process is asked to leave."""
         store = self.study.storage.store  # one that cannot be is refused before a trial is taken
         try:
-            node, process = platform.node(), os.getpid()
-            self._supervision.works_as(self.name)
-            workers.register(self.database, self.study.study_id, self.name, node, process, self.options.device.name)
-            # Beside all else: a store that does not answer keeps nobody from training.
-            threading.Thread(target=checkpoints.sweep, args=(self.database, store), daemon=True).start()
-            if self._join():
-                self.trainer.start()
-                # While it imports torch: the history that sampler and pruner will ask for, seconds in a large study.
-                self.study.storage.get_all_trials(self.study.study_id, deepcopy=False)
-                if (ready := self.trainer.wait_until_ready(lambda: self._steering.stopping)) is not None:
-                    precision = numerics.settle(self.study, self.options.threads, ready.precision)
-                    numerics.warn_of_emulation(self.study, self.options.device, precision)
-                    self._work(precision)
+            with liveness.shown(self.database, self.name):
+                self._serve(store)
         except StorageUnreachable:
             if not self._steering.stopping:
                 raise
@@ -120,24 +110,31 @@ class Worker:
             self._share.close()
             self._bell.close()
             with suppress(StorageError):
-                workers.sign_off(replace(self.database, patience=0.0), self.name)
+                database = replace(self.database, patience=0.0)
+                workers.sign_off(database, self.name)
+                liveness.requeue_of_dead(database)  # what it could not hand back itself
+
+    def _serve(self, store: Store) -> None:
+        self._supervision.works_as(self.name)
+        device = self.options.device
+        workers.register(self.database, self.study.study_id, self.name, platform.node(), os.getpid(), device.name)
+        # Beside all else: a store that does not answer keeps nobody from training.
+        threading.Thread(target=checkpoints.sweep, args=(self.database, store), daemon=True).start()
+        if self._join():
+            self.trainer.start()
+            # While it imports torch: the history that sampler and pruner will ask for, seconds in a large study.
+            self.study.storage.get_all_trials(self.study.study_id, deepcopy=False)
+            if (ready := self.trainer.wait_until_ready(lambda: self._steering.stopping)) is not None:
+                precision = numerics.settle(self.study, self.options.threads, ready.precision)
+                numerics.warn_of_emulation(self.study, device, precision)
+                self._work(precision)
 
     def _work(self, precision: str) -> None:
         design = designs.read(self.database, self.study.study_id)
         commit = GroupCommit(replace(self.database, patience=0.0))
         load = DeviceLoad(self.options.device)
-        context = WorkerContext(
-            self.study,
-            self.options,
-            self.trainer,
-            self._share,
-            self.name,
-            design,
-            precision,
-            self._steering,
-            commit,
-            load,
-        )
+        common = (self.study, self.options, self.trainer, self._share, self.name)
+        context = WorkerContext(*common, design, precision, self._steering, commit, load)
         self._lanes = Lanes(most := self.trainer.fuse)
         if most == 1:
             self._work_in(context, 0)
@@ -344,7 +341,6 @@ class Worker:
 
     def _stop_early(self) -> None:
         """Give out no more trials where the study's rule says that enough are done."""
-        reason = reason_to_stop(self.study.optuna, self.study.spec.budget)
-        if reason:
+        if reason := reason_to_stop(self.study.optuna, self.study.spec.budget):
             trials = end_now(self.database, self.study.study_id)
             self.study.optuna.set_user_attr(STOPPING, {"reason": reason, "trials": trials})

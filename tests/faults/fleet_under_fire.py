@@ -68,7 +68,6 @@ class Fleet:
             **os.environ,
             "OPTUNA_STORAGE": url,
             "WINNOW_FILES": str(folder / "files"),
-            "TMPDIR": str(folder),  # the locks on devices that lie there are not those of other tests
             "PYTHONPATH": os.pathsep.join([str(HERE), str(HERE.parents[1])]),  # this checkout, wherever it lies
             "OMP_NUM_THREADS": "1",
         }
@@ -87,13 +86,16 @@ class Fleet:
         self._started: set[int] = set()
 
     def start(self, count: int = WORKERS, **environment: str) -> None:
+        """Start workers, each as if on a machine of its own, which knows nothing of the others' deaths."""
         for _ in range(count):
+            machine = self.folder / f"machine-{len(self.workers)}"
+            machine.mkdir()
             log = (self.folder / f"worker-{len(self.workers)}.log").open("wb")
             self.workers.append(
                 subprocess.Popen(
                     [sys.executable, "-m", "winnow", "work", "s", "--lease-seconds", str(self.lease_seconds)],
                     cwd=HERE,
-                    env={**self.environment, **environment},
+                    env={**self.environment, "TMPDIR": str(machine), **environment},
                     stdout=log,
                     stderr=log,
                 )

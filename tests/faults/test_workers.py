@@ -61,6 +61,18 @@ def test_all_workers_are_killed(fleet: Callable[..., Fleet]) -> None:
     ours.prove(kills=8)
 
 
+def test_on_the_machine_of_dead_workers_nobody_waits_for_their_leases(fleet: Callable[..., Fleet]) -> None:
+    ours = fleet(epoch_seconds=0.2, lease_seconds=3600)
+    ours.start(TMPDIR=str(ours.folder))
+    ours.wait_trained(ours.random.randrange(20, 100))
+    for worker in ours.workers:
+        worker.kill()
+        worker.wait()
+    ours.start(2, TMPDIR=str(ours.folder))
+    ours.wait_done()
+    ours.prove(kills=8)
+
+
 def test_a_stopped_worker_loses_its_trial_and_takes_the_next(fleet: Callable[..., Fleet]) -> None:
     ours = fleet(epoch_seconds=0.3)
     ours.start()
