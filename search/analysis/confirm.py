@@ -304,7 +304,7 @@ def _on_new_data(reading: Reading, winner: Sample, baseline: Sample, sign: int) 
     if reading.results is None:
         return {}
     error, seeds = readings.error_of_reading(reading.before), len(winner.scores)
-    kept = [~np.array(broken_down(side.scores, side.scale)) for side in (winner, baseline)]
+    kept = [~np.array(broken_down(side.scores, side.scale), dtype=bool) for side in (winner, baseline)]
     of_winner, of_baseline = reading.results[:seeds], reading.results[seeds:]
     found = {"winner": new_data.interval(of_winner[kept[0]], winner, error, reading.resampled)}
     if baseline.scores:

@@ -149,6 +149,21 @@ def test_one_seed_is_reported_without_an_interval(searched: Place) -> None:
     assert numbers["verdict"] == "inconclusive", "one seed has no spread"
 
 
+def test_a_baseline_that_nothing_beats_is_measured_on_test_data(place: Place) -> None:
+    spec = write(place, trials=3)
+    content = (place.folder / spec).read_text().replace("low = 1e-2, high = 3e-2", "low = 1e-6, high = 2e-6")
+    (place.folder / spec).write_text(content)
+    assert place.run("run", spec, "--workers", "1").returncode == 0
+    done = place.run("confirm", "digits", "--top", "1", "--seeds", "2", "--workers", "1", "--json")
+    assert done.returncode == 0, done.stderr
+    numbers = json.loads(done.stdout)
+    assert (numbers["winner_number"], numbers["winner_is_baseline"]) == (0, True)
+    assert len(numbers["winner_on_test"]["scores"]) == 2
+    low, high = numbers["on_new_data"]["winner"]
+    assert low < numbers["winner_on_test"]["scores"][0] < high
+    assert "gain" not in numbers["on_new_data"]
+
+
 def test_ablate_trains_with_and_without_each_method(searched: Place) -> None:
     command = ("ablate", "digits", "--from", "1", "--to", "2", "--seeds", "2", "--looks", "1", "--workers", "2")
     waiting = searched.start(*command, "--method", "all of it=lr,dropout,crop", "--workers", "0")
