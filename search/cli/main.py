@@ -18,6 +18,8 @@ import click
 
 from winnow.errors import WinnowError
 from winnow.search.cli import places, start
+from winnow.search.worker.processes import refuse_deleted_folder
+from winnow.search.worker.supervision import SUPERVISOR
 
 # The command by its name: the module and the function that make it, and its line in `winnow --help`.
 COMMANDS = {
@@ -79,6 +81,8 @@ class LazyGroup(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; leave by the error's exit code, or by 128 and the number of the signal that ended it."""
         try:
+            if SUPERVISOR not in os.environ:  # a worker of a fleet has to tell that, too
+                refuse_deleted_folder()
             with _leaving_when_told():
                 return super().invoke(ctx)
         except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):

@@ -7,6 +7,8 @@ import sys
 import threading
 import time
 
+from winnow.errors import WinnowError
+
 ALLOCATOR = {"MALLOC_MMAP_THRESHOLD_": str(4 * 2**30), "MALLOC_TRIM_THRESHOLD_": str(8 * 2**30)}
 """What glibc reads when a process starts: keep freed blocks of any size for the next step. By default it gives those
 beyond 32 MiB back to the kernel each time, and each new one faults page by page. A trainer so stays at its peak."""
@@ -19,6 +21,14 @@ def module_command(module: str, *arguments: str) -> list[str]:
     `-P` keeps the current folder off the path: a `logging.py` or `winnow.py` that lies there is not ours to import.
     """
     return [sys.executable, "-P", "-m", module, *arguments]
+
+
+def refuse_deleted_folder() -> None:
+    """Raise WinnowError where the current folder was deleted: neither oneMKL nor a user's module is loaded there."""
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        raise WinnowError("the folder that this was started in is deleted", "start it in one that is there") from None
 
 
 def die_with_parent(parent: int, sent: signal.Signals) -> None:

@@ -21,7 +21,7 @@ from winnow.search.worker.fusing import Fusing
 from winnow.search.worker.messages import Answer, Measure, Pipe, Prepare, Ready
 from winnow.search.worker.numerics import is_precision_open
 from winnow.search.worker.process_group import ProcessGroup
-from winnow.search.worker.processes import ALLOCATOR
+from winnow.search.worker.processes import ALLOCATOR, refuse_deleted_folder
 
 LOOK_SECONDS = 0.5
 TRAINING_PACKAGES = ("torch", "torchvision", "sklearn", "safetensors")
@@ -107,10 +107,11 @@ class TrainerProcess:
         return self._is_ready and self.alive
 
     def start(self) -> Pipe:
-        """Return the pipe of a running trainer; raises WorkerFailed where it cannot load the objective or its data."""
+        """Return the pipe of a running trainer; raises WinnowError where none can be started."""
         if self.pipe is not None and self.alive:
             return self.pipe
         self.kill()  # what a dead one has started may live on
+        refuse_deleted_folder()
         ours, theirs = socket.socketpair()
         self.number += 1
         self.process = ProcessGroup(

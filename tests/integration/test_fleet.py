@@ -48,6 +48,30 @@ def test_a_worker_is_started_again_where_its_logs_were_deleted(place: Place) -> 
     assert place.states() == ["COMPLETE"] * 2
 
 
+def test_in_a_folder_that_was_deleted_nothing_begins(place: Place) -> None:
+    spec, told = place.spec(trials=2, more=SLOW), "the folder that this was started in is deleted; start it in one that"
+    folder = place.folder / "deleted"
+    folder.mkdir()
+    (folder / "mine.py").write_bytes((place.folder / "mine.py").read_bytes())
+    assert place.run("create", spec).returncode == 0
+    here = Place(folder, place.started)
+    run = here.start("run", f"../{spec}", "--workers", "1", OPTUNA_STORAGE=place.url, TMPDIR=str(place.folder))
+    wait_for(lambda: any(trial.last_step for trial in place.study().trials))
+    shutil.rmtree(folder)
+    for process in psutil.Process(run.pid).children(recursive=True):
+        if "winnow.search.worker.trainer" in process.cmdline():
+            process.kill()
+    _, said = run.communicate(timeout=200)
+    assert (run.returncode, told in said) == (1, True), said
+    assert place.states() == ["WAITING"], "the trial is handed back"
+    script = f"import os, subprocess, sys; os.mkdir('gone'); os.chdir('gone'); os.rmdir('../gone'); {ASKED}"
+    refused = place.python("-c", script)
+    assert (refused.returncode, refused.stderr.startswith(f"winnow: {told}")) == (2, True), refused.stderr
+
+
+ASKED = "sys.exit(subprocess.run([sys.executable, '-P', '-m', 'winnow', 'check', '../s.toml']).returncode)"
+
+
 def test_a_worker_whose_trainer_is_killed_as_it_starts_has_another(place: Place) -> None:
     spec = place.spec(trials=2)
     (place.folder / "mine.py").write_text(
