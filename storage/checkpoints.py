@@ -9,9 +9,10 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from sqlalchemy import and_, select
+from sqlalchemy import and_, exists, select
 
 from winnow.storage import identities
+from winnow.storage.clock import database_now
 from winnow.storage.database import Database
 from winnow.storage.errors import FileDamaged, StorageError
 from winnow.storage.leases import Lease
@@ -83,6 +84,33 @@ def newest(database: Database, store: Store, lease: Lease) -> Found:
                 there.update(_files(store, lease.home, lease.number, (*lease.earlier_claims, lease.claim)))
             damaged = damaged or str(error)
     return Found(damaged=damaged)
+
+
+def refuse_lost(database: Database, store: Store, study_id: int, host: str) -> None:
+    """Raise StorageError where a host wrote checkpoints of trials that are to go on, and their folder is not there.
+
+    So it looks where a disk is not mounted, or WINNOW_FILES is another: those trials would begin anew.
+    """
+    lost = store.has_lost(f"{database.transaction(identities.home, study_id)}{_FOLDER.rstrip('/')}")
+    if not lost:
+        return
+    writer, holder = attempts.alias("writer"), attempts.alias("holder")
+    is_held = exists().where(
+        holder.c.trial_id == trials.c.trial_id, holder.c.ended_at.is_(None), holder.c.expires_at > database_now()
+    )
+    of_host = (
+        select(trials.c.number)
+        .join(checkpoints, checkpoints.c.trial_id == trials.c.trial_id)
+        .join(writer, and_(writer.c.trial_id == checkpoints.c.trial_id, writer.c.token == checkpoints.c.token))
+        .where(trials.c.study_id == study_id, trials.c.state.in_(OPEN_STATES), ~is_held)
+        .where(writer.c.worker.startswith(f"{host}:", autoescape=True))
+    )
+    if (first := database.scalar(of_host.order_by(trials.c.number).limit(1))) is not None:
+        raise StorageError(
+            f"trial {first} is to go on from a checkpoint that this host wrote, and the folder {lost} is not there",
+            "mount its disk, or start where, or with the WINNOW_FILES with which, it was written; where that is lost, "
+            "make the folder (mkdir -p), and what lay there begins anew",
+        )
 
 
 def prune_files(store: Store, lease: Lease, keep: int = KEPT) -> None:

@@ -63,6 +63,9 @@ class Store(Protocol):
         With `torn`, of what is being written, or was when its writer was killed.
         """
 
+    def has_lost(self, folder: str) -> str:
+        """Return the path of a folder that was written to, where it is not there; empty on S3, which has none."""
+
 
 def of(url: URL) -> Store:
     """Return the store of the storage at a URL; raises StorageError where that cannot be."""
@@ -104,6 +107,11 @@ class Folder:
         files = ((below, name) for below, _, names in os.walk(folder) for name in names if name.startswith(".") is torn)
         found = (f"{below}/{name}"[skipped:] for below, name in files)
         return sorted(name for name in found if name.startswith(beginning))
+
+    def has_lost(self, folder: str) -> str:
+        """Behave as Store's."""
+        path = (self.home / folder).absolute()
+        return "" if path.is_dir() else str(path)
 
 
 class Bucket:
@@ -162,6 +170,10 @@ class Bucket:
                 for item in page.get("Contents", [])
             ]
         return sorted(key.removeprefix(self.prefix) for key in keys)
+
+    def has_lost(self, folder: str) -> str:
+        """Behave as Store's."""
+        return ""
 
 
 def _bucket(place: str) -> Bucket:

@@ -116,6 +116,8 @@ class Worker:
 
     def _serve(self, store: Store) -> None:
         self._supervision.works_as(self.name)
+        self._steering.reap()
+        checkpoints.refuse_lost(self.database, store, self.study.study_id, platform.node())
         device = self.options.device
         workers.register(self.database, self.study.study_id, self.name, platform.node(), os.getpid(), device.name)
         # Beside all else: a store that does not answer keeps nobody from training.

@@ -1,5 +1,6 @@
 """Disks that are full or read-only, under the database or under the checkpoints; and S3 in their place."""
 
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -15,7 +16,7 @@ from winnow import storage
 from winnow.records import Epoch
 from winnow.search.analysis import export, study_reader
 from winnow.search.api.results import write_report
-from winnow.storage import outbox
+from winnow.storage import endings, outbox
 from winnow.storage.leases import Lease
 from winnow.storage.outbox import Outbox
 
@@ -65,6 +66,27 @@ def test_a_checkpoint_that_a_disk_does_not_give_is_waited_for(fleet: Callable[..
         kept.replace(file)
     ours.wait_done()
     ours.prove(kills=1)
+
+
+def test_trials_whose_checkpoints_lie_on_a_disk_that_is_not_mounted_do_not_begin_anew(
+    fleet: Callable[..., Fleet],
+) -> None:
+    ours = fleet(trials=2, epoch_seconds=0.5)
+    ours.start(2)
+    ours.wait_trained(5)
+    for worker in ours.workers:
+        worker.kill()
+        worker.wait()
+    files, aside = ours.folder / "files", ours.folder / "aside"
+    files.rename(aside)
+    wait_for(lambda: endings.reap(ours.storage.database, ours.study.study_id), 30, "the end of their leases")
+    ours.start(1)
+    assert ours.workers[2].wait(60) == 2
+    assert "to go on from a checkpoint that this host wrote, and the folder" in ours.log(2)
+    aside.rename(files)
+    ours.start(1)
+    ours.wait_done(codes=(0, 2, -signal.SIGKILL))
+    ours.prove(kills=2)
 
 
 def test_a_read_only_database_is_refused_in_a_sentence(small_disk: Path, tmp_path: Path) -> None:
