@@ -4,6 +4,7 @@ Its configuration is drawn from a declared space and arrives as keyword argument
 `suggest_*` calls. A trial that repeats another one is given that one's configuration either way.
 """
 
+import argparse
 import inspect
 import json
 import random
@@ -127,6 +128,26 @@ class ConfiguredTrial:
             import optuna
 
             raise optuna.TrialPruned(f"pruned after epoch {step} at {value:.4g}")
+
+    def parse_args(self, parser: argparse.ArgumentParser, **options: Any) -> argparse.Namespace:
+        """Return what a script's parser reads where nothing but these options is given, each by its name.
+
+        Raises LookupError for a name that is none of its options, and ValueError for a value that is no choice of one.
+        """
+        known: dict[str, argparse.Action] = {}
+        for action in parser._actions:
+            known |= dict.fromkeys((action.dest, *(each.lstrip("-") for each in action.option_strings)), action)
+        given = {}
+        for name, value in options.items():
+            if (option := known.get(name)) is None:
+                raise LookupError(f"the script has no option {name!r}; it has {', '.join(known)}")
+            if isinstance(value, str) and callable(option.type):
+                value = option.type(value)
+            if option.choices is not None and value not in option.choices:
+                raise ValueError(f"{value!r} is none of {name}'s choices, {', '.join(map(str, option.choices))}")
+            given[option.dest] = value
+            option.required = False
+        return argparse.Namespace(**vars(parser.parse_args([])) | given)
 
     def keep_model(self, model: Any) -> None:
         """Hand over what was trained, a torch module or its `state_dict`, for whoever exports or loads the winner.

@@ -86,7 +86,7 @@ def main(trial, test=False, seed=0, **options):
     parser.add_argument("--width", type=int, default=8)
     parser.add_argument("--dropout", type=float, default=0.0)
     parser.add_argument("--seed", type=int, default=0)
-    args = parser.parse_args([], argparse.Namespace(seed=seed, **options))
+    args = trial.parse_args(parser, seed=seed, **options)
 
     torch.manual_seed(args.seed)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")

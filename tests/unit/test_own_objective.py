@@ -1,8 +1,10 @@
 """An objective of one's own: what its function is called with, what is recorded, and what is refused of a spec."""
 
+import argparse
 import random
 from collections.abc import Callable
 from contextlib import nullcontext
+from pathlib import Path
 from typing import Any
 
 import optuna
@@ -45,6 +47,43 @@ def test_a_declared_space_arrives_as_keyword_arguments_and_is_recorded() -> None
     assert seen["hidden"] in ([8], [8, 8])
     assert ("momentum" in seen) == (seen["optimizer"] == "sgd")
     assert (seen["epochs"], trial.params["lr"], trial.value) == (3, seen["lr"], seen["lr"])
+
+
+def test_a_parser_reads_what_was_drawn_as_if_it_stood_on_the_command_line() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("data", nargs="?", default="nowhere")
+    parser.add_argument("-net", required=True)
+    parser.add_argument("--learning-rate", "--lr", type=float, default=0.1, dest="rate")
+    parser.add_argument("--momentum", type=float, default=0.5)
+    parser.add_argument("--optimizer", choices=("sgd", "adam"))
+    parser.add_argument("--folder", type=Path)
+    parser.add_argument("--amp", action="store_true")
+    seen = []
+
+    def fit(trial: ConfiguredTrial, **options: Any) -> float:
+        seen.append(trial.parse_args(parser, **options))
+        return 0.0
+
+    fixed = {"net": "vgg", "data": "here", "amp": True, "folder": "runs"}
+    space = {"lr": SPACE["lr"], "optimizer": SPACE["optimizer"], "momentum": SPACE["momentum"]}
+    drawn = [{"lr": 0.01, "optimizer": "sgd", "momentum": 0.9}, {"lr": 0.02, "optimizer": "adam"}]
+    run(fit, *({**fixed, **each, "seed": 1} for each in drawn), space=space, fixed=fixed)
+    same = {"data": "here", "net": "vgg", "folder": Path("runs"), "amp": True}
+    assert vars(seen[0]) == {**same, "rate": 0.01, "optimizer": "sgd", "momentum": 0.9}
+    assert vars(seen[1]) == {**same, "rate": 0.02, "optimizer": "adam", "momentum": 0.5}  # its default again
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [({"learning_rat": 0.1}, "no option 'learning_rat'; it has .*learning-rate"), ({"net": "vgg"}, "choices, resnet")],
+)
+def test_what_a_parser_would_refuse_on_the_command_line_is_refused(options: dict[str, Any], said: str) -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--learning-rate", type=float)
+    parser.add_argument("--net", choices=["resnet"])
+    trial = ConfiguredTrial(None, {}, given=False)
+    with pytest.raises((LookupError, ValueError), match=said):
+        trial.parse_args(parser, **options)
 
 
 def test_a_checkpoint_that_it_cannot_read_has_it_train_again_from_the_start() -> None:
