@@ -12,6 +12,7 @@ import importlib.util
 import sys
 import sysconfig
 import threading
+import traceback
 from collections.abc import Callable
 from contextlib import suppress
 from importlib.machinery import ModuleSpec, PathFinder
@@ -23,6 +24,7 @@ from winnow.errors import StudyError, WinnowError
 from winnow.objectives.errors import ObjectiveError
 
 _INSTALLED = ("site-packages", "dist-packages")
+_PYTHONS = [Path(sysconfig.get_path(name)).resolve() for name in ("stdlib", "platstdlib")]
 
 
 def find(objective: str) -> Path:
@@ -42,8 +44,11 @@ def find(objective: str) -> Path:
 
 
 def load(objective: str) -> Callable[..., Any]:
-    """Import and return the function that `module:function` names; raises StudyError, or what the import raises."""
-    find(objective)
+    """Import and return the function that `module:function` names; raises StudyError, or what the import raises.
+
+    From here on this process has the command line of a script that python runs without options.
+    """
+    sys.argv = [str(find(objective))]
     module, _, name = objective.partition(":")
     imported = _import(module)
     function: Callable[..., Any] | None = getattr(imported, name, None)
@@ -63,7 +68,7 @@ def load_part(named: str, what: str) -> Callable[..., Any]:
     except WinnowError as error:
         raise ObjectiveError(error.problem, error.remedy) from None
     except Exception as error:
-        problem = f"{named!r} cannot be imported: {type(error).__name__}: {error}"
+        problem = f"{named!r} cannot be imported: {type(error).__name__}: {error}{line_of(error)}"
         raise ObjectiveError(problem, "see that python imports it in this folder") from error
     if not callable(function):
         raise ObjectiveError(f"the {what} {named!r} is not there: {module} has no function {name!r}", "name another")
@@ -81,17 +86,23 @@ def imported() -> dict[str, str]:
 
     The user's are all that belong neither to Python, nor to an installed package, nor to Winnow.
     """
-    libraries = [Path(sysconfig.get_path(name)).resolve() for name in ("stdlib", "platstdlib")]
     found = {}
     for name, module in sorted(sys.modules.items()):
         file = _file_of(module)
         if file is None or name in ("__main__", "__mp_main__") or name.partition(".")[0] == "winnow":
             continue
-        if any(part in _INSTALLED for part in file.parts) or any(file.is_relative_to(home) for home in libraries):
-            continue
-        if (digest := fingerprint(file)) is not None:
+        if not _is_installed(file) and (digest := fingerprint(file)) is not None:
             found[name] = digest
     return found
+
+
+def line_of(error: BaseException) -> str:
+    """Say in brackets which line of the user's own code an error passed last; empty where it passed none."""
+    ours = Path(__file__).parents[1]
+    frames = [each for each in traceback.extract_tb(error.__traceback__) if not each.filename.startswith("<")]
+    users = [(file, each.lineno) for each in frames if not _is_installed(file := Path(each.filename))]
+    users = [(file, line) for file, line in users if not file.is_relative_to(ours)]
+    return f" ({users[-1][0].name}, line {users[-1][1]})" if users else ""
 
 
 def fingerprint(file: Path) -> str | None:
@@ -170,6 +181,10 @@ def _import(module: str) -> ModuleType:
                 raise
         module = f"{name}{module.removeprefix(top)}"
     return importlib.import_module(module)
+
+
+def _is_installed(file: Path) -> bool:
+    return any(part in _INSTALLED for part in file.parts) or any(file.is_relative_to(home) for home in _PYTHONS)
 
 
 def _file_of(module: ModuleType | None) -> Path | None:

@@ -224,7 +224,8 @@ def main() -> None:
         wrong = ("objective", error.problem, error.remedy)
     except Exception as error:
         said = " ".join(f"{type(error).__name__}: {error}".split())[:500]
-        wrong = ("objective", f"{spec.objective} cannot be imported: {said}", _where_it_imports(spec.objective, error))
+        problem = f"{spec.objective} cannot be imported: {said}{user_code.line_of(error)}"
+        wrong = ("objective", problem, _where_it_imports(spec.objective, error))
     json.dump([names, wrong], out)
     out.close()
 

@@ -31,6 +31,14 @@ def text(content: object, most: int = REASON_CHARACTERS) -> str:
     return plain.replace("\0", "\N{REPLACEMENT CHARACTER}")
 
 
+def trace(content: str) -> str:
+    """Return a traceback as such a text: of a long one its beginning and its end, where the user's own lines stand."""
+    half = TRACEBACK_CHARACTERS // 2
+    if len(content) > TRACEBACK_CHARACTERS:
+        content = f"{content[: half - 3]}\n…\n{content[-half:]}"
+    return text(content, TRACEBACK_CHARACTERS)
+
+
 def reason(error: BaseException) -> str:
     """Return an exception in one line: its type and its text, or as much of it as fits."""
     said, _, trace = text(error, 10 * REASON_CHARACTERS).partition("Traceback (most recent call last)")

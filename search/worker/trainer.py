@@ -17,6 +17,7 @@ from multiprocessing.connection import Connection
 
 import optuna
 
+from winnow.objectives import user_code
 from winnow.objectives.errors import Diverged, Infeasible, OutOfTime
 from winnow.objectives.space import baseline
 from winnow.objectives.training_objective import TrainingObjective
@@ -52,7 +53,7 @@ def run(objective: Objective, trial: RemoteTrial, job: Job) -> Ended:
         outcome = Outcome.STOPPED
     except BaseException as error:  # sys.exit and a KeyboardInterrupt of the objective's own too
         outcome, reason = _outcome_of(error), plain_data.reason(error)
-        trace = plain_data.text(traceback.format_exc(), plain_data.TRACEBACK_CHARACTERS)
+        trace = plain_data.trace(traceback.format_exc())
     if os.getpid() != process:  # a child that the objective forked, and that came back here
         os._exit(0)
     # Kernels fail after they are asked for, and an objective may have caught the error, or never have waited for one.
@@ -153,6 +154,8 @@ class Trainer:
         self._code = {**code_of(self._spec), **self._code}
         alone = self.ready.fuse == 1
         printed = plain_data.text(self._output.take(), plain_data.TRACEBACK_CHARACTERS) if alone else ""
+        if ended.reason.startswith(SystemExit.__name__) and printed.strip():  # argparse says there what it misses
+            ended = replace(ended, reason=plain_data.text(f"{ended.reason}: {printed.strip().splitlines()[-1]}"))
         ended = replace(ended, code=self._code, printed=printed)
         if self._ranks is None:
             pipe.send(ended)
@@ -208,11 +211,13 @@ def main() -> None:
         try:
             trainer = Trainer(pipe.recv(), rank, output)
         except BaseException as error:
-            problem = plain_data.text(getattr(error, "problem", plain_data.reason(error)))
+            problem = plain_data.text(
+                getattr(error, "problem", f"{plain_data.reason(error)}{user_code.line_of(error)}")
+            )
             frames = [each for each in traceback.extract_tb(error.__traceback__) if not each.filename.startswith("<")]
             where = f"raised in {frames[-1].filename}, line {frames[-1].lineno}"
             remedy = plain_data.text(getattr(error, "remedy", where))
-            trace = plain_data.text(traceback.format_exc(), plain_data.TRACEBACK_CHARACTERS)
+            trace = plain_data.trace(traceback.format_exc())
             # Also a device that others have filled: those beside it may have room.
             at_fault = error_kinds.is_device_error(error) or error_kinds.is_out_of_memory(error)
             pipe.send(Ready(problem=problem, remedy=remedy, traceback=trace, device=at_fault))

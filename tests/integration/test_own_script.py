@@ -149,6 +149,31 @@ def repeats_and_takes_apart(place: Place, *methods: str, sides: tuple[str, ...])
     assert (found["failed"], found["complete"]) == (0, True)
 
 
+PARSES = """
+import argparse
+parser = argparse.ArgumentParser()
+parser.add_argument("--offset", type=float, default=1.0)
+args = parser.parse_args()
+
+def fit(trial, lr, **others):
+    if trial.number:
+        parser.add_argument("-net", required=True)
+        parser.parse_args()
+    return lr + args.offset
+"""
+
+
+def test_a_script_that_reads_its_command_line_finds_it_empty_and_what_it_misses_is_said(place: Place) -> None:
+    write(place, "tpe")
+    (place.folder / "mine.py").write_text(PARSES)
+    done = place.run("run", "s.toml", "--workers", "1", "--trials", "2")
+    assert done.returncode == 0, done.stderr
+    first, second = place.study().trials
+    assert first.value == pytest.approx(1.01)
+    reason = second.user_attrs["winnow:reason"]
+    assert reason == "SystemExit: 2: mine.py: error: the following arguments are required: -net"
+
+
 def test_what_does_not_fit_is_said_before_a_study_is_made(place: Place) -> None:
     done = place.run("check", write(place, "tpe", **{"width =": "widht ="}))
     said = "s.toml: [search] widht: mine:fit has no parameter 'widht'; did you mean 'width'?"

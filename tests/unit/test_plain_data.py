@@ -42,6 +42,19 @@ def test_the_reason_of_an_error_in_another_process_is_its_last_line() -> None:
     assert reason == "ValueError: Caught ValueError in DataLoader worker process 0. ValueError: this shard is torn"
 
 
+def test_a_long_traceback_keeps_the_line_that_began_it_and_the_one_that_raised() -> None:
+    lines = [
+        '  File "train.py", line 3',
+        *(f'  File "library.py", line {line}' for line in range(1000)),
+        "ValueError: no",
+    ]
+    kept = plain_data.trace("\n".join(lines))
+    assert len(kept) <= plain_data.TRACEBACK_CHARACTERS
+    assert kept.splitlines()[0] == lines[0]
+    assert kept.splitlines()[-2:] == lines[-2:]
+    assert plain_data.trace("\n".join(lines[:5])) == "\n".join(lines[:5])
+
+
 def test_a_worker_imports_nothing_that_only_reports_need() -> None:
     heavy = "[name for name in ('torch', 'pandas', 'sklearn', 'scipy.stats', 'plotly', 'rich') if name in sys.modules]"
     code = f"import sys, winnow.search.cli.work; print({heavy})"

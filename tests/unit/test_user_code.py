@@ -22,6 +22,7 @@ def here(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: 
     for name, module in list(sys.modules.items()):
         if str(getattr(module, "__file__", "")).startswith(others):
             monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setattr(sys, "argv", sys.argv)
     known = set(sys.modules)
     monkeypatch.chdir(tmp_path)
     yield
@@ -81,6 +82,20 @@ def test_the_modules_that_were_imported_from_the_users_side() -> None:
     found = user_code.imported()
     assert {"mine", "helper"} <= found.keys()
     assert not {"random", "optuna", "other", "winnow", "numpy"} & found.keys()
+
+
+def test_what_fails_while_it_is_imported_is_placed_in_the_users_own_code() -> None:
+    lay({"mine.py": "import beside\n", "beside.py": "import json\n\njson.loads('{')\n"})
+    with pytest.raises(ValueError, match="Expecting") as raised:
+        user_code.load("mine:train")
+    assert user_code.line_of(raised.value) == " (beside.py, line 3)"
+
+
+def test_a_parser_of_the_script_finds_no_argument_of_anybody_elses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["winnow", "replay", "study", "3"])
+    lay({"parses.py": f"import argparse\nargs = argparse.ArgumentParser().parse_args()\n{OBJECTIVE}"})
+    assert user_code.load("parses:train")(None) == 1.0
+    assert sys.argv == [str(Path("parses.py").resolve())]
 
 
 class Lazy(ModuleType):
