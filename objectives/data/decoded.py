@@ -93,11 +93,15 @@ def _write(file: Path, what: str, state: str, arrays: Arrays) -> None:
     }
     # The lock is held: nobody else writes under this name, and what a killed writer left is overwritten.
     partial = file.with_name(f"{file.name}.partial")
-    with partial.open("wb") as written:
-        written.write(json.dumps(header).encode() + b"\n")
-        for array in arrays:
-            written.write(array.data)
-    partial.replace(file)
+    try:
+        with partial.open("wb") as written:
+            written.write(json.dumps(header).encode() + b"\n")
+            for array in arrays:
+                written.write(array.data)
+        partial.replace(file)
+    except OSError:
+        partial.unlink(missing_ok=True)  # a disk that is full has no room for half of it
+        raise
 
 
 def _read(file: Path, what: str, state: str) -> Arrays | None:

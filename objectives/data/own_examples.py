@@ -48,9 +48,7 @@ def examples(given: Any, spec: DataSpec, where: str, allocate: decoded.Allocate 
     first = _image(_pair(pairs, 0, where)[0], spec, where, None)
     count, shape = len(pairs), first.shape
     if allocate is None:
-        folder = decoded.cache_folder()
-        folder.mkdir(parents=True, exist_ok=True)
-        allocate = functools.partial(in_a_file, folder)
+        allocate = functools.partial(in_a_file, decoded.cache_folder())
     inputs = allocate((count, *shape), first.dtype)
     labels = []
     for place in range(count):

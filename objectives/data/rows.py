@@ -1,5 +1,8 @@
 """Rows of an array that lies in a file and is read where it is used: what need not fit in memory."""
 
+import logging
+import math
+import os
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -8,6 +11,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+logger = logging.getLogger("winnow")
 
 CHUNK_BYTES = 8 << 20
 """So much is read at once where all rows are wanted in turn: counting them takes eight times as much."""
@@ -57,6 +62,16 @@ def chunks(inputs: NDArray[Any] | Rows) -> Iterator[NDArray[Any]]:
 
 
 def in_a_file(folder: Path, shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
-    """Return an array whose bytes lie in a file of `folder` that nobody else sees, and that ends with it."""
-    with tempfile.TemporaryFile(dir=folder) as file:
-        return np.memmap(file, dtype, "w+", shape=shape)
+    """Return an array whose bytes lie in a file of `folder` that nobody else sees, and that ends with it.
+
+    Where that cannot be written or has no room, it is in memory.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder) as file:
+            if hasattr(os, "posix_fallocate"):  # a disk that fills up later would end the process by SIGBUS
+                os.posix_fallocate(file.fileno(), 0, max(1, math.prod(shape) * np.dtype(dtype).itemsize))
+            return np.memmap(file, dtype, "w+", shape=shape)
+    except OSError as error:
+        logger.warning("data is held in memory, for %s does not take it: %s", folder, error.strerror)
+        return np.empty(shape, dtype)

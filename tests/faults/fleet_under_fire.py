@@ -236,10 +236,11 @@ def wait_for(condition: Callable[[], object], seconds: float, what: str) -> None
         time.sleep(0.05)
 
 
-def filled(folder: Path) -> Path:
-    """Fill a disk to its last byte; returns the file to be deleted."""
+def filled(folder: Path, room: int = 0) -> Path:
+    """Fill a disk to its last byte, or but for so many; returns the file to be deleted."""
     filler = folder / "filler"
     with filler.open("wb", buffering=0) as file, suppress(OSError):
         while True:
             file.write(bytes(4096))
+    os.truncate(filler, filler.stat().st_size - room)
     return filler

@@ -8,11 +8,13 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import optuna
 import pytest
 
 from faults.fleet_under_fire import LEASE_SECONDS, Fleet, filled, wait_for
 from winnow import storage
+from winnow.objectives.data import decoded
 from winnow.records import Epoch
 from winnow.search.analysis import export, study_reader
 from winnow.search.api.results import write_report
@@ -161,6 +163,25 @@ def test_what_a_full_disk_does_not_take_leaves_the_last_one_whole(small_disk: Pa
     write()
     assert file.read_bytes() != before
     opened.database.release()
+
+
+@pytest.mark.parametrize("room", [0, 300_000, 700_000])
+def test_data_for_which_the_cache_has_no_room_are_decoded_all_the_same(
+    small_disk: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, room: int
+) -> None:
+    def decode(allocate: decoded.Allocate) -> decoded.Arrays:
+        images = allocate((500, 3, 16, 16), np.uint8)  # 384,000 bytes: none fits, one of them, or one and not its copy
+        images[:] = 7
+        return images, np.arange(500)
+
+    monkeypatch.setenv("WINNOW_CACHE", str(small_disk))
+    filler = filled(small_disk, room)
+    images, labels = decoded.read("made", (), decode)
+    assert (images.min(), images.max(), labels[-1]) == (7, 7, 499)
+    assert "is not kept" in caplog.text or "is held in memory" in caplog.text
+    assert list(small_disk.rglob("*.partial")) == [], "it would keep the disk full"
+    filler.unlink()
+    assert decoded.read("made", (), decode)[0].max() == 7
 
 
 def _remount(folder: Path, how: str) -> bool:
