@@ -10,6 +10,7 @@ import json
 import random
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, SupportsFloat
 
@@ -42,6 +43,7 @@ class OwnObjective:
             returned = self._call(configured, seed, options, checkpoint)
         finally:  # what it drew, and what it imported, is known only now
             configured.close()
+            close_runs()
             trial.set_user_attr(CONFIG, values)
             trial.set_user_attr(TRAINING, {**_platform(self.devices_per_trial), **trial.user_attrs.get(TRAINING, {})})
         if test and returned is not None:
@@ -228,6 +230,13 @@ def seed_generators(seed: int) -> None:
     for module, function in (("numpy.random", "seed"), ("torch", "manual_seed")):
         if module in sys.modules:
             getattr(sys.modules[module], function)(seed)
+
+
+def close_runs() -> None:
+    """Close the runs that a trial left open at Weights & Biases and MLflow: the next one would go on with them."""
+    for module, close in (("wandb", "finish"), ("mlflow", "end_run")):
+        with suppress(Exception):  # it may be a folder of that name; and what was trained is worth more
+            getattr(sys.modules.get(module), close)()
 
 
 def forget_accelerator() -> None:

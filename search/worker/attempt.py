@@ -124,7 +124,7 @@ class Attempt:
         known = self.trial.user_attrs  # an attempt before this one may have died at any point
         if self.context.design and GIVEN not in known:
             self._take_design_row()
-        if KEEP_WEIGHTS not in known and self._weights_are_wanted():
+        if KEEP_WEIGHTS not in known and self.context.wants_weights:
             self.trial.set_user_attr(KEEP_WEIGHTS, True)
         job = self._job(found)
         if job.resume is not None and self.recorder.is_to_pause(job.last_epoch):
@@ -167,11 +167,6 @@ class Attempt:
             else:
                 self.trial.suggest_int(name, 0, LARGEST)
         self.trial.set_user_attr(GIVEN, row.config)
-
-    def _weights_are_wanted(self) -> bool:
-        if self.context.design:
-            return bool(self.study.user_attrs.get(KEEP_WEIGHTS))
-        return self.context.study.spec.keep.weights > 0
 
     def _job(self, found: checkpoints.Found) -> Job:
         if found.damaged:
@@ -218,6 +213,11 @@ class Attempt:
                 if isinstance(message, Ended):
                     if message.outcome is Outcome.TRAINER_DIED:  # one of its ranks did
                         raise AttemptBroken(message.reason)
+                    if message.left_over:
+                        _log.warning("trial %d: %s; tried once more in a new process", job.number, message.reason)
+                        self._kill_trainer()
+                        trainer.wait_until_ready(lambda: not self._can_wait())
+                        return self._listen(job)
                     self.training = False
                     return message
                 self._tell(pipe, self._answer(message))

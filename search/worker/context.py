@@ -3,6 +3,7 @@
 import threading
 from dataclasses import dataclass, field
 
+from winnow.records import KEEP_WEIGHTS
 from winnow.search.study.study import WinnowStudy
 from winnow.search.worker.device_load import DeviceLoad
 from winnow.search.worker.device_share import DeviceShare
@@ -28,3 +29,10 @@ class WorkerContext:
     device_load: DeviceLoad
     sampler_lock: threading.Lock = field(default_factory=threading.Lock)
     """Held by the lane that uses what is not made for several threads: samplers, pruners."""
+
+    @property
+    def wants_weights(self) -> bool:
+        """Whether trials that begin now are to keep what they trained."""
+        if self.design:
+            return bool(self.study.optuna.user_attrs.get(KEEP_WEIGHTS))
+        return self.study.spec.keep.weights > 0

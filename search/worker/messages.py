@@ -151,6 +151,8 @@ class Ended:
     """The end of what it printed; empty of trainings that went on beside others in one process."""
     broken: bool = False
     """Whether the trainer is of no more use: others of its ranks wait for one that has failed, or its device fails."""
+    left_over: bool = False
+    """Whether it failed before its first epoch where other trials had run: what these left there may be why."""
 
 
 class Pipe(Protocol):

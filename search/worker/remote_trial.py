@@ -116,6 +116,8 @@ class RemoteTrial(BaseTrial):
         self._one_at_a_time = threading.RLock()
         self._ended = False
         self._is_answered = True
+        self.has_reported = False
+        """Whether it has told of an epoch."""
 
     def end(self) -> None:
         """Let threads that outlive the trial say nothing more, which would be taken for the next one's."""
@@ -286,4 +288,5 @@ class RemoteTrial(BaseTrial):
             if self._ended:
                 raise RuntimeError(f"trial {self.number} has ended, and a thread that it left running still uses it")
             self._wait_for_answer()
+            self.has_reported |= isinstance(message, Report)
             self._pipe.send(message)

@@ -138,6 +138,7 @@ class Trainer:
         self.ready = ready if self._ranks is None else self._ranks.ready(ready)
         self._code = self.ready.code
         self._output = output
+        self._is_used = False
 
     def serve(self, pipe: Pipe) -> None:
         """Run one job, or answer one question; raises EOFError or ConnectionError where nobody wants any."""
@@ -156,7 +157,10 @@ class Trainer:
         printed = plain_data.text(self._output.take(), plain_data.TRACEBACK_CHARACTERS) if alone else ""
         if ended.reason.startswith(SystemExit.__name__) and printed.strip():  # argparse says there what it misses
             ended = replace(ended, reason=plain_data.text(f"{ended.reason}: {printed.strip().splitlines()[-1]}"))
-        ended = replace(ended, code=self._code, printed=printed)
+        failed_early = ended.outcome is Outcome.EXCEPTION and not trial.has_reported
+        left_over = self._is_used and failed_early and self._ranks is None and not self._spec.built_in
+        self._is_used = True
+        ended = replace(ended, code=self._code, printed=printed, left_over=left_over)
         if self._ranks is None:
             pipe.send(ended)
         else:

@@ -14,6 +14,17 @@ def test_an_exception_fails_its_trial_and_no_other(place: Place) -> None:
     assert "3 failed: RuntimeError: odd numbers fail" in told
 
 
+def test_what_can_be_done_only_once_in_a_process_is_done_in_a_new_one(place: Place) -> None:
+    spec = place.spec(trials=3, function="once")
+    code = "import multiprocessing\n\ndef once(trial):\n    multiprocessing.set_start_method('fork')\n    return 1.0\n"
+    (place.folder / "mine.py").write_text(code)
+    done = place.run("run", spec, "--workers", "1")
+    assert done.returncode == 0, done.stderr
+    assert place.states() == ["COMPLETE"] * 3
+    said = "trial 1: RuntimeError: context has already been set; tried once more in a new process"
+    assert said in "".join(log.read_text() for log in place.folder.rglob("*.log"))
+
+
 def test_a_mistake_in_the_objective_does_not_use_up_the_budget(place: Place) -> None:
     done = place.run("run", place.spec(trials=200, function="fails"), "--workers", "1")
     assert done.returncode == 1

@@ -37,3 +37,28 @@ def test_a_server_that_was_away_gets_every_trial_later_and_none_twice(place: Pla
         assert run.data.params["x"] == str(trial.params["x"])
         read = event_accumulator.EventAccumulator(str(folder)).Reload()
         assert [event.step for event in read.Scalars("value")] == sorted(trial.intermediate_values)
+
+
+OPENS = """
+import mlflow
+
+def opens(trial):
+    mlflow.set_tracking_uri("sqlite:///mlflow.db")
+    mlflow.start_run()  # and leaves it open, as a script does that trains once
+    mlflow.log_param("number", trial.number)
+    return 1.0
+"""
+
+
+def test_a_run_that_an_objective_left_open_is_not_the_next_trials(place: Place) -> None:
+    spec = place.spec(3, function="opens")
+    (place.folder / "mine.py").write_text(OPENS)
+    done = place.run("run", spec, "--workers", "1")
+    assert done.returncode == 0, done.stderr
+    assert place.states() == ["COMPLETE"] * 3
+    assert "tried once more" not in "".join(log.read_text() for log in place.folder.rglob("*.log"))
+    from mlflow import MlflowClient
+
+    runs = MlflowClient(tracking_uri=f"sqlite:///{place.folder}/mlflow.db").search_runs(["0"])
+    assert sorted(run.data.params["number"] for run in runs) == ["0", "1", "2"]
+    assert {run.info.status for run in runs} == {"FINISHED"}
