@@ -113,21 +113,8 @@ class DataSpec:
         """Which values of deep grey images are black and white."""
         return Levels(self.black or 0.0, self.white)
 
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """(channels, height, width) of an example, or (features,)."""
-        if is_own(self.name):
-            from winnow.objectives.data import own_parts
-
-            return own_parts.describe(self).shape
-        shape, size = known(self.name).shape, self.size or DEFAULT_SIZE
-        return tuple(side or size for side in shape)
-
-    def check(self) -> tuple[int, int]:
-        """Return how many examples train and how many validate, as far as names of files tell it: no file is read.
-
-        Raises DataError where this asks for what no data can give.
-        """
+    def check(self) -> None:
+        """Raise DataError where this asks for what no data can give; what these data have `sources.count` says."""
         self._check_types()
         data_set = known(self.name)
         for option in ("path", "size", "resize", "image", "label", "broken", "black", "white", "noise", "stream"):
@@ -171,18 +158,6 @@ class DataSpec:
         ):
             if wrong:
                 raise DataError(problem, remedy)
-        if self.name == "image_folder":
-            from winnow.objectives.data import overview
-
-            found = overview.of_folder(self)
-            return found.train, found.validation
-        if is_own(self.name):
-            from winnow.objectives.data import own_parts
-
-            found_own, validation = own_parts.describe(self), own_parts.read(self, "validation")
-            train, share = self.sizes(found_own.train, found_own.classes, validation is not None)
-            return train, share if validation is None else len(validation.targets)
-        return self.sizes(data_set.train, data_set.classes)
 
     def sizes(self, examples: int, classes: int, own_validation: bool = False) -> tuple[int, int]:
         """Return how many of `examples` train and how many validate; raises DataError where they do not suffice.

@@ -70,7 +70,7 @@ def load(spec: DataSpec, device: str = "cpu") -> Data:
 
     Kept for the process: every trial of a worker shares it.
     """
-    spec.check()
+    sources.count(spec)
     task = sources.describe(spec).task
     train, validation = _split(spec)
     mean, std = _statistics(train.inputs)
@@ -89,7 +89,7 @@ def load(spec: DataSpec, device: str = "cpu") -> Data:
 
 def load_test(spec: DataSpec) -> Split:
     """Return the test data of `spec`, the same whatever its seed and sizes; only a confirmation may ask for it."""
-    spec.check()
+    sources.count(spec)
     test = read(spec, "test")
     if sources.held_out_beside(spec) is None:
         duplicates.say(

@@ -6,7 +6,16 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from winnow.objectives.data import decoded, image_files, image_folder, own_parts, splits, synthetic, torchvision_files
+from winnow.objectives.data import (
+    decoded,
+    image_files,
+    image_folder,
+    overview,
+    own_parts,
+    splits,
+    synthetic,
+    torchvision_files,
+)
 from winnow.objectives.data.catalog import DEFAULT_SIZE, DataSet, DataSpec, is_own, known
 from winnow.objectives.data.examples import Examples
 from winnow.objectives.data.rows import Rows
@@ -50,6 +59,27 @@ def describe(spec: DataSpec) -> DataSet:
     Raises DataError.
     """
     return own_parts.describe(spec) if is_own(spec.name) else known(spec.name)
+
+
+def shape(spec: DataSpec) -> tuple[int, ...]:
+    """Return (channels, height, width) of an example, or (features,)."""
+    return tuple(side or spec.size or DEFAULT_SIZE for side in describe(spec).shape)
+
+
+def count(spec: DataSpec) -> tuple[int, int]:
+    """Return how many examples train and how many validate, as far as names of files tell it; one's own data are read.
+
+    Raises DataError where the spec asks for what no data, or not these, can give.
+    """
+    spec.check()
+    if spec.name == "image_folder":
+        found = overview.of_folder(spec)
+        return found.train, found.validation
+    data_set, own_validation = describe(spec), None
+    if is_own(spec.name):
+        own_validation = own_parts.read(spec, "validation")
+    train, share = spec.sizes(data_set.train, data_set.classes, own_validation is not None)
+    return train, share if own_validation is None else len(own_validation.targets)
 
 
 def class_names(spec: DataSpec) -> tuple[str, ...]:

@@ -33,7 +33,7 @@ def layers(spec: Path, changed: tuple[str, ...], json: bool) -> None:
     checked = _built_in(read_spec(spec))
     data = checked.data_spec
     found = sizes.layers(
-        change(_baseline(checked), **_values(changed)), data.shape, len(sources.class_names(data)) or 1
+        change(_baseline(checked), **_values(changed)), sources.shape(data), len(sources.class_names(data)) or 1
     )
     if json:
         click.echo(dumps([asdict(layer) for layer in found], indent=2))

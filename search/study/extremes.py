@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from winnow.objectives import compatibility
-from winnow.objectives.data.sources import class_names
+from winnow.objectives.data import sources
 from winnow.objectives.errors import ObjectiveError
 from winnow.objectives.hyperparameters import DEFINITIONS, make_config
 from winnow.objectives.space import Choice, Space, baseline, by_hyperparameter, cells, conditions, hyperparameter
@@ -25,7 +25,7 @@ def misfit(spec: Spec, examples: int) -> ObjectiveError | None:
     all choices. A hyperparameter that decides nothing here stays out of it.
     """
     data = spec.data_spec
-    shape, classes = data.shape, len(class_names(data))
+    shape, classes = sources.shape(data), len(sources.class_names(data))
     for where, values in _configurations(spec):
         try:
             compatibility.check(make_config(values), data.name, shape, classes, examples, spec.fleet.devices_per_trial)

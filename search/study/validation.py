@@ -20,7 +20,7 @@ import pydantic
 from winnow.errors import SpecError, WinnowError
 from winnow.objectives import metrics, user_code
 from winnow.objectives.data.catalog import DataSpec
-from winnow.objectives.data.sources import class_names, describe
+from winnow.objectives.data.sources import class_names, count, describe
 from winnow.objectives.errors import ObjectiveError
 from winnow.objectives.methods import check_groups
 from winnow.objectives.registry import resolve
@@ -275,7 +275,7 @@ def _check_training(spec: Spec) -> Iterator[Wrong]:
         if key not in fields:
             yield f"[data] {key}", "there is no such key", f"known are {', '.join(fields)}"
     try:
-        examples, _ = spec.data_spec.check()
+        examples, _ = count(spec.data_spec)
         task = describe(spec.data_spec).task
     except ObjectiveError as error:
         yield "[data]", error.problem, error.remedy

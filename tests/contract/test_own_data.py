@@ -162,7 +162,7 @@ def test_a_functions_arrays_are_trained_on_validated_on_and_held_out() -> None:
     data = load(spec)
     assert (data.shape, data.classes, data.task) == ((3, 10, 10), 3, "classification")
     assert [len(part.targets) for part in (data.train, data.validation, load_test(spec))] == [120, 30, 40]
-    assert spec.check() == (120, 30)
+    assert sources.count(spec) == (120, 30)
     assert trained(data).value > 0.5
 
 
@@ -194,7 +194,7 @@ def test_test_images_are_known_by_their_pixels_in_whatever_they_come(tmp_path: P
 
 def test_a_mapping_without_test_data_has_some_cut_off() -> None:
     spec = DataSpec(M + "all_of")
-    assert spec.check() == (96, 30)
+    assert sources.count(spec) == (96, 30)
     assert len(load(spec).train.targets) == 96
     assert len(load_test(spec).targets) == 24
 
@@ -249,10 +249,10 @@ def test_npz_files_are_read_by_the_usual_names(tmp_path: Path) -> None:
     assert len(load(DataSpec("npz", path="keras.npz")).train.targets) == 54
     np.savez(tmp_path / "other.npz", pictures=train[0])
     with pytest.raises(DataError, match="holds pictures; name its arrays train_images"):
-        DataSpec("npz", path="other.npz").check()
+        sources.count(DataSpec("npz", path="other.npz"))
     (tmp_path / "torn.npz").write_bytes(b"PK no more")
     with pytest.raises(DataError, match="is no npz of plain arrays"):
-        DataSpec("npz", path="torn.npz").check()
+        sources.count(DataSpec("npz", path="torn.npz"))
 
 
 def test_idx_files_are_read_from_their_folder(tmp_path: Path) -> None:
@@ -281,9 +281,9 @@ def test_a_hugging_face_data_set_on_disk_is_read_by_its_columns(tmp_path: Path) 
     assert (load(spec).shape, load(spec).classes, len(load_test(spec).targets)) == ((3, 8, 8), 2, 10)
     assert sources.class_names(spec) == ("cat", "dog")
     with pytest.raises(DataError, match="has no column 'image'"):
-        DataSpec("hugging_face", path="animals").check()
+        sources.count(DataSpec("hugging_face", path="animals"))
     with pytest.raises(DataError, match="is no data set that datasets saved to disk"):
-        DataSpec("hugging_face", path="nowhere").check()
+        sources.count(DataSpec("hugging_face", path="nowhere"))
 
 
 AUGMENTED: dict[str, dict[str, Any]] = {

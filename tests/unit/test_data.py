@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from example_data import inputs_of
-from winnow.objectives.data import loading
+from winnow.objectives.data import loading, sources
 from winnow.objectives.data.catalog import DataSpec
 from winnow.objectives.errors import DataError
 
@@ -122,7 +122,7 @@ def test_the_same_spec_is_loaded_once_a_process() -> None:
 def test_what_no_data_can_give_is_refused_in_a_sentence(change: dict[str, object], problem: str) -> None:
     spec = dataclasses.replace(DataSpec("digits"), **change)  # type: ignore[arg-type]
     with pytest.raises(DataError, match=problem) as raised:
-        spec.check()
+        sources.count(spec)
     assert raised.value.remedy
 
 
@@ -190,5 +190,7 @@ def test_the_line_of_system_c_has_noise_as_large_as_its_rise() -> None:
 
 
 def test_a_spec_is_checked_without_torch() -> None:
-    check = "from winnow.objectives.data.catalog import DataSpec; import sys; DataSpec('cifar10').check()"
+    check = (
+        "import sys; from winnow.objectives.data import catalog, sources; sources.count(catalog.DataSpec('cifar10'))"
+    )
     assert subprocess.run([sys.executable, "-c", f"{check}; sys.exit('torch' in sys.modules)"]).returncode == 0

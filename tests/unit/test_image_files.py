@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from winnow.objectives.data import image_files, image_folder, loading
+from winnow.objectives.data import image_files, image_folder, loading, sources
 from winnow.objectives.data.catalog import DataSpec, Levels
 from winnow.objectives.errors import DataError
 
@@ -62,7 +62,7 @@ def test_deep_images_of_unknown_range_are_refused_by_name(tmp_path: Path, values
     with pytest.raises(DataError, match=r"one/a\.tif holds .* values, from .* to .*; set data.black and data.white"):
         pixels(folder)
     with pytest.raises(DataError, match=r"one/a\.tif holds"):
-        DataSpec("image_folder", path=str(folder), validation=2).check()
+        sources.count(DataSpec("image_folder", path=str(folder), validation=2))
 
 
 def test_values_that_are_no_numbers_are_a_broken_file(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 from example_data import inputs_of
-from winnow.objectives.data import image_files, image_folder, loading, overview, splits
+from winnow.objectives.data import image_files, image_folder, loading, overview, sources, splits
 from winnow.objectives.data.catalog import DataSpec, Levels
 from winnow.objectives.errors import DataError
 
@@ -104,20 +104,20 @@ def make_class(folder: Path, name: str, files: dict[str, bytes]) -> None:
 
 def test_folders_that_cannot_be_learned_from_are_refused_before_any_file_is_read(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="has no subfolder"):
-        spec(tmp_path).check()
+        sources.count(spec(tmp_path))
     make_class(tmp_path, "cat", {"a.png": b"", "b.jpg": b""})
     with pytest.raises(DataError, match="has only one class, cat"):
-        spec(tmp_path).check()
+        sources.count(spec(tmp_path))
     make_class(tmp_path, "dog", {"notes.txt": b"", ".hidden.png": b""})
     with pytest.raises(
         DataError, match=r"the class dog in .* has no image; notes\.txt in it is no image by its name"
     ) as no:
-        spec(tmp_path).check()
+        sources.count(spec(tmp_path))
     assert 'name it "mydata:load" instead' in str(no.value)
     make_class(tmp_path / "cells", "images", {"1.png": b""})
     make_class(tmp_path / "cells", "masks", {"1.png": b""})
     with pytest.raises(DataError, match="holds images and masks, as for a segmentation"):
-        spec(tmp_path / "cells").check()
+        sources.count(spec(tmp_path / "cells"))
 
 
 def test_parts_with_other_classes_are_refused(tmp_path: Path) -> None:
@@ -125,7 +125,7 @@ def test_parts_with_other_classes_are_refused(tmp_path: Path) -> None:
     make_class(tmp_path / "test", "cat", {"a.png": b""})
     make_class(tmp_path / "test", "cow", {"a.png": b""})
     with pytest.raises(DataError, match="test has the classes cat, cow, not cat, dog, wild"):
-        spec(tmp_path).check()
+        sources.count(spec(tmp_path))
 
 
 def test_a_folder_without_a_readable_image_says_so(tmp_path: Path) -> None:
@@ -150,7 +150,7 @@ def test_two_folders_for_one_part_are_refused(tmp_path: Path) -> None:
     for part in ("train", "val", "valid"):
         fill(tmp_path / part, 6)
     with pytest.raises(DataError, match="has both val and valid for validation data"):
-        spec(tmp_path).check()
+        sources.count(spec(tmp_path))
 
 
 def test_classes_may_be_called_train_and_test(tmp_path: Path) -> None:
@@ -196,7 +196,7 @@ def test_a_link_to_nowhere_is_named_before_a_study_exists_or_skipped(
 ) -> None:
     (fill(tmp_path) / "dog" / "lost.png").symlink_to(tmp_path / "nowhere.png")
     with pytest.raises(DataError, match=r"dog/lost\.png is no image that can be read \(a link that leads nowhere\)"):
-        spec(tmp_path).check()
+        sources.count(spec(tmp_path))
     seen = overview.of_folder(spec(tmp_path, broken="skip", validation=3))
     assert seen.train + seen.validation + seen.test == 30
     assert seen.skipped == ((tmp_path / "dog" / "lost.png", "a link that leads nowhere"),)
@@ -224,7 +224,7 @@ def test_a_class_without_a_training_example_is_refused_by_name(tmp_path: Path) -
     assert 0 < len(without_z) < 12
     for seed in without_z:
         with pytest.raises(DataError, match="no example of the class z is left to train on"):
-            spec(tmp_path, seed=seed, validation=6).check()
+            sources.count(spec(tmp_path, seed=seed, validation=6))
         with pytest.raises(DataError, match="no example of the class z is left to train on"):
             loading.load.__wrapped__(spec(tmp_path, seed=seed, validation=6))
     with_z = next(seed for seed in range(12) if seed not in without_z)
