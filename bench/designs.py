@@ -2,14 +2,14 @@
 
 import itertools
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 import optuna
 from numpy.typing import NDArray
-from optuna.distributions import FloatDistribution
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
 
 from bench.noise import Array, Family
 from winnow.records import Epoch
@@ -123,9 +123,32 @@ SAMPLERS = {"random": "random", "grid": "grid", "coordinate": "coordinate", "fre
 """By design the sampler that a spec would name; TPE otherwise."""
 
 
-def record(searched: Searched, design: str = "TPE") -> StudyRecord:
+VALUES: dict[str, Callable[[np.random.Generator], NDArray[np.int64]]] = {
+    "random, 40 of 6 values": lambda random: random.integers(0, (6, 3, 2, 2), (40, 4)),
+    "random, 24 of 4 values": lambda random: random.integers(0, (4, 3, 2, 2), (24, 4)),
+    "random, 20 of 10 values": lambda random: random.integers(0, (10, 1, 1, 1), (20, 4)),
+    "grid, 6 values by 2": lambda _: np.array(list(itertools.product(range(6), range(2), [0], [0]))),
+    "grid, 6 values by 3": lambda _: np.array(list(itertools.product(range(6), range(3), [0], [0]))),
+}
+"""Designs whose values are compared: (trials, 4) of few values each; the first is what is asked about."""
+
+
+def values_compared(random: np.random.Generator, family: Family, design: str, gain: float) -> StudyRecord:
+    """Return a study in which value 1 makes trainings uneven and gains so much, and nothing else does anything."""
+    rows = VALUES[design](random)
+    noise = (family.draw(random, len(rows), uneven) for uneven in (True, False))
+    scores = family.centre - gain * (rows[:, 0] != 1) + np.where(rows[:, 0] == 1, *noise)
+    kinds = dict.fromkeys(NAMES, CategoricalDistribution(range(10)))
+    return record(_completed(rows.astype(np.float64), scores), design.partition(",")[0], kinds, family.examples)
+
+
+def record(
+    searched: Searched,
+    design: str = "TPE",
+    kinds: Mapping[str, BaseDistribution] = dict.fromkeys(NAMES, FloatDistribution(0.0, 1.0)),
+    examples: int = 0,
+) -> StudyRecord:
     """Return the study as Winnow's analyses read it."""
-    kinds = dict.fromkeys(NAMES, FloatDistribution(0.0, 1.0))
     trials = []
     for number, completed in enumerate(searched.completed):
         value, cut = float(searched.values[number]), int(searched.cut[number])
@@ -148,10 +171,12 @@ def record(searched: Searched, design: str = "TPE") -> StudyRecord:
                 device="",
                 seconds=float(epochs),
                 curve=tuple(Epoch(epoch, value) for epoch in range(1, epochs + 1)),
+                training={"validation_examples": examples},
                 would_prune=cut if cut and completed else None,
             )
         )
-    return StudyRecord("planted", "maximize", "score", tuple(trials), SAMPLERS.get(design, "tpe"))
+    metric = "validation accuracy" if examples else "score"
+    return StudyRecord("planted", "maximize", metric, tuple(trials), SAMPLERS.get(design, "tpe"))
 
 
 def _completed(unit: Array, values: Array) -> Searched:

@@ -22,7 +22,16 @@ from bench import designs
 from bench.designs import DESIGNS
 from bench.noise import Family, families, kept_apart, plain_width
 from winnow.errors import StudyError
-from winnow.search.analysis import contrasts, coverage, importance, importance_evaluators, new_data, pruning, readings
+from winnow.search.analysis import (
+    comparisons,
+    contrasts,
+    coverage,
+    importance,
+    importance_evaluators,
+    new_data,
+    pruning,
+    readings,
+)
 from winnow.search.analysis.contrasts import Kind, MethodSet
 from winnow.search.analysis.importance_evaluators import Method
 from winnow.search.analysis.multiplicity import Question
@@ -40,6 +49,8 @@ from winnow.search.analysis.statistics import (
 
 UNEVEN = ("normal", "one arm skewed, others tight", "one arm breaks down in 7 %")
 """Of these kinds the procedures that take longest are counted first."""
+COMPARED = ("normal", "counted on 50", "one arm five times as wide", "one arm skewed, others tight", "2 % break down")
+"""Of these kinds values are compared."""
 METHODS = ("strong", "medium", "useless", "left", "right")
 Truth = Callable[[MethodSet], float]
 
@@ -215,6 +226,20 @@ def truths(design: SequentialDesign, order: Sequence[str], truth: Truth) -> dict
     return {(c.kind, c.name): sum(weight * truth(on) for on, weight in c.weights(0).items()) for c in asked}
 
 
+def values_compared(family: Family, design: str, times: int) -> Iterator[Row]:
+    """Values side by side in a search's own trials: is any difference called one where there is none, or found?"""
+    random, false, found = np.random.default_rng(9), 0, 0
+    for gain, _ in itertools.product((0.0, 0.03), range(times)):
+        studied = designs.values_compared(random, family, design, gain)
+        effects = comparisons.compare(studied, "x", studied.sampler)
+        if gain:
+            found += any(effect.verdict == "helps" and effect.method.endswith("→ 1") for effect in effects)
+        else:
+            false += any(effect.verdict != "inconclusive" for effect in effects)
+    yield Row("values compared", f"{design}, {family.name}", "nothing: something false", false, times)
+    yield Row("values compared", f"{design}, {family.name}", "one gains 0.03: found", found, times)
+
+
 def interactions(name: str, times: int, together: float) -> Iterator[Row]:
     """Four hyperparameters of which two work together, or none: which pairs pass Winnow's test of a design's trials."""
     random, false, found = np.random.default_rng(3), 0, 0
@@ -293,6 +318,8 @@ def tasks(times: int) -> Iterator[tuple[str, Callable[[], Iterator[Row]]]]:
         yield f"looks, {family.name}, 5", partial(looks, family, METHODS, times)
     for examples in (100, 360, 1000, 10_000):
         yield f"new data, {examples}", partial(unseen, min(times, 200) if examples > 1000 else times, examples)
+    for family, design in itertools.product((each for each in every if each.name in COMPARED), designs.VALUES):
+        yield f"values, {family.name}, {design}", partial(values_compared, family, design, times)
     for name in DESIGNS:
         for together in (0.0, 2.5):
             yield f"interactions, {name}, {together}", partial(interactions, name, times, together)

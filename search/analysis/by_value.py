@@ -16,6 +16,7 @@ from winnow.search.analysis.comparisons import (
     flattered,
     groups,
     searched,
+    untold,
     worst_counts,
 )
 from winnow.search.analysis.conclusions import Conclusions
@@ -57,7 +58,7 @@ def along(asked: Question, record: StudyRecord, found: Conclusions) -> Answer:
     ]
     said = (
         f"Of {asked.of}, {'; '.join(told)}. The best mean {record.metric} is {_sample(best)} at {best.name}, "
-        f"over {counted(len(best.trials), 'training')}.",
+        f"over {counted(len(best.trials), 'training')}{_flatters(known, 'values')}.",
         worst_counts(record, known),
     )
     verdicts = {name: verdict + shares[name] for name, (verdict, _) in regions.items()}
@@ -73,17 +74,19 @@ def compared(asked: Question, record: StudyRecord, found: Conclusions) -> Answer
     """Say by how much each value is better than the baseline's, all else equal, and at which cost."""
     assert found.spec is not None
     sampler, among = found.spec.sampler.name, comparisons_asked(record, found.spec.question)
+    why = untold(record, sampler)
     measured: list[Effect] = []
-    for part in groups(record, asked.across):
+    for part in groups(record, asked.across) if not why else ():
         within = replace(record, trials=part.trials) if asked.across else record
         where = _where(asked.across, part).removeprefix("with ")
         ranked = sorted(compare(within, asked.of, sampler, among), key=lambda effect: -effect.effect)
         measured += [replace(each, method=f"{where}: {each.method}".removeprefix(": ")) for each in ranked]
     known = groups(record, [asked.of])
     if not measured:
-        why = f"Not told by these trials, which were drawn by {found.spec.sampler.name}."
+        missing = f"Not told by these trials: {why or f'all have one {asked.of}'}."
         command = methods_command(record)
-        return Answer(asked.asks, (f"{why} Measured it is by" if command else why,), commands=known_commands(command))
+        missing += " Measured it is by" if command else ""
+        return Answer(asked.asks, (missing,), commands=known_commands(command))
     first = first_of(record, known)
     gains = "; ".join(f"{told_gain(effect)}, {_VERDICTS[effect.verdict]}" for effect in measured)
     alike = "all else equal" if found.spec.sampler.name == "grid" else "all else adjusted for"
@@ -165,13 +168,18 @@ def depth(asked: Question, record: StudyRecord, found: Conclusions) -> Answer:
     for depth in depths:
         row = [cells.get((depth, *column.setting)) for column in columns]
         rows.append((number(depth), *(f"{mean_of(cell)}, {cell_verdict(cell)}" if cell else "—" for cell in row)))
-    many = f", the best of {len(cells)} cells, which flatters it" if len(cells) > 1 else ""
+    many = _flatters(list(cells.values()), "cells")
     said = (
         f"Of {asked.of}, {'; '.join(told)}. The best mean is {_sample(top)} with {best}{many}.",
         worst_counts(record, list(cells.values())),
     )
     headings = (asked.of, *(_where(asked.across, column).removeprefix("with ") or record.metric for column in columns))
     return Answer(asked.asks, tuple(filter(None, said)), headings, tuple(rows))
+
+
+def _flatters(known: Sequence[Group], kind: str) -> str:
+    """Return of how many the best was chosen, by the very trainings whose interval it has; nothing of one."""
+    return f", the best of {len(known)} {kind}, which flatters it" if len(known) > 1 else ""
 
 
 def _where(names: Sequence[str], group: Group) -> str:

@@ -10,13 +10,14 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from optuna.distributions import CategoricalDistribution
 
 from winnow.objectives.space import hyperparameter, label
 from winnow.search.analysis import quantiles
 from winnow.search.analysis.effects import Effect
 from winnow.search.analysis.formatting import counted, listed, number, score
-from winnow.search.analysis.statistics import ERROR, Sample, paired
+from winnow.search.analysis.statistics import ERROR, ROOM, Sample
 from winnow.search.analysis.study_record import StudyRecord, TrialRecord
 from winnow.search.study.questions import Question
 
@@ -25,6 +26,7 @@ DESIGNED = ("grid", "random")
 _MOST_VALUES = 5
 """A hyperparameter that was drawn from more values than these is not adjusted for."""
 Setting = tuple[Any, ...]
+Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -87,17 +89,34 @@ def comparisons_asked(record: StudyRecord, questions: Sequence[Question]) -> int
     return len(whole) + sum(len(groups(record, across)) for _, across in parts)
 
 
+def untold(record: StudyRecord, sampler: str) -> str:
+    """Say why the trials of a search allow no comparison, in words that end a sentence; empty where they do.
+
+    A pruner spares the lucky: where a fourth of 80 trials was stopped, intervals of what the others show missed what
+    all would have shown 19 to 31 times of 100.
+    """
+    if sampler not in DESIGNED:
+        return f"the trials of {sampler} were drawn towards the best, so they cannot be compared with each other"
+    if stopped := sum(trial.cut_short for trial in record.trials):
+        return f"the pruner stopped {counted(stopped, 'trial')}, and those that it spared do not speak for them"
+    return ""
+
+
 def worst_counts(record: StudyRecord, known: Sequence[Group] | None = None) -> str:
     """Say what trainings without a result count as, in these groups' means (by default in all); empty if none does."""
     counted_in = [group.trials for group in known if group.mixed] if known is not None else [_used(record)]
     diverged = sum(trial.diverged for trials in counted_in for trial in trials)
-    if not diverged:
-        return ""
-    which = "it" if diverged == 1 else "each"
-    return (
-        f"{counted(diverged, 'training')} ended without a result, diverged or at chance: {which} counts as the worst "
-        f"value that any training reported, {score(_worst(record))}."
-    )
+    stopped = sum(trial.cut_short for trial in record.trials)
+    said = []
+    if diverged:
+        which = "it" if diverged == 1 else "each"
+        said.append(
+            f"{counted(diverged, 'training')} ended without a result, diverged or at chance: {which} counts as the "
+            f"worst value that any training reported, {score(_worst(record))}."
+        )
+    if stopped:
+        said.append(f"{counted(stopped, 'training')} that the pruner stopped count nowhere, which flatters the others.")
+    return " ".join(said)
 
 
 def flattered(built_in: bool, names: Sequence[str]) -> str:
@@ -166,16 +185,15 @@ def compare(record: StudyRecord, name: str, sampler: str, among: int = 1) -> lis
     """Return what each value of a hyperparameter gains over the baseline's, named `before → after`.
 
     With so many intervals at once, and `among` so many hyperparameters (`comparisons_asked`), each is wider
-    (Bonferroni): together they miss the truth 5 times of 100. Empty where there are no two values, or no design
-    (DESIGNED).
+    (Bonferroni): together they miss the truth 5 times of 100. Empty where there are no two values. The trials are those
+    of a grid or of random draws, and allow it (`untold`).
     """
     found = groups(record, [name])
-    if len(found) < 2 or sampler not in DESIGNED:
+    if len(found) < 2:
         return []
     first = first_of(record, found)
     others = [group for group in found if group is not first]
-    measure = _setting_by_setting if sampler == "grid" else _adjusted
-    return [measure(record, name, first, group, ERROR / (among * len(others))) for group in others]
+    return _differences(record, name, first, others, sampler, ERROR / (among * len(others)))
 
 
 def best_of(record: StudyRecord, known: Sequence[Group]) -> Group:
@@ -183,86 +201,86 @@ def best_of(record: StudyRecord, known: Sequence[Group]) -> Group:
     return min(known, key=lambda group: record.loss(group.values.mean))
 
 
-def _setting_by_setting(record: StudyRecord, name: str, first: Group, other: Group, error: float) -> Effect:
-    """Return the mean difference over all settings of the others, repeat by repeat (Student's t over the pairs).
+def _differences(
+    record: StudyRecord, name: str, first: Group, others: Sequence[Group], sampler: str, error: float
+) -> list[Effect]:
+    """Return what each of the others gains over the first, all else adjusted for.
 
-    What the two values have no setting of in common (their ranges of the learning rate), or what one of them alone was
-    searched with (momentum), is part of each value.
+    In a grid that is each setting of all else, among the values that share them; among random draws an additive model
+    of what was drawn from a few values, or nothing where the trials are too few for it.
+    """
+    worst, found = _worst(record), []
+    shared = [_shared(record, name, first, other) if sampler == "grid" else [] for other in others]
+    for other, names in zip(others, shared, strict=True):
+        alike = [group for group, its in zip(others, shared, strict=True) if its == names]
+        trials = [trial for group in (first, *alike) for trial in group.trials]
+        own = [np.ones(len(trials)), *(_is(trials, [name], group.setting) for group in alike)]
+        rest = _settings_of(trials, names) if sampler == "grid" else _drawn_from_few(record, name, trials)
+        model = np.column_stack([*own, *rest])
+        most = len(trials) if sampler == "grid" else len(trials) // 2
+        known = model.shape[1] <= most and np.linalg.matrix_rank(model) == model.shape[1]
+        model = model if known else np.column_stack(own)
+        results = np.array([-record.loss(_value(trial, worst)) for trial in trials])
+        effect, half = _contrast(model, results, 1 + alike.index(other), record.scale.step, error)
+        half = half if known or sampler != "grid" else math.inf  # no setting in common
+        ends = (effect - half, effect + half)
+        found.append(_effect(record, first, other, effect, ends, len(first.trials) + len(other.trials)))
+    return found
+
+
+def _contrast(model: Array, results: Array, place: int, step: float, error: float) -> tuple[float, float]:
+    """Return one effect of a linear model (trials, effects), and half its interval.
+
+    Standard errors hold for uneven noise (HC2; MacKinnon and White, 1985), of no less than half a step a trial;
+    Student's t has the degrees of freedom that the few trials of a value give it (Bell and McCaffrey, 2002; Imbens and
+    Kolesár, 2016). With room for skewed noise, that of `Sample` for five seeds. Infinite where the effect hangs on a
+    trial that nothing stands beside.
+    """
+    inverse = np.linalg.inv(model.T @ model)
+    effects = inverse @ model.T @ results
+    weights = (model @ inverse[place]) ** 2
+    weights[weights < 1e-12 * weights.max()] = 0.0
+    alone = 1 - np.einsum("ij,jk,ik->i", model, inverse, model)
+    if alone[weights > 0].min() < 1e-9:
+        return float(effects[place]), math.inf
+    shares = weights / np.maximum(alone, 1e-9)
+    crossed = inverse @ (model.T * shares) @ model
+    freedom = weights.sum() ** 2 / float((shares**2 * (2 * alone - 1)).sum() + (crossed * crossed.T).sum())
+    squares = np.maximum((results - model @ effects) ** 2, (step / 2) ** 2)
+    room = 1 + ROOM / math.sqrt(freedom)
+    half = room * quantiles.student(freedom, 1 - error / 2) * math.sqrt(float((shares * squares).sum()))
+    return float(effects[place]), half
+
+
+def _shared(record: StudyRecord, name: str, first: Group, other: Group) -> list[str]:
+    """Return the hyperparameters of whose settings both values have some in common.
+
+    What they have none of (their ranges of the learning rate), or what one of them alone was searched with (momentum),
+    is part of each value.
     """
     given = decided(record)
-    names = [
+    return [
         each
         for each in searched(record)
         if each != name and _settings(first, each) & _settings(other, each)
         if each in given or (_drawn(first.trials, each) and _drawn(other.trials, each))
     ]
-    before, after = (_cells(record, group, names) for group in (first, other))
-    pairs: list[tuple[float, float]] = []
-    for cell in before.keys() & after.keys():
-        pairs += zip(*_even(before[cell], after[cell]), strict=True)
-    differences = paired([value for _, value in pairs], [value for value, _ in pairs])
-    return _effect(record, first, other, differences.mean, differences.interval_at(error), 2 * len(pairs))
 
 
-def _even(first: Sequence[float], other: Sequence[float]) -> tuple[list[float], list[float]]:
-    """Return as many numbers of both sides: of the longer, means of even parts."""
-    fewer = min(len(first), len(other))
-    parts = ([float(part.mean()) for part in np.array_split(np.array(side), fewer)] for side in (first, other))
-    return next(parts), next(parts)
+def _drawn_from_few(record: StudyRecord, name: str, trials: Sequence[TrialRecord]) -> list[Array]:
+    """Return which trials drew each value of the other hyperparameters that have a few."""
+    given = decided(record)
+    others = [_settings_of(trials, [each]) for each in searched(record) if each not in (name, *given)]
+    return [column for columns in others if len(columns) < _MOST_VALUES for column in columns]
 
 
-def _cells(record: StudyRecord, group: Group, names: Sequence[str]) -> dict[Setting, list[float]]:
-    """Return the results of a group, the higher the better, by the setting of other hyperparameters."""
-    cells: dict[Setting, list[float]] = {}
-    for trial, value in zip(group.trials, group.values.scores, strict=True):
-        cells.setdefault(setting(trial, names), []).append(-record.loss(value))
-    return cells
+def _settings_of(trials: Sequence[TrialRecord], names: Sequence[str]) -> list[Array]:
+    """Return which trials have each of the settings that these hyperparameters took, but the first."""
+    return [_is(trials, names, value) for value in list(dict.fromkeys(setting(trial, names) for trial in trials))[1:]]
 
 
-def _adjusted(record: StudyRecord, name: str, first: Group, other: Group, error: float) -> Effect:
-    """Return the difference of independent draws, all else adjusted for: few draws leave one value the better rates.
-
-    An additive model of all that was drawn from a few values, with standard errors that hold for uneven noise (HC2;
-    MacKinnon and White, 1985). Where the trials are too few for it, the means are compared as they are.
-    """
-    trials, worst, unknown = _used(record), _worst(record), set(decided(record))
-    terms, place = [np.ones(len(trials))], -1
-    for each in searched(record):
-        values = [setting(trial, [each])[0] for trial in trials]
-        known = [first.setting[0]] if each == name else []
-        known += [value for value in dict.fromkeys(values) if value not in known]
-        if each in unknown or (each != name and len(known) > _MOST_VALUES):
-            continue
-        for value in known[1:]:
-            place = len(terms) if each == name and value == other.setting[0] else place
-            terms.append(np.array([trial_value == value for trial_value in values], dtype=np.float64))
-    model = np.column_stack(terms)
-    freedom = len(trials) - len(terms)
-    if freedom < max(10, len(terms)) or place < 0 or np.linalg.matrix_rank(model) < len(terms):
-        return _by_means(record, first, other, error)
-    results = np.array([-record.loss(_value(trial, worst)) for trial in trials])
-    inverse = np.linalg.inv(model.T @ model)
-    effects = inverse @ model.T @ results
-    leverage = np.minimum(np.einsum("ij,jk,ik->i", model, inverse, model), 0.99)
-    left = (results - model @ effects) / np.sqrt(1 - leverage)
-    half = quantiles.student(freedom, 1 - error / 2) * math.sqrt(float(((model @ inverse[place]) ** 2 * left**2).sum()))
-    effect = float(effects[place])
-    ends = (effect - half, effect + half)
-    return _effect(record, first, other, effect, ends, len(first.trials) + len(other.trials))
-
-
-def _by_means(record: StudyRecord, first: Group, other: Group, error: float) -> Effect:
-    """Return the difference of the means of independent draws (Welch, 1947)."""
-    before, after = (np.array([-record.loss(value) for value in group.values.scores]) for group in (first, other))
-    difference, low, high = float(after.mean() - before.mean()), -math.inf, math.inf
-    if min(len(before), len(after)) > 1:
-        shares = [float(side.var(ddof=1)) / len(side) for side in (before, after)]
-        spread = math.sqrt(sum(shares))
-        weights = [share**2 / (len(side) - 1) for share, side in zip(shares, (before, after), strict=True)]
-        freedom = sum(shares) ** 2 / sum(weights) if sum(weights) else 1.0
-        half = quantiles.student(freedom, 1 - error / 2) * spread
-        low, high = difference - half, difference + half
-    return _effect(record, first, other, difference, (low, high), len(before) + len(after))
+def _is(trials: Sequence[TrialRecord], names: Sequence[str], value: Setting) -> Array:
+    return np.array([setting(trial, names) == value for trial in trials], dtype=np.float64)
 
 
 def _effect(

@@ -9,13 +9,13 @@ from winnow.search.analysis.answers import Answer
 from winnow.search.analysis.by_value import along, compared, depth, smallest, span, told_gain
 from winnow.search.analysis.commands import confirm_command, known_commands, methods_command
 from winnow.search.analysis.comparisons import (
-    DESIGNED,
     company,
     compare,
     comparisons_asked,
     decided,
     flattered,
     searched,
+    untold,
     worst_counts,
 )
 from winnow.search.analysis.conclusions import Conclusions
@@ -57,11 +57,8 @@ def _methods(asked: Question, record: StudyRecord, found: Conclusions) -> Answer
         ]
         return Answer(asked.asks, tuple(filter(None, said)), *_table(repeated), tuple(repeated))
     command = methods_command(record)
-    if found.spec.sampler.name not in DESIGNED:
-        missing = (
-            f"Not measured: the trials of {found.spec.sampler.name} were drawn towards the best, so they cannot be "
-            "compared with each other. "
-        )
+    if why := untold(record, found.spec.sampler.name):
+        missing = f"Not measured: {why}. "
         if command is None:
             missing += "There is nothing to train again yet: no trial but the baseline has completed."
         elif record.best is record.baseline:

@@ -8,7 +8,7 @@ import math
 import pytest
 
 from bench import noise, truth
-from bench.designs import DESIGNS
+from bench.designs import DESIGNS, VALUES
 from bench.noise import Family
 from winnow.search.analysis.importance_evaluators import METHODS, Method
 
@@ -62,6 +62,13 @@ def test_a_whole_ablation_is_seldom_wrong_and_finds_what_is_there(name: str) -> 
         assert row.hits <= at_most(0.05, ABLATIONS), row
         assert float(row.note.split()[1]) <= half_of_before, row
     assert min(strong.hits, pair.hits) >= ABLATIONS - 1
+
+
+@pytest.mark.parametrize("design", VALUES)
+@pytest.mark.parametrize("name", ["normal", "counted on 50", "one arm five times as wide"])
+def test_values_that_do_the_same_are_seldom_called_different(name: str, design: str) -> None:
+    false, _ = truth.values_compared(FAMILIES[name], design, TIMES // 3)
+    assert false.hits <= at_most(0.05, false.times), false
 
 
 @pytest.mark.parametrize("name", DESIGNS)

@@ -98,10 +98,10 @@ def answered(record: StudyRecord, found: Spec, **more: Any) -> Answer:
 
 
 def test_a_grid_is_compared_setting_by_setting() -> None:
-    alike = record(lambda model, depth, lr, _: 0.5 + 0.05 * (model == "resnet") + 0.1 * depth)
+    alike = record(lambda model, depth, lr, _: 0.5 + 0.05 * (model == "resnet") + 0.05 * depth)
     (effect,) = compare(alike, "model", "grid")
     assert effect.effect == pytest.approx(0.05)
-    assert effect.low == pytest.approx(effect.high), "depth and rate are the same on both sides, so nothing is left"
+    assert effect.high - effect.low < 0.01, "depth and rate are the same on both sides, so half an example each is left"
     assert (effect.method, effect.runs, effect.verdict) == ("cnn → resnet", 12, "helps")
 
 
@@ -116,6 +116,35 @@ def test_intervals_hold_the_truth_as_often_as_they_say() -> None:
             missed[sampler] += not effect.low <= 0.05 <= effect.high
         missed["together"] += any(not e.low <= 0 <= e.high for e in compare(noisy, "depth", "grid"))
     assert all(count <= 12 for count in missed.values()), missed  # 5 are expected; 12 are three deviations more
+
+
+def test_a_few_trainings_that_count_the_same_prove_no_difference() -> None:
+    """Two pairs that differ by two examples of 400 each, and two draws of each value that count the same."""
+    pairs = record(lambda model, depth, *_: 0.8 + 0.005 * (model == "resnet") + 0.05 * depth)
+    few = tuple(trial for trial in pairs.trials if trial.parameters["depth"] == DEPTHS[0])
+    assert len(few) == 4
+    for sampler in ("grid", "random"):
+        (effect,) = compare(replace(pairs, trials=few), "model", sampler)
+        assert effect.effect == pytest.approx(0.005)
+        assert effect.low < 0 < effect.high
+
+
+def test_of_what_was_drawn_once_nothing_is_said() -> None:
+    noise = np.random.default_rng(0).normal
+    made = record(lambda *_: 0.8 + noise(0, 0.001), 3)
+    alone = next(trial for trial in made.trials if trial.parameters["model"] == "resnet")
+    plain = [trial for trial in made.trials if trial.parameters["model"] == "cnn"]
+    (effect,) = compare(replace(made, trials=(*plain, replace(alone, value=0.9))), "model", "random")
+    assert (effect.low, effect.high, effect.verdict) == (-1, 1, "inconclusive")
+
+
+def test_what_a_pruner_spared_is_not_compared() -> None:
+    made = record(lambda model, *_: 0.8 + 0.05 * (model == "resnet"), 4)
+    stopped = replace(made.trials[-1], state="PRUNED", outcome="pruned")
+    for kind in ({"kind": "compare", "of": "model"}, {"kind": "methods"}):
+        answer = answered(replace(made, trials=(*made.trials[:-1], stopped)), spec("random", {"asks": "?", **kind}))
+        assert not answer.effects
+        assert "the pruner stopped 1 trial, and those that it spared do not speak for them" in answer.sentences[0]
 
 
 def test_the_interval_of_a_mean_accuracy_ends_at_one() -> None:
