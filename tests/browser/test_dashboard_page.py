@@ -16,6 +16,18 @@ pytestmark = pytest.mark.browser
 SECONDS = 60_000
 expect.set_options(timeout=SECONDS)
 BEST = {"lr": 0.05, "dropout": 0.4}
+WATCHED = """
+import time
+from pathlib import Path
+
+def search(trial):
+    x = trial.suggest_float("x", 0.0, 1.0)
+    for epoch in (1, 2, 3):
+        while epoch == 3 and not Path("seen").exists():
+            time.sleep(0.05)
+        trial.report(x * epoch, epoch)
+    return x
+"""  # no trial ends before it was seen to train
 
 
 def log_in(page: Page, served: Served, role: str, path: str = "/winnow/") -> None:
@@ -28,7 +40,8 @@ def log_in(page: Page, served: Served, role: str, path: str = "/winnow/") -> Non
 
 def test_a_reader_watches_a_study_run(browser: Browser, serve: Serve, tmp_path: Path) -> None:
     place = Place(tmp_path)
-    spec = place.spec(4, more="[fixed]\nepoch_seconds = 0.3\n[pruner]\nname = 'none'\n")
+    spec = place.spec(4, more="[pruner]\nname = 'none'\n")
+    (tmp_path / "mine.py").write_text(WATCHED)
     assert place.run("create", spec).returncode == 0
     served = serve(place.url)
     page = browser.new_page(viewport={"width": 1440, "height": 900})
@@ -42,7 +55,8 @@ def test_a_reader_watches_a_study_run(browser: Browser, serve: Serve, tmp_path: 
     worker = place.start("work", "s")
     try:
         expect(page.locator("#workers")).to_contain_text("training")
-        expect(page.locator("#workers polyline")).to_be_visible(timeout=SECONDS)
+        expect(page.locator("#workers polyline")).to_be_visible()
+        (tmp_path / "seen").touch()
         expect(page.locator("#standing .badge")).to_have_text("done")
     finally:
         worker.communicate(timeout=300)
