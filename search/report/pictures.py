@@ -125,8 +125,9 @@ def _trainings(record: StudyRecord) -> list[Picture]:
         Picture(
             "curves",
             "Learning curves",
-            "The five best trials and the baseline, over the median and the middle half of all trials that reached "
-            "the epoch: those that ended early, pruned or stopped, are not in the band of later ones.",
+            f"The best trials, five at most{', and the baseline' if record.baseline else ''}, over the median and the "
+            "middle half of all trials that reached the epoch: those that ended early, pruned or stopped, are not in "
+            "the band of later ones.",
             curves.learning_curves(record),
         ),
         *(
@@ -183,7 +184,7 @@ def _hyperparameters(record: StudyRecord, shares: Importance | None, anova: Func
     drawn = [importance_of(record, shares)] if shares and len(record.parameter_names) > 1 else []
     if anova is not None and anova.interactions:
         drawn.append(_interactions(anova))
-    drawn += _front(record)
+    drawn += front_of(record)
     return [*drawn, *_space(record, shares, anova)]
 
 
@@ -198,7 +199,7 @@ def _interactions(anova: FunctionalAnova) -> Picture:
     return Picture("interactions", "Hyperparameter interactions", caption, effects.interactions(anova.interactions))
 
 
-def _front(record: StudyRecord) -> list[Picture]:
+def front_of(record: StudyRecord) -> list[Picture]:
     """Draw the value against what it costs, where trials differ in that."""
     costs: Sequence[tuple[Cost, str]] = (("parameters", "Value against size"), ("seconds", "Value against time"))
     caption = (

@@ -72,6 +72,10 @@ def test_a_curve_of_one_epoch_is_a_point(history: StudyRecord) -> None:
     short = replace(history, trials=tuple(replace(trial, curve=trial.curve[:1]) for trial in history.trials))
     modes = {trace.name: trace.mode for trace in curves.learning_curves(short, top=1).data}
     assert modes["baseline"] == modes["median"] == "markers"
+    alone = curves.learning_curves(replace(short, trials=short.trials[:1]), top=1)
+    assert trace(alone, "baseline").y[0] == trace(alone, "median").y[0], (
+        "not apart by a rounding, or the axis shows that"
+    )
 
 
 def test_hundreds_of_trials_draw_no_more_lines_than_forty(history: StudyRecord) -> None:
@@ -120,6 +124,7 @@ def test_the_timeline_has_a_row_for_each_worker_and_a_bar_for_each_trial(history
     drawn = progress.timeline(history)
     assert set(drawn.layout.yaxis.categoryarray) == {"worker-0 node1 cpu", "worker-1 node1 cpu"}
     assert sorted(number for bars in drawn.data for number in bars.customdata) == list(range(40))
+    assert drawn.layout.showlegend, "of bars of one colour too it says what they are"
 
 
 def test_pruning_savings_grow_from_what_was_spent(history: StudyRecord) -> None:

@@ -20,12 +20,17 @@ def test_a_verdict_needs_an_interval_on_one_side_of_zero(effect: Effect, verdict
     assert effect.verdict == verdict
 
 
+LONG = "a hyperparameter with a long name"
+
+
 def test_importance_bars_have_the_largest_on_top_and_pale_ones_where_nothing_is_certain() -> None:
     found = Importance(
-        "PED-ANOVA", "", 40, 0, (Share("lr", 0.8, 0.5, 1.0, 40, True), Share("flip", 0.2, 0.0, 0.6, 40, False))
+        "PED-ANOVA", "", 40, 0, (Share("lr", 0.8, 0.5, 1.0, 40, True), Share(LONG, 0.2, 0.0, 0.6, 40, False))
     )
-    (bars,) = effects.importance_bars(found).data
-    assert list(bars.y) == ["flip", "lr"]
+    drawn = effects.importance_bars(found)
+    (bars,) = drawn.data
+    assert list(bars.y) == [LONG, "lr"]
+    assert drawn.layout.yaxis.ticktext[0] == "a hyperparameter with a<br>long name", "the bars keep their room"
     assert bars.marker.opacity[0] < bars.marker.opacity[1] == 1
     np.testing.assert_allclose(bars.error_x.arrayminus, [0.2, 0.3])
 

@@ -103,8 +103,8 @@ def one_trial(trial: TrialRecord, metric: str) -> "Figure":
 
     The legend hides and shows each line.
     """
-    drawn = style.figure("epoch", metric)
     extra = extra_metrics([trial])
+    drawn = style.figure("epoch", "value" if extra else metric)
     _add_curve(drawn, trial, "value", metric if extra else f"trial {trial.number}", style.BLUE, "solid", bool(extra))
     for name, (color, dash) in zip(extra, itertools.cycle(style.LINES[1:])):
         _add_curve(drawn, trial, name, name, color, dash)
@@ -179,7 +179,7 @@ def _add_band(drawn: "Figure", record: StudyRecord) -> None:
     epochs, values = quartiles(record.trials)
     if not epochs:
         return
-    lower, median, upper = values.T
+    lower, median, upper = values.astype(np.float32).T  # as the curves: one point lies on its median
     around = [*epochs, *reversed(epochs)], np.concatenate([upper, lower[::-1]])
     style.add_line(drawn, *around, "middle half", {"width": 0}, fill="toself", fillcolor=style.BAND)
     style.add_line(drawn, epochs, median, "median", {"color": style.GREY}, "median at epoch %{x}: %{y:.4g}")

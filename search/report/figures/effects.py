@@ -1,5 +1,6 @@
 """What mattered: importance, and the effects that an ablation measured."""
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -183,12 +184,17 @@ def _rows(x: str, names: Sequence[str], pixels: int) -> "Figure":
     drawn = style.figure(x, "", height=124 + pixels * len(names))
     rows = [style.text(name) for name in names]
     shown = [style.text(_shortened(name)) for name in names]
-    # The names of two on two lines, and a long change, or there is no room left for the effects and their axis' name.
+    # The names of two on two lines, and what is long, or there is no room left for the effects and their axis' name.
     lines = [name.replace(" and ", "<br>and ").replace(" &amp; ", "<br>&amp; ") for name in shown]
-    lines = [name.replace(" → ", "<br>→ ") if len(name) > _LONG else name for name in lines]
+    lines = ["<br>".join(_wrapped(line) for line in name.split("<br>")) for name in lines]
     drawn.update_yaxes(type="category", categoryorder="array", categoryarray=rows, tickvals=rows, ticktext=lines)
-    drawn.update_xaxes(title_text=style.text(x).replace(" in ", "<br>in ", 1))
+    drawn.update_xaxes(title_text=style.text(x).replace(" in ", "<br>in ", 1).replace("share ", "share<br>", 1))
     return drawn
+
+
+def _wrapped(line: str) -> str:
+    """Return a long line on several."""
+    return "<br>".join(textwrap.wrap(line, _LONG, break_long_words=False, break_on_hyphens=False))
 
 
 def _shortened(name: str) -> str:

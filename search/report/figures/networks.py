@@ -78,7 +78,7 @@ def by_layer(groups: Mapping[str, Sequence[TrialRecord]], quantity: str, words: 
         )
     drawn.update_layout(barmode="group", bargap=0.25)
     if quantity == "near_zero":
-        drawn.update_yaxes(tickformat=".0%", rangemode="tozero")
+        drawn.update_yaxes(tickformat="~%", rangemode="tozero")
     return drawn
 
 

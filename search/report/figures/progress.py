@@ -62,7 +62,7 @@ def timeline(record: StudyRecord) -> "Figure":
     rows = sorted({_worker_row(trial) for trial in timed}, reverse=True)
     unit, seconds = _unit(elapsed(timed))
     drawn = style.figure(unit, "", height=130 + 26 * len(rows))
-    drawn.update_layout(barmode="overlay", bargap=0.2)
+    drawn.update_layout(barmode="overlay", bargap=0.2, showlegend=True)
     drawn.update_yaxes(type="category", categoryorder="array", categoryarray=rows)
     origin = min((trial.started for trial in timed if trial.started), default=None)
     for state, (name, color) in _STATES.items():
