@@ -77,11 +77,11 @@ def test_a_reader_watches_a_study_run(browser: Browser, serve: Serve, tmp_path: 
     with page.expect_download() as download:
         page.get_by_role("link", name="Report").click()
     assert "<!doctype html>" in download.value.path().read_text()
+    assert [text for text in complaints if "403" not in text] == []
     page.get_by_role("button", name="Log out").click()
     page.wait_for_url("**/winnow/login")
     page.goto(f"{served.url}/winnow/s")
     assert "/winnow/login" in page.url
-    assert [text for text in complaints if "403" not in text] == []
     page.close()
 
 
@@ -205,6 +205,21 @@ def test_a_trial_that_ends_appears_in_the_table_without_reloading(
     study.optuna.tell(trial, 0.95)
     expect(page.locator("#counted")).to_have_text("3 trials")
     expect(page.locator("#trials-table .tabulator-row").first).to_contain_text("0.95")
+    page.close()
+
+
+def test_what_an_outage_kept_from_the_page_comes_after_it(browser: Browser, serve: Serve, tmp_path: Path) -> None:
+    told(tmp_path, [0.5, 0.9])
+    served = serve(f"sqlite:///{tmp_path}/winnow.db", local=True)
+    page = browser.new_page()
+    page.set_default_timeout(SECONDS)
+    refused = re.compile("/parts/|/trials[?]")
+    page.route(refused, lambda route: route.fulfill(status=503, json={"reason": "the database does not answer now"}))
+    with page.expect_response(refused), page.expect_response(re.compile("/parts/pictures")):
+        page.goto(f"{served.url}/winnow/told")
+    page.unroute(refused)
+    expect(page.locator(".part[data-part=pictures] .main-svg").first).to_be_visible()
+    expect(page.locator("#counted")).to_have_text("2 trials")
     page.close()
 
 

@@ -7,6 +7,7 @@ const watched = document.body.dataset.events;
 const study = document.body.dataset.study;
 const outage = document.getElementById("outage");
 const PAUSE = 10000; // milliseconds between two fetches of one part
+let ended = false; // the study is gone, or the session
 
 function tellOutage(text) {
   outage.textContent = text;
@@ -17,11 +18,18 @@ function show(sections) {
   for (const [id, html] of Object.entries(sections)) {
     const place = document.getElementById(id);
     if (!place || place.shown === html) continue;
-    const focused = place.contains(document.activeElement) && document.activeElement.getAttribute("href");
-    place.innerHTML = html;
+    keepFocus(place, () => (place.innerHTML = html));
     place.shown = html;
-    if (focused) place.querySelector(`[href="${CSS.escape(focused)}"]`)?.focus();
   }
+}
+
+/** Change what is in a place; what had the focus has it again, a link by where it leads, a table by its name. */
+function keepFocus(place, change) {
+  const focused = place.contains(document.activeElement) ? document.activeElement : null;
+  const name = ["href", "aria-labelledby", "aria-label"].find((each) => focused?.hasAttribute(each));
+  const same = name && `[${name}="${CSS.escape(focused.getAttribute(name))}"]`;
+  change();
+  if (same) place.querySelector(same)?.focus({ preventScroll: true });
 }
 
 // --- figures: as the report has them, in the colours of the page
@@ -63,15 +71,15 @@ function names(within) {
 
 async function fetchPart(part) {
   part.fetching = true;
+  let again = true; // after an outage, of which the event stream tells
   try {
     const answer = await fetch(`/winnow/studies/${study}/parts/${part.dataset.part}`);
     if (answer.ok) replacePart(part, await answer.text());
-  } catch {
-    part.fetched = undefined; // the event stream tells of the outage; try again with its next word
-  }
+    again = !answer.ok;
+  } catch {}
   if (part.dataset.part === "analyses") offer(part);
   await new Promise((resolve) => setTimeout(resolve, PAUSE));
-  if (part.querySelector("[data-running]")) part.fetched = undefined; // a command tells nobody when it ends
+  if (again || part.querySelector("[data-running]")) part.fetched = undefined; // a command tells nobody when it ends
   part.fetching = false;
   update();
 }
@@ -97,11 +105,12 @@ function replacePart(part, html) {
       drawn[index].replaceWith(place);
     });
   }
-  part.replaceChildren(...fresh.childNodes);
+  keepFocus(part, () => part.replaceChildren(...fresh.childNodes));
   drawAll(part);
 }
 
 function update() {
+  if (ended) return;
   for (const part of document.querySelectorAll(".part")) {
     const wanted = part.dataset.version.split(" ").map((name) => versions[name]).join(" ");
     if (part.fetching || part.fetched === wanted) continue;
@@ -129,6 +138,7 @@ function listen() {
   });
   source.addEventListener("gone", () => {
     source.close();
+    ended = true;
     tellOutage("This page has ended: the study was deleted, or the session is over. Reload to see.");
   });
   source.addEventListener("error", () => {

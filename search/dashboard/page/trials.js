@@ -34,6 +34,7 @@ export async function* fetchRows() {
   for (let more = true; more; last = "") {
     const since = last && `&ended_since=${encodeURIComponent(last)}`;
     const answer = await fetch(`${url}/trials?after=${after}&limit=${PAGE}${since}`);
+    if (answer.status >= 500) throw new Error(answer.statusText); // an outage, of which the event stream tells
     if (!answer.ok) return;
     const fresh = (await answer.json()).map(flat);
     for (const row of fresh) rows.set(row.number, row);

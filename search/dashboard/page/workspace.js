@@ -10,6 +10,7 @@ let names; // of the hyperparameters that have a column
 let compared = false; // what the address names is compared once by itself
 let busy = false;
 let again = false;
+const PAUSE = 10000; // milliseconds, after an outage
 
 function picked(trials) {
   button.disabled = trials.length < 2;
@@ -31,6 +32,8 @@ async function refresh() {
       explore(known);
     }
     if (!names) await makeTable((names = []), () => {}, picked);
+  } catch {
+    setTimeout(refresh, PAUSE);
   } finally {
     busy = false;
   }
