@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+import optuna
 import pytest
 from optuna.trial import TrialState
 from playwright.sync_api import Browser, Page, expect
@@ -220,6 +221,30 @@ def test_what_an_outage_kept_from_the_page_comes_after_it(browser: Browser, serv
     page.unroute(refused)
     expect(page.locator(".part[data-part=pictures] .main-svg").first).to_be_visible()
     expect(page.locator("#counted")).to_have_text("2 trials")
+    page.close()
+
+
+def test_pictures_of_the_table_connect_no_kinds_and_leave_no_trial_out(
+    browser: Browser, serve: Serve, tmp_path: Path
+) -> None:
+    served = serve(f"sqlite:///{tmp_path}/winnow.db", local=True)
+    study = optuna.create_study(storage=served.storage, study_name="s")
+    for number, kind in enumerate(["sgd", "adam"] * 4):
+        study.enqueue_trial({"optimizer": kind})
+        trial = study.ask()
+        if trial.suggest_categorical("optimizer", ["sgd", "adam"]) == "sgd":
+            trial.suggest_float("momentum", 0.0, 0.9)
+        study.tell(trial, number)
+    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    page.set_default_timeout(SECONDS)
+    page.goto(f"{served.url}/winnow/s")
+    expect(page.locator("#explored")).to_contain_text("unused")
+    expect(page.get_by_role("img", name="parallel coordinates: 8 trials.")).to_be_visible()
+    heights = page.evaluate("document.getElementById('explored').data.flatMap((trace) => trace.y)")
+    assert heights.count(None) == 8, "between two trials a line ends, and nowhere else"
+    page.get_by_label("Picture").select_option("contour")
+    expect(page.get_by_role("img", name="contour: 8 trials.")).to_be_visible()
+    assert page.evaluate("document.getElementById('explored').data[0].type") == "heatmap", "kinds have no between"
     page.close()
 
 

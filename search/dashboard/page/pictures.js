@@ -7,6 +7,7 @@ import { isNumber, said, score, wordsOf } from "./words.js";
 
 export const MOST_LINES = 500; // of parallel coordinates: the best of those shown
 export const MOST_POINTS = 2000; // of other pictures
+const UNUSED = -0.12; // where the line of a trial passes a hyperparameter that it does without
 const GROUPS = 5; // of trials by their rank, the best drawn last and darkest
 const narrow = (picture) => picture.clientWidth < 700;
 const shortened = (text) => (text.length > 12 ? `${text.slice(0, 11)}…` : text);
@@ -36,18 +37,20 @@ function scale(key, rows) {
   }
   const kinds = [...new Set(values.map(said))].sort((a, b) => a.localeCompare(b, "en", { numeric: true })); // 6 before 12
   const at = (value) => (isThere(value) ? kinds.indexOf(said(value)) / (kinds.length - 1 || 1) : null);
-  return { at, ends: kinds.map((kind, index) => [index / (kinds.length - 1 || 1), kind]) };
+  return { at, ends: kinds.map((kind, index) => [index / (kinds.length - 1 || 1), kind]), kinds: kinds.length };
 }
 
 function parallel(picture, rows, parameters) {
   const axes = [...parameters.map((name) => [name, field(name)]), [metric, "value"]].map(([title, key]) => ({ title, key, ...scale(key, rows) }));
+  const partial = axes.filter(({ key }) => rows.some((row) => !isThere(row[key])));
+  for (const { ends } of partial) ends.push([UNUSED, "unused"]);
   const traces = Array.from({ length: GROUPS }, (_, group) => {
     const members = rows.filter((_, rank) => Math.floor((rank * GROUPS) / rows.length) === GROUPS - 1 - group);
     const strength = Math.min(1, 0.2 + 20 / rows.length) * (0.15 + (0.85 * group) / (GROUPS - 1));
     const tone = `rgba(${colour("--trial")}, ${strength})`;
     return {
       x: members.flatMap(() => [...axes.keys(), null]),
-      y: members.flatMap((row) => [...axes.map((each) => each.at(row[each.key])), null]),
+      y: members.flatMap((row) => [...axes.map((each) => each.at(row[each.key]) ?? UNUSED), null]),
       customdata: members.flatMap((row) => [...axes.map((each) => point(row, each.title, each.key)), null]),
       mode: "lines+markers",
       line: { width: 1.2, color: tone },
@@ -65,7 +68,7 @@ function parallel(picture, rows, parameters) {
     dragmode: "select",
     annotations: narrow(picture) ? [] : words,
     xaxis: axis("", { tickvals: [...axes.keys()], ticktext: axes.map((each) => plain(each.title)), tickangle: narrow(picture) ? 90 : 0, range: [-0.15, axes.length - 0.6] }),
-    yaxis: axis("", { visible: false, range: [-0.06, 1.06] }),
+    yaxis: axis("", { visible: false, range: [(partial.length ? UNUSED : 0) - 0.06, 1.06] }),
   });
 }
 
@@ -94,10 +97,10 @@ function slices(picture, rows, parameters) {
 }
 
 /** The mean value in each cell of a grid that holds a trial: [up][across], null where there is none. */
-function means(points, cells) {
-  const held = Array.from({ length: cells }, () => Array.from({ length: cells }, () => []));
-  const cell = (at) => Math.min(cells - 1, Math.floor(at * cells));
-  for (const { x, y, value } of points) held[cell(y)][cell(x)].push(value);
+function means(points, wide, high) {
+  const held = Array.from({ length: high }, () => Array.from({ length: wide }, () => []));
+  const cell = (at, cells) => Math.min(cells - 1, Math.floor(at * cells));
+  for (const { x, y, value } of points) held[cell(y, high)][cell(x, wide)].push(value);
   return held.map((line) => line.map((values) => (values.length ? values.reduce((a, b) => a + b) / values.length : null)));
 }
 
@@ -105,10 +108,13 @@ function contour(picture, rows, _, [x, y]) {
   const there = rows.filter((row) => isThere(row[field(x)]) && isThere(row[field(y)]));
   const [across, up] = [x, y].map((name) => scale(field(name), there));
   const points = there.map((row) => ({ x: across.at(row[field(x)]), y: up.at(row[field(y)]), value: row.value }));
-  const cells = Math.max(2, Math.min(12, Math.floor(Math.sqrt(points.length / 4))));
-  const middles = Array.from({ length: cells }, (_, index) => index / (cells - 1));
-  const ticks = ({ ends }) => ({ tickvals: ends.map(([at]) => at), ticktext: ends.map(([, text]) => plain(narrow(picture) ? shortened(text) : text)), range: [-0.04, 1.04] });
-  const surface = { type: "contour", x: middles, y: middles, z: means(points, cells), connectgaps: true, colorscale: "Viridis", reversescale: direction === "minimize" };
+  const most = Math.max(2, Math.min(12, Math.floor(Math.sqrt(points.length / 4))));
+  const cells = [across, up].map(({ kinds }) => kinds ?? most);
+  const apart = across.kinds || up.kinds; // between two kinds there is nothing: cells, no surface
+  const middles = ({ kinds }, count) => Array.from({ length: count }, (_, index) => (apart && !kinds ? (index + 0.5) / count : index / (count - 1 || 1)));
+  const margin = ({ kinds }) => (kinds ? 0.5 / (kinds - 1 || 1) : 0.04);
+  const ticks = (each) => ({ tickvals: each.ends.map(([at]) => at), ticktext: each.ends.map(([, text]) => plain(narrow(picture) ? shortened(text) : text)), range: [-margin(each), 1 + margin(each)] });
+  const surface = { type: apart ? "heatmap" : "contour", x: middles(across, cells[0]), y: middles(up, cells[1]), z: means(points, ...cells), connectgaps: !apart, colorscale: "Viridis", reversescale: direction === "minimize" };
   const thin = narrow(picture) ? { orientation: "h", y: -0.25, yanchor: "top", thickness: 12 } : {};
   draw(
     picture,
