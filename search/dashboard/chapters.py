@@ -11,7 +11,7 @@ from winnow.search.analysis.study_view import SAMPLE, TOP, StudyView
 from winnow.search.report import conclusions as measured
 from winnow.search.report.chapters import Chapter, Picture
 from winnow.search.report.figures import curves, progress
-from winnow.search.report.pictures import importance_of
+from winnow.search.report.pictures import front_of, importance_of
 from winnow.storage import Storage
 
 MOST_POINTS = 2000
@@ -19,7 +19,7 @@ MOST_POINTS = 2000
 
 
 def pictures(view: StudyView) -> list[Chapter]:
-    """Return how the search goes: all trials, and the curves of the best over the band of a sample."""
+    """Return how the search goes: all trials, what it weighs, the curves of the best over the band of a sample."""
     record, sample = view.record(), view.sample()
     if not record.finished:
         return []
@@ -28,6 +28,8 @@ def pictures(view: StudyView) -> list[Chapter]:
     if len(thin.trials) < len(record.trials):
         caption += f" Of {len(record.finished):,} trials {len(thin.trials):,} are drawn: the best of each stretch."
     drawn = [Picture("history", "Best so far", caption, progress.optimisation_history(thin))]
+    weighed = {f"front-{each.metric}" for each in view.status().objectives}
+    drawn += [each for each in front_of(record) if each.name in weighed]
     sampled = f"{len(sample.trials)} trials, taken evenly"
     whose = sampled if len(record.finished) > SAMPLE else "all trials that reached the epoch"
     baseline = ", and the baseline" if sample.baseline else ""
@@ -38,8 +40,8 @@ def pictures(view: StudyView) -> list[Chapter]:
 
 
 def hyperparameters(view: StudyView) -> list[Chapter]:
-    """Return the hyperparameter importance by the method that the sampler allows to trust."""
-    if not view.record().finished or view.record().is_analysis:
+    """Return the hyperparameter importance by the method that the sampler allows to trust; of one nobody asks it."""
+    if not view.record().finished or view.record().is_analysis or len(view.record().parameter_names) == 1:
         return []
     record = view.searched()
     found, refusal = importance.assess_if_enough(record)

@@ -14,11 +14,13 @@ import pytest
 from optuna.trial import TrialState
 
 from dashboard_server import Serve, Served
-from example_study import told
+from example_study import SPEC, told
 from storage_servers import PostgresServer
 from winnow.records import REASON, TRACEBACK
 from winnow.search.analysis import study_reader, study_record, summary
 from winnow.search.dashboard.identity import COOKIE
+from winnow.search.study import study as studies
+from winnow.search.study.validation import check
 from winnow.storage import activity, workers
 
 VALUES = [0.5, 0.9, None, 0.7, 0.8]
@@ -114,6 +116,18 @@ def test_a_study_with_several_objectives_shows_its_front_and_the_best_of_each(se
         assert 'best objective 1 <a href="/winnow/studies/1/trials/0">10.0000</a>' in page
         now = client.get("/winnow/api/studies/1").json()
         assert (now["front"], now["objectives"][1]["number"], now["best"]["number"]) == ([0, 1], 0, 1)
+
+
+def test_a_study_that_weighs_its_value_against_a_cost_shows_both(serve: Serve, tmp_path: Path) -> None:
+    served = serve(f"sqlite:///{tmp_path}/winnow.db", local=True)
+    spec = check({**SPEC, "against": "parameters", "pruner": {"name": "none"}}, "SPEC")
+    study = studies.create(served.storage, spec).optuna
+    for value, parameters in ((0.5, 10), (0.9, 120), (0.4, 20)):
+        trial = study.ask()
+        trial.set_user_attr("winnow:training", {"parameters": parameters})
+        study.tell(trial, [value, parameters])
+    with served.client() as client:
+        assert 'id="front-parameters">Value against size<' in client.get("/winnow/studies/1/parts/pictures").text
 
 
 def test_a_study_of_which_trials_ran_other_code_says_so(serve: Serve, tmp_path: Path) -> None:
