@@ -125,17 +125,22 @@ def test_a_long_reason_is_read_without_scrolling_sideways(browser: Browser, serv
     assert cell.evaluate("cell => [cell.scrollWidth <= cell.clientWidth, cell.clientWidth <= 480]") == [True, True]
     scrolled = "holder => holder.scrollWidth <= holder.clientWidth"
     assert page.locator(".tabulator-tableholder").evaluate(scrolled)
+    assert cell.evaluate("cell => cell.clientHeight - cell.firstChild.offsetHeight < 30"), "no higher than its reason"
     page.close()
     phone = browser.new_page(viewport={"width": 390, "height": 844})
     phone.set_default_timeout(SECONDS)
     phone.goto(f"{served.url}/winnow/told")
     for number in ("0", "1"):
         row = phone.locator(".tabulator-row", has=phone.get_by_role("link", name=number, exact=True))
-        row.locator(".tabulator-responsive-collapse-toggle").click()
+        phone.get_by_role("button", name=f"more of trial {number}").focus()
+        phone.keyboard.press("Enter")
         unfolded = row.locator(".folded")
         expect(unfolded).to_contain_text("dropout")
         assert "&" not in (unfolded.text_content() or "")
     expect(unfolded).to_contain_text("ValueError: 1 < 2, cannot read")
+    phone.get_by_role("button", name="trial", exact=True).click()
+    phone.wait_for_url("**#sort=*")
+    assert "hide" not in phone.url, "what has no room on a telephone is hidden on no other screen"
     phone.close()
 
 
@@ -281,4 +286,7 @@ def test_every_control_is_reached_by_the_keyboard(browser: Browser, serve: Serve
         page.keyboard.press("Tab")
         reached.add(page.evaluate("document.activeElement.textContent.trim() || document.activeElement.id"))
     assert {"Winnow", "Report", "Pause", "Stop", "Resume", "confirm", "Delete"} <= reached
+    page.get_by_role("button", name="lr", exact=True).focus()
+    page.keyboard.press("Enter")
+    expect(page.locator(".tabulator-col[tabulator-field='parameter lr']")).to_have_attribute("aria-sort", "ascending")
     page.close()

@@ -45,13 +45,13 @@ export async function compare(picked) {
   const answers = await Promise.all(numbers.map((number) => fetch(`${url}/trials/${number}`)));
   const trials = await Promise.all(answers.filter((answer) => answer.ok).map((answer) => answer.json()));
   const grid = table(trials);
-  const scroll = element("div", "", { className: "scroll tall", tabIndex: 0 });
+  const scroll = element("div", "", { className: "scroll tall", tabIndex: 0, role: "region", ariaLabel: "Side by side" });
   scroll.append(grid);
   const only = element("label", "", { className: "caption" });
   const box = element("input", "", { type: "checkbox", checked: true });
   box.addEventListener("change", () => grid.classList.toggle("differing", box.checked));
   only.append(box, " only what differs");
-  const picture = element("div", "", { className: "explored" });
+  const picture = element("div", "", { className: "explored", role: "img", ariaLabel: `Curves of the trials ${numbers.join(", ")}` });
   place.replaceChildren(element("h3", "Side by side"), only, scroll, picture);
   curves(picture, trials);
 }

@@ -23,8 +23,9 @@ function best(count) {
   const ended = shownRows().filter((row) => isNumber(row.value) && row.state !== "RUNNING").sort(better);
   const chosen = ended.slice(0, count);
   const trials = `${ended.length.toLocaleString("en")} trial${ended.length === 1 ? "" : "s"}`;
-  document.getElementById("drawn").textContent =
-    chosen.length < ended.length ? `The best ${chosen.length.toLocaleString("en")} of ${trials}.` : `${trials}.`;
+  const told = chosen.length < ended.length ? `The best ${chosen.length.toLocaleString("en")} of ${trials}.` : `${trials}.`;
+  document.getElementById("drawn").textContent = told;
+  picture.ariaLabel = `${kindBox.selectedOptions[0].text}: ${told}`;
   return chosen;
 }
 

@@ -5,6 +5,7 @@ import { direction, field, metric, name, rows, study } from "./trials.js";
 import { element, isNumber, said, stateWord, wordsOf } from "./words.js";
 
 const MOST_PICKED = 12;
+const hidden = new Set(listOf("hide")); // by a reader; on a telephone the table itself hides what has no room
 let table;
 
 /** A word, `=adam`, `> 0.9`, `<= 3` or `0.001..0.1`; any of several between bars. */
@@ -62,10 +63,20 @@ function column(title, key, more = {}) {
     formatter: (cell) => element("span", wordsOf(key)(cell.getValue())),
     titleDownload: harmless(title),
     accessorDownload: harmless,
-    visible: !listOf("hide").includes(key),
+    visible: !hidden.has(key),
     minWidth: 72, // room for a filter
     ...more,
   };
+}
+
+/** Let Enter and the space bar do what a click does. */
+function asButton(place, label = "") {
+  Object.assign(place, { tabIndex: 0, role: "button", ...(label && { ariaLabel: label }) });
+  place.addEventListener("keydown", (event) => {
+    if (event.key !== "Enter" && event.key !== " ") return;
+    event.preventDefault();
+    place.click();
+  });
 }
 
 /** On a telephone: the columns for which there is no room stand below the row, where a touch opens it. */
@@ -99,15 +110,16 @@ function columns(parameters) {
 function keepTable() {
   keepList("sort", table.getSorters().map((sorter) => [sorter.field, sorter.dir]));
   keepList("filter", table.getHeaderFilters().map((filter) => [filter.field, filter.value]));
-  keepList("hide", table.getColumns().filter((each) => !each.isVisible()).map((each) => each.getField()));
+  keepList("hide", [...hidden]);
 }
 
 function listColumns() {
   const boxes = table.getColumns().filter((each) => each.getField()).map((each) => {
     const label = element("label");
-    const box = element("input", "", { type: "checkbox", checked: each.isVisible() });
+    const box = element("input", "", { type: "checkbox", checked: !hidden.has(each.getField()) });
     box.addEventListener("change", () => {
-      each.toggle();
+      hidden[box.checked ? "delete" : "add"](each.getField());
+      each[box.checked ? "show" : "hide"]();
       keepTable();
     });
     label.append(box, ` ${each.getDefinition().title}`);
@@ -138,11 +150,18 @@ export async function makeTable(parameters, changed, picked) {
     nestedFieldSeparator: false,
     placeholder: () => (rows.size ? "No trial is shown." : "There is no trial yet."),
     selectableRows: MOST_PICKED,
-    rowFormatter: (row) => row.getElement().classList.toggle("baseline", row.getData().baseline),
+    rowFormatter: (row) => {
+      const { number, baseline } = row.getData();
+      row.getElement().classList.toggle("baseline", baseline);
+      const toggle = row.getElement().querySelector(".tabulator-responsive-collapse-toggle:not([role])");
+      if (toggle) asButton(toggle, `more of trial ${number}`);
+    },
   });
   const made = table;
   const built = new Promise((resolve) => table.on("tableBuilt", resolve));
   table.on("tableBuilt", () => {
+    for (const row of table.getRows("visible")) row.normalizeHeight(); // they were measured before their columns
+    for (const title of document.querySelectorAll("#trials-table .tabulator-sortable .tabulator-col-title")) asButton(title);
     listColumns();
     tellCount();
     const ticked = (view.get("pick") ?? "").split(",").filter(Boolean).map(Number);
