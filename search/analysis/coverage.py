@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from winnow.search.analysis import quantiles
+from winnow.search.analysis.axes import Axis
 from winnow.search.analysis.study_record import StudyRecord, TrialRecord
 
 Array = NDArray[np.float64]
@@ -16,6 +17,7 @@ FEWEST_IN_CORNER = 3
 TRIALS_PER_TERM = 4
 """So many trials are needed for each number that an additive model of the hyperparameters has."""
 _ONE_AT_A_TIME = 0.8
+_ALIKE = 0.9
 
 
 def one_at_a_time(record: StudyRecord, trials: Sequence[TrialRecord]) -> bool:
@@ -46,6 +48,24 @@ def _moved_along(rows: Sequence[tuple[Any, ...]]) -> list[set[int]]:
             if len(values[rest]) > 1:
                 axes.add(place)
     return along
+
+
+def moved_together(record: StudyRecord) -> list[str]:
+    """Return the hyperparameters that stood in nearly the same order as another in all trials, or in the reverse.
+
+    Of what the ranks of either vary by, nine tenths are the other's too: a variance inflation factor of 10, from which
+    on a regression is not taken to tell them apart (Kutner et al., 2005).
+    """
+    from scipy.stats import rankdata
+
+    trials = [trial for trial in record.finished if trial.parameters and not trial.baseline]
+    searched = [name for name in record.parameter_names if all(name in trial.parameters for trial in trials)]
+    ranks = {name: rankdata(Axis(record, name).positions(trials)) for name in searched}
+    varied = [name for name in searched if np.ptp(ranks[name]) > 0]
+    if len(varied) < 2:
+        return []
+    alike = np.corrcoef([ranks[name] for name in varied]) ** 2 > _ALIKE
+    return [name for name, others in zip(varied, alike, strict=True) if others.sum() > 1]
 
 
 def visited(first: Array, second: Array) -> bool:

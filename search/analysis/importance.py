@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from winnow.errors import StudyError
+from winnow.search.analysis import coverage
+from winnow.search.analysis.formatting import listed
 from winnow.search.analysis.importance_evaluators import METHODS, Method, Shares, top_share
 from winnow.search.analysis.importance_trials import (
     MOST_TRIALS,
@@ -46,7 +48,10 @@ class Share:
     trials: int
     """Trials in which it was searched (fewer than all where it is conditional)."""
     certain: bool
-    """Whether the interval lies above what the method gives to a random number: other trials would show it too."""
+    """Whether the interval lies above what the method gives to a random number: other trials would show it too.
+
+    Never of two that moved together: a share that one of them has may be the other's.
+    """
 
 
 @dataclass(frozen=True)
@@ -99,6 +104,7 @@ def assess(record: StudyRecord, method: Method = "PED-ANOVA", *, pruned: bool = 
         _refuse_few(record, len(records), _TRIALS_EACH * len(shares.names))
     found, floor = shares(range(len(records)))
     spread = _spread(shares, len(records), generator)
+    twins = coverage.moved_together(record)
     ordered = sorted(zip(shares.names, found, spread, strict=True), key=lambda entry: (-entry[1], entry[0]))
     return Importance(
         method,
@@ -112,7 +118,7 @@ def assess(record: StudyRecord, method: Method = "PED-ANOVA", *, pruned: bool = 
                 max(0.0, float(share - 1.96 * deviation)),
                 min(1.0, float(share + 1.96 * deviation)),
                 sum(name in record.parameters for record in records),
-                bool(share - 1.96 * deviation > floor),
+                bool(share - 1.96 * deviation > floor) and name not in twins,
             )
             for name, share, deviation in ordered
         ),
@@ -176,6 +182,14 @@ def methods_for(record: StudyRecord) -> tuple[Method, ...]:
 
 def doubt(found: Sequence[Importance], record: StudyRecord) -> str:
     """Return what the planted searches of `bench/truth.py` say against these shares, in sentences."""
+    together = coverage.moved_together(record)
+    said = (
+        f"{listed(together)} moved together in these trials, which do not tell whose each share is." if together else ""
+    )
+    return " ".join(filter(None, (said, _of_a_sampler(found, record))))
+
+
+def _of_a_sampler(found: Sequence[Importance], record: StudyRecord) -> str:
     if not draws_near_the_best(record):
         return ""
     if any(each.method == "PED-ANOVA" for each in found):

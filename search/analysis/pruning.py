@@ -151,7 +151,7 @@ class Foretold:
     agreement: float
     """Spearman's rank correlation of the values there and at the end."""
     interval: tuple[float, float]
-    """Its 95 % interval (Fieller, Hartley and Pearson, 1957)."""
+    """Its 95 % interval (Bonett and Wright, 2000), of an agreement of at most half a swap of two neighbours below 1."""
 
 
 def foretold(record: StudyRecord) -> Foretold | None:
@@ -173,8 +173,9 @@ def foretold(record: StudyRecord) -> Foretold | None:
     if len(both) < FEW or any(len({values[side] for values in both}) < 2 for side in (0, 1)):
         return None
     agreement = float(spearmanr(both).statistic)
-    reach = 1.96 * 1.03 / math.sqrt(len(both) - 3)
-    at = math.atanh(min(max(agreement, -0.999), 0.999))
+    reach = 1.96 * math.sqrt((1 + agreement**2 / 2) / (len(both) - 3))
+    most = 1 - 6 / (len(both) ** 3 - len(both))
+    at = math.atanh(min(max(agreement, -most), most))
     return Foretold(first, len(both), agreement, (math.tanh(at - reach), math.tanh(at + reach)))
 
 
