@@ -56,6 +56,19 @@ def test_a_search_around_a_baseline_that_nothing_beat_has_none_either() -> None:
         importance.assess(replace(star, trials=trials))
 
 
+def test_of_two_that_moved_together_neither_is_clear_and_both_are_named() -> None:
+    rows = np.random.default_rng(2).random((60, 4))
+    rows[:, 3] = 1 - rows[:, 0] ** 2
+    twins = replace(told(rows, lambda row: float(row[0] + 0.4 * row[1])), sampler="random")
+    assert coverage.moved_together(twins) == ["x0", "x3"]
+    found = importance.assess(twins, "MDI")
+    assert {share.name for share in found.shares if share.certain} <= {"x1"}
+    assert importance.doubt([found], twins).startswith("x0 and x3 moved together in these trials")
+    apart = replace(told(np.random.default_rng(3).random((60, 4)), lambda row: float(row[0])), sampler="random")
+    assert not coverage.moved_together(apart)
+    assert not importance.doubt([found], apart)
+
+
 def test_a_grid_and_a_random_search_move_all_at_once() -> None:
     random = np.random.default_rng(1)
     for rows in (random.random((40, 3)), np.array(np.meshgrid(*[(0.0, 0.5, 1.0)] * 3)).reshape(3, -1).T):
