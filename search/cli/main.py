@@ -9,7 +9,7 @@ import logging
 import os
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib import import_module
 from types import FrameType
 from typing import Any
@@ -119,6 +119,9 @@ def _sentence(error: Exception) -> str:
         return str(error)
     if at_fault := places.fault(error):
         return str(at_fault)
+    with suppress(Exception):  # a package that says nothing of itself
+        if isinstance(error, ImportError) and (misfit := import_module("winnow.search.cli.packages").misfit()):
+            return str(misfit)
     return f"{type(error).__name__}: {error} (this is a bug in Winnow; --debug shows the traceback)"
 
 

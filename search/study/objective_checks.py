@@ -4,10 +4,12 @@ import ast
 import difflib
 import inspect
 import json
+import logging
 import os
 import subprocess
 import sys
 import textwrap
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NoReturn
@@ -27,11 +29,15 @@ from winnow.search.study.validation import check
 CHECKED = "WINNOW_CHECKED_OBJECTIVE"
 """Names the objective in the environment of the process that imports it to be checked."""
 UNDER_MAIN = 'put what begins it under: if __name__ == "__main__":'
+BELONGS = f"move what takes long into the function, or {UNDER_MAIN}"
+PATIENCE_SECONDS = 20.0
+"""After which a person is told that a module is still imported: a script may train there."""
 IMPORT_SECONDS = 300.0
 """After which a module that is imported to be checked is taken to hang."""
 _GIVEN_BY_WINNOW = ("seed", "resume", "test")
 _PLAIN = (bool, int, float, str)
 _OTHER_SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)
+_log = logging.getLogger("winnow")
 _NO_NUMBERS = (ast.JoinedStr, ast.Tuple, ast.List, ast.Dict, ast.Set, ast.Lambda)
 
 
@@ -47,17 +53,18 @@ def examine(spec: Spec, file: str) -> list[str]:
         raise SpecError(file, "objective", f"importing {os.environ[CHECKED]} begins a search", UNDER_MAIN)
     user_code.find(spec.objective)
     command = [sys.executable, "-P", "-m", "winnow.search.study.objective_checks"]
+    patient = threading.Timer(PATIENCE_SECONDS, _log.warning, [f"importing {spec.objective} takes long; {BELONGS}"])
+    patient.start()
     try:
         asked = subprocess.run(
             command, input=spec.model_dump_json(), capture_output=True, text=True, timeout=IMPORT_SECONDS
         )
     except subprocess.TimeoutExpired:
         raise SpecError(
-            file,
-            "objective",
-            f"importing {spec.objective} takes over {IMPORT_SECONDS:g} seconds",
-            f"move what takes long into the function, or {UNDER_MAIN}",
+            file, "objective", f"importing {spec.objective} takes over {IMPORT_SECONDS:g} seconds", BELONGS
         ) from None
+    finally:
+        patient.cancel()
     if asked.returncode < 0:
         problem = f"the process that imports {spec.objective} {ending(asked.returncode)}"
         raise SpecError(file, "objective", problem, "see that there is memory for it, and run it again")
@@ -100,7 +107,9 @@ def misfits(spec: Spec, function: Callable[..., Any]) -> Iterator[Wrong]:
                 yield from _mistyped(spec, section, named[name])
             elif not takes_any:
                 near = difflib.get_close_matches(name, named, n=1)
-                remedy = f"did you mean {near[0]!r}?" if near else f"it takes {', '.join(named) or 'the trial alone'}"
+                remedy = f"did you mean {near[0]!r}?" if near else f"it takes {', '.join(named)}"
+                if not named:
+                    remedy = f"let it stand after the trial: ({trial.name}, {name}, …)"
                 yield f"[{section}] {name}", f"{spec.objective} has no parameter {name!r}", remedy
     for name, parameter in named.items():
         if parameter.default is not parameter.empty or name == "seed" or name in spec.fixed:

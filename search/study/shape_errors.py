@@ -46,7 +46,7 @@ _WANTED = {
 
 _ELSEWHERE = {
     **{"min": "low", "max": "high", "values": "choices", "categories": "choices", "q": "step"},
-    **{"bounds": "low", "distribution": "log", "log_scale": "log"},
+    **{"bounds": "low", "min_value": "low", "max_value": "high", "sampling": "log", "log_scale": "log"},
 }
 """What other tools call the keys of a searched hyperparameter."""
 _SECTIONS_ELSEWHERE = {
@@ -123,4 +123,6 @@ def _nearest(path: list[str]) -> str:
     near = difflib.get_close_matches(path[-1], names, n=1)
     elsewhere = {"search": _ELSEWHERE}.get(path[0], {}) if len(path) > 1 else _SECTIONS_ELSEWHERE
     near = [elsewhere[path[-1]]] if path[-1] in elsewhere else near
+    if not near and path[0] == "search":
+        return "write { low = …, high = … }, of a logarithm { low = …, high = …, log = true }, or { choices = […] }"
     return f"did you mean {near[0]!r}?" if near else f"known are {', '.join(names)}"

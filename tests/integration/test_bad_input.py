@@ -1,5 +1,6 @@
 """Bad input gets one clear sentence on stderr and exit status 2, no traceback, and leaves no trial behind."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -105,3 +106,19 @@ def _trials(place: Place) -> int:
 
 def _studies(place: Place) -> list[str]:
     return [study.study_name for study in place.storage().get_all_studies()]
+
+
+def test_a_package_that_another_tool_brought_in_a_version_of_its_own_is_named(place: Place) -> None:
+    old = place.folder / "old"
+    for file, content in (
+        ("optuna/__init__.py", ""),
+        ("optuna-2.10.1.dist-info/METADATA", "Metadata-Version: 2.1\nName: optuna\nVersion: 2.10.1\n"),
+    ):
+        (old / file).parent.mkdir(parents=True, exist_ok=True)
+        (old / file).write_text(content)
+    path = os.pathsep.join([str(old), *os.environ.get("PYTHONPATH", "").split(os.pathsep)])
+    for command in ("status", "doctor"):
+        done = place.run(command, PYTHONPATH=path)
+        assert done.returncode == 1
+        assert "winnow: optuna 2.10.1 is installed, and Winnow needs optuna<6" in done.stderr
+        assert "Traceback" not in done.stderr

@@ -1,12 +1,17 @@
 """A training script of one's own under a declared space: everything that the built-in objective has works on it."""
 
 import json
+import logging
+import os
+import tomllib
 
 import pytest
 from safetensors.torch import load_file
 
 import winnow
 from integration.winnow import Place
+from winnow.search.study import objective_checks
+from winnow.search.study.validation import check
 from winnow.storage import ledger
 
 SCRIPT = """
@@ -191,6 +196,22 @@ def test_what_does_not_fit_is_said_before_a_study_is_made(place: Place) -> None:
     said = 'run winnow in the folder project, where nothing_of_this_name lies, with objective = "mine:fit"'
     assert (done.returncode, said in done.stderr) == (2, True), done.stderr
     assert not (place.folder / "winnow.db").exists()
+
+
+def test_a_module_that_takes_long_to_import_is_spoken_of_meanwhile(
+    place: Place, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    spec = check(tomllib.loads((place.folder / write(place, "tpe")).read_text()), "s.toml")
+    gate = place.folder / "gate"
+    os.mkfifo(gate)
+    (place.folder / "mine.py").write_text(f"open({str(gate)!r}).read()\n{SCRIPT}")
+    monkeypatch.chdir(place.folder)
+    monkeypatch.setattr(objective_checks, "PATIENCE_SECONDS", 0.01)
+    opens = logging.Handler()
+    monkeypatch.setattr(opens, "emit", lambda record: gate.write_text(""))  # it is imported once it was spoken of
+    monkeypatch.setattr(logging.getLogger("winnow"), "handlers", [opens])
+    assert "lr" in objective_checks.examine(spec, "s.toml")
+    assert "importing mine:fit takes long; move what takes long into the function" in caplog.text
 
 
 BEGINS = {

@@ -237,12 +237,21 @@ def may_return_none(trial: Any, lr: float) -> Any:
     return None
 
 
+def of_a_table(config: dict[str, float]) -> float:
+    return config["lr"]
+
+
 @pytest.mark.parametrize(
     ("function", "search", "wrong"),
     [
         (fit, {"lr": {"low": 0.0, "high": 1.0}}, ""),
         (anything, {"x": {"low": 0.0, "high": 1.0}}, ""),
         (fit, {"lrr": {"low": 0.0, "high": 1.0}}, "[search] lrr: mine:fit has no parameter 'lrr'; did you mean 'lr'?"),
+        (
+            of_a_table,
+            {"lr": {"low": 0.0, "high": 1.0}},
+            "[search] lr: mine:of_a_table has no parameter 'lr'; let it stand after the trial: (config, lr",
+        ),
         (fit, {"lr": {"low": 0, "high": 1}}, "[search] lr: its range is written in whole numbers, and it is a float"),
         (fit, {"width": {"low": 1.0, "high": 9.0}, "lr": {"choices": [0.1]}}, "[search] width: its range is not"),
         (fit, {"lr": {"choices": ["high"]}}, "[search] lr: lr = 'high' is not a number; for example lr = 0.0"),

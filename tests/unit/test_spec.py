@@ -345,6 +345,11 @@ def test_every_ready_made_spec_is_good(tmp_path: Path, monkeypatch: pytest.Monke
             {"objective": "train:Net.fit", "data": None, "fixed": {}, "search": {}},
             "objective: 'Net.fit' is no name of a function in train; let a function there call it",
         ),
+        ({"search": {"lr": {"min_value": 0.1}}}, "[search] lr.min_value: there is no such key; did you mean 'low'?"),
+        (
+            {"search": {"lr": {"_type": "loguniform", "_value": [0.1, 1.0]}}},
+            "[search] lr._type: there is no such key; write { low = …, high = … }, of a logarithm",
+        ),
         ({"parameters": {"lr": {"min": 0.1}}}, "parameters: there is no such key; did you mean 'search'?"),
         ({"n_trials": 100}, "n_trials: there is no such key; did you mean 'budget'?"),
         ({"sampler": "tpe"}, "sampler: 'tpe' is no table of keys; write [sampler], and below it name = "),
