@@ -76,19 +76,7 @@ class Study(WinnowStudy):
 
         Raises StudyError where there is nothing to confirm, DeviceError, WorkerFailed.
         """
-        options = FleetOptions(**fleet)
-        options.check(self.spec)
-        plan = repetitions.plan_confirmation(self, top, seeds)
-        repetitions.put_failed_aside(plan)
-        train_in_rounds(
-            lambda: repetitions.missing_rows(plan, repetitions.read_scores(plan)),
-            lambda rows: readings.add_rows(plan, rows),
-            options,
-            plan.record,
-        )
-        found = confirmations.conclude(plan, repetitions.read_scores(plan))
-        decoration.add(self.storage, plan.record)
-        return Confirmation.of(found)
+        return carry_out(repetitions.plan_confirmation(self, top, seeds), FleetOptions(**fleet))
 
     def ablate(
         self,
@@ -179,6 +167,21 @@ class Study(WinnowStudy):
 
     def _repr_html_(self) -> str:
         return notebook.document(conclusions.outcome(self.record))
+
+
+def carry_out(plan: ConfirmationPlan, options: FleetOptions) -> Confirmation:
+    """Train what a confirmation still needs, and conclude it; raises DeviceError, WorkerFailed, StudyError."""
+    options.check(plan.study.spec)
+    repetitions.put_failed_aside(plan)
+    train_in_rounds(
+        lambda: repetitions.missing_rows(plan, repetitions.read_scores(plan)),
+        lambda rows: readings.add_rows(plan, rows),
+        options,
+        plan.record,
+    )
+    found = confirmations.conclude(plan, repetitions.read_scores(plan))
+    decoration.add(plan.study.storage, plan.record)
+    return Confirmation.of(found)
 
 
 def open_storage(url: str | None = None, *, create: bool = True, patience: float = 0.0) -> Storage:

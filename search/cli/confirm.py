@@ -9,7 +9,7 @@ import click
 from winnow.search.analysis import conclusions
 from winnow.search.analysis.repetitions import SEEDS, TOP, plan_confirmation, put_failed_aside, read_scores
 from winnow.search.api.fleet import FleetOptions, foreseen
-from winnow.search.api.study import load_study
+from winnow.search.api.study import carry_out, load_study
 from winnow.search.cli.options import fleet_options, json_option, storage_option, study_argument
 from winnow.search.cli.places import writable
 from winnow.search.report import confirmation
@@ -31,13 +31,13 @@ def confirm(study: str, url: str, top: int, seeds: int, export: Path | None, jso
     """Train the best trials of STUDY and its baseline again with fresh seeds, then read test data once."""
     if export is not None:
         writable(export, folder=True)
-    searched = load_study(study, url)
+    searched, options = load_study(study, url), FleetOptions(**fleet)
     plan = plan_confirmation(searched, top, seeds)
     put_failed_aside(plan)
     left = plan.most_trainings - len(read_scores(plan))
     if left > 0:
-        screen(stderr=True).print(f"The confirmation takes {foreseen(left, plan.record, FleetOptions(**fleet))}.")
-    found = searched.confirm(top=top, seeds=seeds, **fleet)
+        screen(stderr=True).print(f"The confirmation takes {foreseen(left, plan.record, options)}.")
+    found = carry_out(plan, options)
     if export is not None:
         searched.export_model(export)
     if json:

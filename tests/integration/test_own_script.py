@@ -198,6 +198,18 @@ def test_what_does_not_fit_is_said_before_a_study_is_made(place: Place) -> None:
     assert not (place.folder / "winnow.db").exists()
 
 
+def test_a_confirmation_looks_at_the_function_once_before_it_trains(place: Place) -> None:
+    write(place, "tpe")
+    (place.folder / "mine.py").write_text(
+        f"import os\nif {objective_checks.CHECKED!r} in os.environ:\n    open('looked', 'a').write('.')\n{SCRIPT}"
+    )
+    for command in (("run", "s.toml", "--trials", "2"), ("confirm", "s", "--top", "1", "--seeds", "1")):
+        (place.folder / "looked").unlink(missing_ok=True)
+        done = place.run(*command, "--workers", "1")
+        assert done.returncode == 0, done.stderr
+        assert (place.folder / "looked").read_text() == "."
+
+
 def test_a_module_that_takes_long_to_import_is_spoken_of_meanwhile(
     place: Place, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
