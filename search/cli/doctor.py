@@ -108,10 +108,11 @@ def _storage(url: str) -> list[Finding]:
         return [Finding("storage", True, f"{error.problem} yet: the first study makes it")]
     except StorageError as error:
         return [Finding("storage", False, str(error))]
-    studies = len(opened.get_all_studies())
+    count = len(opened.get_all_studies())
+    studies = f"{count} {'study' if count == 1 else 'studies'}"
     lost = workers.given_up(opened.database, host=platform.node())
     return [
-        Finding("storage", True, f"{opened.place} answers, {studies} studies"),
+        Finding("storage", True, f"{opened.place} answers, {studies}"),
         *(Finding(each.device, False, f"given up {duration(each.age)} ago: {each.reason}") for each in lost),
         _files(opened),
     ]
