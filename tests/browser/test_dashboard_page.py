@@ -144,6 +144,20 @@ def test_a_long_reason_is_read_without_scrolling_sideways(browser: Browser, serv
     phone.close()
 
 
+def test_letters_of_twice_the_size_fit_a_telephone(browser: Browser, serve: Serve, tmp_path: Path) -> None:
+    told(tmp_path, [0.5, 0.9])
+    served = serve(f"sqlite:///{tmp_path}/winnow.db", local=True)
+    page = browser.new_page(viewport={"width": 210, "height": 844})  # half of a telephone's, which is the same
+    page.set_default_timeout(SECONDS)
+    for path, there in (("/winnow/", "#studies td"), ("/winnow/told", "#counted")):
+        page.goto(f"{served.url}{path}")
+        expect(page.locator(there).first).to_be_visible()
+        assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), path
+    page.goto(f"{served.url}/winnow/")
+    assert page.locator("#studies td").first.evaluate("cell => cell.clientHeight") < 100, "no column of single letters"
+    page.close()
+
+
 def test_the_table_of_trials_keeps_its_view_in_the_address(browser: Browser, serve: Serve, tmp_path: Path) -> None:
     told(tmp_path, [0.5, 0.9, None, 0.7, 0.8], [{}, BEST])
     served = serve(f"sqlite:///{tmp_path}/winnow.db", local=True)
