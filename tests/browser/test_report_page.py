@@ -26,6 +26,7 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def page(browser: Browser, file: Path, request: pytest.FixtureRequest) -> Iterator[Page]:
     """The open report; at its end, nothing may have been complained of or asked for."""
     page = browser.new_page(viewport={"width": request.param, "height": 900})
+    page.set_default_timeout(60_000)
     complaints: list[str] = []
     requests: list[str] = []
     page.on("console", lambda message: complaints.append(message.text))
