@@ -309,7 +309,7 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--budget", type=int, default=50, help="in whole trainings")
     parser.add_argument("--formulas", type=int, default=3, help="of each family")
-    parser.add_argument("--prior", choices=BELIEFS, help="of each task, in the best, any or the worst of 100 draws")
+    parser.add_argument("--prior", choices=BELIEFS, help="the best, any or the worst of 100 draws, or by the book")
     parser.add_argument("--lcbench", type=Path, help="folder of the surrogate: model.onnx and encoding.json")
     parser.add_argument("--yahpo", type=Path, help="folder of another surrogate, with a benchmark.json (bench.yahpo)")
     parser.add_argument("--tables", type=Path, default=Path(__file__).parent / "curves")
