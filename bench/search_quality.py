@@ -7,7 +7,7 @@
 A line a method, for all tasks and for each family: mean regret of its best whole training (2 while it has none) after
 the epochs of so many trainings, and the ratio of that to the first method's, with 95 % of a paired bootstrap over tasks
 and their seeds, which are the same for all methods and others for each task. Of the formulas those from 100 on, and of
-LCBench the tuning ones, are for choosing; the others judge.
+LCBench the tuning ones, are for choosing; the others judge, and by no kind of other-formulas anything was chosen.
 """
 
 import argparse
@@ -27,6 +27,7 @@ import optuna
 from optuna.pruners import BasePruner, HyperbandPruner, MedianPruner, SuccessiveHalvingPruner
 from optuna.samplers import BaseSampler, GPSampler, RandomSampler, TPESampler
 
+from bench.other_formulas import OTHER_KINDS, OtherFormula
 from bench.regret import families, picture, table
 from bench.rivals import RIVALS, first_rung
 from bench.search_tasks import BELIEFS, JUDGING, KINDS, TUNING, Curve, Formula, LCBench, Task, believe, tables
@@ -264,6 +265,8 @@ def tasks_of(chosen: argparse.Namespace) -> Sequence[Task]:
         return yahpo_tasks(chosen.yahpo)
     if chosen.tasks == "tables":
         return tables(chosen.tables)
+    if chosen.tasks == "other-formulas":
+        return [OtherFormula(kind, seed) for kind in OTHER_KINDS for seed in range(chosen.formulas)]
     first = 100 if chosen.tasks == "formula-tuning" else 0
     return [Formula(kind, first + seed) for kind in KINDS for seed in range(chosen.formulas)]
 
@@ -302,7 +305,7 @@ def replays(chosen: argparse.Namespace) -> dict[tuple[str, str, int], Replay]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    sets = ["lcbench-tuning", "lcbench-judging", "yahpo", "tables", "formula-tuning", "formula"]
+    sets = ["lcbench-tuning", "lcbench-judging", "yahpo", "tables", "formula-tuning", "formula", "other-formulas"]
     parser.add_argument("tasks", choices=sets)
     parser.add_argument("--methods", nargs="+", choices=METHODS, default=["random+asha", "freeze_thaw"])
     parser.add_argument("--seeds", type=int, default=1)
