@@ -85,7 +85,7 @@ def compared(asked: Question, record: StudyRecord, found: Conclusions) -> Answer
     if not measured:
         missing = f"Not told by these trials: {why or f'all have one {asked.of}'}."
         command = methods_command(record)
-        missing += " Measured it is by" if command else ""
+        missing += " It is measured by" if command else ""
         return Answer(asked.asks, (missing,), commands=known_commands(command))
     first = first_of(record, known)
     gains = "; ".join(f"{told_gain(effect)}, {_VERDICTS[effect.verdict]}" for effect in measured)

@@ -9,6 +9,7 @@ from winnow.objectives.data import torchvision_files
 from winnow.objectives.hyperparameters import DEFINITIONS, Config, change, make_config
 from winnow.objectives.space import baseline
 from winnow.search.analysis import repetitions
+from winnow.search.analysis.comparisons import DESIGNED
 from winnow.search.analysis.formatting import counted, duration
 from winnow.search.api.fleet import FleetOptions
 from winnow.search.study import objective
@@ -205,4 +206,10 @@ def _doubts(spec: Spec, data: "Data") -> list[str]:
         )
     if spec.pruner.stops and not spec.pruner.audit:
         found.append("without [pruner] audit nobody sees how often the pruner errs; audit = 0.1 lets a tenth finish")
+    compares = spec.sampler.name in DESIGNED and any(each.kind in ("compare", "methods") for each in spec.question)
+    if spec.pruner.stops and compares:
+        found.append(
+            "a [[question]] compares values, which trials that a pruner stopped do not allow; write [pruner] name = "
+            '"none"'
+        )
     return found

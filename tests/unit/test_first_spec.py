@@ -187,7 +187,8 @@ def test_what_is_neither_a_folder_nor_a_data_set_is_refused(
 
 
 def test_the_forecast_reckons_with_the_rungs_and_says_what_is_doubtful() -> None:
-    spec = validation.parse(SHAPES, "s.toml")
+    asked = '[sampler]\nname = "random"\n[[question]]\nasks = "Flip?"\nkind = "compare"\nof = "flip"\n'
+    spec = validation.parse(SHAPES + asked, "s.toml")
     # Rungs after 3 and 9 epochs: all train 3, a third 6 more, a ninth the last 18; a tenth finish all 27.
     assert forecast.trained_share(spec) == pytest.approx(0.1 + 0.9 * (3 + 6 / 3 + 18 / 9) / 27)
     ahead = forecast.look_ahead(spec)
@@ -199,6 +200,7 @@ def test_the_forecast_reckons_with_the_rungs_and_says_what_is_doubtful() -> None
     assert "60 validation images tell no difference below about 13%" in told
     assert "4 trials are few for 2 searched hyperparameters" in told
     assert "flip mirrors the characters of digits" in told
+    assert "a [[question]] compares values, which trials that a pruner stopped do not allow" in told
 
 
 def test_deep_grey_images_get_a_spec_once_it_is_said_what_is_white(tmp_path: Path) -> None:
