@@ -26,6 +26,7 @@ from winnow.search.study import hyperparameter_checks, objective_checks, validat
 from winnow.search.study import study as studies
 from winnow.search.study.spec import Spec
 from winnow.search.study.study import WinnowStudy
+from winnow.search.worker import liveness
 from winnow.storage import Storage
 
 if TYPE_CHECKING:
@@ -209,7 +210,9 @@ def create_study(
     Raises SpecError, StudyError where another study has this name, StorageError.
     """
     checked = read_spec(spec, trials=trials, priority=priority)
-    study = Study.of(studies.create(_opened(storage, create=checked.start is None), checked))
+    opened = _opened(storage, create=checked.start is None)
+    liveness.requeue_of_dead(opened.database)  # who died here a moment ago holds no new beginning up
+    study = Study.of(studies.create(opened, checked))
     if accept_code:
         studies.accept_code(study)
     return study

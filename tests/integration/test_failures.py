@@ -1,6 +1,12 @@
 """What goes wrong inside a trial ends that trial with its reason, and the search goes on."""
 
-from integration.winnow import Place
+import os
+import signal
+import sys
+
+import pytest
+
+from integration.winnow import Place, wait_for
 
 
 def test_an_exception_fails_its_trial_and_no_other(place: Place) -> None:
@@ -64,6 +70,23 @@ def test_a_trial_that_was_handed_back_before_it_told_anything_holds_no_new_begin
     assert "WAITING" in place.states()
     (place.folder / "mine.py").write_text("def mends(trial):\n    return 1.0\n")
     done = place.run("run", spec, "--workers", "2", "--trials", "3")
+    assert "begins anew" in done.stderr
+    assert place.states() == ["COMPLETE"] * 3
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a dead worker is waited for")
+def test_a_search_that_was_killed_holds_no_new_beginning_up(place: Place) -> None:
+    spec = place.spec(trials=20, function="hangs")
+    (place.folder / "mine.py").write_text(
+        "import time\ndef hangs(trial):\n    return 1 / 0 if trial.number < 2 else time.sleep(600)\n"
+    )
+    place.run("create", spec)
+    fleet = place.start("work", "s", "--devices", "cpu")
+    wait_for(lambda: place.states()[:3] == ["FAIL", "FAIL", "RUNNING"])
+    os.killpg(fleet.pid, signal.SIGKILL)
+    fleet.communicate()
+    (place.folder / "mine.py").write_text("def hangs(trial):\n    return 1.0\n")
+    done = place.run("run", spec, "--workers", "1", "--trials", "3")
     assert "begins anew" in done.stderr
     assert place.states() == ["COMPLETE"] * 3
 
