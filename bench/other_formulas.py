@@ -8,15 +8,13 @@ flat but near it, and `gates` shut off most of the space; `steep` losses span or
 below 0. `wide` has 20 parameters, `choices` no range, `single` one.
 """
 
-import zlib
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 
-from bench.search_tasks import MOST_REGRET, Curve
+from bench.search_tasks import ByFormula
 from winnow.objectives.space import Choice, Range, Space
-from winnow.search.study.encoding import Encoding, Floats
+from winnow.search.study.encoding import Floats
 
 _MIXED: Space = {
     "lr": Range(1e-6, 10.0, log=True),
@@ -42,17 +40,16 @@ _BEGINS = 2.0
 """How far all curves are from the best before the first epoch."""
 
 
-class OtherFormula:
+class OtherFormula(ByFormula):
     """A random valley of one kind."""
 
     def __init__(self, kind: str, seed: int) -> None:
-        self.name, self._kind, self._seed = f"{kind}-{seed}", kind, seed
+        self._kind = kind
         random = np.random.default_rng([seed, *kind.encode()])
         self.epochs = int(random.choice([18, 27, 50]))
         self.maximize = kind not in ("overfit", "noisy_rates", "steep")
         self.space = _SPACES.get(kind, _MIXED)
-        self._encoding = Encoding(self.space)
-        size = len(self._encoding.names)
+        size = len(self.space)
         self._valley, self._other = random.uniform(0.1, 0.9, (2, size))
         self._steep = np.exp(random.normal(0, 1, size)) * np.where(random.random(size) < 0.4, 0.02, 1.0)
         self._steep *= 12 / self._steep.sum()
@@ -62,20 +59,7 @@ class OtherFormula:
             for name, entry in self.space.items()
             if isinstance(entry, Choice)
         }
-        sign = 1 if self.maximize else -1
-        ends = [sign * self._curve(at, None)[-1] for at in self._encoding.draw(4_000, np.random.default_rng(1))]
-        self._sign, self._best, self._median = sign, max(ends), float(np.median(ends))
-
-    def train(self, parameters: Mapping[str, Any], used: set[int]) -> tuple[Mapping[str, Any], Curve, Any]:
-        """Add noise that is the configuration's own."""
-        point = self._encoding.point(parameters)
-        noise = np.random.default_rng([self._seed, zlib.crc32(point.round(9).tobytes())]).standard_normal(self.epochs)
-        return parameters, self._curve(point, noise), point
-
-    def regret(self, value: float, of: Any) -> float:
-        """By the curve without its noise."""
-        true = self._sign * self._curve(of, None)[-1]
-        return min(float((self._best - true) / (self._best - self._median)), MOST_REGRET)
+        super().__init__(f"{kind}-{seed}", seed)
 
     def _end(self, at: Floats, valley: Floats) -> float:
         """How far from the best a configuration ends."""
@@ -86,8 +70,8 @@ class OtherFormula:
                 options, away[place] = options + of[min(int(at[place] * len(of)), len(of) - 1)], 0.0
         return options + float((self._steep * (self._turn @ away if self._kind == "turned" else away) ** 2).sum())
 
-    def _curve(self, at: Floats, noise: Floats | None) -> Floats:
-        kind, time = self._kind, np.arange(1, self.epochs + 1) / self.epochs
+    def _curve(self, point: Floats, noise: Floats | None) -> Floats:
+        at, kind, time = point, self._kind, np.arange(1, self.epochs + 1) / self.epochs
         end = self._end(at, self._valley)
         if kind == "two_valleys":
             end = min(end, 0.1 + 2 * self._end(at, self._other))

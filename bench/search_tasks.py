@@ -220,25 +220,16 @@ FORMULA: Space = {
 _NAMES = ("lr", "weight_decay", "dropout", "units", "kind", "momentum")
 
 
-class Formula:
-    """A random valley in a mixed space, and how fast each curve comes down to it.
+class ByFormula:
+    """What has a curve for each point of its space, with noise that is the configuration's own."""
 
-    Of `crossing` ones what ends well begins slowly; `noisy` and `flat` (accuracies near 1) are noise for a good part;
-    `loss` spans orders of magnitude, `cliff` as well, and above a rate all diverge; of `mostly_fails` most do.
-    """
+    space: Space
+    epochs: int
+    maximize: bool
 
-    space = FORMULA
-
-    def __init__(self, kind: str, seed: int) -> None:
-        self.name, self._kind, self._seed = f"{kind}-{seed}", kind, seed
-        random = np.random.default_rng([seed, *kind.encode()])
-        self.epochs, self.maximize = int(random.choice([18, 27])), kind in _NOISE
-        self._encoding = Encoding(FORMULA)
-        self._valley = random.uniform(0.15, 0.85, 6)
-        self._steep = np.exp(random.normal(0, 0.7, 6)) * np.array([3, 0.6, 0.8, 0.6, 0, 0.5])
-        self._of_kind = np.array([0.0, *random.uniform(0.02, 0.3, 2)])[random.permutation(3)]
-        self._tilt = random.normal(0, 1, 6)
-        self._sign = 1 if self.maximize else -1
+    def __init__(self, name: str, seed: int) -> None:
+        self.name, self._seed = name, seed
+        self._encoding, self._sign = Encoding(self.space), 1 if self.maximize else -1
         ends = [self._curve(point, None)[-1] for point in self._encoding.draw(5_000, np.random.default_rng(1))]
         self._best, self._median = np.nanmax(self._sign * np.array(ends)), np.nanmedian(self._sign * np.array(ends))
 
@@ -252,6 +243,29 @@ class Formula:
         """By the curve without its noise."""
         true = self._sign * self._curve(of, None)[-1]
         return min(float((self._best - true) / (self._best - self._median)), MOST_REGRET)
+
+    def _curve(self, point: Floats, noise: Floats | None) -> Floats:
+        raise NotImplementedError
+
+
+class Formula(ByFormula):
+    """A random valley in a mixed space, and how fast each curve comes down to it.
+
+    Of `crossing` ones what ends well begins slowly; `noisy` and `flat` (accuracies near 1) are noise for a good part;
+    `loss` spans orders of magnitude, `cliff` as well, and above a rate all diverge; of `mostly_fails` most do.
+    """
+
+    space = FORMULA
+
+    def __init__(self, kind: str, seed: int) -> None:
+        self._kind = kind
+        random = np.random.default_rng([seed, *kind.encode()])
+        self.epochs, self.maximize = int(random.choice([18, 27])), kind in _NOISE
+        self._valley = random.uniform(0.15, 0.85, 6)
+        self._steep = np.exp(random.normal(0, 0.7, 6)) * np.array([3, 0.6, 0.8, 0.6, 0, 0.5])
+        self._of_kind = np.array([0.0, *random.uniform(0.02, 0.3, 2)])[random.permutation(3)]
+        self._tilt = random.normal(0, 1, 6)
+        super().__init__(f"{kind}-{seed}", seed)
 
     def _curve(self, point: Floats, noise: Floats | None) -> Floats:
         at = point[[self._encoding.names.index(name) for name in _NAMES]]
