@@ -57,6 +57,7 @@ def test_a_search_around_a_baseline_that_nothing_beat_has_none_either() -> None:
 
 
 def test_of_two_that_moved_together_neither_is_clear_and_both_are_named() -> None:
+    pytest.importorskip("sklearn")
     rows = np.random.default_rng(2).random((60, 4))
     rows[:, 3] = 1 - rows[:, 0] ** 2
     twins = replace(told(rows, lambda row: float(row[0] + 0.4 * row[1])), sampler="random")

@@ -139,7 +139,7 @@ def test_front_of_a_study_of_stock_optuna_is_that_of_its_objectives(tmp_path: Pa
     study = optuna.create_study(storage=opened, study_name="s", directions=["maximize", "minimize"])
     asked = ["front", "s", "--storage", url]
     result = CliRunner().invoke(cli, asked)
-    assert (result.exit_code, "no trial of 's' has completed; run it on" in result.stderr) == (2, True)
+    assert (result.exit_code, "no trial of 's' has completed; run it on" in result.output) == (2, True)
     for values in ([0.7, 1000.0], [0.9, 3000.0], [0.8, 3000.0]):
         study.add_trial(optuna.create_trial(values=values))
     shown = CliRunner(env={"COLUMNS": "100"}).invoke(cli, asked).stdout.split()
@@ -151,7 +151,7 @@ def test_front_of_a_study_of_stock_optuna_is_that_of_its_objectives(tmp_path: Pa
         {"number": 1, "values": {"accuracy": 0.9, "size": 3000.0}},
     ]
     result = CliRunner().invoke(cli, [*asked, "--against", "seconds"])
-    assert "has 2 objectives, and its front is of these, not of value and seconds" in result.stderr
+    assert "has 2 objectives, and its front is of these, not of value and seconds" in result.output
     opened.database.release()
 
 
