@@ -71,15 +71,15 @@ class OtherFormula(ByFormula):
         return options + float((self._steep * (self._turn @ away if self._kind == "turned" else away) ** 2).sum())
 
     def _curve(self, point: Floats, noise: Floats | None) -> Floats:
-        at, kind, time = point, self._kind, np.arange(1, self.epochs + 1) / self.epochs
-        end = self._end(at, self._valley)
+        kind, time = self._kind, np.arange(1, self.epochs + 1) / self.epochs
+        end = self._end(point, self._valley)
         if kind == "two_valleys":
-            end = min(end, 0.1 + 2 * self._end(at, self._other))
+            end = min(end, 0.1 + 2 * self._end(point, self._other))
         elif kind == "plateau":
             end = 1 - float(np.exp(-3 * end))
         elif kind == "gates" and end > 0.6:
             end += 1.5
-        left = np.exp(-3 * np.exp(0.5 * self._tilt @ (at - 0.5)) * time)
+        left = np.exp(-3 * np.exp(0.5 * self._tilt @ (point - 0.5)) * time)
         if kind == "steps":
             left *= np.select([time < 0.5, time < 0.8], [0.6, 0.25], 0.05)
         elif kind == "late":
@@ -88,17 +88,17 @@ class OtherFormula(ByFormula):
             left[time < 0.2] = 1.0
         gap = end + max(_BEGINS - end, 0.0) * left
         if kind == "flip":
-            gap = gap * time + self._end(at, self._other) * (1 - time)
+            gap = gap * time + self._end(point, self._other) * (1 - time)
         elif kind == "saw":
             gap += 0.3 * (1 - time) * (time * 6 % 1 < 0.5)
         elif kind == "overfit":
-            gap += 0.8 * np.clip(0.3 + self._tilt[0] * (at[0] - 0.5), 0, 1) * time**2
+            gap += 0.8 * np.clip(0.3 + self._tilt[0] * (point[0] - 0.5), 0, 1) * time**2
         if noise is None:
             noise = np.zeros(self.epochs)
         if kind == "steep":
             return np.asarray(np.exp(20 * gap + 0.2 * noise))
         if kind == "noisy_rates":
-            return np.asarray(0.05 + gap * np.exp(0.5 * at[0] * noise))
+            return np.asarray(0.05 + gap * np.exp(0.5 * point[0] * noise))
         scale = {"overfit": gap, "score": 1 - 20 * gap, "near": 0.97 - 0.01 * np.tanh(gap)}
         value: Floats = scale.get(kind, 1 - 0.9 * np.tanh(gap)) + _NOISE.get(kind, 0.004) * noise
         return value
